@@ -1,0 +1,1 @@
+"""Engines: what runs services. Import the protocol from :mod:`devenv.engine.protocol`."""

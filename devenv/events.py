@@ -1,0 +1,183 @@
+"""What happens while devenv works, as typed values: the core emits them, the command line shows them.
+
+An event is a frozen dataclass; a sink is any callable that takes one. Sinks must be quick and must not raise:
+they are called on the event loop in the order in which things happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events."""
+
+
+Sink = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Sink for callers that show nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """One line that the user should see, such as the choice of engine or a stated warning."""
+
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned(Event):
+    """The plan is made: ``services`` in the order in which they are shown."""
+
+    services: tuple[str, ...]
+    actions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockWaiting(Event):
+    """Another command (``holder``: what it is and its pid) works on the project; this one waits."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePulling(Event):
+    """Progress of a pull; ``done`` and ``total`` in bytes, 0 where unknown."""
+
+    image: str
+    status: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBuilding(Event):
+    """One line of a build's output."""
+
+    service: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEvent(Event):
+    """Base of what concerns one service; ``instance`` counts from 1, 0 for the service as a whole."""
+
+    service: str
+    instance: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceWaiting(ServiceEvent):
+    """Waits for the conditions on ``dependencies``."""
+
+    dependencies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceUnchanged(ServiceEvent):
+    """Runs already as the stack file wants it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStarting(ServiceEvent):
+    """Is being created and started; ``reason`` says why where it replaces something."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStarted(ServiceEvent):
+    """The engine says that it runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeFailed(ServiceEvent):
+    """A readiness probe got the answer ``answer``; it is asked again."""
+
+    probe: str
+    answer: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReady(ServiceEvent):
+    """Became ready ``ready_ms`` after its start."""
+
+    ready_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceCompleted(ServiceEvent):
+    """A one-shot service exited with code 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFailed(ServiceEvent):
+    """Will not become ready; ``summary`` is the first line of its failure block."""
+
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLog(ServiceEvent):
+    """One line of output, shown while waiting where asked for."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping(ServiceEvent):
+    """Is being stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed(Event):
+    """An object is gone; ``kind`` is container, network, volume or process."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanarySent(Event):
+    """The canary request is on its way with ``trace_id``."""
+
+    trace_id: str
+    method: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryWaiting(Event):
+    """The backend was asked and has ``spans`` spans of ``services`` so far."""
+
+    spans: int
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadProgress(Event):
+    """State of a run once or more a second; latencies in milliseconds of the requests completed so far."""
+
+    elapsed_s: float
+    duration_s: float
+    sent: int
+    completed: int
+    failed: int
+    in_flight: int
+    rate: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyProgress(Event):
+    """Of ``total`` traces to look up in the backend, ``found`` are complete."""
+
+    found: int
+    total: int

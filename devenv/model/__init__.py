@@ -1,0 +1,1 @@
+"""Frozen values shared by all layers: the stack, observed state, plan, spans, runs and the JSON contract."""

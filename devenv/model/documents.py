@@ -1,0 +1,277 @@
+"""The JSON documents that ``--json`` prints and others build on: fields are added, never renamed.
+
+Times end in ``_ms`` (milliseconds) or ``_s``; every document starts with ``schema``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CanaryVerdict = Literal["complete", "partial", "split", "absent", "skipped"]
+TraceClass = Literal["complete", "partial", "split", "orphaned", "late", "evicted", "unsampled", "unverified", "absent"]
+
+
+class Document(BaseModel):
+    """Base of all documents."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Part(Document):
+    """A piece of a document, without a schema of its own."""
+
+
+class PortDocument(Part):
+    """A published port and the URL under which it is reached."""
+
+    host: int
+    container: int
+    address: str
+    url: str
+
+
+class InstanceDocument(Part):
+    """One instance of a service."""
+
+    id: str
+    state: str
+    health: str
+    index: int = 1
+    restarts: int = 0
+    exit_code: int | None = None
+    uptime_s: float | None = None
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+
+
+class ServiceDocument(Part):
+    """One service: its state is the worst of its instances'."""
+
+    name: str
+    state: str
+    health: str
+    ready_ms: float | None = None
+    ports: list[PortDocument] = Field(default_factory=list)
+    instances: list[InstanceDocument] = Field(default_factory=list)
+    uptime_s: float | None = None
+    restarts: int = 0
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    spans_per_second: float | None = None
+
+
+class TraceBackendDocument(Part):
+    """Where traces go, as reached from this machine."""
+
+    kind: Literal["jaeger", "embedded"]
+    ui_url: str
+    query_url: str
+    otlp_http_url: str
+
+
+class CanaryDocument(Part):
+    """What became of the canary request; ``cause`` and ``missing`` say why where it is not ``complete``."""
+
+    verdict: CanaryVerdict
+    trace_id: str | None = None
+    spans: int = 0
+    services: list[str] = Field(default_factory=list)
+    ui_url: str | None = None
+    elapsed_ms: float = 0.0
+    status: int | None = None
+    missing: list[str] = Field(default_factory=list)
+    cause: str = ""
+
+
+class FailureDocument(Part):
+    """Why a service did not become ready: the block that ``up`` shows, as facts."""
+
+    service: str
+    reason: str
+    probe: str = ""
+    last_answer: str = ""
+    exit_code: int | None = None
+    oom_killed: bool = False
+    log_tail: list[str] = Field(default_factory=list)
+    waited_for_by: list[str] = Field(default_factory=list)
+
+
+class ActionDocument(Part):
+    """One step of a plan."""
+
+    action: str
+    target: str
+    reason: str = ""
+
+
+class UpDocument(Document):
+    """``devenv up``."""
+
+    schema_: Literal["devenv.up/1"] = Field(default="devenv.up/1", alias="schema")
+    project: str
+    stack: str
+    engine: str
+    engine_reason: str
+    services: list[ServiceDocument]
+    trace_backend: TraceBackendDocument | None
+    entrypoint_url: str | None
+    canary: CanaryDocument
+    elapsed_ms: float
+    failures: list[FailureDocument] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+
+
+class PlanDocument(Document):
+    """``devenv up --dry-run``."""
+
+    schema_: Literal["devenv.plan/1"] = Field(default="devenv.plan/1", alias="schema")
+    project: str
+    stack: str
+    engine: str
+    engine_reason: str
+    actions: list[ActionDocument]
+
+
+class RemovedDocument(Part):
+    """Names of what ``down`` removed."""
+
+    containers: list[str] = Field(default_factory=list)
+    networks: list[str] = Field(default_factory=list)
+    volumes: list[str] = Field(default_factory=list)
+    processes: list[str] = Field(default_factory=list)
+
+
+class KeptDocument(Part):
+    """Names of what ``down`` left on purpose."""
+
+    volumes: list[str] = Field(default_factory=list)
+
+
+class DownDocument(Document):
+    """``devenv down``; ``left`` names what should be gone and is not."""
+
+    schema_: Literal["devenv.down/1"] = Field(default="devenv.down/1", alias="schema")
+    project: str = ""
+    removed: RemovedDocument = RemovedDocument()
+    kept: KeptDocument = KeptDocument()
+    left: list[str] = Field(default_factory=list)
+    elapsed_ms: float = 0.0
+
+
+class StatusDocument(Document):
+    """``devenv status``."""
+
+    schema_: Literal["devenv.status/1"] = Field(default="devenv.status/1", alias="schema")
+    project: str
+    stack: str
+    engine: str
+    services: list[ServiceDocument]
+    trace_backend: TraceBackendDocument | None = None
+    entrypoint_url: str | None = None
+
+
+class PercentilesDocument(Part):
+    """Percentiles in milliseconds; ``None`` where there are not enough samples for one."""
+
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p999: float | None = None
+    max: float | None = None
+
+
+class LagDocument(Part):
+    """How late requests left, in milliseconds after their intended instant."""
+
+    p50: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class TraceCountsDocument(Part):
+    """How many requests ended in each class; they add up to the number sent."""
+
+    complete: int = 0
+    partial: int = 0
+    split: int = 0
+    orphaned: int = 0
+    late: int = 0
+    evicted: int = 0
+    unsampled: int = 0
+    unverified: int = 0
+    absent: int = 0
+
+
+class SlowRequestDocument(Part):
+    """One of the slowest requests of a run, with a link to its trace."""
+
+    trace_id: str
+    response_ms: float
+    ui_url: str | None
+
+
+class ThresholdDocument(Part):
+    """One ``--fail`` expression; ``value`` is ``None`` where it could not be computed."""
+
+    expr: str
+    value: float | None
+    ok: bool
+
+
+class CauseDocument(Part):
+    """Why requests are in a class that is not good; ``example`` is a trace id."""
+
+    trace_class: TraceClass
+    count: int
+    cause: str
+    example: str | None = None
+
+
+class LoadDocument(Document):
+    """``devenv load`` and ``devenv runs show``."""
+
+    schema_: Literal["devenv.load/1"] = Field(default="devenv.load/1", alias="schema")
+    run_id: str
+    valid: bool
+    target_rps: float
+    achieved_rps: float
+    sent: int
+    completed: int
+    errors: dict[str, int]
+    dropped: int
+    response_ms: PercentilesDocument
+    service_ms: PercentilesDocument
+    generator_lag_ms: LagDocument
+    traces: TraceCountsDocument
+    slowest: list[SlowRequestDocument]
+    thresholds: list[ThresholdDocument]
+    cpu_us_per_request: float
+    name: str | None = None
+    scenario: str = ""
+    target: str = ""
+    started_at: str = ""
+    duration_s: float = 0.0
+    interrupted: bool = False
+    invalid_reason: str = ""
+    causes: list[CauseDocument] = Field(default_factory=list)
+    ui_url: str | None = None
+
+
+class ErrorPart(Part):
+    """One error, with its exit code."""
+
+    code: int
+    kind: str
+    message: str
+    hint: str = ""
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class ErrorDocument(Document):
+    """What ``--json`` prints where a command could not do its work."""
+
+    schema_: Literal["devenv.error/1"] = Field(default="devenv.error/1", alias="schema")
+    error: ErrorPart

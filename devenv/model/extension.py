@@ -1,0 +1,194 @@
+"""``x-devenv``: what a stack file says to devenv beyond Compose; unknown keys are errors.
+
+Durations are Compose durations (``"250ms"``, ``"1m30s"``, a bare number means seconds) and are kept in seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+_UNIT_SECONDS = {
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|µs|ms|s|m|h|d|w)")
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of a Compose duration such as ``1h30m``, ``250ms`` or a bare number of seconds.
+
+    Raises:
+        ValueError: the text is not a duration.
+    """
+    if isinstance(value, bool):
+        raise ValueError("a duration such as 500ms or 1m30s")
+    if isinstance(value, int | float):
+        return float(value)
+    text = str(value).strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("a duration such as 500ms or 1m30s")
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+HttpMethod = Annotated[str, StringConstraints(pattern=r"^[A-Z]+$")]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Strict(BaseModel):
+    """Base of the models that mirror user input: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Request(Strict):
+    """One HTTP request to the entry point, and what it should do.
+
+    Attributes:
+        path: path and query, starting with ``/``.
+        body: sent as it is if a string, else as JSON.
+        expect_status: the status that counts as success; ``None``: any below 400.
+        services: services that have to appear in the trace; empty: learnt from the canary.
+    """
+
+    method: HttpMethod = "GET"
+    path: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: str | dict[str, Any] | list[Any] | None = None
+    expect_status: Annotated[int, Field(ge=100, le=599)] | None = None
+    services: tuple[str, ...] = ()
+
+
+class Scenario(Request):
+    """A request of a load run; ``weight`` is its share where a scenario has several ``steps``."""
+
+    description: str = ""
+
+
+class Load(Strict):
+    """Load scenarios by name; ``default`` names the one that ``devenv load`` takes (the only or first one if unset)."""
+
+    default: str | None = None
+    scenarios: dict[str, Scenario] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> Load:
+        if self.default is not None and self.default not in self.scenarios:
+            raise ValueError(f"default names no scenario; there are: {', '.join(self.scenarios) or 'none'}")
+        return self
+
+
+class Jaeger(Strict):
+    """How the trace backend that devenv configures keeps traces.
+
+    Attributes:
+        storage: ``memory``, or ``badger`` on a named volume, where history outlives ``down``.
+        max_traces: bound of the memory store; the oldest go first.
+        version: tag of the ``jaegertracing/jaeger`` image that devenv adds to stacks without a trace backend.
+    """
+
+    storage: Literal["memory", "badger"] = "memory"
+    max_traces: Annotated[int, Field(ge=1)] = 100_000
+    version: str = "2.13.0"
+
+
+class Objective(Strict):
+    """Service level objective of one service or of one operation in it; latency in seconds."""
+
+    operation: str | None = None
+    p50: Seconds | None = None
+    p90: Seconds | None = None
+    p95: Seconds | None = None
+    p99: Seconds | None = None
+    errors: Ratio | None = None
+
+
+class StackExtension(Strict):
+    """``x-devenv`` at the top level of a stack file."""
+
+    entrypoint: str | None = None
+    canary: Request | None = None
+    sampling: Ratio | None = None
+    load: Load = Field(default_factory=Load)
+    slo: dict[str, Objective] = Field(default_factory=dict)
+    jaeger: Jaeger = Field(default_factory=Jaeger)
+
+
+class HttpReady(Strict):
+    """``ready.http``: any status below 400 is ready, or exactly ``status`` where given."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
+    port: PortNumber | None = None
+    status: Annotated[int, Field(ge=100, le=599)] | None = None
+
+
+def _short_http(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _short_exec(value: object) -> object:
+    return ("CMD-SHELL", value) if isinstance(value, str) else value
+
+
+class Ready(Strict):
+    """``x-devenv.ready``: exactly one of http, tcp, log, exec; ``timeout`` bounds the wait for the service.
+
+    Attributes:
+        http: ``/path``, or ``{path, port, status}``; ``port`` defaults to the service's first one.
+        tcp: container port that has to accept and hold a connection; ``true``: the service's first one.
+        log: regular expression that a line of output has to match.
+        exec: command that has to exit with 0, as a list or as a shell line.
+        timeout: seconds.
+    """
+
+    http: Annotated[HttpReady, BeforeValidator(_short_http)] | None = None
+    port: PortNumber | None = None
+    tcp: PortNumber | Literal[True] | None = None
+    log: str | None = None
+    exec: Annotated[tuple[str, ...], BeforeValidator(_short_exec)] | None = None
+    timeout: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _one_probe(self) -> Ready:
+        given = [name for name in ("http", "tcp", "log", "exec") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"one of http, tcp, log, exec (found {' and '.join(given)})")
+        return self
+
+
+class Process(Strict):
+    """How the process engine runs a service.
+
+    Attributes:
+        command: argument list, or a line split like a shell would (no shell is involved).
+        cwd: directory, relative to the stack file's.
+        env: environment added to the service's own.
+        port_env: variable by which the service learns the port that it has to listen on.
+    """
+
+    command: str | tuple[str, ...]
+    cwd: str = "."
+    env: dict[str, str] = Field(default_factory=dict)
+    port_env: str = "PORT"
+
+
+class ServiceExtension(Strict):
+    """``x-devenv`` of a service."""
+
+    role: Literal["trace-backend"] | None = None
+    ready: Ready | None = None
+    process: Process | None = None
+    instrument: bool = True

@@ -1,0 +1,55 @@
+"""Who a project is: a directory, and a name for the engine's objects derived from it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+LABEL_PROJECT = "devenv.project"
+LABEL_DIRECTORY = "devenv.directory"
+LABEL_STACK = "devenv.stack"
+LABEL_SERVICE = "devenv.service"
+LABEL_INSTANCE = "devenv.instance"
+LABEL_CONFIG_HASH = "devenv.config-hash"
+
+HASH_LENGTH = 6
+"""Hex digits of the directory's hash: with them two worktrees of one project have different names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's identity.
+
+    Attributes:
+        directory: absolute, symlink-free path.
+        name: slug of the stack file's ``name:`` or of the folder's name.
+        id: ``<name>-<hash of the directory>``; prefix of every object that devenv creates for it.
+    """
+
+    directory: Path
+    name: str
+    id: str
+
+    @property
+    def state_directory(self) -> Path:
+        """``.devenv/`` in the project directory; may not exist."""
+        return self.directory / ".devenv"
+
+
+def slug(text: str) -> str:
+    """``text`` in the characters of a Compose project name (``[a-z0-9_-]``); ``devenv`` if none is left."""
+    cleaned = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")
+    return cleaned or "devenv"
+
+
+def identify(directory: Path, name: str | None = None) -> Project:
+    """Identity of the project in ``directory``, called ``name`` in its stack file.
+
+    The hash is over the resolved path alone, so that a renamed stack in one directory is found by directory label.
+    """
+    resolved = directory.resolve()
+    digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:HASH_LENGTH]
+    project_name = slug(name or resolved.name)
+    return Project(directory=resolved, name=project_name, id=f"{project_name}-{digest}")

@@ -1,0 +1,296 @@
+"""The resolved stack: what a Compose file with ``x-devenv`` means after merging, interpolation and profiles.
+
+Plain frozen dataclasses, so that commands which only need labels never import pydantic. Times are seconds, sizes are
+bytes, paths are absolute unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from devenv.errors import Location
+    from devenv.model.extension import ServiceExtension, StackExtension
+
+Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
+Protocol = Literal["tcp", "udp", "sctp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A published port; ``host`` ``None``: the engine chooses; ``address`` ``None``: the file names none."""
+
+    container: int
+    host: int | None = None
+    address: str | None = None
+    protocol: Protocol = "tcp"
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A volume, bind or tmpfs mount.
+
+    Attributes:
+        source: volume key of the stack, absolute host path for a bind, ``None`` for tmpfs and anonymous volumes.
+        target: absolute path in the container.
+    """
+
+    kind: Literal["volume", "bind", "tmpfs"]
+    target: str
+    source: str | None = None
+    read_only: bool = False
+    create_host_path: bool = True
+    propagation: str | None = None
+    selinux: Literal["z", "Z"] | None = None
+    nocopy: bool = False
+    tmpfs_size: int | None = None
+    tmpfs_mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileMount:
+    """A secret or config given to a service: key of the stack's ``secrets`` or ``configs``, and where it stands."""
+
+    source: str
+    target: str
+    uid: str | None = None
+    gid: str | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healthcheck:
+    """A Compose healthcheck; ``test`` starts with ``CMD`` or ``CMD-SHELL``; empty where the image's own is meant."""
+
+    test: tuple[str, ...] = ()
+    interval: float = 30.0
+    timeout: float = 30.0
+    retries: int = 3
+    start_period: float = 0.0
+    start_interval: float = 5.0
+    disable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """How an image is built; ``context`` is a directory, ``dockerfile`` relative to it unless absolute."""
+
+    context: Path
+    dockerfile: str = "Dockerfile"
+    dockerfile_inline: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    network: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    cache_from: tuple[str, ...] = ()
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)
+    shm_size: int | None = None
+    platforms: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    pull: bool = False
+    no_cache: bool = False
+    additional_contexts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """One entry of ``depends_on``."""
+
+    service: str
+    condition: Condition = "service_started"
+    restart: bool = False
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A service's place on one network of the stack."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+    ipv4_address: str | None = None
+    ipv6_address: str | None = None
+    mac_address: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """Restart policy; ``maximum`` counts for ``on-failure`` only, ``None`` is without bound."""
+
+    policy: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
+    maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ulimit:
+    """Soft and hard limit of one resource."""
+
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logging:
+    """Log driver of the engine and its options."""
+
+    driver: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service of the stack.
+
+    Attributes:
+        image: name to run, pull or tag; ``None`` where only ``build`` is given.
+        command: argument list; ``None``: the image's own; empty: explicitly none.
+        environment: complete, ``env_file`` included; a variable without value that the shell lacks is left out.
+        networks: at least one entry unless ``network_mode`` is given.
+        location: where the service stands in its file.
+        x: its ``x-devenv``.
+    """
+
+    name: str
+    x: ServiceExtension
+    location: Location
+    image: str | None = None
+    build: Build | None = None
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
+    expose: tuple[int, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    networks: tuple[Attachment, ...] = ()
+    network_mode: str | None = None
+    depends_on: tuple[Dependency, ...] = ()
+    healthcheck: Healthcheck | None = None
+    restart: Restart = Restart()
+    container_name: str | None = None
+    hostname: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    secrets: tuple[FileMount, ...] = ()
+    configs: tuple[FileMount, ...] = ()
+    replicas: int = 1
+    cpus: float | None = None
+    memory: int | None = None
+    pids_limit: int | None = None
+    logging: Logging | None = None
+    init: bool = False
+    user: str | None = None
+    working_dir: str | None = None
+    stop_signal: str | None = None
+    stop_grace_period: float = 10.0
+    ulimits: Mapping[str, Ulimit] = field(default_factory=dict)
+    read_only: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
+    pull_policy: Literal["always", "missing", "never", "build"] = "missing"
+    dns: tuple[str, ...] = ()
+    pid: str | None = None
+    security_opt: tuple[str, ...] = ()
+    shm_size: int | None = None
+    stdin_open: bool = False
+    tty: bool = False
+
+    @property
+    def container_ports(self) -> tuple[int, ...]:
+        """TCP ports that the service listens on as far as the file says, published ones first, without repeats."""
+        published = [port.container for port in self.ports if port.protocol == "tcp"]
+        return tuple(dict.fromkeys([*published, *self.expose]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network of the stack; ``name`` is set for external ones and where the file gives one."""
+
+    key: str
+    name: str | None = None
+    external: bool = False
+    driver: str | None = None
+    driver_opts: Mapping[str, str] = field(default_factory=dict)
+    internal: bool = False
+    attachable: bool = False
+    enable_ipv6: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    subnets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A named volume of the stack; ``name`` is set for external ones and where the file gives one."""
+
+    key: str
+    name: str | None = None
+    external: bool = False
+    driver: str | None = None
+    driver_opts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSource:
+    """A secret or config of the stack: exactly one of ``file``, ``environment`` (a variable's name) and ``content``."""
+
+    key: str
+    file: Path | None = None
+    environment: str | None = None
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warning:  # noqa: A001 - "warning" is the term of the design; the builtin is not used beside it
+    """Something in the file that devenv does not act on, stated by name."""
+
+    message: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A whole stack, with only the services whose profiles are active.
+
+    Attributes:
+        name: the file's ``name:`` or ``None``; identity is made of it by :func:`devenv.model.identity.identify`.
+        directory: that of the first file; relative paths in the files are resolved against it.
+        files: in the order in which they were merged.
+        inactive: services left out because none of their profiles is active.
+    """
+
+    name: str | None
+    directory: Path
+    files: tuple[Path, ...]
+    services: Mapping[str, Service]
+    x: StackExtension
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    secrets: Mapping[str, FileSource] = field(default_factory=dict)
+    configs: Mapping[str, FileSource] = field(default_factory=dict)
+    inactive: tuple[str, ...] = ()
+    warnings: tuple[Warning, ...] = ()
+
+    @property
+    def trace_backend(self) -> Service | None:
+        """The service that is the trace backend: by declaration, else by its image; ``None`` where devenv adds one."""
+        declared = [service for service in self.services.values() if service.x.role == "trace-backend"]
+        by_image = [service for service in self.services.values() if _is_jaeger(service.image)]
+        return next(iter([*declared, *by_image]), None)
+
+
+def _is_jaeger(image: str | None) -> bool:
+    """Whether ``image`` names Jaeger (v2 or the v1 all-in-one), whatever registry and tag it comes from."""
+    if image is None:
+        return False
+    repository = image.split("@")[0]
+    last = repository.rsplit("/", 1)[-1].split(":")[0]
+    owner = repository.rsplit("/", 2)[-2] if "/" in repository else ""
+    return (owner, last) in {("jaegertracing", "jaeger"), ("jaegertracing", "all-in-one")}
