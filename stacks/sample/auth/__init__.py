@@ -1,0 +1,1 @@
+"""Who is calling: login, tokens and API keys."""

@@ -1,0 +1,45 @@
+"""Login with a password."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from chassis.passwords import verify_password
+from chassis.problems import Problem
+from chassis.upstream import Upstream
+from devenv import tracing
+
+# Verified where there is no such account, so that the time of an answer does not tell which names exist.
+_NOBODY = "scrypt$16384$8$1$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+
+async def find_account(user: Upstream, username: str) -> dict[str, Any] | None:
+    """The account of a name, with its password's hash; ``None`` where there is none.
+
+    Raises:
+        Problem: 502 where user does not answer as it should, 504 where it is too slow.
+    """
+    status, body = await user.get(f"/internal/accounts/{quote(username, safe='')}")
+    if status == 404:
+        return None
+    if status != 200 or not isinstance(body, dict):
+        raise Problem(502, f"user answered with {status}")
+    return body
+
+
+async def check_password(account: dict[str, Any] | None, password: str) -> dict[str, Any]:
+    """The account, where the password is its own.
+
+    Raises:
+        Problem: 401 where it is not, or there is no account; 403 where the account is not active.
+    """
+    stored = account["password_hash"] if account else _NOBODY
+    with tracing.span("verify password", attributes={"password.algorithm": "scrypt"}):
+        matches = await tracing.run_in_thread(verify_password, password, stored)
+        tracing.add_event("password.verified", {"password.matches": matches and account is not None})
+    if account is None or not matches:
+        raise Problem(401, "username or password is wrong")
+    if not account["active"]:
+        raise Problem(403, "the account is not active")
+    return account

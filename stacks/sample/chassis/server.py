@@ -1,0 +1,97 @@
+"""Runs a service: tracing, logs, the HTTP server, and an orderly end on SIGTERM and SIGINT."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from chassis import health, logs, problems
+from chassis.config import Config, ConfigMistake
+from chassis.request_log import RequestLog
+from devenv import tracing
+
+# Longer than a client keeps an idle connection, so that no request meets a connection that is just being closed.
+KEEP_ALIVE_S = 75
+Resources = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def application(routes: list[BaseRoute], resources: Resources) -> ASGIApp:
+    """An application with health routes, problem documents and a request log.
+
+    Args:
+        routes: what the service does.
+        resources: opens what the service holds (a database, a client session) around its life; ready while open.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with resources(app):
+            app.state.ready = True
+            yield
+            app.state.ready = False
+
+    app = Starlette(routes=[*health.ROUTES, *routes], exception_handlers=problems.HANDLERS, lifespan=lifespan)
+    return RequestLog(app)
+
+
+def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what runs and flush the spans; exits with 0.
+
+    Args:
+        path: the service's config.yaml.
+        create: makes the application of a configuration.
+
+    Raises:
+        SystemExit: 2 where the configuration is wrong, 1 where the port cannot be had.
+    """
+    # uvicorn sends itself the signal again once it has stopped; without these the default action would end the
+    # process before the last spans are out.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    try:
+        config = Config.read(path)
+        logs.configure(config.text("tracing.service_name", "OTEL_SERVICE_NAME"), config.text("server.log_level"))
+        server = _server(config, create(config))
+        tracer = tracing.setup(path)
+    except (ConfigMistake, tracing.ConfigError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error
+    try:
+        server.run()
+    finally:
+        tracer.shutdown()
+    if not server.started:
+        raise SystemExit(1)
+
+
+def _leave(_: int, __: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _server(config: Config, app: ASGIApp) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            tracing.TracingMiddleware(app),
+            host=config.text("server.host", "HOST"),
+            port=int(config.number("server.port", "PORT")),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=int(config.number("server.stop_timeout_s")),
+        )
+    )

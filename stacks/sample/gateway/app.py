@@ -1,0 +1,46 @@
+"""The gateway's application; ``python -m gateway.app`` serves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from chassis.config import Config
+from chassis.server import application, serve
+from chassis.upstream import Timeouts, Upstream, client_session, upstream_urls
+from gateway.composed import overview, profile
+from gateway.proxy import Proxy
+from gateway.routes import read_routes
+
+
+def create(config: Config) -> ASGIApp:
+    """The application of a configuration.
+
+    Raises:
+        ConfigMistake: the configuration says what cannot be.
+    """
+    urls = upstream_urls(config)
+    timeouts = Timeouts.of(config)
+    routes: list[BaseRoute] = [Route("/api/profile", profile), Route("/api/overview", overview)]
+    for row in read_routes(config, urls):
+        proxy = Proxy(row, urls[row.upstream])
+        routes += [Route(row.prefix, proxy), Route(row.prefix + "/{path:path}", proxy)]
+
+    @asynccontextmanager
+    async def resources(app: Starlette) -> AsyncIterator[None]:
+        async with client_session(timeouts) as session:
+            app.state.session = session
+            app.state.auth = Upstream("auth", urls["auth"], session)
+            app.state.user = Upstream("user", urls["user"], session)
+            yield
+
+    return application(routes, resources)
+
+
+if __name__ == "__main__":
+    serve(Path(__file__).with_name("config.yaml"), create)

@@ -1,0 +1,1 @@
+"""Accounts on SQLite, and an audit log that a queue writes in the background."""
