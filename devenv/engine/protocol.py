@@ -163,6 +163,10 @@ class Engine(Protocol):
         """Id of an image that the engine has, else ``None``. The process engine answers ``""``."""
         ...
 
+    async def registry_has(self, reference: str) -> bool:
+        """Whether the registry of an image answers that it has it; ``False`` where it does not answer."""
+        ...
+
     async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
         """The ``HEALTHCHECK`` test of an image that the engine has; empty where it has none."""
         ...
