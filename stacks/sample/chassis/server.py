@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -47,12 +48,13 @@ def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what runs and flush the spans; exits with 0.
 
     Args:
-        path: the service's config.yaml.
+        path: the service's config.yaml; the variable CONFIG names another one.
         create: makes the application of a configuration.
 
     Raises:
         SystemExit: 2 where the configuration is wrong, 1 where the port cannot be had.
     """
+    path = Path(os.environ.get("CONFIG") or path)
     # uvicorn sends itself the signal again once it has stopped; without these the default action would end the
     # process before the last spans are out.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,95 @@
+"""The sample's services as real processes on free ports, for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SAMPLE = Path(__file__).parents[2] / "stacks" / "sample"
+DEFAULT_SERVICES = ("user", "auth", "gateway")
+
+
+def free_port() -> int:
+    """A port that nobody held a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class SampleProcesses:
+    """Starts and stops services; ``environment`` is added to each one's own."""
+
+    otlp_endpoint: str
+    directory: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in DEFAULT_SERVICES})
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def url(self, service: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.ports[service]}{path}"
+
+    def log(self, service: str) -> str:
+        return (self.directory / f"{service}.log").read_text()
+
+    def start(self, *services: str, command: list[str] | None = None, cwd: Path = SAMPLE, **extra: str) -> None:
+        """Start services and wait until each is ready.
+
+        Raises:
+            AssertionError: one ended, or was not ready within 20 s; with its log.
+        """
+        for service in services:
+            environment = {
+                **os.environ,
+                "PORT": str(self.ports[service]),
+                "OTEL_SERVICE_NAME": service,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_endpoint,
+                "OTEL_BSP_SCHEDULE_DELAY": "50",
+                **{f"{name.upper()}_URL": self.url(name) for name in self.ports},
+                **self.environment,
+                **extra,
+            }
+            with (self.directory / f"{service}.log").open("ab") as log:
+                self.running[service] = subprocess.Popen(
+                    command or [sys.executable, "-m", f"{service}.app"],
+                    cwd=cwd,
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+        for service in services:
+            self._await_ready(service)
+
+    def stop(self, service: str, timeout: float = 10) -> int:
+        """SIGTERM; the exit code."""
+        process = self.running.pop(service)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(timeout)
+
+    def kill_all(self) -> None:
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+        self.running.clear()
+
+    def _await_ready(self, service: str) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if self.running[service].poll() is not None:
+                raise AssertionError(f"{service} ended:\n{self.log(service)}")
+            try:
+                with urllib.request.urlopen(self.url(service, "/readyz"), timeout=1) as answer:
+                    if answer.status == 200:
+                        return
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.02)
+        raise AssertionError(f"{service} was not ready in time:\n{self.log(service)}")
