@@ -1,0 +1,107 @@
+"""Tracing for services: `setup`, middleware, spans, clients, queues and databases.
+
+It imports nothing of the rest of devenv. Names are loaded when they are first used, so that `import devenv.tracing`
+costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from devenv.tracing.asgi import TracingMiddleware
+    from devenv.tracing.clients import client_span
+    from devenv.tracing.errors import ConfigError, TracingError
+    from devenv.tracing.exporting import ExportStats
+    from devenv.tracing.headers import extract, inject
+    from devenv.tracing.integrations.aiohttp_client import aiohttp_trace_config
+    from devenv.tracing.integrations.httpx_client import AsyncHTTPXTransport, HTTPXTransport
+    from devenv.tracing.integrations.sqlite import sqlite_connection
+    from devenv.tracing.queues import ThreadQueue, TracedQueue
+    from devenv.tracing.runtime import Tracing, setup
+    from devenv.tracing.settings import Settings
+    from devenv.tracing.spans import (
+        add_event,
+        current_span,
+        record_exception,
+        set_attributes,
+        set_status_error,
+        span,
+        traced,
+    )
+    from devenv.tracing.sql import db_span
+    from devenv.tracing.tasks import attached, capture, create_task, run_in_thread, wrap
+
+_WHERE = {
+    "AsyncHTTPXTransport": "integrations.httpx_client",
+    "ConfigError": "errors",
+    "ExportStats": "exporting",
+    "HTTPXTransport": "integrations.httpx_client",
+    "Settings": "settings",
+    "ThreadQueue": "queues",
+    "TracedQueue": "queues",
+    "Tracing": "runtime",
+    "TracingError": "errors",
+    "TracingMiddleware": "asgi",
+    "add_event": "spans",
+    "aiohttp_trace_config": "integrations.aiohttp_client",
+    "attached": "tasks",
+    "capture": "tasks",
+    "client_span": "clients",
+    "create_task": "tasks",
+    "current_span": "spans",
+    "db_span": "sql",
+    "extract": "headers",
+    "inject": "headers",
+    "record_exception": "spans",
+    "run_in_thread": "tasks",
+    "set_attributes": "spans",
+    "set_status_error": "spans",
+    "setup": "runtime",
+    "span": "spans",
+    "sqlite_connection": "integrations.sqlite",
+    "traced": "spans",
+    "wrap": "tasks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+__all__ = [
+    "AsyncHTTPXTransport",
+    "ConfigError",
+    "ExportStats",
+    "HTTPXTransport",
+    "Settings",
+    "ThreadQueue",
+    "TracedQueue",
+    "Tracing",
+    "TracingError",
+    "TracingMiddleware",
+    "add_event",
+    "aiohttp_trace_config",
+    "attached",
+    "capture",
+    "client_span",
+    "create_task",
+    "current_span",
+    "db_span",
+    "extract",
+    "inject",
+    "record_exception",
+    "run_in_thread",
+    "set_attributes",
+    "set_status_error",
+    "setup",
+    "span",
+    "sqlite_connection",
+    "traced",
+    "wrap",
+]

@@ -1,0 +1,32 @@
+"""`inject` and `extract`: the current context into and out of headers, by the propagators that are set up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+
+from opentelemetry.context import Context, get_current
+
+from devenv.tracing.active import state
+from devenv.tracing.propagation import carry, values, with_baggage, with_parent
+
+
+def extract(headers: Mapping[str, Any] | Iterable[tuple[Any, Any]]) -> Context:
+    """The context that headers carry, by the propagators that are set up.
+
+    Args:
+        headers: A mapping (its values texts or lists of texts), a multidict, or pairs of text or bytes.
+    """
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
+    context = Context()
+    if state.propagator.carries_parents:
+        context = with_parent(context, values(pairs, "traceparent"), values(pairs, "tracestate"))
+    return with_baggage(context, values(pairs, "baggage")) if state.propagator.carries_baggage else context
+
+
+def inject(headers: MutableMapping[str, str], context: Context | None = None) -> None:
+    """Set the headers that carry the current (or the given) context."""
+    propagator = state.propagator
+    found = context if context is not None else get_current()
+    for name, value in carry(found, parents=propagator.carries_parents, baggage=propagator.carries_baggage):
+        headers[name] = value

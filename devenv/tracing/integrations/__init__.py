@@ -1,0 +1,1 @@
+"""One small module for each library; a module is imported only by whoever uses that library."""

@@ -1,0 +1,49 @@
+"""aiohttp's client: a trace configuration that makes client spans and sends the context."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from devenv.tracing.clients import ClientCall
+
+if TYPE_CHECKING:
+    from aiohttp import (
+        ClientSession,
+        TraceConfig,
+        TraceRequestEndParams,
+        TraceRequestExceptionParams,
+        TraceRequestStartParams,
+    )
+
+
+def aiohttp_trace_config() -> TraceConfig:
+    """A configuration for `aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()])`."""
+    from aiohttp import TraceConfig
+
+    config = TraceConfig()
+    config.on_request_start.append(_start)
+    config.on_request_end.append(_end)
+    config.on_request_exception.append(_fail)
+    config.freeze()
+    return config
+
+
+async def _start(_session: ClientSession, context: SimpleNamespace, params: TraceRequestStartParams) -> None:
+    call = ClientCall(params.method, str(params.url))
+    headers = params.headers
+    for name, value in call.headers():
+        headers[name] = value
+    context.call = call
+
+
+async def _end(_session: ClientSession, context: SimpleNamespace, params: TraceRequestEndParams) -> None:
+    call: ClientCall = context.call
+    call.answered(params.response.status)
+    call.end()
+
+
+async def _fail(_session: ClientSession, context: SimpleNamespace, params: TraceRequestExceptionParams) -> None:
+    call: ClientCall = context.call
+    call.failed(params.exception)
+    call.end()

@@ -1,0 +1,96 @@
+"""sqlite3: connections whose statements are client spans."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from devenv.tracing.sql import db_span
+
+
+class TracedCursor(sqlite3.Cursor):
+    """A cursor whose statements are spans; no parameter is recorded."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> TracedCursor:
+        """Execute one statement."""
+        with db_span("sqlite", sql, namespace=_namespace(self)) as span:
+            super().execute(sql, parameters)
+            if self.rowcount >= 0:
+                span.set_attribute("db.response.affected_rows", self.rowcount)
+        return self
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> TracedCursor:
+        """Execute one statement for each set of parameters."""
+        with db_span("sqlite", sql, namespace=_namespace(self)) as span:
+            super().executemany(sql, parameters)
+            if self.rowcount >= 0:
+                span.set_attribute("db.response.affected_rows", self.rowcount)
+        return self
+
+    def executescript(self, sql_script: str, /) -> TracedCursor:
+        """Execute several statements; the span shows the first one's operation."""
+        with db_span("sqlite", sql_script, namespace=_namespace(self)):
+            super().executescript(sql_script)
+        return self
+
+
+class TracedConnection(sqlite3.Connection):
+    """A connection whose statements, commits and rollbacks are spans."""
+
+    namespace = ""
+
+    def cursor(self, factory: Any = TracedCursor) -> Any:
+        """A traced cursor."""
+        return super().cursor(factory)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Execute one statement on a new cursor."""
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        """Execute one statement for each set of parameters on a new cursor."""
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        """Execute several statements on a new cursor."""
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.executescript(sql_script)
+
+    def commit(self) -> None:
+        """Commit; a span only where a transaction is open."""
+        if not self.in_transaction:
+            super().commit()
+            return
+        with db_span("sqlite", "COMMIT", namespace=self.namespace):
+            super().commit()
+
+    def rollback(self) -> None:
+        """Roll back; a span only where a transaction is open."""
+        if not self.in_transaction:
+            super().rollback()
+            return
+        with db_span("sqlite", "ROLLBACK", namespace=self.namespace):
+            super().rollback()
+
+
+def sqlite_connection(path: str | Path, **options: Any) -> TracedConnection:
+    """Open a traced connection.
+
+    Args:
+        path: The database's file, or `:memory:`.
+        **options: Options of `sqlite3.connect`.
+
+    Raises:
+        sqlite3.OperationalError: The file cannot be opened.
+    """
+    connection = sqlite3.connect(path, factory=TracedConnection, **options)
+    connection.namespace = Path(path).name
+    return connection
+
+
+def _namespace(cursor: sqlite3.Cursor) -> str:
+    return getattr(cursor.connection, "namespace", "")

@@ -1,0 +1,59 @@
+"""Sampling decisions of the light provider, without result objects where the decision needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace.span import TraceState
+
+_LOW_64 = (1 << 64) - 1
+
+
+class CustomSampler(Protocol):
+    """The part of an SDK sampler (`opentelemetry.sdk.trace.sampling.Sampler`) that is used."""
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> Any:
+        """A result with `decision`, `attributes` and `trace_state`."""
+
+
+class Decider:
+    """Decides whether a span is recorded.
+
+    Args:
+        ratio: Share of root traces that is recorded; by the low 64 bits of the trace id, as the SDK's
+            TraceIdRatioBased does, so that every service of a mixed system decides alike.
+        parent_based: Whether a span with a parent follows the parent's flag.
+        custom: An SDK sampler that decides instead.
+    """
+
+    __slots__ = ("bound", "custom", "parent_based", "ratio")
+
+    def __init__(self, ratio: float = 1.0, *, parent_based: bool = True, custom: CustomSampler | None = None) -> None:
+        self.ratio = ratio
+        self.bound = round(ratio * (_LOW_64 + 1))
+        self.parent_based = parent_based and custom is None
+        self.custom = custom
+
+    def root(self, trace_id: int) -> bool:
+        """The decision by ratio."""
+        return trace_id & _LOW_64 < self.bound
+
+
+def decider(sampler: str, ratio: float) -> Decider:
+    """The decider of a sampler's name (OTEL_TRACES_SAMPLER's names)."""
+    parent_based = sampler.startswith("parentbased_")
+    if sampler.endswith("traceidratio"):
+        return Decider(ratio, parent_based=parent_based)
+    return Decider(1.0 if sampler.endswith("always_on") else 0.0, parent_based=parent_based)

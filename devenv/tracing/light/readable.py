@@ -1,0 +1,92 @@
+"""Between the light provider's spans and the SDK's `ReadableSpan`, both ways, off the request's path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link
+
+from devenv.tracing.light.span import LightSpan, LocalTrace
+from devenv.tracing.values import shorten
+
+
+def readable(span: LightSpan, resource: Resource) -> ReadableSpan:
+    """A light span as the SDK's, limits applied and dropped counts kept."""
+    limits = span.tracer.limits
+    name, version, schema_url, scope_attributes = span.tracer.scope
+    events = [
+        Event(event_name, _attributes(kept, dropped, limits.attribute_length), timestamp)
+        for timestamp, event_name, kept, dropped in span.raw_events or ()
+    ]
+    links = [
+        Link(context, _attributes(kept, dropped, limits.attribute_length))
+        for context, kept, dropped in span.raw_links or ()
+    ]
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=resource,
+        attributes=_attributes(span.attributes, span.dropped_attributes, limits.span_attribute_length),
+        events=_list(events, span.dropped_events),
+        links=_list(links, span.dropped_links),
+        kind=span.kind,
+        status=span.status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=InstrumentationScope(name, version, schema_url, scope_attributes),
+    )
+
+
+def record(span: ReadableSpan, tracer: Any) -> LightSpan:
+    """An SDK span as the record that the encoder takes.
+
+    Args:
+        span: An ended span.
+        tracer: Anything with `scope` and `limits`, as `LightTracer` has them.
+    """
+    context = span.get_span_context()
+    if context is None:
+        raise ValueError("span without context")
+    parent = span.parent
+    local = LocalTrace(context.trace_id, "", int(context.trace_flags), context.trace_state)
+    made = LightSpan(
+        tracer,
+        local,
+        span.name,
+        span.kind,
+        parent.span_id if parent else 0,
+        parent.is_remote if parent else False,
+        dict(span.attributes or {}),
+        span.start_time or 0,
+    )
+    made.span_id = context.span_id
+    made.end_time = span.end_time
+    made.raw_events = [(e.timestamp, e.name, dict(e.attributes or {}), e.dropped_attributes) for e in span.events]
+    made.raw_links = [(link.context, dict(link.attributes or {}), link.dropped_attributes) for link in span.links]
+    made.status_code, made.status_message = span.status.status_code, span.status.description
+    made.dropped_attributes, made.dropped_events, made.dropped_links = (
+        span.dropped_attributes,
+        span.dropped_events,
+        span.dropped_links,
+    )
+    return made
+
+
+def _attributes(kept: dict[str, Any], dropped: int, length: int | None) -> BoundedAttributes:
+    attributes = BoundedAttributes(
+        attributes={key: shorten(value, length) for key, value in kept.items()}, immutable=True
+    )
+    attributes.dropped = dropped
+    return attributes
+
+
+def _list(items: list[Any], dropped: int) -> Any:
+    bounded = BoundedList.from_seq(len(items), items)
+    bounded.dropped = dropped
+    return bounded

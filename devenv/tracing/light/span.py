@@ -1,0 +1,336 @@
+"""Spans of the light provider.
+
+A recorded span is itself the record that waits for export: plain fields, no copies, no lock (each change is one
+operation that the interpreter keeps whole). Everything that can wait (limits of length, redaction, encoding) happens
+in the exporter's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Mapping
+from random import getrandbits
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace.span import TraceState
+
+from devenv.tracing.values import PLAIN, bounded, clean
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from devenv.tracing.light.tracer import LightTracer
+
+_log = logging.getLogger(__name__)
+
+SAMPLED = 0x01
+RANDOM = 0x02
+NO_STATE = TraceState()
+
+
+def new_span_id() -> int:
+    """A random span id that is not zero."""
+    return getrandbits(64) or new_span_id()
+
+
+def new_trace_id() -> int:
+    """A random trace id that is not zero."""
+    return getrandbits(128) or new_trace_id()
+
+
+class LocalTrace:
+    """What the spans of one trace in this process share.
+
+    Attributes:
+        id: Trace id.
+        hex: The same as 32 lower-case hexadecimal digits.
+        flags: W3C trace flags of spans in it (sampled, random).
+        state: The tracestate that is passed on.
+        spans: Spans recorded so far.
+    """
+
+    __slots__ = ("flags", "hex", "id", "spans", "state")
+
+    def __init__(self, trace_id: int, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
+        self.id = trace_id
+        self.hex = trace_hex
+        self.flags = flags
+        self.state = state
+        self.spans = 0
+
+
+class UnsampledSpan(Span):
+    """Stands in the context of what is not recorded; makes ids only when somebody asks for them."""
+
+    __slots__ = ("_context", "_id", "trace")
+
+    def __init__(self, trace: LocalTrace) -> None:
+        self.trace = trace
+        self._id = 0
+        self._context: SpanContext | None = None
+
+    @property
+    def span_id(self) -> int:
+        """The span id, made at the first look."""
+        if not self._id:
+            self._id = new_span_id()
+        return self._id
+
+    def get_span_context(self) -> SpanContext:
+        """The context with the sampled flag clear."""
+        if self._context is None:
+            trace = self.trace
+            self._context = SpanContext(trace.id, self.span_id, False, TraceFlags(trace.flags), trace.state)
+        return self._context
+
+    def is_recording(self) -> bool:
+        """Never."""
+        return False
+
+    def end(self, end_time: int | None = None) -> None:
+        """Does nothing."""
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Does nothing."""
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Does nothing."""
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
+        """Does nothing."""
+
+    def add_link(self, context: SpanContext, attributes: Any = None) -> None:
+        """Does nothing."""
+
+    def update_name(self, name: str) -> None:
+        """Does nothing."""
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Does nothing."""
+
+    def record_exception(
+        self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
+    ) -> None:
+        """Does nothing."""
+
+
+class SurplusSpan(UnsampledSpan):
+    """A span beyond the trace limit: not recorded, and its nearest recorded ancestor stands for it downstream."""
+
+    __slots__ = ("ancestor",)
+
+    def __init__(self, ancestor: LightSpan) -> None:
+        super().__init__(ancestor.trace)
+        self.ancestor = ancestor
+
+    @property
+    def span_id(self) -> int:
+        """The ancestor's."""
+        return self.ancestor.span_id
+
+    def get_span_context(self) -> SpanContext:
+        """The ancestor's, so that what lies below still has a parent that exists."""
+        return self.ancestor.get_span_context()
+
+
+class LightSpan(Span):
+    """A recorded span, and after its end the record of it.
+
+    Attributes:
+        parent_id: The parent's span id, 0 for a root.
+        raw_events: Tuples (time in ns, name, attributes, dropped attributes).
+        raw_links: Tuples (span context, attributes, dropped attributes).
+    """
+
+    __slots__ = (
+        "_context",
+        "attributes",
+        "dropped_attributes",
+        "dropped_events",
+        "dropped_links",
+        "end_time",
+        "kind",
+        "name",
+        "parent_id",
+        "raw_events",
+        "raw_links",
+        "remote_parent",
+        "span_id",
+        "start_time",
+        "status_code",
+        "status_message",
+        "trace",
+        "tracer",
+    )
+
+    def __init__(
+        self,
+        tracer: LightTracer,
+        trace: LocalTrace,
+        name: str,
+        kind: SpanKind,
+        parent_id: int,
+        remote_parent: bool,
+        attributes: dict[str, Any],
+        start_time: int,
+    ) -> None:
+        self.tracer = tracer
+        self.trace = trace
+        self.name = name
+        self.kind = kind
+        self.parent_id = parent_id
+        self.remote_parent = remote_parent
+        self.span_id = getrandbits(64) or new_span_id()
+        self.attributes = attributes
+        self.start_time = start_time
+        self.end_time: int | None = None
+        self.raw_events: list[tuple[int, str, dict[str, Any], int]] | None = None
+        self.raw_links: list[tuple[SpanContext, dict[str, Any], int]] | None = None
+        self.status_code = StatusCode.UNSET
+        self.status_message: str | None = None
+        self.dropped_attributes = self.dropped_events = self.dropped_links = 0
+        self._context: SpanContext | None = None
+
+    def get_span_context(self) -> SpanContext:
+        """The span's immutable context, made at the first look."""
+        if self._context is None:
+            trace = self.trace
+            self._context = SpanContext(trace.id, self.span_id, False, TraceFlags(trace.flags), trace.state)
+        return self._context
+
+    @property
+    def context(self) -> SpanContext:
+        """The same as `get_span_context`, by the name that span processors know."""
+        return self.get_span_context()
+
+    @property
+    def parent(self) -> SpanContext | None:
+        """The parent's context, None for a root."""
+        if not self.parent_id:
+            return None
+        trace = self.trace
+        return SpanContext(trace.id, self.parent_id, self.remote_parent, TraceFlags(trace.flags), trace.state)
+
+    @property
+    def status(self) -> Status:
+        """The status so far."""
+        return Status(self.status_code, self.status_message)
+
+    def is_recording(self) -> bool:
+        """Until the end."""
+        return self.end_time is None
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set one attribute; beyond the limit it is counted and left out."""
+        if self.end_time is not None:
+            _log.warning("attribute %s set on an ended span", key)
+            return
+        attributes = self.attributes
+        if key not in attributes and len(attributes) >= self.tracer.limits.span_attributes:
+            self.dropped_attributes += 1
+        elif type(value) in PLAIN and key.__class__ is str and key:
+            attributes[key] = value
+        else:
+            self._set_unusual(key, value)
+
+    def _set_unusual(self, key: Any, value: Any) -> None:
+        if not key or not isinstance(key, str):
+            _log.warning("attribute without a name is dropped: %r", key)
+            self.dropped_attributes += 1
+        else:
+            self.attributes[key] = clean(value)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
+        """Add an event; beyond the limit it is counted and left out."""
+        if self.end_time is not None:
+            _log.warning("event %s added to an ended span", name)
+            return
+        if self.raw_events is None:
+            self.raw_events = []
+        limits = self.tracer.limits
+        if len(self.raw_events) >= limits.span_events:
+            self.dropped_events += 1
+            return
+        kept, dropped = bounded(attributes, limits.event_attributes)
+        self.raw_events.append((timestamp if timestamp is not None else time_ns(), name, kept, dropped))
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
+        """Add a link; an invalid context without attributes and tracestate is ignored."""
+        if self.end_time is not None:
+            _log.warning("link added to an ended span")
+            return
+        if not (context.is_valid or attributes or context.trace_state):
+            return
+        if self.raw_links is None:
+            self.raw_links = []
+        limits = self.tracer.limits
+        if len(self.raw_links) >= limits.span_links:
+            self.dropped_links += 1
+            return
+        kept, dropped = bounded(attributes, limits.link_attributes)
+        self.raw_links.append((context, kept, dropped))
+
+    def update_name(self, name: str) -> None:
+        """Rename the span."""
+        if self.end_time is None:
+            self.name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Set the status; OK is final, and UNSET is ignored (OpenTelemetry's rules for span status)."""
+        if self.end_time is not None or self.status_code is StatusCode.OK:
+            return
+        if isinstance(status, Status):
+            code, message = status.status_code, status.description
+        else:
+            code, message = status, description
+        if code is StatusCode.UNSET:
+            return
+        self.status_code = code
+        self.status_message = message if code is StatusCode.ERROR else None
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Add the exception as an event of the semantic conventions."""
+        described = {**exception_attributes(exception), "exception.escaped": str(escaped), **(attributes or {})}
+        self.add_event("exception", described, timestamp)
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span and hand it to the exporter and the other processors; the first call counts."""
+        if self.end_time is not None:
+            _log.warning("span %s ended twice", self.name)
+            return
+        self.end_time = end_time if end_time is not None else time_ns()
+        self.tracer.ended(self)
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(exc, Exception) and self.end_time is None:
+            self.record_exception(exc)
+            self.set_status(StatusCode.ERROR, f"{type(exc).__name__}: {exc}")
+        self.end()
+
+
+def exception_attributes(exception: BaseException) -> dict[str, str]:
+    """`exception.*` of the semantic conventions."""
+    kind = type(exception)
+    module = kind.__module__
+    name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    return {
+        "exception.type": name,
+        "exception.message": str(exception),
+        "exception.stacktrace": "".join(traceback.format_exception(exception)),
+    }

@@ -1,0 +1,131 @@
+"""Carries the context over process boundaries: W3C Trace Context Level 2 and W3C Baggage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from random import getrandbits
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context, get_current
+from opentelemetry.propagators.textmap import (
+    CarrierT,
+    Getter,
+    Setter,
+    TextMapPropagator,
+    default_getter,
+    default_setter,
+)
+from opentelemetry.trace import NonRecordingSpan, Span
+
+from devenv.tracing.baggage_header import BAGGAGE_KEY, format_header
+from devenv.tracing.baggage_header import parse as parse_baggage
+from devenv.tracing.light.span import LightSpan, SurplusSpan, UnsampledSpan, new_span_id
+from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.traceparent import KNOWN_FLAGS, remote_context
+
+
+def traceparent(span: Span) -> str | None:
+    """The header that makes what is called a child of this span; None for an invalid span.
+
+    Below what is not sampled each call has a fresh parent id, since there is no span that could be the parent.
+    """
+    kind = span.__class__
+    if kind is LightSpan:
+        local = span.trace  # type: ignore[attr-defined] # the class was just compared
+        return f"00-{local.hex}-{span.span_id:016x}-{local.flags:02x}"  # type: ignore[attr-defined] # likewise
+    if kind is UnsampledSpan:
+        local = span.trace  # type: ignore[attr-defined] # likewise
+        return f"00-{local.hex}-{getrandbits(64) or new_span_id():016x}-{local.flags:02x}"
+    context = span.get_span_context()
+    if not context.is_valid:
+        return None
+    flags = context.trace_flags & KNOWN_FLAGS
+    fresh = not flags & 1 and not isinstance(span, SurplusSpan)
+    span_id = new_span_id() if fresh else context.span_id
+    return f"00-{context.trace_id:032x}-{span_id:016x}-{flags:02x}"
+
+
+def carry(context: Context, *, parents: bool = True, baggage: bool = True) -> list[tuple[str, str]]:
+    """The headers of a context, names in lower case."""
+    headers: list[tuple[str, str]] = []
+    span = context.get(SPAN_KEY)
+    if parents and isinstance(span, Span):
+        parent = traceparent(span)
+        if parent is not None:
+            headers.append(("traceparent", parent))
+            state = (
+                span.trace.state
+                if isinstance(span, (LightSpan, UnsampledSpan))
+                else span.get_span_context().trace_state
+            )
+            if state:
+                headers.append(("tracestate", state.to_header()))
+    entries = context.get(BAGGAGE_KEY) if baggage else None
+    if isinstance(entries, dict) and entries:
+        header = format_header(entries)
+        if header:
+            headers.append(("baggage", header))
+    return headers
+
+
+class W3CPropagator(TextMapPropagator):
+    """OpenTelemetry's propagator interface over the functions of this module.
+
+    Args:
+        names: Which of `tracecontext` and `baggage` it carries.
+    """
+
+    def __init__(self, names: Sequence[str] = ("tracecontext", "baggage")) -> None:
+        self.carries_parents = "tracecontext" in names
+        self.carries_baggage = "baggage" in names
+
+    def extract(
+        self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
+    ) -> Context:
+        """The context with what the carrier brings."""
+        found = context if context is not None else Context()
+        if self.carries_parents:
+            found = with_parent(
+                found, getter.get(carrier, "traceparent") or (), getter.get(carrier, "tracestate") or ()
+            )
+        if self.carries_baggage:
+            found = with_baggage(found, getter.get(carrier, "baggage") or ())
+        return found
+
+    def inject(
+        self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
+    ) -> None:
+        """Put the context's headers into the carrier."""
+        found = context if context is not None else get_current()
+        for name, value in carry(found, parents=self.carries_parents, baggage=self.carries_baggage):
+            setter.set(carrier, name, value)
+
+    @property
+    def fields(self) -> set[str]:
+        """The headers that `inject` may set."""
+        names = {"traceparent", "tracestate"} if self.carries_parents else set()
+        return names | {"baggage"} if self.carries_baggage else names
+
+
+def with_parent(context: Context, parents: Iterable[str], states: Iterable[str]) -> Context:
+    """A context below the remote parent; the same one where the headers bring none."""
+    remote = remote_context(list(parents), list(states))
+    return context if remote is None else trace.set_span_in_context(NonRecordingSpan(remote), context)
+
+
+def with_baggage(context: Context, headers: Iterable[str]) -> Context:
+    """A context with the baggage of the headers; the same one where they bring none."""
+    received = parse_baggage(headers)
+    return context if received is None else Context({**context, BAGGAGE_KEY: received})
+
+
+def values(headers: Mapping[str, Any] | Iterable[tuple[Any, Any]], name: str) -> list[str]:
+    """Every value of a header in any case, from a mapping (multidicts included) or from pairs of text or bytes."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    found: list[str] = []
+    for key, value in pairs:
+        if (key.decode("latin-1") if isinstance(key, bytes) else key).lower() == name:
+            several = value if isinstance(value, (list, tuple)) else (value,)
+            found.extend(item.decode("latin-1") if isinstance(item, bytes) else str(item) for item in several)
+    return found

@@ -1,0 +1,257 @@
+"""Queues that carry the context: what is put is processed as a child of the span that put it; a batch has links."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.trace import Link, Span, SpanKind
+
+from devenv.tracing.active import state
+from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, new_trace_id
+from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.spans import SpanScope, fail
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[T]):
+    item: T
+    context: Context
+
+
+class _Naming:
+    """The span names and attributes of one queue (messaging semantic conventions)."""
+
+    def __init__(self, name: str) -> None:
+        base = {"messaging.system": "in_process", "messaging.destination.name": name}
+        self.send = f"send {name}"
+        self.process = f"process {name}"
+        self.sending = {**base, "messaging.operation.name": "send", "messaging.operation.type": "send"}
+        self.processing = {**base, "messaging.operation.name": "process", "messaging.operation.type": "process"}
+
+    def producing(self) -> SpanScope:
+        return SpanScope(self.send, SpanKind.PRODUCER, self.sending)
+
+    def consuming(self, context: Context) -> Consumption:
+        return Consumption(SpanScope(self.process, SpanKind.CONSUMER, self.processing), context)
+
+    @contextmanager
+    def consuming_batch(self, contexts: list[Context]) -> Iterator[None]:
+        span = _batch_span(self.process, {**self.processing, "messaging.batch.message_count": len(contexts)}, contexts)
+        token = attach(Context({SPAN_KEY: span}))
+        try:
+            yield
+        except Exception as error:
+            fail(span, error)
+            raise
+        finally:
+            detach(token)
+            span.end()
+
+
+class Consumption:
+    """The processing of one item: its own context (baggage included) and a consumer span in it."""
+
+    __slots__ = ("_context", "_scope", "_token")
+
+    def __init__(self, scope: SpanScope, context: Context) -> None:
+        self._scope = scope
+        self._context = context
+
+    def __enter__(self) -> Span:
+        self._token = attach(self._context)
+        return self._scope.__enter__()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._scope.__exit__(exc_type, exc, traceback)
+        detach(self._token)
+
+
+def _batch_span(name: str, attributes: dict[str, Any], contexts: list[Context]) -> Span:
+    """A root span with a link to each item's span; recorded when one of those is, since links alone lead here."""
+    linked = [trace.get_current_span(context).get_span_context() for context in contexts]
+    links = [Link(context) for context in linked if context.is_valid]
+    if state.light is None or not state.cheap:
+        return state.open(name, Context(), SpanKind.CONSUMER, attributes, links)
+    trace_id = new_trace_id()
+    sampled = any(link.context.trace_flags.sampled for link in links)
+    if not links:
+        return state.open(name, Context(), SpanKind.CONSUMER, attributes)
+    local = LocalTrace(trace_id, f"{trace_id:032x}", RANDOM | SAMPLED)
+    if sampled:
+        recorded = [link for link in links if link.context.trace_flags.sampled]
+        return state.light.record(name, Context(), SpanKind.CONSUMER, 0, False, local, attributes, recorded)
+    return trace.NonRecordingSpan(links[0].context)
+
+
+class TracedQueue(Generic[T]):
+    """An `asyncio.Queue` that carries the context.
+
+    `put` makes a producer span `send NAME`; `process` a consumer span `process NAME` as its child.
+
+    Args:
+        name: The queue's name in spans.
+        maxsize: As for `asyncio.Queue`.
+    """
+
+    def __init__(self, name: str, maxsize: int = 0) -> None:
+        self._naming = _Naming(name)
+        self._queue: asyncio.Queue[_Entry[T]] = asyncio.Queue(maxsize)
+
+    async def put(self, item: T) -> None:
+        """Put an item, waiting for room."""
+        with self._naming.producing():
+            await self._queue.put(_Entry(item, get_current()))
+
+    def put_nowait(self, item: T) -> None:
+        """Put an item at once.
+
+        Raises:
+            asyncio.QueueFull: There is no room.
+        """
+        with self._naming.producing():
+            self._queue.put_nowait(_Entry(item, get_current()))
+
+    async def get(self) -> T:
+        """Take an item without a span; `task_done` is the caller's."""
+        return (await self._queue.get()).item
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[T]:
+        """Take an item and process it in the block; the block's end marks it as done."""
+        entry = await self._queue.get()
+        try:
+            with self._naming.consuming(entry.context):
+                yield entry.item
+        finally:
+            self._queue.task_done()
+
+    @asynccontextmanager
+    async def process_batch(self, max_items: int) -> AsyncIterator[list[T]]:
+        """Wait for an item, take up to `max_items` that are there, and process them under one span with links."""
+        entries = [await self._queue.get()]
+        while len(entries) < max_items and not self._queue.empty():
+            entries.append(self._queue.get_nowait())
+        try:
+            with self._naming.consuming_batch([entry.context for entry in entries]):
+                yield [entry.item for entry in entries]
+        finally:
+            for _ in entries:
+                self._queue.task_done()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        """Each item in turn, for ever; its span is open until the next one is asked for."""
+        while True:
+            async with self.process() as item:
+                yield item
+
+    async def join(self) -> None:
+        """Wait until every item is done."""
+        await self._queue.join()
+
+    def task_done(self) -> None:
+        """Mark an item taken by `get` as done."""
+        self._queue.task_done()
+
+    def qsize(self) -> int:
+        """Items that wait."""
+        return self._queue.qsize()
+
+    def empty(self) -> bool:
+        """Whether none waits."""
+        return self._queue.empty()
+
+    def full(self) -> bool:
+        """Whether there is no room."""
+        return self._queue.full()
+
+
+class ThreadQueue(Generic[T]):
+    """A `queue.Queue` that carries the context between threads, with the same spans as `TracedQueue`.
+
+    Args:
+        name: The queue's name in spans.
+        maxsize: As for `queue.Queue`.
+    """
+
+    def __init__(self, name: str, maxsize: int = 0) -> None:
+        self._naming = _Naming(name)
+        self._queue: queue.Queue[_Entry[T]] = queue.Queue(maxsize)
+
+    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+        """Put an item.
+
+        Raises:
+            queue.Full: There is no room (in time).
+        """
+        with self._naming.producing():
+            self._queue.put(_Entry(item, get_current()), block, timeout)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> T:
+        """Take an item without a span; `task_done` is the caller's.
+
+        Raises:
+            queue.Empty: None is there (in time).
+        """
+        return self._queue.get(block, timeout).item
+
+    @contextmanager
+    def process(self, timeout: float | None = None) -> Iterator[T]:
+        """Take an item and process it in the block; the block's end marks it as done.
+
+        Raises:
+            queue.Empty: None came in time.
+        """
+        entry = self._queue.get(timeout=timeout)
+        try:
+            with self._naming.consuming(entry.context):
+                yield entry.item
+        finally:
+            self._queue.task_done()
+
+    @contextmanager
+    def process_batch(self, max_items: int, timeout: float | None = None) -> Iterator[list[T]]:
+        """Wait for an item, take up to `max_items` that are there, and process them under one span with links.
+
+        Raises:
+            queue.Empty: None came in time.
+        """
+        entries = [self._queue.get(timeout=timeout)]
+        while len(entries) < max_items:
+            try:
+                entries.append(self._queue.get_nowait())
+            except queue.Empty:
+                break
+        try:
+            with self._naming.consuming_batch([entry.context for entry in entries]):
+                yield [entry.item for entry in entries]
+        finally:
+            for _ in entries:
+                self._queue.task_done()
+
+    def join(self) -> None:
+        """Wait until every item is done."""
+        self._queue.join()
+
+    def task_done(self) -> None:
+        """Mark an item taken by `get` as done."""
+        self._queue.task_done()
+
+    def qsize(self) -> int:
+        """Items that wait."""
+        return self._queue.qsize()
+
+    def empty(self) -> bool:
+        """Whether none waits."""
+        return self._queue.empty()

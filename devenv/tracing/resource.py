@@ -1,0 +1,64 @@
+"""The resource: who sends the spans (https://opentelemetry.io/docs/specs/semconv/resource/)."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from uuid import uuid4
+
+from devenv.tracing.settings import Settings
+
+
+class ProcessResource:
+    """The resource attributes of this process; calling it gives them, anew after a fork.
+
+    `service.instance.id` is always there and unique a process: a random one, or the configured one, to which a
+    worker process (forked or started by multiprocessing) adds its pid.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pid = os.getpid()
+        self._first_pid = self._pid
+        self._attributes = self._make()
+
+    def __call__(self) -> dict[str, str | int]:
+        """The attributes of the process that asks."""
+        if os.getpid() != self._pid:
+            self._pid = os.getpid()
+            self._attributes = self._make()
+        return self._attributes
+
+    def _make(self) -> dict[str, str | int]:
+        settings = self._settings
+        configured = dict(settings.resource)
+        instance = configured.pop("service.instance.id", "")
+        worker = self._pid != self._first_pid or multiprocessing.parent_process() is not None
+        if instance and worker:
+            instance = f"{instance}-{self._pid}"
+        attributes: dict[str, str | int] = {
+            "telemetry.sdk.language": "python",
+            "telemetry.sdk.name": "opentelemetry",
+            "telemetry.sdk.version": _version("opentelemetry-api"),
+            "telemetry.distro.name": "devenv",
+            "telemetry.distro.version": _version("devenv"),
+            "process.pid": self._pid,
+            "process.runtime.name": sys.implementation.name,
+            "process.runtime.version": ".".join(str(part) for part in sys.version_info[:3]),
+            "host.name": socket.gethostname(),
+            "deployment.environment.name": settings.environment,
+        }
+        attributes.update(configured)
+        attributes["service.name"] = settings.service_name
+        attributes["service.instance.id"] = instance or str(uuid4())
+        return attributes
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:  # a copy without metadata, for example a zipapp
+        return "unknown"

@@ -1,0 +1,178 @@
+"""`setup`: builds provider, propagators and exporter from the settings and installs them for the process."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from opentelemetry import propagate, trace
+from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
+
+from devenv.tracing.active import SCOPE, state
+from devenv.tracing.configuration import resolve
+from devenv.tracing.encoding import Encoder
+from devenv.tracing.exporting import BatchExporter, ExportStats
+from devenv.tracing.light.decision import decider
+from devenv.tracing.light.provider import LightProvider
+from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.propagation import W3CPropagator
+from devenv.tracing.redaction import Redactor
+from devenv.tracing.resource import ProcessResource
+from devenv.tracing.settings import Settings
+
+_log = logging.getLogger(__name__)
+_lock = threading.Lock()
+_EXIT_TIMEOUT_S = 3.0
+
+
+class Tracing:
+    """The tracing of one service in this process.
+
+    Attributes:
+        settings: What was resolved; `settings.origin(key)` says where each value came from.
+        provider: The tracer provider, OpenTelemetry's interface.
+        redactor: What is kept out of spans.
+        resource: Calling it gives the resource attributes of the process that asks.
+    """
+
+    def __init__(self, settings: Settings, *, exporter: BatchExporter | None = None) -> None:
+        self.settings = settings
+        self.redactor = Redactor(settings.redacted_keys, settings.redacted_parameters, enabled=settings.redaction)
+        self.resource = ProcessResource(settings)
+        self.propagator = W3CPropagator(settings.propagators)
+        self._exporter = exporter or self._make_exporter()
+        self.provider: TracerProvider = self._make_provider()
+
+    @property
+    def service_name(self) -> str:
+        """The name of the service in its traces."""
+        return self.settings.service_name
+
+    def tracer(self, name: str) -> Tracer:
+        """A tracer for an instrumentation scope."""
+        return self.provider.get_tracer(name)
+
+    @property
+    def light(self) -> LightTracer | None:
+        """The light provider's own tracer, None on the SDK's provider or when tracing is off."""
+        tracer = self.provider.get_tracer(SCOPE)
+        return tracer if isinstance(tracer, LightTracer) else None
+
+    @property
+    def cheap(self) -> bool:
+        """Whether what is below an unsampled span needs no decision of its own."""
+        return not self.settings.enabled or self.settings.sampler.startswith("parentbased_")
+
+    def stats(self) -> ExportStats:
+        """Counts of exported, dropped, failed and waiting spans."""
+        surplus = self.provider.surplus if isinstance(self.provider, LightProvider) else 0
+        if self._exporter is None:
+            return ExportStats(0, surplus, 0, 0, 0)
+        return self._exporter.stats(surplus)
+
+    def force_flush(self, timeout_s: float = 10.0) -> bool:
+        """Deliver every ended span within the time; False where that failed."""
+        flush = getattr(self.provider, "force_flush", None)
+        others = flush(int(timeout_s * 1000)) is not False if flush else True
+        return (self._exporter is None or self._exporter.force_flush(timeout_s)) and others
+
+    def shutdown(self, timeout_s: float = 5.0) -> bool:
+        """Deliver what waits within the time and stop exporting for good. A later `setup` may begin anew."""
+        delivered = self._exporter is None or self._exporter.shutdown(timeout_s)
+        stop = getattr(self.provider, "shutdown", None)
+        if stop is not None:
+            stop()
+        if state.tracing is self:
+            state.clear()
+        atexit.unregister(self._at_exit)
+        return delivered
+
+    def install(self) -> None:
+        """Make this the process's tracing: OpenTelemetry's global provider and propagator, and `state`."""
+        _install_provider(self.provider)
+        propagate.set_global_textmap(self.propagator)
+        state.tracing = self
+        state.light = self.light
+        state.cheap = self.cheap
+        state.tracer = self.provider.get_tracer(SCOPE)
+        state.propagator = self.propagator
+        state.redactor = self.redactor
+        atexit.register(self._at_exit)
+
+    def _at_exit(self) -> None:
+        self.shutdown(_EXIT_TIMEOUT_S)
+
+    def _make_exporter(self) -> BatchExporter | None:
+        settings = self.settings
+        if not settings.enabled or settings.exporter == "none":
+            return None
+        encoder = Encoder(self.redactor, settings.span_attribute_length, settings.attribute_length)
+        if settings.exporter == "console":
+            from devenv.tracing.console import ConsoleSender
+
+            return BatchExporter(settings, encoder, self.resource, lambda _pause: ConsoleSender())
+        return BatchExporter(settings, encoder, self.resource)
+
+    def _make_provider(self) -> TracerProvider:
+        if not self.settings.enabled:
+            return NoOpTracerProvider()
+        sink = self._exporter.offer if self._exporter is not None else _ignore
+        if self.settings.provider == "sdk":
+            from devenv.tracing.sdk import make_provider
+
+            return make_provider(self.settings, self.resource, sink)
+        chosen = decider(self.settings.sampler, self.settings.sampler_ratio)
+        return LightProvider(self.settings, self.resource, chosen, sink)
+
+
+def setup(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    service_name: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Tracing:
+    """Set tracing up for this process.
+
+    The first call decides. Further calls give back what it made, whatever their arguments, until its `shutdown`;
+    one that names another service is warned about.
+
+    Args:
+        config: Path of the service's config.yaml, or a mapping; its `tracing` section, or all of it where it has none.
+        service_name: The service's name; `OTEL_SERVICE_NAME` wins over it, config.yaml does not.
+        environ: Environment variables, `os.environ` by default. They win over config.
+
+    Raises:
+        ConfigError: The configuration is wrong; the message has file, line and column.
+    """
+    with _lock:
+        if state.tracing is not None:
+            if service_name and service_name != state.tracing.service_name:
+                _log.info("tracing is set up already, as %s; %s is ignored", state.tracing.service_name, service_name)
+            return state.tracing
+        settings = resolve(config, service_name=service_name, environ=os.environ if environ is None else environ)
+        tracing = Tracing(settings)
+        tracing.install()
+        return tracing
+
+
+def _ignore(_span: object) -> None:
+    """Takes spans that nobody exports."""
+
+
+def _install_provider(provider: TracerProvider) -> None:
+    """Install the global provider, also after an earlier one of ours has been shut down.
+
+    OpenTelemetry's setter works once a process; whoever sets up again after a shutdown (tests, a reload) means the
+    new provider, so the guard is renewed. A provider that the program installed itself is left alone.
+    """
+    current = getattr(trace, "_TRACER_PROVIDER", None)
+    if current is not None and getattr(current, "_made_by_devenv", False):
+        trace._TRACER_PROVIDER = None  # noqa: SLF001 - there is no public way to replace it
+        trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()  # noqa: SLF001 - likewise
+    provider._made_by_devenv = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
+    trace.set_tracer_provider(provider)

@@ -1,0 +1,88 @@
+"""The OpenTelemetry SDK's provider with devenv's exporter behind it (`provider: sdk`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
+
+from devenv.tracing.light.readable import record
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.settings import Settings
+
+
+def make_provider(
+    settings: Settings, resource: Callable[[], Mapping[str, Any]], sink: Callable[[LightSpan], None]
+) -> TracerProvider:
+    """An SDK provider with the sampler and the limits of the settings; its ended spans go to the sink."""
+    provider = TracerProvider(
+        sampler=sampler(settings),
+        resource=Resource(dict(resource())),
+        shutdown_on_exit=False,
+        span_limits=_limits(settings),
+    )
+    provider.add_span_processor(Bridge(settings, sink))
+    return provider
+
+
+def sampler(settings: Settings) -> Sampler:
+    """The SDK's sampler of the settings."""
+    name = settings.sampler
+    if name.endswith("traceidratio"):
+        root: Sampler = TraceIdRatioBased(settings.sampler_ratio)
+    else:
+        root = ALWAYS_ON if name.endswith("always_on") else ALWAYS_OFF
+    return ParentBased(root) if name.startswith("parentbased_") else root
+
+
+class Bridge(SpanProcessor):
+    """Turns the SDK's ended spans into the records that the exporter takes."""
+
+    def __init__(self, settings: Settings, sink: Callable[[LightSpan], None]) -> None:
+        self._settings = settings
+        self._sink = sink
+        self._scopes: dict[object, _Scope] = {}
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Pass a sampled span on."""
+        context = span.get_span_context()
+        if context is None or not context.trace_flags.sampled:
+            return
+        found = span.instrumentation_scope
+        scope = self._scopes.get(found)
+        if scope is None:
+            named = (
+                (found.name, found.version or "", found.schema_url or "", found.attributes or {})
+                if found
+                else ("", "", "", {})
+            )
+            scope = self._scopes.setdefault(found, _Scope(named, self._settings))
+        self._sink(record(span, scope))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a record needs of its tracer."""
+
+    scope: tuple[str, str, str, Mapping[str, Any]]
+    limits: Settings
+
+
+def _limits(settings: Settings) -> SpanLimits:
+    """Limits of the settings; where no length is set there the SDK must not look into the environment again."""
+    unset = SpanLimits.UNSET
+    length = settings.attribute_length
+    span_length = settings.span_attribute_length
+    return SpanLimits(
+        max_span_attributes=settings.span_attributes,
+        max_events=settings.span_events,
+        max_links=settings.span_links,
+        max_event_attributes=settings.event_attributes,
+        max_link_attributes=settings.link_attributes,
+        max_attribute_length=unset if length is None else length,
+        max_span_attribute_length=unset if span_length is None else span_length,
+    )

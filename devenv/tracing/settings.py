@@ -1,0 +1,299 @@
+"""The settings of the tracing library: one table that names each key, its default, its variables and its meaning.
+
+Configuration, validation, the documentation and `Settings.origin` are all derived from these fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+SAMPLERS = (
+    "parentbased_traceidratio",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "always_on",
+    "always_off",
+)
+PROPAGATORS = ("tracecontext", "baggage", "none")
+EXPORTERS = ("otlp", "console", "none")
+COMPRESSIONS = ("none", "gzip")
+PROVIDERS = ("light", "sdk")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What configuration needs to know of one setting.
+
+    Attributes:
+        path: Dotted key in config.yaml below `tracing`.
+        kind: One of `str`, `bool`, `int`, `float`, `list`, `map`.
+        variables: Environment variables that set it, the strongest first.
+        choices: Allowed values, empty where any value of the kind is allowed.
+        minimum: Smallest allowed number.
+        maximum: Largest allowed number.
+        optional: Whether null is allowed.
+        doc: One sentence for people.
+    """
+
+    path: str
+    kind: str
+    variables: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    optional: bool = False
+    doc: str = ""
+
+
+def _key(path: str, kind: str, default: Any, doc: str, *variables: str, **rules: Any) -> Any:
+    metadata = {"key": Key(path, kind, variables, doc=doc, **rules)}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _count(path: str, default: int | None, doc: str, *variables: str, **rules: Any) -> Any:
+    return _key(path, "int", default, doc, *variables, minimum=0, **rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Resolved settings. Times are in the unit that the name ends with."""
+
+    service_name: str = _key(
+        "service_name", "str", "unknown_service", "Name of the service in every trace.", "OTEL_SERVICE_NAME"
+    )
+    enabled: bool = _key("enabled", "bool", True, "Whether anything is recorded.", "OTEL_SDK_DISABLED")
+    environment: str = _key(
+        "environment", "str", "", "Deployment environment; chooses the profile.", "DEVENV_TRACING_ENVIRONMENT"
+    )
+    provider: str = _key(
+        "provider",
+        "str",
+        "light",
+        "Tracer provider: devenv's light one, or the OpenTelemetry SDK's.",
+        "DEVENV_TRACING_PROVIDER",
+        choices=PROVIDERS,
+    )
+    sampler: str = _key(
+        "sampler.type",
+        "str",
+        "parentbased_traceidratio",
+        "Who decides whether a trace is recorded.",
+        "OTEL_TRACES_SAMPLER",
+        choices=SAMPLERS,
+    )
+    sampler_ratio: float = _key(
+        "sampler.ratio",
+        "float",
+        1.0,
+        "Share of traces that is recorded, for the ratio samplers.",
+        "OTEL_TRACES_SAMPLER_ARG",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    propagators: tuple[str, ...] = _key(
+        "propagators",
+        "list",
+        ("tracecontext", "baggage"),
+        "Headers that carry the context.",
+        "OTEL_PROPAGATORS",
+        choices=PROPAGATORS,
+    )
+    exporter: str = _key("exporter.type", "str", "otlp", "Where spans go.", "OTEL_TRACES_EXPORTER", choices=EXPORTERS)
+    endpoint: str = _key(
+        "exporter.endpoint",
+        "str",
+        "http://localhost:4318/v1/traces",
+        "Full URL of the OTLP/HTTP receiver.",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
+    headers: Mapping[str, str] = _key(
+        "exporter.headers",
+        "map",
+        {},
+        "Headers sent with every export.",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    )
+    timeout_s: float = _key(
+        "exporter.timeout_s",
+        "float",
+        10.0,
+        "Longest wait for one answer of the receiver.",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        minimum=0.001,
+    )
+    compression: str = _key(
+        "exporter.compression",
+        "str",
+        "none",
+        "Compression of what is sent.",
+        "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+        "OTEL_EXPORTER_OTLP_COMPRESSION",
+        choices=COMPRESSIONS,
+    )
+    protocol: str = _key(
+        "exporter.protocol",
+        "str",
+        "http/protobuf",
+        "OTLP protocol; only http/protobuf is spoken.",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        choices=("http/protobuf",),
+    )
+    certificate: str | None = _key(
+        "exporter.certificate",
+        "str",
+        None,
+        "File with the certificates that are trusted for https.",
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        optional=True,
+    )
+    client_certificate: str | None = _key(
+        "exporter.client_certificate",
+        "str",
+        None,
+        "File with the client's certificate.",
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+        optional=True,
+    )
+    client_key: str | None = _key(
+        "exporter.client_key",
+        "str",
+        None,
+        "File with the client certificate's key.",
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+        optional=True,
+    )
+    max_queue_size: int = _key(
+        "batch.max_queue_size",
+        "int",
+        2048,
+        "Spans that wait for export at most; further ones are dropped and counted.",
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        minimum=1,
+    )
+    max_batch_size: int = _key(
+        "batch.max_export_batch_size",
+        "int",
+        512,
+        "Spans in one POST at most.",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+        minimum=1,
+    )
+    schedule_delay_ms: int = _key(
+        "batch.schedule_delay_ms",
+        "int",
+        5000,
+        "Longest wait of a finished span before its export begins.",
+        "OTEL_BSP_SCHEDULE_DELAY",
+        minimum=1,
+    )
+    export_timeout_ms: int = _key(
+        "batch.export_timeout_ms",
+        "int",
+        30_000,
+        "Longest effort for one batch, retries included.",
+        "OTEL_BSP_EXPORT_TIMEOUT",
+        minimum=1,
+    )
+    span_attributes: int = _count(
+        "limits.span_attributes",
+        128,
+        "Attributes a span.",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    )
+    span_events: int = _count("limits.span_events", 128, "Events a span.", "OTEL_SPAN_EVENT_COUNT_LIMIT")
+    span_links: int = _count("limits.span_links", 128, "Links a span.", "OTEL_SPAN_LINK_COUNT_LIMIT")
+    event_attributes: int = _count(
+        "limits.event_attributes",
+        128,
+        "Attributes an event.",
+        "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    )
+    link_attributes: int = _count(
+        "limits.link_attributes",
+        128,
+        "Attributes a link.",
+        "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    )
+    span_attribute_length: int | None = _count(
+        "limits.span_attribute_length",
+        None,
+        "Characters of a span attribute's text; null for no limit.",
+        "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        optional=True,
+    )
+    attribute_length: int | None = _count(
+        "limits.attribute_length",
+        None,
+        "Characters of an event's or link's attribute text; null for no limit.",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        optional=True,
+    )
+    trace_spans: int = _count(
+        "limits.trace_spans",
+        1000,
+        "Spans of one trace in this process; further ones are counted and left out. 0 for no limit.",
+        "DEVENV_TRACING_TRACE_SPANS",
+    )
+    redaction: bool = _key(
+        "redaction.enabled", "bool", True, "Whether secrets are replaced.", "DEVENV_TRACING_REDACTION"
+    )
+    redacted_keys: tuple[str, ...] = _key(
+        "redaction.keys", "list", (), "Further attribute keys whose values are replaced."
+    )
+    redacted_parameters: tuple[str, ...] = _key(
+        "redaction.query_parameters", "list", (), "Further query parameters whose values are replaced."
+    )
+    resource: Mapping[str, str] = _key("resource", "map", {}, "Resource attributes.", "OTEL_RESOURCE_ATTRIBUTES")
+    trace_response: bool = _key(
+        "trace_response",
+        "bool",
+        False,
+        "Whether servers answer with a traceresponse header.",
+        "DEVENV_TRACING_TRACE_RESPONSE",
+    )
+    exclude: tuple[str, ...] = _key("exclude", "list", ("/healthz", "/readyz"), "Paths that servers do not trace.")
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def origin(self, key: str) -> str:
+        """Where the value of a setting came from.
+
+        Args:
+            key: A dotted key of config.yaml (`sampler.ratio`) or a field's name (`sampler_ratio`).
+
+        Returns:
+            `environment NAME`, `argument`, `FILE:LINE:COLUMN`, `profile NAME` or `default`.
+
+        Raises:
+            KeyError: There is no such setting.
+        """
+        path = KEYS[key].path if key in KEYS else PATHS[key] and key
+        return self.origins.get(path, "default")
+
+    def explain(self) -> dict[str, tuple[Any, str]]:
+        """Every setting by dotted key, as (value, origin)."""
+        return {key.path: (getattr(self, name), self.origin(name)) for name, key in KEYS.items()}
+
+
+KEYS: Mapping[str, Key] = {f.name: f.metadata["key"] for f in fields(Settings) if "key" in f.metadata}
+PATHS: Mapping[str, str] = {key.path: name for name, key in KEYS.items()}
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "development": {"sampler.ratio": 1.0, "batch.schedule_delay_ms": 500},
+    "production": {"sampler.ratio": 0.1},
+}

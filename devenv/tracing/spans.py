@@ -1,0 +1,175 @@
+"""Business spans: `span`, `traced` and what can be said of the current span."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import Token
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast
+
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
+
+from devenv.tracing.active import state
+from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.values import clean
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+KINDS: Mapping[str, SpanKind] = {kind.name.lower(): kind for kind in SpanKind}
+Linkable = Link | Span | SpanContext | Context
+
+
+class SpanScope:
+    """A span that is current for a `with` block; an exception that leaves the block is recorded and makes it an error.
+
+    Below an unsampled parent it is nothing: no span is made and the context stays as it is.
+    """
+
+    __slots__ = ("_attributes", "_kind", "_links", "_name", "_span", "_token")
+
+    def __init__(
+        self,
+        name: str,
+        kind: SpanKind,
+        attributes: Mapping[str, Any] | None,
+        links: Iterable[Linkable] | None = None,
+    ) -> None:
+        self._name = name
+        self._kind = kind
+        self._attributes = attributes
+        self._links = links
+        self._span: Span | None = None
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> Span:
+        context = get_current()
+        parent = context.get(SPAN_KEY)
+        if parent.__class__ is UnsampledSpan and state.cheap:
+            return cast("Span", parent)
+        given = self._attributes
+        attributes = {key: clean(value) for key, value in given.items()} if given else {}
+        links = [as_link(item) for item in self._links] if self._links else None
+        span = self._span = state.open(self._name, context, self._kind, attributes, links)
+        self._token = attach(Context({**context, SPAN_KEY: span}))
+        return span
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is None or self._span is None:
+            return
+        detach(self._token)
+        if isinstance(exc, Exception):
+            fail(self._span, exc)
+        self._span.end()
+
+
+def span(
+    name: str,
+    *,
+    kind: str = "internal",
+    attributes: Mapping[str, Any] | None = None,
+    links: Iterable[Linkable] | None = None,
+) -> SpanScope:
+    """A span for a `with` block, in synchronous and asynchronous code alike.
+
+    Args:
+        name: What is done, without ids (`charge card`, not `charge card 4711`).
+        kind: `internal`, `server`, `client`, `producer` or `consumer`.
+        attributes: Attributes from the start.
+        links: Spans, span contexts or captured contexts that caused this without being its parent.
+
+    Raises:
+        KeyError: There is no such kind.
+    """
+    return SpanScope(name, KINDS[kind], attributes, links)
+
+
+def traced(
+    name: str | None = None, /, *, kind: str = "internal", **attributes: Any
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make each call of a function a span; works on functions and coroutine functions.
+
+    Args:
+        name: The span's name, the function's qualified name by default.
+        kind: As for `span`.
+        **attributes: Attributes of each span; write a dotted name with `__` (`user__id` is `user.id`).
+    """
+    span_kind = KINDS[kind]
+    fixed = {key.replace("__", "."): clean(value) for key, value in attributes.items()}
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        title = name or function.__qualname__
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with SpanScope(title, span_kind, fixed):
+                    return await function(*args, **kwargs)
+
+            return cast("Callable[P, R]", asynchronous)
+
+        @functools.wraps(function)
+        def synchronous(*args: P.args, **kwargs: P.kwargs) -> R:
+            with SpanScope(title, span_kind, fixed):
+                return function(*args, **kwargs)
+
+        return synchronous
+
+    return decorate
+
+
+def current_span() -> Span:
+    """The current span; one that records nothing where there is none."""
+    return trace.get_current_span()
+
+
+def add_event(name: str, attributes: Mapping[str, Any] | None = None) -> None:
+    """Add an event to the current span."""
+    current_span().add_event(name, attributes)
+
+
+def set_attributes(attributes: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    """Set attributes of the current span."""
+    current_span().set_attributes({**(attributes or {}), **more})
+
+
+def record_exception(exception: BaseException) -> None:
+    """Record a handled exception on the current span; its status stays as it is."""
+    current_span().record_exception(exception)
+
+
+def set_status_error(description: str = "") -> None:
+    """Mark the current span as failed."""
+    current_span().set_status(StatusCode.ERROR, description or None)
+
+
+def fail(span: Span, exception: BaseException) -> None:
+    """Record an exception that ends a span, and mark the span as failed."""
+    if span.is_recording():
+        span.record_exception(exception)
+        span.set_attribute("error.type", error_type(exception))
+        span.set_status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}")
+
+
+def error_type(exception: BaseException) -> str:
+    """`error.type` of an exception: its qualified class name."""
+    kind = type(exception)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def as_link(item: Linkable) -> Link:
+    """A link to a span, whatever it is given as."""
+    if isinstance(item, Link):
+        return item
+    if isinstance(item, SpanContext):
+        return Link(item)
+    if isinstance(item, Span):
+        return Link(item.get_span_context())
+    return Link(trace.get_current_span(item).get_span_context())

@@ -1,0 +1,78 @@
+"""What a span says of a database statement: operation, table and the text without values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+
+from devenv.tracing.spans import SpanScope
+
+_LITERAL = re.compile(
+    r"'(?:[^']|'')*'|(?<![\w$:@?.\"])[-+]?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\b|\bX'[0-9a-fA-F]*'",
+    re.IGNORECASE,
+)
+_SPACE = re.compile(r"\s+")
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_NAME = r"[\"`\[]?([\w.$]+)"
+_TABLE = {
+    "SELECT": re.compile(rf"\bFROM\s+{_NAME}", re.IGNORECASE),
+    "DELETE": re.compile(rf"\bFROM\s+{_NAME}", re.IGNORECASE),
+    "INSERT": re.compile(rf"\bINTO\s+{_NAME}", re.IGNORECASE),
+    "REPLACE": re.compile(rf"\bINTO\s+{_NAME}", re.IGNORECASE),
+    "UPDATE": re.compile(rf"\bUPDATE\s+(?:OR\s+\w+\s+)?{_NAME}", re.IGNORECASE),
+    "CREATE": re.compile(rf"\bTABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?{_NAME}", re.IGNORECASE),
+    "DROP": re.compile(rf"\bTABLE\s+(?:IF\s+EXISTS\s+)?{_NAME}", re.IGNORECASE),
+    "ALTER": re.compile(rf"\bTABLE\s+{_NAME}", re.IGNORECASE),
+}
+_LONGEST = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement as spans show it."""
+
+    operation: str
+    collection: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The span's name: operation and table."""
+        return f"{self.operation} {self.collection}" if self.collection else self.operation
+
+
+@lru_cache(maxsize=512)
+def describe(sql: str) -> Statement:
+    """Describe a statement; its literals are replaced by `?`, so that no value is recorded."""
+    text = _SPACE.sub(" ", _LITERAL.sub("?", _COMMENT.sub(" ", sql))).strip()
+    operation = text.partition(" ")[0].rstrip(";").upper() or "QUERY"
+    if operation == "WITH":
+        inner = re.search(r"\)\s*(SELECT|INSERT|UPDATE|DELETE)\b", text, re.IGNORECASE)
+        operation = inner[1].upper() if inner else operation
+    pattern = _TABLE.get(operation)
+    found = pattern.search(text) if pattern else None
+    return Statement(operation, found[1] if found else "", text[:_LONGEST])
+
+
+def db_span(system: str, statement: str, *, namespace: str = "", **attributes: Any) -> SpanScope:
+    """A client span for one database statement, for a `with` block.
+
+    Args:
+        system: `db.system.name`: `sqlite`, `postgresql`, `mysql`, `redis`, …
+        statement: The statement; values in it are replaced before it is recorded.
+        namespace: The database's name.
+        **attributes: Further attributes; write a dotted name with `__`.
+    """
+    described = describe(statement)
+    shown = {"db.system.name": system, "db.operation.name": described.operation, "db.query.text": described.text}
+    if described.collection:
+        shown["db.collection.name"] = described.collection
+    if namespace:
+        shown["db.namespace"] = namespace
+    if attributes:
+        shown.update({key.replace("__", "."): value for key, value in attributes.items()})
+    return SpanScope(described.name, SpanKind.CLIENT, shown)

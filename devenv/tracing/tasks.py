@@ -1,0 +1,70 @@
+"""Carries the context into asyncio tasks, threads and executors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from opentelemetry.context import Context, attach, detach, get_current
+
+from devenv.tracing.headers import extract
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+def capture() -> Context:
+    """The current context, to be attached elsewhere in this process."""
+    return get_current()
+
+
+@contextmanager
+def attached(carrier: Context | Mapping[str, Any]) -> Iterator[None]:
+    """Make a captured context (or one that headers carry) current for a block."""
+    token = attach(carrier if isinstance(carrier, Context) else extract(carrier))
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+def create_task(
+    coro: Coroutine[Any, Any, R], *, name: str | None = None, context: Context | None = None
+) -> asyncio.Task[R]:
+    """Start a task in the current (or the given) context; the task is kept alive until it ends.
+
+    The task may outlive the request: its spans stay children of the span that was current here.
+    """
+    variables = contextvars.copy_context()
+    if context is not None:
+        variables.run(attach, context)
+    task = asyncio.get_running_loop().create_task(coro, name=name, context=variables)
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    return task
+
+
+async def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a blocking function in the loop's default executor, in the current context."""
+    return await asyncio.to_thread(function, *args, **kwargs)
+
+
+def wrap(function: Callable[P, R], context: Context | None = None) -> Callable[P, R]:
+    """A function that runs in the context of this moment, for thread pools, threads and callbacks."""
+    captured = context if context is not None else get_current()
+
+    @functools.wraps(function)
+    def carried(*args: P.args, **kwargs: P.kwargs) -> R:
+        token = attach(captured)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            detach(token)
+
+    return carried
