@@ -1,0 +1,286 @@
+"""Fixtures for the tests that need the real thing: a Docker engine, a Jaeger, a browser.
+
+A test says what it needs with a marker (`docker`, `jaeger`, `browser`) or by taking the fixture. What is lacking skips
+the test with the reason, unless `DEVENV_TEST_REQUIRE` (a comma-separated list of those names) says that it must be
+there: then the test fails, and so does any other skip of a test of that kind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from selenium.webdriver import Chrome
+
+KINDS = ("docker", "jaeger", "browser")
+REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
+JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
+BASE_IMAGE = "python:3.12-slim"
+PROBES = {"docker": "docker_client", "jaeger": "jaeger_factory", "browser": "_chromium"}  # skip what is lacking
+CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
+HERE = Path(__file__).parent
+
+
+# --- what is lacking skips, or fails where it is required -------------------------------------------------------------
+
+
+def lacking(kind: str, reason: str) -> NoReturn:
+    """Skip the running test for want of `kind`, or fail it where `kind` is required."""
+    if kind in REQUIRED:
+        pytest.fail(f"{kind} is required (DEVENV_TEST_REQUIRE), but {reason}", pytrace=False)
+    pytest.skip(f"{kind}: {reason}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = REQUIRED - set(KINDS)
+    if unknown:
+        raise pytest.UsageError(f"DEVENV_TEST_REQUIRE names {sorted(unknown)}, which is none of {KINDS}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a test that takes such a fixture its marker, and mark what cannot run beside others.
+
+    Tests of the whole tool hold fixed ports (4318, 16686) and share an engine, hence `serial`.
+    """
+    for item in items:
+        for kind, probe in PROBES.items():
+            if probe in getattr(item, "fixturenames", ()):
+                item.add_marker(kind)
+        if item.get_closest_marker("docker") or (HERE / "e2e") in item.path.parents:
+            item.add_marker("serial")
+
+
+@pytest.fixture(autouse=True)
+def _present(request: pytest.FixtureRequest) -> None:
+    """Skip or fail a test whose marker names what this machine lacks."""
+    for kind, probe in PROBES.items():
+        if request.node.get_closest_marker(kind):
+            request.getfixturevalue(probe)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Turn any other skip of a required kind (`skipif`, `importorskip`, …) into a failure."""
+    report = yield
+    kinds = sorted(kind for kind in REQUIRED if item.get_closest_marker(kind))
+    if report.skipped and kinds and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but {', '.join(kinds)} is required: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Any:
+    """A module that skips itself hides which kinds it holds, so with anything required it is an error."""
+    report = yield
+    if report.skipped and REQUIRED:
+        report.outcome = "failed"
+        report.longrepr = f"a whole module is skipped in a run that requires {sorted(REQUIRED)}: {report.longrepr}"
+    return report
+
+
+# --- Docker -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[DockerClient]:
+    """A client of the engine that the environment names; the images of the sample stack's bases are there."""
+    import docker
+
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except docker.errors.DockerException as error:
+        lacking("docker", f"no engine answers ({error}); `.ci/engine start` starts one")
+    for image in (BASE_IMAGE, JAEGER_IMAGE):
+        try:
+            client.images.get(image)
+        except docker.errors.ImageNotFound:
+            lacking("docker", f"the engine has no image {image}; `.ci/images all` makes it")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def docker_engine(docker_client: DockerClient) -> str:
+    """The address of an engine that answers (`unix://…`)."""
+    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+# --- Jaeger -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class JaegerServer:
+    """A real Jaeger process; addresses are `http://127.0.0.1:PORT` without a trailing slash."""
+
+    query_url: str
+    otlp_url: str
+    otlp_grpc: str
+    sampling_url: str
+    health_url: str
+    pid: int
+    log: Path
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _jaeger_config(backend: Mapping[str, Any], ports: list[int]) -> dict[str, Any]:
+    query, otlp_http, otlp_grpc, sampling, health, query_grpc = (f"127.0.0.1:{port}" for port in ports)
+    return {
+        "service": {
+            "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2", "remote_sampling"],
+            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
+            "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
+        },
+        "extensions": {
+            "jaeger_storage": {"backends": {"store": dict(backend)}},
+            "jaeger_query": {
+                "storage": {"traces": "store"},
+                "enable_tracing": False,  # its own spans would be in the store, and hold up its stop for 10 s
+                "http": {"endpoint": query},
+                "grpc": {"endpoint": query_grpc},
+            },
+            "healthcheckv2": {"use_v2": True, "http": {"endpoint": health}},
+            "remote_sampling": {
+                "file": {"path": "", "default_sampling_probability": 1},
+                "http": {"endpoint": sampling},
+                "grpc": {"endpoint": "127.0.0.1:0"},
+            },
+        },
+        "receivers": {
+            "otlp": {"protocols": {"http": {"endpoint": otlp_http}, "grpc": {"endpoint": otlp_grpc}}},
+        },
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "store"}},
+    }
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def _await_jaeger(process: subprocess.Popen[bytes], server: JaegerServer, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not _answers(f"{server.health_url}/status") or not _answers(f"{server.query_url}/api/services"):
+        try:
+            code = process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() < deadline:
+                continue
+            code = None
+        tail = server.log.read_text(errors="replace")[-2000:]
+        pytest.fail(f"Jaeger is not ready (exit code {code}):\n{tail}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def jaeger_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., JaegerServer]]:
+    """Starts real Jaegers: `jaeger_factory(backend={"memory": {"max_traces": 10}})`; all are stopped at the end.
+
+    `backend` is the value of one entry of Jaeger's `jaeger_storage.backends`; memory for 100,000 traces by default.
+    """
+    binary = os.environ.get("DEVENV_TEST_JAEGER_BIN") or f"{CI_CACHE}/bin/jaeger"
+    if not os.access(binary, os.X_OK):
+        lacking("jaeger", f"{binary} is no program; `.ci/go-build jaeger` makes it, DEVENV_TEST_JAEGER_BIN names it")
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(backend: Mapping[str, Any] | None = None) -> JaegerServer:
+        folder = tmp_path_factory.mktemp("jaeger")
+        ports = _free_ports(6)
+        config = folder / "config.json"
+        config.write_text(json.dumps(_jaeger_config(backend or {"memory": {"max_traces": 100_000}}, ports)))
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen([binary, "--config", config], stdout=log, stderr=log, cwd=folder)
+        running.append(process)
+        query, otlp_http, otlp_grpc, sampling, health = (f"http://127.0.0.1:{port}" for port in ports[:5])
+        server = JaegerServer(
+            query, otlp_http, otlp_grpc.removeprefix("http://"), sampling, health, process.pid, folder / "log"
+        )
+        _await_jaeger(process, server)
+        return server
+
+    yield start
+    for process in running:
+        process.terminate()
+    for process in running:
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def jaeger(jaeger_factory: Callable[..., JaegerServer]) -> JaegerServer:
+    """One real Jaeger with memory storage, shared by the session: use trace ids and service names of your own."""
+    return jaeger_factory()
+
+
+# --- Browser ----------------------------------------------------------------------------------------------------------
+
+CHROMIUM_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+)
+
+
+@pytest.fixture(scope="session")
+def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    for name, path in programs.items():
+        if path is None:
+            lacking("browser", f"there is no {name}: Debian's packages are chromium and chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(programs["chromium"])
+    for flag in (*CHROMIUM_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(programs["chromedriver"])))
+    driver.set_page_load_timeout(30)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(_chromium: Chrome) -> Iterator[Chrome]:
+    """Headless Chromium by its driver (selenium), with no cookies, on an empty page, its console log emptied."""
+    _chromium.get("about:blank")
+    _chromium.get_log("browser")
+    yield _chromium
+    _chromium.delete_all_cookies()
+    _chromium.get("about:blank")
