@@ -1,0 +1,1 @@
+"""Readiness: probes and the waiter. Import the entry points from :mod:`devenv.health.waiter`."""

@@ -1,0 +1,77 @@
+"""Whether an instance has ended for good, given its restart policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from devenv.clock import Clock
+from devenv.health.target import Exit, Target
+from devenv.model.stack import Service
+
+PACE = 0.1
+"""Seconds between looks at an instance that the engine keeps restarting."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitVerdict:
+    """It has ended and will not come back; ``reason`` is a clause that follows the service's name."""
+
+    success: bool
+    reason: str
+
+
+class Exits:
+    """Watches the ends of one instance."""
+
+    def __init__(self, target: Target, instance_id: str, service: Service, clock: Clock) -> None:
+        self._target = target
+        self._instance_id = instance_id
+        self._restart = service.restart
+        self._clock = clock
+        self.last: Exit | None = None
+        self.count = 0
+
+    @property
+    def restarts_text(self) -> str:
+        """That it keeps ending, as a clause; empty where it never has."""
+        if self.last is None:
+            return ""
+        times = "once" if self.count == 1 else f"{self.count} times"
+        return f"it ended {times}, last {_how(self.last)}"
+
+    async def until_final(self, *, completes: bool) -> ExitVerdict:
+        """Return once the instance has ended and its restart policy does not bring it back.
+
+        Args:
+            completes: exit code 0 is success (a one-shot, or a service without a probe).
+        """
+        while True:
+            ended = await self._target.wait(self._instance_id)
+            self.last = ended
+            self.count += 1
+            if self._is_final(ended):
+                return self._verdict(ended, completes=completes)
+            await self._clock.sleep(PACE)
+
+    def _is_final(self, ended: Exit) -> bool:
+        if ended.error or self._restart.policy == "no":
+            return True
+        if self._restart.policy == "on-failure":
+            maximum = self._restart.maximum
+            return ended.exit_code == 0 or (maximum is not None and maximum > 0 and self.count > maximum)
+        return False
+
+    def _verdict(self, ended: Exit, *, completes: bool) -> ExitVerdict:
+        if ended.exit_code == 0 and not ended.error and completes:
+            return ExitVerdict(success=True, reason="")
+        before = "" if completes else " before it was ready"
+        if ended.error:
+            return ExitVerdict(success=False, reason=f"could not be started: {ended.error}")
+        again = f" for the {self.count}th time" if self.count > 1 else ""
+        return ExitVerdict(success=False, reason=_how(ended) + again + before)
+
+
+def _how(ended: Exit) -> str:
+    if ended.oom_killed:
+        return f"was killed for want of memory (OOM, exit code {ended.exit_code})"
+    return f"exited with code {ended.exit_code}"

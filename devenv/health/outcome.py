@@ -1,0 +1,48 @@
+"""What became of waiting for an instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an instance did not become ready, as facts for the failure block.
+
+    Attributes:
+        reason: one clause that follows the service's name, such as ``exited with code 1 before it was ready``.
+        probe: what was asked, such as ``GET /health on port 8080``; empty where the service has no probe.
+        last_answer: the probe's last answer; empty where it was never asked.
+        exit_code: of the last exit; ``None`` where it still runs.
+        log_tail: the last lines of output, oldest first.
+        timed_out: the time allowed ran out, rather than a verdict being reached.
+    """
+
+    service: str
+    index: int
+    reason: str
+    probe: str = ""
+    last_answer: str = ""
+    exit_code: int | None = None
+    oom_killed: bool = False
+    log_tail: tuple[str, ...] = ()
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Of waiting for one instance.
+
+    Attributes:
+        ready: whether dependents may go on.
+        ready_ms: milliseconds from the instance's start call to this outcome.
+        failure: set exactly where ``ready`` is false.
+        completed: it is a one-shot that has exited with code 0.
+        attempts: how often the probe was asked.
+    """
+
+    ready: bool
+    ready_ms: float
+    failure: Failure | None = None
+    completed: bool = False
+    attempts: int = 0

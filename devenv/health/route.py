@@ -1,0 +1,80 @@
+"""The ways in which a port of an instance may be reached from this process, and which of them answers."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from devenv.errors import EngineRefused
+from devenv.health.probe import Answer, one_line
+from devenv.health.target import Target
+
+REFRESH_AFTER = 20
+"""Failed questions after which the engine is asked anew: a restarted container may have another address."""
+
+_NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.ETIMEDOUT})
+
+Question = Callable[[str, int], Awaitable[Answer]]
+
+
+@dataclass(slots=True)
+class Route:
+    """Reaches ``port`` of an instance by the engine's endpoint, else by its published port, else from inside.
+
+    Attributes:
+        published: address and port of the host that the stack file gives it; ``None`` where it publishes none.
+        inside: asks from inside the instance, where there is no other way.
+    """
+
+    target: Target
+    instance_id: str
+    port: int
+    published: tuple[str, int] | None = None
+    inside: Callable[[], Awaitable[Answer]] | None = None
+    _ways: list[tuple[str, int]] = field(default_factory=list)
+    _failed: int = 0
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer by the first way that leads anywhere; it is kept for the next time."""
+        if not self._ways or self._failed >= REFRESH_AFTER:
+            try:
+                await self._find_ways()
+            except EngineRefused as error:
+                # It may have ended in between; the waiter's exit notice tells that apart.
+                return Answer(False, one_line(error.message))
+        if not self._ways:
+            return await self._ask_inside()
+        answer = Answer(False, "not asked")
+        for position, (host, port) in enumerate(list(self._ways)):
+            answer, reached = await self._try(question, host, port)
+            if reached:
+                if position:
+                    self._ways.insert(0, self._ways.pop(position))
+                break
+        self._failed = 0 if answer.ok else self._failed + 1
+        return answer
+
+    async def _find_ways(self) -> None:
+        endpoint = await self.target.endpoint(self.instance_id, self.port)
+        direct = [(endpoint.host, endpoint.port)] if endpoint is not None else []
+        published = [self.published] if self.published is not None else []
+        self._ways = list(dict.fromkeys([*direct, *published]))
+        self._failed = 0
+
+    async def _ask_inside(self) -> Answer:
+        if self.inside is None:
+            return Answer(False, f"port {self.port} cannot be reached from here: it is not published")
+        return await self.inside()
+
+    async def _try(self, question: Question, host: str, port: int) -> tuple[Answer, bool]:
+        """The answer, and whether anything was there to give one."""
+        try:
+            return await question(host, port), True
+        except TimeoutError:
+            return Answer(False, f"no answer from {host}:{port} in time"), False
+        except ConnectionRefusedError:
+            return Answer(False, f"connection refused by {host}:{port}"), True
+        except OSError as error:
+            reached = error.errno not in _NO_ROUTE
+            return Answer(False, f"{host}:{port}: {error.strerror or type(error).__name__}"), reached

@@ -1,0 +1,185 @@
+"""Waits until an instance is ready, has completed, or never will; and asks once for ``status``.
+
+The probe is asked every 50 to 100 ms, independent of the engine's own health interval; an exec probe never overlaps
+and rests five times as long as its last run took. An instance that has died is not waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from devenv.clock import Clock
+from devenv.errors import EnvironmentFailure
+from devenv.events import Sink
+from devenv.health.choice import choose
+from devenv.health.exits import Exits, ExitVerdict
+from devenv.health.outcome import Failure, Outcome
+from devenv.health.questions import Questions
+from devenv.health.target import Target
+from devenv.model.stack import Service
+from devenv.model.state import Health
+
+__all__ = ["Failure", "Outcome", "check_once", "wait_completed", "wait_ready"]
+
+CHECK_SECONDS = 0.3
+TAIL_LINES = 20
+TAIL_SECONDS = 2.0
+
+
+async def wait_ready(
+    engine: Target,
+    instance_id: str,
+    service: Service,
+    index: int,
+    *,
+    image_healthcheck: tuple[str, ...],
+    timeout: float,
+    clock: Clock,
+    sink: Sink,
+    started_at: float,
+) -> Outcome:
+    """Wait until an instance is ready.
+
+    Args:
+        engine: any engine.
+        instance_id: the engine's id of the instance.
+        service: as resolved.
+        index: of the instance, from 1, for events.
+        image_healthcheck: test of the image's ``HEALTHCHECK``; empty where it has none.
+        timeout: seconds from now, unless the service's ``ready.timeout`` says otherwise.
+        clock: paces the questions and bounds the wait.
+        sink: gets ``ProbeFailed`` for each new answer, and once a second for one that stays.
+        started_at: ``clock.monotonic()`` at the instance's start call.
+
+    Returns:
+        The outcome; a service without probe is ready once it runs, or where it exits with code 0 by itself.
+
+    Raises:
+        EngineUnavailable: the engine went away meanwhile.
+    """
+    since = clock.now() - (clock.monotonic() - started_at)
+    choice = choose(engine, instance_id, service, image_healthcheck=image_healthcheck, since=since)
+    exits = Exits(engine, instance_id, service, clock)
+    questions = Questions(choice, service, index, clock, sink, started_at)
+    limit = _limit(service, timeout)
+    try:
+        verdict = await _first(questions.until_ready(), exits.until_final(completes=choice is None), clock.sleep(limit))
+    finally:
+        if choice is not None:
+            await choice.probe.close()
+    elapsed = (clock.monotonic() - started_at) * 1000
+    if verdict is True or (isinstance(verdict, ExitVerdict) and verdict.success):
+        return Outcome(ready=True, ready_ms=elapsed, completed=verdict is not True, attempts=questions.attempts)
+    reason = _reason(verdict, exits, f"did not become ready within {limit:g} s", questions)
+    failure = await _failure(engine, instance_id, service, index, reason, exits, questions, timed_out=verdict is None)
+    return Outcome(ready=False, ready_ms=elapsed, failure=failure, attempts=questions.attempts)
+
+
+async def wait_completed(
+    engine: Target, instance_id: str, service: Service, index: int, *, timeout: float, clock: Clock, sink: Sink
+) -> Outcome:
+    """Wait until a one-shot has ended; exit code 0 is success.
+
+    ``ready_ms`` counts from this call. ``sink`` gets no event yet; it is taken so that progress can be told later.
+
+    Raises:
+        EngineUnavailable: the engine went away meanwhile.
+    """
+    del sink
+    begun = clock.monotonic()
+    exits = Exits(engine, instance_id, service, clock)
+    limit = _limit(service, timeout)
+    verdict = await _first(exits.until_final(completes=True), clock.sleep(limit))
+    elapsed = (clock.monotonic() - begun) * 1000
+    if isinstance(verdict, ExitVerdict) and verdict.success:
+        return Outcome(ready=True, ready_ms=elapsed, completed=True)
+    reason = _reason(verdict, exits, f"did not complete within {limit:g} s", None)
+    failure = await _failure(engine, instance_id, service, index, reason, exits, None, timed_out=verdict is None)
+    return Outcome(ready=False, ready_ms=elapsed, failure=failure)
+
+
+async def check_once(
+    engine: Target, instance_id: str, service: Service, *, image_healthcheck: tuple[str, ...]
+) -> Health:
+    """Ask the probe of a running instance once, within 300 ms.
+
+    Returns:
+        ``NONE`` where it has no probe; ``STARTING`` where a command or a search through the output took too long to
+        tell; else ``HEALTHY`` or ``UNHEALTHY``.
+    """
+    choice = choose(engine, instance_id, service, image_healthcheck=image_healthcheck, follow=False)
+    if choice is None:
+        return Health.NONE
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            answer = await choice.probe.ask()
+    except TimeoutError:
+        return Health.STARTING
+    finally:
+        await choice.probe.close()
+    return Health.HEALTHY if answer.ok else Health.UNHEALTHY
+
+
+def _limit(service: Service, timeout: float) -> float:
+    ready = service.x.ready
+    return ready.timeout if ready is not None and ready.timeout is not None else timeout
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> Any:
+    """The result of the wait that ends first (in the order given where several do); the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task.done()).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reason(verdict: object, exits: Exits, timeout_reason: str, questions: Questions | None) -> str:
+    if isinstance(verdict, ExitVerdict):
+        return verdict.reason
+    if verdict is False and questions is not None:
+        return f"is unhealthy: {questions.attempts} probes failed"
+    again = exits.restarts_text
+    return timeout_reason + (f"; {again}" if again else "")
+
+
+async def _failure(
+    engine: Target,
+    instance_id: str,
+    service: Service,
+    index: int,
+    reason: str,
+    exits: Exits,
+    questions: Questions | None,
+    *,
+    timed_out: bool,
+) -> Failure:
+    last = exits.last
+    return Failure(
+        service=service.name,
+        index=index,
+        reason=reason,
+        probe=questions.description if questions is not None else "",
+        last_answer=questions.last.text if questions is not None else "",
+        exit_code=last.exit_code if last is not None else None,
+        oom_killed=last.oom_killed if last is not None else False,
+        log_tail=await log_tail(engine, instance_id),
+        timed_out=timed_out,
+    )
+
+
+async def log_tail(engine: Target, instance_id: str, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
+    """The last lines of an instance's output; what was read so far where the engine is slow or refuses."""
+    found: list[str] = []
+    try:
+        async with asyncio.timeout(TAIL_SECONDS):
+            async for line in engine.logs(instance_id, tail=lines):
+                found.append(line.text)  # noqa: PERF401 - a comprehension would lose what came before a timeout
+    except (TimeoutError, EnvironmentFailure) as error:
+        found.append(f"(output not to be had: {error})")
+    return tuple(found[-lines:])
