@@ -1,0 +1,58 @@
+"""The layers of the packages: import-linter's contract in pyproject.toml, and what stands beside the layers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def import_graph() -> grimp.ImportGraph:
+    return grimp.build_graph("devenv", include_external_packages=True, cache_dir=None)
+
+
+def importers(package: str) -> set[str]:
+    """Modules of devenv that import the external `package` themselves."""
+    graph = import_graph()
+    return graph.find_modules_that_directly_import(package) if package in graph.modules else set()
+
+
+def test_imports_go_downward_only() -> None:
+    command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "kept, 0 broken" in result.stdout
+
+
+def test_the_tracing_library_stands_alone() -> None:
+    graph = import_graph()
+    above = graph.find_upstream_modules("devenv.tracing", as_package=True)
+    assert {name for name in above if name.startswith("devenv.") and not name.startswith("devenv.tracing.")} == set()
+
+
+def test_nothing_of_the_product_imports_what_is_for_tests() -> None:
+    graph = import_graph()
+    if "devenv.testing" in graph.modules:
+        assert graph.find_downstream_modules("devenv.testing", as_package=True) == set()
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        ("docker", "devenv.engine.docker"),
+        ("typer", "devenv.cli"),
+        ("rich", "devenv.cli"),
+        ("yaml", "devenv.stack"),
+    ],
+)
+def test_a_library_is_imported_in_one_place(package: str, allowed: str) -> None:
+    """`yaml` is read by the stack's parser and by the tracing library's own settings, which stand alone."""
+    elsewhere = {name for name in importers(package) if not name.startswith((allowed, "devenv.tracing"))}
+    assert elsewhere == set()
