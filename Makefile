@@ -1,0 +1,76 @@
+# `make` alone lists what there is. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
+.DEFAULT_GOAL := help
+.PHONY: help demo install test lint types format bench-up bench-ingest bench-load bench-overhead soak clean
+SHELL := /bin/sh
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Tests that may run beside each other run on this many processes.
+JOBS ?= 2
+DEVENV := $(BIN)/devenv
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.cli ## start the sample stack, send it a load, show the run and its traces; leaves it up
+	$(DEVENV) up
+	$(DEVENV) load --rps 50 --duration 10s
+	@echo
+	@echo "The environment is up. The traces of this run: $$($(DEVENV) open jaeger --print)"
+	@echo "Next: $(DEVENV) status | $(DEVENV) open jaeger | $(DEVENV) down"
+	@scripts/install.sh check
+
+install: $(VENV)/.cli ## put `devenv` on the PATH for good (pipx, uv tool, or a link in ~/.local/bin)
+	@scripts/install.sh install $(VENV)
+
+# What the machine lacks (an engine, Jaeger, a browser) skips its tests, unless DEVENV_TEST_REQUIRE names it.
+test: lint types ## lint, types, and every test; those that share ports or an engine run one by one
+	@status=0; \
+	$(BIN)/pytest -q -n $(JOBS) -m "not serial" || status=$$?; \
+	$(BIN)/pytest -q -m serial || status=$$?; \
+	exit $$status
+
+lint: $(VENV)/.dev ## ruff, formatting, and the layers of the packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## format the code and sort its imports
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-up: $(VENV)/.dev ## `devenv up` beside `docker compose up -d --wait` on the sample stack
+	$(BIN)/python tests/bench/up.py $(ARGS)
+
+bench-ingest: $(VENV)/.dev ## the embedded backend beside Jaeger: ingest, memory, search
+	$(BIN)/python tests/bench/ingest.py $(ARGS)
+
+bench-load: $(VENV)/.dev ## the load generator beside other load generators
+	$(BIN)/python tests/bench/load.py $(ARGS)
+
+bench-overhead: $(VENV)/.dev ## what tracing adds to a request of the sample stack
+	$(BIN)/python tests/bench/overhead.py $(ARGS)
+
+soak: $(VENV)/.dev ## minutes of full sampling with the collector down, slow or refusing
+	$(BIN)/python tests/bench/soak.py $(ARGS)
+
+clean: ## remove the virtual environment, caches and builds; run `devenv down` first
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@scripts/make-venv.sh $(VENV)
+
+# Stamps: a second run installs nothing; a change of pyproject.toml installs again.
+$(VENV)/.cli: pyproject.toml | $(BIN)/python
+	@echo "installing devenv and its command line into $(VENV) (a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cli]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "installing devenv and its development tools into $(VENV) (two minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@ $(VENV)/.cli
