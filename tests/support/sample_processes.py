@@ -10,8 +10,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from otlp_receiver import OtlpReceiver
 
 SAMPLE = Path(__file__).parents[2] / "stacks" / "sample"
 DEFAULT_SERVICES = ("user", "auth", "gateway")
@@ -93,3 +97,16 @@ class SampleProcesses:
             except (OSError, urllib.error.URLError):
                 time.sleep(0.02)
         raise AssertionError(f"{service} was not ready in time:\n{self.log(service)}")
+
+
+@contextmanager
+def running_sample(directory: Path, **environment: str) -> Iterator[tuple[SampleProcesses, OtlpReceiver]]:
+    """The three services and a receiver of their spans."""
+    receiver = OtlpReceiver().start()
+    sample = SampleProcesses(receiver.endpoint, directory, environment)
+    try:
+        sample.start(*DEFAULT_SERVICES)
+        yield sample, receiver
+    finally:
+        sample.kill_all()
+        receiver.stop()

@@ -52,4 +52,4 @@ def configure(service: str, level: str = "INFO") -> None:
     handler.setFormatter(JsonLine(service))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Where a record was made costs a walk up the stack for each line, and no line says it.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from chassis.logs import REQUEST_ID
+from devenv import tracing
 
 log = logging.getLogger("problems")
 
@@ -48,6 +49,7 @@ async def _problem(_: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise TypeError(f"registered for Problem, called with {type(error).__name__}")
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        tracing.record_exception(error)
         log.warning("%s", error.detail, extra={"fields": {"status": error.status}})
     return problem_response(error.status, error.detail, error.headers)
 

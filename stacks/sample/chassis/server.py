@@ -22,6 +22,7 @@ from devenv import tracing
 
 # Longer than a client keeps an idle connection, so that no request meets a connection that is just being closed.
 KEEP_ALIVE_S = 75
+_NOT_STARTED = 3  # uvicorn's own code for it
 Resources = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
@@ -52,7 +53,7 @@ def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
         create: makes the application of a configuration.
 
     Raises:
-        SystemExit: 2 where the configuration is wrong, 1 where the port cannot be had.
+        SystemExit: 2 where the configuration is wrong, 3 where the port or a resource cannot be had.
     """
     path = Path(os.environ.get("CONFIG") or path)
     # uvicorn sends itself the signal again once it has stopped; without these the default action would end the
@@ -72,7 +73,7 @@ def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
     finally:
         tracer.shutdown()
     if not server.started:
-        raise SystemExit(1)
+        raise SystemExit(_NOT_STARTED)
 
 
 def _leave(_: int, __: FrameType | None) -> None:

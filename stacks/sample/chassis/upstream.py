@@ -112,7 +112,7 @@ class Upstream:
         with failures_as_problems(self.name), tracing.client_span("GET", url, sent) as span:
             async with self._session.get(URL(url, encoded=True), headers=sent, allow_redirects=False) as response:
                 body = await response.read()
-            span.set_status_code(response.status)
+            span.set_attribute("http.response.status_code", response.status)
         try:
             return response.status, json.loads(body)
         except ValueError as error:

@@ -20,9 +20,11 @@ async def identify(auth: Upstream, headers: RawHeaders) -> dict[str, Any]:
     """
     sent = {_CREDENTIALS[name]: value.decode("latin-1") for name, value in headers if name in _CREDENTIALS}
     status, body = await auth.get("/session", sent)
-    if status == HTTPStatus.OK and isinstance(body, dict):
+    if not isinstance(body, dict):
+        raise Problem(502, "auth did not answer with an object")
+    if status == HTTPStatus.OK and isinstance(body.get("id"), int):
         return body
-    detail = str(body.get("detail", "")) if isinstance(body, dict) else ""
+    detail = str(body.get("detail", ""))
     if status == HTTPStatus.UNAUTHORIZED:
         raise Problem(401, detail, {"www-authenticate": "Bearer"})
     if status == HTTPStatus.FORBIDDEN:

@@ -51,7 +51,7 @@ class Proxy:
                 async with session.request(
                     method, target, headers=headers, data=body and body.chunks(), allow_redirects=False
                 ) as response:
-                    span.set_status_code(response.status)
+                    span.set_attribute("http.response.status_code", response.status)
                     await send_response(response, body, receive, send)
         except Problem:
             if body is not None and body.caller_gone:
