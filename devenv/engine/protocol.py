@@ -15,6 +15,9 @@ from devenv.model.identity import Project
 from devenv.model.stack import Build, Network, Service, Volume
 from devenv.model.state import EngineName, ObservedState, Usage
 
+LABEL_KEY = "devenv.key"
+"""Label that an engine adds to a network or volume: its key in the stack file, as ``ObservedObject.key``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
