@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-CanaryVerdict = Literal["complete", "partial", "split", "absent", "skipped"]
-TraceClass = Literal["complete", "partial", "split", "orphaned", "late", "evicted", "unsampled", "unverified", "absent"]
+from devenv.model.trace import CanaryVerdict, TraceClass
 
 
 class Document(BaseModel):
@@ -121,6 +120,7 @@ class UpDocument(Document):
     elapsed_ms: float
     failures: list[FailureDocument] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
+    timed_out: bool = False
 
 
 class PlanDocument(Document):

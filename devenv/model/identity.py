@@ -13,6 +13,8 @@ LABEL_STACK = "devenv.stack"
 LABEL_SERVICE = "devenv.service"
 LABEL_INSTANCE = "devenv.instance"
 LABEL_CONFIG_HASH = "devenv.config-hash"
+LABEL_ROLE = "devenv.role"
+"""Roles of a service, joined by commas: ``entrypoint``, ``trace-backend``."""
 
 HASH_LENGTH = 6
 """Hex digits of the directory's hash: with them two worktrees of one project have different names."""

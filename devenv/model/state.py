@@ -93,6 +93,15 @@ class ObservedState:
     networks: tuple[ObservedObject, ...] = ()
     volumes: tuple[ObservedObject, ...] = ()
 
+    @property
+    def all_labels(self) -> tuple[Mapping[str, str], ...]:
+        """Labels of every object, instances first."""
+        return (
+            *(item.labels for item in self.instances),
+            *(item.labels for item in self.networks),
+            *(item.labels for item in self.volumes),
+        )
+
     def of(self, service: str) -> tuple[ObservedInstance, ...]:
         """Instances of ``service`` by index."""
         return tuple(sorted((i for i in self.instances if i.service == service), key=lambda i: i.index))

@@ -1,0 +1,113 @@
+"""Documents of services from what an engine and an ``up`` say of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devenv.app.urls import url_of
+from devenv.model.documents import FailureDocument, InstanceDocument, PortDocument, ServiceDocument
+from devenv.model.state import Health, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from devenv.model.state import ObservedInstance, Usage
+    from devenv.orchestrate.up import ServiceResult
+
+_WORST_FIRST = (
+    State.DEAD,
+    State.MISSING,
+    State.EXITED,
+    State.RESTARTING,
+    State.CREATED,
+    State.PAUSED,
+    State.RUNNING,
+)
+_HEALTH_WORST_FIRST = (Health.UNHEALTHY, Health.STARTING, Health.NONE, Health.HEALTHY, Health.COMPLETED)
+
+
+def service_document(
+    name: str,
+    instances: Sequence[ObservedInstance],
+    healths: Mapping[str, Health],
+    *,
+    ready_ms: float | None,
+    now: float,
+    usage: Mapping[str, Usage | None] | None = None,
+) -> ServiceDocument:
+    """One service: its state and health are the worst of its instances', its resource use is their sum.
+
+    Args:
+        name: of the service.
+        instances: as observed, by index.
+        healths: by instance id.
+        ready_ms: of the last start, where known.
+        now: seconds since the epoch, for the uptime.
+        usage: by instance id.
+    """
+    rows = [_instance(instance, healths, now, (usage or {}).get(instance.id)) for instance in instances]
+    states = [instance.state for instance in instances]
+    found = [healths.get(instance.id, Health.NONE) for instance in instances]
+    uptimes = [row.uptime_s for row in rows if row.uptime_s is not None]
+    cpu = [row.cpu_percent for row in rows if row.cpu_percent is not None]
+    memory = [row.memory_bytes for row in rows if row.memory_bytes is not None]
+    return ServiceDocument(
+        name=name,
+        state=min(states, key=_WORST_FIRST.index, default=State.MISSING),
+        health=min(found, key=_HEALTH_WORST_FIRST.index, default=Health.NONE),
+        ready_ms=None if ready_ms is None else round(ready_ms, 1),
+        ports=_ports(instances),
+        instances=rows,
+        uptime_s=min(uptimes, default=None),
+        restarts=sum(row.restarts for row in rows),
+        cpu_percent=round(sum(cpu), 1) if cpu else None,
+        memory_bytes=sum(memory) if memory else None,
+    )
+
+
+def _ports(instances: Iterable[ObservedInstance]) -> list[PortDocument]:
+    """Published ports without repeats: an engine lists one for IPv4 and one for IPv6."""
+    found = {
+        (port.host, port.container): PortDocument(
+            host=port.host, container=port.container, address=port.address, url=url_of(port)
+        )
+        for instance in instances
+        for port in sorted(instance.ports, key=lambda port: ":" not in port.address)
+        if port.host
+    }
+    return [found[key] for key in sorted(found)]
+
+
+def _instance(
+    instance: ObservedInstance, healths: Mapping[str, Health], now: float, usage: Usage | None
+) -> InstanceDocument:
+    runs = instance.state is State.RUNNING and instance.started_at is not None
+    return InstanceDocument(
+        id=instance.id,
+        index=instance.index,
+        state=instance.state,
+        health=healths.get(instance.id, Health.NONE),
+        restarts=instance.restarts,
+        exit_code=instance.exit_code,
+        uptime_s=round(now - (instance.started_at or now), 1) if runs else None,
+        cpu_percent=usage.cpu_percent if usage else None,
+        memory_bytes=usage.memory_bytes if usage else None,
+    )
+
+
+def failure_documents(results: Iterable[ServiceResult]) -> list[FailureDocument]:
+    """The failure block of each service that has one."""
+    return [
+        FailureDocument(
+            service=result.service.name,
+            reason=result.failure.reason,
+            probe=result.failure.probe,
+            last_answer=result.failure.last_answer,
+            exit_code=result.failure.exit_code,
+            oom_killed=result.failure.oom_killed,
+            log_tail=list(result.failure.log_tail),
+            waited_for_by=list(result.waited_for_by),
+        )
+        for result in results
+        if result.failure is not None
+    ]

@@ -1,0 +1,114 @@
+"""Which engine a command works on, and why: the rule of the design for ``--engine auto``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devenv.errors import EngineUnavailable, EnvironmentFailure, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devenv.app.invocation import Invocation
+    from devenv.engine.protocol import Engine
+    from devenv.model.identity import Project
+    from devenv.model.stack import Stack
+    from devenv.model.state import EngineName
+
+ENGINE_TIMEOUT = 1.0
+"""Seconds within which an engine has to answer to be taken by ``auto``."""
+
+REGISTRY_TIMEOUT = 3.0
+"""Seconds within which a registry has to answer for the images that the engine lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine that answered, and one line that says why it was taken."""
+
+    engine: Engine
+    reason: str
+
+
+async def connect(name: EngineName, project: Project, environ: Mapping[str, str]) -> Engine:
+    """Connect to the engine ``name`` and make sure that it answers.
+
+    Raises:
+        EngineUnavailable: none answers; the hint says what to do.
+    """
+    engine: Engine
+    if name == "docker":
+        from devenv.engine.docker import DockerEngine
+
+        engine = DockerEngine(environ=environ)
+    elif name == "process":
+        from devenv.engine.process import ProcessEngine
+
+        engine = ProcessEngine(project, environ=environ)
+    else:
+        raise UsageError(f"engine {name} is not built yet", hint="use --engine docker")
+    try:
+        await engine.info()
+    except BaseException:
+        await engine.close()
+        raise
+    return engine
+
+
+async def choose(
+    invocation: Invocation, project: Project, *, stack: Stack | None, recorded: EngineName | None
+) -> Choice:
+    """Take the engine that was asked for, else the one that the project is up on, else what ``auto`` finds.
+
+    Raises:
+        EngineUnavailable: the engine that was asked for, or that the project is up on, does not answer.
+        UsageError: the project is up on another engine than the one asked for.
+    """
+    asked = invocation.engine
+    if recorded is not None:
+        if asked not in {"auto", recorded}:
+            raise UsageError(
+                f"{project.name} is up on the {recorded} engine, and --engine {asked} was asked for",
+                hint="run devenv down first, or leave --engine out",
+            )
+        engine = await connect(recorded, project, invocation.environ)
+        return Choice(engine, f"{recorded}: the project is up on it")
+    if asked != "auto":
+        return Choice(await connect(asked, project, invocation.environ), f"{asked}: asked for")
+    return await _automatic(invocation, project, stack)
+
+
+async def _automatic(invocation: Invocation, project: Project, stack: Stack | None) -> Choice:
+    try:
+        engine = await asyncio.wait_for(connect("docker", project, invocation.environ), ENGINE_TIMEOUT)
+    except TimeoutError:
+        why = f"no Docker engine answered within {ENGINE_TIMEOUT:g} s"
+    except EngineUnavailable as error:
+        why = f"no Docker engine: {error.message}"
+    else:
+        lacking = await lacking_images(engine, stack) if stack is not None else ()
+        if not lacking:
+            info = await engine.info()
+            return Choice(engine, f"docker: engine {info.version} answers")
+        await engine.close()
+        why = f"a Docker engine answers, but {', '.join(lacking)} cannot be had (not there, registry does not answer)"
+    return Choice(await connect("process", project, invocation.environ), f"process: {why}")
+
+
+async def lacking_images(engine: Engine, stack: Stack) -> tuple[str, ...]:
+    """Images that the stack needs (bases of what it builds included) and that can neither be found nor fetched."""
+    from devenv.app.images import needed_images
+
+    async def can_be_had(reference: str) -> bool:
+        if await engine.image_id(reference) is not None:
+            return True
+        try:
+            return await asyncio.wait_for(engine.registry_has(reference), REGISTRY_TIMEOUT)
+        except (TimeoutError, EnvironmentFailure):
+            return False
+
+    references = needed_images(stack)
+    answers = await asyncio.gather(*(can_be_had(reference) for reference in references))
+    return tuple(reference for reference, answer in zip(references, answers, strict=True) if not answer)

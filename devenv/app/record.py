@@ -1,0 +1,80 @@
+"""The project's record: what it is up on, kept in ``.devenv/project.json`` for speed and for ``down``.
+
+It is a cache, never the truth: on Docker the labels are, and a lost record is made anew from them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.model.identity import Project
+
+if TYPE_CHECKING:
+    from devenv.model.state import EngineName
+
+FILE = "project.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What was brought up last.
+
+    Attributes:
+        id: the project's id; ``name`` its slug.
+        stack: the label of the stack; ``engine``: what it is up on.
+        entrypoint: service name, ``None`` where the stack has none.
+        trace_backend: service name, ``None`` on engines that bring their own.
+        expected_services: those that the canary found in its trace, sorted.
+        ready_ms: by service, of the last ``up``.
+    """
+
+    id: str
+    name: str
+    stack: str
+    engine: EngineName
+    entrypoint: str | None = None
+    trace_backend: str | None = None
+    expected_services: tuple[str, ...] = ()
+    ready_ms: dict[str, float] | None = None
+
+    def project(self, directory: Path) -> Project:
+        """The identity that was recorded."""
+        return Project(directory=directory, name=self.name, id=self.id)
+
+
+def state_directory(directory: Path) -> Path:
+    """Make ``.devenv/`` (mode 0700, ignored by git) in the project's directory and return it."""
+    path = directory / ".devenv"
+    path.mkdir(mode=0o700, exist_ok=True)
+    ignore = path / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+    return path
+
+
+def read_record(directory: Path) -> Record | None:
+    """The record, or ``None`` where there is none that can be read: it is only a cache."""
+    path = directory / ".devenv" / FILE
+    try:
+        data = json.loads(path.read_text())
+        data["expected_services"] = tuple(data.get("expected_services", ()))
+        return Record(**data)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_record(directory: Path, record: Record) -> None:
+    """Replace the record in one step, so that a reader never sees half of it."""
+    target = state_directory(directory) / FILE
+    temporary = target.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(asdict(record)))
+    temporary.replace(target)
+
+
+def forget_record(directory: Path) -> None:
+    """Remove the record after ``down``; runs, logs and remembered ports stay."""
+    (directory / ".devenv" / FILE).unlink(missing_ok=True)

@@ -1,0 +1,66 @@
+"""``devenv runs``: load runs that were kept."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from devenv.errors import UnknownName
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+    from devenv.load.runs import RunStore
+    from devenv.model.documents import LoadDocument
+    from devenv.model.listings import RunsDocument
+
+
+def store(invocation: Invocation) -> RunStore:
+    """The runs of this project."""
+    from devenv.load.runs import RunStore
+
+    return RunStore(invocation.directory / ".devenv" / "runs")
+
+
+def list_runs(invocation: Invocation) -> list[LoadDocument]:
+    """All runs that are kept, newest first."""
+    return store(invocation).list()
+
+
+def show_run(invocation: Invocation, run_id: str | None) -> LoadDocument:
+    """One run by id or name; the last one where ``None``.
+
+    Raises:
+        UnknownName: there is no such run.
+    """
+    runs = list_runs(invocation)
+    for run in runs:
+        if run_id is None or run_id in {run.run_id, run.name}:
+            return run
+    known = [run.run_id for run in runs]
+    close = difflib.get_close_matches(run_id or "", known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "devenv runs list shows what there is"
+    raise UnknownName(f"no run {run_id!r}" if run_id else "no run is kept yet", hint=hint)
+
+
+def listing(invocation: Invocation) -> RunsDocument:
+    """The runs that are kept, newest first, as a document."""
+    from devenv.model.listings import RunPart, RunsDocument
+
+    return RunsDocument(
+        runs=[
+            RunPart(
+                run_id=run.run_id,
+                name=run.name,
+                started_at=run.started_at,
+                scenario=run.scenario,
+                rps=run.target_rps,
+                sent=run.sent,
+                failed=sum(run.errors.values()),
+                p50_ms=run.response_ms.p50,
+                p99_ms=run.response_ms.p99,
+                complete=run.traces.complete,
+                valid=run.valid,
+            )
+            for run in list_runs(invocation)
+        ]
+    )

@@ -1,0 +1,93 @@
+"""A command's hold on a project: its identity, its engine, and its lock where it changes something."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devenv.app.engines import choose
+from devenv.app.record import Record, read_record
+from devenv.errors import NotUp
+from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, LABEL_ROLE, LABEL_STACK, Project, identify
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from devenv.app.invocation import Invocation
+    from devenv.engine.protocol import Engine
+    from devenv.model.state import ObservedState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A project that is up, as the engine shows it."""
+
+    project: Project
+    engine: Engine
+    engine_reason: str
+    observed: ObservedState
+    record: Record
+
+
+@asynccontextmanager
+async def running(invocation: Invocation) -> AsyncIterator[Running]:
+    """The project of this directory, found by its record or else by its labels; no stack file is read.
+
+    Raises:
+        NotUp: nothing of it is there.
+        EngineUnavailable: the engine that it is up on does not answer.
+    """
+    record = read_record(invocation.directory)
+    provisional = record.project(invocation.directory) if record else identify(invocation.directory)
+    recorded = record.engine if record else None
+    choice = await choose(invocation, provisional, stack=None, recorded=recorded)
+    try:
+        record = record or await _from_labels(choice.engine, invocation)
+        if record is None:
+            raise not_up(provisional)
+        project = record.project(invocation.directory)
+        observed = await choice.engine.observe(project)
+        if not observed.instances:
+            raise not_up(project)
+        yield Running(
+            project=project,
+            engine=choice.engine,
+            engine_reason=choice.reason,
+            observed=observed,
+            record=record,
+        )
+    finally:
+        await choice.engine.close()
+
+
+async def _from_labels(engine: Engine, invocation: Invocation) -> Record | None:
+    """Make the record anew from the labels of what stands in this directory's name."""
+    directory = str(invocation.directory.resolve())
+    everything = await engine.observe(None)
+    for labels in everything.all_labels:
+        if labels.get(LABEL_DIRECTORY) != directory:
+            continue
+        project_id = labels[LABEL_PROJECT]
+        return Record(
+            id=project_id,
+            name=project_id.rpartition("-")[0],
+            stack=labels.get(LABEL_STACK, ""),
+            engine=engine.name,
+            entrypoint=_with_role(everything, directory, "entrypoint"),
+            trace_backend=_with_role(everything, directory, "trace-backend"),
+        )
+    return None
+
+
+def _with_role(state: ObservedState, directory: str, role: str) -> str | None:
+    for instance in state.instances:
+        roles = instance.labels.get(LABEL_ROLE, "").split(",")
+        if role in roles and instance.labels.get(LABEL_DIRECTORY) == directory:
+            return instance.service
+    return None
+
+
+def not_up(project: Project) -> NotUp:
+    """The error of commands that need a project which is up."""
+    return NotUp(f"{project.name} is not up", hint="run devenv up first", details={"project": project.id})

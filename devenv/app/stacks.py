@@ -1,0 +1,46 @@
+"""``devenv stacks`` and ``devenv config``: what can run, and what a stack means after merging and interpolation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devenv.app.invocation import read_stack
+from devenv.model.listings import ConfigDocument, StackPart, StacksDocument
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+
+
+def list_stacks(invocation: Invocation) -> StacksDocument:
+    """Every stack that can be found from the project's directory; the default one is marked."""
+    from devenv.errors import UsageError
+    from devenv.stack import discovery
+
+    try:
+        chosen = discovery.discover(invocation.directory, files=invocation.files, stack_name=invocation.stack).files
+    except UsageError:
+        chosen = ()
+    return StacksDocument(
+        stacks=[
+            StackPart(name=item.name, files=[str(path) for path in item.files], default=item.files == chosen)
+            for item in discovery.list_stacks(invocation.directory)
+        ]
+    )
+
+
+def resolved(invocation: Invocation, *, origins: bool = False) -> ConfigDocument:
+    """The resolved stack in Compose's long form; with ``origins`` where each value came from."""
+    from devenv.stack.dump import dump
+
+    loaded = read_stack(invocation)
+    found: dict[str, str] = {}
+    if origins:
+        from devenv.stack.origins import stack_origins
+
+        found = stack_origins(loaded.stack.files, environ=invocation.environ)
+    return ConfigDocument(
+        project=loaded.project.id,
+        files=[str(path) for path in loaded.stack.files],
+        config=dump(loaded.stack),
+        origins=found,
+    )

@@ -1,0 +1,77 @@
+"""``devenv status``: what is there now, asked of the engine and of each service's own probe."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from devenv.app.describe import service_document
+from devenv.app.session import Running, running
+from devenv.app.up import backend_document
+from devenv.app.urls import entrypoint_url, trace_backend
+from devenv.model.documents import ServiceDocument, StatusDocument
+from devenv.model.state import Health, ObservedInstance, State
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+    from devenv.clock import Clock
+    from devenv.model.state import Usage
+
+
+async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) -> StatusDocument:
+    """State, health, ports, uptime, restarts and resource use of each service.
+
+    Raises:
+        NotUp: nothing of the project is there.
+    """
+    async with running(invocation) as project:
+        instances = project.observed.instances
+        healths = {instance.id: _health(instance) for instance in instances}
+        samples = await _samples(project, instances) if usage else {}
+        backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
+        entry = entrypoint_url(project.observed, project.record.entrypoint)
+        services = [
+            service_document(
+                name,
+                project.observed.of(name),
+                healths,
+                ready_ms=(project.record.ready_ms or {}).get(name),
+                now=clock.now(),
+                usage=samples,
+            )
+            for name in sorted({instance.service for instance in instances})
+        ]
+    return StatusDocument(
+        project=project.project.id,
+        stack=project.record.stack,
+        engine=project.engine.name,
+        services=services,
+        trace_backend=backend_document(backend),
+        entrypoint_url=entry,
+    )
+
+
+def verdict_code(document: StatusDocument) -> int:
+    """Exit code: 1 where a service is not as it should be, else 0."""
+    return 1 if any(not _good(service) for service in document.services) else 0
+
+
+def _good(service: ServiceDocument) -> bool:
+    return service.health == Health.COMPLETED or (
+        service.state == State.RUNNING and service.health in {Health.HEALTHY, Health.NONE}
+    )
+
+
+def _health(instance: ObservedInstance) -> Health:
+    """The engine's own view where it has one; a one-shot that ended well is complete."""
+    if instance.state is State.EXITED:
+        return Health.COMPLETED if instance.exit_code == 0 else Health.UNHEALTHY
+    if instance.engine_health is not None:
+        return Health(instance.engine_health)
+    return Health.NONE
+
+
+async def _samples(project: Running, instances: tuple[ObservedInstance, ...]) -> dict[str, Usage | None]:
+    """Resource use of all instances at once."""
+    found = await asyncio.gather(*(project.engine.usage(instance.id) for instance in instances))
+    return {instance.id: usage for instance, usage in zip(instances, found, strict=True)}

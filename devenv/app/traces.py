@@ -1,0 +1,96 @@
+"""``devenv traces``: search the backend, and show one trace as a waterfall."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from devenv.app.session import running
+from devenv.app.urls import require_backend
+from devenv.errors import UnknownName
+from devenv.model.listings import SpanPart, TraceDocument, TracesDocument, TraceSummaryPart
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+    from devenv.model.trace import Trace, TraceSummary
+    from devenv.traces.query import Query
+
+NS_PER_MS = 1e6
+
+
+async def search(invocation: Invocation, query: Query) -> TracesDocument:
+    """Traces that match, newest first.
+
+    Raises:
+        NotUp: the project is not up.
+        BackendUnavailable: its trace backend does not answer.
+    """
+    from devenv.traces.client import TraceClient
+
+    async with running(invocation) as project:
+        backend = await require_backend(project)
+        async with TraceClient(backend.query_url) as client:
+            found = await client.search(query)
+            return TracesDocument(traces=[_summary(row, client.ui_trace_url(row.trace_id)) for row in found])
+
+
+async def show(invocation: Invocation, trace_id: str) -> TraceDocument:
+    """One trace, its spans in the order of the waterfall.
+
+    Raises:
+        UnknownName: the backend does not have it.
+    """
+    from devenv.traces.client import TraceClient
+
+    async with running(invocation) as project:
+        backend = await require_backend(project)
+        async with TraceClient(backend.query_url) as client:
+            trace = await client.trace(trace_id)
+            if trace is None:
+                raise UnknownName(
+                    f"the trace backend has no trace {trace_id}",
+                    hint="it may not have arrived yet, or was evicted; devenv traces search shows what is there",
+                )
+            return _trace(trace, client.ui_trace_url(trace.trace_id))
+
+
+def _summary(row: TraceSummary, ui_url: str) -> TraceSummaryPart:
+    start = datetime.fromtimestamp(row.start_ns / 1e9, UTC)
+    return TraceSummaryPart(
+        trace_id=row.trace_id,
+        root_service=row.root_service,
+        root_operation=row.root_operation,
+        start=start.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        duration_ms=round(row.duration_ns / NS_PER_MS, 3),
+        spans=row.spans,
+        errors=row.errors,
+        services=[name for name, _, _ in row.services],
+        ui_url=ui_url,
+    )
+
+
+def _trace(trace: Trace, ui_url: str) -> TraceDocument:
+    from devenv.analysis.waterfall import waterfall
+
+    return TraceDocument(
+        trace_id=trace.trace_id,
+        duration_ms=round((trace.end_ns - trace.start_ns) / NS_PER_MS, 3),
+        services=list(trace.services),
+        spans=[
+            SpanPart(
+                span_id=row.span.span_id,
+                parent_id=row.span.parent_id,
+                service=row.span.service,
+                operation=row.span.name,
+                kind=row.span.kind.name.lower(),
+                depth=row.depth,
+                offset_ms=round(row.offset_ns / NS_PER_MS, 3),
+                duration_ms=round(row.span.duration_ns / NS_PER_MS, 3),
+                error=row.span.is_error,
+                on_critical_path=row.on_critical_path,
+                attributes=dict(row.span.attributes),
+            )
+            for row in waterfall(trace)
+        ],
+        ui_url=ui_url,
+    )

@@ -1,0 +1,81 @@
+"""Where a running project is reached from this machine: its entry point and its trace backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from devenv.errors import BackendUnavailable
+
+if TYPE_CHECKING:
+    from devenv.app.session import Running
+    from devenv.engine.protocol import Engine
+    from devenv.model.state import ObservedInstance, ObservedState, PublishedPort
+
+UI_PORT = 16686
+OTLP_HTTP_PORT = 4318
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """The trace backend; the UI and the query API are at one address."""
+
+    kind: Literal["jaeger", "embedded"]
+    query_url: str
+    otlp_http_url: str
+
+
+def url_of(port: PublishedPort) -> str:
+    """HTTP URL of a published port as a person on this machine would type it."""
+    host = "127.0.0.1" if port.address in {"0.0.0.0", "::", ""} else port.address  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port.host}" if ":" in host else f"http://{host}:{port.host}"
+
+
+async def port_url(engine: Engine, instance: ObservedInstance, port: int) -> str | None:
+    """URL of ``port`` of an instance: where it is published, else its own address if that is reached from here."""
+    for published in instance.ports:
+        if published.container == port and published.host:
+            return url_of(published)
+    endpoint = await engine.endpoint(instance.id, port)
+    return f"http://{endpoint.host}:{endpoint.port}" if endpoint else None
+
+
+def entrypoint_url(observed: ObservedState, service: str | None) -> str | None:
+    """URL of the entry point's first published port; ``None`` where there is no such service or it publishes none."""
+    if service is None:
+        return None
+    for instance in observed.of(service):
+        for port in instance.ports:
+            if port.protocol == "tcp" and port.host:
+                return url_of(port)
+    return None
+
+
+async def trace_backend(engine: Engine, observed: ObservedState, service: str | None) -> Backend | None:
+    """The trace backend of a project; ``None`` where it has none that is reached from here."""
+    if engine.name == "process":
+        from devenv.engine.process import backend_urls
+
+        query, otlp = await backend_urls(engine)
+        return Backend(kind="embedded", query_url=query, otlp_http_url=otlp)
+    for instance in observed.of(service) if service else ():
+        query_url = await port_url(engine, instance, UI_PORT)
+        otlp_url = await port_url(engine, instance, OTLP_HTTP_PORT)
+        if query_url and otlp_url:
+            return Backend(kind="jaeger", query_url=query_url, otlp_http_url=otlp_url)
+    return None
+
+
+async def require_backend(running: Running) -> Backend:
+    """The trace backend of a project that is up.
+
+    Raises:
+        BackendUnavailable: it has none that is reached from here.
+    """
+    backend = await trace_backend(running.engine, running.observed, running.record.trace_backend)
+    if backend is None:
+        raise BackendUnavailable(
+            f"{running.project.name} has no trace backend that is reached from here",
+            hint="run devenv up again; a declared backend has to publish 16686 and 4318",
+        )
+    return backend

@@ -1,0 +1,1 @@
+"""Commands by theme; each parses, builds options, calls a use case and renders its result."""

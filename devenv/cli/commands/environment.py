@@ -1,0 +1,127 @@
+"""Commands that change what is up: up, down, stop, start, restart; and status."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from devenv.cli.globals import Globals
+from devenv.cli.runner import run_async
+from devenv.cli.views import services as view
+from devenv.cli.views.progress import progress
+from devenv.clock import SystemClock
+
+Services = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Only these; none: all.")]
+Timeout = Annotated[str, typer.Option(help="Give up after this long.", envvar="DEVENV_TIMEOUT", metavar="DURATION")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(epilog="Example: devenv up --build --timeout 60s")(up)
+    app.command(epilog="Example: devenv down --volumes")(down)
+    app.command(epilog="Example: devenv stop user")(stop)
+    app.command(epilog="Example: devenv start user")(start)
+    app.command(epilog="Example: devenv restart gateway auth")(restart)
+    app.command(epilog="Example: devenv status --json")(status)
+
+
+def up(
+    context: typer.Context,
+    services: Services = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Build images even where they are there.")] = False,
+    no_canary: Annotated[bool, typer.Option("--no-canary", help="Do not prove that traces flow.")] = False,
+    timeout: Timeout = "120s",
+    rollback: Annotated[bool, typer.Option("--rollback", help="Remove what started if something fails.")] = False,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Publish on a block of free ports that this directory keeps.")
+    ] = False,
+) -> None:
+    """Start the stack, wait until every service is ready, and prove with a canary request that traces flow."""
+    from devenv.app import up as use_case
+    from devenv.cli.arguments import seconds
+    from devenv.orchestrate.up import UpOptions
+
+    state: Globals = context.obj
+    options = UpOptions(
+        services=tuple(services or ()),
+        build=build,
+        timeout=seconds(timeout, "--timeout"),
+        rollback=rollback,
+        isolated=isolated,
+    )
+    if dry_run:
+        with progress(state.output) as sink:
+            plan = run_async(lambda: use_case.plan(state.invocation, options, sink=sink))
+        state.show(plan, view.show_plan)
+        return
+    request = use_case.UpRequest(options=options, canary=not no_canary)
+    with progress(state.output) as sink:
+        document = run_async(lambda: use_case.up(state.invocation, request, clock=SystemClock(), sink=sink))
+    state.show(document, view.show_up)
+    raise typer.Exit(use_case.verdict_code(document))
+
+
+def down(
+    context: typer.Context,
+    services: Services = None,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Remove named volumes as well.")] = False,
+    all_projects: Annotated[bool, typer.Option("--all-projects", help="Whatever devenv started, anywhere.")] = False,
+) -> None:
+    """Remove all that the project owns and verify that nothing is left; the stack file is not needed."""
+    from devenv.app import down as use_case
+    from devenv.orchestrate.down import DownOptions
+
+    state: Globals = context.obj
+    options = DownOptions(services=tuple(services or ()), volumes=volumes)
+    act = use_case.down_all if all_projects else use_case.down
+    with progress(state.output) as sink:
+        document = run_async(lambda: act(state.invocation, options, clock=SystemClock(), sink=sink))
+    state.show(document, view.show_down)
+    raise typer.Exit(1 if document.left else 0)
+
+
+def stop(context: typer.Context, services: Services = None) -> None:
+    """Stop services without removing them."""
+    _change(context, "stop", services, "120s")
+
+
+def start(context: typer.Context, services: Services = None, timeout: Timeout = "120s") -> None:
+    """Start stopped services and wait until they are ready."""
+    _change(context, "start", services, timeout)
+
+
+def restart(context: typer.Context, services: Services = None, timeout: Timeout = "120s") -> None:
+    """Restart services and wait until they are ready."""
+    _change(context, "restart", services, timeout)
+
+
+def _change(context: typer.Context, verb: str, services: list[str] | None, timeout: str) -> None:
+    from devenv.app import lifecycle
+    from devenv.cli.arguments import seconds
+
+    state: Globals = context.obj
+    known: dict[str, lifecycle.Verb] = {"stop": "stop", "start": "start", "restart": "restart"}
+    limit = seconds(timeout, "--timeout")
+    names = tuple(services or ())
+    with progress(state.output) as sink:
+        document = run_async(
+            lambda: lifecycle.change(
+                state.invocation, known[verb], names, timeout=limit, clock=SystemClock(), sink=sink
+            )
+        )
+    state.show(document, view.show_status)
+
+
+def status(
+    context: typer.Context,
+    no_usage: Annotated[bool, typer.Option("--no-usage", help="Leave CPU and memory out.")] = False,
+) -> None:
+    """Services, state, health, ports, uptime, restarts, CPU and memory; exit code 1 where something is not well."""
+    from devenv.app import status as use_case
+
+    state: Globals = context.obj
+    document = run_async(lambda: use_case.status(state.invocation, clock=SystemClock(), usage=not no_usage))
+    state.show(document, view.show_status)
+    raise typer.Exit(use_case.verdict_code(document))

@@ -1,0 +1,89 @@
+"""Commands that look into what runs: logs, exec, open."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from devenv.cli.globals import Globals
+from devenv.cli.runner import run_async
+
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(epilog="Example: devenv logs gateway auth --follow --tail 20")(logs)
+    app.command("exec", context_settings=PASS_THROUGH, epilog="Example: devenv exec user -- python3 --version")(exec_)
+    app.command("open", epilog="Example: devenv open jaeger --print")(open_)
+
+
+def logs(
+    context: typer.Context,
+    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Only these.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as lines come.")] = False,
+    since: Annotated[str | None, typer.Option(help="ISO time, or so long ago.", metavar="TIME")] = None,
+    tail: Annotated[int | None, typer.Option(help="So many last lines of each.", min=0)] = None,
+    grep: Annotated[str | None, typer.Option(help="Lines that match this regular expression.")] = None,
+    trace: Annotated[str | None, typer.Option(help="Lines that carry this trace id.")] = None,
+) -> None:
+    """Output of services, merged by time; with --json one line of JSON each."""
+    from devenv.app import logs as use_case
+    from devenv.cli.arguments import instant, pattern
+    from devenv.cli.views.lines import LineView
+
+    state: Globals = context.obj
+    options = use_case.LogOptions(
+        services=tuple(services or ()),
+        follow=follow,
+        since=None if since is None else instant(since, "--since"),
+        tail=tail,
+        grep=None if grep is None else pattern(grep, "--grep"),
+        trace=trace,
+    )
+    view = LineView(state.output)
+
+    async def stream() -> None:
+        async for line in use_case.logs(state.invocation, options):
+            if state.output.style.json:
+                state.output.json_line(asdict(line))
+            else:
+                view.show(line)
+
+    run_async(stream)
+
+
+def exec_(
+    context: typer.Context,
+    service: Annotated[str, typer.Argument(help="A service that runs.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
+    index: Annotated[int, typer.Option(help="Which instance.", min=1)] = 1,
+) -> None:
+    """Run a command in a running service with this terminal attached; its exit code becomes ours."""
+    from devenv.app import exec as use_case
+
+    state: Globals = context.obj
+    tty = sys.stdin.isatty() and sys.stdout.isatty()
+    code = run_async(lambda: use_case.exec_in(state.invocation, service, command, tty=tty, index=index))
+    raise typer.Exit(code)
+
+
+def open_(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="jaeger, a service, a trace id or a run id.")] = "jaeger",
+    only_print: Annotated[bool, typer.Option("--print", help="Print the URL, start no browser.")] = False,
+) -> None:
+    """Open the browser on the traces of the last run, on a service or on one trace."""
+    from devenv.app.open import target_url
+    from devenv.cli.browser import open_in_browser
+    from devenv.model.listings import OpenDocument
+
+    state: Globals = context.obj
+    url = run_async(lambda: target_url(state.invocation, target))
+    opened = not only_print and open_in_browser(url)
+    if not opened and not only_print:
+        state.output.note("no browser was found; the URL is:")
+    state.show(OpenDocument(url=url, opened=opened), lambda document, output: output.line(document.url))

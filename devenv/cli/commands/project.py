@@ -1,0 +1,99 @@
+"""Commands about the project and the machine: doctor, stacks, config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devenv.cli.globals import Globals
+from devenv.cli.runner import run_async
+
+if TYPE_CHECKING:
+    from devenv.cli.output import Output
+    from devenv.model.listings import ConfigDocument, DoctorDocument, StacksDocument
+
+stacks_app = typer.Typer(no_args_is_help=False, help="Stacks that can run.")
+_MARKS = {"ok": "✔", "warning": "!", "error": "✘", "skipped": "·"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(epilog="Example: devenv doctor")(doctor)
+    app.command(epilog="Example: devenv config --origin")(config)
+    stacks_app.callback(invoke_without_command=True, epilog="Example: devenv stacks list")(stacks)
+    stacks_app.command("list", epilog="Example: devenv stacks list")(list_)
+    stacks_app.command("show", epilog="Example: devenv stacks show sample")(show)
+    app.add_typer(stacks_app, name="stacks")
+
+
+def doctor(context: typer.Context) -> None:
+    """Look at engine, versions, ports, disk, images and trace backend; exit code 3 where something is in the way."""
+    from devenv.app import doctor as use_case
+
+    state: Globals = context.obj
+    document = run_async(lambda: use_case.doctor(state.invocation))
+    state.show(document, _show_doctor)
+    raise typer.Exit(use_case.verdict_code(document))
+
+
+def config(
+    context: typer.Context,
+    origin: Annotated[bool, typer.Option("--origin", help="Where each value came from.")] = False,
+) -> None:
+    """The resolved stack in Compose's long form."""
+    from devenv.app import stacks as use_case
+
+    state: Globals = context.obj
+    state.show(use_case.resolved(state.invocation, origins=origin), _show_config)
+
+
+def stacks(context: typer.Context) -> None:
+    """Stacks that can run; without a subcommand: the list."""
+    if context.invoked_subcommand is None:
+        list_(context)
+
+
+def list_(context: typer.Context) -> None:
+    """Stacks that can be found from here; the default is marked with *."""
+    from devenv.app import stacks as use_case
+
+    state: Globals = context.obj
+    state.show(use_case.list_stacks(state.invocation), _show_stacks)
+
+
+def show(
+    context: typer.Context, name: Annotated[str | None, typer.Argument(help="A folder of stacks/.")] = None
+) -> None:
+    """One stack, resolved."""
+    from dataclasses import replace
+
+    from devenv.app import stacks as use_case
+
+    state: Globals = context.obj
+    invocation = replace(state.invocation, stack=name) if name else state.invocation
+    state.show(use_case.resolved(invocation), _show_config)
+
+
+def _show_doctor(document: DoctorDocument, output: Output) -> None:
+    for check in document.checks:
+        output.line(f"{_MARKS[check.verdict]} {check.name:<16} {check.found}")
+        if check.hint:
+            output.line(f"  {'':<16} {check.hint}")
+
+
+def _show_stacks(document: StacksDocument, output: Output) -> None:
+    for stack in document.stacks:
+        output.line(f"{'*' if stack.default else ' '} {stack.name:<20} {', '.join(stack.files)}")
+    if not document.stacks:
+        output.line("No stack is here: a compose.yaml in this directory, or a folder of stacks/ with one, makes one.")
+
+
+def _show_config(document: ConfigDocument, output: Output) -> None:
+    import yaml
+
+    if document.origins:
+        for path, origin in document.origins.items():
+            output.line(f"{path}: {origin}")
+        return
+    output.line(yaml.safe_dump(document.config, sort_keys=False, allow_unicode=True).rstrip())

@@ -1,0 +1,75 @@
+"""Commands of traces: search and show."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from devenv.cli.globals import Globals
+from devenv.cli.runner import run_async
+from devenv.cli.views import traces as view
+from devenv.errors import UsageError
+
+traces_app = typer.Typer(no_args_is_help=True, help="Search the trace backend and look at traces.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    traces_app.command(epilog="Example: devenv traces search --service gateway --min-duration 50ms --errors")(search)
+    traces_app.command(epilog="Example: devenv traces show 4bf92f3577b34da6a3ce929d0e0e4736")(show)
+    app.add_typer(traces_app, name="traces")
+
+
+def search(
+    context: typer.Context,
+    service: Annotated[str | None, typer.Option(help="service.name; none: every service.")] = None,
+    operation: Annotated[str | None, typer.Option(help="Span name.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Attribute as key=value; repeat.", metavar="KEY=VALUE")] = None,
+    min_duration: Annotated[str | None, typer.Option(help="Of the span.", metavar="DURATION")] = None,
+    max_duration: Annotated[str | None, typer.Option(help="Of the span.", metavar="DURATION")] = None,
+    errors: Annotated[bool, typer.Option("--errors", help="Spans with an error status only.")] = False,
+    since: Annotated[str, typer.Option(help="ISO time, or so long ago.", metavar="TIME")] = "1h",
+    run: Annotated[str | None, typer.Option(help="Traces of this load run.")] = None,
+    limit: Annotated[int, typer.Option(help="Traces at most.", min=1)] = 20,
+) -> None:
+    """Search traces by service, operation, attributes, duration, error or run."""
+    from devenv.app import traces as use_case
+    from devenv.cli.arguments import instant, seconds
+    from devenv.traces.query import Query
+
+    def nanoseconds(text: str | None, option: str) -> int | None:
+        return None if text is None else round(seconds(text, option) * 1e9)
+
+    state: Globals = context.obj
+    query = Query(
+        service=service,
+        operation=operation,
+        tags={**_tags(tag or []), **({"devenv.run": run} if run else {})},
+        start_ns=round(instant(since, "--since") * 1e9),
+        end_ns=time.time_ns(),
+        min_duration_ns=nanoseconds(min_duration, "--min-duration"),
+        max_duration_ns=nanoseconds(max_duration, "--max-duration"),
+        errors_only=errors,
+        limit=limit,
+    )
+    state.show(run_async(lambda: use_case.search(state.invocation, query)), view.show_search)
+
+
+def show(context: typer.Context, trace_id: Annotated[str, typer.Argument(help="32 hex digits.")]) -> None:
+    """One trace as a waterfall with its critical path."""
+    from devenv.app import traces as use_case
+
+    state: Globals = context.obj
+    state.show(run_async(lambda: use_case.show(state.invocation, trace_id)), view.show_trace)
+
+
+def _tags(pairs: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(f"--tag: found {pair!r}, expected key=value")
+        found[key] = value
+    return found

@@ -1,0 +1,120 @@
+"""Global options: taken before and after the verb, from flags and from ``DEVENV_*`` variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from devenv.app.invocation import Invocation
+from devenv.cli.output import Output, Style
+from devenv.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from devenv.app.invocation import EngineChoice
+    from devenv.model.documents import Document
+
+D = TypeVar("D", bound="Document")
+
+VALUED = {"-C", "--project-dir", "-f", "--file", "-s", "--stack", "--engine"}
+FLAGS = {"--json", "--plain", "-q", "--quiet", "-v", "--verbose", "--debug"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Globals:
+    """What every command gets."""
+
+    invocation: Invocation
+    output: Output
+    debug: bool
+
+    def show(self, document: D, view: Callable[[D, Output], None]) -> None:
+        """Print a result: the document itself where JSON was asked for, else through its view."""
+        if self.output.style.json:
+            self.output.document(document)
+        else:
+            view(document, self.output)
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Move global options that stand behind the verb to the front; what follows ``--`` stays where it is."""
+    front: list[str] = []
+    rest: list[str] = []
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        name = argument.split("=", 1)[0]
+        if argument == "--":
+            rest += [argument, *queue]
+            break
+        if argument in FLAGS or (name in VALUED and "=" in argument):
+            front.append(argument)
+        elif argument in VALUED:
+            front.append(argument)
+            front += queue[:1]
+            del queue[:1]
+        else:
+            rest.append(argument)
+    return front + rest
+
+
+def callback(
+    context: typer.Context,
+    project_dir: Annotated[
+        Path | None,
+        typer.Option("--project-dir", "-C", help="Work in this directory.", envvar="DEVENV_PROJECT_DIR"),
+    ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--file", "-f", help="Stack file; repeat to merge, as Compose does.", envvar="DEVENV_FILE"),
+    ] = None,
+    stack: Annotated[
+        str | None, typer.Option("--stack", "-s", help="A folder of stacks/.", envvar="DEVENV_STACK")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="auto, docker, process or swarm.", envvar="DEVENV_ENGINE", metavar="NAME")
+    ] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.", envvar="DEVENV_JSON")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="No colour, no live redraw.", envvar="DEVENV_PLAIN")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", envvar="DEVENV_QUIET")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="More progress: probes, build output.", envvar="DEVENV_VERBOSE")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of errors.", envvar="DEVENV_DEBUG")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """A running, traced and verified distributed system on your own machine with one command."""
+    if version:
+        from devenv import __version__
+
+        typer.echo(f"devenv {__version__}")
+        raise typer.Exit
+    if context.resilient_parsing:
+        return
+    directory = (project_dir or Path()).absolute()
+    if not directory.is_dir():
+        raise UsageError(f"{directory} is no directory", hint="-C takes the project's directory")
+    context.obj = Globals(
+        invocation=Invocation(
+            directory=directory.resolve(),
+            files=tuple(path.absolute() for path in file or ()),
+            stack=stack,
+            engine=_engine(engine),
+            environ=dict(os.environ),
+        ),
+        output=Output.for_process(Style(json=json, plain=plain, quiet=quiet, verbose=verbose)),
+        debug=debug,
+    )
+
+
+def _engine(name: str) -> EngineChoice:
+    match name:
+        case "auto" | "docker" | "process" | "swarm":
+            return name
+        case _:
+            raise UsageError(f"no engine {name!r}", hint="--engine takes auto, docker, process or swarm")

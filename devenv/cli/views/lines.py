@@ -1,0 +1,32 @@
+"""Log lines for people: one colour a service, names in one column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from devenv.app.logs import ServiceLine
+    from devenv.cli.output import Output
+
+_COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
+"""ANSI foreground colours that are legible on light and dark."""
+
+
+class LineView:
+    """Writes lines as they come; the column of names grows with the longest one seen."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._colours: dict[str, int] = {}
+        self._width = 0
+
+    def show(self, line: ServiceLine) -> None:
+        """Write one line at once."""
+        name = line.service if line.instance <= 1 else f"{line.service}-{line.instance}"
+        self._width = max(self._width, len(name))
+        head = f"{name:<{self._width}} |"
+        if self._output.colour:
+            colour = self._colours.setdefault(line.service, _COLOURS[len(self._colours) % len(_COLOURS)])
+            head = f"\x1b[{colour}m{head}\x1b[0m"
+        self._output.line(f"{head} {line.text}")
+        self._output.stdout.flush()

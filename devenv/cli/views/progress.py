@@ -1,0 +1,159 @@
+"""Progress of ``up`` and its kin as it happens: a live table on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from devenv import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import RenderableType
+
+    from devenv.cli.output import Output
+
+LIVE_HZ = 12
+
+
+@dataclass(slots=True)
+class Row:
+    """What the live table shows of one service."""
+
+    state: str = "planned"
+    note: str = ""
+    since: float = field(default_factory=time.monotonic)
+    ready_ms: float | None = None
+
+
+_STYLES = {"ready": "green", "done": "green", "unchanged": "green", "failed": "bold red", "waiting": "dim"}
+_MARKS = {"ready": "✔", "done": "✔", "unchanged": "✔", "failed": "✘", "waiting": "·", "planned": "·"}
+
+
+class Board:
+    """Folds events into rows; the same board feeds the live table and the plain lines."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self.rows: dict[str, Row] = {}
+        self.foot = ""
+        self._verbose = verbose
+
+    def take(self, event: e.Event) -> str | None:
+        """Note an event; returns a line for those who see lines, ``None`` for events that make none."""
+        if isinstance(event, e.ServiceEvent):
+            return self._service(event)
+        return self._general(event)
+
+    def _service(self, event: e.ServiceEvent) -> str | None:
+        row = self.rows.setdefault(event.service, Row())
+        who = event.service if event.instance <= 1 else f"{event.service} ({event.instance})"
+        match event:
+            case e.ServiceWaiting(dependencies=names):
+                row.state, row.note = "waiting", "for " + ", ".join(names)
+                return f"{who}: waits for {', '.join(names)}"
+            case e.ServiceUnchanged():
+                row.state, row.note = "unchanged", "runs already"
+                return f"{who}: unchanged"
+            case e.ServiceStarting(reason=reason):
+                row.state, row.note, row.since = "starting", reason, time.monotonic()
+                return f"{who}: starting" + (f" ({reason})" if reason else "")
+            case e.ServiceStarted():
+                row.state, row.note = "started", ""
+                return None
+            case e.ProbeFailed(probe=probe, answer=answer, attempt=attempt):
+                row.state, row.note = "probing", answer
+                return f"{who}: {probe}: {answer}" if self._verbose and attempt % 10 == 1 else None
+            case e.ServiceReady(ready_ms=ready_ms):
+                row.state, row.note, row.ready_ms = "ready", "", ready_ms
+                return f"{who}: ready after {ready_ms / 1000:.2f} s"
+            case e.ServiceCompleted():
+                row.state, row.note = "done", "exited with 0"
+                return f"{who}: completed"
+            case e.ServiceFailed(summary=summary):
+                row.state, row.note = "failed", summary
+                return f"{who}: FAILED: {summary}"
+            case e.ServiceLog(line=line):
+                return f"{who} | {line}"
+            case e.Stopping():
+                row.state, row.note = "stopping", ""
+                return f"{who}: stopping"
+            case e.ServiceEvent():
+                return None
+
+    def _general(self, event: e.Event) -> str | None:
+        match event:
+            case e.Notice(message=message, warning=warning):
+                return f"warning: {message}" if warning else message
+            case e.Planned(services=services):
+                for name in services:
+                    self.rows.setdefault(name, Row())
+                return None
+            case e.LockWaiting(holder=holder):
+                self.foot = f"waiting for {holder}"
+                return f"waiting for {holder}"
+            case e.ImagePulling(image=image, status=status, done=done, total=total):
+                self.foot = f"pulling {image}: {status}" + (f" {done * 100 // total} %" if total else "")
+                return f"pulling {image}: {status}" if self._verbose or not total else None
+            case e.ImageBuilding(service=service, line=line):
+                self.foot = f"building {service}: {line}"
+                return f"build {service} | {line}" if self._verbose else None
+            case e.CanarySent(method=method, url=url):
+                self.foot = f"canary: {method} {url}"
+                return f"canary: {method} {url}"
+            case e.CanaryWaiting(spans=spans, services=services):
+                self.foot = f"canary: {spans} spans from {', '.join(services) or 'nobody yet'}"
+                return None
+            case _:
+                return None
+
+    def table(self) -> RenderableType:
+        """The rows as they are now."""
+        from rich.console import Group
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        now = time.monotonic()
+        for name, row in self.rows.items():
+            style = _STYLES.get(row.state, "yellow")
+            mark: RenderableType = Text(_MARKS[row.state], style=style) if row.state in _MARKS else Spinner("dots")
+            seconds = row.ready_ms / 1000 if row.ready_ms is not None else now - row.since
+            shown = "" if row.state in {"planned", "waiting", "unchanged"} else f"{seconds:.1f} s"
+            table.add_row(mark, name, Text(row.state, style=style), shown, Text(row.note[:80], style="dim"))
+        return Group(table, Text(self.foot[:120], style="dim")) if self.foot else table
+
+
+@contextmanager
+def progress(output: Output) -> Iterator[e.Sink]:
+    """A sink that shows events on stderr in the way that the output allows."""
+    if output.style.quiet or output.style.json:
+        yield e.ignore
+        return
+    board = Board(verbose=output.style.verbose)
+    if not output.live:
+        yield _lines(board, output.note)
+        return
+    from rich.live import Live
+
+    console = output.console(stderr=True)
+    with Live(get_renderable=board.table, console=console, refresh_per_second=LIVE_HZ, transient=True) as live:
+
+        def show(event: e.Event) -> None:
+            line = board.take(event)
+            if line is not None and isinstance(event, e.Notice | e.ServiceLog | e.ServiceFailed):
+                live.console.print(line, markup=False, highlight=False)
+
+        yield show
+
+
+def _lines(board: Board, note: Callable[[str], None]) -> e.Sink:
+    def show(event: e.Event) -> None:
+        line = board.take(event)
+        if line is not None:
+            note(line)
+
+    return show

@@ -1,0 +1,177 @@
+"""Load runs for people: the live line, the summary and the list."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from devenv import events as e
+from devenv.cli.views.services import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import RenderableType
+
+    from devenv.cli.output import Output
+    from devenv.model.documents import LoadDocument, PercentilesDocument
+    from devenv.model.listings import RunsDocument
+
+BAR_WIDTH = 30
+LIVE_HZ = 8
+
+
+def show_load(document: LoadDocument, output: Output) -> None:
+    """Summary of a run: rate, latencies, errors, what became of the traces, thresholds."""
+    title = document.name or document.run_id
+    output.line(f"Run {title}: {document.scenario} on {document.target}, {duration(document.duration_s)}")
+    output.line(
+        f"  requests   {document.sent} sent, {document.completed} completed, {document.dropped} dropped, "
+        f"{document.achieved_rps:.1f}/s of {document.target_rps:g}/s"
+    )
+    if document.errors:
+        output.line("  errors     " + ", ".join(f"{count} {kind}" for kind, count in document.errors.items()))
+    output.line("  response   " + _percentiles(document.response_ms))
+    output.line("  service    " + _percentiles(document.service_ms))
+    output.line(
+        f"  generator  lag p99 {_ms(document.generator_lag_ms.p99)}, {document.cpu_us_per_request:.0f} µs CPU/request"
+    )
+    classes = [f"{count} {name}" for name, count in document.traces.model_dump().items() if count]
+    output.line("  traces     " + (", ".join(classes) or "none"))
+    for cause in document.causes:
+        example = f" (e.g. {cause.example})" if cause.example else ""
+        output.line(f"    {cause.count} {cause.trace_class}: {cause.cause}{example}")
+    for slow in document.slowest[:3]:
+        output.line(f"  slow       {slow.response_ms:.1f} ms  {slow.ui_url or slow.trace_id}")
+    for threshold in document.thresholds:
+        value = "no value" if threshold.value is None else f"{threshold.value:g}"
+        output.line(f"  {'ok  ' if threshold.ok else 'FAIL'}       {threshold.expr} (found {value})")
+    if not document.valid:
+        output.line(f"INVALID: {document.invalid_reason}")
+    if document.interrupted:
+        output.line("Interrupted: these are the results so far.")
+    if document.ui_url:
+        output.line(f"Traces of this run: {document.ui_url}")
+
+
+def show_runs(document: RunsDocument, output: Output) -> None:
+    """The runs that are kept, one a line."""
+    from rich.table import Table
+
+    if not document.runs:
+        output.line("No run is kept yet: devenv load makes one.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("RUN", "NAME", "STARTED", "SCENARIO", "RATE", "SENT", "FAILED", "P50", "P99", "COMPLETE"):
+        table.add_column(column, no_wrap=True)
+    for run in document.runs:
+        table.add_row(
+            run.run_id,
+            run.name or "",
+            run.started_at,
+            run.scenario,
+            f"{run.rps:g}/s",
+            str(run.sent),
+            str(run.failed),
+            _ms(run.p50_ms),
+            _ms(run.p99_ms),
+            str(run.complete) + ("" if run.valid else " (invalid)"),
+        )
+    output.render(table)
+
+
+def _percentiles(values: PercentilesDocument) -> str:
+    named = (("p50", values.p50), ("p90", values.p90), ("p99", values.p99), ("p99.9", values.p999), ("max", values.max))
+    return "  ".join(f"{name} {_ms(value)}" for name, value in named)
+
+
+def _ms(value: float | None) -> str:
+    """Milliseconds, or a dash where there are not enough samples."""
+    return "-" if value is None else f"{value:.1f} ms"
+
+
+def progress_line(event: e.Event) -> str | None:
+    """What an event of a run says in one line."""
+    match event:
+        case e.LoadProgress():
+            return (
+                f"{event.elapsed_s:5.1f} s  {event.rate:7.1f}/s  {event.completed} completed, {event.failed} failed, "
+                f"{event.in_flight} in flight, p50 {event.p50_ms:.1f} ms, p99 {event.p99_ms:.1f} ms"
+            )
+        case e.VerifyProgress(found=found, total=total):
+            return f"traces: {found} of {total} complete in the backend"
+        case e.Notice(message=message):
+            return message
+        case _:
+            return None
+
+
+@contextmanager
+def run_progress(output: Output) -> Iterator[e.Sink]:
+    """A sink for a run's events: a live view on a terminal, newline-delimited JSON never mixed into the document."""
+    if output.style.quiet or output.style.json:
+        yield e.ignore
+        return
+    if not output.live:
+        yield _plain(output.note)
+        return
+    from rich.live import Live
+
+    state: dict[str, e.Event] = {}
+
+    def view() -> RenderableType:
+        return _live(state.get("load"), state.get("verify"))
+
+    console = output.console(stderr=True)
+    with Live(get_renderable=view, console=console, refresh_per_second=LIVE_HZ, transient=True):
+
+        def show(event: e.Event) -> None:
+            if isinstance(event, e.LoadProgress):
+                state["load"] = event
+            elif isinstance(event, e.VerifyProgress):
+                state["verify"] = event
+
+        yield show
+
+
+def _plain(note: Callable[[str], None]) -> e.Sink:
+    last = -1.0
+
+    def show(event: e.Event) -> None:
+        nonlocal last
+        if isinstance(event, e.LoadProgress):
+            if event.elapsed_s - last < 1.0:
+                return
+            last = event.elapsed_s
+        if isinstance(event, e.VerifyProgress) and event.found != event.total:
+            return
+        line = progress_line(event)
+        if line is not None:
+            note(line)
+
+    return show
+
+
+def _live(load: e.Event | None, verify: e.Event | None) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    lines: list[RenderableType] = []
+    if isinstance(load, e.LoadProgress):
+        share = min(load.elapsed_s / load.duration_s, 1.0) if load.duration_s else 1.0
+        lines.append(Text(f"{_bar(share)} {load.elapsed_s:5.1f} of {load.duration_s:g} s", style="cyan"))
+        lines.append(
+            Text(
+                f"{load.rate:8.1f} req/s   {load.completed} completed  {load.failed} failed  {load.in_flight} in flight"
+            )
+        )
+        lines.append(Text(f"     p50 {load.p50_ms:.1f} ms   p99 {load.p99_ms:.1f} ms", style="bold"))
+    if isinstance(verify, e.VerifyProgress):
+        share = verify.found / verify.total if verify.total else 1.0
+        lines.append(Text(f"{_bar(share)} {verify.found} of {verify.total} traces complete", style="green"))
+    return Group(*lines) if lines else Text("starting")
+
+
+def _bar(share: float) -> str:
+    filled = round(share * BAR_WIDTH)
+    return "━" * filled + "╺" + "─" * (BAR_WIDTH - filled)

@@ -1,0 +1,148 @@
+"""Results of ``up``, ``status`` and ``down`` for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from devenv.cli.output import Output
+    from devenv.model.documents import (
+        CanaryDocument,
+        DownDocument,
+        FailureDocument,
+        PlanDocument,
+        ServiceDocument,
+        StatusDocument,
+        TraceBackendDocument,
+        UpDocument,
+    )
+
+_HEALTH_STYLE = {"healthy": "green", "completed": "green", "unhealthy": "bold red", "starting": "yellow"}
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: ``0.42 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    if seconds < 10:  # below it fractions matter to the reader
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def show_up(document: UpDocument, output: Output) -> None:
+    """Table of services with URLs and times, the failures, the canary, the way on."""
+    _services(document.services, output, running=False)
+    for failure in document.failures:
+        _failure(failure, output)
+    output.line()
+    _canary(document.canary, output)
+    _places(document.entrypoint_url, document.trace_backend, output)
+    if document.failures or document.timed_out:
+        output.line("What runs was left for inspection: devenv status, devenv logs; devenv down removes it.")
+    else:
+        output.line(f"Up in {duration(document.elapsed_ms / 1000)}. Next: devenv load --rps 50, devenv open jaeger.")
+
+
+def show_status(document: StatusDocument, output: Output) -> None:
+    """Table of services as they are now."""
+    output.line(f"{document.project} on the {document.engine} engine")
+    _services(document.services, output, running=True)
+    _places(document.entrypoint_url, document.trace_backend, output)
+
+
+def show_plan(document: PlanDocument, output: Output) -> None:
+    """The steps of a plan, one a line."""
+    output.line(f"{document.project} on the {document.engine} engine: {len(document.actions)} steps")
+    for action in document.actions:
+        reason = f"  ({action.reason})" if action.reason else ""
+        output.line(f"  {action.action:<16} {action.target}{reason}")
+
+
+def show_down(document: DownDocument, output: Output) -> None:
+    """What was removed, kept and left."""
+    removed = document.removed
+    counted = [
+        f"{len(names)} {kind}"
+        for kind, names in (
+            ("containers", removed.containers),
+            ("processes", removed.processes),
+            ("networks", removed.networks),
+            ("volumes", removed.volumes),
+        )
+        if names
+    ]
+    output.line(f"Removed {', '.join(counted)}." if counted else "Nothing was up.")
+    if document.kept.volumes:
+        output.line(f"Kept volumes: {', '.join(document.kept.volumes)} (devenv down --volumes removes them).")
+    if document.left:
+        output.line(f"STILL THERE: {', '.join(document.left)}")
+    elif counted:
+        output.line("Nothing is left.")
+
+
+def _services(services: Sequence[ServiceDocument], output: Output, *, running: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    columns = ["SERVICE", "STATE", "HEALTH", "READY", "URL"]
+    if running:
+        columns[3:4] = ["UPTIME", "RESTARTS", "CPU", "MEMORY"]
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for service in services:
+        name = service.name if len(service.instances) <= 1 else f"{service.name} x{len(service.instances)}"
+        health = Text(service.health, style=_HEALTH_STYLE.get(service.health, ""))
+        ready = "" if service.ready_ms is None else duration(service.ready_ms / 1000)
+        middle = _live_columns(service) if running else [ready]
+        table.add_row(name, service.state, health, *middle, "  ".join(port.url for port in service.ports))
+    output.render(table)
+
+
+def _live_columns(service: ServiceDocument) -> list[str]:
+    uptime = "" if service.uptime_s is None else duration(service.uptime_s)
+    cpu = "" if service.cpu_percent is None else f"{service.cpu_percent:.1f} %"
+    memory = "" if service.memory_bytes is None else f"{service.memory_bytes / 2**20:.0f} MiB"
+    return [uptime, str(service.restarts), cpu, memory]
+
+
+def _failure(failure: FailureDocument, output: Output) -> None:
+    """One block that says all of one failed service."""
+    output.line()
+    output.line(f"✘ {failure.service}: {failure.reason}")
+    if failure.probe:
+        output.line(f"    probe      {failure.probe}")
+    if failure.last_answer:
+        output.line(f"    answered   {failure.last_answer}")
+    if failure.exit_code is not None:
+        oom = " (out of memory)" if failure.oom_killed else ""
+        output.line(f"    exit code  {failure.exit_code}{oom}")
+    if failure.waited_for_by:
+        output.line(f"    blocks     {', '.join(failure.waited_for_by)}")
+    for index, line in enumerate(failure.log_tail):
+        output.line(f"    {'last lines' if index == 0 else '':<10} | {line}")
+
+
+def _canary(canary: CanaryDocument, output: Output) -> None:
+    if canary.verdict == "complete":
+        path = " → ".join(canary.services)
+        took = duration(canary.elapsed_ms / 1000)
+        output.line(f"Traces flow: canary complete, {canary.spans} spans through {path} in {took}")
+    else:
+        output.line(f"Canary {canary.verdict}" + (f": {canary.cause}" if canary.cause else ""))
+        if canary.missing:
+            output.line(f"  missing: {', '.join(canary.missing)}")
+    if canary.ui_url:
+        output.line(f"  {canary.ui_url}")
+
+
+def _places(entrypoint: str | None, backend: TraceBackendDocument | None, output: Output) -> None:
+    if entrypoint:
+        output.line(f"Entry point  {entrypoint}")
+    if backend:
+        what = "Jaeger" if backend.kind == "jaeger" else "Traces"
+        output.line(f"{what:<12} {backend.ui_url}")

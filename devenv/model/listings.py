@@ -1,0 +1,132 @@
+"""JSON documents of the commands that look: runs, traces, stacks, config, doctor, open."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from devenv.model.documents import Document, Part
+
+
+class RunPart(Part):
+    """One line of ``devenv runs list``; latencies in milliseconds."""
+
+    run_id: str
+    name: str | None
+    started_at: str
+    scenario: str
+    rps: float
+    sent: int
+    failed: int
+    p50_ms: float | None
+    p99_ms: float | None
+    complete: int
+    valid: bool
+
+
+class RunsDocument(Document):
+    """``devenv runs list``, newest first."""
+
+    schema_: Literal["devenv.runs/1"] = Field(default="devenv.runs/1", alias="schema")
+    runs: list[RunPart]
+
+
+class TraceSummaryPart(Part):
+    """One trace of a search; ``start`` is RFC 3339 in UTC."""
+
+    trace_id: str
+    root_service: str
+    root_operation: str
+    start: str
+    duration_ms: float
+    spans: int
+    errors: int
+    services: list[str]
+    ui_url: str
+
+
+class TracesDocument(Document):
+    """``devenv traces search``, newest first."""
+
+    schema_: Literal["devenv.traces/1"] = Field(default="devenv.traces/1", alias="schema")
+    traces: list[TraceSummaryPart]
+
+
+class SpanPart(Part):
+    """One row of a waterfall; offset from the trace's start and duration in milliseconds."""
+
+    span_id: str
+    parent_id: str | None
+    service: str
+    operation: str
+    kind: str
+    depth: int
+    offset_ms: float
+    duration_ms: float
+    error: bool
+    on_critical_path: bool
+    attributes: dict[str, Any]
+
+
+class TraceDocument(Document):
+    """``devenv traces show``: rows in the order of the waterfall."""
+
+    schema_: Literal["devenv.trace/1"] = Field(default="devenv.trace/1", alias="schema")
+    trace_id: str
+    duration_ms: float
+    services: list[str]
+    spans: list[SpanPart]
+    ui_url: str
+
+
+class StackPart(Part):
+    """One stack that can run."""
+
+    name: str
+    files: list[str]
+    default: bool
+
+
+class StacksDocument(Document):
+    """``devenv stacks list``."""
+
+    schema_: Literal["devenv.stacks/1"] = Field(default="devenv.stacks/1", alias="schema")
+    stacks: list[StackPart]
+
+
+class ConfigDocument(Document):
+    """``devenv config`` and ``devenv stacks show``: the resolved stack in Compose's long form.
+
+    ``origins`` says by dotted path where each value came from; filled with ``--origin`` only.
+    """
+
+    schema_: Literal["devenv.config/1"] = Field(default="devenv.config/1", alias="schema")
+    project: str
+    files: list[str]
+    config: dict[str, Any]
+    origins: dict[str, str] = Field(default_factory=dict)
+
+
+class CheckPart(Part):
+    """One thing that ``doctor`` looked at."""
+
+    name: str
+    verdict: Literal["ok", "warning", "error", "skipped"]
+    found: str
+    hint: str = ""
+
+
+class DoctorDocument(Document):
+    """``devenv doctor``."""
+
+    schema_: Literal["devenv.doctor/1"] = Field(default="devenv.doctor/1", alias="schema")
+    checks: list[CheckPart]
+
+
+class OpenDocument(Document):
+    """``devenv open``: ``opened`` is false where no browser was started."""
+
+    schema_: Literal["devenv.open/1"] = Field(default="devenv.open/1", alias="schema")
+    url: str
+    opened: bool
