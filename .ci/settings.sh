@@ -17,15 +17,6 @@ SOCKET=${DEVENV_CI_SOCKET:-/var/run/docker.sock}
 say() { printf '\033[1m>> %s\033[0m\n' "$*" >&2; }
 die() { printf 'ci: %s\n' "$*" >&2; exit 1; }
 
-# Runs one named step and prints how long it took; a failure shows the name of what failed.
-step() {
-  local name=$1 begin=$SECONDS
-  shift
-  say "$name"
-  "$@" || die "step failed: $name"
-  say "$name: $((SECONDS - begin)) s"
-}
-
 # Waits for a command to succeed: await SECONDS COMMAND...
 await() {
   local deadline=$((SECONDS + $1))
@@ -41,4 +32,5 @@ alive() {
   [[ -s $1 ]] && [[ $(cat "/proc/$(cat "$1")/comm" 2>/dev/null) == "$2" ]]
 }
 
+export PATH=$PATH:/usr/sbin:/sbin # where dockerd, debootstrap and ip are, for a shell that is not a login
 mkdir -p "$CACHE/bin" "$CACHE/images" "$CACHE/log" "$STATE"
