@@ -1,0 +1,89 @@
+"""A span as the trace backend stores it, in OpenTelemetry's terms.
+
+Ids are lower-case hex (32 digits a trace, 16 a span), times are nanoseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+Value = str | bool | int | float | bytes | list["Value"] | dict[str, "Value"] | None
+"""An attribute value: OTLP's AnyValue."""
+
+
+class SpanKind(IntEnum):
+    """OTLP's ``Span.SpanKind``."""
+
+    UNSPECIFIED = 0
+    INTERNAL = 1
+    SERVER = 2
+    CLIENT = 3
+    PRODUCER = 4
+    CONSUMER = 5
+
+
+class Status(IntEnum):
+    """OTLP's ``Status.StatusCode``."""
+
+    UNSET = 0
+    OK = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """Something that happened at one instant of a span."""
+
+    time_ns: int
+    name: str
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLink:
+    """A pointer to a span of this or another trace that is not the parent."""
+
+    trace_id: str
+    span_id: str
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One span.
+
+    Attributes:
+        parent_id: ``None`` for a root.
+        service: the resource's ``service.name``.
+        status_message: the description that goes with an error status.
+        resource: attributes of the resource, ``service.name`` included.
+        scope: name of the instrumentation scope.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None = None
+    service: str
+    name: str
+    kind: SpanKind = SpanKind.UNSPECIFIED
+    start_ns: int
+    end_ns: int
+    status: Status = Status.UNSET
+    status_message: str = ""
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    events: tuple[SpanEvent, ...] = ()
+    links: tuple[SpanLink, ...] = ()
+    resource: Mapping[str, Value] = field(default_factory=dict)
+    scope: str = ""
+
+    @property
+    def duration_ns(self) -> int:
+        """Length in nanoseconds; never negative, whatever clocks said."""
+        return max(self.end_ns - self.start_ns, 0)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the status says so."""
+        return self.status is Status.ERROR

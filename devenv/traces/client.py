@@ -1,0 +1,224 @@
+"""The client of a trace backend: any Jaeger from 2.0 on, or devenv's embedded one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+from devenv.errors import BackendUnavailable
+from devenv.model.span import Span
+from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, collect
+from devenv.traces import jaeger_json, links, otlp_json
+from devenv.traces.dialect import EVICTED_PATH, Capabilities, json_object, probe
+from devenv.traces.http import HttpClient, Response, TransportError
+from devenv.traces.query import Query, legacy_parameters, v3_parameters
+from devenv.traces.summary import parse_summary, summarize
+
+T = TypeVar("T")
+
+BATCH = 50
+"""Trace ids in one request of the legacy dialect: a URL of about 2 kB."""
+
+_RAW = "raw_traces=true&query.raw_traces=true"
+"""Asks v3 for spans as they were stored; the parameter was renamed between versions."""
+
+
+class TraceClient:
+    """Reads traces; what the server speaks is found out at the first call.
+
+    Every method raises :class:`~devenv.errors.BackendUnavailable` where the server does not answer as Jaeger would.
+
+    Args:
+        query_url: base URL of the query API.
+        ui_url: base URL of the pages, where it differs.
+        timeout: seconds for one request.
+        connections: requests under way at most.
+    """
+
+    def __init__(
+        self, query_url: str, *, ui_url: str | None = None, timeout: float = 10.0, connections: int = 8
+    ) -> None:
+        self.query_url = query_url.rstrip("/")
+        self.ui_url = (ui_url or query_url).rstrip("/")
+        self._http = HttpClient(self.query_url, timeout=timeout, connections=connections)
+        self._found: Capabilities | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    async def probe(self) -> Capabilities:
+        """What the server speaks; asked once, the answer is kept."""
+        if self._found is None:
+            try:
+                found = await probe(self._http)
+            except TransportError as error:
+                raise self._unavailable(str(error)) from error
+            if not found.any:
+                raise self._unavailable("it answers, but with neither of Jaeger's query APIs")
+            self._found = found
+        return self._found
+
+    async def services(self) -> list[str]:
+        """Names of all services that have spans, sorted."""
+        if (await self.probe()).v3:
+            found = (await self._get("/api/v3/services")).get("services")
+        else:
+            found = (await self._get("/api/services")).get("data")
+        return sorted(found or ())
+
+    async def operations(self, service: str) -> list[Operation]:
+        """Span names of a service."""
+        name = quote(service, safe="")
+        if (await self.probe()).v3:
+            found = (await self._get(f"/api/v3/operations?service={name}")).get("operations")
+        else:
+            found = (await self._get(f"/api/operations?service={name}")).get("data")
+        return [Operation(item.get("name", ""), item.get("spanKind", "").lower()) for item in found or ()]
+
+    async def search(self, query: Query) -> list[TraceSummary]:
+        """Traces that match, newest first."""
+        if not (await self.probe()).summaries:
+            return [summarize(trace) for trace in await self.find(query)]
+        answers = await asyncio.gather(*(self._summaries(each) for each in query.widened()))
+        found = {summary.trace_id: summary for answer in answers for summary in answer}.values()
+        wanted = [summary for summary in found if summary.errors or not query.errors_only]
+        return sorted(wanted, key=lambda summary: summary.start_ns, reverse=True)[: query.limit]
+
+    async def find(self, query: Query) -> list[Trace]:
+        """Traces that match, with all their spans, newest first.
+
+        Jaeger before 2.19 takes no attributes in v3 searches, hence the legacy dialect where both are spoken.
+        """
+        if (await self.probe()).legacy:
+            services = [query.service] if query.service else await self.services()
+            searches = [self._find_legacy(each, service) for each in query.widened() for service in services]
+        else:
+            searches = [self._v3_spans(f"/api/v3/traces?{v3_parameters(each)}&{_RAW}") for each in query.widened()]
+        found = collect(span for answer in await asyncio.gather(*searches) for span in answer)
+        wanted = [trace for trace in found if not query.errors_only or any(span.is_error for span in trace.spans)]
+        return sorted(wanted, key=lambda trace: trace.start_ns, reverse=True)[: query.limit]
+
+    async def trace(self, trace_id: str) -> Trace | None:
+        """One trace, ``None`` where the server does not have it."""
+        return (await self._one(trace_id)).get(trace_id.lower())
+
+    async def traces(self, trace_ids: Iterable[str]) -> dict[str, Trace]:
+        """Those of the traces that the server has, by id; asked for in batches, several at a time."""
+        wanted = list(dict.fromkeys(trace_id.lower() for trace_id in trace_ids))
+        if (await self.probe()).legacy:
+            batches = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+            answers = await asyncio.gather(*(self._batch(batch) for batch in batches))
+        else:
+            answers = await asyncio.gather(*(self._one(trace_id) for trace_id in wanted))
+        return {trace_id: trace for answer in answers for trace_id, trace in answer.items()}
+
+    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
+        """Who called whom how often in the time before ``end_ns``; only the legacy dialect has this."""
+        fields = urlencode({"endTs": end_ns // 1_000_000, "lookback": max(lookback_ns // 1_000_000, 1)})
+        answer = await self._get(f"/api/dependencies?{fields}")
+        return self._read(
+            lambda: [
+                Dependency(item["parent"], item["child"], int(item["callCount"])) for item in answer.get("data") or ()
+            ]
+        )
+
+    async def evicted(self, trace_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the traces that the server says it let go; empty for Jaeger, which does not say."""
+        if not (await self.probe()).embedded:
+            return frozenset()
+        gone: set[str] = set()
+        for start in range(0, len(trace_ids), BATCH):
+            fields = urlencode([("traceID", trace_id) for trace_id in trace_ids[start : start + BATCH]])
+            gone.update((await self._get(f"{EVICTED_PATH}?{fields}")).get("evicted") or ())
+        return frozenset(gone)
+
+    def ui_trace_url(self, trace_id: str) -> str:
+        """Page of a trace."""
+        return links.trace_url(self.ui_url, trace_id)
+
+    def ui_search_url(
+        self,
+        service: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        tags: Mapping[str, str] | None = None,
+        operation: str | None = None,
+        limit: int = 20,
+    ) -> str:
+        """Page of a search."""
+        return links.search_url(self.ui_url, service, start_ns, end_ns, tags=tags, operation=operation, limit=limit)
+
+    async def _summaries(self, query: Query) -> list[TraceSummary]:
+        answer = await self._get(f"/api/v3/trace-summaries?{v3_parameters(query)}")
+        return self._read(lambda: [parse_summary(item) for item in answer.get("summaries") or ()])
+
+    async def _find_legacy(self, query: Query, service: str) -> list[Span]:
+        return self._legacy_spans(await self._get(f"/api/traces?{legacy_parameters(query, service)}&raw=true"))
+
+    async def _batch(self, trace_ids: Sequence[str]) -> dict[str, Trace]:
+        fields = urlencode([("traceID", trace_id) for trace_id in trace_ids])
+        spans = self._legacy_spans(await self._get(f"/api/traces?{fields}&raw=true"))
+        return {trace.trace_id: trace for trace in collect(spans)}
+
+    async def _one(self, trace_id: str) -> dict[str, Trace]:
+        name = quote(trace_id, safe="")
+        if (await self.probe()).v3:
+            spans = await self._v3_spans(f"/api/v3/traces/{name}?{_RAW}")
+        else:
+            spans = self._legacy_spans(await self._get(f"/api/traces/{name}?raw=true"))
+        return {trace.trace_id: trace for trace in collect(spans)}
+
+    async def _v3_spans(self, path: str) -> list[Span]:
+        result = (await self._get(path)).get("result") or {}
+        return self._read(lambda: list(otlp_json.parse_spans(result)))
+
+    def _legacy_spans(self, answer: Mapping[str, Any]) -> list[Span]:
+        return self._read(
+            lambda: [span for trace in answer.get("data") or () for span in jaeger_json.parse_spans(trace)]
+        )
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        """The JSON object at ``path``; an empty one where the server has nothing (404)."""
+        try:
+            response = await self._http.request("GET", path)
+        except TransportError as error:
+            raise self._unavailable(str(error)) from error
+        found = json_object(response)
+        if response.status == 404:
+            return {}
+        if response.status >= 400 or found is None:
+            raise self._unavailable(f"GET {path.partition('?')[0]} answered {response.status}{_reason(response)}")
+        return found
+
+    def _read(self, parse: Callable[[], list[T]]) -> list[T]:
+        """What ``parse`` makes of an answer; whatever it trips over means that the answer is not Jaeger's."""
+        try:
+            return parse()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._unavailable(f"its answer is not in Jaeger's format: {error!r}") from error
+
+    def _unavailable(self, reason: str) -> BackendUnavailable:
+        return BackendUnavailable(
+            f"trace backend at {self.query_url}: {reason}",
+            hint="devenv status shows whether it runs; its query API is on port 16686 unless published elsewhere",
+            details={"query_url": self.query_url},
+        )
+
+
+def _reason(response: Response) -> str:
+    """What an error answer says of itself, shortened."""
+    text = response.body[:200].decode(errors="replace").strip()
+    return f": {text}" if text else ""

@@ -1,0 +1,37 @@
+"""Addresses of pages in Jaeger's UI; the embedded backend serves the same ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+
+def trace_url(ui_url: str, trace_id: str) -> str:
+    """Page of one trace."""
+    return f"{ui_url.rstrip('/')}/trace/{quote(trace_id)}"
+
+
+def search_url(
+    ui_url: str,
+    service: str,
+    start_ns: int,
+    end_ns: int,
+    *,
+    tags: Mapping[str, str] | None = None,
+    operation: str | None = None,
+    limit: int = 20,
+) -> str:
+    """Page of a search, with the parameters of Jaeger's search form: times are microseconds there."""
+    fields = {
+        "service": service,
+        "start": str(start_ns // 1000),
+        "end": str(-(-end_ns // 1000)),
+        "limit": str(limit),
+        "lookback": "custom",
+    }
+    if operation:
+        fields["operation"] = operation
+    if tags:
+        fields["tags"] = json.dumps(dict(tags), separators=(",", ":"))
+    return f"{ui_url.rstrip('/')}/search?{urlencode(fields)}"
