@@ -63,6 +63,14 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     return front + rest
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from devenv import __version__
+
+        typer.echo(f"devenv {__version__}")
+        raise typer.Exit
+
+
 def callback(
     context: typer.Context,
     project_dir: Annotated[
@@ -86,14 +94,11 @@ def callback(
         bool, typer.Option("--verbose", "-v", help="More progress: probes, build output.", envvar="DEVENV_VERBOSE")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of errors.", envvar="DEVENV_DEBUG")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[  # noqa: ARG001 - the eager callback has done all of its work
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """A running, traced and verified distributed system on your own machine with one command."""
-    if version:
-        from devenv import __version__
-
-        typer.echo(f"devenv {__version__}")
-        raise typer.Exit
     if context.resilient_parsing:
         return
     directory = (project_dir or Path()).absolute()
