@@ -16,7 +16,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, StatusCode
 from devenv.tracing.active import state
 from devenv.tracing.baggage_header import BAGGAGE_KEY
 from devenv.tracing.baggage_header import parse as parse_baggage
-from devenv.tracing.light.span import RANDOM, SAMPLED, LightSpan, LocalTrace, UnsampledSpan, new_trace_id
+from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_id
 from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
 from devenv.tracing.propagation import traceparent
 from devenv.tracing.runtime import Tracing
@@ -148,7 +148,8 @@ class TracingMiddleware:
         return state.open(scope.get("method", "GET"), Context(values), SpanKind.SERVER, _attributes(scope))
 
     async def _traced(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = traceparent(span).encode() if self._answers else None  # type: ignore[union-attr] # a server span is valid
+        own = traceparent(span) if self._answers else None  # None where tracing is off and the caller sent no context
+        answer = own.encode() if own is not None else None
         status = 0
 
         async def sending(message: MutableMapping[str, Any]) -> None:
@@ -185,7 +186,7 @@ def _finish(span: Span, scope: Scope, status: int) -> None:
     if status:
         span.set_attribute("http.response.status_code", status)
         if status >= 500:
-            if not isinstance(span, LightSpan) or "error.type" not in span.attributes:
+            if "error.type" not in (getattr(span, "attributes", None) or ()):
                 span.set_attribute("error.type", str(status))
             span.set_status(StatusCode.ERROR)
     span.end()

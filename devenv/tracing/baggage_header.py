@@ -71,7 +71,8 @@ def format_header(entries: Mapping[str, object]) -> str:
     for key, value in entries.items():
         if not re.fullmatch(_TOKEN, str(key)):
             continue
-        member = f"{key}={quote(str(value), safe=_SAFE)}"
+        encoded = quote(str(value), safe=_SAFE, errors="replace")
+        member = f"{key}={encoded}"
         size += len(member) + 1
         if size - 1 > MAX_BYTES or len(members) >= MAX_MEMBERS:
             break

@@ -224,7 +224,8 @@ def any_value(value: Any) -> bytes:
 
 
 def _keepable(value: Any) -> bool:
-    return isinstance(value, (str, int, float))
+    """Numbers with a fraction are left out: they hardly repeat, and 0.0 and -0.0 look the same to a dictionary."""
+    return isinstance(value, (str, int))
 
 
 def _scope(scope: tuple[Any, ...]) -> bytes:

@@ -20,7 +20,7 @@ from devenv.tracing.transport import Outcome, Transport
 _log = logging.getLogger(__name__)
 
 # Encoding pauses after this many spans, so that it never holds the interpreter for long while requests wait.
-_SLICE = 16
+_SLICE = 64
 _BREATH_S = 0.0001
 _REPORT_EVERY_S = 60.0
 

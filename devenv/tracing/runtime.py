@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 from devenv.tracing.active import SCOPE, state
 from devenv.tracing.configuration import resolve
 from devenv.tracing.encoding import Encoder
-from devenv.tracing.exporting import BatchExporter, ExportStats
+from devenv.tracing.exporting import BatchExporter, ExportStats, Sender
 from devenv.tracing.light.decision import decider
 from devenv.tracing.light.provider import LightProvider
 from devenv.tracing.light.tracer import LightTracer
@@ -38,14 +38,20 @@ class Tracing:
         provider: The tracer provider, OpenTelemetry's interface.
         redactor: What is kept out of spans.
         resource: Calling it gives the resource attributes of the process that asks.
+
+    Args:
+        settings: What was resolved.
+        sender: Makes another sender than the settings name (tests); see `BatchExporter`.
     """
 
-    def __init__(self, settings: Settings, *, exporter: BatchExporter | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, sender: Callable[[Callable[[float], bool]], Sender] | None = None
+    ) -> None:
         self.settings = settings
         self.redactor = Redactor(settings.redacted_keys, settings.redacted_parameters, enabled=settings.redaction)
         self.resource = ProcessResource(settings)
         self.propagator = W3CPropagator(settings.propagators)
-        self._exporter = exporter or self._make_exporter()
+        self._exporter = self._make_exporter(sender)
         self.provider: TracerProvider = self._make_provider()
 
     @property
@@ -107,16 +113,16 @@ class Tracing:
     def _at_exit(self) -> None:
         self.shutdown(_EXIT_TIMEOUT_S)
 
-    def _make_exporter(self) -> BatchExporter | None:
+    def _make_exporter(self, sender: Callable[[Callable[[float], bool]], Sender] | None) -> BatchExporter | None:
         settings = self.settings
-        if not settings.enabled or settings.exporter == "none":
+        if not settings.enabled or (settings.exporter == "none" and sender is None):
             return None
         encoder = Encoder(self.redactor, settings.span_attribute_length, settings.attribute_length)
-        if settings.exporter == "console":
+        if sender is None and settings.exporter == "console":
             from devenv.tracing.console import ConsoleSender
 
             return BatchExporter(settings, encoder, self.resource, lambda _pause: ConsoleSender())
-        return BatchExporter(settings, encoder, self.resource)
+        return BatchExporter(settings, encoder, self.resource, sender)
 
     def _make_provider(self) -> TracerProvider:
         if not self.settings.enabled:

@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from devenv import tracing
+from devenv.tracing.testing import assert_trace, recording
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+
+
+@pytest.fixture(params=["light", "sdk"])
+def rec(request):
+    with recording({"provider": request.param, "service_name": "web"}) as made:
+        yield made
+
+
+class Route:
+    path = "/items/{item_id}"
+
+
+def call(app, path="/items/1", headers=(), method="GET", **scope):
+    """Run one request; the messages that the application sent."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    described = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "scheme": "http",
+        "server": ("web.test", 8080),
+        "client": ("10.0.0.1", 4000),
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        **scope,
+    }
+    asyncio.run(app(described, receive, send))
+    return sent
+
+
+def answering(status=200, route=Route, work=None):
+    async def app(scope, receive, send):
+        if route is not None:
+            scope["route"] = route
+        if work is not None:
+            work()
+        await send({"type": "http.response.start", "status": status, "headers": [(b"x", b"y")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+def test_root_span_of_a_request_without_parent(rec):
+    call(
+        tracing.TracingMiddleware(answering()),
+        headers=[("user-agent", "curl"), ("authorization", "Bearer x"), ("cookie", "a")],
+    )
+    found = rec.span("GET /items/{item_id}")
+    assert (found.kind, found.parent_id, found.status) == ("server", "", "unset")
+    assert found.attributes == {
+        "http.request.method": "GET",
+        "url.path": "/items/1",
+        "url.scheme": "http",
+        "server.address": "web.test",
+        "server.port": 8080,
+        "client.address": "10.0.0.1",
+        "network.protocol.version": "1.1",
+        "user_agent.original": "curl",
+        "http.route": "/items/{item_id}",
+        "http.response.status_code": 200,
+    }
+    assert found.flags & 3 == 3
+
+
+def test_child_of_the_caller_with_state_and_baggage(rec):
+    seen = {}
+
+    def work():
+        headers: dict[str, str] = {}
+        tracing.inject(headers)
+        seen.update(headers)
+
+    headers = [
+        ("traceparent", f"00-{TRACE}-{PARENT}-01"),
+        ("tracestate", "1a=b"),
+        ("tracestate", " c=d"),
+        ("baggage", "devenv.request=r1;p=2,k=v"),
+    ]
+    call(tracing.TracingMiddleware(answering(work=work)), headers=headers)
+    (found,) = rec.spans()
+    assert (found.trace_id, found.parent_id) == (TRACE, PARENT)
+    assert found.attributes["devenv.request"] == "r1"
+    assert found.flags & 0x300 == 0x300
+    assert seen["traceparent"] == f"00-{TRACE}-{found.span_id}-01"
+    assert seen["tracestate"] == found.trace_state == "1a=b,c=d"
+    assert seen["baggage"] == "devenv.request=r1;p=2,k=v"
+
+
+def test_unsampled_caller_costs_no_span_and_is_passed_on(rec):
+    seen = []
+
+    def work():
+        for _ in range(2):
+            headers: dict[str, str] = {}
+            with tracing.span("business"), tracing.client_span("GET", "http://u/", headers):
+                tracing.add_event("e")
+            seen.append(headers)
+
+    headers = [("traceparent", f"00-{TRACE}-{PARENT}-02"), ("tracestate", "a=1"), ("baggage", "k=v")]
+    call(tracing.TracingMiddleware(answering(500, work=work)), headers=headers)
+    assert rec.spans() == []
+    for headers in seen:
+        version, trace_id, parent_id, flags = headers["traceparent"].split("-")
+        assert (version, trace_id, flags) == ("00", TRACE, "02")
+        assert parent_id != PARENT
+        assert (headers["tracestate"], headers["baggage"]) == ("a=1", "k=v")
+    assert seen[0]["traceparent"] != seen[1]["traceparent"]
+
+
+@pytest.mark.parametrize(
+    "parents",
+    [
+        [f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-01"],
+        [f"00-{TRACE}-{PARENT}-01-x"],
+        [f"ff-{TRACE}-{PARENT}-01"],
+        [f"00-{TRACE.upper()}-{PARENT}-01"],
+        [f"00-{'0' * 32}-{PARENT}-01"],
+        [f"00-{TRACE}-{'0' * 16}-01"],
+        [""],
+    ],
+)
+def test_invalid_parents_begin_a_new_trace_without_state(rec, parents):
+    headers = [("traceparent", parent) for parent in parents]
+    call(tracing.TracingMiddleware(answering()), headers=[*headers, ("tracestate", "a=1")])
+    (found,) = rec.spans()
+    assert found.trace_id != TRACE
+    assert (found.parent_id, found.trace_state) == ("", "")
+
+
+def test_higher_version_is_answered_as_version_00(rec):
+    sent = call(
+        tracing.TracingMiddleware(answering(), trace_response=True),
+        headers=[("traceparent", f"cc-{TRACE}-{PARENT}-ff-more")],
+    )
+    (found,) = rec.spans()
+    assert dict(sent[0]["headers"])[b"traceresponse"].decode() == f"00-{TRACE}-{found.span_id}-03"
+    assert (b"x", b"y") in sent[0]["headers"]
+
+
+def test_no_trace_response_unless_switched_on(rec):
+    sent = call(tracing.TracingMiddleware(answering()))
+    assert b"traceresponse" not in dict(sent[0]["headers"])
+
+
+def test_trace_response_of_an_unsampled_request(rec):
+    sent = call(
+        tracing.TracingMiddleware(answering(), trace_response=True),
+        headers=[("traceparent", f"00-{TRACE}-{PARENT}-00")],
+    )
+    version, trace_id, _, flags = dict(sent[0]["headers"])[b"traceresponse"].decode().split("-")
+    assert (version, trace_id, flags) == ("00", TRACE, "00")
+
+
+@pytest.mark.parametrize(("status", "expected"), [(200, "unset"), (404, "unset"), (500, "error"), (503, "error")])
+def test_status(rec, status, expected):
+    call(tracing.TracingMiddleware(answering(status, route=None)))
+    found = rec.span("GET")
+    assert found.status == expected
+    assert found.attributes["http.response.status_code"] == status
+    assert found.attributes.get("error.type") == (str(status) if status >= 500 else None)
+    assert "http.route" not in found.attributes
+
+
+def test_exception_is_recorded_without_its_secret_and_raised_again(rec):
+    async def app(scope, receive, send):
+        raise RuntimeError("password=hunter2")
+
+    with pytest.raises(RuntimeError):
+        call(tracing.TracingMiddleware(app))
+    found = rec.span("GET")
+    assert (found.status, found.attributes["error.type"]) == ("error", "RuntimeError")
+    assert "hunter2" not in str(found)
+    assert found.events[0][1]["exception.message"] == "password=[REDACTED]"
+
+
+def test_cancelled_request(rec):
+    async def app(scope, receive, send):
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        call(tracing.TracingMiddleware(app))
+    found = rec.span("GET")
+    assert (found.status, found.attributes["error.type"]) == ("unset", "asyncio.CancelledError")
+
+
+def test_excluded_paths_and_what_they_call_are_not_traced(rec):
+    def work():
+        with tracing.span("below"):
+            pass
+
+    app = tracing.TracingMiddleware(answering(work=work))
+    call(app, path="/healthz")
+    call(app, path="/readyz", headers=[("traceparent", f"00-{TRACE}-{PARENT}-01")])
+    assert rec.spans() == []
+    call(tracing.TracingMiddleware(answering(), exclude=["/items/1"]))
+    assert rec.spans() == []
+    call(tracing.TracingMiddleware(answering(), exclude=[]), path="/healthz")
+    assert len(rec.spans()) == 1
+
+
+def test_query_secrets_and_unknown_methods(rec):
+    call(tracing.TracingMiddleware(answering()), method="BREW", query_string=b"a=1&token=abc")
+    found = rec.span("HTTP /items/{item_id}")
+    assert found.attributes["http.request.method"] == "_OTHER"
+    assert found.attributes["http.request.method_original"] == "BREW"
+    assert found.attributes["url.query"] == "a=1&token=[REDACTED]"
+
+
+def test_middleware_made_before_setup_traces_afterwards():
+    app = tracing.TracingMiddleware(answering())
+    call(app)
+    with recording() as rec:
+        call(app)
+        assert len(rec.spans()) == 1
+    call(app)
+
+
+def test_spans_below_a_request(rec):
+    def work():
+        with tracing.span("compose", attributes={"n": 1}), tracing.client_span("GET", "http://user/1", {}):
+            pass
+
+    call(tracing.TracingMiddleware(answering(work=work)))
+    assert_trace(
+        rec.spans(),
+        """
+        GET /items/{item_id} [server]
+          compose
+            GET [client]
+        """,
+    )
+
+
+def test_starlette_routes_and_mounts(rec):
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route as Path
+
+    async def endpoint(request):
+        return PlainTextResponse("ok")
+
+    app = Starlette(routes=[Mount("/api", routes=[Path("/items/{item_id}", endpoint)]), Path("/", endpoint)])
+    call(tracing.TracingMiddleware(app), path="/api/items/7")
+    call(tracing.TracingMiddleware(app), path="/")
+    call(tracing.TracingMiddleware(app), path="/nowhere")
+    assert [span.name for span in rec.spans()] == ["GET /api/items/{item_id}", "GET /", "GET"]
+
+
+def test_fastapi_routes(rec):
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+    @app.get("/items/{item_id}")
+    async def item(item_id: int) -> int:
+        return item_id
+
+    call(tracing.TracingMiddleware(app), path="/items/7")
+    assert rec.span("GET /items/{item_id}").attributes["http.response.status_code"] == 200
+
+
+def test_lifespan_shutdown_flushes_first(rec):
+    order = []
+    flush = rec.tracing.force_flush
+    rec.tracing.force_flush = lambda timeout_s: (order.append("flush"), flush(timeout_s))[1]
+
+    async def app(scope, receive, send):
+        await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def send(message):
+        order.append(message["type"])
+
+    asyncio.run(tracing.TracingMiddleware(app)({"type": "lifespan"}, None, send))
+    assert order == ["lifespan.startup.complete", "flush", "lifespan.shutdown.complete"]
+
+
+def test_websocket(rec):
+    async def app(scope, receive, send):
+        scope["route"] = Route
+        await send({"type": "websocket.accept"})
+
+    call(tracing.TracingMiddleware(app), type="websocket", scheme="ws")
+    found = rec.span("GET /items/{item_id}")
+    assert (found.attributes["url.scheme"], found.attributes["http.response.status_code"]) == ("ws", 101)
+
+
+def test_ratio_is_decided_at_the_root():
+    with recording({"sampler": {"ratio": 0.0}}) as rec:
+        call(tracing.TracingMiddleware(answering()))
+        call(tracing.TracingMiddleware(answering()), headers=[("traceparent", f"00-{TRACE}-{PARENT}-01")])
+        (found,) = rec.spans()
+        assert found.trace_id == TRACE
+
+
+def test_propagators_can_be_switched_off():
+    headers = [("traceparent", f"00-{TRACE}-{PARENT}-01"), ("baggage", "devenv.request=1")]
+    with recording({"propagators": ["none"]}) as rec:
+        call(tracing.TracingMiddleware(answering()), headers=headers)
+        (found,) = rec.spans()
+        assert found.trace_id != TRACE
+        assert "devenv.request" not in found.attributes
+
+
+def test_trace_limit_leaves_no_orphans():
+    def work():
+        for _ in range(4):
+            with tracing.span("a"), tracing.span("b"), tracing.client_span("GET", "http://u/", headers := {}):
+                seen.append(headers["traceparent"].split("-")[2])
+
+    seen: list[str] = []
+    with recording({"limits": {"trace_spans": 5}}) as rec:
+        call(tracing.TracingMiddleware(answering(work=work)))
+        spans = rec.spans()
+        assert len(spans) == 5
+        ids = {span.span_id for span in spans}
+        assert all(parent in ids for parent in seen)
+        assert all(span.parent_id in ids | {""} for span in spans)
+        assert rec.tracing.stats().dropped == 8
