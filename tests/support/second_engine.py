@@ -1,0 +1,146 @@
+"""A Docker engine of a test's own, beside the machine's: with little disk, of a short life, with another mirror."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import docker
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+TINY = "devenv-ci/tiny:1"
+"""An image of 2 MB with a shell, `sleep` and `wget`; made by :func:`tiny_tree` from Jaeger's image."""
+
+
+@dataclass
+class SecondEngine:
+    """A running dockerd; `address` is what `DOCKER_HOST` takes."""
+
+    folder: Path
+    command: list[str]
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def address(self) -> str:
+        return f"unix://{self.folder}/socket"
+
+    def start(self) -> None:
+        (self.folder / "pid").unlink(missing_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"dockerd does not answer:\n{(self.folder / 'log').read_text()[-2000:]}")
+            self._pause()
+
+    def client(self) -> DockerClient:
+        return docker.DockerClient(self.address, timeout=30)
+
+    def kill(self) -> None:
+        """End it as a crash would; its containers go on, as they do then."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def clear(self) -> None:
+        """Remove its containers and stop it; one that was killed is started once more for that."""
+        if self.process.poll() is not None:
+            self.start()
+        client = self.client()
+        for container in client.containers.list(all=True):
+            container.remove(force=True, v=True)
+        for network in client.networks.list():
+            if network.name not in {"bridge", "host", "none"}:
+                network.remove()
+        client.close()
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+    def _pause(self) -> None:
+        try:
+            self.process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            return
+
+    def _answers(self) -> bool:
+        try:
+            client = docker.DockerClient(self.address, timeout=5)
+        except docker.errors.DockerException:
+            return False
+        client.close()
+        return True
+
+
+@contextmanager
+def second_engine(*, disk: str | None = None, mirror: str | None = None) -> Iterator[SecondEngine]:
+    """Start an engine and remove all of it afterwards.
+
+    Args:
+        disk: size of the tmpfs that holds its data (`"96m"`); `None`: an ordinary folder.
+        mirror: address of a registry that it asks for `docker.io` names.
+    """
+    # A socket's path may have 107 characters, which pytest's folders come near to.
+    folder = Path(tempfile.mkdtemp(prefix="engine-"))
+    data = folder / "data"
+    data.mkdir()
+    if disk:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk}", "tmpfs", data], check=True)
+    (folder / "daemon.json").write_text("{}")  # or the machine's own settings would be read
+    command = ["dockerd", "--config-file", folder / "daemon.json", "--data-root", data, "--exec-root", folder / "exec"]
+    command += ["--pidfile", folder / "pid", "-H", f"unix://{folder}/socket", "--storage-driver", "overlay2"]
+    # The default bridge and the filter rules belong to the machine's engine.
+    command += ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout", "3"]
+    command += ["--registry-mirror", mirror] if mirror else []
+    engine = SecondEngine(folder, [os.fspath(each) for each in command])
+    try:
+        engine.start()
+        try:
+            yield engine
+        finally:
+            engine.clear()
+    finally:
+        if disk:
+            subprocess.run(["umount", "--lazy", data], check=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def tiny_tree(client: DockerClient, jaeger_image: str) -> bytes:
+    """A tar of a root file system with busybox and its links, taken out of Jaeger's image."""
+    container = client.containers.create(jaeger_image)
+    try:
+        chunks, _ = container.get_archive("/bin")
+        archive = io.BytesIO(b"".join(chunks))
+    finally:
+        container.remove(v=True)
+    with tarfile.open(fileobj=archive, mode="a") as tar:
+        for name in ("etc", "tmp", "data"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+            tar.addfile(entry)
+    return archive.getvalue()
+
+
+def import_tiny(client: DockerClient, tree: bytes) -> None:
+    """Give an engine the image :data:`TINY`."""
+    name, _, tag = TINY.partition(":")
+    client.api.import_image_from_data(tree, repository=name, tag=tag)
+
+
+def copy_image(source: DockerClient, target: DockerClient, name: str) -> None:
+    """Give one engine an image of another."""
+    target.images.load(source.images.get(name).save(named=True))
