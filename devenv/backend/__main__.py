@@ -1,0 +1,48 @@
+"""``python -m devenv.backend``: the backend alone, for tests and benchmarks; Ctrl-C or SIGTERM ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+
+import uvloop
+
+from devenv.backend import BackendSettings, serve
+from devenv.errors import DevenvError
+
+
+def _settings() -> BackendSettings:
+    parser = argparse.ArgumentParser(prog="python -m devenv.backend", description=__doc__)
+    default = BackendSettings()
+    parser.add_argument("--host", default=default.host)
+    parser.add_argument("--otlp-port", type=int, default=default.otlp_port)
+    parser.add_argument("--query-port", type=int, default=default.query_port)
+    parser.add_argument("--health-port", type=int, default=default.health_port)
+    parser.add_argument("--max-bytes", type=int, default=default.max_bytes)
+    given = parser.parse_args()
+    return BackendSettings(given.host, given.otlp_port, given.query_port, given.health_port, given.max_bytes)
+
+
+async def _main(settings: BackendSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    backend = await serve(settings)
+    # One line that says where it listens, for whoever asked for free ports.
+    sys.stdout.write(f"otlp={backend.otlp_port} query={backend.query_port} health={backend.health_port}\n")
+    sys.stdout.flush()
+    await stop.wait()
+    await backend.close()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        uvloop.run(_main(_settings()))
+    except DevenvError as error:
+        sys.stderr.write(f"{error.message}\n")
+        raise SystemExit(error.exit_code) from error

@@ -1,0 +1,147 @@
+"""Jaeger's legacy query API under ``/api``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from devenv.backend.dependencies import Edges, dependencies
+from devenv.backend.ids import parse_trace_id, show_trace_id
+from devenv.backend.legacy import trace_document
+from devenv.backend.params import BadParameter, dependency_window, legacy_query, legacy_raw
+from devenv.backend.reading import Snapshot, find, operations
+from devenv.backend.spans import decode, snapshot
+from devenv.backend.store import Store
+from devenv.backend.streaming import json_list
+from devenv.backend.transform import transform
+from devenv.backend.web.message import Request, Response
+from devenv.backend.web.router import Route
+from devenv.backend.wire import Undecodable
+
+_TAIL = b'],"total":0,"limit":0,"offset":0,"errors":null}'
+
+
+class LegacyApi:
+    """The handlers; ``now`` gives wall time in ns."""
+
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+
+    def routes(self) -> list[Route]:
+        """All paths of the dialect that this backend serves."""
+        return [
+            Route("GET", "/api/services", self.services),
+            Route("GET", "/api/services/{service}/operations", self.operation_names),
+            Route("GET", "/api/operations", self.operations),
+            Route("GET", "/api/traces", self.traces),
+            Route("GET", "/api/traces/{id}", self.trace),
+            Route("GET", "/api/dependencies", self.dependencies),
+            Route("POST", "/api/transform", self.transform),
+        ]
+
+    def services(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
+        """Names of all services."""
+        names = sorted(self._store.services)
+        return _envelope(names, len(names))
+
+    def operation_names(self, request: Request) -> Response:
+        """Distinct span names of a service."""
+        names = sorted({name for name, _ in operations(self._store, request.arguments["service"])})
+        return _envelope(names, len(names))
+
+    def operations(self, request: Request) -> Response:
+        """Span names of a service with their kinds."""
+        try:
+            parameters = request.parameters()
+        except ValueError as error:
+            return _failure(400, str(error))
+        service = parameters.first("service")
+        if not service:
+            return _failure(400, "parameter 'service' is required")
+        found = operations(self._store, service, parameters.first("spanKind"))
+        return _envelope([{"name": name, "spanKind": kind} for name, kind in found], len(found))
+
+    async def traces(self, request: Request) -> Response:
+        """Search, or look-up of several ids."""
+        try:
+            parameters = request.parameters()
+            legacy_raw(parameters)
+            ids = [parse_trace_id(value) for value in parameters.every("traceID")]
+            if ids:
+                return self._by_ids(ids)
+            query = legacy_query(parameters, self._now())
+        except ValueError as error:
+            return _failure(400, str(error))
+        found = await find(self._store, query)
+        return Response(body=json_list(b'{"data":[', map(_document, found), _TAIL))
+
+    def _by_ids(self, ids: list[bytes]) -> Response:
+        found: list[Snapshot] = []
+        errors = []
+        for trace_id in ids:
+            trace = self._store.get(trace_id)
+            if trace is None:
+                errors.append({"msg": "trace not found", "traceID": show_trace_id(trace_id)})
+            else:
+                found.append(snapshot(trace, self._store.scopes))
+        tail = _TAIL
+        if errors:
+            tail = Response.json(errors).body  # type: ignore[assignment] # a JSON response's body is bytes
+            tail = b'],"total":0,"limit":0,"offset":0,"errors":%b}' % tail
+        return Response(body=json_list(b'{"data":[', map(_document, found), tail))
+
+    def trace(self, request: Request) -> Response:
+        """One trace."""
+        try:
+            legacy_raw(request.parameters())
+            trace = self._store.get(parse_trace_id(request.arguments["id"]))
+        except ValueError as error:
+            return _failure(400, str(error))
+        if trace is None:
+            return _failure(404, "trace not found")
+        return _envelope([_document(snapshot(trace, self._store.scopes))])
+
+    async def dependencies(self, request: Request) -> Response:
+        """Calls between services."""
+        try:
+            parameters = request.parameters()
+            window = dependency_window(parameters, self._now())
+        except BadParameter as error:
+            return _failure(400, str(error))
+        edges: Edges = {}
+        for step in dependencies(self._store, *window):
+            if step is None:
+                await asyncio.sleep(0)
+            else:
+                edges = step
+        service = parameters.first("service")
+        links = [
+            {"parent": parent, "child": child, "callCount": edge.calls}
+            for (parent, child), edge in sorted(edges.items())
+            if service in {"", parent, child}
+        ]
+        return _envelope(links)
+
+    def transform(self, request: Request) -> Response:
+        """OTLP JSON in, Jaeger's JSON out; nothing is stored."""
+        try:
+            return _envelope([trace_document(trace) for trace in transform(request.body)])
+        except Undecodable as error:
+            return _failure(400, f"cannot unmarshal OTLP : {error}")
+        except ValueError as error:
+            return _failure(413, str(error))
+
+
+def _document(taken: Snapshot) -> dict[str, Any]:
+    return trace_document(decode(*taken))
+
+
+def _envelope(data: Any, total: int = 0) -> Response:
+    return Response.json({"data": data, "total": total, "limit": 0, "offset": 0, "errors": None})
+
+
+def _failure(status: int, message: str) -> Response:
+    errors = [{"code": status, "msg": message}]
+    return Response.json({"data": None, "total": 0, "limit": 0, "offset": 0, "errors": errors}, status)

@@ -1,0 +1,120 @@
+"""OTLP's trace messages as this backend reads them, with the field numbers of opentelemetry-proto 1.x.
+
+They differ from the published ones in three ways, all of them invisible on the wire:
+
+- text is ``bytes``: a name that is not UTF-8 must cost its own characters, not the whole request;
+- enums are ``int32``, so that values of a later version survive;
+- ``SpanColumns`` has every field of ``Span`` repeated. The concatenation of n encoded spans is one such message, so
+  a single call into the C decoder checks n spans and yields each of their fields as a column.
+
+``Stored`` is the backend's own: a trace in memory is a concatenation of its chunks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_Field = descriptor_pb2.FieldDescriptorProto
+_SCALARS = {
+    "bytes": _Field.TYPE_BYTES,
+    "bool": _Field.TYPE_BOOL,
+    "int32": _Field.TYPE_INT32,
+    "uint32": _Field.TYPE_UINT32,
+    "int64": _Field.TYPE_INT64,
+    "double": _Field.TYPE_DOUBLE,
+    "fixed32": _Field.TYPE_FIXED32,
+    "fixed64": _Field.TYPE_FIXED64,
+}
+_SPAN = (
+    "1 trace_id bytes",
+    "2 span_id bytes",
+    "3 trace_state bytes",
+    "4 parent_span_id bytes",
+    "5 name bytes",
+    "6 kind int32",
+    "7 start fixed64",
+    "8 end fixed64",
+    "9 attributes KeyValue*",
+    "10 dropped_attributes uint32",
+    "11 events Event*",
+    "12 dropped_events uint32",
+    "13 links Link*",
+    "14 dropped_links uint32",
+    "15 status Status",
+    "16 flags fixed32",
+)
+_MESSAGES: dict[str, tuple[str, ...]] = {
+    "AnyValue": (
+        "1 string_value bytes",
+        "2 bool_value bool",
+        "3 int_value int64",
+        "4 double_value double",
+        "5 array_value ArrayValue",
+        "6 kvlist_value KeyValueList",
+        "7 bytes_value bytes",
+    ),
+    "ArrayValue": ("1 values AnyValue*",),
+    "KeyValueList": ("1 values KeyValue*",),
+    "KeyValue": ("1 key bytes", "2 value AnyValue"),
+    "Resource": ("1 attributes KeyValue*", "2 dropped_attributes uint32"),
+    "Scope": ("1 name bytes", "2 version bytes", "3 attributes KeyValue*", "4 dropped_attributes uint32"),
+    "Status": ("2 message bytes", "3 code int32"),
+    "Event": ("1 time fixed64", "2 name bytes", "3 attributes KeyValue*", "4 dropped_attributes uint32"),
+    "Link": (
+        "1 trace_id bytes",
+        "2 span_id bytes",
+        "3 trace_state bytes",
+        "4 attributes KeyValue*",
+        "5 dropped_attributes uint32",
+        "6 flags fixed32",
+    ),
+    "Span": _SPAN,
+    "SpanColumns": tuple(line if line.endswith("*") else f"{line}*" for line in _SPAN),
+    "PartialSuccess": ("1 rejected_spans int64", "2 error_message bytes"),
+    "ExportResponse": ("1 partial_success PartialSuccess",),
+    "RpcStatus": ("1 code int32", "2 message bytes"),
+    "Chunk": ("1 scope uint32", "2 spans bytes*"),
+    "Stored": ("1 chunks Chunk*",),
+}
+_PACKAGE = "devenv.backend"
+
+
+def _file() -> descriptor_pb2.FileDescriptorProto:
+    file = descriptor_pb2.FileDescriptorProto(name="devenv/backend.proto", package=_PACKAGE, syntax="proto3")
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        if name == "AnyValue":
+            message.oneof_decl.add(name="value")
+        for line in fields:
+            number, field_name, kind = line.split()
+            field = message.field.add(name=field_name, number=int(number))
+            field.label = _Field.LABEL_REPEATED if kind.endswith("*") else _Field.LABEL_OPTIONAL
+            scalar = _SCALARS.get(kind.rstrip("*"))
+            if scalar is None:
+                field.type = _Field.TYPE_MESSAGE
+                field.type_name = f".{_PACKAGE}.{kind.rstrip('*')}"
+            else:
+                field.type = scalar
+            if name == "AnyValue":
+                field.oneof_index = 0
+    return file
+
+
+_pool = descriptor_pool.DescriptorPool()
+_pool.Add(_file())
+
+
+def _message(name: str) -> Any:  # the classes are made at run time: there is nothing static to say about them
+    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+
+
+AnyValue = _message("AnyValue")
+Resource = _message("Resource")
+Scope = _message("Scope")
+Span = _message("Span")
+SpanColumns = _message("SpanColumns")
+ExportResponse = _message("ExportResponse")
+RpcStatus = _message("RpcStatus")
+Stored = _message("Stored")

@@ -1,0 +1,109 @@
+"""The backend as a whole: store, receiver, query APIs, health, each on the port where Jaeger has it."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from time import time, time_ns
+from typing import Any
+
+from devenv.backend.devenv_api import DevenvApi
+from devenv.backend.legacy_api import LegacyApi
+from devenv.backend.receiver import Receiver
+from devenv.backend.settings import BackendSettings
+from devenv.backend.store import Store
+from devenv.backend.v3_api import V3Api
+from devenv.backend.web import Guard, Listener, Request, Response, Route, Router
+
+
+class Backend:
+    """A running backend; made by :func:`serve`, ended by :meth:`close`."""
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self.settings = settings
+        self.store = Store(settings.max_bytes)
+        self._receiver = Receiver(self.store, settings.limits.body_bytes)
+        self._started = time()
+        guard = Guard((settings.host, *settings.host_names))
+        self._otlp = Listener(Router(self._receiver.routes()), guard, settings.limits)
+        self._query = Listener(Router(self._query_routes()), guard, settings.limits)
+        self._health = Listener(Router(_health_routes()), guard, settings.limits)
+
+    def _query_routes(self) -> list[Route]:
+        routes = [
+            *LegacyApi(self.store, time_ns).routes(),
+            *V3Api(self.store).routes(),
+            *DevenvApi(self.store, self.stats).routes(),
+        ]
+        if self.settings.pages is not None:
+            routes += self.settings.pages(self.store)
+        return routes
+
+    async def open(self) -> None:
+        """Bind all ports, or none.
+
+        Raises:
+            PortTaken: one of them is in use.
+        """
+        settings = self.settings
+        async with AsyncExitStack() as opened:
+            for listener, port in (
+                (self._otlp, settings.otlp_port),
+                (self._query, settings.query_port),
+                (self._health, settings.health_port),
+            ):
+                if port is not None:
+                    await listener.open(settings.host, port)
+                    opened.push_async_callback(listener.close)
+            opened.pop_all()
+
+    @property
+    def otlp_port(self) -> int:
+        """The receiver's port."""
+        return self._otlp.port
+
+    @property
+    def query_port(self) -> int:
+        """The port of query APIs and pages."""
+        return self._query.port
+
+    @property
+    def health_port(self) -> int:
+        """The port of ``/status``; 0 where there is none."""
+        return self._health.port
+
+    def stats(self) -> dict[str, Any]:
+        """What came in, what is kept, what was let go; rates are spans per second over the last 10 s."""
+        receiver = self._receiver
+        return {
+            **self.store.stats(),
+            "posts": {
+                "traces": receiver.traces_posts,
+                "metrics": receiver.metrics_posts,
+                "logs": receiver.logs_posts,
+                "refused": receiver.refused_posts,
+            },
+            "started": self._started,
+        }
+
+    async def close(self) -> None:
+        """Free the ports and end all connections; what is stored goes with the process."""
+        for listener in (self._otlp, self._query, self._health):
+            await listener.close()
+
+
+async def serve(settings: BackendSettings) -> Backend:
+    """Start a backend on the running loop.
+
+    Raises:
+        PortTaken: one of its ports is in use; then none is held.
+    """
+    backend = Backend(settings)
+    await backend.open()
+    return backend
+
+
+def _health_routes() -> list[Route]:
+    def status(request: Request) -> Response:  # noqa: ARG001 (the handler's signature)
+        return Response.json({"status": "StatusOK", "healthy": True})
+
+    return [Route("GET", "/status", status), Route("GET", "/", status)]

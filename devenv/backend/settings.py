@@ -1,0 +1,35 @@
+"""What a backend is to be like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from devenv.backend.web.listener import Limits
+from devenv.backend.web.router import Route
+
+if TYPE_CHECKING:
+    from devenv.backend.store import Store
+
+Pages = Callable[["Store"], Sequence[Route]]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSettings:
+    """Addresses and bounds. A port of 0 takes a free one; None leaves that listener out.
+
+    Attributes:
+        max_bytes: memory for traces; beyond it whole traces are evicted, the largest service's oldest first.
+        pages: called with the store, gives routes that the query port serves beside the APIs.
+        host_names: names beside the loopback ones under which the backend may be asked.
+    """
+
+    host: str = "127.0.0.1"
+    otlp_port: int = 4318
+    query_port: int = 16686
+    health_port: int | None = 13133
+    max_bytes: int = 256 * 1024 * 1024
+    pages: Pages | None = None
+    host_names: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,281 @@
+"""Traces in memory: taken in by batches, found by id and by index, let go when memory is short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
+from typing import Any
+
+from devenv.backend import schema
+from devenv.backend.columns import Columns
+from devenv.backend.evicted import EvictedIds
+from devenv.backend.eviction import shares
+from devenv.backend.rate import Rate
+from devenv.backend.records import OPERATION_BYTES, SERVICE_BYTES, SPAN_BYTES, TRACE_BYTES, Operation, Service, Trace
+from devenv.backend.scopes import Scope, Scopes, parse, service_name
+from devenv.backend.wire import Batch, varint
+
+# Tag (field 2, bytes) and length of a span in a chunk, ready for the sizes that occur.
+_SPAN_TAG = b"\x12"
+_CHUNK_TAG = b"\x0a"
+_HEADS = [_SPAN_TAG + varint(size) for size in range(4096)]
+# One trace may take this part of the memory; a runaway one must not push out all others.
+_TRACE_SHARE = 8
+# Eviction frees a little more than it must, so that it does not run for every batch.
+_SLACK = 64
+_LAST_KIND = 5
+
+
+class Store:
+    """Spans by trace, in at most ``max_bytes`` of memory.
+
+    Args:
+        max_bytes: bound on what traces and indexes take, by the store's own reckoning.
+        now: monotonic seconds, for rates.
+    """
+
+    def __init__(self, max_bytes: int, now: Callable[[], float] = monotonic) -> None:
+        self.max_bytes = max_bytes
+        self.traces: dict[bytes, Trace] = {}
+        self.services: dict[str, Service] = {}
+        self.scopes = Scopes()
+        self.evicted = EvictedIds()
+        self.bytes = 0
+        self.spans = 0
+        self.received = 0
+        self.rejected = 0
+        self.evicted_spans = 0
+        self.evicted_by_service: dict[str, tuple[int, int]] = {}
+        self.rate = Rate()
+        self.version = 0
+        self._now = now
+        self._memberships: dict[tuple[Service, ...], tuple[Service, ...]] = {}
+
+    # -- taking in ---------------------------------------------------------------------------------------------
+
+    def add(self, batch: Batch, columns: Columns) -> int:
+        """Store the spans of ``batch`` as decoded in ``columns``; returns how many were refused.
+
+        Refused are the spans of a trace that has outgrown its part of the memory. Older traces may go to make room.
+        """
+        self.rejected += columns.rejected
+        if not columns.payloads:
+            return 0
+        scope = self.scopes.find(batch)
+        if scope is None:
+            scope = self._new_scope(batch)
+        touched = self._index(scope.service, columns)
+        refused = 0
+        for trace in touched:
+            refused += self._settle(trace, scope)
+        stored = len(columns.payloads) - refused
+        self.rejected += refused
+        self._count(scope, stored)
+        if scope.spans == 0:
+            self.scopes.release(scope.number, 0)
+            self._tidy()
+        if self.bytes + self.scopes.bytes > self.max_bytes:
+            self._make_room()
+        return refused
+
+    def _new_scope(self, batch: Batch) -> Scope:
+        parsed = parse(batch)
+        name = service_name(parsed[0])
+        service = self.services.get(name)
+        if service is None:
+            service = self.services[name] = Service(name)
+            self.bytes += SERVICE_BYTES
+        return self.scopes.add(batch, service, parsed)
+
+    def _index(self, service: Service, columns: Columns) -> list[Trace]:
+        # The innermost loop of the receiver: about 1 µs a span, most of it spent here.
+        traces = self.traces
+        operations = service.operations
+        heads, known = _HEADS, len(_HEADS)
+        touched = []
+        for trace_id, payload, name, kind, start, end in zip(
+            columns.trace_ids,
+            columns.payloads,
+            columns.names,
+            columns.kinds,
+            columns.starts,
+            columns.ends,
+            strict=True,
+        ):
+            trace = traces.get(trace_id)
+            if trace is None:
+                trace = traces[trace_id] = self._new_trace(trace_id, service, start, end)
+            fresh = trace.fresh
+            if fresh is None:
+                fresh = trace.fresh = []
+                touched.append(trace)
+            size = len(payload)
+            fresh.append(heads[size] if size < known else _SPAN_TAG + varint(size))
+            fresh.append(payload)
+            if start < trace.start:
+                trace.start = start
+            if end > trace.end:
+                trace.end = end
+            if end - start > trace.longest:
+                trace.longest = end - start
+            operation = operations.get(name)
+            if operation is None:
+                operation = operations[name] = Operation()
+                self.bytes += OPERATION_BYTES + len(name)
+            if operation.last is not trace:
+                operation.last = trace
+                operation.recent.append(trace)
+            if not operation.kinds >> (kind if 0 <= kind <= _LAST_KIND else 0) & 1:
+                operation.kinds |= 1 << (kind if 0 <= kind <= _LAST_KIND else 0)
+        return touched
+
+    def _new_trace(self, trace_id: bytes, service: Service, start: int, end: int) -> Trace:
+        service.owned.append(trace := Trace(trace_id, service, start, end))
+        self._charge(trace, TRACE_BYTES)
+        return trace
+
+    def _settle(self, trace: Trace, scope: Scope) -> int:
+        # Joins what a batch brought for one trace into its chunk; returns the number of spans refused.
+        fresh = trace.fresh or []
+        trace.fresh = None
+        count = len(fresh) // 2
+        payload = b"".join(fresh)
+        if len(trace.raw) + len(payload) > self.max_bytes // _TRACE_SHARE:
+            trace.truncated = True
+            if not trace.spans:
+                self._evict(trace)
+            return count
+        chunk = scope.prefix + payload
+        before = len(trace.raw)
+        trace.raw = b"%b%b%b%b" % (trace.raw, _CHUNK_TAG, varint(len(chunk)), chunk)
+        trace.spans += count
+        self._charge(trace, len(trace.raw) - before + SPAN_BYTES * count)
+        if scope.service not in trace.services:
+            joined = (*trace.services, scope.service)
+            if len(self._memberships) > 4096:
+                self._memberships.clear()
+            trace.services = self._memberships.setdefault(joined, joined)
+            scope.service.recent.append(trace)
+        return 0
+
+    def _charge(self, trace: Trace, size: int) -> None:
+        self.bytes += size
+        if trace.owner is not None:
+            trace.owner.bytes += size
+
+    def _count(self, scope: Scope, stored: int) -> None:
+        now = self._now()
+        scope.spans += stored
+        scope.service.received += stored
+        scope.service.rate.add(stored, now)
+        self.rate.add(stored, now)
+        self.spans += stored
+        self.received += stored
+        self.version += 1
+
+    # -- letting go --------------------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        # A small slack, so that it does not run for every batch; scopes and services go with their last traces.
+        target = self.max_bytes - self.max_bytes // _SLACK
+        for service, floor in shares(self.services.values()):
+            while service.owned and service.bytes > floor and self.bytes + self.scopes.bytes > target:
+                oldest = service.owned.popleft()
+                if oldest.alive:
+                    self._evict(oldest)
+            if self.bytes + self.scopes.bytes <= target:
+                break
+        self._tidy()
+
+    def _evict(self, trace: Trace) -> None:
+        del self.traces[trace.id]
+        self.evicted.add(trace.id)
+        self._charge(trace, -trace.cost)
+        trace.owner = None
+        self.spans -= trace.spans
+        self.evicted_spans += trace.spans
+        for service in trace.services:
+            service.dead += 1
+            service.evicted_traces += 1
+        for chunk in schema.Stored.FromString(trace.raw).chunks:
+            count = len(chunk.spans)
+            self.scopes.release(chunk.scope, count).service.evicted_spans += count
+
+    def _tidy(self) -> None:
+        for service in list(self.services.values()):
+            if service.recent and service.dead * 2 <= len(service.recent):
+                continue
+            names = sum(map(len, service.operations))
+            gone = service.compact()
+            self.bytes -= gone * OPERATION_BYTES + names - sum(map(len, service.operations))
+            if not service.recent and not service.owned and not service.scopes:
+                del self.services[service.name]
+                self._memberships.clear()
+                self.bytes -= SERVICE_BYTES
+                self._remember(service)
+
+    def _remember(self, service: Service) -> None:
+        # Counts of services that are gone altogether, bounded as everything is.
+        spans, traces = self.evicted_by_service.pop(service.name, (0, 0))
+        self.evicted_by_service[service.name] = (spans + service.evicted_spans, traces + service.evicted_traces)
+        if len(self.evicted_by_service) > 1000:
+            del self.evicted_by_service[next(iter(self.evicted_by_service))]
+
+    # -- finding -----------------------------------------------------------------------------------------------
+
+    def get(self, trace_id: bytes) -> Trace | None:
+        """The trace of an id of 16 bytes, or None."""
+        return self.traces.get(trace_id)
+
+    def newest(self, service: str = "", operation: str = "") -> Iterator[Trace]:
+        """Traces with a span of ``service`` (any where empty) named ``operation``, the latest to begin first."""
+        for trace in self._candidates(service, operation):
+            if trace.alive:
+                yield trace
+
+    def _candidates(self, service: str, operation: str) -> Iterable[Trace]:
+        if not service:
+            return reversed(list(self.traces.values()))
+        found = self.services.get(service)
+        if found is None:
+            return ()
+        if not operation:
+            return reversed(found.recent)
+        known = found.operations.get(operation.encode("utf-8", "surrogatepass"))
+        return reversed(known.recent) if known is not None else ()
+
+    def stats(self) -> dict[str, Any]:
+        """Figures for ``status`` and for the question why a trace is missing."""
+        now = self._now()
+        evicted = {
+            name: {"spans": spans, "traces": traces} for name, (spans, traces) in self.evicted_by_service.items()
+        }
+        services = {}
+        for name, service in sorted(self.services.items()):
+            services[name] = {
+                "spans_received": service.received,
+                "spans_per_second": round(service.rate.per_second(now), 2),
+                "bytes": service.bytes,
+            }
+            if service.evicted_traces:
+                old = evicted.get(name, {"spans": 0, "traces": 0})
+                evicted[name] = {
+                    "spans": old["spans"] + service.evicted_spans,
+                    "traces": old["traces"] + service.evicted_traces,
+                }
+        return {
+            "spans_received": self.received,
+            "spans_stored": self.spans,
+            "spans_rejected": self.rejected,
+            "spans_per_second": round(self.rate.per_second(now), 2),
+            "traces_stored": len(self.traces),
+            "bytes": self.bytes + self.scopes.bytes,
+            "max_bytes": self.max_bytes,
+            "services": services,
+            "evicted": {
+                "traces": self.evicted.total,
+                "spans": self.evicted_spans,
+                "ids_forgotten": self.evicted.forgotten,
+                "by_service": evicted,
+            },
+        }
