@@ -1,0 +1,80 @@
+"""``--fail`` expressions: what a run has to keep, such as ``p99<250ms``, ``errors<1%``, ``traced==100%``."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Mapping
+
+from devenv.errors import UsageError
+from devenv.model.run import Threshold
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_LATENCY = re.compile(r"(p50|p90|p95|p99|p999|max)(_service|_lag)?")
+_LATENCIES = tuple(
+    f"{point}{suffix}" for suffix in ("", "_service", "_lag") for point in ("p50", "p90", "p95", "p99", "p999", "max")
+)
+_MILLISECONDS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+_UNITS: dict[str, dict[str, tuple[str, float]]] = {
+    "errors": {"%": ("errors", 1.0), "": ("errors_count", 1.0)},
+    "traced": {"%": ("traced", 1.0)},
+    "rate": {"": ("rate", 1.0), "rps": ("rate", 1.0), "/s": ("rate", 1.0)},
+    "dropped": {"": ("dropped", 1.0)},
+}
+METRICS = (*_LATENCIES, *_UNITS)
+_TOKENS = re.compile(r"\s*([A-Za-z_][A-Za-z_0-9]*)\s*([<>=!]*)\s*([0-9]*\.?[0-9]*)\s*(\S*)\s*")
+
+
+def parse_threshold(expression: str) -> Threshold:
+    """Take an expression apart: a metric, a comparison, a number with its unit.
+
+    Latencies (``p50`` … ``p999``, ``max``, each also with ``_service`` and ``_lag``) take us, ms or s; ``errors`` a
+    percentage of what was sent, or a number of requests; ``traced`` a percentage; ``rate`` requests a second;
+    ``dropped`` a number of requests.
+
+    Raises:
+        UsageError: it cannot be read; the message names the column.
+    """
+    found = _TOKENS.match(expression)
+    if found is None:
+        raise _unreadable(expression, 1, expression[:10], "a metric such as p99, errors or traced")
+    metric, comparison, number, _ = found.groups()
+    if metric not in METRICS:
+        close = difflib.get_close_matches(metric, METRICS, n=1)
+        hint = f"did you mean {close[0]}?" if close else ""
+        raise _unreadable(expression, found.start(1) + 1, metric, f"one of {', '.join(METRICS)}", hint)
+    if comparison not in _OPERATORS:
+        raise _unreadable(expression, found.start(2) + 1, comparison, f"one of {' '.join(_OPERATORS)}")
+    if not any(character.isdigit() for character in number):
+        raise _unreadable(expression, found.start(3) + 1, expression[found.start(3) :], "a number")
+    units = {name: (metric, factor) for name, factor in _MILLISECONDS.items()}
+    allowed = units if _LATENCY.fullmatch(metric) else _UNITS[metric]
+    rest = expression[found.start(4) :].strip()
+    if rest not in allowed:
+        names = " or ".join(name or "nothing" for name in allowed)
+        raise _unreadable(expression, found.start(4) + 1, rest, f"{names} behind the number")
+    name, factor = allowed[rest]
+    return Threshold(expression=expression, metric=name, operator=comparison, limit=float(number) * factor)
+
+
+def keeps(threshold: Threshold, measured: Mapping[str, float | None]) -> tuple[float | None, bool]:
+    """The measured value and whether it keeps the threshold; what could not be measured does not."""
+    value = measured.get(threshold.metric)
+    return value, value is not None and _OPERATORS[threshold.operator](value, threshold.limit)
+
+
+def _unreadable(expression: str, column: int, found: str, expected: str, hint: str = "") -> UsageError:
+    what = f"found {found!r}" if found else "found the end"
+    return UsageError(
+        f"threshold {expression!r}, column {column}: {what}, expected {expected}",
+        hint=hint or "such as 'p99<250ms', 'errors<1%', 'traced==100%', 'rate>=49'",
+        details={"expression": expression, "column": column, "found": found, "expected": expected},
+    )

@@ -1,0 +1,208 @@
+"""The canary: one request through the entry point, followed through the trace backend span by span."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from devenv.analysis.causes import Setup
+from devenv.analysis.completeness import Expectation, Finding, classify
+from devenv.clock import Clock
+from devenv.errors import BackendUnavailable
+from devenv.events import CanarySent, CanaryWaiting, Notice, Sink
+from devenv.load.request import baggage, encode_body, fixed_headers, is_success, traceparent
+from devenv.model.documents import CanaryDocument
+from devenv.model.extension import Request
+from devenv.model.span import Span, SpanKind, Status
+from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, CanaryVerdict, Trace
+from devenv.traces.client import TraceClient
+from devenv.traces.export import export_spans
+from devenv.traces.http import HttpClient, TransportError
+from devenv.traces.parts import parts_of
+
+NOT_YET = frozenset({502, 503, 504})
+"""Answers of an entry point whose upstreams it does not reach yet; the canary is repeated within the first moments."""
+
+_FIRST_MOMENTS = 3.0
+_REPEAT_AFTER = 0.1
+_POLL_FIRST, _POLL_LAST, _POLL_GROWTH = 0.03, 0.25, 1.3
+_STEADY = 0.6
+"""Seconds without a new span after which a trace of unknown services is taken for whole: three export intervals."""
+
+_MARGIN_NS = 60 * 10**9
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One attempt: the request as it went out, and what came back."""
+
+    trace_id: str
+    span_id: str
+    start_ns: int
+    end_ns: int = 0
+    status: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What the backend showed in the end."""
+
+    trace: Trace | None
+    finding: Finding
+    cause: str = ""
+
+
+async def send_canary(
+    *,
+    entrypoint_url: str,
+    request: Request,
+    expected_services: tuple[str, ...],
+    client: TraceClient,
+    otlp_http_url: str,
+    clock: Clock,
+    sink: Sink,
+    timeout: float = 10.0,
+    setups: Mapping[str, Setup] | None = None,
+) -> CanaryDocument:
+    """Send the canary and wait until its trace is whole, or ``timeout`` seconds have passed.
+
+    An entry point that answers 502, 503 or 504, or not at all, in the first moments is asked again under a new trace
+    id, and a notice says so. An answer other than the expected one is never ``complete``.
+
+    Args:
+        entrypoint_url: base URL of the entry point.
+        request: what to send; its ``expect_status`` decides what counts as an answer.
+        expected_services: services that have to have spans; empty: whatever is there once nothing new arrives.
+        client: of the trace backend.
+        otlp_http_url: where the canary's own root span goes.
+        clock: paces the polling.
+        sink: gets the events.
+        timeout: seconds for all of it.
+        setups: what is known of the services' tracing settings, to name the cause.
+    """
+    started = clock.monotonic()
+    sending = await _send_until_answered(entrypoint_url, request, clock=clock, sink=sink, timeout=timeout)
+    expectation = Expectation(services=frozenset(expected_services), setups=dict(setups or {}))
+    try:
+        await export_spans(otlp_http_url, [_root_span(sending, request)])
+        outcome = await _follow(sending, expectation, client, clock=clock, sink=sink, deadline=started + timeout)
+    except BackendUnavailable as error:
+        outcome = _Outcome(None, Finding(trace_class="absent"), error.message)
+    return _document(sending, request, outcome, client, elapsed=clock.monotonic() - started)
+
+
+async def _send_until_answered(url: str, request: Request, *, clock: Clock, sink: Sink, timeout: float) -> _Sending:
+    """Send, and send again while the entry point is not ready for it, within the first moments."""
+    give_up = clock.monotonic() + min(_FIRST_MOMENTS, timeout / 2)
+    while True:
+        async with HttpClient(url, timeout=timeout) as http:  # a new connection each time: nothing is sent twice
+            sending = await _send(http, url, request, clock=clock, sink=sink)
+        if not _is_early(sending) or clock.monotonic() >= give_up:
+            return sending
+        answer = sending.error or f"answered {sending.status}"
+        sink(Notice(message=f"canary: {url} {answer}; sent again under a new trace id"))
+        await clock.sleep(_REPEAT_AFTER)
+
+
+def _is_early(sending: _Sending) -> bool:
+    return bool(sending.error) or sending.status in NOT_YET
+
+
+async def _send(http: HttpClient, url: str, request: Request, *, clock: Clock, sink: Sink) -> _Sending:
+    sending = _Sending(secrets.token_hex(16), secrets.token_hex(8), start_ns=_now_ns(clock))
+    sink(CanarySent(trace_id=sending.trace_id, method=request.method, url=url.rstrip("/") + request.path))
+    headers = fixed_headers(request) | {
+        "traceparent": traceparent(sending.trace_id, sending.span_id),
+        "baggage": baggage(request, sending.trace_id),
+    }
+    try:
+        response = await http.request(request.method, request.path, headers=headers, body=encode_body(request))
+        sending.status = response.status
+    except TransportError as error:
+        sending.error = f"gave no answer: {error}"
+    sending.end_ns = max(_now_ns(clock), sending.start_ns + 1)
+    return sending
+
+
+def _root_span(sending: _Sending, request: Request) -> Span:
+    failed = sending.status is None or not is_success(request, sending.status)
+    return Span(
+        trace_id=sending.trace_id,
+        span_id=sending.span_id,
+        service=OWN_SERVICE,
+        name="canary",
+        kind=SpanKind.INTERNAL,
+        start_ns=sending.start_ns,
+        end_ns=sending.end_ns,
+        status=Status.ERROR if failed else Status.UNSET,
+        attributes={REQUEST_KEY: sending.trace_id, "http.response.status_code": sending.status or 0},
+    )
+
+
+async def _follow(
+    sending: _Sending, expectation: Expectation, client: TraceClient, *, clock: Clock, sink: Sink, deadline: float
+) -> _Outcome:
+    """Ask the backend until the trace is whole or time is up; then look for the parts that are missing."""
+    pause, seen, seen_at = _POLL_FIRST, -1, clock.monotonic()
+    while True:
+        trace = await client.trace(sending.trace_id)
+        spans = len(trace.spans) if trace else 0
+        if spans != seen:
+            seen, seen_at = spans, clock.monotonic()
+            sink(CanaryWaiting(spans=spans, services=trace.services if trace else ()))
+        finding = classify(trace, expectation)
+        steady = bool(expectation.services) or clock.monotonic() - seen_at >= _STEADY
+        if finding.trace_class == "complete" and steady:
+            return _Outcome(trace, finding)
+        if clock.monotonic() >= deadline:
+            return await _explain(sending, trace, expectation, client)
+        await clock.sleep(pause)
+        pause = min(pause * _POLL_GROWTH, _POLL_LAST)
+
+
+async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectation, client: TraceClient) -> _Outcome:
+    """Class and cause of a trace that did not become whole, with what else the backend has."""
+    known = await client.services()
+    window = {"start_ns": sending.start_ns - _MARGIN_NS, "end_ns": sending.end_ns + _MARGIN_NS}
+    others = await parts_of(client, sending.trace_id, services=known, **window)
+    full = Expectation(services=expectation.services, setups=expectation.setups, known_services=frozenset(known))
+    return _Outcome(trace, classify(trace, full, others=others))
+
+
+def _document(
+    sending: _Sending, request: Request, outcome: _Outcome, client: TraceClient, *, elapsed: float
+) -> CanaryDocument:
+    verdict, cause = _verdict(outcome.finding), outcome.cause or outcome.finding.cause
+    if sending.error:
+        cause = f"the entry point {sending.error}"
+    elif sending.status is not None and not is_success(request, sending.status):
+        expected = request.expect_status or "a status below 400"
+        cause = "; ".join(filter(None, [f"answered {sending.status}, expected {expected}", cause]))
+        verdict = "partial" if verdict == "complete" else verdict
+    trace = outcome.trace
+    return CanaryDocument(
+        verdict=verdict,
+        trace_id=sending.trace_id,
+        spans=len(trace.spans) if trace else 0,
+        services=list(trace.services) if trace else [],
+        ui_url=client.ui_trace_url(sending.trace_id),
+        elapsed_ms=round(elapsed * 1000, 3),
+        status=sending.status,
+        missing=list(outcome.finding.missing),
+        cause=cause,
+    )
+
+
+def _verdict(finding: Finding) -> CanaryVerdict:
+    """The canary knows no orphans of its own: spans without their parent are a trace that is partly there."""
+    match finding.trace_class:
+        case "complete" | "split" | "absent":
+            return finding.trace_class
+        case _:
+            return "partial"
+
+
+def _now_ns(clock: Clock) -> int:
+    return int(clock.now() * 1e9)

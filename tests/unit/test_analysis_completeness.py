@@ -1,0 +1,207 @@
+"""Classes and causes of traces that are and are not whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from devenv.analysis.causes import Setup, callee, fault_of
+from devenv.analysis.completeness import COMPLETE, Expectation, Finding, classify, is_complete, request_of
+from devenv.model.span import Span, SpanKind, SpanLink
+from devenv.model.trace import Trace, collect
+
+TRACE = "a" * 32
+OTHER = "b" * 32
+EXPECTED = Expectation(services=frozenset({"gateway", "auth", "user"}))
+
+
+def span(identity: str, parent: str | None, service: str, **fields: Any) -> Span:
+    start = int(identity, 16) * 10
+    values: dict[str, Any] = {"trace_id": TRACE, "name": f"op {identity}", "start_ns": start, "end_ns": 1000 - start}
+    return Span(span_id=identity.zfill(16), parent_id=parent and parent.zfill(16), service=service, **values | fields)
+
+
+def call(identity: str, parent: str, service: str, to: str, **fields: Any) -> Span:
+    return span(identity, parent, service, kind=SpanKind.CLIENT, attributes={"server.address": to}, **fields)
+
+
+WHOLE = (
+    span("1", None, "devenv", kind=SpanKind.INTERNAL),
+    span("2", "1", "gateway", kind=SpanKind.SERVER),
+    call("3", "2", "gateway", "auth"),
+    span("4", "3", "auth", kind=SpanKind.SERVER),
+    call("5", "4", "auth", "user"),
+    span("6", "5", "user", kind=SpanKind.SERVER),
+    span("7", "6", "user", kind=SpanKind.INTERNAL),
+)
+
+
+def trace(*spans: Span) -> Trace:
+    (found,) = collect(spans)
+    return found
+
+
+def without(*identities: str) -> Trace:
+    gone = {identity.zfill(16) for identity in identities}
+    return trace(*(each for each in WHOLE if each.span_id not in gone))
+
+
+def elsewhere(*spans: Span) -> Trace:
+    return trace(*(replace(each, trace_id=OTHER) for each in spans))
+
+
+def test_a_whole_trace_is_complete() -> None:
+    assert classify(trace(*WHOLE), EXPECTED) == COMPLETE
+    assert is_complete(trace(*WHOLE), EXPECTED.services)
+
+
+def test_services_beyond_the_expected_do_no_harm() -> None:
+    assert classify(trace(*WHOLE), Expectation(services=frozenset({"gateway"}))) == COMPLETE
+
+
+def test_nothing_is_absent() -> None:
+    found = classify(None, EXPECTED)
+    assert (found.trace_class, found.missing) == ("absent", ("auth", "gateway", "user"))
+    assert "no span at all" in found.cause
+
+
+def test_the_own_root_alone_is_absent_with_another_cause() -> None:
+    found = classify(trace(WHOLE[0]), EXPECTED)
+    assert found.trace_class == "absent"
+    assert "only devenv's root span" in found.cause
+
+
+def test_a_backend_without_any_service_points_at_their_exporters() -> None:
+    found = classify(trace(WHOLE[0]), replace(EXPECTED, known_services=frozenset({"devenv"})))
+    assert "no service exports to this backend" in found.cause
+
+
+@pytest.mark.parametrize(
+    ("known", "cause"),
+    [
+        (frozenset({"gateway", "auth", "user"}), "propagation broken between gateway and auth: split suspected"),
+        (frozenset({"gateway"}), "gateway called auth, of which no span ever arrived: service without tracing"),
+        (None, "propagation broken between gateway and auth, or auth does not export"),
+    ],
+)
+def test_a_call_with_nothing_below_it_names_both_ends(known: frozenset[str] | None, cause: str) -> None:
+    found = classify(without("4", "5", "6", "7"), replace(EXPECTED, known_services=known))
+    assert (found.trace_class, found.missing) == ("partial", ("auth", "user"))
+    assert found.cause.startswith(cause)
+
+
+def test_a_gap_with_spans_below_it_is_a_dropping_exporter() -> None:
+    found = classify(without("4", "5"), EXPECTED)
+    assert (found.trace_class, found.missing) == ("partial", ("auth",))
+    assert found.cause.startswith("exporter of auth dropped its spans")
+
+
+def test_a_request_that_did_not_get_that_far() -> None:
+    found = classify(without("3", "4", "5", "6", "7"), EXPECTED)
+    assert found.trace_class == "partial"
+    assert "did not get that far" in found.cause
+
+
+def test_a_missing_parent_is_orphaned_and_names_whose_span_is_gone() -> None:
+    found = classify(without("5"), EXPECTED)
+    assert found.trace_class == "orphaned"
+    assert found.cause == "exporter of auth dropped the parent of user's 'op 6'"
+    assert not is_complete(without("5"), EXPECTED.services)
+
+
+def test_a_missing_own_root_is_orphaned_by_our_own_fault() -> None:
+    found = classify(without("1"), EXPECTED)
+    assert found.trace_class == "orphaned"
+    assert found.cause.startswith("devenv's root span did not arrive")
+
+
+def test_two_roots_are_not_complete() -> None:
+    two = trace(*WHOLE[:-1], span("7", None, "user"))
+    assert classify(two, EXPECTED).trace_class == "orphaned"
+    assert "2 roots instead of one (devenv and user)" in classify(two, EXPECTED).cause
+    assert not is_complete(two, EXPECTED.services)
+
+
+def test_a_span_that_is_its_own_parent_is_not_complete() -> None:
+    circle = trace(*WHOLE, span("8", "8", "user"))
+    assert classify(circle, EXPECTED).trace_class == "orphaned"
+    assert not is_complete(circle, EXPECTED.services)
+
+
+def test_parts_in_another_trace_are_split_between_caller_and_torn() -> None:
+    torn = elsewhere(span("4", None, "auth", attributes={"devenv.request": TRACE}))
+    found = classify(without("4", "5", "6", "7"), EXPECTED, others=[torn])
+    assert found == Finding(
+        trace_class="split",
+        missing=("auth", "user"),
+        cause=f"propagation broken between gateway and auth: auth's spans stand in trace {OTHER}",
+    )
+    assert request_of(torn) == TRACE
+
+
+def test_a_torn_off_part_splits_a_trace_that_has_every_service() -> None:
+    assert classify(trace(*WHOLE), EXPECTED, others=[elsewhere(span("9", None, "user"))]).trace_class == "split"
+
+
+def test_a_part_where_nothing_is_under_the_own_id_is_split() -> None:
+    assert classify(None, EXPECTED, others=[elsewhere(span("4", None, "auth"))]).trace_class == "split"
+
+
+def test_a_batch_joined_by_links_is_not_split() -> None:
+    batch = elsewhere(span("9", None, "user", links=(SpanLink(TRACE, "7".zfill(16)),)))
+    assert classify(trace(*WHOLE), EXPECTED, others=[batch]) == COMPLETE
+    back = trace(*WHOLE, span("8", "7", "user", links=(SpanLink(OTHER, "9".zfill(16)),)))
+    assert classify(back, EXPECTED, others=[elsewhere(span("9", None, "user"))]) == COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("setup", "cause"),
+    [
+        (Setup(instrumented=False), "service without tracing"),
+        (Setup(exporter="console"), "OTEL_TRACES_EXPORTER=console"),
+        (Setup(sampler="always_off"), "samples nothing"),
+        (Setup(sampler="parentbased_always_off"), "samples nothing"),
+        (Setup(sampler="traceidratio"), "decides on sampling by itself"),
+        (Setup(endpoint="http://localhost:4318", isolated=True), "loopback endpoint"),
+        (Setup(endpoint="http://jaeger:4317", protocol="http/protobuf"), "the port of gRPC"),
+        (Setup(endpoint="jaeger:4318", protocol="grpc"), "the port of HTTP"),
+    ],
+)
+def test_settings_that_explain_a_missing_service(setup: Setup, cause: str) -> None:
+    found = classify(without("4", "5", "6", "7"), replace(EXPECTED, setups={"auth": setup}))
+    assert found.cause.startswith("auth ")
+    assert cause in found.cause
+    assert cause in classify(None, replace(EXPECTED, setups={"auth": setup})).cause
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        None,
+        Setup(),
+        Setup(endpoint="http://localhost:4318", protocol="http/protobuf"),
+        Setup(endpoint="http://jaeger:4317", protocol="grpc", isolated=True),
+        Setup(exporter="otlp", sampler="parentbased_traceidratio"),
+    ],
+)
+def test_good_settings_are_not_blamed(setup: Setup | None) -> None:
+    assert fault_of(setup) == ""
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({"peer.service": "auth"}, "auth"),
+        ({"server.address": "auth.internal"}, "auth"),
+        ({"net.peer.name": "auth:8000"}, "auth"),
+        ({"url.full": "http://auth:8000/x"}, "auth"),
+        ({"http.url": "http://auth/x"}, "auth"),
+        ({}, None),
+        ({"server.address": 7}, None),
+    ],
+)
+def test_whom_a_client_span_called(attributes: dict[str, Any], name: str | None) -> None:
+    assert callee(span("1", None, "gateway", kind=SpanKind.CLIENT, attributes=attributes)) == name
+    assert callee(span("1", None, "gateway", kind=SpanKind.SERVER, attributes=attributes)) is None
