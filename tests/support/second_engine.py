@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,10 +57,18 @@ class SecondEngine:
         """End it as a crash would; its containers go on, as they do then."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        # Its containerd ends with it, a moment later; an engine started before that would count on it.
+        pid = (self.folder / "exec" / "containerd" / "containerd.pid").read_text().strip()
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{pid}").exists():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"containerd ({pid}) outlives its dockerd")
+            self._pause()
 
     def clear(self) -> None:
         """Remove its containers and stop it; one that was killed is started once more for that."""
         if self.process.poll() is not None:
+            self._end_shims()
             self.start()
         client = self.client()
         for container in client.containers.list(all=True):
@@ -71,11 +80,24 @@ class SecondEngine:
         self.process.terminate()
         self.process.wait(timeout=30)
 
-    def _pause(self) -> None:
-        try:
-            self.process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            return
+    def _end_shims(self) -> None:
+        """End what holds the containers of a killed engine, or its successor waits 10 s for each to stop."""
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = entry.read_bytes().split(b"\0")
+            except OSError:
+                continue  # ended meanwhile
+            if (
+                b"containerd-shim" in words[0]
+                and os.fsencode(f"{self.folder}/exec/containerd/containerd.sock") in words
+            ):
+                children = (entry.parent / "task" / entry.parent.name / "children").read_text().split()
+                for pid in (*children, entry.parent.name):
+                    os.kill(int(pid), signal.SIGKILL)
+
+    @staticmethod
+    def _pause() -> None:
+        threading.Event().wait(0.05)
 
     def _answers(self) -> bool:
         try:
@@ -114,7 +136,9 @@ def second_engine(*, disk: str | None = None, mirror: str | None = None) -> Iter
         finally:
             engine.clear()
     finally:
-        if disk:
+        # Beside our tmpfs, dockerd leaves a mount of its data folder on itself.
+        mounts = Path("/proc/mounts").read_text().split("\n")
+        for _ in [line for line in mounts if f" {data} " in line]:
             subprocess.run(["umount", "--lazy", data], check=True)
         shutil.rmtree(folder, ignore_errors=True)
 
