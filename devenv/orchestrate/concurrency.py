@@ -1,0 +1,39 @@
+"""Running many things at once, with the first error as itself rather than in a group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+First = TypeVar("First")
+Second = TypeVar("Second")
+
+
+async def gather(*work: Coroutine[Any, Any, Result]) -> list[Result]:
+    """Results of all in order; at the first error the others are cancelled and awaited, and it is raised.
+
+    Unlike :func:`asyncio.gather` nothing goes on behind the caller's back, neither on an error nor when cancelled.
+    """
+    tasks: list[asyncio.Task[Result]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(item) for item in work]
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None
+    return [task.result() for task in tasks]
+
+
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first leaf of a group."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def both(first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]) -> tuple[First, Second]:
+    """Results of two that differ in type, run at once like :func:`gather`."""
+    results: list[Any] = await gather(first, second)
+    return results[0], results[1]

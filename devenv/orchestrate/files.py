@@ -1,0 +1,63 @@
+"""Contents of a stack's secrets and configs, as files to be put into instances."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from devenv.engine.protocol import FileContent
+from devenv.errors import ConfigurationError, Location
+
+if TYPE_CHECKING:
+    from devenv.model.stack import FileMount, FileSource, Service, Stack
+
+
+def content_of(source: FileSource, environ: Mapping[str, str] = os.environ) -> bytes:
+    """Bytes of a secret or config.
+
+    Raises:
+        ConfigurationError: its file cannot be read, or its variable is not set.
+    """
+    if source.content is not None:
+        return source.content.encode()
+    if source.environment is not None:
+        if source.environment not in environ:
+            raise ConfigurationError(
+                f"the environment variable {source.environment} of {source.key} is not set",
+                key=source.key,
+                expected="a variable of the environment that devenv runs in",
+            )
+        return environ[source.environment].encode()
+    if source.file is None:
+        return b""
+    try:
+        return source.file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigurationError(
+            f"the file of {source.key} cannot be read: {reason}", location=Location(str(source.file)), key=source.key
+        ) from error
+
+
+def file_digest(source: FileSource) -> str:
+    """Hash of the content, so that a changed secret replaces its services."""
+    return hashlib.sha256(content_of(source)).hexdigest()
+
+
+def files_for(stack: Stack, service: Service) -> tuple[FileContent, ...]:
+    """What is put into an instance of ``service`` before its start."""
+    secrets = (_file(mount, stack.secrets[mount.source]) for mount in service.secrets)
+    configs = (_file(mount, stack.configs[mount.source]) for mount in service.configs)
+    return (*secrets, *configs)
+
+
+def _file(mount: FileMount, source: FileSource) -> FileContent:
+    return FileContent(
+        target=mount.target,
+        content=content_of(source),
+        mode=0o444 if mount.mode is None else mount.mode,
+        uid=int(mount.uid or 0),
+        gid=int(mount.gid or 0),
+    )

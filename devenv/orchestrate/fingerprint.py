@@ -1,0 +1,112 @@
+"""Configuration hashes: equal exactly where nothing has to be replaced.
+
+The hash is over canonical JSON (sorted keys, no spaces), hence the same in every run, whatever Python's hash seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devenv.orchestrate.files import file_digest
+from devenv.orchestrate.naming import network_name, volume_name
+
+if TYPE_CHECKING:
+    from devenv.model.identity import Project
+    from devenv.model.stack import Network, Service, Stack, Volume
+    from devenv.model.state import EngineName
+
+# What only devenv reads, what takes effect through the image's id, and what changes the order or the number of
+# instances but not what one of them is.
+_NOT_OF_AN_INSTANCE = frozenset(
+    {"name", "x", "location", "image", "build", "pull_policy", "depends_on", "profiles", "replicas"}
+)
+_BY_WHAT_THEY_NAME = frozenset({"mounts", "networks", "secrets", "configs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The hash of a whole configuration, and short ones of its fields by name."""
+
+    digest: str
+    fields: Mapping[str, str]
+
+    def changed_since(self, earlier: Mapping[str, str]) -> tuple[str, ...]:
+        """Names of the fields that differ from ``earlier`` ones, sorted."""
+        names = sorted({*self.fields, *earlier})
+        return tuple(name for name in names if self.fields.get(name) != earlier.get(name))
+
+
+def service_fingerprint(
+    project: Project, stack: Stack, service: Service, *, image_id: str, engine: EngineName
+) -> Fingerprint:
+    """Hash of a resolved service and of its image's id, before ports are allotted.
+
+    Args:
+        project: names networks and volumes.
+        stack: what the service refers to: networks, volumes, secrets, configs.
+        service: with its tracing variables.
+        image_id: the engine's id of the image; empty where there is none.
+        engine: the process engine also counts ``x-devenv.process``.
+    """
+    parts: dict[str, Any] = {
+        field.name: plain(getattr(service, field.name))
+        for field in fields(service)
+        if field.name not in _NOT_OF_AN_INSTANCE | _BY_WHAT_THEY_NAME
+    }
+    parts["image"] = image_id
+    parts["mounts"] = [_mount(project, stack, plain(mount)) for mount in service.mounts]
+    parts["networks"] = [
+        {**plain(attachment), "network": network_name(project, stack.networks[attachment.network])}
+        for attachment in service.networks
+    ]
+    for kind, sources in (("secrets", stack.secrets), ("configs", stack.configs)):
+        mounts = getattr(service, kind)
+        parts[kind] = [{**plain(mount), "content": file_digest(sources[mount.source])} for mount in mounts]
+    if engine == "process":
+        parts["process"] = plain(service.x.process.model_dump() if service.x.process else None)
+    written = {name: canonical(value) for name, value in parts.items() if value not in (None, "", [], {}, False)}
+    short = {name: hashlib.sha256(text.encode()).hexdigest()[:6] for name, text in written.items()}
+    return Fingerprint(_digest(written), short)
+
+
+def network_digest(network: Network) -> str:
+    """Hash of a network's definition."""
+    return _digest({"network": canonical(plain(network))})
+
+
+def volume_digest(volume: Volume) -> str:
+    """Hash of a named volume's definition."""
+    return _digest({"volume": canonical(plain(volume))})
+
+
+def plain(value: Any) -> Any:
+    """``value`` as what JSON knows: mappings, lists, strings, numbers."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(plain(item) for item in value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON of a plain value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _mount(project: Project, stack: Stack, mount: dict[str, Any]) -> dict[str, Any]:
+    if mount["kind"] == "volume" and mount["source"] in stack.volumes:
+        return {**mount, "source": volume_name(project, stack.volumes[mount["source"]])}
+    return mount
+
+
+def _digest(written: Mapping[str, str]) -> str:
+    return hashlib.sha256(canonical(dict(written)).encode()).hexdigest()

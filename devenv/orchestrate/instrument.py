@@ -1,0 +1,178 @@
+"""Tracing without an edit of the user's file: the trace backend and the ``OTEL_*`` variables are added to the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from devenv.errors import ConfigurationError
+from devenv.model import stack as model
+from devenv.model.stack import Network, Stack
+from devenv.orchestrate.jaeger import (
+    ADDED_BACKEND,
+    OTLP_GRPC_PORT,
+    OTLP_HTTP_PORT,
+    added_backend,
+    attached,
+    configured,
+    is_managed,
+)
+from devenv.orchestrate.naming import instance_name
+
+if TYPE_CHECKING:
+    from devenv.model.identity import Project
+    from devenv.model.stack import Service
+
+__all__ = ["ADDED_BACKEND", "BackendKind", "instance_environment", "instrument"]
+
+BackendKind = Literal["jaeger", "embedded"]
+"""``jaeger``: runs as a service; ``embedded``: the process engine's own, which stands in for the service."""
+
+EXPORT_NETWORK = "devenv"
+"""Added where every network of the stack is internal, because those publish no ports."""
+
+_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
+_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
+_UNREACHABLE_MODES = frozenset({"none", "bridge"})
+
+
+def instrument(stack: Stack, project: Project, *, backend: BackendKind) -> Stack:
+    """``stack`` with a trace backend and with tracing variables where services do not set them.
+
+    On the process engine the service of the role trace-backend stands for the embedded backend: the engine starts
+    nothing for it and rewrites its host name, as it does for every service.
+
+    Args:
+        stack: as resolved from its files.
+        project: unused by the variables of a whole service; see :func:`instance_environment` for an instance's.
+        backend: what takes the traces.
+
+    Raises:
+        ConfigurationError: the name of the service to be added is taken by another one.
+    """
+    del project
+    found = stack.trace_backend
+    if found is None:
+        stack = _with_added_backend(stack)
+        found = stack.services[ADDED_BACKEND]
+    stack = _with_backend_set_up(stack, found, backend)
+    only_traces = backend == "embedded" or is_jaeger(found)
+    services: dict[str, Service] = {}
+    warnings: list[model.Warning] = []
+    for service in stack.services.values():
+        if service.name == found.name or not service.x.instrument:
+            services[service.name] = service
+            continue
+        services[service.name], stated = _with_tracing(service, found.name, stack, only_traces=only_traces)
+        warnings += [model.Warning(message=text, location=service.location) for text in stated]
+        if backend == "embedded" and _chose_grpc(service.environment):
+            text = f"{service.name} exports OTLP over gRPC; the embedded backend takes OTLP over HTTP only"
+            warnings.append(model.Warning(message=text, location=service.location))
+    return replace(stack, services=services, warnings=(*stack.warnings, *warnings))
+
+
+def is_jaeger(service: Service) -> bool:
+    """Whether a backend is Jaeger by its image, and so takes no metrics and no logs."""
+    return "jaegertracing/" in (service.image or "")
+
+
+def instance_environment(project: Project, service: Service, index: int, *, traced: bool) -> Mapping[str, str]:
+    """Environment of one instance: the service's, with ``service.instance.id`` where it is ``traced``."""
+    attributes = service.environment.get(_ATTRIBUTES, "")
+    if not traced or "service.instance.id=" in attributes:
+        return service.environment
+    own = f"service.instance.id={instance_name(project, service, index)}"
+    return {**service.environment, _ATTRIBUTES: f"{attributes},{own}" if attributes else own}
+
+
+def is_traced(stack: Stack, service: Service) -> bool:
+    """Whether tracing variables are given to ``service``."""
+    backend = stack.trace_backend
+    return service.x.instrument and (backend is None or backend.name != service.name)
+
+
+def _with_added_backend(stack: Stack) -> Stack:
+    taken = stack.services.get(ADDED_BACKEND)
+    if taken is not None or ADDED_BACKEND in stack.inactive:
+        raise ConfigurationError(
+            f"the service {ADDED_BACKEND} is not the trace backend, and devenv adds one of that name",
+            location=taken.location if taken else None,
+            key=f"services.{ADDED_BACKEND}",
+            hint="say `x-devenv: {role: trace-backend}` at the service that takes traces, or rename this one",
+        )
+    added = added_backend(stack.x.jaeger)
+    return replace(stack, services={**stack.services, added.name: added})
+
+
+def _with_backend_set_up(stack: Stack, backend: Service, kind: BackendKind) -> Stack:
+    """Attach the backend to every network; give it its configuration where devenv manages it."""
+    networks = dict(stack.networks)
+    if backend.network_mode is None and not any(not network.internal for network in networks.values()):
+        key = "default" if not networks else EXPORT_NETWORK
+        networks[key] = Network(key=key)
+    stack = replace(stack, networks=networks)
+    service = attached(backend, networks)
+    if kind == "jaeger" and is_managed(service):
+        stack, service = configured(stack, service)
+    return replace(stack, services={**stack.services, service.name: service})
+
+
+def _with_tracing(
+    service: Service, backend: str, stack: Stack, *, only_traces: bool
+) -> tuple[Service, tuple[str, ...]]:
+    """The service with what it does not set itself, and warnings about what cannot work."""
+    own = service.environment
+    host = _backend_host(service, backend)
+    added = {
+        **(_export_settings(own, host) if host else {}),
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        **({"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"} if only_traces else {}),
+        **_sampling(stack),
+    }
+    if "service.name=" not in own.get(_ATTRIBUTES, ""):
+        added["OTEL_SERVICE_NAME"] = service.name
+    if "OTEL_TRACES_SAMPLER" in own:
+        added.pop("OTEL_TRACES_SAMPLER_ARG", None)
+    warning = (
+        f"{service.name} has network_mode {service.network_mode}, where the trace backend has no name: "
+        f"set {_ENDPOINT} or x-devenv.instrument: false"
+    )
+    traced = replace(service, environment={**added, **own})
+    return traced, (warning,) if host is None and _ENDPOINT not in own else ()
+
+
+def _backend_host(service: Service, backend: str) -> str | None:
+    """Name under which ``service`` reaches the backend; ``None`` where it has none."""
+    if service.network_mode == "host":
+        return "127.0.0.1"
+    return None if service.network_mode in _UNREACHABLE_MODES else backend
+
+
+def _export_settings(own: Mapping[str, str], host: str) -> dict[str, str]:
+    """Endpoint and protocol that fit what the service chose itself."""
+    if _ENDPOINT in own:
+        return {_PROTOCOL: "grpc" if _port_of(own[_ENDPOINT]) == OTLP_GRPC_PORT else "http/protobuf"}
+    if _chose_grpc(own):
+        return {_ENDPOINT: f"http://{host}:{OTLP_GRPC_PORT}"}
+    return {_ENDPOINT: f"http://{host}:{OTLP_HTTP_PORT}", _PROTOCOL: "http/protobuf"}
+
+
+def _chose_grpc(own: Mapping[str, str]) -> bool:
+    chosen = own.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or own.get(_PROTOCOL) or ""
+    return chosen == "grpc" or (not chosen and _port_of(own.get(_ENDPOINT, "")) == OTLP_GRPC_PORT)
+
+
+def _port_of(endpoint: str) -> int | None:
+    try:
+        return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").port
+    except ValueError:
+        return None
+
+
+def _sampling(stack: Stack) -> dict[str, str]:
+    if stack.x.sampling is None:
+        return {}
+    return {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": f"{stack.x.sampling:g}"}

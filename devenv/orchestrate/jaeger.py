@@ -1,0 +1,125 @@
+"""The trace backend that devenv configures: Jaeger 2, with its storage from ``x-devenv.jaeger``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from devenv.errors import Location
+from devenv.model.extension import HttpReady, Jaeger, Ready, ServiceExtension
+from devenv.model.stack import Attachment, FileMount, FileSource, Mount, Port, Service, Volume
+
+if TYPE_CHECKING:
+    from devenv.model.stack import Stack
+
+ADDED_BACKEND = "jaeger"
+"""Name of the service that devenv adds to a stack without a trace backend."""
+
+IMAGE = "jaegertracing/jaeger"
+CONFIG_KEY = "devenv-jaeger"
+CONFIG_PATH = "/etc/jaeger/devenv.json"
+DATA_KEY = "jaeger-data"
+
+DATA_PATH = "/tmp"  # noqa: S108 - a directory of the image, not of this machine
+"""Where badger's volume is mounted. Jaeger runs as user 10001 and its image has no directory of its own for data; a
+fresh volume takes the mode of the directory that it covers, and of those only ``/tmp`` may be written by everyone."""
+
+SPAN_TTL = "720h"
+OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT, HEALTH_PORT = 4317, 4318, 16686, 13133
+PUBLISHED = (QUERY_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT)
+_LISTEN = "0.0.0.0"  # noqa: S104 - inside its container; what is published is bound to loopback
+
+
+def added_backend(settings: Jaeger) -> Service:
+    """The service for a stack that has no trace backend; its networks are attached by the caller."""
+    return Service(
+        name=ADDED_BACKEND,
+        x=ServiceExtension(role="trace-backend"),
+        location=Location("added by devenv"),
+        image=f"{IMAGE}:{settings.version}",
+        ports=tuple(Port(container=port, host=port, address="127.0.0.1") for port in PUBLISHED),
+    )
+
+
+def is_managed(service: Service) -> bool:
+    """Whether devenv may give ``service`` a configuration: Jaeger 2, without a configuration of its own."""
+    repository = (service.image or "").split("@")[0]
+    if repository.rpartition("/")[2].split(":")[0] != "jaeger" or service.entrypoint is not None:
+        return False
+    return not any(part.startswith("--config") for part in service.command or ())
+
+
+def configured(stack: Stack, service: Service) -> tuple[Stack, Service]:
+    """``service`` with a configuration written by devenv, and the stack with what that needs."""
+    settings = stack.x.jaeger
+    content = json.dumps(configuration(settings), indent=1, sort_keys=True)
+    configs = {**stack.configs, CONFIG_KEY: FileSource(key=CONFIG_KEY, content=content)}
+    mount = FileMount(source=CONFIG_KEY, target=CONFIG_PATH, mode=0o444)
+    service = replace(
+        service,
+        command=(*(service.command or ()), "--config", CONFIG_PATH),
+        configs=(*service.configs, mount),
+    )
+    volumes = stack.volumes
+    if settings.storage == "badger":
+        volumes = {**volumes, DATA_KEY: volumes.get(DATA_KEY, Volume(key=DATA_KEY))}
+        data = Mount(kind="volume", source=DATA_KEY, target=DATA_PATH)
+        service = replace(service, mounts=(*service.mounts, data))
+    if service.x.ready is None and service.healthcheck is None:
+        ready = Ready(http=HttpReady(path="/status", port=HEALTH_PORT))
+        service = replace(service, x=service.x.model_copy(update={"ready": ready}))
+    return replace(stack, configs=configs, volumes=volumes), service
+
+
+def attached(service: Service, networks: Mapping[str, object]) -> Service:
+    """``service`` on each of ``networks`` (keys of the stack) beside those that it is on."""
+    if service.network_mode is not None:
+        return service
+    have = {attachment.network for attachment in service.networks}
+    return replace(
+        service, networks=(*service.networks, *(Attachment(network=key) for key in networks if key not in have))
+    )
+
+
+def configuration(settings: Jaeger) -> dict[str, Any]:
+    """Jaeger's configuration file as a value: all-in-one, traces only, with the storage that is asked for."""
+    store: dict[str, Any] = {"memory": {"max_traces": settings.max_traces}}
+    if settings.storage == "badger":
+        directories = {"keys": f"{DATA_PATH}/jaeger/keys", "values": f"{DATA_PATH}/jaeger/values"}
+        store = {"badger": {"directories": directories, "ephemeral": False, "ttl": {"spans": SPAN_TTL}}}
+    return {
+        "service": {
+            "extensions": ["jaeger_storage", "jaeger_query", "remote_sampling", "healthcheckv2"],
+            "pipelines": {
+                "traces": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["jaeger_storage_exporter"]}
+            },
+            "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
+        },
+        "extensions": {
+            "jaeger_storage": {"backends": {"traces": store}},
+            "jaeger_query": {
+                "storage": {"traces": "traces"},
+                "http": {"endpoint": f"{_LISTEN}:{QUERY_PORT}"},
+                "grpc": {"endpoint": f"{_LISTEN}:16685"},
+            },
+            "remote_sampling": {
+                "file": {"path": "", "default_sampling_probability": 1},
+                "http": {"endpoint": f"{_LISTEN}:5778"},
+                "grpc": {"endpoint": f"{_LISTEN}:5779"},
+            },
+            "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"{_LISTEN}:{HEALTH_PORT}"}},
+        },
+        "receivers": {
+            "otlp": {
+                "protocols": {
+                    "grpc": {"endpoint": f"{_LISTEN}:{OTLP_GRPC_PORT}"},
+                    "http": {"endpoint": f"{_LISTEN}:{OTLP_HTTP_PORT}"},
+                }
+            },
+        },
+        # Small batches: a trace is to be found within a second, and storage is on the same machine.
+        "processors": {"batch": {"timeout": "50ms", "send_batch_size": 512}},
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "traces"}},
+    }

@@ -1,0 +1,126 @@
+"""Names and labels of everything that devenv creates: derived, so that a second command finds what the first made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from devenv.model.identity import (
+    LABEL_CONFIG_HASH,
+    LABEL_DIRECTORY,
+    LABEL_INSTANCE,
+    LABEL_PROJECT,
+    LABEL_ROLE,
+    LABEL_SERVICE,
+    LABEL_STACK,
+    Project,
+)
+
+if TYPE_CHECKING:
+    from devenv.model.stack import Network, Service, Stack, Volume
+
+LABEL_CONFIG_FIELDS = "devenv.config-fields"
+"""Short hash of each field of the configuration, so that a replacement can say what changed."""
+
+LABEL_DEPENDS_ON = "devenv.depends-on"
+"""Services that an instance depends on, joined by commas: the order of ``down`` without a stack file."""
+
+LABEL_PORTS = "devenv.ports"
+"""Published ports as they were allotted, which the configuration hash leaves out."""
+
+
+def instance_name(project: Project, service: Service, index: int) -> str:
+    """Name of an instance; also its ``service.instance.id`` in traces."""
+    return service.container_name or f"{project.id}-{service.name}-{index}"
+
+
+def network_name(project: Project, network: Network) -> str:
+    """Name of a network at the engine."""
+    return network.name or (network.key if network.external else f"{project.id}_{network.key}")
+
+
+def volume_name(project: Project, volume: Volume) -> str:
+    """Name of a named volume at the engine."""
+    return volume.name or (volume.key if volume.external else f"{project.id}_{volume.key}")
+
+
+def image_tag(project: Project, service: Service) -> str:
+    """Reference that a service runs: its ``image``, else the tag of what is built for it."""
+    return service.image or f"{project.id}-{service.name}:latest"
+
+
+def stack_label(stack: Stack) -> str:
+    """Value of the stack label: the files, relative to the stack's directory where they are in it."""
+    names = []
+    for file in stack.files:
+        inside = file.is_relative_to(stack.directory)
+        names.append(str(file.relative_to(stack.directory)) if inside else str(file))
+    return ",".join(names)
+
+
+def project_labels(project: Project, stack: Stack, config_hash: str) -> dict[str, str]:
+    """Labels of a network or volume."""
+    return {
+        LABEL_PROJECT: project.id,
+        LABEL_DIRECTORY: str(project.directory),
+        LABEL_STACK: stack_label(stack),
+        LABEL_CONFIG_HASH: config_hash,
+    }
+
+
+def instance_labels(
+    project: Project, stack: Stack, service: Service, index: int, *, config_hash: str, fields: Mapping[str, str]
+) -> dict[str, str]:
+    """Labels of an instance, the service's own included."""
+    labels = {
+        **service.labels,
+        **project_labels(project, stack, config_hash),
+        LABEL_SERVICE: service.name,
+        LABEL_INSTANCE: str(index),
+        LABEL_CONFIG_FIELDS: ",".join(f"{name}:{digest}" for name, digest in sorted(fields.items())),
+        LABEL_DEPENDS_ON: ",".join(dict.fromkeys(dependency.service for dependency in service.depends_on)),
+        LABEL_PORTS: ports_text(service),
+    }
+    if roles := roles_of(stack, service):
+        labels[LABEL_ROLE] = ",".join(roles)
+    return labels
+
+
+def ports_text(service: Service) -> str:
+    """Published ports of a service in one line: ``address:host:container/protocol``, joined by commas."""
+    return ",".join(f"{p.address or ''}:{p.host or ''}:{p.container}/{p.protocol}" for p in service.ports)
+
+
+def roles_of(stack: Stack, service: Service) -> tuple[str, ...]:
+    """What a service is to devenv: the entry point of requests, the trace backend, both or neither."""
+    backend = stack.trace_backend
+    roles = []
+    if service.name == entrypoint_of(stack):
+        roles.append("entrypoint")
+    if backend is not None and backend.name == service.name:
+        roles.append("trace-backend")
+    return tuple(roles)
+
+
+def entrypoint_of(stack: Stack) -> str | None:
+    """The service that requests go to: as declared, else the only one that publishes a port and is no backend."""
+    if stack.x.entrypoint is not None:
+        return stack.x.entrypoint
+    backend = stack.trace_backend
+    publishing = [
+        service.name
+        for service in stack.services.values()
+        if service.ports and service.x.role is None and (backend is None or service.name != backend.name)
+    ]
+    return publishing[0] if len(publishing) == 1 else None
+
+
+def fields_of(labels: Mapping[str, str]) -> dict[str, str]:
+    """Short hashes by field, as :func:`instance_labels` wrote them."""
+    pairs = (entry.partition(":") for entry in labels.get(LABEL_CONFIG_FIELDS, "").split(",") if entry)
+    return {name: digest for name, _, digest in pairs}
+
+
+def dependencies_of(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Services that an instance depends on, as its labels say."""
+    return tuple(name for name in labels.get(LABEL_DEPENDS_ON, "").split(",") if name)

@@ -1,0 +1,37 @@
+"""What one ``up`` created, so that ``--rollback`` can take exactly that away again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from devenv.events import Notice, Removed
+from devenv.orchestrate.concurrency import gather
+
+if TYPE_CHECKING:
+    from devenv.engine.protocol import Engine
+    from devenv.events import Sink
+
+
+@dataclass(slots=True)
+class Made:
+    """Ids of what was created; volumes are left out, because they hold data."""
+
+    engine: Engine
+    networks: list[str] = field(default_factory=list)
+    instances: list[str] = field(default_factory=list)
+
+    async def remove(self, sink: Sink) -> None:
+        """Remove all of it, instances first."""
+        sink(Notice(message="rolling back what this up created"))
+        await gather(*(self._remove_instance(item, sink) for item in self.instances))
+        await gather(*(self._remove_network(item, sink) for item in self.networks))
+
+    async def _remove_instance(self, instance_id: str, sink: Sink) -> None:
+        await self.engine.stop(instance_id)
+        await self.engine.remove(instance_id)
+        sink(Removed(kind="container", name=instance_id))
+
+    async def _remove_network(self, network_id: str, sink: Sink) -> None:
+        await self.engine.remove_network(network_id)
+        sink(Removed(kind="network", name=network_id))

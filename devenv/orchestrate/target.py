@@ -1,0 +1,124 @@
+"""The target: what a project is to look like, with everything that a plan compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from devenv.orchestrate.fingerprint import Fingerprint, network_digest, service_fingerprint, volume_digest
+from devenv.orchestrate.naming import image_tag, network_name, volume_name
+
+if TYPE_CHECKING:
+    from devenv.model.identity import Project
+    from devenv.model.plan import Action
+    from devenv.model.stack import Service, Stack
+    from devenv.model.state import EngineName
+
+UNKNOWN_IMAGE = "?"
+"""Stands for the id of an image that is not there yet, so that a plan can be made before its build."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedObject:
+    """A network or volume to be; ``name`` at the engine, ``digest`` of its definition."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is wanted.
+
+    Attributes:
+        stack: instrumented, with ports as they are to be published.
+        services: names of those in question, in the stack's order.
+        whole: all of the stack is in question, hence what else there is of the project has to go.
+        prints: fingerprint by service, from before ports were allotted.
+        networks: by key, without external ones; likewise ``volumes``.
+        images: actions on images, first in the plan.
+    """
+
+    project: Project
+    stack: Stack
+    services: tuple[str, ...]
+    whole: bool
+    prints: Mapping[str, Fingerprint]
+    networks: Mapping[str, WantedObject]
+    volumes: Mapping[str, WantedObject]
+    images: tuple[Action, ...] = ()
+
+    def with_stack(self, stack: Stack) -> Target:
+        """The same with a stack that differs in what is not fingerprinted: its ports."""
+        return replace(self, stack=stack)
+
+    def with_images(self, ids: Mapping[str, str | None], engine: EngineName) -> Target:
+        """The same with images as they are now; ports are as in the file for the hash, and stay as allotted."""
+        return replace(self, prints=_prints(self.project, self.stack, self.services, ids, engine))
+
+
+def make_target(
+    project: Project,
+    stack: Stack,
+    services: tuple[str, ...],
+    *,
+    whole: bool,
+    ids: Mapping[str, str | None],
+    engine: EngineName,
+    images: tuple[Action, ...] = (),
+) -> Target:
+    """Describe what is wanted; on the process engine networks and volumes have no meaning."""
+    chosen = [stack.services[name] for name in services]
+    if engine == "process":
+        networks: dict[str, WantedObject] = {}
+        volumes: dict[str, WantedObject] = {}
+    else:
+        networks, volumes = _networks(project, stack, chosen), _volumes(project, stack, chosen)
+    return Target(
+        project=project,
+        stack=stack,
+        services=services,
+        whole=whole,
+        prints=_prints(project, stack, services, ids, engine),
+        networks=networks,
+        volumes=volumes,
+        images=images,
+    )
+
+
+def _prints(
+    project: Project, stack: Stack, services: tuple[str, ...], ids: Mapping[str, str | None], engine: EngineName
+) -> dict[str, Fingerprint]:
+    return {
+        name: service_fingerprint(
+            project,
+            stack,
+            stack.services[name],
+            image_id=ids.get(image_tag(project, stack.services[name])) or _absent(engine),
+            engine=engine,
+        )
+        for name in services
+    }
+
+
+def _absent(engine: EngineName) -> str:
+    return "" if engine == "process" else UNKNOWN_IMAGE
+
+
+def _networks(project: Project, stack: Stack, services: list[Service]) -> dict[str, WantedObject]:
+    used = {attachment.network for service in services for attachment in service.networks}
+    return {
+        key: WantedObject(name=network_name(project, network), digest=network_digest(network))
+        for key, network in stack.networks.items()
+        if key in used and not network.external
+    }
+
+
+def _volumes(project: Project, stack: Stack, services: list[Service]) -> dict[str, WantedObject]:
+    used = {mount.source for service in services for mount in service.mounts if mount.kind == "volume"}
+    return {
+        key: WantedObject(name=volume_name(project, volume), digest=volume_digest(volume))
+        for key, volume in stack.volumes.items()
+        if key in used and not volume.external
+    }
