@@ -1,6 +1,5 @@
-"""`TracingMiddleware`: a server span for each request of an ASGI application.
+"""`TracingMiddleware`: a server span for each request of an ASGI application (Starlette, FastAPI and others).
 
-Attributes follow the stable HTTP semantic conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
 No header is recorded but the user agent.
 """
 
@@ -10,29 +9,24 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, StatusCode
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Span, get_current_span
 
 from devenv.tracing.active import state
-from devenv.tracing.baggage_header import BAGGAGE_KEY
 from devenv.tracing.baggage_header import parse as parse_baggage
-from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_id
-from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
-from devenv.tracing.propagation import traceparent
+from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.runtime import Tracing
+from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, finish, method_attributes
 from devenv.tracing.spans import fail
-from devenv.tracing.traceparent import parse as parse_parent
-from devenv.tracing.traceparent import remote_context
-from devenv.tracing.tracestate import LevelTwoState
-from devenv.tracing.tracestate import parse as parse_state
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 _FLUSH_S = 2.0
+# FastAPI of late makes server spans of its own wherever a provider is installed, unless this key is in the scope.
+_FASTAPI = "fastapi.telemetry"
 
 
 class TracingMiddleware:
@@ -54,33 +48,20 @@ class TracingMiddleware:
         exclude: Sequence[str] | None = None,
     ) -> None:
         self.app = app
-        self._given = tracing
-        self._trace_response = trace_response
-        self._exclude = exclude
-        self._bound: Tracing | None = None
-        self._bind(tracing or state.tracing)
-
-    def _bind(self, tracing: Tracing | None) -> None:
-        self._bound = tracing
-        settings = tracing.settings if tracing is not None else None
-        self._light: LightTracer | None = tracing.light if tracing is not None else None
-        self._cheap = tracing.cheap if tracing is not None else False
-        propagator = tracing.propagator if tracing is not None else state.propagator
-        self._parents, self._baggage = propagator.carries_parents, propagator.carries_baggage
-        excluded = self._exclude if self._exclude is not None else settings.exclude if settings else ()
-        self._excluded = frozenset(excluded)
-        answer = self._trace_response
-        self._answers = answer if answer is not None else settings is not None and settings.trace_response
+        self._side = ServerSide(tracing, trace_response, exclude)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if self._given is None and state.tracing is not self._bound:
-            self._bind(state.tracing)
+        side = self._side
+        side.refresh()
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
-            await self._request(scope, receive, send)
-        elif kind == "lifespan" and self._bound is not None:
-            await self.app(scope, receive, _flushing(send, self._bound))
+            if scope.get(_FASTAPI) is not None:
+                await self._inside(scope, receive, send)
+            else:
+                await self._request(scope, receive, send)
+        elif kind == "lifespan" and side.tracing is not None:
+            await self.app(scope, receive, _flushing(send, side.tracing))
         else:
             await self.app(scope, receive, send)
 
@@ -97,59 +78,22 @@ class TracingMiddleware:
                 states = [*(states or ()), value.decode("latin-1")]
             elif size == 7 and name == b"baggage":
                 bags = [*(bags or ()), value.decode("latin-1")]
-        received = parse_baggage(bags) if bags and self._baggage else None
-        if scope["path"] in self._excluded:
-            span: Span = _unsampled(parents, states)
-        elif self._light is not None and self._cheap:
-            span = self._decide(self._light, scope, parents if self._parents else [], states)
-        else:
-            span = self._start(scope, parents if self._parents else [], states, received)
-        if received is not None:
-            token = attach(Context({SPAN_KEY: span, BAGGAGE_KEY: received}))
-            request_key = received.get("devenv.request")
-            if request_key is not None:
-                span.set_attribute("devenv.request", str(request_key))
-        else:
-            token = attach(Context({SPAN_KEY: span}))
+        side = self._side
+        method = scope.get("method", "GET")
+        span, context = side.begin(scope, scope["path"], method, parents, states, bags, _attributes)
+        if side.tracing is not None:
+            scope.setdefault(_FASTAPI, None)
+        token = attach(context)
         try:
-            if span.__class__ is UnsampledSpan and not self._answers:
+            if span.__class__ is UnsampledSpan and not side.answers:
                 await self.app(scope, receive, send)
             else:
-                await self._traced(span, scope, receive, send)
+                await self._traced(span, method, scope, receive, send)
         finally:
             detach(token)
 
-    def _decide(self, light: LightTracer, scope: Scope, parents: list[str], states: list[str] | None) -> Span:
-        """Decide from the header alone; a span object with attributes is made only for what is recorded."""
-        parent = parse_parent(parents[0]) if len(parents) == 1 else None
-        if parent is None:
-            trace_id = new_trace_id()
-            sampled = light.provider.decider.root(trace_id)
-            local = LocalTrace(trace_id, f"{trace_id:032x}", RANDOM | sampled)
-            parent_id = 0
-        else:
-            trace_hex, parent_id, flags = parent
-            sampled = bool(flags & SAMPLED)
-            local = LocalTrace(int(trace_hex, 16), trace_hex, flags)
-            if states:
-                local.state = parse_state(states) or LevelTwoState()
-        if not sampled:
-            return UnsampledSpan(local)
-        return light.record(
-            scope.get("method", "GET"), None, SpanKind.SERVER, parent_id, parent is not None, local, _attributes(scope)
-        )
-
-    def _start(self, scope: Scope, parents: list[str], states: list[str] | None, received: Any) -> Span:
-        """Start by the provider's own rules: another provider, or a sampler that is not parent-based."""
-        remote = remote_context(parents, states or ())
-        values: dict[str, object] = {} if remote is None else {SPAN_KEY: NonRecordingSpan(remote)}
-        if received is not None:
-            values[BAGGAGE_KEY] = received
-        return state.open(scope.get("method", "GET"), Context(values), SpanKind.SERVER, _attributes(scope))
-
-    async def _traced(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
-        own = traceparent(span) if self._answers else None  # None where tracing is off and the caller sent no context
-        answer = own.encode() if own is not None else None
+    async def _traced(self, span: Span, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        header = answer(span).encode() if self._side.answers else None
         status = 0
 
         async def sending(message: MutableMapping[str, Any]) -> None:
@@ -157,8 +101,8 @@ class TracingMiddleware:
             kind = message["type"]
             if kind == "http.response.start" or kind == "websocket.http.response.start":
                 status = message["status"]
-                if answer is not None:
-                    message["headers"] = [*message.get("headers", ()), (b"traceresponse", answer)]
+                if header is not None:
+                    message["headers"] = [*message.get("headers", ()), (b"traceresponse", header)]
             elif kind == "websocket.accept":
                 status = 101
             await send(message)
@@ -173,23 +117,22 @@ class TracingMiddleware:
             raise
         finally:
             if span.is_recording():
-                _finish(span, scope, status)
+                finish(span, method, _route(scope), status)
 
+    async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Below FastAPI's own server span: only what FastAPI does not do is added to it."""
+        span = get_current_span()
+        received = parse_baggage(value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage")
+        if received is not None and REQUEST_KEY in received:
+            span.set_attribute(REQUEST_KEY, str(received[REQUEST_KEY]))
+        header = answer(span).encode() if self._side.answers else None
 
-def _finish(span: Span, scope: Scope, status: int) -> None:
-    """Set what is known only at the end, and end the span."""
-    method = scope.get("method", "GET")
-    route = _route(scope)
-    if route is not None:
-        span.update_name(f"{method if method in _KNOWN_METHODS else 'HTTP'} {route}")
-        span.set_attribute("http.route", route)
-    if status:
-        span.set_attribute("http.response.status_code", status)
-        if status >= 500:
-            if "error.type" not in (getattr(span, "attributes", None) or ()):
-                span.set_attribute("error.type", str(status))
-            span.set_status(StatusCode.ERROR)
-    span.end()
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            if header and message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"traceresponse", header)]
+            await send(message)
+
+        await self.app(scope, receive, sending)
 
 
 def _route(scope: Scope) -> str | None:
@@ -206,14 +149,9 @@ def _route(scope: Scope) -> str | None:
 
 
 def _attributes(scope: Scope) -> dict[str, Any]:
-    method = scope.get("method", "GET")
-    attributes: dict[str, Any] = {
-        "http.request.method": method if method in _KNOWN_METHODS else "_OTHER",
-        "url.path": scope["path"],
-        "url.scheme": scope.get("scheme", "http"),
-    }
-    if method not in _KNOWN_METHODS:
-        attributes["http.request.method_original"] = method
+    attributes = method_attributes(scope.get("method", "GET"))
+    attributes["url.path"] = scope["path"]
+    attributes["url.scheme"] = scope.get("scheme", "http")
     query = scope.get("query_string")
     if query:
         attributes["url.query"] = state.redactor.query(query.decode("latin-1"))
@@ -233,18 +171,6 @@ def _attributes(scope: Scope) -> dict[str, Any]:
             attributes["user_agent.original"] = value.decode("latin-1")
             break
     return attributes
-
-
-def _unsampled(parents: list[str], states: list[str] | None) -> UnsampledSpan:
-    """Passes a trace on with the sampled flag clear."""
-    parent = parse_parent(parents[0]) if len(parents) == 1 else None
-    if parent is None:
-        trace_id = new_trace_id()
-        return UnsampledSpan(LocalTrace(trace_id, f"{trace_id:032x}", RANDOM))
-    local = LocalTrace(int(parent[0], 16), parent[0], parent[2] & RANDOM)
-    if states:
-        local.state = parse_state(states) or LevelTwoState()
-    return UnsampledSpan(local)
 
 
 def _flushing(send: Send, tracing: Tracing) -> Send:

@@ -95,11 +95,10 @@ def test_longest_keys_and_values(key, value):
 
 
 @few
-@given(short_keys, short_values, st.sampled_from(list(",=") + ["A", "é", "\x00", "\x7f", "\n", "."]))
+@given(short_keys, short_values, st.sampled_from(["=", "A", "é", "\x00", "\x7f", "\n", "."]))
 def test_a_wrong_character_discards_the_whole_state(key, value, wrong):
-    if wrong not in ",":
-        assert tracestate.parse([f"good=1,{key}{wrong}x={value}"]) is None or wrong == "="
-    if wrong not in ",.A":
+    assert tracestate.parse([f"good=1,{key}{wrong}x={value}"]) is None
+    if wrong not in ".A":
         assert tracestate.parse([f"good=1,{key}={wrong}{value}x{wrong}y"]) is None
 
 

@@ -253,7 +253,8 @@ def test_spans_below_a_request(rec):
 def test_starlette_routes_and_mounts(rec):
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse
-    from starlette.routing import Mount, Route as Path
+    from starlette.routing import Mount
+    from starlette.routing import Route as Path
 
     async def endpoint(request):
         return PlainTextResponse("ok")
@@ -265,17 +266,33 @@ def test_starlette_routes_and_mounts(rec):
     assert [span.name for span in rec.spans()] == ["GET /api/items/{item_id}", "GET /", "GET"]
 
 
-def test_fastapi_routes(rec):
+def fastapi_app():
     from fastapi import FastAPI
 
     app = FastAPI()
 
     @app.get("/items/{item_id}")
     async def item(item_id: int) -> int:
-        return item_id
+        with tracing.span("business"):
+            return item_id
 
-    call(tracing.TracingMiddleware(app), path="/items/7")
+    return app
+
+
+def test_fastapi_has_one_server_span(rec):
+    call(tracing.TracingMiddleware(fastapi_app()), path="/items/7")
     assert rec.span("GET /items/{item_id}").attributes["http.response.status_code"] == 200
+    assert_trace(rec.spans(), "GET /items/{item_id} [server]\n  business")
+
+
+def test_fastapi_with_the_middleware_inside_keeps_its_own_span(rec):
+    app = fastapi_app()
+    app.add_middleware(tracing.TracingMiddleware, trace_response=True)
+    headers = [("traceparent", f"00-{TRACE}-{PARENT}-01"), ("baggage", "devenv.request=r1")]
+    sent = call(app, path="/items/7", headers=headers)
+    found = rec.span("GET /items/{item_id}")
+    assert (found.kind, found.parent_id, found.attributes["devenv.request"]) == ("server", PARENT, "r1")
+    assert dict(sent[0]["headers"])[b"traceresponse"].decode() == f"00-{TRACE}-{found.span_id}-01"
 
 
 def test_lifespan_shutdown_flushes_first(rec):

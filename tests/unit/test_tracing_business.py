@@ -45,7 +45,7 @@ def test_span_and_what_can_be_said_of_it(rec):
 
 def test_exception_through_a_span(rec):
     with pytest.raises(ZeroDivisionError), tracing.span("divide"):
-        1 / 0
+        raise ZeroDivisionError
     found = rec.span("divide")
     assert (found.status, found.attributes["error.type"]) == ("error", "ZeroDivisionError")
 
@@ -142,7 +142,7 @@ def test_queue_items_are_children_of_the_span_that_put_them(rec):
             with tracing.span("send it"):
                 pass
         assert baggage.get_baggage("k") is None
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="b"):
             async with queue.process() as item:
                 raise ValueError(item)
         await asyncio.wait_for(queue.join(), 5)
@@ -307,7 +307,7 @@ def test_client_span(rec):
     }
     assert (found.kind, found.status) == ("client", "error")
     assert headers["traceparent"].split("-")[2] == found.span_id
-    with pytest.raises(OSError), tracing.client_span("GET", "https://user/x", {}):
+    with pytest.raises(OSError, match="refused"), tracing.client_span("GET", "https://user/x", {}):
         raise OSError("refused")
     failed = rec.span("GET")
     assert (failed.status, failed.attributes["error.type"], failed.attributes["server.port"]) == (
@@ -344,7 +344,7 @@ def test_recording_restores_what_was_set_up_before():
 def test_assert_trace_shows_a_diff(rec):
     with tracing.span("a"), tracing.span("b"):
         pass
-    with pytest.raises(AssertionError, match="(?s)-  c\n.*\\+  b"):
+    with pytest.raises(AssertionError, match=r"(?s)-  c\n.*\+  b"):
         assert_trace(rec.spans(), "a\n  c")
     with pytest.raises(AssertionError, match="recorded: a, b"):
         rec.span("nothing")

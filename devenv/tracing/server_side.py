@@ -1,0 +1,178 @@
+"""What every server integration shares: decide from the headers, make the server span, finish it.
+
+Attributes follow the stable HTTP semantic conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, StatusCode
+
+from devenv.tracing.active import state
+from devenv.tracing.baggage_header import BAGGAGE_KEY, Received
+from devenv.tracing.baggage_header import parse as parse_baggage
+from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_id
+from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
+from devenv.tracing.propagation import traceparent
+from devenv.tracing.runtime import Tracing
+from devenv.tracing.traceparent import parse as parse_parent
+from devenv.tracing.traceparent import remote_context
+from devenv.tracing.tracestate import LevelTwoState
+from devenv.tracing.tracestate import parse as parse_state
+
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
+REQUEST_KEY = "devenv.request"
+
+Describe = Callable[[Any], dict[str, Any]]
+"""Makes a server span's attributes from what the server calls a request; called only for what is recorded."""
+
+
+class ServerSide:
+    """The server spans of one application.
+
+    Args:
+        tracing: What `setup` made; by default whatever is set up when a request comes.
+        trace_response: Whether to answer with `traceresponse`; by default as the settings say.
+        exclude: Paths that are not traced; by default as the settings say.
+
+    Attributes:
+        answers: Whether a `traceresponse` header is sent.
+        tracing: What is in force.
+    """
+
+    def __init__(self, tracing: Tracing | None, trace_response: bool | None, exclude: Sequence[str] | None) -> None:
+        self._given = tracing
+        self._trace_response = trace_response
+        self._exclude = exclude
+        self.tracing: Tracing | None = None
+        self._bind(tracing or state.tracing)
+
+    def refresh(self) -> None:
+        """Take over what has been set up (or shut down) since."""
+        if self._given is None and state.tracing is not self.tracing:
+            self._bind(state.tracing)
+
+    def _bind(self, tracing: Tracing | None) -> None:
+        self.tracing = tracing
+        settings = tracing.settings if tracing is not None else None
+        self._light: LightTracer | None = tracing.light if tracing is not None and tracing.cheap else None
+        propagator = tracing.propagator if tracing is not None else state.propagator
+        self._parents, self._baggage = propagator.carries_parents, propagator.carries_baggage
+        excluded = self._exclude if self._exclude is not None else settings.exclude if settings else ()
+        self._excluded = frozenset(excluded)
+        answer = self._trace_response
+        self.answers = answer if answer is not None else settings is not None and settings.trace_response
+
+    def begin(
+        self,
+        request: Any,
+        path: str,
+        method: str,
+        parents: list[str],
+        states: list[str] | None,
+        bags: list[str] | None,
+        describe: Describe,
+    ) -> tuple[Span, Context]:
+        """Decide, and start a span where the request is recorded.
+
+        Args:
+            request: What `describe` takes.
+            path: The request's path.
+            method: The request's method.
+            parents: Every `traceparent` field.
+            states: Every `tracestate` field, None for none.
+            bags: Every `baggage` field, None for none.
+            describe: Makes the attributes.
+
+        Returns:
+            The span (a recording one or not) and the context in which the request is to run.
+        """
+        if not self._parents:
+            parents = []
+        light = self._light
+        received = parse_baggage(bags) if bags and self._baggage else None
+        if path in self._excluded:
+            span: Span = _unsampled(parents, states)
+        elif light is not None and not light.provider.processors:
+            span = _decide(light, request, method, parents, states, describe)
+        else:
+            span = _start(method, parents, states, received, describe(request))
+        if received is None:
+            return span, Context({SPAN_KEY: span})
+        request_key = received.get(REQUEST_KEY)
+        if request_key is not None:
+            span.set_attribute(REQUEST_KEY, str(request_key))
+        return span, Context({SPAN_KEY: span, BAGGAGE_KEY: received})
+
+
+def finish(span: Span, method: str, route: str | None, status: int) -> None:
+    """Set what is known only at the end, and end the span; 500 and above is an error for a server."""
+    if route is not None:
+        span.update_name(f"{method if method in KNOWN_METHODS else 'HTTP'} {route}")
+        span.set_attribute("http.route", route)
+    if status:
+        span.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            if "error.type" not in (getattr(span, "attributes", None) or ()):
+                span.set_attribute("error.type", str(status))
+            span.set_status(StatusCode.ERROR)
+    span.end()
+
+
+def answer(span: Span) -> str:
+    """The value of `traceresponse` (https://w3c.github.io/trace-context/#traceresponse-header)."""
+    return traceparent(span) or ""
+
+
+def method_attributes(method: str) -> dict[str, Any]:
+    """`http.request.method`, and what it was where it is none of the known ones."""
+    if method in KNOWN_METHODS:
+        return {"http.request.method": method}
+    return {"http.request.method": "_OTHER", "http.request.method_original": method}
+
+
+def _decide(
+    light: LightTracer, request: Any, method: str, parents: list[str], states: list[str] | None, describe: Describe
+) -> Span:
+    """Decide from the header alone; a span object with attributes is made only for what is recorded."""
+    parent = parse_parent(parents[0]) if len(parents) == 1 else None
+    if parent is None:
+        trace_id = new_trace_id()
+        sampled = light.provider.decider.root(trace_id)
+        local = LocalTrace(trace_id, f"{trace_id:032x}", RANDOM | sampled)
+        parent_id = 0
+    else:
+        trace_hex, parent_id, flags = parent
+        sampled = bool(flags & SAMPLED)
+        local = LocalTrace(int(trace_hex, 16), trace_hex, flags)
+        if states:
+            local.state = parse_state(states) or LevelTwoState()
+    if not sampled:
+        return UnsampledSpan(local)
+    return light.record(method, None, SpanKind.SERVER, parent_id, parent is not None, local, describe(request))
+
+
+def _start(
+    method: str, parents: list[str], states: list[str] | None, received: Received | None, attributes: dict[str, Any]
+) -> Span:
+    """Start by the provider's own rules: another provider, a sampler that asks, processors that look on."""
+    remote = remote_context(parents, states or ())
+    values: dict[str, object] = {} if remote is None else {SPAN_KEY: NonRecordingSpan(remote)}
+    if received is not None:
+        values[BAGGAGE_KEY] = received
+    return state.open(method, Context(values), SpanKind.SERVER, attributes)
+
+
+def _unsampled(parents: list[str], states: list[str] | None) -> UnsampledSpan:
+    """Passes a trace on with the sampled flag clear."""
+    parent = parse_parent(parents[0]) if len(parents) == 1 else None
+    if parent is None:
+        trace_id = new_trace_id()
+        return UnsampledSpan(LocalTrace(trace_id, f"{trace_id:032x}", RANDOM))
+    local = LocalTrace(int(parent[0], 16), parent[0], parent[2] & RANDOM)
+    if states:
+        local.state = parse_state(states) or LevelTwoState()
+    return UnsampledSpan(local)
