@@ -1,0 +1,531 @@
+"""The real exporter against collectors that are well, slow, dead, resetting or overloaded, on loopback."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import tracemalloc
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from devenv.tracing import ConfigError, setup
+from devenv.tracing.active import state
+from devenv.tracing.configuration import resolve
+from devenv.tracing.runtime import Tracing
+from devenv.tracing.testing import decode
+
+
+@dataclass
+class Collector:
+    """Answers each POST as the next of `script` says, the last one for ever: a status, or a callable on the handler."""
+
+    script: list = field(default_factory=lambda: [200])
+    requests: list = field(default_factory=list)
+    connections: set = field(default_factory=set)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def start(self):
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                with collector.changed:
+                    step = collector.script.pop(0) if len(collector.script) > 1 else collector.script[0]
+                    collector.requests.append((dict(self.headers), body, self.path))
+                    collector.connections.add(self.client_address)
+                    collector.changed.notify_all()
+                if callable(step):
+                    step(self)
+                else:
+                    reply(self, step)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def spans(self):
+        return [span for headers, body, _ in list(self.requests) for span in decode(unpacked(headers, body))]
+
+    def wait(self, condition, timeout=10.0):
+        with self.changed:
+            assert self.changed.wait_for(condition, timeout), f"after {timeout} s: {len(self.requests)} requests"
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def unpacked(headers, body):
+    return gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body
+
+
+def reply(handler, status, headers=(), body=b""):
+    handler.send_response(status)
+    for name, value in headers:
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def reset(handler):
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.close_connection = True
+    handler.connection.close()
+
+
+@pytest.fixture
+def collector():
+    made = Collector().start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def trace_to():
+    """Builds a Tracing towards a URL, not installed; shut down at the end."""
+    made = []
+
+    def build(url, environ=None, **config):
+        batch = {"schedule_delay_ms": 50, **config.pop("batch", {})}
+        exporter = {"endpoint": f"{url}/v1/traces", **config.pop("exporter", {})}
+        settings = resolve({"service_name": "s", "batch": batch, "exporter": exporter, **config}, environ=environ or {})
+        made.append(Tracing(settings))
+        return made[-1]
+
+    yield build
+    for tracing in made:
+        tracing.shutdown(0.2)
+
+
+def emit(tracing, count, name="s"):
+    tracer = tracing.tracer("t")
+    for number in range(count):
+        tracer.start_span(name, attributes={"n": number}).end()
+
+
+def dead_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("provider", ["light", "sdk"])
+def test_spans_arrive_by_the_schedule_over_one_connection(collector, trace_to, provider):
+    tracing = trace_to(collector.url, provider=provider, exporter={"headers": {"x-key": "v"}})
+    for _ in range(3):
+        emit(tracing, 5)
+        before = len(collector.requests)
+        collector.wait(lambda before=before: len(collector.requests) > before)
+    assert tracing.force_flush(5)
+    spans = collector.spans()
+    assert len(spans) == 15
+    assert spans[0].resource["service.name"] == "s"
+    headers, _, path = collector.requests[0]
+    assert (headers["Content-Type"], headers["x-key"], path) == ("application/x-protobuf", "v", "/v1/traces")
+    assert len(collector.connections) == 1
+    stats = tracing.stats()
+    assert (stats.exported, stats.dropped, stats.failed, stats.queued) == (15, 0, 0, 0)
+    assert stats.batches == len(collector.requests)
+
+
+def test_gzip(collector, trace_to):
+    tracing = trace_to(collector.url, exporter={"compression": "gzip"})
+    emit(tracing, 10)
+    assert tracing.force_flush(5)
+    assert len(collector.spans()) == 10
+    assert collector.requests[0][0]["Content-Encoding"] == "gzip"
+
+
+def test_batches_under_load_hold_at_least_100_spans(collector, trace_to):
+    tracing = trace_to(collector.url, batch={"max_export_batch_size": 128, "schedule_delay_ms": 60_000})
+    for _ in range(10):
+        emit(tracing, 128)
+        collector.wait(lambda: True)
+        deadline = time.monotonic() + 5
+        while tracing.stats().queued > 128 and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert tracing.force_flush(5)
+    sizes = [len(decode(body)) for _, body, _ in collector.requests]
+    assert sum(sizes) == 1280
+    assert sorted(sizes)[1:] == [128] * (len(sizes) - 1)
+    assert min(sizes) >= 100
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_overload_is_retried_and_nothing_is_lost(collector, trace_to, status):
+    collector.script = [lambda handler: reply(handler, status, [("Retry-After", "0")]), status, 200]
+    tracing = trace_to(collector.url)
+    emit(tracing, 7)
+    assert tracing.force_flush(5)
+    assert len(collector.requests) == 3
+    assert len({body for _, body, _ in collector.requests}) == 1
+    assert (tracing.stats().exported, tracing.stats().failed) == (7, 0)
+
+
+def test_retry_after_is_honoured_within_the_export_timeout(collector, trace_to):
+    collector.script = [lambda handler: reply(handler, 503, [("Retry-After", "1")]), 200]
+    tracing = trace_to(collector.url)
+    started = time.monotonic()
+    emit(tracing, 1)
+    assert tracing.force_flush(5)
+    assert time.monotonic() - started >= 1.0
+    collector.script = [lambda handler: reply(handler, 503, [("Retry-After", "3600")])]
+    emit(tracing, 1)
+    started = time.monotonic()
+    assert not tracing.force_flush(5)
+    assert time.monotonic() - started < 2
+    assert (tracing.stats().exported, tracing.stats().failed) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413, 500])
+def test_what_will_not_get_better_is_counted_at_once(collector, trace_to, status, caplog):
+    collector.script = [status]
+    tracing = trace_to(collector.url)
+    emit(tracing, 3)
+    assert not tracing.force_flush(5)
+    assert len(collector.requests) == 1
+    assert (tracing.stats().exported, tracing.stats().failed, tracing.stats().batches) == (0, 3, 0)
+    assert f"HTTP {status}" in caplog.text
+    assert tracing.settings.endpoint in caplog.text
+
+
+def test_partial_success_is_counted(collector, trace_to):
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    answer = ExportTraceServiceResponse()
+    answer.partial_success.rejected_spans = 2
+    answer.partial_success.error_message = "too old"
+    collector.script = [lambda handler: reply(handler, 200, body=answer.SerializeToString())]
+    tracing = trace_to(collector.url)
+    emit(tracing, 5)
+    assert not tracing.force_flush(5)
+    assert (tracing.stats().exported, tracing.stats().failed) == (3, 2)
+
+
+def test_an_answer_that_is_not_otlp_is_taken_by_its_status(collector, trace_to):
+    collector.script = [lambda handler: reply(handler, 200, body=b"<html>\xff\xff ok")]
+    tracing = trace_to(collector.url)
+    emit(tracing, 5)
+    assert tracing.force_flush(5)
+    assert tracing.stats().exported == 5
+
+
+def test_resets_are_retried_on_a_new_connection(collector, trace_to):
+    collector.script = [reset, reset, reset, 200]
+    tracing = trace_to(collector.url)
+    emit(tracing, 4)
+    assert tracing.force_flush(10)
+    assert (tracing.stats().exported, tracing.stats().failed) == (4, 0)
+
+
+def test_a_kept_connection_that_the_collector_closed_costs_nothing(collector, trace_to):
+    def last(handler):
+        handler.close_connection = True
+        reply(handler, 200)
+
+    collector.script = [last]
+    tracing = trace_to(collector.url)
+    for _ in range(3):
+        emit(tracing, 2)
+        assert tracing.force_flush(5)
+    assert (tracing.stats().exported, len(collector.requests)) == (6, 3)
+
+
+def ending_takes_us(tracing, count=20_000):
+    tracer = tracing.tracer("t")
+    slowest = 0.0
+    started = time.perf_counter()
+    for _ in range(count):
+        before = time.perf_counter()
+        tracer.start_span("s", attributes={"a": 1}).end()
+        slowest = max(slowest, time.perf_counter() - before)
+    return (time.perf_counter() - started) / count * 1e6, slowest
+
+
+@pytest.mark.parametrize("kind", ["dead", "black hole", "slow", "resetting", 429, 503])
+def test_a_bad_collector_slows_no_span_and_memory_stays_bounded(collector, trace_to, kind):
+    stop = threading.Event()
+    url = collector.url
+    hole = None
+    if kind == "dead":
+        url = dead_port()
+    elif kind == "black hole":
+        hole = socket.create_server(("127.0.0.1", 0), backlog=1)  # accepts in the kernel, never answers
+        url = f"http://127.0.0.1:{hole.getsockname()[1]}"
+    else:
+        collector.script = [{"slow": lambda handler: stop.wait(20), "resetting": reset}.get(kind, kind)]
+    tracing = trace_to(url, batch={"max_queue_size": 1000, "export_timeout_ms": 60_000})
+    ending_takes_us(tracing, 3000)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    per_span_us, slowest_s = ending_takes_us(tracing)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    stats = tracing.stats()
+    started = time.monotonic()
+    tracing.shutdown(0.5)
+    assert time.monotonic() - started < 2
+    stop.set()
+    if hole is not None:
+        hole.close()
+    assert per_span_us < 1000
+    assert slowest_s < 0.25
+    assert grown < 1000 * 2048
+    assert stats.exported == 0
+    assert stats.dropped > 20_000
+    assert stats.dropped + stats.queued + stats.failed == 23_000
+
+
+def test_recovery_after_the_collector_was_dead(trace_to):
+    late = Collector()
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    tracing = trace_to(f"http://127.0.0.1:{port}")
+    emit(tracing, 3, "early")
+    deadline = time.monotonic() + 5
+    while tracing.stats().queued == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    original = ThreadingHTTPServer.__init__
+    try:
+        ThreadingHTTPServer.__init__ = lambda self, _address, handler: original(self, ("127.0.0.1", port), handler)
+        late.start()
+    finally:
+        ThreadingHTTPServer.__init__ = original
+    assert tracing.force_flush(10)
+    assert [span.name for span in late.spans()] == ["early"] * 3
+    late.stop()
+
+
+def test_a_wrong_header_does_not_kill_the_thread(collector, trace_to, caplog):
+    tracing = trace_to(collector.url, exporter={"headers": {"bad": "a\nb"}})
+    emit(tracing, 2)
+    assert not tracing.force_flush(5)
+    emit(tracing, 2)
+    assert not tracing.force_flush(5)
+    assert tracing.stats().failed == 4
+    assert "export failed" in caplog.text
+
+
+def test_a_span_that_cannot_be_encoded_costs_no_other(collector, trace_to):
+    tracing = trace_to(collector.url)
+    emit(tracing, 1)
+    bad = tracing.tracer("t").start_span("bad")
+    bad.start_time = "not a time"
+    bad.end()
+    assert not tracing.force_flush(5)
+    assert [span.name for span in collector.spans()] == ["s"]
+    assert (tracing.stats().exported, tracing.stats().failed) == (1, 1)
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+def run(code, environ, *, wait=True):
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True
+    )
+    if wait:
+        out, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+        return out
+    return process
+
+
+def test_a_process_that_ends_delivers_first(collector):
+    code = """
+        from devenv import tracing
+        tracing.setup(service_name="short")
+        with tracing.span("only"):
+            pass
+    """
+    run(code, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
+    (span,) = collector.spans()
+    assert (span.name, span.resource["service.name"]) == ("only", "short")
+
+
+def test_a_process_ends_in_time_without_a_collector():
+    code = """
+        from devenv import tracing
+        tracing.setup(service_name="short")
+        with tracing.span("only"):
+            pass
+    """
+    started = time.monotonic()
+    run(code, {"OTEL_EXPORTER_OTLP_ENDPOINT": dead_port()})
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("provider", ["light", "sdk"])
+def test_forked_children_export_as_instances_of_their_own(collector, provider):
+    code = """
+        import os
+        from devenv import tracing
+        active = tracing.setup(service_name="pre-fork")
+        with tracing.span("parent before"):
+            pass
+        for number in range(2):
+            pid = os.fork()
+            if pid == 0:
+                with tracing.span(f"child {number}"):
+                    pass
+                ok = active.force_flush(10) and active.stats().exported == 1
+                os._exit(0 if ok else 1)
+            assert os.waitpid(pid, 0)[1] == 0
+        with tracing.span("parent after"):
+            pass
+    """
+    run(code, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "DEVENV_TRACING_PROVIDER": provider})
+    spans = {span.name: span for span in collector.spans()}
+    assert sorted(spans) == ["child 0", "child 1", "parent after", "parent before"]
+    assert len(collector.spans()) == 4
+    instances = {name: span.resource["service.instance.id"] for name, span in spans.items()}
+    assert len(set(instances.values())) == 3
+    assert instances["parent before"] == instances["parent after"]
+    assert len({span.resource["process.pid"] for span in spans.values()}) == 3
+
+
+def test_a_configured_instance_is_told_apart_in_workers(collector):
+    code = """
+        import os
+        from devenv import tracing
+        active = tracing.setup(service_name="s")
+        if os.fork() == 0:
+            with tracing.span("child"):
+                pass
+            active.force_flush(10)
+            os._exit(0)
+        os.wait()
+        with tracing.span("parent"):
+            pass
+    """
+    run(code, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=web-1"})
+    instances = {span.name: span.resource["service.instance.id"] for span in collector.spans()}
+    assert instances["parent"] == "web-1"
+    assert instances["child"].startswith("web-1-")
+
+
+APP = """
+from devenv import tracing
+
+tracing.setup(service_name="web")
+
+async def handler(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    with tracing.span("business"):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+app = tracing.TracingMiddleware(handler)
+"""
+
+
+def ask(port, count):
+    import http.client
+
+    answered = 0
+    deadline = time.monotonic() + 20
+    while answered < count and time.monotonic() < deadline:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/x")
+            answered += connection.getresponse().status == 200
+            connection.close()
+        except OSError:
+            time.sleep(0.05)
+    return answered
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_worker_of_a_server_exports_and_sigterm_loses_nothing(collector, tmp_path, workers):
+    (tmp_path / "webapp.py").write_text(APP)
+    port = int(dead_port().rpartition(":")[2])
+    environ = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "60000"}
+    command = [sys.executable, "-m", "uvicorn", "webapp:app", "--port", str(port), "--log-level", "warning"]
+    process = subprocess.Popen([*command, "--workers", str(workers)], env=environ, cwd=tmp_path)
+    try:
+        sent = ask(port, 60)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    spans = collector.spans()
+    assert sent == 60
+    assert len([span for span in spans if span.name == "business"]) == 60
+    assert len({span.resource["service.instance.id"] for span in spans}) == workers
+
+
+# --- setup ------------------------------------------------------------------------------------------------------------
+
+
+def test_setup_is_idempotent_until_shutdown_and_installs_the_globals(collector, tmp_path):
+    from opentelemetry import propagate, trace
+
+    assert state.tracing is None
+    config = tmp_path / "config.yaml"
+    config.write_text(f"tracing:\n  service_name: mine\n  exporter: {{endpoint: '{collector.url}/v1/traces'}}\n")
+    first = setup(config, environ={})
+    try:
+        assert setup(service_name="other") is first
+        assert trace.get_tracer_provider() is first.provider
+        assert propagate.get_global_textmap() is first.propagator
+        with trace.get_tracer("third.party").start_as_current_span("theirs"):
+            headers: dict[str, str] = {}
+            propagate.inject(headers)
+        assert "traceparent" in headers
+    finally:
+        assert first.shutdown(5)
+    assert [span.scope for span in collector.spans()] == ["third.party"]
+    second = setup({"service_name": "second"}, environ={"OTEL_TRACES_EXPORTER": "none"})
+    try:
+        assert second is not first
+        assert trace.get_tracer_provider() is second.provider
+    finally:
+        second.shutdown(1)
+
+
+def test_wrong_config_sets_nothing_up(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("tracing:\n  sampler: {ratio: 2}\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml:2:20"):
+        setup(config, environ={})
+    assert state.tracing is None
+
+
+def test_console_exporter(capsys):
+    tracing = Tracing(resolve({"exporter": {"type": "console"}, "service_name": "s"}, environ={}))
+    emit(tracing, 2)
+    assert tracing.shutdown(5)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert '"name":"s"' in lines[0]
