@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -101,6 +101,20 @@ def test_an_unsampled_context_is_passed_on_as_such(edge: Edge) -> None:
     assert (version, trace, int(flags, 16) & 1) == ("00", "2" * 32, 0)
 
 
+def test_without_tracing_the_gateway_works_and_passes_a_context_on(edge: Edge, tmp_path: Path) -> None:
+    sample = SampleProcesses(edge.receiver.endpoint, tmp_path)
+    try:
+        sample.start("gateway", AUTH_URL=edge.stub.url, OTEL_SDK_DISABLED="true")
+        url = sample.url("gateway", "/api/auth/echo")
+        assert "traceparent" not in sent_on(httpx.get(url))
+        passed_on = sent_on(httpx.get(url, headers={"traceparent": f"00-{'5' * 32}-{PARENT}-01"}))
+        assert [value.split("-")[1] for value in passed_on["traceparent"]] == ["5" * 32]
+        assert sample.stop("gateway") == 0
+    finally:
+        sample.kill_all()
+    assert not edge.receiver.trace("5" * 32)
+
+
 def test_what_belongs_to_one_connection_stays_there(edge: Edge) -> None:
     headers = {"connection": "keep-alive, x-private", "x-private": "1", "te": "trailers", "x-kept": "1"}
     answer = edge.client.get("/api/auth/echo", headers={**headers, "x-account-id": "1", "x-forwarded-for": "6.6.6.6"})
@@ -173,11 +187,7 @@ def test_a_caller_who_leaves_in_the_middle_of_a_body_does_no_harm(edge: Edge) ->
         connection.sendall(
             b"POST /api/auth/echo HTTP/1.1\r\nhost: x\r\nx-request-id: leaver\r\ncontent-length: 99\r\n\r\nx"
         )
-    deadline = time.monotonic() + 10
-    while '"leaver"' not in edge.sample.log("gateway") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    lines = [line for line in edge.sample.log("gateway").splitlines() if '"leaver"' in line]
-    assert lines
+    lines = edge.sample.lines_with("gateway", '"leaver"')
     assert not [line for line in lines if "exception" in line]
     assert edge.client.get("/api/auth/echo").status_code == 200
 

@@ -198,6 +198,5 @@ def test_every_log_line_of_a_request_names_its_trace(running: Running) -> None:
     sample, _ = running
     answer = httpx.get(sample.url("gateway", "/api/profile"), headers={**KEY, "x-request-id": "logged"})
     for service in sample.ports:
-        lines = [line for line in sample.log(service).splitlines() if '"logged"' in line]
-        assert lines, service
+        lines = sample.lines_with(service, '"logged"')
         assert all(f'"trace_id": "{trace_of(answer)}"' in line for line in lines)

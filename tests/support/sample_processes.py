@@ -45,6 +45,18 @@ class SampleProcesses:
     def log(self, service: str) -> str:
         return (self.directory / f"{service}.log").read_text()
 
+    def lines_with(self, service: str, text: str) -> list[str]:
+        """The lines of a service's log that have a text, once there are any.
+
+        Raises:
+            AssertionError: there were none within 10 s.
+        """
+        deadline = time.monotonic() + 10
+        while not (found := [line for line in self.log(service).splitlines() if text in line]):
+            assert time.monotonic() < deadline, f"{service} did not log {text}:\n{self.log(service)}"
+            time.sleep(0.02)
+        return found
+
     def start(self, *services: str, command: list[str] | None = None, cwd: Path = SAMPLE, **extra: str) -> None:
         """Start services and wait until each is ready.
 

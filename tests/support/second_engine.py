@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 
 import docker
 
+from devenv.engine.docker import DockerEngine
+from devenv.engine.docker.address import find_address
+
 if TYPE_CHECKING:
     from docker import DockerClient
 
@@ -50,7 +53,12 @@ class SecondEngine:
                 raise AssertionError(f"dockerd does not answer:\n{(self.folder / 'log').read_text()[-2000:]}")
             self._pause()
 
+    def connect(self) -> DockerEngine:
+        """The engine as devenv sees it; to be closed by the caller."""
+        return DockerEngine(find_address({"DOCKER_HOST": self.address}))
+
     def client(self) -> DockerClient:
+        """The engine by the SDK alone, for what tests look at without devenv."""
         return docker.DockerClient(self.address, timeout=30)
 
     def kill(self) -> None:

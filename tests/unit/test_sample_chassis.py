@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import logging
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from chassis.bodies import text_field
 from chassis.config import Config, ConfigMistake
-from chassis.logs import REQUEST_ID, JsonLine
+from chassis.logs import REQUEST_ID, JsonLines
 from chassis.passwords import hash_password, verify_password
 from chassis.problems import Problem
 from chassis.upstream import upstream_urls
@@ -64,19 +66,49 @@ def test_an_upstream_that_is_no_http_url_is_refused(url: str, tmp_path: Path) ->
         upstream_urls(config(f"upstreams: {{user: '{url}'}}", tmp_path))
 
 
+def record(level: int = logging.INFO, error: BaseException | None = None) -> logging.LogRecord:
+    return logging.LogRecord("x", level, "", 0, "two\n%s", ("lines",), (type(error), error, None) if error else None)
+
+
 def test_a_log_line_is_one_json_object_with_the_request() -> None:
-    record = logging.LogRecord("x", logging.INFO, "", 0, "two\n%s", ("lines",), None)
-    record.fields = {"path": "/"}
+    stream = io.StringIO()
+    said = record()
+    said.fields = {"path": "/"}
     token = REQUEST_ID.set("r1")
     try:
-        text = JsonLine("auth").format(record)
+        JsonLines("auth", stream).handle(said)
     finally:
         REQUEST_ID.reset(token)
-    line = json.loads(text)
-    assert "\n" not in text
+    assert stream.getvalue().count("\n") == 1
+    line = json.loads(stream.getvalue())
     assert line["message"] == "two\nlines"
     assert (line["service"], line["level"], line["path"], line["request_id"]) == ("auth", "info", "/", "r1")
     assert "trace_id" not in line
+
+
+async def test_lines_wait_for_company_unless_one_is_a_warning() -> None:
+    stream = io.StringIO()
+    lines = JsonLines("auth", stream)
+    lines.request({"path": "/1"})
+    lines.handle(record())
+    assert not stream.getvalue()
+    lines.handle(record(logging.ERROR, ValueError("broken")))
+    written = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["level"] for line in written] == ["info", "info", "error"]
+    assert "ValueError: broken" in written[2]["exception"]
+
+
+async def test_what_waits_is_written_soon() -> None:
+    written = asyncio.Event()
+
+    class Stream(io.StringIO):
+        def flush(self) -> None:
+            written.set()
+
+    stream = Stream()
+    JsonLines("auth", stream).request({"path": "/1"})
+    await asyncio.wait_for(written.wait(), 5)
+    assert json.loads(stream.getvalue())["path"] == "/1"
 
 
 def test_a_password_matches_its_own_hash_only() -> None:

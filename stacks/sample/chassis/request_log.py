@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from time import perf_counter
@@ -10,12 +9,10 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.health import PATHS
-from chassis.logs import REQUEST_ID
+from chassis.logs import REQUEST_ID, log_request
 
 HEADER = b"x-request-id"
 _ACCEPTED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-
-log = logging.getLogger("access")
 
 
 class RequestLog:
@@ -49,7 +46,7 @@ class RequestLog:
         finally:
             elapsed_ms = round((perf_counter() - started) * 1000, 2)
             fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": elapsed_ms}
-            log.info("request", extra={"fields": fields})
+            log_request(fields)
 
 
 def _request_id(scope: Scope) -> str:

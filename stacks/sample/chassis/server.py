@@ -41,7 +41,7 @@ def application(routes: list[BaseRoute], resources: Resources) -> ASGIApp:
             yield
             app.state.ready = False
 
-    app = Starlette(routes=[*health.ROUTES, *routes], exception_handlers=problems.HANDLERS, lifespan=lifespan)
+    app = Starlette(routes=[*routes, *health.ROUTES], exception_handlers=problems.HANDLERS, lifespan=lifespan)
     return RequestLog(app)
 
 
