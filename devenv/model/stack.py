@@ -21,13 +21,23 @@ Protocol = Literal["tcp", "udp", "sctp"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """A published port; ``host`` ``None``: the engine chooses; ``address`` ``None``: the file names none."""
+    """A published port; ``host`` ``None``: the engine chooses; ``address`` ``None``: the file names none.
+
+    Attributes:
+        host_last: last port of a range of which the engine takes a free one, ``host`` being the first;
+            ``None``: exactly ``host``.
+        app_protocol: protocol above the transport (``http``), for URLs.
+        mode: ``host`` publishes on the instance's own node of a cluster, ``ingress`` on all of them.
+    """
 
     container: int
     host: int | None = None
     address: str | None = None
     protocol: Protocol = "tcp"
     name: str | None = None
+    host_last: int | None = None
+    app_protocol: str | None = None
+    mode: Literal["ingress", "host"] = "ingress"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

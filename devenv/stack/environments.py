@@ -1,0 +1,79 @@
+"""Environment of a service: ``env_file`` below ``environment``, with what the shell has for names without a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from devenv.errors import StackFileError
+from devenv.stack.context import Context
+from devenv.stack.cursor import Cursor, Fields
+from devenv.stack.dotenv import read_dotenv
+from devenv.stack.interpolation import Variable
+from devenv.stack.nodes import is_null
+from devenv.stack.problems import as_problem
+
+
+def read_environment(service: Fields, context: Context) -> dict[str, str]:
+    """The complete environment; a name without a value that the shell lacks is left out."""
+    own = _own(service, context)
+    environment: dict[str, str] = {}
+    given = {name: Variable(value, "environment of the service") for name, value in own.items() if value is not None}
+    for index, item in enumerate(service.items("env_file")):
+        values = _env_file(item, context, given)
+        environment.update({name: variable.value for name, variable in values.items()})
+        for name, variable in values.items():
+            context.origins[f"{service.cursor.key}.environment.{name}"] = f"{variable.origin} (env_file[{index}])"
+    for name, value in own.items():
+        context.origins.pop(f"{service.cursor.key}.environment.{name}", None)
+        if value is None:
+            environment.pop(name, None)
+        else:
+            environment[name] = value
+    return environment
+
+
+def _own(service: Fields, context: Context) -> dict[str, str | None]:
+    """``environment`` with values from the shell for names without one; ``None`` where it has none either."""
+    values: dict[str, str | None] = {}
+    for name, member in service.each("environment").items():
+        if not name or "=" in name:
+            member.error(f"{name!r} cannot be the name of a variable", found=name)
+        elif is_null(member.node):
+            found = context.lookup(name)
+            values[name] = found.value if found else None
+        else:
+            values[name] = member.text()
+    return values
+
+
+def resolve_pairs(members: Mapping[str, Cursor], context: Context) -> dict[str, str]:
+    """Pairs such as build arguments: a name without a value takes the shell's, or is left out."""
+    values: dict[str, str] = {}
+    for name, member in members.items():
+        found = context.lookup(name) if is_null(member.node) else None
+        text = found.value if found else None if is_null(member.node) else member.text()
+        if text is not None:
+            values[name] = text
+    return values
+
+
+def _env_file(item: Cursor, context: Context, given: Mapping[str, Variable]) -> dict[str, Variable]:
+    fields = item.fields(("path", "required", "format"))
+    required = fields.flag("required", default=True)
+    raw = fields.choice("format", ("raw",)) == "raw"
+    member = fields.required("path") if fields.members else None
+    text = member.text() if member else None
+    if member is None or text is None:
+        return {}
+    path: Path = context.path(text)
+    if not required and not path.exists():
+        return {}
+    try:
+        return read_dotenv(path, lambda name: context.lookup(name) or given.get(name), context.problems, raw=raw)
+    except StackFileError as error:
+        member.error(
+            f"env_file {text}: {as_problem(error).message}",
+            hint="write `required: false` beside its path if it may be missing",
+        )
+        return {}

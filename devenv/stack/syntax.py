@@ -1,0 +1,44 @@
+"""What a YAML scanner's complaint means to the person who wrote the file."""
+
+from __future__ import annotations
+
+import yaml
+
+from devenv.errors import Location, StackFileError
+
+_INDENTATION = "indent with spaces, and align the keys of one mapping in one column"
+_MEANINGS = (
+    ("mapping values are not allowed", "bad indentation, or a second ': ' in the line", "quote values that hold ': '"),
+    ("did not find expected key", "bad indentation, or a value that goes on after its end", _INDENTATION),
+    ("did not find expected '-' indicator", "bad indentation in a list", _INDENTATION),
+    ("expected <block end>", "bad indentation, or a value that goes on after its end", _INDENTATION),
+    ("could not find expected ':'", "a key without ':'", "write `key: value`"),
+    ("did not find expected ',' or", "a [list] or {mapping} in brackets is not closed", "close it, or add a comma"),
+    ("expected ',' or", "a [list] or {mapping} in brackets is not closed", "close it, or add a comma"),
+    ("unexpected end of stream", "a quoted text is not closed", "close the quotes"),
+    ("document start", "text where the document should be over", _INDENTATION),
+    ("alphabetic or numeric character", "an anchor or alias without a name", "quote text that starts with & or *"),
+    ("unknown escape character", "an unknown escape sequence in double quotes", r"double the backslash: \\"),
+    ("undefined tag handle", "an undefined tag handle", "quote text that starts with !"),
+    ("that cannot start any token", "a character that cannot start a value", "quote the value"),
+)
+
+
+def syntax_error(error: yaml.YAMLError, text: str, file: str) -> StackFileError:
+    """The error for text that is not YAML, at the place of the parser's complaint."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:
+        return StackFileError(f"not YAML: {error}", location=Location(file))
+    lines = text.split("\n")
+    opening = getattr(error, "context_mark", None)
+    if opening is not None and not any(lines[mark.line :]):
+        mark = opening  # it never ended: where it began says more than the end of the file
+    place = Location(file, mark.line + 1, mark.column + 1)
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    complaint = str(getattr(error, "problem", None) or error)
+    if "\t" in line[: mark.column + 1] and not line[: mark.column].strip():
+        return StackFileError("a tab in the indentation", location=place, expected="spaces", hint=_INDENTATION)
+    for words, meaning, hint in _MEANINGS:
+        if words in complaint:
+            return StackFileError(f"not YAML: {meaning}", location=place, found=line.strip()[:60], hint=hint)
+    return StackFileError(f"not YAML: {complaint}", location=place, found=line.strip()[:60])
