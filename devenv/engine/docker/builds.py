@@ -1,0 +1,182 @@
+"""Builds images: by the engine's classic builder through the SDK, or by ``docker buildx`` for what needs BuildKit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from devenv.engine.docker.client import Connection
+from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
+from devenv.engine.docker.translation import NO_SPACE
+from devenv.engine.protocol import Progress, ProgressSink
+from devenv.errors import BuildFailed, DevenvError, DiskFull, EngineRefused
+from devenv.model.stack import Build
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+TAIL_LINES = 20
+"""Lines of output that a failed build's error carries."""
+
+
+class Builds:
+    """Builds for one engine."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> None:
+        """Build and tag an image.
+
+        Raises:
+            BuildFailed: with the last lines of output, or with what needs a builder that is not there.
+            DiskFull: no space for it.
+        """
+        dockerfile = await asyncio.to_thread(read_dockerfile, build)
+        needs = (*dockerfile.buildkit_needs, *(["additional_contexts"] if build.additional_contexts else []))
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+        def tell(line: str) -> None:
+            tail.append(line)
+            progress(Progress(text=line))
+
+        if needs or len(build.platforms) > 1:
+            await self._by_buildx(build, dockerfile, needs, tag=tag, labels=labels, tell=tell, tail=tail)
+        else:
+            await self._by_engine(build, dockerfile, tag=tag, labels=labels, tell=tell, tail=tail)
+        await self._tag_more(build, tag)
+
+    async def _by_engine(
+        self, build: Build, dockerfile: Dockerfile, *, tag: str, labels: Mapping[str, str], tell: Any, tail: deque[str]
+    ) -> None:
+        def open_(client: APIClient) -> Iterator[Mapping[str, Any]]:
+            with pack_context(build, dockerfile) as context:
+                yield from client.build(
+                    fileobj=context,
+                    custom_context=True,
+                    dockerfile=dockerfile.name,
+                    tag=tag,
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
+                    pull=build.pull,
+                    nocache=build.no_cache,
+                    buildargs=dict(build.args),
+                    target=build.target,
+                    network_mode=build.network,
+                    labels={**build.labels, **labels},
+                    cache_from=list(build.cache_from) or None,
+                    extra_hosts=dict(build.extra_hosts) or None,
+                    shmsize=build.shm_size,
+                    platform=build.platforms[0] if build.platforms else None,
+                )
+
+        steps = self._connection.stream(open_, doing=f"building {tag}")
+        try:
+            async for step in steps:
+                if "error" in step:
+                    raise _failure(tag, str(step["error"]), tail)
+                for line in str(step.get("stream", step.get("status", ""))).splitlines():
+                    if line.strip():
+                        tell(line.rstrip())
+        except EngineRefused as error:
+            raise _failure(tag, error.message, tail) from error
+        finally:
+            await steps.aclose()
+
+    async def _by_buildx(
+        self,
+        build: Build,
+        dockerfile: Dockerfile,
+        needs: tuple[str, ...],
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        tell: Any,
+        tail: deque[str],
+    ) -> None:
+        reason = ", ".join(needs) or "several platforms"
+        if not await _has_buildx():
+            raise BuildFailed(
+                f"{tag}: {reason} needs BuildKit, and the plugin docker buildx is not installed",
+                hint="install docker-buildx-plugin, or write the Dockerfile without it",
+                details={"needs": list(needs), "tag": tag},
+            )
+        command = buildx_command(build, dockerfile, tag=tag, labels=labels)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "DOCKER_HOST": self._connection.address.url},
+        )
+        assert process.stdin is not None  # noqa: S101 - asked for above
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        try:
+            if not dockerfile.inside:
+                process.stdin.write(dockerfile.text.encode())
+            process.stdin.close()
+            async for line in process.stdout:
+                tell(line.decode(errors="replace").rstrip())
+            code = await process.wait()
+        except BaseException:
+            if process.returncode is None:
+                process.terminate()
+            raise
+        if code != 0:
+            raise _failure(tag, tail[-1] if tail else f"docker buildx ended with {code}", tail)
+
+    async def _tag_more(self, build: Build, tag: str) -> None:
+        from docker.utils import parse_repository_tag
+
+        for further in build.tags:
+            repository, name = parse_repository_tag(further)
+            await self._connection.call(
+                lambda client, r=repository, n=name: client.tag(tag, r, n or "latest"),  # type: ignore[misc]  # mypy infers no type for a lambda's default
+                doing=f"tagging {further}",
+            )
+
+
+def buildx_command(build: Build, dockerfile: Dockerfile, *, tag: str, labels: Mapping[str, str]) -> list[str]:
+    """The command line that builds ``build`` with BuildKit; a Dockerfile outside the context goes to its stdin."""
+    command = ["docker", "buildx", "build", "--load", "--progress=plain", "--tag", tag]
+    command += ["--file", str(build.context / dockerfile.name) if dockerfile.inside else "-"]
+    pairs = {
+        "--build-arg": build.args,
+        "--label": {**build.labels, **labels},
+        "--build-context": build.additional_contexts,
+    }
+    command += [part for option, values in pairs.items() for k, v in values.items() for part in (option, f"{k}={v}")]
+    command += [part for host, ip in build.extra_hosts.items() for part in ("--add-host", f"{host}:{ip}")]
+    command += [part for source in build.cache_from for part in ("--cache-from", source)]
+    options = {
+        "--target": build.target,
+        "--network": build.network,
+        "--shm-size": build.shm_size,
+        "--platform": ",".join(build.platforms) or None,
+    }
+    command += [part for option, value in options.items() if value is not None for part in (option, str(value))]
+    command += ["--pull"] if build.pull else []
+    command += ["--no-cache"] if build.no_cache else []
+    return [*command, str(build.context)]
+
+
+async def _has_buildx() -> bool:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "docker", "buildx", "version", stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        return False
+    return await process.wait() == 0
+
+
+def _failure(tag: str, message: str, tail: deque[str]) -> DevenvError:
+    text = " ".join(message.split())
+    details = {"tag": tag, "answer": text, "output": list(tail)}
+    if NO_SPACE in text.lower():
+        return DiskFull(f"building {tag}: {text}", hint="free space with `docker system prune`", details=details)
+    return BuildFailed(f"building {tag} failed: {text}", hint="the last lines of output say where", details=details)

@@ -1,0 +1,88 @@
+"""What a Dockerfile needs of its builder, and the context that goes with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from devenv.errors import BuildFailed
+from devenv.model.stack import Build
+
+INLINE_NAME = ".dockerfile.devenv"
+"""Name in the context of a Dockerfile that stands elsewhere: in the stack file, or outside the context."""
+
+# Instructions that only BuildKit knows: https://docs.docker.com/reference/dockerfile/
+_BUILDKIT = tuple(
+    (re.compile(pattern, re.IGNORECASE), words)
+    for pattern, words in (
+        (r"^\s*(?:ONBUILD\s+)?RUN\s+(?:--\S+\s+)*--(mount|network|security|device)=", "RUN --{0}"),
+        (r"^\s*(?:ONBUILD\s+)?(COPY|ADD)\s+(?:--\S+\s+)*--(link|chmod|parents|exclude|checksum)\b", "{0} --{1}"),
+        (r"^\s*(?:ONBUILD\s+)?(RUN|COPY|ADD)\s[^#]*<<-?\s*[\"']?[A-Za-z_]\w*", "a heredoc in {0}"),
+        (r"^\s*#\s*syntax\s*=\s*docker/dockerfile:\S*labs", "a labs syntax"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """A Dockerfile's text, and its name in the context."""
+
+    name: str
+    text: str
+    inside: bool
+
+    @property
+    def buildkit_needs(self) -> tuple[str, ...]:
+        """What in it only BuildKit can do, in its own words; empty where the classic builder will do."""
+        found = []
+        for line in self.text.splitlines():
+            for pattern, words in _BUILDKIT:
+                if match := pattern.search(line):
+                    found.append(
+                        words.format(*(group.upper() if group.isupper() else group for group in match.groups()))
+                    )
+        return tuple(dict.fromkeys(found))
+
+
+def read_dockerfile(build: Build) -> Dockerfile:
+    """The Dockerfile of ``build``.
+
+    Raises:
+        BuildFailed: the context or the Dockerfile is not there.
+    """
+    if not build.context.is_dir():
+        raise BuildFailed(f"the build context {build.context} is no directory", details={"context": str(build.context)})
+    if build.dockerfile_inline is not None:
+        return Dockerfile(INLINE_NAME, build.dockerfile_inline, inside=False)
+    path = Path(build.dockerfile)
+    path = path if path.is_absolute() else build.context / path
+    try:
+        text = path.read_text(errors="replace")
+    except OSError as error:
+        raise BuildFailed(f"the Dockerfile {path} cannot be read: {error.strerror}") from error
+    resolved, context = path.resolve(), build.context.resolve()
+    if resolved.is_relative_to(context):
+        return Dockerfile(str(resolved.relative_to(context)), text, inside=True)
+    return Dockerfile(INLINE_NAME, text, inside=False)
+
+
+def pack_context(build: Build, dockerfile: Dockerfile) -> IO[bytes]:
+    """The context as a tar file that is gone once closed; ``.dockerignore`` is respected.
+
+    Raises:
+        BuildFailed: a file of the context cannot be read.
+    """
+    from docker.utils.build import tar
+
+    ignore = build.context / ".dockerignore"
+    patterns = []
+    if ignore.exists():
+        lines = (line.strip() for line in ignore.read_text(errors="replace").splitlines())
+        patterns = [line for line in lines if line and not line.startswith("#")]
+    extra = (dockerfile.name, None if dockerfile.inside else dockerfile.text)
+    try:
+        return cast("IO[bytes]", tar(build.context, exclude=patterns, dockerfile=extra, gzip=False))
+    except OSError as error:
+        raise BuildFailed(f"the build context {build.context} cannot be read: {error}") from error

@@ -1,0 +1,188 @@
+"""The engine ``docker``: the protocol's methods, each by the module that knows how."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from devenv.engine.docker import instances, objects
+from devenv.engine.docker.address import Address, find_address
+from devenv.engine.docker.builds import Builds
+from devenv.engine.docker.client import Connection
+from devenv.engine.docker.happenings import Happenings
+from devenv.engine.docker.images import Images
+from devenv.engine.docker.observation import observe
+from devenv.engine.docker.output import follow_output
+from devenv.engine.docker.statistics import Statistics
+from devenv.engine.protocol import (
+    Endpoint,
+    EngineEvent,
+    EngineInfo,
+    ExecResult,
+    ExitStatus,
+    InstanceSpec,
+    LogLine,
+    NetworkSpec,
+    ProgressSink,
+    VolumeSpec,
+)
+from devenv.errors import BuildFailed
+from devenv.model.identity import Project
+from devenv.model.stack import Build
+from devenv.model.state import EngineName, ObservedState, Usage
+
+
+class DockerEngine:
+    """A Docker engine as :class:`devenv.engine.protocol.Engine`; nothing is connected before the first call.
+
+    Args:
+        address: of the engine; ``None``: as the ``docker`` program finds it.
+        pull_silence: seconds without progress after which a pull is given up.
+    """
+
+    def __init__(self, address: Address | None = None, *, pull_silence: float = 60.0) -> None:
+        self._address = address or find_address()
+        self._connection = Connection(self._address)
+        self._images = Images(self._connection, silence=pull_silence)
+        self._builds = Builds(self._connection)
+        self._happenings = Happenings(self._connection)
+        self._statistics = Statistics(self._connection)
+        self._elsewhere: bool | None = None
+
+    @property
+    def name(self) -> EngineName:
+        """``docker``."""
+        return "docker"
+
+    async def info(self) -> EngineInfo:
+        """Version, API version and address of the engine."""
+        version = await self._connection.ping()
+        return EngineInfo(
+            name=self.name,
+            version=version.get("Version", ""),
+            api_version=version.get("ApiVersion", ""),
+            address=self._address.url,
+            remote=await self._is_remote(),
+        )
+
+    async def observe(self, project: Project | None) -> ObservedState:
+        """All that carries the project's label."""
+        return await observe(self._connection, project)
+
+    async def image_id(self, reference: str) -> str | None:
+        """Id of an image that the engine has."""
+        return await self._images.id_of(reference)
+
+    async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
+        """Test of the image's ``HEALTHCHECK``."""
+        return await self._images.healthcheck_of(reference)
+
+    async def pull(self, reference: str, *, platform: str | None, progress: ProgressSink) -> str:
+        """Pull an image and return its id."""
+        return await self._images.pull(reference, platform=platform, progress=progress)
+
+    async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> str:
+        """Build and tag an image and return its id."""
+        await self._builds.build(build, tag=tag, labels=labels, progress=progress)
+        self._images.forget(tag)
+        built = await self._images.id_of(tag)
+        if built is None:
+            raise BuildFailed(f"{tag} was built, but the engine does not have it")
+        return built
+
+    async def create_network(self, spec: NetworkSpec) -> str:
+        """Create a network, or find the one with the same labels."""
+        return await objects.create_network(self._connection, spec)
+
+    async def create_volume(self, spec: VolumeSpec) -> str:
+        """Create a volume, or find it."""
+        return await objects.create_volume(self._connection, spec)
+
+    async def create(self, spec: InstanceSpec) -> str:
+        """Create a container and return its id."""
+        return await instances.create(self._connection, spec, remote=await self._is_remote())
+
+    async def start(self, instance_id: str) -> None:
+        """Start a container."""
+        await instances.start(self._connection, instance_id)
+
+    async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
+        """Stop a container."""
+        await instances.stop(self._connection, instance_id, grace=grace)
+
+    async def kill(self, instance_id: str, *, signal: str = "SIGKILL") -> None:
+        """Send a signal to a container's first process."""
+        await instances.kill(self._connection, instance_id, signal=signal)
+
+    async def remove(self, instance_id: str) -> None:
+        """Remove a container and its anonymous volumes."""
+        await instances.remove(self._connection, instance_id)
+
+    async def remove_network(self, network_id: str) -> None:
+        """Remove a network."""
+        await objects.remove_network(self._connection, network_id)
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume."""
+        await objects.remove_volume(self._connection, name)
+
+    async def wait(self, instance_id: str) -> ExitStatus:
+        """Wait for a container's end."""
+        return await self._happenings.wait(instance_id)
+
+    async def exec(
+        self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+    ) -> ExecResult:
+        """Run a command in a container."""
+        return await instances.run_command(self._connection, instance_id, command, environment=environment)
+
+    async def exec_attached(self, instance_id: str, command: Sequence[str], *, tty: bool) -> int:
+        """Run a command with this process's terminal attached."""
+        from devenv.engine.docker.terminal import attached
+
+        return await attached(self._connection, instance_id, command, tty=tty)
+
+    def logs(
+        self,
+        instance_id: str,
+        *,
+        follow: bool = False,
+        since: float | None = None,
+        tail: int | None = None,
+    ) -> AsyncIterator[LogLine]:
+        """A container's output."""
+        return follow_output(self._connection, instance_id, follow=follow, since=since, tail=tail)
+
+    async def usage(self, instance_id: str) -> Usage | None:
+        """CPU and memory of a container."""
+        return await self._statistics.usage(instance_id)
+
+    def events(self, project: Project) -> AsyncIterator[EngineEvent]:
+        """What happens to the project's containers."""
+        return self._happenings.events(project)
+
+    async def endpoint(self, instance_id: str, port: int) -> Endpoint | None:
+        """Where a container's port is reached from here."""
+        remote = await self._is_remote()
+        version = await self._connection.version()
+        return await instances.endpoint(
+            self._connection,
+            instance_id,
+            port,
+            direct=instances.routes_directly(version, local=not remote),
+            published_host=self._address.hostname if remote else "127.0.0.1",
+        )
+
+    async def close(self) -> None:
+        """End the stream of events and give up the connections."""
+        await self._happenings.close()
+        await self._connection.close()
+
+    async def _is_remote(self) -> bool:
+        """Whether the engine's ports are not this machine's; over a loopback port there may be a tunnel."""
+        if self._elsewhere is None:
+            self._elsewhere = self._address.is_elsewhere
+            if not self._elsewhere and self._address.socket_path is None:
+                facts = await self._connection.call(lambda client: client.info(), doing="asking where it runs")
+                self._elsewhere = facts.get("Name") != socket.gethostname()
+        return self._elsewhere

@@ -1,0 +1,170 @@
+"""The engine's events, read once for all who wait: exits for ``wait``, and what ``events`` tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from devenv.engine.docker.client import Connection
+from devenv.engine.docker.translation import NoSuchObject
+from devenv.engine.protocol import EngineEvent, ExitStatus
+from devenv.errors import DevenvError, EngineLost
+from devenv.model.identity import LABEL_INSTANCE, LABEL_PROJECT, LABEL_SERVICE, Project
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+ACTIONS = ("start", "die", "oom", "destroy", "health_status")
+KILLED = 137
+"""Exit code of a SIGKILL, the kernel's for want of memory included."""
+
+
+class Happenings:
+    """One stream of events of everything that devenv has at the engine, begun with the first who listens."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._reader: asyncio.Task[None] | None = None
+        self._opened: asyncio.Future[None] | None = None
+        self._listeners: dict[str, list[asyncio.Queue[EngineEvent | DevenvError]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[ExitStatus]]] = {}
+        self._out_of_memory: set[str] = set()
+
+    async def wait(self, container_id: str) -> ExitStatus:
+        """Wait for a container's next end, or tell its last one where it does not run."""
+        ended: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(container_id, []).append(ended)
+        try:
+            await self._listen()
+            state = await self._state(container_id)
+            if state is None:
+                return ExitStatus(exit_code=KILLED, error="removed")
+            if state["Status"] in ("exited", "dead"):
+                return _status(state)
+            status = await ended
+            if status.exit_code == KILLED and not status.oom_killed and not status.error:
+                return await self._closer(container_id, status)
+            return status
+        finally:
+            self._waiting[container_id].remove(ended)
+
+    async def events(self, project: Project) -> AsyncIterator[EngineEvent]:
+        """What happens to the project's containers from the first step of the iteration on."""
+        queue: asyncio.Queue[EngineEvent | DevenvError] = asyncio.Queue()
+        self._listeners.setdefault(project.id, []).append(queue)
+        try:
+            await self._listen()
+            while True:
+                event = await queue.get()
+                if isinstance(event, DevenvError):
+                    raise event
+                yield event
+        finally:
+            self._listeners[project.id].remove(queue)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+            self._reader = None
+
+    async def _listen(self) -> None:
+        """Return once the stream of events is open."""
+        if self._reader is None or self._reader.done():
+            self._opened = asyncio.get_running_loop().create_future()
+            self._reader = asyncio.create_task(self._read(self._opened), name="docker events")
+        assert self._opened is not None  # noqa: S101 - set together with the reader
+        await asyncio.shield(self._opened)
+
+    async def _read(self, opened: asyncio.Future[None]) -> None:
+        loop = asyncio.get_running_loop()
+
+        def open_(client: APIClient) -> Iterator[Mapping[str, Any]]:
+            filters = {"type": ["container"], "label": [LABEL_PROJECT], "event": list(ACTIONS)}
+            stream = client.events(decode=True, filters=filters)
+            loop.call_soon_threadsafe(_resolve, opened)
+            return iter(stream)
+
+        address = self._connection.address.url
+        failure: DevenvError = EngineLost(
+            f"the Docker engine at {address} ended its stream of events",
+            hint="see whether the engine still runs; `devenv up` or `down` goes on from what is there",
+        )
+        try:
+            async for raw in self._connection.stream(open_, doing="listening for events"):
+                self._take(raw)
+        except DevenvError as error:
+            failure = error
+        finally:
+            # Cancelled or not: who still waits must not wait for ever.
+            if not opened.done():
+                opened.set_exception(failure)
+                opened.exception()  # marked as seen: there may be nobody to await it
+        self._fail(failure)
+
+    def _take(self, raw: Mapping[str, Any]) -> None:
+        attributes = raw["Actor"]["Attributes"]
+        action = raw["Action"].partition(":")[0]
+        container_id = raw["Actor"]["ID"]
+        code = int(attributes.get("exitCode", KILLED)) if action == "die" else None
+        if action == "oom":
+            self._out_of_memory.add(container_id)
+        elif action == "start":
+            self._out_of_memory.discard(container_id)
+        elif code is not None:
+            self._end(container_id, ExitStatus(exit_code=code, oom_killed=container_id in self._out_of_memory))
+        elif action == "destroy":
+            self._end(container_id, ExitStatus(exit_code=KILLED, error="removed"))
+        index = attributes.get(LABEL_INSTANCE, "1")
+        event = EngineEvent(
+            time=raw.get("timeNano", 0) / 1e9,
+            action=action,
+            instance_id=container_id,
+            service=attributes.get(LABEL_SERVICE, ""),
+            index=int(index) if index.isdecimal() else 1,
+            exit_code=code,
+        )
+        for queue in self._listeners.get(attributes.get(LABEL_PROJECT, ""), ()):
+            queue.put_nowait(event)
+
+    def _end(self, container_id: str, status: ExitStatus) -> None:
+        for future in self._waiting.get(container_id, ()):
+            if not future.done():
+                future.set_result(status)
+
+    def _fail(self, error: DevenvError) -> None:
+        for futures in self._waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+        for queues in self._listeners.values():
+            for queue in queues:
+                queue.put_nowait(error)
+
+    async def _state(self, container_id: str) -> Mapping[str, Any] | None:
+        with suppress(NoSuchObject):
+            found = await self._connection.call(
+                lambda client: client.inspect_container(container_id), doing=f"looking at container {container_id[:12]}"
+            )
+            state: Mapping[str, Any] = found["State"]
+            return state
+        return None
+
+    async def _closer(self, container_id: str, status: ExitStatus) -> ExitStatus:
+        """Whether a kill was for want of memory; the event that says so may come after the end."""
+        state = await self._state(container_id)
+        return status if state is None or state["Running"] else _status(state)
+
+
+def _status(state: Mapping[str, Any]) -> ExitStatus:
+    return ExitStatus(
+        exit_code=state["ExitCode"], oom_killed=bool(state.get("OOMKilled")), error=state.get("Error") or ""
+    )
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,133 @@
+"""Images: what the engine has, and pulling what it has not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from devenv.engine.docker.client import Connection
+from devenv.engine.docker.translation import NoSuchObject, pull_error
+from devenv.engine.protocol import Progress, ProgressSink
+from devenv.errors import EngineLost, EngineRefused, ImageMissing, PullFailed
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+SILENCE_SECONDS = 60.0
+"""A pull without any sign of progress for so long has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    id: str
+    healthcheck: tuple[str, ...]
+
+
+class Images:
+    """Looks images up (once each, as long as nothing is pulled or built under that name) and pulls them.
+
+    Args:
+        connection: to the engine.
+        silence: seconds without progress after which a pull is given up.
+    """
+
+    def __init__(self, connection: Connection, *, silence: float = SILENCE_SECONDS) -> None:
+        self._connection = connection
+        self._silence = silence
+        self._known: dict[str, _Image] = {}
+
+    async def id_of(self, reference: str) -> str | None:
+        """Id of an image that the engine has."""
+        image = await self._find(reference)
+        return image.id if image is not None else None
+
+    async def healthcheck_of(self, reference: str) -> tuple[str, ...]:
+        """Test of its ``HEALTHCHECK``; empty where it has none or has it switched off."""
+        image = await self._find(reference)
+        return image.healthcheck if image is not None else ()
+
+    def forget(self, reference: str) -> None:
+        """What the reference means has changed."""
+        self._known.pop(reference, None)
+
+    async def pull(self, reference: str, *, platform: str | None, progress: ProgressSink) -> str:
+        """Pull an image and return its id.
+
+        Raises:
+            ImageMissing: the registry does not know it, or not for this user.
+            PullFailed: the registry refused, did not answer or fell silent.
+            DiskFull: no space for it.
+        """
+
+        def open_(client: APIClient) -> Iterator[Mapping[str, Any]]:
+            from docker.utils import parse_repository_tag
+
+            repository, tag = parse_repository_tag(reference)
+            stream: Iterator[Mapping[str, Any]] = client.pull(
+                repository, tag or "latest", stream=True, decode=True, platform=platform
+            )
+            return stream
+
+        self.forget(reference)
+        layers: dict[str, tuple[int, int]] = {}
+        steps = self._connection.stream(open_, doing=f"pulling {reference}")
+        try:
+            async for step in _with_patience(steps, self._silence, reference):
+                if "error" in step:
+                    raise pull_error(reference, str(step["error"]))
+                _report(step, layers, progress)
+        except EngineLost:
+            raise
+        except (EngineRefused, ImageMissing) as error:
+            raise pull_error(reference, error.message) from error
+        finally:
+            await steps.aclose()
+        found = await self.id_of(reference)
+        if found is None:
+            raise PullFailed(f"image {reference} was pulled, but the engine does not have it")
+        return found
+
+    async def _find(self, reference: str) -> _Image | None:
+        if reference not in self._known:
+            try:
+                found = await self._connection.call(
+                    lambda client: client.inspect_image(reference), doing=f"looking for image {reference}"
+                )
+            except (NoSuchObject, ImageMissing):
+                return None
+            check = ((found.get("Config") or {}).get("Healthcheck") or {}).get("Test") or ()
+            self._known[reference] = _Image(found["Id"], () if check[:1] == ["NONE"] else tuple(check))
+        return self._known[reference]
+
+
+async def _with_patience(
+    steps: AsyncIterator[Mapping[str, Any]], silence: float, reference: str
+) -> AsyncIterator[Mapping[str, Any]]:
+    while True:
+        try:
+            async with asyncio.timeout(silence):
+                step = await anext(steps)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise PullFailed(
+                f"image {reference} could not be pulled: no progress for {silence:g} s",
+                hint="is the registry reachable from here?",
+                details={"image": reference},
+            ) from None
+        yield step
+
+
+def _report(step: Mapping[str, Any], layers: dict[str, tuple[int, int]], progress: ProgressSink) -> None:
+    """Tell one step; bytes are those of all layers together."""
+    status, layer = str(step.get("status", "")), step.get("id")
+    detail = step.get("progressDetail") or {}
+    if layer and detail.get("total") and status == "Downloading":
+        layers[layer] = (int(detail["current"]), int(detail["total"]))
+    elif layer in layers and status in ("Download complete", "Pull complete"):
+        layers[layer] = (layers[layer][1], layers[layer][1])
+    done = sum(current for current, _ in layers.values())
+    total = sum(size for _, size in layers.values())
+    progress(Progress(text=f"{layer}: {status}" if layer else status, done=done, total=total))

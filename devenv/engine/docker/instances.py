@@ -1,0 +1,250 @@
+"""Containers: create, start, stop, kill, remove; commands in them; the way to their ports."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from devenv.engine.docker.archive import pack
+from devenv.engine.docker.client import Connection
+from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
+from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
+from devenv.engine.ports import port_holder
+from devenv.engine.protocol import Endpoint, ExecResult, InstanceSpec
+from devenv.errors import EngineRefused, ImageMissing, PortTaken
+from devenv.model.identity import LABEL_SERVICE
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+REMOVAL_SECONDS = 30.0
+"""How long a removal that is under way elsewhere is waited for."""
+
+STOP_MARGIN = 30.0
+"""Seconds beyond the grace period in which the engine has to answer."""
+
+LONGEST_GRACE = 3600.0
+
+RUNTIME_LAYERS = ("OCI runtime create failed: ", "failed to create shim task: ", "unable to start container process: ")
+"""What the layers below the engine put before the one word that matters."""
+
+
+async def create(connection: Connection, spec: InstanceSpec, *, remote: bool) -> str:
+    """Create a container on all its networks, with its files in it; nothing is left where a step fails."""
+    name = spec.service.container_name or spec.name
+    config = container_config(spec, remote=remote)
+    doing = f"creating container {name}"
+    try:
+        made = await connection.call(
+            lambda client: client.create_container_from_config(config, name, spec.service.platform), doing=doing
+        )
+    except (ImageMissing, NoSuchObject) as error:
+        if isinstance(error, ImageMissing) or "image" in error.message.lower():
+            raise ImageMissing(
+                f"{doing}: the engine has no image {spec.image}",
+                hint="`devenv up` pulls or builds it",
+                details={"image": spec.image, "service": spec.service.name},
+            ) from error
+        raise
+    container_id = str(made["Id"])
+    await _furnish(connection, spec, container_id, name)
+    return container_id
+
+
+async def _furnish(connection: Connection, spec: InstanceSpec, container_id: str, name: str) -> None:
+    """Connect the further networks and put the files, at once."""
+
+    def join(client: APIClient, network: str, settings: dict[str, Any]) -> None:
+        addresses = settings.get("IPAMConfig", {})
+        client.connect_container_to_network(
+            container_id,
+            network,
+            aliases=settings["Aliases"],
+            ipv4_address=addresses.get("IPv4Address"),
+            ipv6_address=addresses.get("IPv6Address"),
+            mac_address=settings.get("MacAddress"),
+        )
+
+    attachments = [] if spec.service.network_mode is not None else by_priority(spec)[1:]
+    steps: list[Coroutine[Any, Any, object]] = [
+        connection.call(
+            lambda client, a=attachment: join(client, spec.networks[a.network], endpoint_settings(spec, a)),  # type: ignore[misc]  # mypy infers no type for a lambda's default
+            doing=f"connecting {name} to network {attachment.network}",
+        )
+        for attachment in attachments
+    ]
+    if spec.files:
+        archive = pack(spec.files)
+        steps.append(
+            connection.call(
+                lambda client: client.put_archive(container_id, "/", archive), doing=f"putting files into {name}"
+            )
+        )
+    try:
+        await asyncio.gather(*steps)
+    except BaseException:
+        await asyncio.shield(remove(connection, container_id))
+        raise
+
+
+async def start(connection: Connection, container_id: str) -> None:
+    """Start a container; one that runs already is no error."""
+    try:
+        await connection.call(lambda client: client.start(container_id), doing="starting a container")
+    except EngineRefused as error:
+        taken = taken_port(error.message)
+        found = await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+        service = (found["Config"]["Labels"] or {}).get(LABEL_SERVICE, found["Name"].lstrip("/"))
+        if taken is not None:
+            raise await _port_taken(connection, container_id, service, *taken) from error
+        detail = error.message.partition(": ")[2]
+        raise EngineRefused(
+            f"{service} could not be started: {_plain(detail)}", details={"service": service, "answer": detail}
+        ) from error
+
+
+def _plain(detail: str) -> str:
+    """The engine's message without the layers that pass it on."""
+    for marker in RUNTIME_LAYERS:
+        _, found, rest = detail.partition(marker)
+        detail = rest if found else detail
+    return detail.removesuffix(": unknown")
+
+
+async def _port_taken(connection: Connection, container_id: str, service: str, address: str, port: int) -> PortTaken:
+    owner = await _port_owner(connection, container_id, port)
+    where = f"{address or '0.0.0.0'}:{port}"  # noqa: S104 - told, not bound
+    return PortTaken(
+        f"port {where} for {service} is in use by {owner or 'a process that cannot be told from here'}",
+        hint=f"stop {owner or 'what holds it'}, publish another port, or use `devenv up --isolated`",
+        details={"port": port, "address": address, "owner": owner, "service": service},
+    )
+
+
+async def _port_owner(connection: Connection, container_id: str, port: int) -> str:
+    """A container that publishes ``port``, else the process that listens on it; empty where neither is found."""
+    containers = await connection.call(lambda client: client.containers(), doing="looking for the port's owner")
+    for entry in containers:
+        published = {binding.get("PublicPort") for binding in entry.get("Ports") or ()}
+        if port in published and entry["Id"] != container_id:
+            return f"container {entry['Names'][0].lstrip('/')}"
+    holder = await asyncio.to_thread(port_holder, port)
+    return f"process {holder}" if holder is not None else ""
+
+
+async def stop(connection: Connection, container_id: str, *, grace: float | None) -> None:
+    """Stop a container; one that has ended or is gone is no error."""
+    seconds = None if grace is None else math.ceil(grace)
+
+    def request(client: APIClient) -> None:
+        # The SDK's stop() sends its own default instead of leaving the grace period to the container's.
+        url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/stop"
+        limit = (LONGEST_GRACE if seconds is None else seconds) + STOP_MARGIN
+        _check(client.post(url, params={} if seconds is None else {"t": seconds}, timeout=limit))
+
+    try:
+        await connection.long_call(request, doing="stopping a container")
+    except NoSuchObject:
+        return
+
+
+def _check(response: Any) -> None:
+    """Raise the SDK's error for an answer that is not success; 304 is "already so"."""
+    from docker.errors import create_api_error_from_http_exception
+    from requests import HTTPError
+
+    try:
+        response.raise_for_status()
+    except HTTPError as error:
+        create_api_error_from_http_exception(error)
+
+
+async def kill(connection: Connection, container_id: str, *, signal: str) -> None:
+    """Send a signal; a container that has ended or is gone is no error."""
+    try:
+        await connection.call(lambda client: client.kill(container_id, signal), doing=f"sending {signal}")
+    except (NoSuchObject, Conflict):
+        return
+
+
+async def remove(connection: Connection, container_id: str) -> None:
+    """Kill and remove a container with its anonymous volumes, and return when it is gone."""
+    try:
+        await connection.call(
+            lambda client: client.remove_container(container_id, v=True, force=True),
+            doing=f"removing container {container_id[:12]}",
+        )
+    except NoSuchObject:
+        return
+    except Conflict as error:
+        if "already in progress" not in error.message:
+            raise
+        await _until_gone(connection, container_id)
+
+
+async def _until_gone(connection: Connection, container_id: str) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + REMOVAL_SECONDS
+    while loop.time() < deadline:
+        try:
+            await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+        except NoSuchObject:
+            return
+        await asyncio.sleep(0.05)
+    raise EngineRefused(f"container {container_id[:12]} is still being removed after {REMOVAL_SECONDS:g} s")
+
+
+async def run_command(
+    connection: Connection, container_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None
+) -> ExecResult:
+    """Run a command in a running container and collect its output."""
+
+    def run(client: APIClient) -> ExecResult:
+        made = client.exec_create(container_id, list(command), environment=dict(environment or {}))
+        output = client.exec_start(made["Id"])
+        code = client.exec_inspect(made["Id"])["ExitCode"]
+        return ExecResult(exit_code=-1 if code is None else code, output=output)
+
+    return await connection.long_call(run, doing=f"running {command[0]}")
+
+
+async def endpoint(
+    connection: Connection, container_id: str, port: int, *, direct: bool, published_host: str
+) -> Endpoint | None:
+    """Where ``port`` is reached from here.
+
+    Args:
+        connection: to the engine.
+        container_id: of a running container.
+        port: in the container.
+        direct: this machine routes to the addresses of containers.
+        published_host: where the engine's published ports are reached.
+    """
+    found = await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+    if not found["State"]["Running"]:
+        return None
+    mode = found["HostConfig"]["NetworkMode"]
+    if mode == "host":
+        return Endpoint(host=published_host, port=port)
+    if mode.startswith("container:"):
+        owner = mode.partition(":")[2]
+        return await endpoint(connection, owner, port, direct=direct, published_host=published_host)
+    settings = found["NetworkSettings"]
+    addresses = [network["IPAddress"] for network in settings["Networks"].values() if network["IPAddress"]]
+    if direct and addresses:
+        return Endpoint(host=addresses[0], port=port)
+    bindings = (settings.get("Ports") or {}).get(f"{port}/tcp") or ()
+    for binding in bindings:
+        host = binding["HostIp"]
+        anywhere = host in ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - compared, not bound
+        return Endpoint(host=published_host if anywhere else host, port=int(binding["HostPort"]))
+    return None
+
+
+def routes_directly(version: Mapping[str, Any], *, local: bool) -> bool:
+    """Whether this machine routes to containers: a local engine on Linux that runs in no virtual machine of its own."""
+    platform = str((version.get("Platform") or {}).get("Name", ""))
+    return local and sys.platform == "linux" and "Desktop" not in platform

@@ -1,0 +1,76 @@
+"""Networks and volumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from devenv.engine.docker.client import Connection
+from devenv.engine.docker.translation import Conflict, NoSuchObject
+from devenv.engine.protocol import LABEL_KEY, NetworkSpec, VolumeSpec
+from devenv.errors import EngineRefused
+
+
+async def create_network(connection: Connection, spec: NetworkSpec) -> str:
+    """Create a network, or find the one of that name that carries the same labels."""
+    network = spec.network
+    labels = {**network.labels, **spec.labels, LABEL_KEY: network.key}
+
+    def create(client: Any) -> str:
+        from docker.types import IPAMConfig, IPAMPool
+
+        pools = [IPAMPool(subnet=subnet) for subnet in network.subnets]
+        made = client.create_network(
+            spec.name,
+            driver=network.driver,
+            options=dict(network.driver_opts) or None,
+            ipam=IPAMConfig(pool_configs=pools) if pools else None,
+            check_duplicate=True,
+            internal=network.internal,
+            labels=labels,
+            enable_ipv6=network.enable_ipv6,
+            attachable=network.attachable or None,
+        )
+        return str(made["Id"])
+
+    try:
+        return await connection.call(create, doing=f"creating network {spec.name}")
+    except Conflict:
+        found = await connection.call(
+            lambda client: client.inspect_network(spec.name), doing=f"looking at network {spec.name}"
+        )
+        if (found.get("Labels") or {}) == labels:
+            return str(found["Id"])
+        raise EngineRefused(
+            f"a network called {spec.name} is there already and was not made for this project as it is now",
+            hint=f"remove it with `docker network rm {spec.name}`, or name another in the stack file",
+            details={"network": spec.name},
+        ) from None
+
+
+async def create_volume(connection: Connection, spec: VolumeSpec) -> str:
+    """Create a volume; the engine answers with the existing one where it is there."""
+    volume = spec.volume
+    labels = {**volume.labels, **spec.labels, LABEL_KEY: volume.key}
+    made = await connection.call(
+        lambda client: client.create_volume(
+            spec.name, driver=volume.driver, driver_opts=dict(volume.driver_opts) or None, labels=labels
+        ),
+        doing=f"creating volume {spec.name}",
+    )
+    return str(made["Name"])
+
+
+async def remove_network(connection: Connection, network_id: str) -> None:
+    """Remove a network; one that is gone is no error."""
+    try:
+        await connection.call(lambda client: client.remove_network(network_id), doing=f"removing network {network_id}")
+    except NoSuchObject:
+        return
+
+
+async def remove_volume(connection: Connection, name: str) -> None:
+    """Remove a named volume; one that is gone is no error."""
+    try:
+        await connection.call(lambda client: client.remove_volume(name), doing=f"removing volume {name}")
+    except NoSuchObject:
+        return

@@ -1,0 +1,155 @@
+"""The SDK's failures in the terms of :mod:`devenv.errors`; the only place that reads the engine's messages."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from devenv.errors import (
+    DevenvError,
+    DiskFull,
+    EngineLost,
+    EnginePermission,
+    EngineRefused,
+    EngineUnavailable,
+    ImageMissing,
+    PullFailed,
+)
+
+NO_SPACE = "no space left on device"
+
+_PORT_TAKEN = (
+    re.compile(r"Bind for (?P<address>\S+):(?P<port>\d+) failed: port is already allocated"),
+    re.compile(r"listen (?:tcp|udp|sctp)[46]? (?P<address>\S+):(?P<port>\d+): bind: address already in use"),
+    re.compile(r"ports are not available: exposing port \w+ (?P<address>\S+):(?P<port>\d+)"),
+)
+_UNKNOWN_IMAGE = re.compile(
+    r"manifest( for \S+)? (unknown|not found)|manifest unknown|not found: manifest|name unknown|no such image"
+    r"|repository does not exist|pull access denied|was found but does not match the specified platform",
+    re.IGNORECASE,
+)
+
+
+class NoSuchObject(EngineRefused):
+    """The engine has nothing of that id or name; callers for whom that is no error catch it."""
+
+
+class Conflict(EngineRefused):
+    """The engine's state does not allow the request (HTTP 409): a name in use, a container that has ended."""
+
+
+def taken_port(message: str) -> tuple[str, int] | None:
+    """Address and port of a message that says that a port is in use."""
+    for pattern in _PORT_TAKEN:
+        if match := pattern.search(message):
+            return match["address"].strip("[]"), int(match["port"])
+    return None
+
+
+def is_unknown_image(message: str) -> bool:
+    """Whether a registry's or engine's message says that there is no such image."""
+    return _UNKNOWN_IMAGE.search(message) is not None
+
+
+@contextmanager
+def translated(doing: str, *, address: str, answered: bool) -> Iterator[None]:
+    """Translate what the SDK raises while ``doing`` something, such as ``creating network shop``.
+
+    Args:
+        doing: what was being done, for the message.
+        address: of the engine, for the message.
+        answered: the engine answered before, so that silence means that it is lost.
+
+    Raises:
+        DevenvError: of the class that fits.
+    """
+    import docker.errors
+    import requests.exceptions
+    import urllib3.exceptions
+
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise refused(doing, error.explanation or str(error), error.status_code or 0) from error
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise silent(doing, error, address=address, answered=answered) from error
+    except docker.errors.DockerException as error:
+        raise EngineUnavailable(f"{doing}: {error}", hint="see `devenv doctor`") from error
+
+
+def refused(doing: str, explanation: object, status: int) -> DevenvError:
+    """The error for an answer of the engine that is not success."""
+    text = explanation.decode(errors="replace") if isinstance(explanation, bytes) else str(explanation)
+    message = f"{doing}: {' '.join(text.split())}"
+    lowered = text.lower()
+    if NO_SPACE in lowered:
+        return DiskFull(message, hint="free space with `docker system prune`, or see `devenv doctor`")
+    if "no such image" in lowered:
+        return ImageMissing(message)
+    if status == 404:
+        return NoSuchObject(message)
+    if status == 409:
+        return Conflict(message)
+    if "address pools have been fully subnetted" in lowered or "non-overlapping" in lowered:
+        return EngineRefused(message, hint="remove networks that nothing uses: `docker network prune`")
+    return EngineRefused(message)
+
+
+def pull_error(reference: str, message: str) -> DevenvError:
+    """The error for a pull that failed with ``message``."""
+    text = " ".join(message.split())
+    details = {"image": reference, "answer": text}
+    if NO_SPACE in text.lower():
+        return DiskFull(f"image {reference}: {text}", hint="free space with `docker system prune`", details=details)
+    if is_unknown_image(text):
+        return ImageMissing(
+            f"image {reference} is neither here nor at its registry: {text}",
+            hint="check the name and tag; a private image needs `docker login`",
+            details=details,
+        )
+    return PullFailed(
+        f"image {reference} could not be pulled: {text}", hint="is the registry reachable from here?", details=details
+    )
+
+
+def silent(doing: str, error: BaseException, *, address: str, answered: bool) -> DevenvError:
+    """The error for an engine that gave no answer."""
+    numbers = {cause.errno for cause in _chain(error) if isinstance(cause, OSError)}
+    if errno.EACCES in numbers or errno.EPERM in numbers:
+        return EnginePermission(
+            f"no permission to use the Docker engine at {address}",
+            hint="add yourself to the group docker (`sudo usermod -aG docker $USER`, then log in anew)",
+            details={"address": address},
+        )
+    if answered:
+        return EngineLost(
+            f"the Docker engine at {address} stopped answering while {doing}: {_root(error)}",
+            hint="see whether the engine still runs; `devenv up` or `down` goes on from what is there",
+            details={"address": address},
+        )
+    return EngineUnavailable(
+        f"no Docker engine answers at {address}: {_root(error)}",
+        hint="start Docker, set DOCKER_HOST, or use `--engine process`",
+        details={"address": address},
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it wraps, as urllib3 and requests nest them in arguments and causes."""
+    seen: set[int] = set()
+    pending: list[object] = [error]
+    while pending:
+        current = pending.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        pending += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+
+
+def _root(error: BaseException) -> str:
+    """The innermost operating system error, else the error's own words."""
+    system = [cause for cause in _chain(error) if isinstance(cause, OSError) and cause.strerror]
+    return str(system[-1].strerror) if system else " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,62 @@
+"""Which process of this machine holds a port, from ``/proc``; nothing is found where there is none (macOS)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+LISTENING = "0A"
+"""State of a listening socket in ``/proc/net/tcp``; the kernel's ``TCP_LISTEN``."""
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class PortHolder:
+    """A process that listens on a port."""
+
+    pid: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+def port_holder(port: int, *, proc: Path = PROC) -> PortHolder | None:
+    """The process that listens on TCP ``port`` of any address; ``None`` where it cannot be told (another user's)."""
+    inodes = _listening_inodes(port, proc)
+    if not inodes:
+        return None
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for folder in proc.glob("[0-9]*"):
+        if _holds(folder, wanted):
+            return PortHolder(int(folder.name), _name(folder))
+    return None
+
+
+def _listening_inodes(port: int, proc: Path) -> set[str]:
+    found: set[str] = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (proc / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    found.add(fields[9])
+    return found
+
+
+def _holds(process: Path, wanted: set[str]) -> bool:
+    # A process may end while it is looked at, and another user's cannot be looked into.
+    with suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with suppress(OSError):
+                if str(descriptor.readlink()) in wanted:
+                    return True
+    return False
+
+
+def _name(process: Path) -> str:
+    with suppress(OSError):
+        return (process / "comm").read_text().strip()
+    return "a process"
