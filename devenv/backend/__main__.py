@@ -11,11 +11,12 @@ import sys
 import uvloop
 
 from devenv.backend import BackendSettings, serve
+from devenv.backend.settings import Pages
 from devenv.errors import DevenvError
 
 
-def _settings() -> BackendSettings:
-    parser = argparse.ArgumentParser(prog="python -m devenv.backend", description=__doc__)
+def _settings(pages: Pages | None) -> BackendSettings:
+    parser = argparse.ArgumentParser(description=__doc__)
     default = BackendSettings()
     parser.add_argument("--host", default=default.host)
     parser.add_argument("--otlp-port", type=int, default=default.otlp_port)
@@ -23,7 +24,8 @@ def _settings() -> BackendSettings:
     parser.add_argument("--health-port", type=int, default=default.health_port)
     parser.add_argument("--max-bytes", type=int, default=default.max_bytes)
     given = parser.parse_args()
-    return BackendSettings(given.host, given.otlp_port, given.query_port, given.health_port, given.max_bytes)
+    ports = (given.otlp_port, given.query_port, given.health_port)
+    return BackendSettings(given.host, *ports, given.max_bytes, pages)
 
 
 async def _main(settings: BackendSettings) -> None:
@@ -39,10 +41,16 @@ async def _main(settings: BackendSettings) -> None:
     await backend.close()
 
 
-if __name__ == "__main__":
+def main(pages: Pages | None = None) -> int:
+    """Serve until told to stop; ``pages`` as in BackendSettings. Returns the exit code."""
     logging.basicConfig(level=logging.WARNING)
     try:
-        uvloop.run(_main(_settings()))
+        uvloop.run(_main(_settings(pages)))
     except DevenvError as error:
         sys.stderr.write(f"{error.message}\n")
-        raise SystemExit(error.exit_code) from error
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

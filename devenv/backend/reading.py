@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from devenv.backend.scopes import Scope
 from devenv.backend.search import Query, search
@@ -22,6 +23,12 @@ async def find(store: Store, query: Query) -> list[Snapshot]:
         else:
             found.append(snapshot(trace, store.scopes))
     return found
+
+
+def snapshots(store: Store, trace_ids: Iterable[bytes]) -> list[Snapshot]:
+    """Those of the traces that are in the store."""
+    found = (store.get(trace_id) for trace_id in trace_ids)
+    return [snapshot(trace, store.scopes) for trace in found if trace is not None]
 
 
 def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:

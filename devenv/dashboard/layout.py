@@ -1,0 +1,124 @@
+"""The frame around every page: head, navigation, style, and the policy that lets nothing else in."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+
+from devenv.backend.web import Response
+from devenv.dashboard.markup import Child, Markup, element, join
+
+COLOURS = 12
+MAX_DEPTH = 40
+
+_PALETTE = (
+    "#3b7dd8", "#d9822b", "#2f9e62", "#b04fc0", "#c0392b", "#1d9aaa",
+    "#8a7a1f", "#6a5acd", "#d0508a", "#5a8f29", "#a0622d", "#5f7387",
+)  # fmt: skip
+
+_BASE = """
+:root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#5c6670;--line:#dde1e6;--card:#f5f7f9;--link:#0b5cad;
+--bad:#c62828;--warn:#9a6700}
+@media(prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e4e7ea;--soft:#98a2ac;--line:#2e343a;--card:#1d2125;
+--link:#79b8ff;--bad:#ff7b72;--warn:#e3b341}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--bg);color:var(--fg);font:14px/1.45 system-ui,sans-serif}
+a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
+header{display:flex;gap:1.2rem;align-items:baseline;padding:.6rem 1rem;border-bottom:1px solid var(--line)}
+header strong{font-size:1.05rem}
+main{padding:1rem;max-width:1500px;margin:auto}
+h1{font-size:1.25rem;margin:.2rem 0 .6rem;overflow-wrap:anywhere}
+code,.mono{font-family:ui-monospace,monospace;font-size:.92em}
+.soft{color:var(--soft)}.bad{color:var(--bad);font-weight:600}.warn{color:var(--warn);font-weight:600}
+.facts{display:flex;flex-wrap:wrap;gap:.3rem 1.4rem;margin:0 0 1rem}
+.note{background:var(--card);border-left:3px solid var(--warn);padding:.5rem .8rem;margin:.6rem 0}
+form{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:.6rem;align-items:end;
+background:var(--card);padding:.8rem;border-radius:6px;margin-bottom:1rem}
+label{display:grid;gap:.15rem;font-size:.85rem;color:var(--soft)}
+input,select,button{font:inherit;padding:.35rem .45rem;color:var(--fg);background:var(--bg);
+border:1px solid var(--line);border-radius:4px;width:100%}
+button{background:var(--link);color:var(--bg);border:0;cursor:pointer}
+.trace{display:block;border:1px solid var(--line);border-radius:6px;margin:.5rem 0;padding:.5rem .7rem;color:inherit}
+.trace:hover{background:var(--card);text-decoration:none}
+.row{display:flex;flex-wrap:wrap;justify-content:space-between;gap:.2rem 1rem}
+.tag{display:inline-block;border-radius:3px;padding:0 .4rem;margin:.15rem .3rem 0 0;background:var(--card);
+border-left:4px solid var(--soft);overflow-wrap:anywhere}
+svg.bar{display:block;width:100%;height:6px;margin:.3rem 0}svg.bar .back{fill:var(--line)}
+.spans{border:1px solid var(--line);border-radius:6px;overflow:hidden}
+.span>summary,.ruler{display:grid;grid-template-columns:minmax(240px,38%) 1fr;align-items:center;list-style:none}
+.span>summary{cursor:pointer;border-bottom:1px solid var(--line)}
+.span>summary::-webkit-details-marker{display:none}
+.span>summary:hover,.span[open]>summary{background:var(--card)}
+.name{padding:.15rem .5rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.name b{border-left:4px solid;padding-left:.4rem;font-weight:600}
+svg.line{display:block;width:100%;height:22px}svg text{fill:var(--fg);font-size:11px}
+svg text.on{fill:#fff}
+.grid{stroke:var(--line)}.ruler{color:var(--soft);font-size:.8rem;border-bottom:1px solid var(--line)}
+.detail{padding:.5rem .8rem .8rem 1.4rem;border-bottom:1px solid var(--line);background:var(--card)}
+table{border-collapse:collapse;margin:.2rem 0 .7rem;width:100%}
+td,th{text-align:left;vertical-align:top;padding:.15rem .6rem .15rem 0;border-bottom:1px solid var(--line)}
+td{overflow-wrap:anywhere;white-space:pre-wrap}td:first-child{color:var(--soft);width:24%}
+h2{font-size:.95rem;margin:.5rem 0 .1rem}
+.map{width:100%;height:auto;max-height:75vh}.map .box{fill:var(--card);stroke:var(--line)}
+.map text{font-size:12px;paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}
+.map text.small{font-size:10px;fill:var(--soft)}.map path{fill:none;stroke:var(--soft)}
+.map path.failing{stroke:var(--bad)}.map .tip{fill:var(--soft);stroke:none}
+.map text.failing{fill:var(--bad)}.num{text-align:right}
+"""
+
+
+def _style() -> str:
+    colours = "".join(
+        f".c{number}{{fill:{colour};border-color:{colour}!important;stroke:{colour}}}"
+        for number, colour in enumerate(_PALETTE)
+    )
+    indents = "".join(f".d{depth}{{padding-left:{0.5 + 0.9 * depth:.1f}rem}}" for depth in range(MAX_DEPTH + 1))
+    return _BASE + colours + indents
+
+
+STYLE = _style()
+# Nothing from elsewhere, no script at all, no frames around it; the one style sheet is known by its hash.
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'; "
+    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# An empty picture spares the browser's request for /favicon.ico.
+_ICON = "data:,"
+
+
+def page(title: str, *content: Child, status: int = 200) -> Response:
+    """A whole page."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width,initial-scale=1"),
+        element("title", f"{title} · devenv"),
+        element("link", rel="icon", href=_ICON),
+        Markup(f"<style>{STYLE}</style>"),
+    )
+    navigation = element(
+        "header",
+        element("strong", "devenv"),
+        element("a", "Search", href="/search"),
+        element("a", "Service map", href="/dependencies"),
+    )
+    body = element("body", navigation, element("main", *content))
+    text = join(Markup("<!doctype html>"), element("html", head, body, lang="en"))
+    headers = (("Content-Security-Policy", POLICY), ("Referrer-Policy", "same-origin"))
+    return Response.html(text, status, headers)
+
+
+class Colours:
+    """A colour class for each service, the same for the same name on every page."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def of(self, service: str) -> str:
+        """``c0`` … ``c11``."""
+        if service not in self._known:
+            number = int.from_bytes(sha256(service.encode("utf-8", "replace")).digest()[:4], "big") % COLOURS
+            taken = set(self._known.values())
+            free = [f"c{(number + step) % COLOURS}" for step in range(COLOURS)]
+            self._known[service] = next((name for name in free if name not in taken), free[0])
+        return self._known[service]

@@ -1,0 +1,128 @@
+"""``/dependencies``: which service calls which."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from devenv.backend import Store
+from devenv.backend.dependencies import Edges, dependencies
+from devenv.backend.times import parse_duration
+from devenv.backend.web import Request, Response
+from devenv.dashboard.layout import Colours, page
+from devenv.dashboard.map_layout import HEIGHT, WIDTH, Placed, place
+from devenv.dashboard.markup import Markup, element, join
+
+_LOOKBACK = "24h"
+# devenv's own spans (the canary's and the load generator's roots) are no part of the system under test.
+_OWN = "devenv"
+
+
+class MapPage:
+    """The handler."""
+
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, request: Request) -> Response:
+        """The map of the last day, or of ``?lookback=``; ``?own=1`` shows devenv's own spans as well."""
+        try:
+            parameters = request.parameters()
+            lookback = parse_duration(parameters.first("lookback") or _LOOKBACK)
+        except ValueError as error:
+            return page("Service map", element("p", str(error), class_="bad"), status=400)
+        now = self._now()
+        edges: Edges = {}
+        for step in dependencies(self._store, now - lookback, now + 60_000_000_000):
+            if step is None:
+                await asyncio.sleep(0)
+            else:
+                edges = step
+        own = bool(parameters.first("own"))
+        shown = {pair: calls for pair, calls in edges.items() if own or _OWN not in pair}
+        services = {name for name in self._store.services if own or name != _OWN}
+        return page("Service map", element("h1", "Service map"), _map(services, shown), _table(shown))
+
+
+def _map(services: set[str], edges: Edges) -> Markup:
+    if not services:
+        return element("p", "No spans have arrived yet.", class_="note")
+    placed = place(services, set(edges))
+    colours = Colours()
+    between = [(pair, calls) for pair, calls in sorted(edges.items()) if pair[0] != pair[1]]
+    lines = (_edge(placed, pair, calls.calls, calls.errors) for pair, calls in between)
+    inside = {pair[0]: calls.calls for pair, calls in edges.items() if pair[0] == pair[1]}
+    boxes = (_box(placed, name, colours.of(name), inside.get(name, 0)) for name in sorted(placed.at))
+    arrow = element(
+        "marker",
+        element("path", d="M0,0 L8,4 L0,8 z", class_="tip"),
+        id="tip",
+        markerUnits="userSpaceOnUse",
+        markerWidth="8",
+        markerHeight="8",
+        refX="8",
+        refY="4",
+        orient="auto",
+    )
+    return element(
+        "svg",
+        element("defs", arrow),
+        *lines,
+        *boxes,
+        viewBox=f"0 0 {placed.width} {placed.height}",
+        class_="map",
+        role="img",
+        aria_label="Services and the calls between them",
+    )
+
+
+def _box(placed: Placed, name: str, colour: str, inside: int) -> Markup:
+    x, y = placed.at[name]
+    shown = name if len(name) <= 22 else f"{name[:21]}…"
+    middle = x + WIDTH / 2
+    note = f"{inside} calls inside" if inside else ""
+    return element(
+        "g",
+        element("title", f"{name} {note}".strip()),
+        element("rect", x=x, y=y, width=WIDTH, height=HEIGHT, rx="6", class_="box"),
+        element("rect", x=x, y=y, width="6", height=HEIGHT, rx="3", class_=colour),
+        element("text", shown, x=middle, y=y + HEIGHT / 2 + (-2 if inside else 4), text_anchor="middle"),
+        element("text", note, x=middle, y=y + HEIGHT - 8, text_anchor="middle", class_="small") if inside else None,
+    )
+
+
+def _edge(placed: Placed, pair: tuple[str, str], calls: int, errors: int) -> Markup:
+    (x1, y1), (x2, y2) = placed.at[pair[0]], placed.at[pair[1]]
+    failing = "failing" if errors else None
+    forward = x2 > x1
+    start = (x1 + (WIDTH if forward else 0), y1 + HEIGHT / 2)
+    end = (x2 + (0 if forward else WIDTH), y2 + HEIGHT / 2)
+    bend = (end[0] - start[0]) / 2 if x2 != x1 else 60
+    path = f"M{start[0]},{start[1]} C{start[0] + bend},{start[1]} {end[0] - bend},{end[1]} {end[0]},{end[1]}"
+    shown = f"{calls} calls" + (f", {errors} failed" if errors else "")
+    x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 6
+    thickness = f"{1 + min(calls, 10_000) ** 0.2:.1f}"
+    return element(
+        "g",
+        element("title", f"{pair[0]} → {pair[1]}: {shown}"),
+        element("path", d=path, marker_end="url(#tip)", class_=failing, stroke_width=thickness),
+        element("text", shown, x=x, y=y, text_anchor="middle", class_=failing),
+    )
+
+
+def _table(edges: Edges) -> Markup:
+    if not edges:
+        return element("p", "No service has called another yet.", class_="soft")
+    head = element("tr", *(element("th", name) for name in ("Caller", "Called", "Calls", "Errors")))
+    lines = (
+        element(
+            "tr",
+            element("td", parent),
+            element("td", child),
+            element("td", calls.calls),
+            element("td", calls.errors, class_="bad" if calls.errors else None),
+        )
+        for (parent, child), calls in sorted(edges.items())
+    )
+    return join(element("table", head, *lines))
