@@ -48,6 +48,16 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
+def _text(value: object) -> object:
+    """Numbers and truth values of YAML as the text that Compose makes of them where text is wanted."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+
+
 class Strict(BaseModel):
     """Base of the models that mirror user input: frozen, and an unknown key is an error."""
 
@@ -66,10 +76,10 @@ class Request(Strict):
 
     method: HttpMethod = "GET"
     path: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, Text] = Field(default_factory=dict)
     body: str | dict[str, Any] | list[Any] | None = None
     expect_status: Annotated[int, Field(ge=100, le=599)] | None = None
-    services: tuple[str, ...] = ()
+    services: tuple[Text, ...] = ()
 
 
 class Scenario(Request):
@@ -158,7 +168,7 @@ class Ready(Strict):
     port: PortNumber | None = None
     tcp: PortNumber | Literal[True] | None = None
     log: str | None = None
-    exec: Annotated[tuple[str, ...], BeforeValidator(_short_exec)] | None = None
+    exec: Annotated[tuple[Text, ...], BeforeValidator(_short_exec)] | None = None
     timeout: Seconds | None = None
 
     @model_validator(mode="after")
@@ -179,9 +189,9 @@ class Process(Strict):
         port_env: variable by which the service learns the port that it has to listen on.
     """
 
-    command: str | tuple[str, ...]
+    command: str | tuple[Text, ...]
     cwd: str = "."
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, Text] = Field(default_factory=dict)
     port_env: str = "PORT"
 
 

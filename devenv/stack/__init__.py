@@ -1,13 +1,14 @@
-"""Stack files: finding them, loading them into :class:`devenv.model.stack.Stack`, and writing a stack out in full."""
+"""Stack files: finding them, loading them into :class:`devenv.model.stack.Stack`, and writing a stack out in full.
 
-from devenv.stack.api import dump, dump_yaml, load_stack, load_with_origins
+Nothing heavy is imported here: :mod:`devenv.stack.dump` and :mod:`devenv.stack.origins` are imported by name.
+"""
+
 from devenv.stack.discovery import Discovery, discover, list_stacks, shipped_stacks
+from devenv.stack.loader import load_stack, load_with_origins
 
 __all__ = [
     "Discovery",
     "discover",
-    "dump",
-    "dump_yaml",
     "list_stacks",
     "load_stack",
     "load_with_origins",

@@ -10,41 +10,39 @@ from devenv.stack.context import Context
 from devenv.stack.cursor import Cursor, Fields
 from devenv.stack.dotenv import read_dotenv
 from devenv.stack.interpolation import Variable
-from devenv.stack.nodes import is_null
+from devenv.stack.nodes import ScalarNode, atom_text, is_null
 from devenv.stack.problems import as_problem
+from devenv.stack.provenance import origin_of
 
 
 def read_environment(service: Fields, context: Context) -> dict[str, str]:
     """The complete environment; a name without a value that the shell lacks is left out."""
     own = _own(service, context)
-    environment: dict[str, str] = {}
-    given = {name: Variable(value, "environment of the service") for name, value in own.items() if value is not None}
+    given = {name: variable for name, variable in own.items() if variable is not None}
+    variables: dict[str, Variable] = {}
     for index, item in enumerate(service.items("env_file")):
-        values = _env_file(item, context, given)
-        environment.update({name: variable.value for name, variable in values.items()})
-        for name, variable in values.items():
-            context.origins[f"{service.cursor.key}.environment.{name}"] = f"{variable.origin} (env_file[{index}])"
-    for name, value in own.items():
-        context.origins.pop(f"{service.cursor.key}.environment.{name}", None)
-        if value is None:
-            environment.pop(name, None)
-        else:
-            environment[name] = value
-    return environment
+        for name, variable in _env_file(item, context, given).items():
+            variables[name] = Variable(variable.value, f"{variable.origin} (env_file[{index}])")
+    variables = {name: variable for name, variable in variables.items() if name not in own} | given
+    for name, variable in variables.items():
+        context.origins[f"{service.cursor.key}.environment.{name}"] = variable.origin
+    return {name: variable.value for name, variable in variables.items()}
 
 
-def _own(service: Fields, context: Context) -> dict[str, str | None]:
+def _own(service: Fields, context: Context) -> dict[str, Variable | None]:
     """``environment`` with values from the shell for names without one; ``None`` where it has none either."""
-    values: dict[str, str | None] = {}
+    variables: dict[str, Variable | None] = {}
     for name, member in service.each("environment").items():
         if not name or "=" in name:
             member.error(f"{name!r} cannot be the name of a variable", found=name)
         elif is_null(member.node):
             found = context.lookup(name)
-            values[name] = found.value if found else None
+            variables[name] = Variable(found.value, f"{member.place} (${name} from {found.origin})") if found else None
+        elif isinstance(member.node, ScalarNode):
+            variables[name] = Variable(atom_text(member.node.value), origin_of(member.node))
         else:
-            values[name] = member.text()
-    return values
+            member.wrong("text")
+    return variables
 
 
 def resolve_pairs(members: Mapping[str, Cursor], context: Context) -> dict[str, str]:

@@ -1,48 +1,41 @@
-"""Where each value of a resolved stack came from, for ``devenv config --origin``."""
+"""Where every value of a resolved stack came from: ``devenv config --origin``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from devenv.stack.nodes import ListNode, MapNode, Node, ScalarNode
-
-DEFAULT = "default"
-_LAST_STEP = re.compile(r"(\.[^.\[\]]*|\[\d+\])$")
+from devenv.stack.dump import dump
+from devenv.stack.loader import load_with_origins
 
 
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """Origins by key, such as ``services.web.ports[0].target``: ``compose.yaml:4:9 ($PORT from .env:1:1)``."""
+def stack_origins(
+    files: Sequence[Path],
+    *,
+    environ: Mapping[str, str],
+    profiles: Sequence[str] = (),
+    services: Sequence[str] = (),
+) -> dict[str, str]:
+    """Origin of each leaf of :func:`devenv.stack.dump.dump`, by key such as ``services.web.ports[0].target``.
 
-    by_key: Mapping[str, str] = field(default_factory=dict)
+    An origin is a place (``compose.yaml:4:9``), with the variables that went into the value in parentheses, or
+    ``default``.
 
-    def of(self, key: str) -> str:
-        """Origin of the value at ``key``: its own, or that of the short form that it was written in, or ``default``."""
-        while key:
-            if key in self.by_key:
-                return self.by_key[key]
-            shorter = _LAST_STEP.sub("", key)
-            key = "" if shorter == key else shorter
-        return DEFAULT
-
-
-def collect_origins(document: MapNode, others: Mapping[str, str]) -> Origins:
-    """The origins of all values of the merged ``document``, and of ``others`` that stand in no stack file."""
-    return Origins({**dict(_walk(document, "")), **others})
+    Raises:
+        StackFileError: a file says what cannot be.
+        UnknownName: one of ``services`` is not in the stack.
+    """
+    stack, origins = load_with_origins(files, environ=environ, profiles=profiles, services=services)
+    return {key: origins.of(key) for key in _leaves(dump(stack), "")}
 
 
-def _walk(node: Node, key: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, MapNode):
-        for name, entry in node.entries.items():
-            yield from _walk(entry.node, f"{key}.{name}" if key else name)
-    elif isinstance(node, ListNode):
-        for index, item in enumerate(node.items):
-            yield from _walk(item, f"{key}[{index}]")
+def _leaves(value: Any, key: str) -> Iterator[str]:
+    if isinstance(value, Mapping) and value:
+        for name, member in value.items():
+            yield from _leaves(member, f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{key}[{index}]")
     else:
-        yield key, _origin(node)
-
-
-def _origin(node: ScalarNode) -> str:
-    return f"{node.place} ({', '.join(node.origins)})" if node.origins else str(node.place)
+        yield key

@@ -42,8 +42,8 @@ def read_healthcheck(service: Fields) -> Healthcheck | None:
     retries = fields.integer("retries", 0)
     return Healthcheck(
         test=() if test[:1] == ("NONE",) else test,
-        interval=fields.duration("interval", 30.0),
-        timeout=fields.duration("timeout", 30.0),
+        interval=fields.duration("interval", 30.0) or 30.0,  # 0 means the engine's default to it as well
+        timeout=fields.duration("timeout", 30.0) or 30.0,
         retries=3 if retries is None else retries,
         start_period=fields.duration("start_period", 0.0),
         start_interval=fields.duration("start_interval", 5.0),

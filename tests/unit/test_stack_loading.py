@@ -143,7 +143,7 @@ services:
     tty: true
     logging: {driver: json-file, options: {max-size: 10m, max-file: 3}}
     deploy: {resources: {limits: {cpus: "0.50", memory: 50M, pids: 10}}}
-    healthcheck: {test: [CMD, "true"], interval: 1m30s, timeout: 10s, retries: 5, start_period: 40s, start_interval: 500ms}
+    healthcheck: {test: [CMD, "true"], interval: 1m30s, timeout: 10s, retries: 5, start_interval: 500ms}
 """,
     ).services["web"]
     assert service.restart == Restart(policy="on-failure", maximum=3)

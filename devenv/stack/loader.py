@@ -1,14 +1,14 @@
-"""The package's entry points; what they need (YAML, pydantic) is imported when they are called."""
+"""Loads stacks; what that needs (YAML, pydantic) is imported only when it is called."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from devenv.model.stack import Stack
-    from devenv.stack.origins import Origins
+    from devenv.stack.provenance import Origins
 
 
 def load_stack(
@@ -44,21 +44,7 @@ def load_with_origins(
     services: Sequence[str] = (),
 ) -> tuple[Stack, Origins]:
     """As :func:`load_stack`, and where each value came from (``origins.of("services.web.ports[0].target")``)."""
-    from devenv.stack.loading import load
+    from devenv.stack.assembly import load
 
     loaded = load(files, environ=environ, profiles=profiles, services=services)
     return loaded.stack, loaded.origins
-
-
-def dump(stack: Stack) -> dict[str, Any]:
-    """``stack`` in Compose's canonical long form as plain data; secrets in the environment stand in it as they are."""
-    from devenv.stack.canonical_form import dump as dump_stack
-
-    return dump_stack(stack)
-
-
-def dump_yaml(stack: Stack) -> str:
-    """``stack`` in Compose's canonical long form as the text of a stack file."""
-    from devenv.stack.canonical_form import dump_yaml as dump_text
-
-    return dump_text(stack)

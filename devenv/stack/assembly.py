@@ -26,9 +26,9 @@ from devenv.stack.interpolation import Lookup, Variable
 from devenv.stack.merging import merge
 from devenv.stack.networking import DEFAULT_NETWORK
 from devenv.stack.nodes import MapNode, ScalarNode, describe, is_null
-from devenv.stack.origins import Origins, collect_origins
 from devenv.stack.problems import Problems, as_problem, suggest
 from devenv.stack.profiles import active_profiles, is_active
+from devenv.stack.provenance import Origins, collect_origins
 from devenv.stack.reading import display, read_text
 from devenv.stack.resources import read_networks, read_sources, read_volumes
 from devenv.stack.services import read_service
