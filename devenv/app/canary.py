@@ -175,6 +175,8 @@ def _document(
     sending: _Sending, request: Request, outcome: _Outcome, client: TraceClient, *, elapsed: float
 ) -> CanaryDocument:
     verdict, cause = _verdict(outcome.finding), outcome.cause or outcome.finding.cause
+    if outcome.finding.elsewhere:
+        cause += f" ({', '.join(outcome.finding.elsewhere)})"
     if sending.error:
         cause = f"the entry point {sending.error}"
     elif sending.status is not None and not is_success(request, sending.status):

@@ -41,8 +41,9 @@ async def connect(name: EngineName, project: Project, environ: Mapping[str, str]
     engine: Engine
     if name == "docker":
         from devenv.engine.docker import DockerEngine
+        from devenv.engine.docker.address import find_address
 
-        engine = DockerEngine(environ=environ)
+        engine = DockerEngine(find_address(environ))
     elif name == "process":
         from devenv.engine.process import ProcessEngine
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from devenv.model.identity import Project
-from devenv.model.stack import Build, Network, Service, Volume
+from devenv.model.stack import Build, Network, Service, Stack, Volume
 from devenv.model.state import EngineName, ObservedState, Usage
 
 LABEL_KEY = "devenv.key"
@@ -80,6 +80,7 @@ class InstanceSpec:
         volumes: engine volume name by key of the stack.
         network_container: engine id whose network is shared (``network_mode: service:x``).
         files: put into it before its start.
+        stack: that it is part of, for an engine that has to know an instance's neighbours.
     """
 
     name: str
@@ -92,6 +93,7 @@ class InstanceSpec:
     volumes: Mapping[str, str] = field(default_factory=dict)
     network_container: str | None = None
     files: tuple[FileContent, ...] = ()
+    stack: Stack | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,4 +67,5 @@ def instance_spec(target: Target, name: str, index: int, *, network_container: s
         volumes={key: volume_name(project, stack.volumes[key]) for key in sorted(mounted)},
         network_container=network_container,
         files=files_for(stack, service),
+        stack=stack,
     )

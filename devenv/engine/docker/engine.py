@@ -73,6 +73,10 @@ class DockerEngine:
         """Id of an image that the engine has."""
         return await self._images.id_of(reference)
 
+    async def registry_has(self, reference: str) -> bool:
+        """Whether the image's registry answers that it has it."""
+        return await self._images.registry_has(reference)
+
     async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
         """Test of the image's ``HEALTHCHECK``."""
         return await self._images.healthcheck_of(reference)

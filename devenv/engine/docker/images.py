@@ -89,6 +89,16 @@ class Images:
             raise PullFailed(f"image {reference} was pulled, but the engine does not have it")
         return found
 
+    async def registry_has(self, reference: str) -> bool:
+        """Whether the registry (or the engine's mirror of it) answers that it has the image."""
+        try:
+            await self._connection.call(
+                lambda client: client.inspect_distribution(reference), doing=f"asking the registry for {reference}"
+            )
+        except (NoSuchObject, ImageMissing, EngineRefused):
+            return False
+        return True
+
     async def _find(self, reference: str) -> _Image | None:
         if reference not in self._known:
             try:

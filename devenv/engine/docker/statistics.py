@@ -11,9 +11,6 @@ from devenv.engine.docker.observation import read_time
 from devenv.engine.docker.translation import Conflict, NoSuchObject
 from devenv.model.state import Usage
 
-FIRST_SAMPLE_SECONDS = 0.1
-"""Time between two samples where there is no earlier one to compare with."""
-
 Sample = tuple[float, int]
 """When it was read (seconds since the epoch, the engine's clock) and the CPU time used until then in nanoseconds."""
 
@@ -26,20 +23,30 @@ class Statistics:
         self._last: dict[str, Sample] = {}
 
     async def usage(self, container_id: str) -> Usage | None:
-        """CPU and memory; ``None`` where the container does not run."""
-        before = self._last.get(container_id)
-        if before is None:
-            first = await self._read(container_id)
-            if first is None:
-                return None
-            before = _sample(first)
-            await asyncio.sleep(FIRST_SAMPLE_SECONDS)
-        found = await self._read(container_id)
-        if found is None:
+        """CPU since the last call, at first since the start, and memory; ``None`` where the container does not run.
+
+        The engine answers at once when it was last asked more than a second ago, else after the rest of that second.
+        """
+        known = self._last.get(container_id)
+        found, before = await asyncio.gather(self._read(container_id), self._start(container_id, known))
+        if found is None or before is None:
             self._last.pop(container_id, None)
             return None
         self._last[container_id] = _sample(found)
         return read_usage(found, before)
+
+    async def _start(self, container_id: str, known: Sample | None) -> Sample | None:
+        """The last sample, else the start, when no CPU time was used; ``None`` where it is gone."""
+        if known is not None:
+            return known
+        try:
+            found = await self._connection.call(
+                lambda client: client.inspect_container(container_id), doing="looking closer"
+            )
+        except NoSuchObject:
+            return None
+        started = read_time(found["State"]["StartedAt"])
+        return (started, 0) if started is not None else None
 
     async def _read(self, container_id: str) -> Mapping[str, Any] | None:
         try:

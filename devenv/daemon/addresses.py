@@ -1,0 +1,95 @@
+"""Ports of local processes, and the rewriting of service host names in environment values.
+
+On Docker ``http://auth:8081`` leads to the container of ``auth``; here every service listens on this machine, so host
+names are rewritten where they stand as ``scheme://host[:port]`` or ``host:port``, and nowhere else: a service may be
+called ``user``.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from devenv.model.launch import Listening, Peer
+
+FIRST_PORT = 20_000
+"""Allotted ports lie below the range from which the system takes those of outgoing connections."""
+
+LAST_PORT = 31_999
+LOOPBACK = "127.0.0.1"
+
+
+class Ports:
+    """The port on this machine of each ``(service, index, container port)``; once allotted it stays.
+
+    Args:
+        seed: where the search starts, so that two projects rarely meet.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._next = FIRST_PORT + seed % (LAST_PORT - FIRST_PORT)
+        self._allotted: dict[tuple[str, int, int], int] = {}
+
+    def host_port(self, service: str, index: int, port: Listening) -> int:
+        """The port as published (first instance), else the one allotted; a free one is sought at the first call."""
+        if port.host is not None and index == 1:
+            return port.host
+        key = (service, index, port.container)
+        if key not in self._allotted:
+            self._allotted[key] = self._search()
+        return self._allotted[key]
+
+    def _search(self) -> int:
+        taken = set(self._allotted.values())
+        for _ in range(FIRST_PORT, LAST_PORT):
+            candidate = self._next
+            self._next = FIRST_PORT if candidate >= LAST_PORT else candidate + 1
+            if candidate not in taken and is_free(LOOPBACK, candidate):
+                return candidate
+        raise OSError(f"no free port between {FIRST_PORT} and {LAST_PORT}")
+
+
+def is_free(address: str, port: int) -> bool:
+    """Whether a listener could be bound to ``port`` now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def rewrite(environment: Mapping[str, str], peers: Iterable[Peer], ports: Ports) -> dict[str, str]:
+    """``environment`` with the host names of ``peers`` led to this machine.
+
+    A port that the peer does not list is kept, because it may listen there all the same; a name without a port gets
+    the peer's first one.
+    """
+    by_name = {name: peer for peer in peers for name in peer.names}
+    if not by_name:
+        return dict(environment)
+    names = "|".join(re.escape(name) for name in sorted(by_name, key=len, reverse=True))
+    pattern = re.compile(
+        rf"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/@,]*@)?)(?P<host>{names})(?::(?P<port>\d+))?"
+        rf"(?![\w.-])|(?<![\w.@:/-])(?P<bare>{names}):(?P<bare_port>\d+)(?![\w.-])"
+    )
+
+    def replace(found: re.Match[str]) -> str:
+        peer = by_name[found["host"] or found["bare"]]
+        port = found["port"] or found["bare_port"]
+        return (found["scheme"] or "") + _address(peer, int(port) if port else None, ports)
+
+    return {name: pattern.sub(replace, value) for name, value in environment.items()}
+
+
+def _address(peer: Peer, container_port: int | None, ports: Ports) -> str:
+    for port in peer.ports:
+        if container_port is None or port.container == container_port:
+            return f"{LOOPBACK}:{ports.host_port(peer.service, 1, port)}"
+    return LOOPBACK if container_port is None else f"{LOOPBACK}:{container_port}"

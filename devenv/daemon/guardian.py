@@ -1,0 +1,67 @@
+"""The daemon's shadow: a small process that outlives it by a moment and ends what it left behind.
+
+A daemon that is killed cannot stop its children. The guardian holds the reading end of a pipe whose writing end only
+the daemon has: each line says which process group was added or has ended, and the end of the pipe says that the daemon
+is gone. Then the guardian ends every group that is left and exits. It is forked before anything heavy is imported, in
+a session of its own, so that neither a terminal nor a signal to the daemon's group reaches it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+GRACE_S = 2.0
+
+
+def watch() -> int:
+    """Fork the guardian; returns the writing end of its pipe, for lines ``+<pgid>`` and ``-<pgid>``."""
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, False)
+    child = os.fork()
+    if child == 0:
+        os.close(writing)
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        _guard(reading)
+        os._exit(0)
+    os.close(reading)
+    return writing
+
+
+def _guard(reading: int) -> None:
+    groups: set[int] = set()
+    rest = b""
+    while chunk := os.read(reading, 65536):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            number = int(line[1:])
+            if line[:1] == b"+":
+                groups.add(number)
+            else:
+                groups.discard(number)
+    end_groups(groups)
+
+
+def end_groups(groups: set[int], *, grace: float = GRACE_S) -> None:
+    """SIGTERM to each process group, then SIGKILL to those that are still there after ``grace`` seconds."""
+    left = {group for group in groups if send(group, signal.SIGTERM)}
+    deadline = time.monotonic() + grace
+    while left and time.monotonic() < deadline:
+        time.sleep(0.02)
+        left = {group for group in left if send(group, 0)}
+    for group in left:
+        send(group, signal.SIGKILL)
+
+
+def send(group: int, number: int) -> bool:
+    """Send a signal to a process group; ``False`` where there is none any more."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,201 @@
+"""One supervised process: started, captured, restarted as its policy says, stopped with grace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from devenv.daemon.guardian import send
+from devenv.daemon.resources import Sampler
+from devenv.engine.process.identity import start_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from devenv.daemon.logfile import LogFile
+    from devenv.model.launch import Launch
+
+BACKOFF_FIRST_S = 0.1
+BACKOFF_LAST_S = 60.0
+STEADY_S = 10.0
+"""As on Docker: the wait before a restart doubles, and a run of this length sets it back."""
+
+READ_BYTES = 64 * 1024
+DRAIN_S = 0.5
+
+
+@dataclass(slots=True, kw_only=True)
+class Supervised:
+    """State of one instance.
+
+    Attributes:
+        environment: with addresses rewritten.
+        state: ``created``, ``running``, ``restarting`` or ``exited``.
+        ended: set while it is exited for good, for whoever waits.
+        notify: called with ``start``, ``die`` and so on after each change.
+    """
+
+    launch: Launch
+    environment: Mapping[str, str]
+    log: LogFile
+    notify: Callable[[Supervised, str], None]
+    state: str = "created"
+    exit_code: int | None = None
+    error: str = ""
+    restarts: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+    pid: int = 0
+    born: int = 0
+    sampler: Sampler | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _runner: asyncio.Task[None] | None = None
+    _stopping: bool = False
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        """Start the process; returns when it runs or could not be started (``error`` says why)."""
+        if self.state in {"running", "restarting"}:
+            return
+        self._stopping = False
+        self.ended.clear()
+        self._wake.clear()
+        self.error = ""
+        process = await self._spawn()
+        if process is not None:
+            self._runner = asyncio.create_task(self._supervise(process))
+
+    async def stop(self, grace: float | None) -> None:
+        """Send the stop signal, then SIGKILL to the whole group after ``grace`` seconds; waits for the end."""
+        self._stopping = True
+        self._wake.set()
+        if self.state == "running":
+            send(self.pid, getattr(signal, self.launch.stop_signal, signal.SIGTERM))
+            try:
+                await asyncio.wait_for(self.ended.wait(), self.launch.grace if grace is None else grace)
+            except TimeoutError:
+                send(self.pid, signal.SIGKILL)
+        if self._runner is not None:
+            await self._runner
+
+    def kill(self, name: str) -> None:
+        """Send a signal by name to the process group; no error where it has ended."""
+        if self.state == "running":
+            send(self.pid, getattr(signal, name if name.startswith("SIG") else f"SIG{name}"))
+
+    async def _spawn(self) -> asyncio.subprocess.Process | None:
+        launch = self.launch
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *launch.command,
+                cwd=launch.cwd,
+                env=dict(self.environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                limit=READ_BYTES,
+                preexec_fn=_limiter(launch.limits),
+            )
+        except (OSError, ValueError) as error:
+            self.error = f"cannot start {launch.command[0]}: {getattr(error, 'strerror', None) or error}"
+            self._finish(127 if isinstance(error, FileNotFoundError) else 126)
+            return None
+        self.pid, self.born = process.pid, start_time(process.pid)
+        self.sampler = Sampler(process.pid)
+        self.started_at, self.finished_at, self.exit_code = time.time(), None, None
+        self.state = "running"
+        self.notify(self, "start")
+        return process
+
+    async def _supervise(self, process: asyncio.subprocess.Process | None) -> None:
+        """Follow the process and its successors until it has ended for good."""
+        wait = BACKOFF_FIRST_S
+        while process is not None:
+            code = await self._follow(process)
+            ran = time.time() - (self.started_at or 0)
+            if self._stopping or not self._restarts_after(code):
+                self._finish(code)
+                return
+            wait = BACKOFF_FIRST_S if ran >= STEADY_S else wait
+            self.state, self.exit_code, self.finished_at = "restarting", code, time.time()
+            self.notify(self, "die")
+            if await self._woken_within(wait):
+                self._finish(code)
+                return
+            wait = min(wait * 2, BACKOFF_LAST_S)
+            self.restarts += 1
+            process = await self._spawn()
+
+    async def _woken_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _follow(self, process: asyncio.subprocess.Process) -> int:
+        """Capture output until the process has ended; what its descendants still write is waited for a moment."""
+        readers = [
+            asyncio.create_task(self._capture(stream, number))
+            for number, stream in ((1, process.stdout), (2, process.stderr))
+            if stream is not None
+        ]
+        code = await process.wait()
+        send(process.pid, signal.SIGKILL)  # the leader has ended: what is left of its group is nobody's
+        await asyncio.wait(readers, timeout=DRAIN_S)
+        for reader in readers:
+            reader.cancel()
+        return code if code >= 0 else 128 - code
+
+    async def _capture(self, stream: asyncio.StreamReader, number: int) -> None:
+        while True:
+            try:
+                line = await stream.readuntil(b"\n")
+            except asyncio.LimitOverrunError as overrun:
+                line = await stream.readexactly(max(overrun.consumed, 1))
+            except asyncio.IncompleteReadError as end:
+                if end.partial:
+                    self.log.write(time.time(), number, end.partial)
+                return
+            self.log.write(time.time(), number, line.rstrip(b"\r\n"))
+
+    def _restarts_after(self, code: int) -> bool:
+        launch = self.launch
+        if launch.restart == "on-failure":
+            return code != 0 and (launch.maximum is None or self.restarts < launch.maximum)
+        return launch.restart in {"always", "unless-stopped"}
+
+    def _finish(self, code: int) -> None:
+        self.state, self.exit_code, self.finished_at = "exited", code, time.time()
+        self.ended.set()
+        self.notify(self, "die")
+
+
+def _limiter(limits: Mapping[str, tuple[int, int]]) -> Callable[[], None] | None:
+    """What sets ulimits between fork and exec; ``None`` where there are none, because it makes starts slower."""
+    if not limits:
+        return None
+    import resource
+
+    wanted = [(getattr(resource, f"RLIMIT_{name.upper()}"), pair) for name, pair in limits.items()]
+
+    def set_limits() -> None:
+        for number, pair in wanted:
+            resource.setrlimit(number, pair)
+
+    return set_limits
+
+
+def environment_of(base: Mapping[str, str], launch: Launch, port: int | None) -> dict[str, str]:
+    """The daemon's own environment without what belongs to devenv or to tracing, then the service's."""
+    inherited = {name: value for name, value in base.items() if not name.startswith(("DEVENV_", "OTEL_"))}
+    found = {**inherited, "PYTHONUNBUFFERED": "1", **launch.environment}
+    if port is not None and launch.port_env:
+        found[launch.port_env] = str(port)
+    found.setdefault("PATH", os.defpath)
+    return found

@@ -1,0 +1,62 @@
+"""The daemon's life: bind the control socket, serve, and end when the last instance is removed or a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from devenv.daemon.control import MAX_REQUEST, Control
+from devenv.daemon.supervisor import Supervisor
+from devenv.engine.process.socket_path import SocketPath
+
+
+def run(directory: str, guardian: int) -> int:
+    """Run the daemon for the project whose ``.devenv/`` is ``directory``; returns its exit code."""
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(_serve(Path(directory), guardian))
+    return 0
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve(directory: Path, guardian: int) -> None:
+    supervisor = Supervisor(directory, guardian)
+    control = Control(supervisor)
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with SocketPath(directory) as path:
+        _forget(path)
+        umask = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(control.serve, path=path, limit=MAX_REQUEST)
+        finally:
+            os.umask(umask)
+        try:
+            await _first(end.wait(), supervisor.empty.wait())
+        finally:
+            server.close()
+            await supervisor.stop_all()
+            _forget(path)
+    _forget(directory / "daemon.json")
+
+
+def _forget(path: Path | str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+async def _first(*waits: object) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]  # coroutines, by their callers
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,137 @@
+"""From an instance of the stack to a local process: its command, its neighbours, and what cannot be honoured."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.errors import ConfigurationError
+from devenv.model.launch import Launch, Listening, Peer
+
+if TYPE_CHECKING:
+    from devenv.engine.protocol import InstanceSpec
+    from devenv.model.stack import Service, Stack
+
+BACKEND_PORTS = (16686, 4318, 13133)
+"""What the embedded backend listens on, in Jaeger's numbers."""
+
+_REFUSED = (
+    ("secrets", "secrets"),
+    ("configs", "configs"),
+    ("network_mode", "network_mode"),
+    ("user", "user"),
+    ("privileged", "privileged"),
+    ("cap_add", "cap_add"),
+    ("pid", "pid"),
+    ("dns", "dns"),
+    ("extra_hosts", "extra_hosts"),
+    ("read_only", "read_only"),
+)
+"""Keys that a process on this machine cannot be given; images, builds, networks and volumes have no meaning there."""
+
+
+def launch_of(spec: InstanceSpec) -> Launch:
+    """What the daemon is told about an instance.
+
+    Raises:
+        ConfigurationError: the service has no ``x-devenv.process``, or needs what a local process cannot have.
+    """
+    service = spec.service
+    if is_backend(service, spec.stack):
+        return _backend(spec)
+    refuse_what_cannot_be(service)
+    process = service.x.process
+    assert process is not None  # noqa: S101 - refuse_what_cannot_be has seen to it; for the type checker
+    command = tuple(shlex.split(process.command)) if isinstance(process.command, str) else process.command
+    directory = spec.stack.directory if spec.stack else Path()
+    return Launch(
+        id=f"{service.name}-{spec.index}",
+        name=spec.name,
+        service=service.name,
+        index=spec.index,
+        labels=dict(spec.labels),
+        command=command,
+        cwd=str((directory / process.cwd).resolve()),
+        environment={"PATH": _path(service), **service.environment, **process.env},
+        ports=listening(service),
+        peers=_peers(spec.stack) if spec.stack else (),
+        port_env=process.port_env,
+        restart=service.restart.policy,
+        maximum=service.restart.maximum,
+        stop_signal=service.stop_signal or "SIGTERM",
+        grace=service.stop_grace_period,
+        limits={name: (limit.soft, limit.hard) for name, limit in service.ulimits.items()},
+    )
+
+
+def refuse_what_cannot_be(service: Service) -> None:
+    """Raise for the first key of a service that a local process cannot be given."""
+    if service.x.process is None:
+        raise ConfigurationError(
+            f"{service.name} has no x-devenv.process, and the process engine runs no images",
+            location=service.location,
+            key=f"services.{service.name}.x-devenv.process",
+            expected="process: {command: …}",
+            hint="say how it runs as a local process, or start a Docker engine and use --engine docker",
+        )
+    for key, attribute in _REFUSED:
+        if getattr(service, attribute):
+            raise ConfigurationError(
+                f"{service.name}: {key} cannot be honoured by the process engine",
+                location=service.location,
+                key=f"services.{service.name}.{key}",
+                hint="use --engine docker, or leave the key out for this engine in a second -f file",
+            )
+
+
+def is_backend(service: Service, stack: Stack | None) -> bool:
+    """Whether the embedded backend stands for this service."""
+    backend = stack.trace_backend if stack else None
+    return service.x.role == "trace-backend" or (backend is not None and backend.name == service.name)
+
+
+def listening(service: Service) -> tuple[Listening, ...]:
+    """TCP ports of a service, as published where they are."""
+    published = {port.container: port for port in service.ports if port.protocol == "tcp"}
+    return tuple(
+        Listening(container=number, host=published[number].host if number in published else None)
+        for number in service.container_ports
+    )
+
+
+def _backend(spec: InstanceSpec) -> Launch:
+    service = spec.service
+    published = {port.container: port.host for port in listening(service)}
+    return Launch(
+        id=f"{service.name}-{spec.index}",
+        name=spec.name,
+        service=service.name,
+        index=spec.index,
+        labels=dict(spec.labels),
+        kind="backend",
+        ports=tuple(Listening(container=number, host=published.get(number) or number) for number in BACKEND_PORTS),
+    )
+
+
+def _peers(stack: Stack) -> tuple[Peer, ...]:
+    """Every service by the names under which it is reached on its networks."""
+    found = []
+    for service in stack.services.values():
+        aliases = [alias for attachment in service.networks for alias in attachment.aliases]
+        names = [service.name, service.hostname, service.container_name, *aliases]
+        ports = listening(service)
+        if is_backend(service, stack):
+            known = {port.container: port for port in ports}
+            ports = tuple(known.get(number) or Listening(container=number, host=number) for number in BACKEND_PORTS)
+        unique = tuple(dict.fromkeys(name for name in names if name))
+        found.append(Peer(service=service.name, names=unique, ports=ports))
+    return tuple(found)
+
+
+def _path(service: Service) -> str:
+    """PATH with devenv's own interpreter first, so that ``python`` is the one that has the sample's packages."""
+    inherited = service.environment.get("PATH") or os.environ.get("PATH") or os.defpath
+    return f"{Path(sys.executable).parent}{os.pathsep}{inherited}"
