@@ -1,0 +1,359 @@
+"""The embedded backend beside a real Jaeger 2.x with memory storage: ingest, memory and search, in one run.
+
+Run: `make bench-ingest [ARGS='--spans 300000 --rounds 3 --json']`. The same requests go to both over one connection, as
+an SDK sends them: 512 spans of one service a POST, traces of six spans over three services, five attributes a span.
+
+- CPU per span: user and system time of the server process until it has settled, divided by the spans sent.
+- Throughput: spans per second until the last POST is answered.
+- Memory: resident size with all spans stored, the lower of at once and after settling.
+- Search: median wall time of 20 traces of a service, and of 200 by duration and attribute.
+- Flatness: the embedded backend alone, CPU per span of the last tenth against the first, up to a million spans.
+
+Exit code 1 where a bound of `BOUNDS` is missed. `DEVENV_TEST_JAEGER_BIN` names Jaeger's binary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from socket import socket
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import psutil
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+BATCH = 512
+SERVICES = ("gateway", "auth", "user")
+# What devenv's figure may be as a part of Jaeger's; throughput is a lower bound.
+BOUNDS = {"cpu_us_per_span": 1.0, "spans_per_second": 1.0, "rss_mb": 0.4, "search_20_ms": 0.5, "search_200_ms": 0.5}
+FLAT = 1.35
+MIB = 1024 * 1024
+
+
+# --- the load ---------------------------------------------------------------------------------------------------------
+
+
+def batches(spans: int, now: int, seed: int = 1) -> Iterator[bytes]:
+    """Encoded requests with `spans` spans in all, the traces of the last minutes in order of time."""
+    random_ = random.Random(seed)
+    open_requests = {service: _request(service) for service in SERVICES}
+    for number in range(spans // 6):
+        _trace(open_requests, random_, now - (spans // 6 - number) * 2_000_000)
+        for service, request in open_requests.items():
+            if len(request.resource_spans[0].scope_spans[0].spans) >= BATCH:
+                yield request.SerializeToString()
+                open_requests[service] = _request(service)
+    for request in open_requests.values():
+        if request.resource_spans[0].scope_spans[0].spans:
+            yield request.SerializeToString()
+
+
+def _request(service: str) -> ExportTraceServiceRequest:
+    request = ExportTraceServiceRequest()
+    resource_spans = request.resource_spans.add()
+    for key, value in (("service.name", service), ("service.version", "1.0.0"), ("telemetry.sdk.language", "python")):
+        resource_spans.resource.attributes.add(key=key).value.string_value = value
+    resource_spans.scope_spans.add().scope.name = "devenv.tracing"
+    return request
+
+
+def _trace(requests: dict[str, ExportTraceServiceRequest], random_: random.Random, start: int) -> None:
+    trace_id = random_.randbytes(16)
+    parent = b""
+    took = random_.randint(2, 60) * 1_000_000
+    status = 500 if random_.random() < 0.05 else 200
+    for depth, (service, name, kind) in enumerate(
+        (
+            ("gateway", "GET /orders/{id}", 2),
+            ("gateway", "GET auth", 3),
+            ("auth", "GET /verify", 2),
+            ("auth", "check token", 1),
+            ("user", "GET /users/{id}", 2),
+            ("user", "SELECT users", 3),
+        )
+    ):
+        span = (
+            requests[service]
+            .resource_spans[0]
+            .scope_spans[0]
+            .spans.add(
+                trace_id=trace_id,
+                span_id=random_.randbytes(8),
+                parent_span_id=parent,
+                name=name,
+                kind=kind,
+                start_time_unix_nano=start + depth * 100_000,
+                end_time_unix_nano=start + took - depth * 100_000,
+            )
+        )
+        parent = span.span_id
+        attributes = span.attributes
+        attributes.add(key="http.request.method").value.string_value = "GET"
+        attributes.add(key="http.route").value.string_value = "/orders/{id}"
+        attributes.add(key="url.path").value.string_value = f"/orders/{random_.randrange(10**6)}"
+        attributes.add(key="http.response.status_code").value.int_value = status
+        attributes.add(key="server.port").value.int_value = 8080
+
+
+# --- the servers ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Server:
+    """One process under test."""
+
+    name: str
+    process: psutil.Process
+    otlp_port: int
+    query_port: int
+    connection: http.client.HTTPConnection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.otlp_port, timeout=60)
+
+    def post(self, body: bytes) -> None:
+        self.connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+        response = self.connection.getresponse()
+        response.read()
+        if response.status != 200:
+            raise SystemExit(f"{self.name} answered {response.status} to a batch")
+
+    def cpu(self) -> float:
+        times = self.process.cpu_times()
+        return times.user + times.system
+
+    def rss(self) -> float:
+        return self.process.memory_info().rss / MIB
+
+    def get(self, path: str) -> dict:
+        with urlopen(f"http://127.0.0.1:{self.query_port}{path}", timeout=60) as response:
+            return json.load(response)
+
+    def settle(self, seconds: float = 30) -> None:
+        """Wait until the process has used next to no CPU for half a second."""
+        deadline = time.monotonic() + seconds
+        before = self.cpu()
+        while time.monotonic() < deadline:
+            time.sleep(0.5)
+            now = self.cpu()
+            if now - before < 0.02:
+                return
+            before = now
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@contextmanager
+def _running(name: str, command: list[str], otlp: int, query: int, folder: Path) -> Iterator[Server]:
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with urlopen(f"http://127.0.0.1:{query}/api/services", timeout=1):
+                    break
+            except OSError as error:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"{name} did not start:\n{(folder / 'log').read_text()[-2000:]}") from error
+                time.sleep(0.05)
+        yield Server(name, psutil.Process(process.pid), otlp, query)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def embedded(max_bytes: int) -> Iterator[Server]:
+    otlp, query = free_ports(2)
+    command = [sys.executable, "-m", "devenv.dashboard", "--otlp-port", str(otlp), "--query-port", str(query)]
+    command += ["--health-port", "0", "--max-bytes", str(max_bytes)]
+    with tempfile.TemporaryDirectory() as folder, _running("devenv", command, otlp, query, Path(folder)) as server:
+        yield server
+
+
+@contextmanager
+def jaeger() -> Iterator[Server]:
+    """Jaeger's all-in-one pipeline (its own defaults), without tracing of itself."""
+    binary = os.environ.get("DEVENV_TEST_JAEGER_BIN", "/var/cache/devenv-ci/bin/jaeger")
+    if not os.access(binary, os.X_OK):
+        raise SystemExit(f"{binary} is no program: `.ci/go-build jaeger` makes it, DEVENV_TEST_JAEGER_BIN names it")
+    otlp, query, grpc, health = free_ports(4)
+    config = {
+        "service": {
+            "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
+            "pipelines": {
+                "traces": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["jaeger_storage_exporter"]}
+            },
+            "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
+        },
+        "extensions": {
+            "jaeger_storage": {"backends": {"store": {"memory": {"max_traces": 400_000}}}},
+            "jaeger_query": {
+                "storage": {"traces": "store"},
+                "enable_tracing": False,
+                "http": {"endpoint": f"127.0.0.1:{query}"},
+                "grpc": {"endpoint": f"127.0.0.1:{grpc}"},
+            },
+            "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"127.0.0.1:{health}"}},
+        },
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{otlp}"}}}},
+        "processors": {"batch": {}},
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "store"}},
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.json").write_text(json.dumps(config))
+        command = [binary, "--config", str(folder / "config.json")]
+        with _running("jaeger", command, otlp, query, folder) as server:
+            yield server
+
+
+# --- the measurements -------------------------------------------------------------------------------------------------
+
+
+def measure(server: Server, bodies: list[bytes], spans: int) -> dict[str, float]:
+    before = server.cpu()
+    begun = time.perf_counter()
+    for body in bodies:
+        server.post(body)
+    elapsed = time.perf_counter() - begun
+    at_once = server.rss()
+    server.settle()
+    spent = server.cpu() - before
+    window = {"start": 1, "end": (time.time_ns() // 1000) + 10**9}
+    tagged = {"minDuration": "30ms", "tags": json.dumps({"http.response.status_code": "500"})}
+    return {
+        "cpu_us_per_span": spent / spans * 1e6,
+        "spans_per_second": spans / elapsed,
+        "rss_mb": min(at_once, server.rss()),
+        "search_20_ms": _search(server, {"service": "gateway", "limit": 20, **window}, 20),
+        "search_200_ms": _search(server, {"service": "gateway", "limit": 200, **tagged, **window}, 200),
+    }
+
+
+def _search(server: Server, query: dict[str, object], expected: int) -> float:
+    times = []
+    path = f"/api/traces?{urlencode(query)}"
+    for _ in range(5):
+        begun = time.perf_counter()
+        found = len(server.get(path)["data"])
+        times.append((time.perf_counter() - begun) * 1000)
+        if found != expected:
+            raise SystemExit(f"{server.name} found {found} traces instead of {expected}")
+    return statistics.median(times)
+
+
+def flatness(spans: int) -> dict[str, float]:
+    """CPU per span of the embedded backend while it fills up, in tenths."""
+    now = time.time_ns()
+    parts = []
+    with embedded(1024 * MIB) as server:
+        for part in range(10):
+            bodies = list(batches(spans // 10, now, seed=part))
+            before = server.cpu()
+            for body in bodies:
+                server.post(body)
+            parts.append((server.cpu() - before) / (spans // 10) * 1e6)
+        rss = server.rss()
+        stored = server.get("/api/devenv/stats")["spans_stored"]
+    return {
+        "spans": stored,
+        "first_us": parts[0],
+        "last_us": parts[-1],
+        "ratio": statistics.median(parts[-3:]) / statistics.median(parts[:3]),
+        "rss_mb": rss,
+    }
+
+
+def idle() -> dict[str, float]:
+    """CPU of the embedded backend with nothing to do, as a part of a core, and its memory when empty."""
+    with embedded(256 * MIB) as server:
+        server.settle()
+        before = server.cpu()
+        time.sleep(5)
+        return {"cpu_percent": (server.cpu() - before) / 5 * 100, "rss_mb": server.rss()}
+
+
+def compare(spans: int, rounds: int) -> dict[str, dict[str, float]]:
+    bodies = list(batches(spans, time.time_ns()))
+    sent = spans // 6 * 6
+    servers: dict[str, Callable] = {"jaeger": jaeger, "devenv": lambda: embedded(256 * MIB)}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
+    for _ in range(rounds):
+        for name, start in servers.items():
+            with start() as server:
+                found[name].append(measure(server, bodies, sent))
+    return {
+        name: {key: statistics.median(one[key] for one in measured) for key in BOUNDS}
+        for name, measured in found.items()
+    }
+
+
+def report(figures: dict[str, dict[str, float]], flat: dict[str, float], quiet: dict[str, float]) -> list[str]:
+    missed = []
+    print(f"{'':18} {'jaeger':>12} {'devenv':>12} {'ratio':>8} {'bound':>8}")
+    for key, bound in BOUNDS.items():
+        ratio = figures["devenv"][key] / figures["jaeger"][key]
+        good = ratio >= bound if key == "spans_per_second" else ratio <= bound
+        sign = ">=" if key == "spans_per_second" else "<="
+        values = f"{figures['jaeger'][key]:12.1f} {figures['devenv'][key]:12.1f}"
+        print(f"{key:18} {values} {ratio:8.2f} {sign:>4} {bound:3.1f}{'' if good else '  MISSED'}")
+        if not good:
+            missed.append(key)
+    print(
+        f"flat to {flat['spans']:.0f} spans: {flat['first_us']:.2f} µs a span at first, {flat['last_us']:.2f} at last, "
+        f"ratio {flat['ratio']:.2f} (bound {FLAT}), {flat['rss_mb']:.0f} MB"
+    )
+    print(f"idle: {quiet['cpu_percent']:.2f} % of a core, {quiet['rss_mb']:.0f} MB")
+    if flat["ratio"] > FLAT:
+        missed.append("flatness")
+    if quiet["cpu_percent"] > 1:
+        missed.append("idle")
+    return missed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spans", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--flat-spans", type=int, default=1_000_000)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of the table")
+    given = parser.parse_args()
+    figures = compare(given.spans, given.rounds)
+    flat = flatness(given.flat_spans)
+    quiet = idle()
+    if given.json:
+        print(json.dumps({**figures, "flatness": flat, "idle": quiet}))
+        return 0
+    missed = report(figures, flat, quiet)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
