@@ -177,6 +177,7 @@ async def _has_buildx() -> bool:
 def _failure(tag: str, message: str, tail: deque[str]) -> DevenvError:
     text = " ".join(message.split())
     details = {"tag": tag, "answer": text, "output": list(tail)}
-    if NO_SPACE in text.lower():
+    # A step that fills the disk ends with an exit code alone; why stands in its output.
+    if any(NO_SPACE in line.lower() for line in (text, *tail)):
         return DiskFull(f"building {tag}: {text}", hint="free space with `docker system prune`", details=details)
     return BuildFailed(f"building {tag} failed: {text}", hint="the last lines of output say where", details=details)

@@ -51,6 +51,8 @@ async def follow_output(
             yield line
     finally:
         await stream.aclose()
+    # The output of a container that has ended and of an engine that has died end alike, so the engine is asked.
+    await connection.ping()
 
 
 def _read(client: APIClient, container_id: str, query: dict[str, Any]) -> Iterator[LogLine]:

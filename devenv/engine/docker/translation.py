@@ -32,6 +32,9 @@ _UNKNOWN_IMAGE = re.compile(
 )
 
 
+_NO_CREDENTIALS = re.compile(r"no basic auth credentials|unauthorized|authentication required|denied", re.IGNORECASE)
+
+
 class NoSuchObject(EngineRefused):
     """The engine has nothing of that id or name; callers for whom that is no error catch it."""
 
@@ -72,6 +75,12 @@ def translated(doing: str, *, address: str, answered: bool) -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
+        if not answered:
+            raise EngineUnavailable(
+                f"what answers at {address} is no Docker engine: HTTP status {error.status_code}",
+                hint="check DOCKER_HOST and the current Docker context",
+                details={"address": address},
+            ) from error
         raise refused(doing, error.explanation or str(error), error.status_code or 0) from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise silent(doing, error, address=address, answered=answered) from error
@@ -109,9 +118,10 @@ def pull_error(reference: str, message: str) -> DevenvError:
             hint="check the name and tag; a private image needs `docker login`",
             details=details,
         )
-    return PullFailed(
-        f"image {reference} could not be pulled: {text}", hint="is the registry reachable from here?", details=details
-    )
+    hint = "is the registry reachable from here?"
+    if _NO_CREDENTIALS.search(text):
+        hint = f"the registry wants to know who asks: `docker login {reference.partition('/')[0]}`"
+    return PullFailed(f"image {reference} could not be pulled: {text}", hint=hint, details=details)
 
 
 def silent(doing: str, error: BaseException, *, address: str, answered: bool) -> DevenvError:
