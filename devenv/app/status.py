@@ -6,15 +6,18 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from devenv.app.describe import service_document
+from devenv.app.invocation import read_stack
 from devenv.app.session import Running, running
 from devenv.app.up import backend_document
 from devenv.app.urls import entrypoint_url, trace_backend
+from devenv.errors import DevenvError
 from devenv.model.documents import ServiceDocument, StatusDocument
 from devenv.model.state import Health, ObservedInstance, State
 
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
+    from devenv.model.stack import Service
     from devenv.model.state import Usage
 
 
@@ -26,8 +29,9 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) ->
     """
     async with running(invocation) as project:
         instances = project.observed.instances
-        healths = {instance.id: _health(instance) for instance in instances}
-        samples = await _samples(project, instances) if usage else {}
+        healths, samples = await asyncio.gather(
+            _healths(invocation, project), _samples(project, instances if usage else ())
+        )
         backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
         entry = entrypoint_url(project.observed, project.record.entrypoint)
         services = [
@@ -62,13 +66,29 @@ def _good(service: ServiceDocument) -> bool:
     )
 
 
-def _health(instance: ObservedInstance) -> Health:
-    """The engine's own view where it has one; a one-shot that ended well is complete."""
+async def _healths(invocation: Invocation, project: Running) -> dict[str, Health]:
+    """Health of each instance: devenv's own probe where the stack file can be read, else what the engine says."""
+    try:
+        services = read_stack(invocation).stack.services
+    except DevenvError:
+        services = {}
+    instances = project.observed.instances
+    found = await asyncio.gather(
+        *(_health(project, instance, services.get(instance.service)) for instance in instances)
+    )
+    return {instance.id: health for instance, health in zip(instances, found, strict=True)}
+
+
+async def _health(project: Running, instance: ObservedInstance, service: Service | None) -> Health:
     if instance.state is State.EXITED:
         return Health.COMPLETED if instance.exit_code == 0 else Health.UNHEALTHY
-    if instance.engine_health is not None:
-        return Health(instance.engine_health)
-    return Health.NONE
+    if instance.state is not State.RUNNING:
+        return Health.UNHEALTHY
+    if service is not None and service.x.ready is not None:
+        from devenv.health.waiter import check_once
+
+        return await check_once(project.engine, instance.id, service, image_healthcheck=())
+    return Health.NONE if instance.engine_health is None else Health(instance.engine_health)
 
 
 async def _samples(project: Running, instances: tuple[ObservedInstance, ...]) -> dict[str, Usage | None]:

@@ -229,6 +229,12 @@ def _record(
             entrypoint=entrypoint_name(loaded.stack),
             trace_backend=_backend_name(loaded.stack, observed) if observed else None,
             expected_services=tuple(sorted(canary.services)) if canary else (),
-            ready_ms=ready or None,
+            ready_ms={**_known_ready(invocation, loaded), **ready} or None,
         ),
     )
+
+
+def _known_ready(invocation: Invocation, loaded: LoadedStack) -> dict[str, float]:
+    """Times to ready of what an earlier ``up`` started and this one left running."""
+    record = read_record(invocation.directory)
+    return (record.ready_ms or {}) if record and record.id == loaded.project.id else {}

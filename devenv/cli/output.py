@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from devenv.model.documents import Document
 
 
+WIDTH_OF_FILES = 200
+"""Columns where output is no terminal, so that a table in a file or a pipe is not cut."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
     """How the user wants output."""
@@ -78,7 +82,8 @@ class Output:
 
         stream = self.stderr if stderr else self.stdout
         bare = self.style.plain or self.style.json
-        return Console(file=stream, no_color=bare or None, highlight=False, soft_wrap=not stream.isatty(), emoji=False)
+        width = None if stream.isatty() else WIDTH_OF_FILES
+        return Console(file=stream, no_color=bare or None, highlight=False, width=width, emoji=False)
 
     def render(self, renderable: RenderableType) -> None:
         """Print a table or text to stdout."""

@@ -66,8 +66,9 @@ def exec_(
     from devenv.app import exec as use_case
 
     state: Globals = context.obj
+    words = command[1:] if command[0] == "--" else command
     tty = sys.stdin.isatty() and sys.stdout.isatty()
-    code = run_async(lambda: use_case.exec_in(state.invocation, service, command, tty=tty, index=index))
+    code = run_async(lambda: use_case.exec_in(state.invocation, service, words, tty=tty, index=index))
     raise typer.Exit(code)
 
 

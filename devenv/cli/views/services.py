@@ -99,7 +99,7 @@ def _services(services: Sequence[ServiceDocument], output: Output, *, running: b
         health = Text(service.health, style=_HEALTH_STYLE.get(service.health, ""))
         ready = "" if service.ready_ms is None else duration(service.ready_ms / 1000)
         middle = _live_columns(service) if running else [ready]
-        table.add_row(name, service.state, health, *middle, "  ".join(port.url for port in service.ports))
+        table.add_row(name, service.state, health, *middle, "\n".join(port.url for port in service.ports))
     output.render(table)
 
 
