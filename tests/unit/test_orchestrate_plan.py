@@ -1,0 +1,270 @@
+"""What a plan says, on the fake engine: the printed plan is what is asserted on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from orchestration import IMAGE, World, service, stack, volumes
+
+from devenv.errors import ConfigurationError, ImageMissing, UnknownName
+from devenv.model.stack import Build, Dependency, FileMount, FileSource, Mount, Network, Port
+from devenv.model.state import State
+from devenv.testing import FakeImage
+
+
+def lines(text: str) -> list[str]:
+    """A printed plan with single spaces, without the backend that devenv adds."""
+    return [" ".join(line.split()) for line in text.splitlines() if "jaeger" not in line]
+
+
+async def test_nothing_there_yet() -> None:
+    world = World()
+    wanted = stack(
+        service("db", mounts=(Mount(kind="volume", source="data", target="/data"),)),
+        service("web", depends_on=[Dependency(service="db", condition="service_healthy")], replicas=2),
+        volumes=volumes("data", "unused"),
+    )
+    assert lines(await world.plan(wanted)) == [
+        "create-network P_default",
+        "create-volume P_data",
+        "create P-db-1",
+        "create P-web-1 when db (healthy)",
+        "create P-web-2 when db (healthy)",
+    ]
+    assert world.engine.faults.mutations == 0
+
+
+async def test_nothing_changed_is_kept() -> None:
+    world = World()
+    wanted = stack(service("db"), service("web", depends_on=["db"]))
+    await world.up(wanted)
+    assert lines(await world.plan(wanted)) == ["keep P-db-1", "keep P-web-1"]
+
+
+async def test_what_changed_is_named() -> None:
+    world = World()
+    await world.up(stack(service("web", environment={"LEVEL": "info"})))
+    plan = await world.plan(stack(service("web", environment={"LEVEL": "debug"}, command=("serve",))))
+    assert lines(plan) == ["replace P-web-1 (command, environment changed)"]
+
+
+async def test_a_new_image_replaces() -> None:
+    world = World()
+    wanted = stack(service("web"))
+    await world.up(wanted)
+    world.engine.images[IMAGE] = FakeImage("sha256:2")
+    assert lines(await world.plan(wanted)) == ["replace P-web-1 (image changed)"]
+
+
+async def test_what_says_nothing_of_the_instance_replaces_nothing() -> None:
+    world = World()
+    await world.up(stack(service("db"), service("web")))
+    plan = await world.plan(
+        stack(service("db"), service("web", depends_on=["db"], pull_policy="never", x={"ready": {"log": "up"}}))
+    )
+    assert lines(plan) == ["keep P-db-1", "keep P-web-1"]
+
+
+async def test_scaled_down_and_gone_from_the_file() -> None:
+    world = World()
+    await world.up(stack(service("web", replicas=3), service("old")))
+    plan = lines(await world.plan(stack(service("web"))))
+    assert plan == [
+        "remove P-old-1 (gone from the stack file)",
+        "remove P-web-2 (replicas is 1)",
+        "remove P-web-3 (replicas is 1)",
+        "keep P-web-1",
+    ]
+
+
+async def test_services_of_inactive_profiles_and_of_other_names_are_left_alone() -> None:
+    world = World()
+    both = stack(service("web"), service("tool"), service("other"))
+    await world.up(both)
+    without_tool = stack(service("web"), service("other"), inactive=("tool",))
+    assert lines(await world.plan(without_tool)) == ["keep P-web-1", "keep P-other-1"]
+    assert lines(await world.plan(stack(service("web")), services=("web",))) == ["keep P-web-1"]
+
+
+async def test_named_services_bring_what_they_need() -> None:
+    world = World()
+    wanted = stack(service("db"), service("api", depends_on=["db"]), service("web", depends_on=["api"]))
+    assert [line for line in lines(await world.plan(wanted, services=("api",))) if "create " in line] == [
+        "create P-db-1",
+        "create P-api-1 when db (started)",
+    ]
+    with pytest.raises(UnknownName) as caught:
+        await world.plan(wanted, services=("wep",))
+    assert caught.value.hint == "did you mean web?"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (State.CREATED, "was created and never started"),
+        (State.EXITED, "had exited with code 143"),
+        (State.PAUSED, "was paused"),
+        (State.DEAD, "was dead"),
+    ],
+)
+async def test_what_does_not_run_is_recreated(state: State, reason: str) -> None:
+    world = World()
+    wanted = stack(service("web"))
+    await world.up(wanted)
+    web = next(item for item in world.engine.instances.values() if item.service == "web")
+    await world.engine.stop(web.id)
+    web.state = state
+    assert lines(await world.plan(wanted)) == [f"recreate P-web-1 ({reason})"]
+
+
+async def test_dependents_restart_where_they_ask_for_it() -> None:
+    world = World()
+    asking = Dependency(service="db", restart=True)
+
+    def wanted(level: str) -> object:
+        return stack(
+            service("db", environment={"LEVEL": level}),
+            service("api", depends_on=[asking]),
+            service("web", depends_on=[Dependency(service="api", restart=True)]),
+            service("other", depends_on=["db"]),
+        )
+
+    await world.up(wanted("info"))
+    assert lines(await world.plan(wanted("debug"))) == [
+        "replace P-db-1 (environment changed)",
+        "restart P-api-1 (db comes anew) when db (started)",
+        "restart P-web-1 (api comes anew) when api (started)",
+        "keep P-other-1",
+    ]
+
+
+async def test_a_shared_network_comes_anew_with_its_owner() -> None:
+    world = World()
+
+    def wanted(level: str) -> object:
+        return stack(service("sidecar", network_mode="service:app"), service("app", environment={"LEVEL": level}))
+
+    await world.up(wanted("info"))
+    assert lines(await world.plan(wanted("debug"))) == [
+        "replace P-sidecar-1 (shares the network of app, which comes anew)",
+        "replace P-app-1 (environment changed)",
+    ]
+
+
+async def test_a_changed_network_comes_anew_with_all_that_is_on_it() -> None:
+    world = World()
+    await world.up(stack(service("web")))
+    changed = stack(service("web"), networks={"default": Network(key="default", subnets=("10.99.0.0/24",))})
+    assert lines(await world.plan(changed)) == [
+        "replace-network P_default (its definition changed)",
+        "replace P-web-1 (network default changed)",
+    ]
+    await world.up(changed)
+    assert lines(await world.plan(changed)) == ["keep P-web-1"]
+
+
+async def test_a_port_is_taken_over_when_its_holder_is_gone() -> None:
+    world = World()
+    await world.up(stack(service("old", ports=(Port(container=80, host=48123),))))
+    plan = await world.plan(stack(service("new", ports=(Port(container=80, host=48123),))))
+    assert lines(plan) == ["remove P-old-1 (gone from the stack file)", "create P-new-1 after P-old-1"]
+
+
+async def test_a_moved_port_replaces() -> None:
+    world = World()
+    await world.up(stack(service("web", ports=(Port(container=80, host=48123),))))
+    plan = await world.plan(stack(service("web", ports=(Port(container=80, host=48124),))))
+    assert lines(plan) == ["replace P-web-1 (ports changed)"]
+
+
+async def test_a_completed_one_shot_is_not_run_again() -> None:
+    world = World()
+    wanted = stack(
+        service("job", command=("true",)),
+        service("web", depends_on=[Dependency(service="job", condition="service_completed_successfully")]),
+    )
+    await world.up(wanted)
+    assert lines(await world.plan(wanted)) == ["keep P-job-1 (completed)", "keep P-web-1"]
+
+
+async def test_a_changed_secret_replaces(tmp_path: Path) -> None:
+    world = World()
+    secret = tmp_path / "password"
+    secret.write_text("one")
+    wanted = stack(
+        service("web", secrets=(FileMount(source="password", target="/run/secrets/password"),)),
+        secrets={"password": FileSource(key="password", file=secret)},
+    )
+    await world.up(wanted)
+    assert lines(await world.plan(wanted)) == ["keep P-web-1"]
+    secret.write_text("two")
+    assert lines(await world.plan(wanted)) == ["replace P-web-1 (secrets changed)"]
+    secret.unlink()
+    with pytest.raises(ConfigurationError, match=r"password.*cannot be read: No such file"):
+        await world.plan(wanted)
+
+
+async def test_images_are_made_once() -> None:
+    world = World()
+    build = Build(context=Path("/nowhere/shop"))
+    wanted = stack(
+        service("a", image="made:1", build=build),
+        service("b", image="made:1", build=build),
+        service("c", image=None, build=build),
+        service("d", image="fetched:1"),
+        service("e", image="fetched:1"),
+        service("f", pull_policy="always"),
+    )
+    images = [line for line in lines(await world.plan(wanted)) if line.startswith(("pull", "build"))]
+    assert images == [
+        "build made:1 for a, b (not there)",
+        "build P-c:latest for c (not there)",
+        "pull fetched:1 for d, e (not there)",
+        "pull shop:1 for f (pull_policy always)",
+    ]
+    never = stack(service("g", image="absent:1", pull_policy="never"))
+    with pytest.raises(ImageMissing, match="pull_policy never"):
+        await world.plan(never)
+
+
+async def test_build_is_forced_when_asked_for() -> None:
+    world = World()
+    built = service("web", build=Build(context=Path("/nowhere/shop")))
+    assert not [line for line in lines(await world.plan(stack(built))) if line.startswith("build")]
+    assert "build shop:1 for web (asked for)" in lines(await world.plan(stack(built), build=True))
+    policy = stack(replace(built, pull_policy="build"))
+    assert "build shop:1 for web (pull_policy build)" in lines(await world.plan(policy))
+
+
+@pytest.mark.parametrize("fields", [{"ports": (Port(container=80, host=8080),)}, {"container_name": "the-one"}])
+async def test_what_only_one_instance_can_have_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="web has 2 replicas, and only one of them can have"):
+        await World().plan(stack(service("web", replicas=2, **fields)))
+
+
+def test_the_hash_is_the_same_in_every_process() -> None:
+    """Python's hash seed and the order of mappings must not reach the hash, or every `up` would replace everything."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from orchestration import *; from devenv.orchestrate.fingerprint import service_fingerprint as f;"
+        "keys = ['A', 'B', 'C'] if sys.argv[2] == '1' else ['C', 'B', 'A'];"
+        "s = service('web', environment={k: k for k in keys}, labels={k: k for k in keys});"
+        "print(f(World().project, stack(s), s, image_id='sha256:1', engine='docker').digest)"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program, str(Path(__file__).parents[1] / "support"), seed],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+    assert len(found.pop().strip()) == 64
