@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from devenv.tracing.asgi import TracingMiddleware
+    from devenv.tracing.automatic import auto
     from devenv.tracing.clients import client_span
     from devenv.tracing.errors import ConfigError, TracingError
     from devenv.tracing.exporting import ExportStats
     from devenv.tracing.headers import extract, inject
     from devenv.tracing.integrations.aiohttp_client import aiohttp_trace_config
+    from devenv.tracing.integrations.aiohttp_server import aiohttp_middleware
     from devenv.tracing.integrations.httpx_client import AsyncHTTPXTransport, HTTPXTransport
     from devenv.tracing.integrations.sqlite import sqlite_connection
+    from devenv.tracing.integrations.threads import TracedExecutor
+    from devenv.tracing.integrations.wsgi import WSGIMiddleware
     from devenv.tracing.queues import ThreadQueue, TracedQueue
     from devenv.tracing.runtime import Tracing, setup
     from devenv.tracing.settings import Settings
@@ -40,13 +44,17 @@ _WHERE = {
     "HTTPXTransport": "integrations.httpx_client",
     "Settings": "settings",
     "ThreadQueue": "queues",
+    "TracedExecutor": "integrations.threads",
     "TracedQueue": "queues",
     "Tracing": "runtime",
     "TracingError": "errors",
     "TracingMiddleware": "asgi",
+    "WSGIMiddleware": "integrations.wsgi",
     "add_event": "spans",
+    "aiohttp_middleware": "integrations.aiohttp_server",
     "aiohttp_trace_config": "integrations.aiohttp_client",
     "attached": "tasks",
+    "auto": "automatic",
     "capture": "tasks",
     "client_span": "clients",
     "create_task": "tasks",
@@ -81,13 +89,17 @@ __all__ = [
     "HTTPXTransport",
     "Settings",
     "ThreadQueue",
+    "TracedExecutor",
     "TracedQueue",
     "Tracing",
     "TracingError",
     "TracingMiddleware",
+    "WSGIMiddleware",
     "add_event",
+    "aiohttp_middleware",
     "aiohttp_trace_config",
     "attached",
+    "auto",
     "capture",
     "client_span",
     "create_task",

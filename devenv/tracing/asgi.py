@@ -27,6 +27,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _FLUSH_S = 2.0
 # FastAPI of late makes server spans of its own wherever a provider is installed, unless this key is in the scope.
 _FASTAPI = "fastapi.telemetry"
+_MARK = "devenv.tracing"
 
 
 class TracingMiddleware:
@@ -58,6 +59,8 @@ class TracingMiddleware:
         if kind == "http" or kind == "websocket":
             if scope.get(_FASTAPI) is not None:
                 await self._inside(scope, receive, send)
+            elif _MARK in scope:
+                await self.app(scope, receive, send)
             else:
                 await self._request(scope, receive, send)
         elif kind == "lifespan" and side.tracing is not None:
@@ -81,6 +84,7 @@ class TracingMiddleware:
         side = self._side
         method = scope.get("method", "GET")
         span, context = side.begin(scope, scope["path"], method, parents, states, bags, _attributes)
+        scope[_MARK] = True
         if side.tracing is not None:
             scope.setdefault(_FASTAPI, None)
         token = attach(context)

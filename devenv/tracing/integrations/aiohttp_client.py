@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv.tracing.clients import ClientCall
 
@@ -27,6 +28,23 @@ def aiohttp_trace_config() -> TraceConfig:
     config.on_request_exception.append(_fail)
     config.freeze()
     return config
+
+
+def instrument() -> None:
+    """Trace every client session of the process."""
+    from aiohttp import ClientSession
+
+    from devenv.tracing.integrations.patching import replace
+
+    def make(original: Callable[..., None]) -> Callable[..., None]:
+        def init(
+            self: ClientSession, *args: Any, trace_configs: list[TraceConfig] | None = None, **options: Any
+        ) -> None:
+            original(self, *args, trace_configs=[aiohttp_trace_config(), *(trace_configs or ())], **options)
+
+        return init
+
+    replace(ClientSession, "__init__", make)
 
 
 async def _start(_session: ClientSession, context: SimpleNamespace, params: TraceRequestStartParams) -> None:

@@ -1,12 +1,14 @@
-"""httpx's clients: transports around transports, and `instrument` for clients that exist already."""
+"""httpx's clients: transports around transports, and `instrument` for every client of the process."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 
 from devenv.tracing.clients import ClientCall
+from devenv.tracing.integrations.patching import replace
 
 
 class HTTPXTransport(httpx.BaseTransport):
@@ -22,16 +24,7 @@ class HTTPXTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
-        call = _begin(request)
-        try:
-            response = self._transport.handle_request(request)
-            call.answered(response.status_code)
-        except BaseException as error:
-            call.failed(error)
-            raise
-        finally:
-            call.end()
-        return response
+        return _send(self._transport.handle_request, request)
 
     def close(self) -> None:
         """Close the transport below."""
@@ -46,20 +39,59 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
-        call = _begin(request)
-        try:
-            response = await self._transport.handle_async_request(request)
-            call.answered(response.status_code)
-        except BaseException as error:
-            call.failed(error)
-            raise
-        finally:
-            call.end()
-        return response
+        return await _send_async(self._transport.handle_async_request, request)
 
     async def aclose(self) -> None:
         """Close the transport below."""
         await self._transport.aclose()
+
+
+def instrument() -> None:
+    """Trace every client of the process that sends through httpx's own transports."""
+    replace(httpx.HTTPTransport, "handle_request", _handling)
+    replace(httpx.AsyncHTTPTransport, "handle_async_request", _handling_async)
+
+
+def _handling(original: Callable[..., httpx.Response]) -> Callable[..., httpx.Response]:
+    def handle_request(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        return _send(original.__get__(self), request)
+
+    return handle_request
+
+
+def _handling_async(original: Callable[..., Awaitable[httpx.Response]]) -> Callable[..., Awaitable[httpx.Response]]:
+    async def handle_async_request(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        return await _send_async(original.__get__(self), request)
+
+    return handle_async_request
+
+
+def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Request) -> httpx.Response:
+    call = _begin(request)
+    try:
+        response = send(request)
+        call.answered(response.status_code)
+    except BaseException as error:
+        call.failed(error)
+        raise
+    finally:
+        call.end()
+    return response
+
+
+async def _send_async(
+    send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request
+) -> httpx.Response:
+    call = _begin(request)
+    try:
+        response = await send(request)
+        call.answered(response.status_code)
+    except BaseException as error:
+        call.failed(error)
+        raise
+    finally:
+        call.end()
+    return response
 
 
 def _begin(request: httpx.Request) -> ClientCall:

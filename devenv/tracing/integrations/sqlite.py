@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from devenv.tracing.integrations.patching import replace
 from devenv.tracing.sql import db_span
+
+# Positional arguments of sqlite3.connect between the database and the factory.
+_FACTORY_POSITION = 5
 
 
 class TracedCursor(sqlite3.Cursor):
@@ -90,6 +94,23 @@ def sqlite_connection(path: str | Path, **options: Any) -> TracedConnection:
     connection = sqlite3.connect(path, factory=TracedConnection, **options)
     connection.namespace = Path(path).name
     return connection
+
+
+def instrument() -> None:
+    """Trace every connection that `sqlite3.connect` opens without a factory of its own."""
+    replace(sqlite3, "connect", _connecting)
+
+
+def _connecting(original: Callable[..., sqlite3.Connection]) -> Callable[..., sqlite3.Connection]:
+    def connect(database: Any, *args: Any, **options: Any) -> sqlite3.Connection:
+        if len(args) < _FACTORY_POSITION:
+            options.setdefault("factory", TracedConnection)
+        connection = original(database, *args, **options)
+        if isinstance(connection, TracedConnection):
+            connection.namespace = Path(str(database)).name
+        return connection
+
+    return connect
 
 
 def _namespace(cursor: sqlite3.Cursor) -> str:

@@ -1,0 +1,63 @@
+"""`auto`: sets tracing up and traces whatever libraries the program uses, without a change of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from devenv.tracing.integrations.on_import import when_imported
+from devenv.tracing.runtime import Tracing, setup
+
+# Name, the library's module, our module and its function.
+_INTEGRATIONS = (
+    ("aiohttp", "aiohttp", "aiohttp_client", "instrument"),
+    ("aiohttp", "aiohttp.web", "aiohttp_server", "instrument"),
+    ("asgi", "starlette.applications", "asgi_servers", "instrument_starlette"),
+    ("asgi", "uvicorn", "asgi_servers", "instrument_uvicorn"),
+    ("wsgi", "flask", "wsgi", "instrument_flask"),
+    ("wsgi", "django.core.handlers.wsgi", "wsgi", "instrument_django"),
+    ("httpx", "httpx", "httpx_client", "instrument"),
+    ("requests", "requests", "requests_client", "instrument"),
+    ("sqlite3", "sqlite3", "sqlite", "instrument"),
+    ("sqlalchemy", "sqlalchemy", "sqlalchemy", "instrument"),
+    ("redis", "redis", "redis", "instrument"),
+    ("threads", "threading", "threads", "instrument"),
+    ("logging", "logging", "log_records", "instrument_lines"),
+)
+
+
+def auto(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    service_name: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    leave_out: Collection[str] = (),
+) -> Tracing:
+    """Set tracing up, and trace every supported library that the program imports, now or later.
+
+    What is traced: `aiohttp` (client and server), `asgi` (Starlette, FastAPI, what uvicorn serves), `wsgi` (Flask,
+    Django), `httpx`, `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and executors), `logging`.
+
+    Args:
+        config: As for `setup`.
+        service_name: As for `setup`.
+        environ: As for `setup`.
+        leave_out: Names of the list above that are not touched.
+
+    Raises:
+        ConfigError: As `setup`.
+    """
+    tracing = setup(config, service_name=service_name, environ=environ)
+    for name, library, module, function in _INTEGRATIONS:
+        if name not in leave_out:
+            when_imported(library, name, _action(module, function))
+    return tracing
+
+
+def _action(module: str, function: str) -> Callable[[], None]:
+    def instrument() -> None:
+        getattr(import_module(f"devenv.tracing.integrations.{module}"), function)()
+
+    return instrument

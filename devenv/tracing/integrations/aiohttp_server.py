@@ -1,0 +1,118 @@
+"""aiohttp's server: a middleware that makes a server span for each request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Span
+
+from devenv.tracing.active import state
+from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.runtime import Tracing
+from devenv.tracing.server_side import ServerSide, answer, finish, method_attributes
+from devenv.tracing.spans import fail
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def aiohttp_middleware(
+    *, tracing: Tracing | None = None, trace_response: bool | None = None, exclude: Sequence[str] | None = None
+) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """A middleware for `web.Application(middlewares=[aiohttp_middleware(), …])`; put it first.
+
+    Args:
+        tracing: What `setup` made; by default whatever is set up when a request comes.
+        trace_response: Whether to answer with a `traceresponse` header; by default as the settings say.
+        exclude: Paths that are not traced; by default as the settings say.
+    """
+    side = ServerSide(tracing, trace_response, exclude)
+
+    @web.middleware
+    async def trace_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+        side.refresh()
+        headers = request.headers
+        span, context = side.begin(
+            request,
+            request.path,
+            request.method,
+            headers.getall("traceparent", []),
+            headers.getall("tracestate", []),
+            headers.getall("baggage", []),
+            _attributes,
+        )
+        token = attach(context)
+        try:
+            if span.__class__ is UnsampledSpan and not side.answers:
+                return await handler(request)
+            return await _traced(span, request, handler, side.answers)
+        finally:
+            detach(token)
+
+    return trace_request
+
+
+async def _traced(span: Span, request: web.Request, handler: Handler, answers: bool) -> web.StreamResponse:
+    status = 500
+    try:
+        response = await handler(request)
+        status = response.status
+    except web.HTTPException as raised:
+        status = raised.status
+        if answers:
+            raised.headers["traceresponse"] = answer(span)
+        raise
+    except asyncio.CancelledError:
+        status = 0
+        span.set_attribute("error.type", "asyncio.CancelledError")
+        raise
+    except Exception as error:
+        fail(span, error)
+        raise
+    else:
+        if answers and not response.prepared:
+            response.headers["traceresponse"] = answer(span)
+        return response
+    finally:
+        if span.is_recording():
+            finish(span, request.method, _route(request), status)
+
+
+def instrument() -> None:
+    """Trace every aiohttp application of the process."""
+    from devenv.tracing.integrations.patching import replace
+
+    def make(original: Callable[..., None]) -> Callable[..., None]:
+        def init(self: web.Application, *, middlewares: Sequence[Any] = (), **options: Any) -> None:
+            original(self, middlewares=(aiohttp_middleware(), *middlewares), **options)
+
+        return init
+
+    replace(web.Application, "__init__", make)
+
+
+def _route(request: web.Request) -> str | None:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else None
+
+
+def _attributes(request: web.Request) -> dict[str, Any]:
+    attributes = method_attributes(request.method)
+    attributes["url.path"] = request.path
+    attributes["url.scheme"] = request.scheme
+    if request.query_string:
+        attributes["url.query"] = state.redactor.query(request.query_string)
+    host, _, port = request.host.partition(":")
+    attributes["server.address"] = host
+    if port.isdigit():
+        attributes["server.port"] = int(port)
+    if request.remote:
+        attributes["client.address"] = request.remote
+    attributes["network.protocol.version"] = f"{request.version.major}.{request.version.minor}"
+    agent = request.headers.get("user-agent")
+    if agent:
+        attributes["user_agent.original"] = agent
+    return attributes

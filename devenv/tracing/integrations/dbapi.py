@@ -1,0 +1,91 @@
+"""Any DB-API 2.0 driver: a connection around a connection, whose statements are client spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from devenv.tracing.sql import db_span
+
+
+class TracedConnection:
+    """Wraps a DB-API connection; what is not traced is passed through.
+
+    Args:
+        connection: The driver's connection.
+        system: `db.system.name`: `postgresql`, `mysql`, `sqlite`, …
+        namespace: The database's name.
+    """
+
+    def __init__(self, connection: Any, system: str, namespace: str = "") -> None:
+        self._connection = connection
+        self._system = system
+        self._namespace = namespace
+
+    def cursor(self, *args: Any, **options: Any) -> TracedCursor:
+        """A traced cursor."""
+        return TracedCursor(self._connection.cursor(*args, **options), self._system, self._namespace)
+
+    def commit(self) -> None:
+        """Commit."""
+        with db_span(self._system, "COMMIT", namespace=self._namespace):
+            self._connection.commit()
+
+    def rollback(self) -> None:
+        """Roll back."""
+        with db_span(self._system, "ROLLBACK", namespace=self._namespace):
+            self._connection.rollback()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def __enter__(self) -> Self:
+        self._connection.__enter__()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> Any:
+        return self._connection.__exit__(exc_type, exc, traceback)
+
+
+class TracedCursor:
+    """Wraps a DB-API cursor."""
+
+    def __init__(self, cursor: Any, system: str, namespace: str) -> None:
+        self._cursor = cursor
+        self._system = system
+        self._namespace = namespace
+
+    def execute(self, operation: str, *args: Any, **options: Any) -> Any:
+        """Execute one statement; its parameters are not recorded."""
+        with db_span(self._system, operation, namespace=self._namespace):
+            return self._own(self._cursor.execute(operation, *args, **options))
+
+    def executemany(self, operation: str, *args: Any, **options: Any) -> Any:
+        """Execute one statement for each set of parameters."""
+        with db_span(self._system, operation, namespace=self._namespace):
+            return self._own(self._cursor.executemany(operation, *args, **options))
+
+    def callproc(self, name: str, *args: Any) -> Any:
+        """Call a stored procedure."""
+        with db_span(self._system, f"CALL {name}", namespace=self._namespace):
+            return self._cursor.callproc(name, *args)
+
+    def _own(self, result: Any) -> Any:
+        return self if result is self._cursor else result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._cursor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._cursor.close()

@@ -1,0 +1,66 @@
+"""Logging: the ids of the trace in every log record, so that `devenv logs --trace ID` finds its lines."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import trace
+
+from devenv.tracing.active import state
+from devenv.tracing.integrations.patching import replace
+
+FIELDS = " trace_id=%(trace_id)s span_id=%(span_id)s"
+
+
+class TraceFormatter(logging.Formatter):
+    """Wraps a handler's formatter: behind each line that belongs to a trace stand its ids."""
+
+    def __init__(self, inner: logging.Formatter | None = None) -> None:
+        super().__init__()
+        self._inner = inner or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with the ids where there are any and the line does not have them already."""
+        line = self._inner.format(record)
+        trace_id = getattr(record, "trace_id", "")
+        if not trace_id or trace_id in line:
+            return line
+        first, newline, rest = line.partition("\n")
+        return first + FIELDS % {"trace_id": trace_id, "span_id": getattr(record, "span_id", "")} + newline + rest
+
+
+def instrument_lines() -> None:
+    """As `instrument`, and the ids stand behind each line of handlers that write plain text."""
+    instrument()
+    replace(logging.Handler, "format", _formatting)
+
+
+def _formatting(original: Callable[..., str]) -> Callable[..., str]:
+    def format_record(self: logging.Handler, record: logging.LogRecord) -> str:
+        formatter = self.formatter
+        if formatter is None or type(formatter) is logging.Formatter:
+            self.setFormatter(TraceFormatter(formatter))
+        return original(self, record)
+
+    return format_record
+
+
+def instrument() -> None:
+    """Give every log record `trace_id`, `span_id`, `trace_sampled` and `service_name`; empty outside a trace."""
+    factory = logging.getLogRecordFactory()
+    if not getattr(factory, "_devenv_tracing", False):
+
+        def make(*args: Any, **options: Any) -> logging.LogRecord:
+            record = factory(*args, **options)
+            context = trace.get_current_span().get_span_context()
+            valid = context.is_valid
+            record.trace_id = f"{context.trace_id:032x}" if valid else ""
+            record.span_id = f"{context.span_id:016x}" if valid else ""
+            record.trace_sampled = valid and context.trace_flags.sampled
+            record.service_name = state.tracing.service_name if state.tracing is not None else ""
+            return record
+
+        make._devenv_tracing = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
+        logging.setLogRecordFactory(make)

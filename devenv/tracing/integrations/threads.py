@@ -1,0 +1,56 @@
+"""Threads and executors: work runs in the context of whoever submitted it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from opentelemetry.context import attach, detach, get_current
+
+from devenv.tracing.integrations.patching import replace
+from devenv.tracing.tasks import wrap
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class TracedExecutor(ThreadPoolExecutor):
+    """A thread pool that carries the context."""
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Submit work in the current context."""
+        return super().submit(wrap(fn), *args, **kwargs)
+
+
+def instrument() -> None:
+    """Carry the context into every `ThreadPoolExecutor` and every `threading.Thread` of the process."""
+    replace(ThreadPoolExecutor, "submit", _submit)
+    replace(threading.Thread, "start", _start)
+
+
+def _submit(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
+    def submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return original(self, wrap(fn), *args, **kwargs)
+
+    return submit
+
+
+def _start(original: Callable[..., None]) -> Callable[..., None]:
+    def start(self: threading.Thread) -> None:
+        captured = get_current()
+        if captured:
+            run = self.run
+
+            def carried() -> None:
+                token = attach(captured)
+                try:
+                    run()
+                finally:
+                    detach(token)
+
+            self.run = carried  # type: ignore[method-assign] # a subclass's run is kept inside
+        original(self)
+
+    return start

@@ -1,0 +1,200 @@
+"""WSGI: a server span for each request (Flask, Django and others)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import Token
+from typing import Any
+
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import Span
+
+from devenv.tracing.active import state
+from devenv.tracing.runtime import Tracing
+from devenv.tracing.server_side import ServerSide, answer, finish, method_attributes
+from devenv.tracing.spans import fail
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_MARK = "devenv.tracing"
+_PREFIX = "HTTP_"
+
+
+class WSGIMiddleware:
+    """WSGI middleware; the span ends when the body has been sent.
+
+    Args:
+        app: The application below.
+        tracing: What `setup` made; by default whatever is set up when a request comes.
+        trace_response: Whether to answer with a `traceresponse` header; by default as the settings say.
+        exclude: Paths that are not traced; by default as the settings say.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        tracing: Tracing | None = None,
+        trace_response: bool | None = None,
+        exclude: Sequence[str] | None = None,
+    ) -> None:
+        self._app = app
+        self._side = ServerSide(tracing, trace_response, exclude)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        if _MARK in environ:
+            return self._app(environ, start_response)
+        environ[_MARK] = True
+        side = self._side
+        side.refresh()
+        method = environ.get("REQUEST_METHOD", "GET")
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        # A server joins fields of the same name with a comma, which makes two parents the invalid one that they are.
+        span, context = side.begin(
+            environ,
+            path,
+            method,
+            _field(environ, "TRACEPARENT"),
+            _field(environ, "TRACESTATE"),
+            _field(environ, "BAGGAGE"),
+            _attributes,
+        )
+        exchange = _Exchange(span, method, environ, answer(span) if side.answers else None)
+        token = attach(context)
+        try:
+            body = self._app(environ, exchange.starting(start_response))
+        except BaseException as error:
+            exchange.failed(error)
+            exchange.end()
+            raise
+        finally:
+            detach(token)
+        return _Body(body, exchange, context)
+
+
+class _Exchange:
+    """One request: its span and what is known of its answer so far."""
+
+    def __init__(self, span: Span, method: str, environ: Environ, header: str | None) -> None:
+        self._span = span
+        self._method = method
+        self._environ = environ
+        self._header = header
+        self._status = 0
+
+    def starting(self, start_response: StartResponse) -> StartResponse:
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            code = status.partition(" ")[0]
+            self._status = int(code) if code.isdigit() else 0
+            if self._header:
+                headers = [*headers, ("traceresponse", self._header)]
+            return start_response(status, headers, *more)
+
+        return start
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            fail(self._span, error)
+
+    def end(self) -> None:
+        if self._span.is_recording():
+            finish(self._span, self._method, _route(self._environ), self._status)
+
+
+class _Body:
+    """The body, passed on; its end is the span's."""
+
+    def __init__(self, body: Iterable[bytes], exchange: _Exchange, context: Context) -> None:
+        self._body = body
+        self._exchange = exchange
+        self._context = context
+
+    def __iter__(self) -> Iterator[bytes]:
+        parts = iter(self._body)
+        while True:
+            token: Token[Context] = attach(self._context)
+            try:
+                part = next(parts)
+            except StopIteration:
+                self._exchange.end()  # a client that reads all but never closes is common in tests
+                return
+            except Exception as error:
+                self._exchange.failed(error)
+                raise
+            finally:
+                detach(token)
+            yield part
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._exchange.end()
+
+
+def instrument_flask() -> None:
+    """Trace every Flask application of the process."""
+    import flask
+
+    from devenv.tracing.integrations.patching import replace
+
+    replace(flask.Flask, "wsgi_app", _as_method)
+
+
+def instrument_django() -> None:
+    """Trace the WSGI application of Django."""
+    from django.core.handlers.wsgi import WSGIHandler  # type: ignore[import-not-found] # not among our dependencies
+
+    from devenv.tracing.integrations.patching import replace
+
+    replace(WSGIHandler, "__call__", _as_method)
+
+
+def _as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    def call(self: Any, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        middleware: WSGIMiddleware | None = self.__dict__.get("_devenv_tracing")
+        if middleware is None:
+            middleware = self.__dict__["_devenv_tracing"] = WSGIMiddleware(original.__get__(self))
+        return middleware(environ, start_response)
+
+    return call
+
+
+def _field(environ: Environ, name: str) -> list[str]:
+    value = environ.get(_PREFIX + name)
+    return [] if value is None else [value]
+
+
+def _route(environ: Environ) -> str | None:
+    """The template that Flask or Django has chosen."""
+    request = environ.get("werkzeug.request")
+    rule = getattr(request, "url_rule", None)
+    if rule is not None:
+        return str(rule.rule)
+    match = getattr(environ.get("django.request"), "resolver_match", None)
+    return str(match.route) if match is not None else None
+
+
+def _attributes(environ: Environ) -> dict[str, Any]:
+    attributes = method_attributes(environ.get("REQUEST_METHOD", "GET"))
+    attributes["url.path"] = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    attributes["url.scheme"] = environ.get("wsgi.url_scheme", "http")
+    if environ.get("QUERY_STRING"):
+        attributes["url.query"] = state.redactor.query(environ["QUERY_STRING"])
+    if environ.get("SERVER_NAME"):
+        attributes["server.address"] = environ["SERVER_NAME"]
+    if str(environ.get("SERVER_PORT", "")).isdigit():
+        attributes["server.port"] = int(environ["SERVER_PORT"])
+    if environ.get("REMOTE_ADDR"):
+        attributes["client.address"] = environ["REMOTE_ADDR"]
+    protocol = environ.get("SERVER_PROTOCOL", "")
+    if "/" in protocol:
+        attributes["network.protocol.version"] = protocol.partition("/")[2]
+    if environ.get("HTTP_USER_AGENT"):
+        attributes["user_agent.original"] = environ["HTTP_USER_AGENT"]
+    return attributes
