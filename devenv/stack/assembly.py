@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devenv.errors import Location, StackFileError, UnknownName
@@ -153,7 +153,13 @@ def _stack(
         warnings=tuple(problems.warnings),
     )
     check(Whole(document=document, active=active, inactive=inactive, x=x, problems=problems))
-    return stack
+    return replace(stack, services={name: _without_absent(service, active) for name, service in active.items()})
+
+
+def _without_absent(service: Service, active: Mapping[str, Service]) -> Service:
+    """``service`` without its optional dependencies on services that do not run."""
+    kept = tuple(dependency for dependency in service.depends_on if dependency.service in active)
+    return service if kept == service.depends_on else replace(service, depends_on=kept)
 
 
 def _services(top: Fields, context: Context) -> dict[str, Service]:

@@ -136,13 +136,12 @@ def _check_replicas(whole: Whole, service: Service) -> None:
             found=service.container_name,
             hint="remove container_name, or run one replica",
         )
-    for port in service.ports:
+    for index, port in enumerate(service.ports):
         room = (port.host_last or port.host or 0) - (port.host or 0) + 1
         if port.host is not None and room < service.replicas:
             whole.add(
                 f"{service.replicas} replicas cannot all publish port {port.host}",
-                *base,
-                "ports",
+                *(*base, "ports", index),
                 found=str(port.host),
                 expected=f"a range of {service.replicas} ports, or none",
                 hint=f"publish a range such as {port.host}-{port.host + service.replicas - 1}:{port.container}",
@@ -185,16 +184,17 @@ def _cycles(edges: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
 
 def _check_ports(whole: Whole) -> None:
     published = [
-        (service.name, port) for service in whole.active.values() for port in service.ports if port.host is not None
+        (service.name, index, port)
+        for service in whole.active.values()
+        for index, port in enumerate(service.ports)
+        if port.host is not None
     ]
-    for (first, one), (second, other) in combinations(published, 2):
+    for (first, _, one), (second, index, other) in combinations(published, 2):
         if (one != other and _collide(one, other)) or (one == other and first != second):
             owner = first if first != second else "the same service"
             whole.add(
                 f"port {other.host}/{other.protocol} is published twice: by {owner} as well",
-                "services",
-                second,
-                "ports",
+                *("services", second, "ports", index),
                 found=str(other.host),
                 hint="give one of them another port of the host",
             )

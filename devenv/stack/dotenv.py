@@ -39,7 +39,7 @@ def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = F
     """
     text = read_text(path)
     file = display(path)
-    reader = _Reader(text, file, lookup)
+    reader = _Reader(text, file, lookup, problems)
     try:
         if raw:
             reader.read_raw()
@@ -53,10 +53,11 @@ def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = F
 class _Reader:
     """Reads one file statement by statement."""
 
-    def __init__(self, text: str, file: str, lookup: Lookup) -> None:
+    def __init__(self, text: str, file: str, lookup: Lookup, problems: Problems) -> None:
         self._text = text
         self._file = file
         self._environment = lookup
+        self._problems = problems
         self._position = 0
         self.variables: dict[str, Variable] = {}
 
@@ -136,9 +137,14 @@ class _Reader:
 
     def _expand(self, value: str, start: int) -> str:
         try:
-            return substitute(value, self._lookup).text
+            result = substitute(value, self._lookup)
         except TemplateError as error:
             raise self._error(error.message, start, found=value, expected=error.expected, hint=error.hint) from error
+        for use in result.uses:
+            if use.variable is None and not use.defaulted:
+                message = f"variable {use.name} is not set: an empty text stands for it"
+                self._problems.warn(message, self._place(start))
+        return result.text
 
     def _lookup(self, name: str) -> Variable | None:
         return self._environment(name) or self.variables.get(name)

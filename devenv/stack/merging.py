@@ -8,6 +8,7 @@ Rules: https://docs.docker.com/reference/compose-file/merge/
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Sequence
 
 from devenv.stack.nodes import Entry, ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_null, plain
@@ -126,15 +127,16 @@ def _target(item: Node) -> str:
     return _text(item, "target")
 
 
-def _file(item: Node) -> str:
-    return _text(item, "target") or _text(item, "source")
+def _file(root: str) -> Callable[[Node], str]:
+    """Secrets and configs stand for their path in the container."""
+    return lambda item: posixpath.join(root, _text(item, "target") or _text(item, "source"))
 
 
 _IDENTITIES: dict[str, Callable[[Node], str]] = {
-    "configs": _file,
+    "configs": _file("/"),
     "env_file": lambda item: _text(item, "path"),
     "ports": _port,
-    "secrets": _file,
+    "secrets": _file("/run/secrets"),
     "tmpfs": _target,
     "volumes": _target,
 }

@@ -21,8 +21,9 @@ DEFAULT_NETWORK = "default"
 
 
 def read_ports(service: Fields) -> tuple[Port, ...]:
-    """Published ports, all in long form by now."""
-    return tuple(port for item in service.items("ports") if (port := _port(item)) is not None)
+    """Published ports, all in long form by now; one that is written twice counts once, as in Compose."""
+    ports = (_port(item) for item in service.items("ports"))
+    return tuple(dict.fromkeys(port for port in ports if port is not None))
 
 
 def _port(item: Cursor) -> Port | None:

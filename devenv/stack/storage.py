@@ -22,7 +22,7 @@ def read_mounts(service: Fields, context: Context) -> tuple[Mount, ...]:
     taken: dict[str, str] = {}
     for item in [*service.items("volumes"), *service.items("tmpfs")]:
         mount = _mount(item, context)
-        if mount is None:
+        if mount is None or mount in mounts:
             continue
         if mount.target in taken:
             item.error(f"{mount.target} is mounted already, by {taken[mount.target]}", found=mount.target)

@@ -1,0 +1,161 @@
+"""devenv reads a file as ``docker compose config`` does: both resolve the same fixtures, and the results are compared.
+
+Where the compose plugin is missing the tests are skipped; where Docker is required (``DEVENV_TEST_REQUIRE``) they fail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devenv.stack import load_stack
+from devenv.stack.dump import dump, dump_yaml
+
+ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / "tests" / "fixtures" / "compose"
+ENVIRON = {"HOME": "/home/somebody"}
+INTERPOLATED = {"SET": "value", "EMPTY": "", "TRUTH": "true", "PORT": "8080", "COUNT": "3"}
+CASES: dict[str, tuple[list[str], dict[str, str]]] = {
+    "everything": (["everything/compose.yaml"], {}),
+    "dotenv": (["dotenv/compose.yaml"], {"OVERRIDDEN": "shell", "INHERIT": "inherited"}),
+    "interpolated": (["interpolated/compose.yaml"], INTERPOLATED),
+    "merged": (["merged/compose.yaml", "merged/override.yaml"], {}),
+    "merged-once": (["merged/compose.yaml", "merged/compose.yaml"], {}),
+    "directives": (["directives/compose.yaml", "directives/override.yaml"], {}),
+    "directives-undone": (["directives/compose.yaml", "directives/override.yaml", "directives/third.yaml"], {}),
+    "profiles": (["profiles/compose.yaml"], {}),
+    "profiles-given": (["profiles/compose.yaml"], {"COMPOSE_PROFILES": "debug,none"}),
+    "sample": (["../../../stacks/sample/compose.yaml"], {}),
+}
+
+
+@pytest.fixture(scope="session")
+def compose() -> list[str]:
+    """The command of the compose plugin, as a plugin of ``docker`` or by itself."""
+    cache = Path(os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")) / "bin" / "docker-compose"
+    folders = (Path.home() / ".docker", Path("/usr/libexec/docker"), Path("/usr/lib/docker"))
+    found = [cache, *(folder / "cli-plugins" / "docker-compose" for folder in folders)]
+    program = shutil.which("docker-compose") or next((str(path) for path in found if path.is_file()), None)
+    if program is None:
+        reason = "no compose plugin; `.ci/go-build compose` builds it"
+        if "docker" in os.environ.get("DEVENV_TEST_REQUIRE", ""):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return [program]
+
+
+def compose_config(compose: list[str], files: list[Path], environ: Mapping[str, str]) -> dict[str, Any]:
+    arguments = [part for file in files for part in ("-f", str(file))]
+    result = subprocess.run(
+        [*compose, *arguments, "config", "--format", "json"],
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.replace("$$", "$"))
+
+
+def normal(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """Either side's document without what says the same in another way, and without what Compose adds or leaves out."""
+    services = {key: normal_service(value) for key, value in config["services"].items()}
+    for service in services.values():  # an optional dependency on a service that does not run says nothing
+        wanted = {k: v for k, v in service.pop("depends_on", {}).items() if v["required"] or k in services}
+        service |= {"depends_on": wanted} if wanted else {}
+    used = {
+        "networks": {network for service in services.values() for network in service.get("networks", {})},
+        "volumes": {v.get("source") for s in services.values() for v in s.get("volumes", []) if v["type"] == "volume"},
+        "secrets": {mount["source"] for service in services.values() for mount in service.get("secrets", [])},
+        "configs": {mount["source"] for service in services.values() for mount in service.get("configs", [])},
+    }
+    document: dict[str, Any] = {"name": config.get("name"), "services": services}
+    for section, keys in used.items():  # Compose leaves out what no service uses
+        resources = {key: {**(config.get(section, {}).get(key) or {})} for key in keys}
+        for key, resource in resources.items():
+            if resource.get("name") == f"{name}_{key}":  # Compose's own prefix; devenv has its own
+                del resource["name"]
+            if resource.get("ipam") == {}:
+                del resource["ipam"]
+        document[section] = resources
+    return document
+
+
+def normal_service(service: dict[str, Any]) -> dict[str, Any]:
+    result = {key: value for key, value in service.items() if not key.startswith("x-") and key != "profiles"}
+    result["environment"] = {k: v for k, v in (service.get("environment") or {}).items() if v is not None}
+    result["volumes"] = sorted(
+        [{k: v for k, v in volume.items() if k != "volume" or v} for volume in normal_tmpfs(result)],
+        key=lambda volume: volume["target"],
+    )
+    if isinstance(service.get("extra_hosts"), list):
+        result["extra_hosts"] = dict(entry.split("=", 1) for entry in service["extra_hosts"])
+    result["ulimits"] = {
+        k: v if isinstance(v, dict) else {"soft": v, "hard": v} for k, v in service.get("ulimits", {}).items()
+    }
+    for section, root in (("secrets", "/run/secrets"), ("configs", "/")):
+        result[section] = [
+            {**mount, "target": str(Path(root) / mount.get("target", mount["source"]))}
+            for mount in service.get(section, [])
+        ]
+    result["healthcheck"] = normal_healthcheck(service.get("healthcheck"))
+    deploy = dict(service.get("deploy") or {})
+    policy = deploy.pop("restart_policy", None)
+    deploy.pop("placement", None)
+    if policy and "restart" not in service:
+        result["restart"] = f"{policy['condition']}:{policy['max_attempts']}"
+    if deploy.get("resources") == {}:
+        del deploy["resources"]
+    if deploy.get("replicas") == 1:
+        del deploy["replicas"]
+    result["deploy"] = deploy
+    commands = ("command", "entrypoint")  # an empty one says "none", a missing one "the image's"
+    return {k: v for k, v in result.items() if v not in (None, {}, []) or (k in commands and v == [])}
+
+
+def normal_tmpfs(service: dict[str, Any]) -> list[dict[str, Any]]:
+    volumes = list(service.get("volumes", []))
+    for entry in service.pop("tmpfs", []):
+        target, _, options = entry.partition(":")
+        size = {"tmpfs": {"size": str(int(options.removeprefix("size=").removesuffix("m")) << 20)}} if options else {}
+        volumes.append({"type": "tmpfs", "target": target, **size})
+    return volumes
+
+
+def normal_healthcheck(healthcheck: dict[str, Any] | None) -> dict[str, Any] | None:
+    if healthcheck is None or healthcheck.get("disable") or healthcheck.get("test") == ["NONE"]:
+        return None if healthcheck is None else {"disable": True}
+    defaults = {"interval": "30s", "timeout": "30s", "retries": 3, "start_period": "0s", "start_interval": "5s"}
+    return {key: healthcheck.get(key, default) for key, default in {"test": [], **defaults}.items()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_resolves_as_compose_does(compose: list[str], case: str) -> None:
+    names, extra = CASES[case]
+    files = [(FIXTURES / name).resolve() for name in names]
+    environ = ENVIRON | extra
+    stack = load_stack(files, environ=environ)
+    theirs = compose_config(compose, files, environ)
+    ours = json.loads(json.dumps(dump(stack)))
+    assert normal(ours, theirs["name"]) == normal(theirs, theirs["name"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_compose_reads_what_devenv_writes(compose: list[str], case: str, tmp_path: Path) -> None:
+    """The canonical form is a Compose file, and means the same to Compose and to devenv."""
+    names, extra = CASES[case]
+    files = [(FIXTURES / name).resolve() for name in names]
+    stack = load_stack(files, environ=ENVIRON | extra)
+    written = tmp_path / "compose.yaml"
+    written.write_text(dump_yaml(stack))
+    again = load_stack([written], environ={}, profiles=["*"])
+    assert dump(again) == dump(stack)
+    theirs = compose_config(compose, [written], {"COMPOSE_PROFILES": "*"})
+    assert normal(theirs, theirs["name"]) == normal(json.loads(json.dumps(dump(stack))), theirs["name"])
