@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chassis.bodies import text_field
 from chassis.config import Config, ConfigMistake
+from chassis.json_requests import text_field
 from chassis.logs import REQUEST_ID, JsonLines
 from chassis.passwords import hash_password, verify_password
 from chassis.problems import Problem
@@ -89,7 +89,7 @@ def test_a_log_line_is_one_json_object_with_the_request() -> None:
 async def test_lines_wait_for_company_unless_one_is_a_warning() -> None:
     stream = io.StringIO()
     lines = JsonLines("auth", stream)
-    lines.request({"path": "/1"})
+    lines.request("GET", "/1", 200, 0.5)
     lines.handle(record())
     assert not stream.getvalue()
     lines.handle(record(logging.ERROR, ValueError("broken")))
@@ -106,7 +106,7 @@ async def test_what_waits_is_written_soon() -> None:
             written.set()
 
     stream = Stream()
-    JsonLines("auth", stream).request({"path": "/1"})
+    JsonLines("auth", stream).request("GET", "/1", 200, 0.5)
     await asyncio.wait_for(written.wait(), 5)
     assert json.loads(stream.getvalue())["path"] == "/1"
 

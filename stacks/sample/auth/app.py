@@ -9,14 +9,15 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from auth.credentials import Credentials
 from auth.login import check_password, find_account
-from chassis.bodies import read_object, text_field
+from chassis.answers import route
+from chassis.bodies import encoded_response, json_response
 from chassis.config import Config
+from chassis.json_requests import read_object, text_field
 from chassis.problems import Problem
 from chassis.server import application, serve
 from chassis.upstream import Timeouts, Upstream, client_session, upstream_urls
@@ -33,7 +34,7 @@ async def login(request: Request) -> Response:
         tracing.set_attributes({"account.id": account["id"]})
     tokens = credentials.tokens
     token = tokens.issue(account["id"])
-    return JSONResponse(
+    return json_response(
         {"access_token": token, "token_type": "Bearer", "expires_in": tokens.lifetime_s},
         headers={"cache-control": "no-store"},
     )
@@ -46,14 +47,14 @@ async def session(request: Request) -> Response:
         account_id = credentials.account_id(request.headers)
         tracing.set_attributes({"account.id": account_id})
     user: Upstream = request.app.state.user
-    status, account = await user.get(f"/users/{account_id}")
-    if status == HTTPStatus.NOT_FOUND:
+    answer = await user.get(f"/users/{account_id}")
+    if answer.status == HTTPStatus.NOT_FOUND:
         raise Problem(401, "the account is gone", {"www-authenticate": "Bearer"})
-    if status != HTTPStatus.OK:
-        raise Problem(502, f"user answered with {status}")
-    if not account["active"]:
+    if answer.status != HTTPStatus.OK:
+        raise Problem(502, f"user answered with {answer.status}")
+    if not answer.object().get("active"):
         raise Problem(403, "the account is not active")
-    return JSONResponse(account)
+    return encoded_response(answer.body)
 
 
 def create(config: Config) -> ASGIApp:
@@ -74,7 +75,7 @@ def create(config: Config) -> ASGIApp:
             yield
 
     return application(
-        [Route("/login", login, methods=["POST"]), Route("/session", session)],
+        [route("GET", "/session", session), route("POST", "/login", login)],
         resources,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -20,12 +21,12 @@ async def find_account(user: Upstream, username: str) -> dict[str, Any] | None:
     Raises:
         Problem: 502 where user does not answer as it should, 504 where it is too slow.
     """
-    status, body = await user.get(f"/internal/accounts/{quote(username, safe='')}")
-    if status == 404:
+    answer = await user.get(f"/internal/accounts/{quote(username, safe='')}")
+    if answer.status == HTTPStatus.NOT_FOUND:
         return None
-    if status != 200 or not isinstance(body, dict):
-        raise Problem(502, f"user answered with {status}")
-    return body
+    if answer.status != HTTPStatus.OK:
+        raise Problem(502, f"user answered with {answer.status}")
+    return answer.object()
 
 
 async def check_password(account: dict[str, Any] | None, password: str) -> dict[str, Any]:

@@ -1,45 +1,26 @@
-"""JSON bodies of requests, bounded and checked."""
+"""JSON bodies of answers."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.responses import Response
 
-from chassis.problems import Problem
-
-LIMIT_BYTES = 64 * 1024
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-async def read_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object.
-
-    Raises:
-        Problem: 413 above 64 KiB, 400 where it is no JSON object.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LIMIT_BYTES:
-            raise Problem(413, f"a body has at most {LIMIT_BYTES} bytes")
-    try:
-        value = json.loads(bytes(body))
-    except ValueError:
-        # Not chained: the decoder's error carries the body, which may hold a password.
-        raise Problem(400, "the body is not JSON") from None
-    if not isinstance(value, dict):
-        raise Problem(400, "the body is not a JSON object")
-    return value
+def encode(value: Any) -> bytes:
+    """A value as JSON, by an encoder that is made once: Starlette's makes one for each answer."""
+    return _encode(value).encode()
 
 
-def text_field(values: dict[str, Any], name: str, most: int = 200) -> str:
-    """A required text of a body.
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of a JSON value."""
+    return Response(encode(value), status, headers, media_type="application/json")
 
-    Raises:
-        Problem: 422 where it is missing, empty, longer than ``most`` characters, or no text.
-    """
-    value = values.get(name)
-    if not isinstance(value, str) or not value.strip() or len(value) > most:
-        raise Problem(422, f"{name} is a text of 1 to {most} characters")
-    return value
+
+def encoded_response(body: bytes) -> Response:
+    """An answer of JSON that is encoded already."""
+    return Response(body, media_type="application/json")

@@ -15,15 +15,23 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from chassis import health, logs, problems
+from chassis import health, logs
+from chassis.answers import Answers
 from chassis.config import Config, ConfigMistake
-from chassis.request_log import RequestLog
 from devenv import tracing
 
 # Longer than a client keeps an idle connection, so that no request meets a connection that is just being closed.
 KEEP_ALIVE_S = 75
 _NOT_STARTED = 3  # uvicorn's own code for it
 Resources = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+class Service(Starlette):
+    """A Starlette application whose only middleware is ours."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What stands between the server and the router."""
+        return Answers(self.router)
 
 
 def application(routes: list[BaseRoute], resources: Resources) -> ASGIApp:
@@ -41,8 +49,7 @@ def application(routes: list[BaseRoute], resources: Resources) -> ASGIApp:
             yield
             app.state.ready = False
 
-    app = Starlette(routes=[*routes, *health.ROUTES], exception_handlers=problems.HANDLERS, lifespan=lifespan)
-    return RequestLog(app)
+    return Service(routes=[*routes, *health.ROUTES], lifespan=lifespan)
 
 
 def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:

@@ -82,6 +82,35 @@ def failures_as_problems(upstream: str) -> Iterator[None]:
         raise Problem(502, f"{upstream} cannot be reached: {type(error).__name__}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an upstream answered.
+
+    Attributes:
+        upstream: its name.
+        status: HTTP status.
+        body: as it came.
+    """
+
+    upstream: str
+    status: int
+    body: bytes
+
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object.
+
+        Raises:
+            Problem: 502 where it is none.
+        """
+        try:
+            value = json.loads(self.body)
+        except ValueError as error:
+            raise Problem(502, f"{self.upstream} did not answer in JSON") from error
+        if not isinstance(value, dict):
+            raise Problem(502, f"{self.upstream} did not answer with an object")
+        return value
+
+
 class Upstream:
     """JSON calls to one service.
 
@@ -96,15 +125,15 @@ class Upstream:
         self._base = str(base).rstrip("/")
         self._session = session
 
-    async def get(self, path: str, headers: MutableMapping[str, str] | None = None) -> tuple[int, Any]:
-        """Status and decoded body of a GET.
+    async def get(self, path: str, headers: MutableMapping[str, str] | None = None) -> Answer:
+        """Status and body of a GET.
 
         Args:
             path: path and query, encoded.
             headers: sent along; the context and the request's id are added to them.
 
         Raises:
-            Problem: 502 where it cannot be reached or does not answer in JSON, 504 where it is too slow.
+            Problem: 502 where it cannot be reached, 504 where it is too slow.
         """
         url = self._base + path
         sent = headers if headers is not None else {}
@@ -113,7 +142,4 @@ class Upstream:
             async with self._session.get(URL(url, encoded=True), headers=sent, allow_redirects=False) as response:
                 body = await response.read()
             span.set_attribute("http.response.status_code", response.status)
-        try:
-            return response.status, json.loads(body)
-        except ValueError as error:
-            raise Problem(502, f"{self.name} did not answer in JSON") from error
+        return Answer(self.name, response.status, body)

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from chassis.answers import route
 from chassis.config import Config
 from chassis.server import application, serve
 from chassis.upstream import Timeouts, Upstream, client_session, upstream_urls
@@ -26,7 +27,7 @@ def create(config: Config) -> ASGIApp:
     """
     urls = upstream_urls(config)
     timeouts = Timeouts.of(config)
-    routes: list[BaseRoute] = [Route("/api/profile", profile), Route("/api/overview", overview)]
+    routes: list[BaseRoute] = [route("GET", "/api/profile", profile), route("GET", "/api/overview", overview)]
     for row in read_routes(config, urls):
         proxy = Proxy(row, urls[row.upstream])
         routes += [Route(row.prefix, proxy), Route(row.prefix + "/{path:path}", proxy)]

@@ -61,10 +61,10 @@ class Proxy:
     async def _authenticate(self, scope: Scope, headers: CIMultiDict[str]) -> None:
         if not self._route.authenticate:
             return
-        account = await identify(scope["app"].state.auth, scope["headers"])
+        caller = await identify(scope["app"].state.auth, scope["headers"])
         for name in CREDENTIALS:
             headers.popall(name, None)
-        headers["x-account-id"] = str(account["id"])
+        headers["x-account-id"] = str(caller.id)
 
     def _target(self, scope: Scope) -> str:
         """The upstream's URL: the path as it was sent, percent-encoding included.

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.bodies import text_field
+from chassis.json_requests import text_field
 from chassis.problems import Problem
 
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from chassis.answers import route
 from chassis.config import Config
 from chassis.server import application, serve
 from user import endpoints
@@ -17,14 +18,14 @@ from user.audit import AuditLog
 from user.store import Store
 
 _ROUTES: list[BaseRoute] = [
-    Route("/users", endpoints.list_accounts, methods=["GET"]),
-    Route("/users", endpoints.create_account, methods=["POST"]),
-    Route("/users/{id}", endpoints.read_account, methods=["GET"]),
-    Route("/users/{id}", endpoints.change_account, methods=["PATCH"]),
-    Route("/users/{id}", endpoints.remove_account, methods=["DELETE"]),
-    Route("/users/{id}/events", endpoints.list_events, methods=["GET"]),
+    route("GET", "/users/{id}", endpoints.read_account),
+    route("GET", "/users", endpoints.list_accounts),
+    route("POST", "/users", endpoints.create_account),
+    route("PATCH", "/users/{id}", endpoints.change_account),
+    route("DELETE", "/users/{id}", endpoints.remove_account),
+    route("GET", "/users/{id}/events", endpoints.list_events),
     # Not below /users: the gateway does not let anybody in here from outside.
-    Route("/internal/accounts/{username}", endpoints.read_login, methods=["GET"]),
+    route("GET", "/internal/accounts/{username}", endpoints.read_login),
 ]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NoReturn
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from chassis.bodies import read_object
+from chassis.bodies import json_response
+from chassis.json_requests import read_object
 from chassis.passwords import hash_password
 from chassis.problems import Problem
 from devenv import tracing
@@ -25,7 +26,7 @@ async def list_accounts(request: Request) -> Response:
     store = _store(request)
     newest = request.query_params.get("order") == "newest"
     users = store.newest(limit) if newest else store.accounts(after, limit)
-    return JSONResponse({"users": users})
+    return json_response({"users": users})
 
 
 async def create_account(request: Request) -> Response:
@@ -42,7 +43,7 @@ async def create_account(request: Request) -> Response:
         tracing.add_event("account.created")
         await _audit(request).put(account_id, "account.created")
     headers = {"location": f"/users/{account_id}"}
-    return JSONResponse(_store(request).account(account_id), 201, headers)
+    return json_response(_store(request).account(account_id), 201, headers)
 
 
 async def read_account(request: Request) -> Response:
@@ -51,7 +52,7 @@ async def read_account(request: Request) -> Response:
     account = _store(request).account(account_id)
     if account is None:
         _missing(account_id)
-    return JSONResponse(account)
+    return json_response(account)
 
 
 async def change_account(request: Request) -> Response:
@@ -63,7 +64,7 @@ async def change_account(request: Request) -> Response:
             _missing(account_id)
         tracing.add_event("account.changed", {"fields": sorted(changes)})
         await _audit(request).put(account_id, "account.changed", ", ".join(sorted(changes)))
-    return JSONResponse(_store(request).account(account_id))
+    return json_response(_store(request).account(account_id))
 
 
 async def remove_account(request: Request) -> Response:
@@ -79,7 +80,7 @@ async def remove_account(request: Request) -> Response:
 async def list_events(request: Request) -> Response:
     """``GET /users/{id}/events``: the latest audit events of an account, ``limit`` of them."""
     limit = _query_number(request, "limit", 20, most=_MOST)
-    return JSONResponse({"events": _store(request).events(_account_id(request), limit)})
+    return json_response({"events": _store(request).events(_account_id(request), limit)})
 
 
 async def read_login(request: Request) -> Response:
@@ -87,7 +88,7 @@ async def read_login(request: Request) -> Response:
     account = _store(request).login(request.path_params["username"].lower())
     if account is None:
         raise Problem(404, "there is no such account")
-    return JSONResponse(account, headers={"cache-control": "no-store"})
+    return json_response(account, headers={"cache-control": "no-store"})
 
 
 def _store(request: Request) -> Store:
