@@ -109,7 +109,7 @@ def cause_of_split(trace: Trace | None, parts: Sequence[Trace]) -> str:
     first = min(parts, key=lambda part: part.start_ns)
     torn = first.spans[0].service
     caller = _caller_at(first, trace)
-    return f"propagation broken between {caller} and {torn}: {torn}'s spans stand in trace {first.trace_id}"
+    return f"propagation broken between {caller} and {torn}: {torn}'s spans stand in a trace of their own"
 
 
 def callee(span: Span) -> str | None:

@@ -34,11 +34,18 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The class of one request; ``missing`` are expected services without a span, ``cause`` is empty if complete."""
+    """The class of one request.
+
+    Attributes:
+        missing: expected services without a span.
+        cause: empty where complete; the same text for requests that fell short in the same way.
+        elsewhere: ids of the traces in which its torn-off parts stand.
+    """
 
     trace_class: TraceClass
     missing: tuple[str, ...] = ()
     cause: str = ""
+    elsewhere: tuple[str, ...] = ()
 
 
 COMPLETE = Finding(trace_class="complete")
@@ -56,7 +63,12 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
     """
     parts = [other for other in others if is_part(other, trace)]
     if parts:
-        return Finding(trace_class="split", missing=_missing(trace, expectation), cause=cause_of_split(trace, parts))
+        return Finding(
+            trace_class="split",
+            missing=_missing(trace, expectation),
+            cause=cause_of_split(trace, parts),
+            elsewhere=tuple(sorted(part.trace_id for part in parts)),
+        )
     if trace is None or not trace.services:
         cause = cause_of_absence(trace, expectation.setups, expectation.known_services)
         return Finding(trace_class="absent", missing=tuple(sorted(expectation.services)), cause=cause)

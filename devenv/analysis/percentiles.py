@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import Any, Protocol
 
 CONFIDENCE = 0.95
 """With fewer samples than :func:`samples_needed`, the largest one is below the true percentile more often than in one
@@ -19,8 +19,20 @@ def samples_needed(quantile: float) -> int:
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(quantile))
 
 
-def percentile(ordered: Sequence[float], quantile: float) -> float | None:
-    """The smallest sample with at least ``quantile`` of all at or below it; ``None`` where there are too few.
+class Ordered(Protocol):
+    """Samples in ascending order: a list, or an array of numpy's."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Any:
+        """One of them."""
+        ...
+
+
+def percentile(ordered: Ordered, quantile: float) -> float | None:
+    """The percentile by :func:`nearest_rank`, ``None`` where there are too few samples for it.
 
     Args:
         ordered: samples in ascending order.
@@ -29,4 +41,10 @@ def percentile(ordered: Sequence[float], quantile: float) -> float | None:
     count = len(ordered)
     if count < samples_needed(quantile):
         return None
-    return float(ordered[max(math.ceil(quantile * count - 1e-9), 1) - 1])
+    return nearest_rank(ordered, quantile)
+
+
+def nearest_rank(ordered: Ordered, quantile: float) -> float:
+    """The smallest sample with at least ``quantile`` of all at or below it; there has to be one sample at least."""
+    rank = max(math.ceil(quantile * len(ordered) - 1e-9), 1)  # 0.99 * 100 is a little above 99 in binary
+    return float(ordered[rank - 1])

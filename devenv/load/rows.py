@@ -1,0 +1,52 @@
+"""The rows file of a run as an array."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devenv.model.run import ROW_FIELDS, RequestError, RowFlag
+
+ROW = np.dtype(list(ROW_FIELDS))
+
+Rows = NDArray[np.void]
+
+
+def read_rows(path: Path) -> Rows:
+    """The rows of a run in the order of the schedule; an incomplete row at the end is left out."""
+    whole = path.stat().st_size // ROW.itemsize if path.exists() else 0
+    rows: Rows = np.fromfile(path, dtype=ROW, count=whole) if whole else np.empty(0, dtype=ROW)
+    return rows[np.argsort(rows["number"], kind="stable")]
+
+
+def write_rows(path: Path, rows: Rows) -> None:
+    """Replace the rows file at once, so that a reader sees the old or the new one."""
+    new = path.with_suffix(".new")
+    rows.tofile(new)
+    new.replace(path)
+
+
+def answered(rows: Rows) -> NDArray[np.bool_]:
+    """Which requests got an answer, whatever its status."""
+    result: NDArray[np.bool_] = rows["status"] > 0
+    return result
+
+
+def timed(rows: Rows) -> NDArray[np.bool_]:
+    """Which requests count for latencies: those answered, and those given up, which took at least that long."""
+    result: NDArray[np.bool_] = answered(rows) | (rows["error"] == RequestError.TIMEOUT)
+    return result
+
+
+def sampled(rows: Rows) -> NDArray[np.bool_]:
+    """Which requests were sent with the sampled flag."""
+    result: NDArray[np.bool_] = (rows["flags"] & RowFlag.SAMPLED) > 0
+    return result
+
+
+def trace_id(row: Any) -> str:
+    """The trace id of one row, in hex."""
+    return bytes(row["trace_id"]).hex()

@@ -1,0 +1,116 @@
+"""When each request of a run is due: pure functions of the options, so that nothing that happens can shift them.
+
+A run is a row of segments in each of which the rate changes in a straight line. With ``A(t)`` the number of arrivals
+until ``t`` (the integral of the rate), request ``i`` of a uniform schedule is due where ``A(t) = i``. A Poisson process
+of that rate, given its number of arrivals ``n``, is ``n`` uniform points on ``0..A(T)`` in order, taken through the
+same inverse.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from devenv.errors import UsageError
+from devenv.load.options import MOST_REQUESTS, LoadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Rate from ``start_rps`` to ``end_rps`` over ``duration`` seconds."""
+
+    duration: float
+    start_rps: float
+    end_rps: float
+
+    @property
+    def arrivals(self) -> float:
+        """Area under the rate."""
+        return self.duration * (self.start_rps + self.end_rps) / 2
+
+    def when(self, arrivals: float) -> float:
+        """Seconds from the segment's start until ``arrivals`` are due; the root of a quadratic, in its stable form."""
+        slope = (self.end_rps - self.start_rps) / self.duration
+        under = max(self.start_rps**2 + 2 * slope * arrivals, 0.0)
+        divisor = self.start_rps + math.sqrt(under)
+        return min(2 * arrivals / divisor, self.duration) if divisor > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """All requests of a run.
+
+    Attributes:
+        count: exactly so many are due.
+        duration: seconds; every request is due before its end.
+        seed: of random arrivals; ``None`` for evenly spaced ones.
+    """
+
+    segments: tuple[Segment, ...]
+    count: int
+    duration: float
+    seed: int | None = None
+
+    @property
+    def mean_rps(self) -> float:
+        """Requests a second over the whole run."""
+        return self.count / self.duration
+
+    def offsets(self) -> Iterator[float]:
+        """Seconds from the start of the run at which each request is due, ascending; the same ones every time."""
+        total = sum(segment.arrivals for segment in self.segments)
+        positions = _evenly(self.count) if self.seed is None else _at_random(self.count, total, self.seed)
+        segments = iter(self.segments)
+        segment, passed, begun = next(segments), 0.0, 0.0
+        for position in positions:
+            while position - passed >= segment.arrivals and (following := next(segments, None)) is not None:
+                passed += segment.arrivals
+                begun += segment.duration
+                segment = following
+            yield begun + segment.when(min(position - passed, segment.arrivals))
+
+
+def make_schedule(options: LoadOptions) -> Schedule:
+    """The schedule of a run: ``rps * duration`` requests, or the area under its stages, rounded.
+
+    Raises:
+        UsageError: that is none, or too many.
+    """
+    segments = _segments(options)
+    duration = sum(segment.duration for segment in segments)
+    count = round(sum(segment.arrivals for segment in segments))
+    if not 1 <= count <= MOST_REQUESTS:
+        raise UsageError(
+            f"the run would send {count} requests, expected 1 to {MOST_REQUESTS}",
+            hint="change the rate or the duration",
+        )
+    seed = None
+    if options.arrivals == "poisson":
+        seed = random.SystemRandom().getrandbits(32) if options.seed is None else options.seed
+    return Schedule(segments, count, duration, seed)
+
+
+def _segments(options: LoadOptions) -> tuple[Segment, ...]:
+    if not options.stages:
+        rate = options.rps or 0.0
+        return (Segment(options.duration, rate, rate),)
+    rates = [0.0, *(stage.rps for stage in options.stages)]
+    return tuple(Segment(stage.duration, rates[index], stage.rps) for index, stage in enumerate(options.stages))
+
+
+def _evenly(count: int) -> Iterator[float]:
+    return (float(number) for number in range(count))
+
+
+def _at_random(count: int, total: float, seed: int) -> Iterator[float]:
+    """``count`` uniform points on ``0..total`` in ascending order, one at a time.
+
+    Of ``n`` points left on ``x..total`` the lowest is at ``total - (total - x) * v**(1/n)`` with ``v`` uniform.
+    """
+    source = random.Random(seed)  # noqa: S311 - arrivals have to be repeatable, not secret
+    left = total
+    for remaining in range(count, 0, -1):
+        left *= (1.0 - source.random()) ** (1.0 / remaining)
+        yield total - left

@@ -1,0 +1,47 @@
+"""What verification has to know of a request that was sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from devenv.model.run import RequestError
+
+_NEVER_ARRIVED = frozenset(
+    {
+        RequestError.REFUSED,
+        RequestError.RESOLVE,
+        RequestError.UNREACHABLE,
+        RequestError.TLS,
+        RequestError.CONNECT_TIMEOUT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One request.
+
+    Attributes:
+        number: position in the schedule.
+        start_ns: of its sending, nanoseconds since the epoch.
+        end_ns: of its end.
+        error: how it failed.
+        status: the HTTP status, or 0.
+    """
+
+    number: int
+    trace_id: str
+    start_ns: int
+    end_ns: int
+    error: RequestError = RequestError.NONE
+    status: int = 0
+
+    @property
+    def never_arrived(self) -> bool:
+        """No connection came about, so that no service can have a span of it."""
+        return self.error in _NEVER_ARRIVED
+
+    @property
+    def failure(self) -> str:
+        """The kind of its failure; empty where it succeeded."""
+        return self.error.label(self.status) if self.error else ""
