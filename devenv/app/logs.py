@@ -117,10 +117,16 @@ async def _followed(
             await queue.put(_line(instance, line))
 
     async def pump_all() -> None:
-        async with asyncio.TaskGroup() as group:
-            for instance in instances:
-                group.create_task(pump(instance))
-        await queue.put(None)
+        failure: Exception | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for instance in instances:
+                    group.create_task(pump(instance))
+        except ExceptionGroup as errors:
+            failure = errors.exceptions[0]
+        await queue.put(None)  # or the reader would wait for ever
+        if failure is not None:
+            raise failure
 
     pumps = asyncio.create_task(pump_all())
     try:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,7 +101,8 @@ class SecondEngine:
             ):
                 children = (entry.parent / "task" / entry.parent.name / "children").read_text().split()
                 for pid in (*children, entry.parent.name):
-                    os.kill(int(pid), signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # ended meanwhile
+                        os.kill(int(pid), signal.SIGKILL)
 
     @staticmethod
     def _pause() -> None:

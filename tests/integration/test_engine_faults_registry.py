@@ -1,0 +1,176 @@
+"""Pulling from a real registry on loopback by an engine without images: unknown, refused, guarded, slow, and good."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from second_engine import TINY, SecondEngine, import_tiny, second_engine, tiny_tree
+from slow_link import slow_link
+
+from devenv.engine.docker import DockerEngine
+from devenv.engine.protocol import Progress
+from devenv.errors import ImageMissing, PullFailed
+
+pytestmark = pytest.mark.docker
+
+JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
+MIRROR = os.environ.get("DEVENV_TEST_REGISTRY", "127.0.0.1:5000")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry on loopback."""
+
+    port: int
+
+    def name(self, image: str) -> str:
+        return f"127.0.0.1:{self.port}/{image}"
+
+
+def start_registry(folder: Path, *, guarded: bool = False) -> tuple[Registry, subprocess.Popen[bytes]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = f'version: 0.1\nhttp: {{addr: "127.0.0.1:{port}"}}\n'
+    settings += f"storage: {{filesystem: {{rootdirectory: {folder}/blobs}}}}\n"
+    if guarded:
+        settings += f"auth: {{htpasswd: {{realm: devenv, path: {folder}/htpasswd}}}}\n"
+    (folder / "registry.yml").write_text(settings)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", folder / "registry.yml"], stdout=log, stderr=log)
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1):
+                return Registry(port), process
+        except OSError:
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, "the registry does not answer"
+
+
+@pytest.fixture(scope="module")
+def engine_beside(docker_client: Any) -> Iterator[SecondEngine]:
+    """An engine with no image at all, whose mirror is CI's registry."""
+    with second_engine(mirror=f"http://{MIRROR}") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def registry(
+    tmp_path_factory: pytest.TempPathFactory,
+    docker_client: Any,
+    engine_beside: SecondEngine,
+) -> Iterator[Registry]:
+    """A registry that holds the tiny image; the engine beside holds it no more."""
+    registry, process = start_registry(tmp_path_factory.mktemp("registry"))
+    client = engine_beside.client()
+    import_tiny(client, tiny_tree(docker_client, JAEGER_IMAGE))
+    image = client.images.get(TINY)
+    image.tag(registry.name("devenv-ci/tiny"), "1")
+    client.images.push(registry.name("devenv-ci/tiny"), "1")
+    client.images.remove(registry.name(TINY))
+    client.images.remove(TINY)
+    client.close()
+    yield registry
+    process.terminate()
+    process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def guarded_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    registry, process = start_registry(tmp_path_factory.mktemp("guarded"), guarded=True)
+    yield registry
+    process.terminate()
+    process.wait(timeout=10)
+
+
+@pytest.fixture
+async def engine(engine_beside: SecondEngine) -> AsyncIterator[DockerEngine]:
+    engine = engine_beside.connect()
+    yield engine
+    await engine.close()
+
+
+async def pull(engine: DockerEngine, reference: str) -> tuple[str, list[Progress]]:
+    steps: list[Progress] = []
+    return await engine.pull(reference, platform=None, progress=steps.append), steps
+
+
+async def test_an_unknown_image_is_missing_and_named(engine: DockerEngine, registry: Registry) -> None:
+    reference = registry.name("devenv-ci/nothing:7")
+    with pytest.raises(ImageMissing, match=reference) as caught:
+        await pull(engine, reference)
+    assert caught.value.hint
+    assert not await engine.registry_has(reference)
+
+
+async def test_an_unknown_tag_of_a_known_image_is_missing(engine: DockerEngine, registry: Registry) -> None:
+    with pytest.raises(ImageMissing, match="tiny:8"):
+        await pull(engine, registry.name("devenv-ci/tiny:8"))
+
+
+async def test_a_registry_that_is_not_there_refuses_the_pull(engine: DockerEngine) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
+        reference = f"127.0.0.1:{unused.getsockname()[1]}/devenv-ci/tiny:1"
+        with pytest.raises(PullFailed, match=reference) as caught:
+            await pull(engine, reference)
+        assert "refused" in caught.value.message
+        assert caught.value.hint
+        assert not await engine.registry_has(reference)
+
+
+async def test_a_registry_that_wants_a_password_refuses_the_pull(
+    engine: DockerEngine, guarded_registry: Registry
+) -> None:
+    reference = guarded_registry.name("devenv-ci/tiny:1")
+    with pytest.raises(PullFailed, match=reference) as caught:
+        await pull(engine, reference)
+    assert "login" in caught.value.hint
+
+
+async def test_a_slow_pull_shows_its_progress_and_can_be_given_up(engine: DockerEngine, registry: Registry) -> None:
+    with slow_link(("127.0.0.1", registry.port), 100_000) as port:
+        reference = f"127.0.0.1:{port}/{TINY}"
+        partial = asyncio.Event()
+
+        def watch(step: Progress) -> None:
+            if 0 < step.done < step.total:
+                partial.set()
+
+        task = asyncio.create_task(engine.pull(reference, platform=None, progress=watch))
+        async with asyncio.timeout(30):
+            await partial.wait()
+        assert not task.done(), "the whole image came at once"
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await engine.image_id(reference) is None
+
+
+async def test_a_pull_gives_the_image_and_ends_its_progress_at_the_total(
+    engine: DockerEngine, registry: Registry
+) -> None:
+    reference = registry.name(TINY)
+    assert await engine.registry_has(reference)
+    image, steps = await pull(engine, reference)
+    assert image == await engine.image_id(reference)
+    assert any(step.total > 1_000_000 for step in steps)
+
+
+@pytest.mark.parametrize("name", ["python:3.12-slim", JAEGER_IMAGE])
+async def test_an_unmodified_name_is_pulled_from_the_mirror(engine: DockerEngine, name: str) -> None:
+    assert await engine.image_id(name) is None
+    image, steps = await pull(engine, name)
+    assert image == await engine.image_id(name)
+    assert any(step.total > 10_000_000 for step in steps)
