@@ -29,10 +29,16 @@ def service(name: str, **fields: Any) -> Service:
 
 
 def stack(
-    *services: Service, x: dict[str, Any] | None = None, directory: Path = Path("/nowhere/shop"), **more: Any
+    *services: Service,
+    x: dict[str, Any] | None = None,
+    directory: Path = Path("/nowhere/shop"),
+    backend: bool = True,
+    **more: Any,
 ) -> Stack:
-    """A stack of `services` with a default network."""
+    """A stack of `services` with a default network and with a backend that publishes nothing on this machine."""
     networks = more.pop("networks", {"default": Network(key="default")})
+    if backend:
+        services = (*services, service("jaeger", image=JAEGER))
     return Stack(
         name="shop",
         directory=directory,

@@ -1,0 +1,114 @@
+"""Host ports: their owners, and the block that a directory keeps."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from orchestration import World, service, stack
+
+from devenv.errors import EnvironmentFailure, PortTaken
+from devenv.model.identity import identify
+from devenv.model.stack import Port, Stack
+from devenv.orchestrate.ports import allot, is_free
+
+
+@contextmanager
+def listening(address: str = "127.0.0.1") -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind((address, 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def hosts(wanted: Stack, name: str) -> list[int | None]:
+    return [port.host for port in wanted.services[name].ports]
+
+
+def two_services(first: int = 8080, second: int = 9090) -> Stack:
+    return stack(
+        service("web", ports=(Port(container=80, host=first), Port(container=81))),
+        service("api", ports=(Port(container=80, host=second),)),
+    )
+
+
+def test_free_or_not() -> None:
+    with listening() as port:
+        assert not is_free("127.0.0.1", port, "tcp")
+        assert not is_free("0.0.0.0", port, "tcp")
+    assert is_free("127.0.0.1", port, "tcp")
+    assert is_free("127.0.0.1", port, "udp")
+
+
+async def test_the_owner_of_a_taken_port_is_another_project() -> None:
+    world = World()
+    other = World(clock=world.clock)
+    other.engine = world.engine
+    other.project = identify(world.directory / "other", "shop")
+    with listening() as port:
+        wanted = stack(service("web", ports=(Port(container=80, host=port),)))
+        holder = stack(service("api", ports=(Port(container=80, host=port + 1),)))
+        await other.up(holder)
+        instance = next(i for i in world.engine.instances.values() if i.service == "api")
+        instance.ports = tuple(type(p)(host=port, container=80) for p in instance.ports)
+        with pytest.raises(PortTaken) as caught:
+            await world.up(wanted)
+    assert f"port {port} of web is taken by service api of project {other.project.id}" in caught.value.message
+    assert caught.value.details["port"] == port
+
+
+async def test_ports_that_the_project_holds_itself_are_not_taken() -> None:
+    world = World()
+    with listening() as port:
+        pass
+    await world.up(stack(service("web", ports=(Port(container=80, host=port),))))
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
+        held.listen()
+        changed = stack(service("web", environment={"A": "1"}, ports=(Port(container=80, host=port),)))
+        result = await world.up(changed)
+    assert not any(item.failure for item in result.services)
+
+
+def test_a_block_is_kept(tmp_path: Path) -> None:
+    project = identify(tmp_path)
+    first = allot(project, two_services(), remember=True)
+    chosen = [*hosts(first, "web"), *hosts(first, "api")]
+    assert chosen[1] is None
+    assert len({chosen[0], chosen[2]}) == 2
+    assert all(20_000 <= port < 32_000 for port in (chosen[0], chosen[2]) if port)
+    second = allot(project, two_services(), remember=True)
+    assert [*hosts(second, "web"), *hosts(second, "api")] == chosen
+    more = allot(project, two_services(second=9999), remember=True)
+    assert hosts(more, "web") == hosts(first, "web")
+    assert hosts(more, "api") != hosts(first, "api")
+
+
+def test_a_proposal_writes_nothing(tmp_path: Path) -> None:
+    allot(identify(tmp_path), two_services(), remember=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    project = identify(tmp_path)
+    project.state_directory.mkdir()
+    (project.state_directory / "ports.json").write_text("[]")
+    with pytest.raises(EnvironmentFailure, match=r"ports\.json cannot be read"):
+        allot(project, two_services(), remember=True)
+
+
+async def test_isolated_ports_are_published_and_kept(tmp_path: Path) -> None:
+    world = World(directory=tmp_path)
+    wanted = two_services()
+    plain = await world.up(wanted, isolated=True)
+    assert (await world.plan(wanted, isolated=True)).count("keep") == 3
+    kept = json.loads((tmp_path / ".devenv" / "ports.json").read_text())["ports"]
+    assert {p.host for s in plain.services for i in s.instances for p in i.ports if p.host in kept.values()} == set(
+        kept.values()
+    )
+    assert "published ports changed" in await world.plan(wanted)
