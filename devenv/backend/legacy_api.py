@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from devenv.backend import schema
 from devenv.backend.dependencies import Edges, dependencies
 from devenv.backend.ids import parse_trace_id, show_trace_id
-from devenv.backend.legacy import trace_document
+from devenv.backend.legacy import trace_json
 from devenv.backend.params import BadParameter, dependency_window, legacy_query, legacy_raw
 from devenv.backend.reading import Snapshot, find, operations
 from devenv.backend.spans import decode, snapshot
 from devenv.backend.store import Store
 from devenv.backend.streaming import json_list
 from devenv.backend.transform import transform
-from devenv.backend.web.message import Request, Response
+from devenv.backend.web.message import Request, Response, dumps
 from devenv.backend.web.router import Route
 from devenv.backend.wire import Undecodable
-
-_TAIL = b'],"total":0,"limit":0,"offset":0,"errors":null}'
 
 
 class LegacyApi:
@@ -75,7 +74,7 @@ class LegacyApi:
         except ValueError as error:
             return _failure(400, str(error))
         found = await find(self._store, query)
-        return Response(body=json_list(b'{"data":[', map(_document, found), _TAIL))
+        return _traces(map(_document, found))
 
     def _by_ids(self, ids: list[bytes]) -> Response:
         found: list[Snapshot] = []
@@ -86,11 +85,7 @@ class LegacyApi:
                 errors.append({"msg": "trace not found", "traceID": show_trace_id(trace_id)})
             else:
                 found.append(snapshot(trace, self._store.scopes))
-        tail = _TAIL
-        if errors:
-            tail = Response.json(errors).body  # type: ignore[assignment] # a JSON response's body is bytes
-            tail = b'],"total":0,"limit":0,"offset":0,"errors":%b}' % tail
-        return Response(body=json_list(b'{"data":[', map(_document, found), tail))
+        return _traces(map(_document, found), errors or None)
 
     def trace(self, request: Request) -> Response:
         """One trace."""
@@ -101,7 +96,7 @@ class LegacyApi:
             return _failure(400, str(error))
         if trace is None:
             return _failure(404, "trace not found")
-        return _envelope([_document(snapshot(trace, self._store.scopes))])
+        return _traces([_document(snapshot(trace, self._store.scopes))])
 
     async def dependencies(self, request: Request) -> Response:
         """Calls between services."""
@@ -127,15 +122,20 @@ class LegacyApi:
     def transform(self, request: Request) -> Response:
         """OTLP JSON in, Jaeger's JSON out; nothing is stored."""
         try:
-            return _envelope([trace_document(trace) for trace in transform(request.body)])
+            return _traces(list(map(trace_json, transform(request.body))))
         except Undecodable as error:
             return _failure(400, f"cannot unmarshal OTLP : {error}")
         except ValueError as error:
             return _failure(413, str(error))
 
 
-def _document(taken: Snapshot) -> dict[str, Any]:
-    return trace_document(decode(*taken))
+def _document(taken: Snapshot) -> bytes:
+    return trace_json(decode(*taken, schema.OpaqueSpan))
+
+
+def _traces(documents: Iterable[bytes], errors: list[dict[str, Any]] | None = None) -> Response:
+    tail = b'],"total":0,"limit":0,"offset":0,"errors":%b}' % dumps(errors)
+    return Response(body=json_list(b'{"data":[', documents, tail))
 
 
 def _envelope(data: Any, total: int = 0) -> Response:

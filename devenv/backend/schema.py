@@ -72,6 +72,8 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "Span": _SPAN,
     "SpanColumns": tuple(line if line.endswith("*") else f"{line}*" for line in _SPAN),
+    # A span whose attributes stay encoded, for whoever knows most of them by their bytes.
+    "OpaqueSpan": tuple("9 attributes bytes*" if line.startswith("9 ") else line for line in _SPAN),
     "PartialSuccess": ("1 rejected_spans int64", "2 error_message bytes"),
     "ExportResponse": ("1 partial_success PartialSuccess",),
     "RpcStatus": ("1 code int32", "2 message bytes"),
@@ -113,7 +115,9 @@ def _message(name: str) -> Any:  # the classes are made at run time: there is no
 AnyValue = _message("AnyValue")
 Resource = _message("Resource")
 Scope = _message("Scope")
+KeyValue = _message("KeyValue")
 Span = _message("Span")
+OpaqueSpan = _message("OpaqueSpan")
 SpanColumns = _message("SpanColumns")
 ExportResponse = _message("ExportResponse")
 RpcStatus = _message("RpcStatus")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,10 @@ def snapshot(trace: Trace, scopes: Scopes) -> tuple[bytes, bytes, bool, dict[int
     return trace.id, trace.raw, trace.truncated, {number: scopes[number] for number in numbers}
 
 
-def decode(trace_id: bytes, raw: bytes, truncated: bool, scopes: dict[int, Scope]) -> DecodedTrace:
-    """All spans, a span that came twice only once, in order of arrival."""
+def decode(
+    trace_id: bytes, raw: bytes, truncated: bool, scopes: dict[int, Scope], message: Any = schema.Span
+) -> DecodedTrace:
+    """All spans as ``message``, a span that came twice only once, in order of arrival."""
     spans: list[tuple[Scope, Any]] = []
     seen: set[tuple[bytes, bytes]] = set()
     for chunk in schema.Stored.FromString(raw).chunks:
@@ -42,11 +44,17 @@ def decode(trace_id: bytes, raw: bytes, truncated: bool, scopes: dict[int, Scope
             if identity in seen:
                 continue
             seen.add(identity)
-            try:
-                spans.append((scope, schema.Span.FromString(payload)))
-            except DecodeError:  # only a span forged to pass the check of its batch as a part of its neighbour
-                continue
+            spans += ((scope, span) for span in readable((payload,), message))
     return DecodedTrace(trace_id, spans, truncated)
+
+
+def readable(payloads: Iterable[bytes], message: Any = schema.Span) -> Iterator[Any]:
+    """The decoded spans; one that was forged to pass the check of its batch as part of its neighbour is left out."""
+    for payload in payloads:
+        try:
+            yield message.FromString(payload)
+        except DecodeError:
+            continue
 
 
 def decode_trace(trace: Trace, scopes: Scopes) -> DecodedTrace:

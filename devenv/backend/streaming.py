@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
-
-from devenv.backend.web.message import dumps
 
 _PIECE = 64 * 1024
 
 
-def json_list(opening: bytes, items: Iterable[Any], closing: bytes) -> Iterator[bytes]:
-    """``opening``, the items as JSON with commas between them, ``closing``; with pauses (see Response)."""
+def json_list(opening: bytes, items: Iterable[bytes], closing: bytes) -> Iterator[bytes]:
+    """``opening``, the items (JSON already) with commas between them, ``closing``; with pauses (see Response)."""
     pieces = [opening]
     size = 0
     separator = b""
     for item in items:
-        encoded = dumps(item)
-        pieces += (separator, encoded)
+        pieces += (separator, item)
         separator = b","
-        size += len(encoded)
+        size += len(item)
         if size >= _PIECE:
             yield b"".join(pieces)
             yield b""

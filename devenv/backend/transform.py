@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from devenv.backend import columns, otlp_json
-from devenv.backend.spans import DecodedTrace, decode_trace
+from devenv.backend import columns, otlp_json, schema
+from devenv.backend.spans import DecodedTrace, decode, snapshot
 from devenv.backend.store import Store
 
 _ROOM = 1 << 40
 
 
 def transform(body: bytes) -> list[DecodedTrace]:
-    """The traces in an OTLP JSON document, in order of appearance.
+    """The traces in an OTLP JSON document, in order of appearance, their spans as ``schema.OpaqueSpan``.
 
     Raises:
         Undecodable: it is no such document.
@@ -20,4 +20,4 @@ def transform(body: bytes) -> list[DecodedTrace]:
     store = Store(_ROOM)
     for batch in otlp_json.batches(otlp_json.parse(body)):
         store.add(batch, columns.decode(batch.spans))
-    return [decode_trace(trace, store.scopes) for trace in store.traces.values()]
+    return [decode(*snapshot(trace, store.scopes), schema.OpaqueSpan) for trace in store.traces.values()]

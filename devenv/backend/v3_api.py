@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from itertools import chain
-from typing import Any
 
 from devenv.backend.ids import parse_trace_id
 from devenv.backend.otlp_document import resource_spans
@@ -16,7 +15,7 @@ from devenv.backend.store import Store
 from devenv.backend.streaming import json_list
 from devenv.backend.summary import summarize, summary_document
 from devenv.backend.times import parse_bool, parse_rfc3339
-from devenv.backend.web.message import Parameters, Request, Response
+from devenv.backend.web.message import Parameters, Request, Response, dumps
 from devenv.backend.web.router import Route
 
 _DEFAULT_KIND = "internal"
@@ -77,14 +76,14 @@ class V3Api:
         except ValueError as error:
             return _failure(400, str(error))
         found = await find(self._store, query)
-        documents = (summary_document(summarize(decode(*taken))) for taken in found)
+        documents = (dumps(summary_document(summarize(decode(*taken)))) for taken in found)
         return Response(body=json_list(b'{"summaries":[', documents, b"]}"))
 
 
 def _traces(found: list[Snapshot]) -> Response:
     if not found:
         return _failure(404, "No traces found")
-    documents: Any = chain.from_iterable(resource_spans(decode(*taken)) for taken in found)
+    documents = map(dumps, chain.from_iterable(resource_spans(decode(*taken)) for taken in found))
     return Response(body=json_list(b'{"result":{"resourceSpans":[', documents, b"]}}"))
 
 
