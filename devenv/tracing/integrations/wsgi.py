@@ -84,11 +84,13 @@ class _Exchange:
         self._environ = environ
         self._header = header
         self._status = 0
+        self._route: str | None = None
 
     def starting(self, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             code = status.partition(" ")[0]
             self._status = int(code) if code.isdigit() else 0
+            self._route = _route(self._environ)  # Flask forgets its request before the body is sent
             if self._header:
                 headers = [*headers, ("traceresponse", self._header)]
             return start_response(status, headers, *more)
@@ -101,7 +103,7 @@ class _Exchange:
 
     def end(self) -> None:
         if self._span.is_recording():
-            finish(self._span, self._method, _route(self._environ), self._status)
+            finish(self._span, self._method, self._route, self._status)
 
 
 class _Body:
