@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -24,6 +25,10 @@ BATCH = 50
 
 _RAW = "raw_traces=true&query.raw_traces=true"
 """Asks v3 for spans as they were stored; the parameter was renamed between versions."""
+
+
+class _TooDeep(BackendUnavailable):
+    """A search was refused for its limit."""
 
 
 class TraceClient:
@@ -105,7 +110,7 @@ class TraceClient:
             services = [query.service] if query.service else await self.services()
             searches = [self._find_legacy(each, service) for each in query.widened() for service in services]
         else:
-            searches = [self._v3_spans(f"/api/v3/traces?{v3_parameters(each)}&{_RAW}") for each in query.widened()]
+            searches = [self._find_v3(each) for each in query.widened()]
         found = collect(span for answer in await asyncio.gather(*searches) for span in answer)
         wanted = [trace for trace in found if not query.errors_only or any(span.is_error for span in trace.spans)]
         return sorted(wanted, key=lambda trace: trace.start_ns, reverse=True)[: query.limit]
@@ -162,11 +167,19 @@ class TraceClient:
         return links.search_url(self.ui_url, service, start_ns, end_ns, tags=tags, operation=operation, limit=limit)
 
     async def _summaries(self, query: Query) -> list[TraceSummary]:
-        answer = await self._get(f"/api/v3/trace-summaries?{v3_parameters(query)}")
+        answer = await self._get_searched(query, lambda each: f"/api/v3/trace-summaries?{v3_parameters(each)}")
         return self._read(lambda: [parse_summary(item) for item in answer.get("summaries") or ()])
 
     async def _find_legacy(self, query: Query, service: str) -> list[Span]:
-        return self._legacy_spans(await self._get(f"/api/traces?{legacy_parameters(query, service)}&raw=true"))
+        answer = await self._get_searched(
+            query, lambda each: f"/api/traces?{legacy_parameters(each, service)}&raw=true"
+        )
+        return self._legacy_spans(answer)
+
+    async def _find_v3(self, query: Query) -> list[Span]:
+        return self._otlp_spans(
+            await self._get_searched(query, lambda each: f"/api/v3/traces?{v3_parameters(each)}&{_RAW}")
+        )
 
     async def _batch(self, trace_ids: Sequence[str]) -> dict[str, Trace]:
         fields = urlencode([("traceID", trace_id) for trace_id in trace_ids])
@@ -176,19 +189,28 @@ class TraceClient:
     async def _one(self, trace_id: str) -> dict[str, Trace]:
         name = quote(trace_id, safe="")
         if (await self.probe()).v3:
-            spans = await self._v3_spans(f"/api/v3/traces/{name}?{_RAW}")
+            spans = self._otlp_spans(await self._get(f"/api/v3/traces/{name}?{_RAW}"))
         else:
             spans = self._legacy_spans(await self._get(f"/api/traces/{name}?raw=true"))
         return {trace.trace_id: trace for trace in collect(spans)}
 
-    async def _v3_spans(self, path: str) -> list[Span]:
-        result = (await self._get(path)).get("result") or {}
-        return self._read(lambda: list(otlp_json.parse_spans(result)))
+    def _otlp_spans(self, answer: Mapping[str, Any]) -> list[Span]:
+        return self._read(lambda: list(otlp_json.parse_spans(answer.get("result") or {})))
 
     def _legacy_spans(self, answer: Mapping[str, Any]) -> list[Span]:
         return self._read(
             lambda: [span for trace in answer.get("data") or () for span in jaeger_json.parse_spans(trace)]
         )
+
+    async def _get_searched(self, query: Query, path: Callable[[Query], str]) -> dict[str, Any]:
+        """The answer to a search; Jaeger's memory store refuses to look for more traces than it may hold."""
+        while True:
+            try:
+                return await self._get(path(query))
+            except _TooDeep:
+                if query.limit <= 1:
+                    raise
+                query = replace(query, limit=query.limit // 2)
 
     async def _get(self, path: str) -> dict[str, Any]:
         """The JSON object at ``path``; an empty one where the server has nothing (404)."""
@@ -200,7 +222,8 @@ class TraceClient:
         if response.status == 404:
             return {}
         if response.status >= 400 or found is None:
-            raise self._unavailable(f"GET {path.partition('?')[0]} answered {response.status}{_reason(response)}")
+            kind = _TooDeep if b"search depth must be" in response.body else BackendUnavailable
+            raise self._unavailable(f"GET {path.partition('?')[0]} answered {response.status}{_reason(response)}", kind)
         return found
 
     def _read(self, parse: Callable[[], list[T]]) -> list[T]:
@@ -210,8 +233,8 @@ class TraceClient:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._unavailable(f"its answer is not in Jaeger's format: {error!r}") from error
 
-    def _unavailable(self, reason: str) -> BackendUnavailable:
-        return BackendUnavailable(
+    def _unavailable(self, reason: str, kind: type[BackendUnavailable] = BackendUnavailable) -> BackendUnavailable:
+        return kind(
             f"trace backend at {self.query_url}: {reason}",
             hint="devenv status shows whether it runs; its query API is on port 16686 unless published elsewhere",
             details={"query_url": self.query_url},

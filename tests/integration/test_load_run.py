@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import secrets
 import urllib.request
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,15 @@ from devenv.traces.client import TraceClient
 pytestmark = pytest.mark.jaeger
 
 
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """Load runs on uvloop, as the command line has it."""
-    return uvloop.EventLoopPolicy()
+def on_uvloop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test as the command line runs load."""
+
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(test(**fixtures))
+
+    return run
 
 
 def playing(jaeger: Any, fault: Fault = "none", **fields: Any) -> TracedServices:
@@ -74,6 +81,7 @@ async def recount(jaeger: Any, document: LoadDocument) -> list[dict[str, Any]]:
     return answer["data"]
 
 
+@on_uvloop
 async def test_every_request_of_a_good_stack_is_complete(jaeger: Any, tmp_path: Path) -> None:
     services, events = playing(jaeger), []
     document = await load(
@@ -121,6 +129,7 @@ async def test_every_request_of_a_good_stack_is_complete(jaeger: Any, tmp_path: 
         ("untraced", "absent", "only devenv's root span arrived"),
     ],
 )
+@on_uvloop
 async def test_each_fault_has_its_class_and_cause(
     jaeger: Any, tmp_path: Path, fault: Fault, trace_class: str, cause: str
 ) -> None:
@@ -135,11 +144,13 @@ async def test_each_fault_has_its_class_and_cause(
     assert (threshold.value, threshold.ok) == (0.0, False)
 
 
+@on_uvloop
 async def test_a_few_split_requests_are_found_one_by_one(jaeger: Any, tmp_path: Path) -> None:
     document = await load(jaeger, playing(jaeger, "split"), tmp_path, rps=20)
     assert classes(document) == {"split": 10}
 
 
+@on_uvloop
 async def test_spans_after_the_settling_time_are_late(jaeger: Any, tmp_path: Path) -> None:
     services = playing(jaeger, "unexported")
 
@@ -158,6 +169,7 @@ async def test_spans_after_the_settling_time_are_late(jaeger: Any, tmp_path: Pat
     assert document.thresholds[0].ok
 
 
+@on_uvloop
 async def test_errors_are_counted_by_kind_and_have_a_cause(jaeger: Any, tmp_path: Path) -> None:
     services = playing(jaeger, statuses=(503,) * 10 + (0,) * 5, keep_alive=False)
     document = await load(jaeger, services, tmp_path, fail=("errors<1%", "errors==15"))
@@ -169,6 +181,7 @@ async def test_errors_are_counted_by_kind_and_have_a_cause(jaeger: Any, tmp_path
     assert [(each.value, each.ok) for each in document.thresholds] == [(30.0, False), (15.0, True)]
 
 
+@on_uvloop
 async def test_a_target_that_is_not_there(jaeger: Any, tmp_path: Path) -> None:
     services = playing(jaeger)
     async with services:
@@ -181,6 +194,7 @@ async def test_a_target_that_is_not_there(jaeger: Any, tmp_path: Path) -> None:
     assert "never reached the entry point" in document.causes[0].cause
 
 
+@on_uvloop
 async def test_unsampled_requests_are_a_class_of_their_own(jaeger: Any, tmp_path: Path) -> None:
     services = playing(jaeger)
     document = await load(jaeger, services, tmp_path, rps=400, sampling=0.25, fail=("traced==100%",))
@@ -190,16 +204,19 @@ async def test_unsampled_requests_are_a_class_of_their_own(jaeger: Any, tmp_path
     assert document.thresholds[0].ok
 
 
+@on_uvloop
 async def test_expected_services_are_learnt_from_the_traces(jaeger: Any, tmp_path: Path) -> None:
     document = await load(jaeger, playing(jaeger), tmp_path, expected_services=(), patience=Patience(3.0, 6.0))
     assert classes(document) == {"complete": 50}
 
 
+@on_uvloop
 async def test_without_verification_all_are_unverified(jaeger: Any, tmp_path: Path) -> None:
     document = await load(jaeger, playing(jaeger), tmp_path, verify=False)
     assert classes(document) == {"unverified": 50}
 
 
+@on_uvloop
 async def test_a_backend_that_takes_no_spans_is_stated(jaeger: Any, tmp_path: Path) -> None:
     gone = TracedServices()
     async with gone:
@@ -212,6 +229,7 @@ async def test_a_backend_that_takes_no_spans_is_stated(jaeger: Any, tmp_path: Pa
     assert warnings[0].startswith("50 of devenv's own root spans were not taken")
 
 
+@on_uvloop
 async def test_stopping_early_keeps_what_there_is(jaeger: Any, tmp_path: Path) -> None:
     stop = asyncio.Event()
 
@@ -229,6 +247,7 @@ async def test_stopping_early_keeps_what_there_is(jaeger: Any, tmp_path: Path) -
     assert RunStore(tmp_path / "runs").latest() == document
 
 
+@on_uvloop
 async def test_a_run_is_kept_with_its_rows(jaeger: Any, tmp_path: Path) -> None:
     document = await load(jaeger, playing(jaeger), tmp_path, name="first")
     store = RunStore(tmp_path / "runs")
@@ -239,6 +258,7 @@ async def test_a_run_is_kept_with_its_rows(jaeger: Any, tmp_path: Path) -> None:
     assert store.rows_path(document.run_id).stat().st_size == 50 * 64
 
 
+@on_uvloop
 async def test_the_oldest_traces_that_a_small_store_drops_are_evicted(jaeger_factory: Any, tmp_path: Path) -> None:
     small = jaeger_factory(backend={"memory": {"max_traces": 60}})
     document = await load(small, playing(small), tmp_path, rps=200)
@@ -246,6 +266,7 @@ async def test_the_oldest_traces_that_a_small_store_drops_are_evicted(jaeger_fac
     assert "max_traces" in document.causes[0].cause
 
 
+@on_uvloop
 async def test_two_faults_in_one_run_are_told_apart(jaeger: Any, tmp_path: Path) -> None:
     """The services trace well and answer 503 to some: each request ends in one class, with one cause a class."""
     services = playing(jaeger, statuses=tuple(503 if number % 5 == 0 else 200 for number in range(50)))
