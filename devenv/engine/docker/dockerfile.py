@@ -19,7 +19,7 @@ _BUILDKIT = tuple(
     for pattern, words in (
         (r"^\s*(?:ONBUILD\s+)?RUN\s+(?:--\S+\s+)*--(mount|network|security|device)=", "RUN --{0}"),
         (r"^\s*(?:ONBUILD\s+)?(COPY|ADD)\s+(?:--\S+\s+)*--(link|chmod|parents|exclude|checksum)\b", "{0} --{1}"),
-        (r"^\s*(?:ONBUILD\s+)?(RUN|COPY|ADD)\s[^#]*<<-?\s*[\"']?[A-Za-z_]\w*", "a heredoc in {0}"),
+        (r"^\s*(?:ONBUILD\s+)?(RUN|COPY|ADD)(?=\s)[^#]*\s\d*<<-?[\"']?[A-Za-z_]\w*", "a heredoc in {0}"),
         (r"^\s*#\s*syntax\s*=\s*docker/dockerfile:\S*labs", "a labs syntax"),
     )
 )

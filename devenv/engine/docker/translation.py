@@ -23,7 +23,7 @@ NO_SPACE = "no space left on device"
 _PORT_TAKEN = (
     re.compile(r"Bind for (?P<address>\S+):(?P<port>\d+) failed: port is already allocated"),
     re.compile(r"listen (?:tcp|udp|sctp)[46]? (?P<address>\S+):(?P<port>\d+): bind: address already in use"),
-    re.compile(r"ports are not available: exposing port \w+ (?P<address>\S+):(?P<port>\d+)"),
+    re.compile(r"[Pp]orts are not available: exposing port \w+ (?P<address>\S+):(?P<port>\d+)"),
 )
 _UNKNOWN_IMAGE = re.compile(
     r"manifest( for \S+)? (unknown|not found)|manifest unknown|not found: manifest|name unknown|no such image"
