@@ -18,7 +18,9 @@ from devenv.backend.wire import Batch, varint
 # Tag (field 2, bytes) and length of a span in a chunk, ready for the sizes that occur.
 _SPAN_TAG = b"\x12"
 _CHUNK_TAG = b"\x0a"
-_HEADS = [_SPAN_TAG + varint(size) for size in range(4096)]
+_READY = 4096
+_HEADS = [_SPAN_TAG + varint(size) for size in range(_READY)]
+_CHUNK_HEADS = [_CHUNK_TAG + varint(size) for size in range(_READY)]
 # One trace may take this part of the memory; a runaway one must not push out all others.
 _TRACE_SHARE = 8
 # Eviction frees a little more than it must, so that it does not run for every batch.
@@ -49,6 +51,7 @@ class Store:
         self.rate = Rate()
         self.version = 0
         self._now = now
+        self._largest = max_bytes // _TRACE_SHARE
         self._memberships: dict[tuple[Service, ...], tuple[Service, ...]] = {}
 
     # -- taking in ---------------------------------------------------------------------------------------------
@@ -91,7 +94,7 @@ class Store:
         # The innermost loop of the receiver: about 1 µs a span, most of it spent here.
         traces = self.traces
         operations = service.operations
-        heads, known = _HEADS, len(_HEADS)
+        heads = _HEADS
         touched = []
         for trace_id, payload, name, kind, start, end in zip(
             columns.trace_ids,
@@ -110,7 +113,7 @@ class Store:
                 fresh = trace.fresh = []
                 touched.append(trace)
             size = len(payload)
-            fresh.append(heads[size] if size < known else _SPAN_TAG + varint(size))
+            fresh.append(heads[size] if size < _READY else _SPAN_TAG + varint(size))
             fresh.append(payload)
             if start < trace.start:
                 trace.start = start
@@ -135,28 +138,35 @@ class Store:
         return trace
 
     def _settle(self, trace: Trace, scope: Scope) -> int:
-        # Joins what a batch brought for one trace into its chunk; returns the number of spans refused.
+        # Joins what a batch brought for one trace into a chunk of it; returns the number of spans refused.
         fresh = trace.fresh or []
         trace.fresh = None
         count = len(fresh) // 2
         payload = b"".join(fresh)
-        if len(trace.raw) + len(payload) > self.max_bytes // _TRACE_SHARE:
+        raw = trace.raw
+        if len(raw) + len(payload) > self._largest:
             trace.truncated = True
             if not trace.spans:
                 self._evict(trace)
             return count
-        chunk = scope.prefix + payload
-        before = len(trace.raw)
-        trace.raw = b"%b%b%b%b" % (trace.raw, _CHUNK_TAG, varint(len(chunk)), chunk)
+        prefix = scope.prefix
+        size = len(prefix) + len(payload)
+        head = _CHUNK_HEADS[size] if size < _READY else _CHUNK_TAG + varint(size)
+        trace.raw = b"".join((raw, head, prefix, payload))
         trace.spans += count
-        self._charge(trace, len(trace.raw) - before + SPAN_BYTES * count)
-        if scope.service not in trace.services:
-            joined = (*trace.services, scope.service)
-            if len(self._memberships) > 4096:
-                self._memberships.clear()
-            trace.services = self._memberships.setdefault(joined, joined)
-            scope.service.recent.append(trace)
+        self._charge(trace, size + len(head) + SPAN_BYTES * count)
+        service = scope.service
+        if service not in trace.services:
+            self._join(trace, service)
         return 0
+
+    def _join(self, trace: Trace, service: Service) -> None:
+        # The same few sets of services take part in all traces: each is kept once.
+        joined = (*trace.services, service)
+        if len(self._memberships) > 4096:
+            self._memberships.clear()
+        trace.services = self._memberships.setdefault(joined, joined)
+        service.recent.append(trace)
 
     def _charge(self, trace: Trace, size: int) -> None:
         self.bytes += size

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 CHUNK_SPANS = 512
 CHUNK_BYTES = 512 * 1024
+_SPAN_TAG = 0x12  # field 2 (spans), length-delimited
 
 
 class Undecodable(ValueError):
@@ -64,32 +65,31 @@ def fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int
         Undecodable: the bytes are no protobuf message.
     """
     while position < end:
-        tag = data[position]
-        position += 1
-        if tag > 0x7F:
-            tag, position = read_varint(data, position - 1, end)
-        number, wire_type = tag >> 3, tag & 7
-        if number == 0:
-            raise Undecodable("field number 0")
-        if wire_type == 2:
-            size = data[position] if position < end else 0x80
-            if size > 0x7F:
-                size, position = read_varint(data, position, end)
-            else:
-                position += 1
-            last = position + size
-            if last > end:
-                raise Undecodable(f"field {number} is cut off")
-            yield number, position, last
-            position = last
-        elif wire_type == 0:
-            _, position = read_varint(data, position, end)
-        elif wire_type in {1, 5}:
-            position += 8 if wire_type == 1 else 4
-            if position > end:
-                raise Undecodable(f"field {number} is cut off")
-        else:
-            raise Undecodable(f"wire type {wire_type} of field {number}")
+        number, start, position = _field(data, position, end)
+        if number:
+            yield number, start, position
+
+
+def _field(data: bytes, position: int, end: int) -> tuple[int, int, int]:
+    # Number, start and end of the field at a position; number 0 for one that is not length-delimited.
+    tag, position = read_varint(data, position, end)
+    number, wire_type = tag >> 3, tag & 7
+    if number == 0:
+        raise Undecodable("field number 0")
+    if wire_type == 2:
+        size, position = read_varint(data, position, end)
+        if size > end - position:
+            raise Undecodable(f"field {number} is cut off")
+        return number, position, position + size
+    if wire_type == 0:
+        _, position = read_varint(data, position, end)
+    elif wire_type in {1, 5}:
+        position += 8 if wire_type == 1 else 4
+        if position > end:
+            raise Undecodable(f"field {number} is cut off")
+    else:
+        raise Undecodable(f"wire type {wire_type} of field {number}")
+    return 0, position, position
 
 
 def batches(body: bytes) -> Iterator[Batch]:
@@ -122,24 +122,43 @@ def _scope_spans(body: bytes, start: int, end: int, resource: bytes, url: bytes)
     scope, scope_url = b"", b""
     ahead = False
     spans: list[bytes] = []
-    size = 0
-    for number, first, last in fields(body, start, end):
+    position = begun = start
+    while position < end:
+        position = _usual_spans(body, position, end, spans)
+        if len(spans) >= CHUNK_SPANS or position - begun >= CHUNK_BYTES:
+            if not ahead:
+                # What describes the spans may follow them; only a batch of several chunks needs to look ahead.
+                scope, scope_url = _scope(body, start, end)
+                ahead = True
+            yield Batch(resource, url, scope, scope_url, spans)
+            spans, begun = [], position
+        if position == end:
+            break
+        number, first, position = _field(body, position, end)
         if number == 2:
-            if len(spans) == CHUNK_SPANS or size >= CHUNK_BYTES:
-                if not ahead:
-                    # What describes the spans may follow them; only a batch of several chunks needs to look ahead.
-                    scope, scope_url = _scope(body, start, end)
-                    ahead = True
-                yield Batch(resource, url, scope, scope_url, spans)
-                spans, size = [], 0
-            spans.append(body[first:last])
-            size += last - first
+            spans.append(body[first:position])
         elif number == 1:
-            scope = body[first:last]
+            scope = body[first:position]
         elif number == 3:
-            scope_url = body[first:last]
+            scope_url = body[first:position]
     if spans:
         yield Batch(resource, url, scope, scope_url, spans)
+
+
+def _usual_spans(body: bytes, position: int, end: int, spans: list[bytes]) -> int:
+    # The quick way through a row of spans of 128 bytes to 16 KiB each, which nearly all are; gives the position after.
+    first_full = position + CHUNK_BYTES
+    while position + 3 <= end and body[position] == _SPAN_TAG and len(spans) < CHUNK_SPANS and position < first_full:
+        low, high = body[position + 1], body[position + 2]
+        if low < 0x80 or high >= 0x80:
+            break
+        start = position + 3
+        last = start + (low & 0x7F | high << 7)
+        if last > end:
+            break
+        spans.append(body[start:last])
+        position = last
+    return position
 
 
 def _scope(body: bytes, start: int, end: int) -> tuple[bytes, bytes]:
