@@ -122,6 +122,20 @@ async def docker(directory: Path) -> AsyncIterator[Harness]:
         await harness.clean()
 
 
+@asynccontextmanager
+async def process(directory: Path) -> AsyncIterator[Harness]:
+    from devenv.engine.process import ProcessEngine
+
+    no_containers = "services are local processes"
+    project = make_project(directory)
+    cannot = dict.fromkeys(CAPABILITIES, no_containers)
+    harness = Harness(ProcessEngine(project), SystemClock(), project, image="", cannot=cannot)
+    try:
+        yield harness
+    finally:
+        await harness.clean()
+
+
 async def _add_network(harness: Harness) -> None:
     name = f"{harness.project.id}_default"
     labels = make_labels(harness.project)
@@ -132,6 +146,7 @@ async def _add_network(harness: Harness) -> None:
 ENGINES: list[Any] = [
     pytest.param(fake, id="fake"),
     pytest.param(docker, id="docker", marks=pytest.mark.docker),
+    pytest.param(process, id="process"),
 ]
 
 

@@ -117,6 +117,10 @@ class SecondEngine:
         return True
 
 
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
 @contextmanager
 def second_engine(*, disk: str | None = None, mirror: str | None = None) -> Iterator[SecondEngine]:
     """Start an engine and remove all of it afterwards.
@@ -134,17 +138,24 @@ def second_engine(*, disk: str | None = None, mirror: str | None = None) -> Iter
     (folder / "daemon.json").write_text("{}")  # or the machine's own settings would be read
     command = ["dockerd", "--config-file", folder / "daemon.json", "--data-root", data, "--exec-root", folder / "exec"]
     command += ["--pidfile", folder / "pid", "-H", f"unix://{folder}/socket", "--storage-driver", "overlay2"]
-    # The default bridge and the filter rules belong to the machine's engine.
-    command += ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout", "3"]
+    # A bridge and address pool of its own: `--bridge none` would remove the machine's docker0. The filter rules as well
+    # belong to the machine's engine.
+    bridge = f"de{os.getpid()}"
+    command += ["--bridge", bridge, "--default-address-pool", "base=10.214.0.0/16,size=24"]
+    command += ["--iptables=false", "--ip6tables=false", "--shutdown-timeout", "3"]
     command += ["--registry-mirror", mirror] if mirror else []
     engine = SecondEngine(folder, [os.fspath(each) for each in command])
+    ip("link", "add", "name", bridge, "type", "bridge")
     try:
+        ip("address", "add", "10.213.0.1/24", "dev", bridge)
+        ip("link", "set", bridge, "up")
         engine.start()
         try:
             yield engine
         finally:
             engine.clear()
     finally:
+        ip("link", "delete", bridge)
         # Beside our tmpfs, dockerd leaves a mount of its data folder on itself.
         mounts = Path("/proc/mounts").read_text().split("\n")
         for _ in [line for line in mounts if f" {data} " in line]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asgi_client import AsgiClient
 from sample_processes import SAMPLE
-from starlette.testclient import TestClient
 
 from chassis.config import Config
 from user.accounts import NewAccount
@@ -20,13 +20,13 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def client(database: Path) -> Iterator[TestClient]:
+def client(database: Path) -> Iterator[AsgiClient]:
     with serving(database) as client:
         yield client
 
 
-def serving(database: Path | str) -> TestClient:
-    return TestClient(create(Config.read(SAMPLE / "user" / "config.yaml", {"USER_DB": str(database)})))
+def serving(database: Path | str) -> AsgiClient:
+    return AsgiClient(create(Config.read(SAMPLE / "user" / "config.yaml", {"USER_DB": str(database)})))
 
 
 NEW = {"username": "Ada", "email": "ada@example.test", "password": "a long password"}
@@ -47,7 +47,7 @@ def test_without_a_file_the_database_goes_with_the_service(monkeypatch: pytest.M
     assert not list(tmp_path.iterdir())
 
 
-def test_an_account_is_made_read_changed_and_removed(client: TestClient) -> None:
+def test_an_account_is_made_read_changed_and_removed(client: AsgiClient) -> None:
     made = client.post("/users", json=NEW)
     assert made.status_code == 201
     path = made.headers["location"]
@@ -60,7 +60,7 @@ def test_an_account_is_made_read_changed_and_removed(client: TestClient) -> None
     assert client.patch(path, json={"active": True}).status_code == 404
 
 
-def test_passwords_and_their_hashes_stay_inside(client: TestClient) -> None:
+def test_passwords_and_their_hashes_stay_inside(client: AsgiClient) -> None:
     made = client.post("/users", json=NEW)
     assert "password" not in made.text
     assert "password" not in client.get("/users").text
@@ -69,7 +69,7 @@ def test_passwords_and_their_hashes_stay_inside(client: TestClient) -> None:
     assert "a long password" not in repr(NewAccount.of(dict(NEW)))
 
 
-def test_a_name_is_taken_once(client: TestClient) -> None:
+def test_a_name_is_taken_once(client: AsgiClient) -> None:
     assert client.post("/users", json=NEW).status_code == 201
     again = client.post("/users", json=NEW)
     assert again.status_code == 409
@@ -88,35 +88,35 @@ def test_a_name_is_taken_once(client: TestClient) -> None:
         {"display_name": 7},
     ],
 )
-def test_an_account_that_cannot_be_is_refused(client: TestClient, change: dict[str, object]) -> None:
+def test_an_account_that_cannot_be_is_refused(client: AsgiClient, change: dict[str, object]) -> None:
     answer = client.post("/users", json={**NEW, **change})
     assert answer.status_code == 422
     assert next(iter(change)) in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("change", [{}, {"id": 2}, {"password_hash": "x"}, {"active": "no"}, {"email": "x"}])
-def test_a_change_that_cannot_be_is_refused(client: TestClient, change: dict[str, object]) -> None:
+def test_a_change_that_cannot_be_is_refused(client: AsgiClient, change: dict[str, object]) -> None:
     assert client.patch("/users/1", json=change).status_code == 422
     assert client.get("/users/1").json()["email"] == "demo@example.test"
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b"[1]", 400), (b"\xff", 400), (b"x" * 70_000, 413)])
-def test_a_body_that_is_no_object_is_refused(client: TestClient, body: bytes, status: int) -> None:
+def test_a_body_that_is_no_object_is_refused(client: AsgiClient, body: bytes, status: int) -> None:
     assert client.post("/users", content=body).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/users/x", "/users/-1", f"/users/{2**63}", "/users/" + "9" * 5000, "/no"])
-def test_what_is_not_there_is_a_404_with_a_problem(client: TestClient, path: str) -> None:
+def test_what_is_not_there_is_a_404_with_a_problem(client: AsgiClient, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.json()["status"]) == (404, 404)
 
 
 @pytest.mark.parametrize("query", ["limit=x", "limit=101", "after=-1", f"after={2**63}", "limit=" + "9" * 5000])
-def test_a_query_that_cannot_be_is_refused(client: TestClient, query: str) -> None:
+def test_a_query_that_cannot_be_is_refused(client: AsgiClient, query: str) -> None:
     assert client.get(f"/users?{query}").status_code == 422
 
 
-def test_accounts_come_in_pages(client: TestClient) -> None:
+def test_accounts_come_in_pages(client: AsgiClient) -> None:
     for name in ("b1", "b2"):
         client.post("/users", json={**NEW, "username": name})
     first = client.get("/users?limit=2").json()["users"]
@@ -135,13 +135,13 @@ def test_events_are_written_by_the_time_the_service_has_stopped(database: Path) 
     ]
 
 
-def test_health_is_its_own(client: TestClient) -> None:
+def test_health_is_its_own(client: AsgiClient) -> None:
     assert client.get("/healthz").json() == {"status": "alive"}
     assert client.get("/readyz").json() == {"status": "ready"}
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("abc.DEF_1-2", True), ("", False), ("a b", False), ("x" * 129, False)])
-def test_a_request_id_is_taken_where_it_is_plain_and_made_otherwise(client: TestClient, sent: str, kept: bool) -> None:
+def test_a_request_id_is_taken_where_it_is_plain_and_made_otherwise(client: AsgiClient, sent: str, kept: bool) -> None:
     answered = client.get("/users/1", headers={"x-request-id": sent}).headers.get_list("x-request-id")
     assert len(answered) == 1
     assert (answered[0] == sent) is kept

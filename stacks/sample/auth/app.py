@@ -10,7 +10,6 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from auth.credentials import Credentials
 from auth.login import check_password, find_account
@@ -19,7 +18,7 @@ from chassis.bodies import encoded_response, json_response
 from chassis.config import Config
 from chassis.json_requests import read_object, text_field
 from chassis.problems import Problem
-from chassis.server import application, serve
+from chassis.server import Service, application, serve
 from chassis.upstream import Timeouts, Upstream, client_session, upstream_urls
 from devenv import tracing
 
@@ -57,7 +56,7 @@ async def session(request: Request) -> Response:
     return encoded_response(answer.body)
 
 
-def create(config: Config) -> ASGIApp:
+def create(config: Config) -> Service:
     """The application of a configuration.
 
     Raises:

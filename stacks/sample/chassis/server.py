@@ -34,7 +34,7 @@ class Service(Starlette):
         return Answers(self.router)
 
 
-def application(routes: list[BaseRoute], resources: Resources) -> ASGIApp:
+def application(routes: list[BaseRoute], resources: Resources) -> Service:
     """An application with health routes, problem documents and a request log.
 
     Args:

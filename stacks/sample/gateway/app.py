@@ -8,18 +8,17 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from chassis.answers import route
 from chassis.config import Config
-from chassis.server import application, serve
+from chassis.server import Service, application, serve
 from chassis.upstream import Timeouts, Upstream, client_session, upstream_urls
 from gateway.composed import overview, profile
 from gateway.proxy import Proxy
 from gateway.routes import read_routes
 
 
-def create(config: Config) -> ASGIApp:
+def create(config: Config) -> Service:
     """The application of a configuration.
 
     Raises:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
 
 from chassis.answers import route
 from chassis.config import Config
-from chassis.server import application, serve
+from chassis.server import Service, application, serve
 from user import endpoints
 from user.audit import AuditLog
 from user.store import Store
@@ -29,7 +28,7 @@ _ROUTES: list[BaseRoute] = [
 ]
 
 
-def create(config: Config) -> ASGIApp:
+def create(config: Config) -> Service:
     """The application of a configuration.
 
     Raises:

@@ -1,0 +1,85 @@
+"""The real command line as another process, and a look at what it did with none of its code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "stacks" / "sample" / "compose.yaml"
+SERVICES = {"gateway", "auth", "user"}
+
+
+@dataclass
+class Devenv:
+    """Runs `devenv` as a user would: another process, its words on stdout and stderr."""
+
+    directory: Path
+    engine: str
+    files: tuple[Path, ...] = (SAMPLE,)
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str) -> list[str]:
+        files = [word for path in self.files for word in ("-f", str(path))]
+        return [sys.executable, "-m", "devenv", "-C", str(self.directory), *files, *arguments]
+
+    def run(self, *arguments: str, timeout: float = 180, **environ: str) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DEVENV_")}
+        return subprocess.run(
+            self.command(*arguments),
+            env={**inherited, "DEVENV_ENGINE": self.engine, **self.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def json(self, *arguments: str, code: int = 0, **environ: str) -> Any:
+        """The document that a command prints; it is the only thing on stdout."""
+        done = self.run(*arguments, "--json", **environ)
+        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    def down(self) -> Any:
+        document = self.json("down", "--volumes")
+        assert document["left"] == []
+        return document
+
+
+def get_json(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return json.load(response)
+
+
+def services_of(trace: dict[str, Any]) -> set[str]:
+    return {process["serviceName"] for process in trace["processes"].values()}
+
+
+def find_trace(query_url: str, trace_id: str) -> dict[str, Any] | None:
+    """A trace by Jaeger's API; `None` where it is not there."""
+    try:
+        found: dict[str, Any] = get_json(f"{query_url}/api/traces/{trace_id}")["data"][0]
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        return None
+    return found
+
+
+def wait_for_trace(query_url: str, trace_id: str, services: set[str], seconds: float = 10) -> dict[str, Any]:
+    """The trace once all of `services` have spans in it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        trace = find_trace(query_url, trace_id)
+        if trace is not None and services_of(trace) >= services:
+            return trace
+    raise AssertionError(f"trace {trace_id} is not there with {services} after {seconds} s")
