@@ -1,6 +1,6 @@
 """The control socket: one request a connection, as a line of JSON; the answer is one line, or many for streams.
 
-``{"op": …, …}`` is answered with ``{"ok": …}`` or with ``{"error": {"kind", "message", "hint", "details"}}``. The socket
+``{"op": …, …}`` is answered with ``{"ok": …}`` or with ``{"error": {"kind", "message", "hint", "details"}}``. It
 lies in ``.devenv/`` with mode 0600: whoever may read the project's files may control it, and nobody else.
 """
 
@@ -35,7 +35,7 @@ class Control:
                 return
             request = json.loads(line)
             if request["op"] == "events":
-                await self._events(reader, writer)
+                await self._events(float(request["since"]), reader, writer)
             else:
                 answer = await self._answer(request)
                 writer.write(json.dumps(answer).encode() + b"\n")
@@ -67,7 +67,7 @@ class Control:
             case "describe":
                 return supervisor.describe(item)
             case "start":
-                await item.start()
+                item = await supervisor.start(request["id"])
                 return {"error": item.error, "exit_code": item.exit_code}
             case "stop":
                 await item.stop(request["grace"])
@@ -83,9 +83,9 @@ class Control:
                 return None if sampler is None else await asyncio.to_thread(sampler.sample)
         return None
 
-    async def _events(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _events(self, since: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Events until the client goes; a first line says that listening has begun."""
-        queue = self._supervisor.listen()
+        queue = self._supervisor.listen(since)
         gone = asyncio.ensure_future(reader.read())
         try:
             writer.write(b'{"ok": null}\n')

@@ -7,19 +7,25 @@ import json
 import os
 import time
 import zlib
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from devenv.daemon import logfile
-from devenv.daemon.addresses import Ports, rewrite
+from devenv.daemon.addresses import Ports, is_free, rewrite
 from devenv.daemon.embedded import EmbeddedBackend
 from devenv.daemon.instance import Supervised, environment_of
+from devenv.engine.ports import port_holder
 from devenv.engine.process.identity import start_time
-from devenv.errors import DevenvError, NotUp
+from devenv.errors import DevenvError, EngineRefused, NotUp, PortTaken
+from devenv.model.identity import LABEL_PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from devenv.model.launch import Launch
+
+EVENTS_KEPT = 500
+"""Past events that a listener can still ask for: one that waits for the daemon to start misses none."""
 
 Item = Supervised | EmbeddedBackend
 
@@ -38,6 +44,7 @@ class Supervisor:
         self._items: dict[str, Item] = {}
         self._ports = Ports(zlib.crc32(str(directory).encode()))
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
+        self._happened: deque[dict[str, Any]] = deque(maxlen=EVENTS_KEPT)
         self._known_groups: set[int] = set()
         self.empty = asyncio.Event()
 
@@ -50,6 +57,8 @@ class Supervisor:
 
     def create(self, launch: Launch) -> None:
         """Add an instance without starting it; an earlier one of the id has to be removed first."""
+        if launch.id in self._items:
+            raise EngineRefused(f"an instance {launch.name} is there already")
         self.empty.clear()
         if launch.kind == "backend":
             self._items[launch.id] = EmbeddedBackend(launch, self._changed)
@@ -63,6 +72,41 @@ class Supervisor:
                 notify=self._changed,
             )
         self._save()
+
+    async def start(self, instance_id: str) -> Item:
+        """Start an instance and return it.
+
+        Raises:
+            PortTaken: a port that it publishes is in use; the message names by whom.
+        """
+        item = self.get(instance_id)
+        if isinstance(item, Supervised) and item.state not in {"running", "restarting"}:
+            self._check_ports(item)
+        await item.start()
+        return item
+
+    def _check_ports(self, item: Supervised) -> None:
+        launch = item.launch
+        for port in launch.ports:
+            if port.host is None or launch.index != 1:
+                continue
+            owner = self._publisher(launch.id, port.host)
+            if owner is None and not is_free(port.address, port.host):
+                owner = str(port_holder(port.host) or "another program")
+            if owner is not None:
+                raise PortTaken(
+                    f"port {port.host} of {launch.service} is in use by {owner}",
+                    hint="end what holds it, change ports: in the stack file, or use devenv up --isolated",
+                    details={"port": port.host, "owner": owner, "service": launch.service},
+                )
+
+    def _publisher(self, besides: str, port: int) -> str | None:
+        """Name of the running instance that publishes ``port``, other than ``besides``."""
+        for other in self._items.values():
+            runs = other.state in {"running", "restarting"} and other.launch.id != besides
+            if runs and any(own.host == port for own in other.launch.ports):
+                return other.launch.name
+        return None
 
     async def remove(self, instance_id: str) -> None:
         """Stop an instance at once where it runs, and forget it with its log."""
@@ -120,9 +164,12 @@ class Supervisor:
             "environment": dict(item.environment) if isinstance(item, Supervised) else {},
         }
 
-    def listen(self) -> asyncio.Queue[dict[str, Any]]:
-        """A queue of events from now on; give it back with :meth:`unlisten`."""
-        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=1000)
+    def listen(self, since: float) -> asyncio.Queue[dict[str, Any]]:
+        """A queue of events from ``since`` (seconds since the epoch) on; give it back with :meth:`unlisten`."""
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=2 * EVENTS_KEPT)
+        for event in self._happened:
+            if event["time"] >= since:
+                queue.put_nowait(event)
         self._listeners.add(queue)
         return queue
 
@@ -140,7 +187,9 @@ class Supervisor:
             "service": item.launch.service,
             "index": item.launch.index,
             "exit_code": item.exit_code,
+            "project": item.launch.labels.get(LABEL_PROJECT, ""),
         }
+        self._happened.append(event)
         for queue in self._listeners:
             if not queue.full():  # a reader that is a thousand events behind sees the state by asking
                 queue.put_nowait(event)

@@ -53,10 +53,10 @@ class Control:
             raise _translated(answer["error"])
         return answer["ok"]
 
-    async def stream(self, operation: str) -> AsyncIterator[dict[str, Any]]:
+    async def stream(self, operation: str, **fields: Any) -> AsyncIterator[dict[str, Any]]:
         """Answers of a stream, one by one, until the daemon ends it or the caller stops."""
         async with self._connection() as (reader, writer):
-            writer.write(json.dumps({"op": operation}).encode() + b"\n")
+            writer.write(json.dumps({"op": operation, **fields}).encode() + b"\n")
             await reader.readline()
             while line := await reader.readline():
                 yield json.loads(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 from devenv.engine.process import leftovers, logs
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 END_TIMEOUT_S = 5.0
+POLL_S = 0.05
 
 
 class ProcessEngine:
@@ -117,7 +119,9 @@ class ProcessEngine:
 
     async def start(self, instance_id: str) -> None:
         """Start an instance; raises ``PortTaken`` or ``EngineRefused`` where that is not possible."""
-        answer = await self._control.ask("start", id=instance_id)
+        answer = await self._ask_if_there("start", id=instance_id)
+        if answer is None:
+            raise EngineRefused(f"no instance {instance_id}")
         if answer["error"]:
             raise EngineRefused(f"{instance_id}: {answer['error']}", hint="see x-devenv.process in the stack file")
 
@@ -212,17 +216,17 @@ class ProcessEngine:
         return Usage(cpu_percent=cpu, memory_bytes=memory, pids=count)
 
     async def events(self, project: Project) -> AsyncIterator[EngineEvent]:
-        """What happens to the project's instances from now on."""
-        del project
-        async for row in self._control.stream("events"):
-            yield EngineEvent(
-                time=row["time"],
-                action=row["action"],
-                instance_id=row["id"],
-                service=row["service"],
-                index=row["index"],
-                exit_code=row["exit_code"],
-            )
+        """What happens to the project's instances from now on, whether the daemon runs yet or not."""
+        since = time.time()
+        while True:
+            try:
+                async for row in self._control.stream("events", since=since):
+                    since = row["time"] + 1e-6
+                    if row["project"] == project.id:
+                        yield _event(row)
+            except NotUp:
+                pass
+            await asyncio.sleep(POLL_S)
 
     async def endpoint(self, instance_id: str, port: int) -> Endpoint | None:
         """Where a port of an instance is on this machine; ``None`` for one that the stack file does not name."""
@@ -244,7 +248,9 @@ class ProcessEngine:
         return row is None or row["state"] == "exited"
 
     async def _place(self, instance_id: str) -> tuple[str, dict[str, str]]:
-        row = await self._control.ask("describe", id=instance_id)
+        row = await self._ask_if_there("describe", id=instance_id)
+        if row is None or row["state"] != "running":
+            raise EngineRefused(f"{instance_id} does not run")
         if row["kind"] == "backend":
             raise EngineRefused(f"{instance_id} is devenv's own trace backend: nothing runs in it")
         return row["cwd"], dict(row["environment"])
@@ -286,6 +292,17 @@ def _observed(row: Mapping[str, Any]) -> ObservedInstance:
         finished_at=row["finished_at"],
         ports=tuple(PublishedPort(host=host, container=container) for host, container in row["ports"]),
         labels=row["labels"],
+    )
+
+
+def _event(row: Mapping[str, Any]) -> EngineEvent:
+    return EngineEvent(
+        time=row["time"],
+        action=row["action"],
+        instance_id=row["id"],
+        service=row["service"],
+        index=row["index"],
+        exit_code=row["exit_code"],
     )
 
 
