@@ -64,7 +64,7 @@ def _instances(target: Target, observed: ObservedState, changed: frozenset[str])
     for name in in_dependency_order(target):
         service = target.stack.services[name]
         actions = tuple(_wanted(target, service, observed, changed))
-        decided[name] = tuple(_pulled_along(service, action, decided) for action in actions)
+        decided[name] = tuple(_pulled_along(service, action, decided, observed) for action in actions)
     return tuple(action for name in target.services for action in decided[name])
 
 
@@ -138,7 +138,9 @@ def _why_not_running(found: ObservedInstance) -> str:
             return f"was {state}"
 
 
-def _pulled_along(service: Service, action: Action, decided: Mapping[str, tuple[Action, ...]]) -> Action:
+def _pulled_along(
+    service: Service, action: Action, decided: Mapping[str, tuple[Action, ...]], observed: ObservedState
+) -> Action:
     """``action``, or what a dependency that comes anew makes of it."""
     if action.kind not in {"keep", "recreate"}:
         return action
@@ -149,9 +151,23 @@ def _pulled_along(service: Service, action: Action, decided: Mapping[str, tuple[
         return action
     for dependency in service.depends_on:
         others = decided.get(dependency.service, ())
-        if dependency.restart and any(other.kind in {"replace", "recreate", "restart"} for other in others):
+        if dependency.restart and others and all(_is_newer(other, action, observed) for other in others):
             return replace(action, kind="restart", reason=f"{dependency.service} comes anew")
     return action
+
+
+def _is_newer(other: Action, action: Action, observed: ObservedState) -> bool:
+    """Whether the instance of ``other`` comes after that of ``action``.
+
+    It comes anew now, or it was started on purpose since: an ``up`` was killed before it restarted the dependents.
+    """
+    if other.kind != "keep":
+        return True
+    there = {instance.id: instance for instance in observed.instances}
+    mine, its = there[action.instance_id], there[other.instance_id]
+    if its.restarts or its.started_at is None or mine.started_at is None:
+        return False
+    return its.started_at > mine.started_at
 
 
 def _removals(target: Target, observed: ObservedState, instances: tuple[Action, ...]) -> Iterator[Action]:
