@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from devenv.errors import Location
 from devenv.model.extension import StackExtension
 from devenv.model.stack import Port, Service
 from devenv.stack.networking import DEFAULT_NETWORK
-from devenv.stack.nodes import Entry, ListNode, MapNode, Node, plain
+from devenv.stack.nodes import Entry, ListNode, MapNode, Node, ScalarNode, plain
 from devenv.stack.problems import Problems, suggest
+
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Whole:
         return tuple(node.entries) if isinstance(node, MapNode) else ()
 
     def place(self, *path: str | int) -> Location:
-        """Place of what stands at ``path``, or of the nearest that does above it."""
+        """Place of the value at ``path``, of the key where that is a name itself, or of what is nearest above it."""
         node: Node = self.document
         place = node.place
         for step in path:
@@ -38,7 +39,7 @@ class Whole:
             if entry is None:
                 break
             node, place = entry.node, entry.key_place
-        return place
+        return node.place if isinstance(node, ScalarNode) and node.value is not None else place
 
     def add(self, message: str, *path: str | int, found: str = "", expected: str = "", hint: str = "") -> None:
         """Notes a problem with what stands at ``path``."""
@@ -183,29 +184,30 @@ def _cycles(edges: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
 
 
 def _check_ports(whole: Whole) -> None:
-    published = [
-        (service.name, index, port)
-        for service in whole.active.values()
-        for index, port in enumerate(service.ports)
-        if port.host is not None
-    ]
-    for (first, _, one), (second, index, other) in combinations(published, 2):
-        if (one != other and _collide(one, other)) or (one == other and first != second):
-            owner = first if first != second else "the same service"
-            whole.add(
-                f"port {other.host}/{other.protocol} is published twice: by {owner} as well",
-                *("services", second, "ports", index),
-                found=str(other.host),
-                hint="give one of them another port of the host",
-            )
+    """Each port of the host goes to one service; a range is left to the engine, which finds a free one in it."""
+    taken: dict[tuple[int, str], list[tuple[str, Port]]] = {}
+    for service in whole.active.values():
+        for index, port in enumerate(service.ports):
+            if port.host is None or port.host_last is not None:
+                continue
+            others = taken.setdefault((port.host, port.protocol), [])
+            owner = next((name for name, other in others if _overlap(port.address, other.address)), None)
+            if owner is not None:
+                whole.add(
+                    f"port {port.host}/{port.protocol} of the host is published by {owner} already",
+                    *("services", service.name, "ports", index),
+                    found=str(port.host),
+                    hint="publish another port of the host",
+                )
+            others.append((service.name, port))
 
 
-def _collide(one: Port, other: Port) -> bool:
-    """Whether two ports with one host port each cannot be bound at once; of a range the engine finds a free one."""
-    if one.host != other.host or one.protocol != other.protocol or one.host_last or other.host_last:
+def _overlap(one: str | None, other: str | None) -> bool:
+    """Whether two addresses cannot hold the same port; IPv4 and IPv6 do not meet."""
+    one, other = one or _EVERYWHERE, other or _EVERYWHERE
+    if (":" in one) != (":" in other):
         return False
-    everywhere = {None, "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
-    return one.address == other.address or bool({one.address, other.address} & everywhere)
+    return one == other or one in (_EVERYWHERE, "::") or other in (_EVERYWHERE, "::")
 
 
 def _check_container_names(whole: Whole) -> None:

@@ -38,7 +38,12 @@ def _problems(member: Cursor, model: type[BaseModel], errors: Iterable[Any]) -> 
     for details in errors:
         problem = _problem(member, model, details)
         by_place.setdefault((problem.key, details["type"] == "extra_forbidden"), []).append(problem)
-    return [_together(problems) for problems in by_place.values()]
+    deepest = [key for key, _ in by_place]
+    return [
+        _together(problems)
+        for (key, is_extra), problems in by_place.items()
+        if is_extra or not any(other.startswith((f"{key}.", f"{key}[")) for other in deepest)
+    ]
 
 
 def _together(problems: list[Problem]) -> Problem:
@@ -46,7 +51,7 @@ def _together(problems: list[Problem]) -> Problem:
     if len(problems) == 1:
         return first
     expected = " or ".join(dict.fromkeys(problem.expected for problem in problems))
-    return replace(first, message=f"{first.key}: {expected}", expected=expected)
+    return replace(first, message=f"{first.key} must be {expected}, found {first.found}", expected=expected)
 
 
 def _problem(member: Cursor, model: type[BaseModel], details: Any) -> Problem:
@@ -65,14 +70,31 @@ def _problem(member: Cursor, model: type[BaseModel], details: Any) -> Problem:
         )
     if details["type"] == "missing":
         return Problem(message=f"{key} needs {last}", location=entry.node.place, key=key, expected=last)
-    message = details["msg"].removeprefix("Value error, ")
-    named = _child(entry.node, message.split(" ")[0])  # a check of a whole mapping says which key it is about
+    message = str(details["msg"]).removeprefix("Value error, ").partition(", unable to parse")[0]
+    subject = message.split(" ")[0]
+    named = _child(entry.node, subject)  # a check of a whole mapping starts with the key that it is about
     if named is not None:
-        entry, key = named, f"{key}.{message.split(' ')[0]}"
-    expected = message[0].lower() + message[1:]
+        return Problem(
+            message=f"{key}.{message}", location=named.node.place, key=f"{key}.{subject}", found=describe(named.node)
+        )
+    expected = _expectation(message)
+    allowed = [part.strip("'") for part in str(details.get("ctx", {}).get("expected", "")).split(" or ")]
     return Problem(
-        message=f"{key}: {expected}", location=entry.node.place, key=key, found=describe(entry.node), expected=expected
+        message=f"{key} must {expected}, found {describe(entry.node)}",
+        location=entry.node.place,
+        key=key,
+        found=describe(entry.node),
+        expected=expected.removeprefix("be "),
+        hint=suggest(str(plain(entry.node)), allowed),
     )
+
+
+def _expectation(message: str) -> str:
+    """What a value must be, in the words that follow "must"."""
+    for start, words in (("Input should be ", "be "), ("String should match pattern ", "match ")):
+        if message.startswith(start):
+            return words + message.removeprefix(start)
+    return f"be {message}" if message.startswith(("a ", "one of ")) else f"be right: {message}"
 
 
 def _descend(member: Cursor, path: Iterable[str | int]) -> tuple[Entry, str, str]:

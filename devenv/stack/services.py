@@ -43,16 +43,20 @@ def read_service(name: str, member: Cursor, context: Context) -> Service | None:
         return None
     fields = member.fields(keys.SERVICE, refused=keys.SERVICE_REFUSED, ignored=keys.SERVICE_IGNORED, extension=True)
     x = read_extension(fields.get(EXTENSION), ServiceExtension)
-    if not fields.get("image") and not fields.get("build") and x.process is None and not _failed(fields):
+    if not fields.get("image") and not fields.get("build") and x.process is None and not _explained(fields):
         expected = "image, build or x-devenv.process"
         message = f"service {name} has neither image nor build"
         context.problems.add(message, member.place, key=member.key, expected=expected)
     return _service(name, fields, x, context)
 
 
-def _failed(fields: Fields) -> bool:
-    """Whether image or build are there and their interpolation failed."""
-    return any(name in fields.members and is_failed(fields.members[name].node) for name in ("image", "build"))
+def _explained(fields: Fields) -> bool:
+    """Whether another problem explains that image and build are missing: misspelt keys, or failed interpolation."""
+    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED}
+    return any(
+        is_failed(member.node) if name in ("image", "build") else name not in known and not name.startswith("x-")
+        for name, member in fields.members.items()
+    )
 
 
 def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -> Service:

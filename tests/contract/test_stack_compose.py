@@ -66,10 +66,7 @@ def compose_config(compose: list[str], files: list[Path], environ: Mapping[str, 
 
 def normal(config: dict[str, Any], name: str) -> dict[str, Any]:
     """Either side's document without what says the same in another way, and without what Compose adds or leaves out."""
-    services = {key: normal_service(value) for key, value in config["services"].items()}
-    for service in services.values():  # an optional dependency on a service that does not run says nothing
-        wanted = {k: v for k, v in service.pop("depends_on", {}).items() if v["required"] or k in services}
-        service |= {"depends_on": wanted} if wanted else {}
+    services = {key: normal_service(value, set(config["services"])) for key, value in config["services"].items()}
     used = {
         "networks": {network for service in services.values() for network in service.get("networks", {})},
         "volumes": {v.get("source") for s in services.values() for v in s.get("volumes", []) if v["type"] == "volume"},
@@ -88,8 +85,10 @@ def normal(config: dict[str, Any], name: str) -> dict[str, Any]:
     return document
 
 
-def normal_service(service: dict[str, Any]) -> dict[str, Any]:
+def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]:
     result = {key: value for key, value in service.items() if not key.startswith("x-") and key != "profiles"}
+    # An optional dependency on a service that does not run says nothing.
+    result["depends_on"] = {k: v for k, v in service.get("depends_on", {}).items() if v["required"] or k in present}
     result["environment"] = {k: v for k, v in (service.get("environment") or {}).items() if v is not None}
     result["volumes"] = sorted(
         [{k: v for k, v in volume.items() if k != "volume" or v} for volume in normal_tmpfs(result)],

@@ -1,0 +1,624 @@
+"""What is wrong in a stack file is named: where, which key, what is allowed, and what was probably meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devenv.errors import StackFileError
+from devenv.stack import load_stack
+
+SERVICE = "services:\n  a:\n    image: x\n"
+
+# Each row: the text, then line:column, key, message and hint of the first error.
+IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
+    (
+        "extends: {service: b}",
+        "4:5",
+        "services.a.extends",
+        "services.a.extends is not supported",
+        "write the keys out, or use anchors and merge keys",
+    ),
+    (
+        "develop: {watch: []}",
+        "4:5",
+        "services.a.develop",
+        "services.a.develop is not supported",
+        "not supported yet; remove it",
+    ),
+    (
+        "build: {context: ., ssh: default}",
+        "4:25",
+        "services.a.build.ssh",
+        "services.a.build.ssh is not supported",
+        "not supported yet; build the image elsewhere and name it under image",
+    ),
+    (
+        "deploy: {update_config: {}, foo: 1}",
+        "4:33",
+        "services.a.deploy.foo",
+        "unknown key 'foo' in services.a.deploy",
+        "",
+    ),
+    (
+        "models: [x]",
+        "4:5",
+        "services.a.models",
+        "services.a.models is not supported",
+        "not supported yet; remove it, or move it to an override file that devenv is not given",
+    ),
+    (
+        "provider: {type: x}",
+        "4:5",
+        "services.a.provider",
+        "services.a.provider is not supported",
+        "devenv runs services on its own engines only",
+    ),
+    ("ports: ['80:80:80:80']", "4:13", "services.a.ports[0]", "'80:80' is not an IP address", ""),
+    ("ports: ['99999:80']", "4:13", "services.a.ports[0]", "'99999' is outside of 1-65535", ""),
+    ("ports: ['80-70:80-70']", "4:13", "services.a.ports[0]", "the range 80-70 ends before it starts", ""),
+    ("ports: ['80-82:80-81']", "4:13", "services.a.ports[0]", "the ranges 80-82 and 80-81 differ in length", ""),
+    ("ports: ['a:80/foo']", "4:13", "services.a.ports[0]", "unknown protocol 'foo': one of tcp, udp, sctp", ""),
+    (
+        "ports: [{target: x}]",
+        "4:22",
+        "services.a.ports[0].target",
+        "services.a.ports[0].target must be a whole number, found 'x'",
+        "",
+    ),
+    ("ports: [{published: 80}]", "4:13", "services.a.ports[0]", "services.a.ports[0] needs target", ""),
+    ("ports: ['300.1.1.1:80:80']", "4:13", "services.a.ports[0]", "'300.1.1.1' is not an IP address", ""),
+    ("ports: {a: 1}", "4:12", "services.a.ports", "services.a.ports must be a list, found a mapping", ""),
+    ("ports: [[80]]", "4:13", "services.a.ports[0]", "services.a.ports[0] must be a mapping, found a list", ""),
+    (
+        "ports: ['80:80', '80:81']",
+        "4:22",
+        "services.a.ports[1]",
+        "port 80/tcp of the host is published by a already",
+        "publish another port of the host",
+    ),
+    ("ports: ['0x50:80']", "4:13", "services.a.ports[0]", "'0x50' is not a port or a range of ports", ""),
+    ("depends_on: [a]", "4:18", "services.a.depends_on.a", "services depend on each other in a circle: a → a", ""),
+    (
+        "depends_on: [b]\n  b: {image: x, depends_on: [c]}\n  c: {image: x, depends_on: [a]}",
+        "4:18",
+        "services.a.depends_on.b",
+        "services depend on each other in a circle: a → b → c → a",
+        "",
+    ),
+    ("depends_on: [zz]", "4:18", "services.a.depends_on.zz", "service 'zz' is not defined", "add it under services:"),
+    (
+        "depends_on: {b: {condition: healthy}}\n  b: {image: x}",
+        "4:33",
+        "services.a.depends_on.b.condition",
+        "services.a.depends_on.b.condition must be one of service_started, service_healthy, "
+        "service_completed_successfully, found 'healthy'",
+        "did you mean 'service_healthy'?",
+    ),
+    (
+        "depends_on: [b]\n  b: {image: x, profiles: [p]}",
+        "4:18",
+        "services.a.depends_on.b",
+        "service a depends on b, which none of the active profiles includes",
+        "activate a profile of b, or write `required: false` beside its condition",
+    ),
+    (
+        "networks: [n]",
+        "4:16",
+        "services.a.networks.n",
+        "network 'n' is not defined",
+        "add it under networks: at the top level (n: {})",
+    ),
+    (
+        "volumes: ['data:/x']",
+        "4:15",
+        "services.a.volumes[0]",
+        "volume 'data' is not defined",
+        "add it under volumes: at the top level, or write ./data for a directory",
+    ),
+    (
+        "secrets: [s]",
+        "4:15",
+        "services.a.secrets[0]",
+        "secret 's' is not defined",
+        "add it under secrets: at the top level",
+    ),
+    (
+        "configs: [{source: s}]",
+        "4:15",
+        "services.a.configs[0]",
+        "config 's' is not defined",
+        "add it under configs: at the top level",
+    ),
+    (
+        "container_name: nn\n    deploy: {replicas: 2}",
+        "4:21",
+        "services.a.container_name",
+        "container_name allows one instance only, and 2 are wanted",
+        "remove container_name, or run one replica",
+    ),
+    (
+        "ports: ['80:80']\n    scale: 2",
+        "4:13",
+        "services.a.ports[0]",
+        "2 replicas cannot all publish port 80",
+        "publish a range such as 80-81:80",
+    ),
+    ("volumes: ['./a']", "4:15", "services.a.volumes[0]", "'./a' is not an absolute path in the container", ""),
+    ("volumes: ['a:b:c:d']", "4:15", "services.a.volumes[0]", "'a:b:c:d' is not a volume", ""),
+    ("volumes: ['./a:/b:foo']", "4:15", "services.a.volumes[0]", "unknown volume option 'foo'", ""),
+    (
+        "volumes: [{type: npipe, target: /x}]",
+        "4:22",
+        "services.a.volumes[0].type",
+        "services.a.volumes[0].type must be one of volume, bind, tmpfs, found 'npipe'",
+        "",
+    ),
+    ("volumes: [{target: /x}]", "4:15", "services.a.volumes[0]", "services.a.volumes[0] needs type", ""),
+    (
+        "volumes: ['./a:/x','./b:/x']",
+        "4:24",
+        "services.a.volumes[1]",
+        "/x is mounted already, by services.a.volumes[0]",
+        "",
+    ),
+    (
+        "healthcheck: {test: [curl, x]}",
+        "4:25",
+        "services.a.healthcheck.test",
+        "healthcheck.test starts with NONE, CMD or CMD-SHELL",
+        'put "CMD" before it',
+    ),
+    (
+        "healthcheck: {test: x, interval: soon}",
+        "4:38",
+        "services.a.healthcheck.interval",
+        "services.a.healthcheck.interval must be a duration such as 500ms or 1m30s, found 'soon'",
+        "",
+    ),
+    (
+        "healthcheck: {tset: x}",
+        "4:19",
+        "services.a.healthcheck.tset",
+        "unknown key 'tset' in services.a.healthcheck",
+        "did you mean 'test'?",
+    ),
+    (
+        "restart: sometimes",
+        "4:14",
+        "services.a.restart",
+        "services.a.restart must be one of no, always, on-failure, unless-stopped, on-failure:N",
+        "",
+    ),
+    (
+        "restart: false",
+        "4:14",
+        "services.a.restart",
+        "services.a.restart must be one of no, always, on-failure, unless-stopped, on-failure:N",
+        "write no",
+    ),
+    (
+        "restart: on-failure:x",
+        "4:14",
+        "services.a.restart",
+        "services.a.restart must be one of no, always, on-failure, unless-stopped, on-failure:N",
+        "did you mean 'on-failure'?",
+    ),
+    ("environment: [=x]", "4:19", "services.a.environment[0]", "an entry without a name", ""),
+    (
+        "environment: {A: [1]}",
+        "4:22",
+        "services.a.environment.A",
+        "services.a.environment.A must be text, found a list",
+        "",
+    ),
+    ("environment: [{A: 1}]", "4:19", "services.a.environment[0]", "an entry must be text", ""),
+    (
+        "env_file: missing.env",
+        "4:15",
+        "services.a.env_file[0].path",
+        "env_file missing.env: no such file",
+        "write `required: false` beside its path if it may be missing",
+    ),
+    ("env_file: [{pth: x}]", "4:16", "services.a.env_file[0]", "services.a.env_file[0] needs path", ""),
+    ('command: "a \'b"', "4:14", "services.a.command", "cannot be split into arguments: No closing quotation", ""),
+    (
+        "privileged: maybe",
+        "4:17",
+        "services.a.privileged",
+        "services.a.privileged must be true or false, found 'maybe'",
+        "",
+    ),
+    ("init: 1", "4:11", "services.a.init", "services.a.init must be true or false, found 1", ""),
+    (
+        "stop_grace_period: long",
+        "4:24",
+        "services.a.stop_grace_period",
+        "services.a.stop_grace_period must be a duration such as 500ms or 1m30s, found 'long'",
+        "",
+    ),
+    (
+        "shm_size: big",
+        "4:15",
+        "services.a.shm_size",
+        "services.a.shm_size must be a size such as 512m or 1.5gb, found 'big'",
+        "",
+    ),
+    (
+        "network_mode: hots",
+        "4:19",
+        "services.a.network_mode",
+        "services.a.network_mode must be none, host, bridge, service:NAME or container:NAME",
+        "put the service on a network with networks",
+    ),
+    (
+        "network_mode: host\n    networks: [default]",
+        "4:19",
+        "services.a.network_mode",
+        "network_mode and networks exclude each other",
+        "remove one of the two",
+    ),
+    (
+        "deploy: {resources: {limits: {cpus: x}}}",
+        "4:41",
+        "services.a.deploy.resources.limits.cpus",
+        "services.a.deploy.resources.limits.cpus must be a number from 0 on, found 'x'",
+        "",
+    ),
+    (
+        "deploy: {mode: global}",
+        "4:20",
+        "services.a.deploy.mode",
+        "services.a.deploy.mode is supported as replicated only",
+        "",
+    ),
+    (
+        "ulimits: {nofile: x}",
+        "4:23",
+        "services.a.ulimits.nofile",
+        "services.a.ulimits.nofile must be a whole number, found 'x'",
+        "",
+    ),
+    (
+        "extra_hosts: [a]",
+        "4:19",
+        "services.a.extra_hosts.a",
+        "services.a.extra_hosts.a must be one IP address, found nothing",
+        "",
+    ),
+    ("extra_hosts: ['a:b']", "4:19", "services.a.extra_hosts.a", "'b' is not an IP address", ""),
+    (
+        "pull_policy: daily",
+        "4:18",
+        "services.a.pull_policy",
+        "services.a.pull_policy must be one of always, missing, if_not_present, never, build, found 'daily'",
+        "",
+    ),
+    (
+        "links: [b]",
+        "4:5",
+        "services.a.links",
+        "services.a.links is not supported",
+        "services reach each other by name on a shared network; add aliases there",
+    ),
+    (
+        "logging: {driver: x, opts: {}}",
+        "4:26",
+        "services.a.logging.opts",
+        "unknown key 'opts' in services.a.logging",
+        "did you mean 'options'?",
+    ),
+    ("image: '${X}${'", "4:5", "image", "duplicate key 'image': first in line 3", ""),
+    (
+        "labels: {a: '${X:?must be set}'}",
+        "4:18",
+        "services.a.labels.a",
+        "required variable X is not set: must be set",
+        "set X in the environment or .env",
+    ),
+    ("labels: {a: '${X!y}'}", "4:18", "services.a.labels.a", "unknown operator behind X", ""),
+    (
+        "labels:\n      a: |\n        one\n        two ${X?}",
+        "7:13",
+        "services.a.labels.a",
+        "required variable X is not set",
+        "set X in the environment or .env",
+    ),
+    (
+        "x-devenv: {role: backend}",
+        "4:22",
+        "services.a.x-devenv.role",
+        "services.a.x-devenv.role must be 'trace-backend', found 'backend'",
+        "did you mean 'trace-backend'?",
+    ),
+    (
+        "x-devenv: {ready: {http: /, tcp: 1}}",
+        "4:23",
+        "services.a.x-devenv.ready",
+        "services.a.x-devenv.ready must be one of http, tcp, log, exec (found http and tcp), found a mapping",
+        "",
+    ),
+    (
+        "x-devenv: {ready: {http: {path: /, pot: 1}}}",
+        "4:40",
+        "services.a.x-devenv.ready.http.pot",
+        "unknown key 'pot' in services.a.x-devenv.ready.http",
+        "did you mean 'port'?",
+    ),
+    (
+        "x-devenv: {ready: {tcp: 99999, timeout: x}}",
+        "4:29",
+        "services.a.x-devenv.ready.tcp",
+        "services.a.x-devenv.ready.tcp must be less than or equal to 65535 or True, found 99999",
+        "",
+    ),
+    (
+        "x-devenv: {process: {cwd: x}}",
+        "4:25",
+        "services.a.x-devenv.process",
+        "services.a.x-devenv.process needs command",
+        "",
+    ),
+    (
+        "x-devenv: {process: {command: [a, [b]]}}",
+        "4:39",
+        "services.a.x-devenv.process.command[1]",
+        "services.a.x-devenv.process.command[1] must be a valid string, found a list",
+        "",
+    ),
+    (
+        "x-devenv: {role: trace-backend}\n  b: {image: x, x-devenv: {role: trace-backend}}",
+        "5:34",
+        "services.b.x-devenv.role",
+        "a is the trace backend already",
+        "one service can have this role",
+    ),
+    ("container_name: 'a b'", "4:21", "services.a.container_name", "'a b' cannot be a container's name", ""),
+    ("image: y", "4:5", "image", "duplicate key 'image': first in line 3", ""),
+    (
+        "x-devnv: {}\nnetworks: {n: {x-devenv: {}}}",
+        "5:16",
+        "networks.n.x-devenv",
+        "x-devenv is not read here",
+        "it stands at the top level of the file and in services",
+    ),
+    (
+        "tmpfs: '/x:uid=3'",
+        "4:12",
+        "services.a.tmpfs[0]",
+        "tmpfs option 'uid=3' is not supported: size, mode, ro or rw",
+        "",
+    ),
+    ("expose: [x]", "4:14", "services.a.expose[0]", "'x' is not a port or a range of ports", ""),
+    ("<<: 3", "4:9", "<<", "a merge key takes a mapping or a list of mappings", ""),
+    ("<<: [3]", "4:9", "<<", "a merge key takes a mapping or a list of mappings", ""),
+    ("scale: -1", "4:12", "services.a.scale", "services.a.scale must be a whole number from 0 on, found -1", ""),
+    (
+        "cpus: 1\n    deploy: {resources: {limits: {cpus: 2}}}",
+        "4:11",
+        "services.a.cpus",
+        "cpus and deploy.resources.limits.cpus are both given",
+        "remove one of the two",
+    ),
+    (
+        "build: https://x/y.git",
+        "4:12",
+        "services.a.build.context",
+        "a remote build context is not supported",
+        "clone it, and name the directory",
+    ),
+    ("build: [a]", "4:12", "services.a.build", "services.a.build must be a mapping, found a list", ""),
+    ("dns: {a: b}", "4:10", "services.a.dns", "services.a.dns must be a list, found a mapping", ""),
+    ("user: [1]", "4:11", "services.a.user", "services.a.user must be text, found a list", ""),
+]
+
+AT_THE_TOP: list[tuple[str, str, str, str, str]] = [
+    (
+        "x-devenv: {load: {default: x, scenarios: {y: {}}}}",
+        "4:28",
+        "x-devenv.load.default",
+        "x-devenv.load.default names no scenario; there are: y",
+        "",
+    ),
+    (
+        "volumes: {v: {name: '${'}}",
+        "4:22",
+        "volumes.v.name",
+        "${ is not closed",
+        "close it with }, or write $$ for a dollar",
+    ),
+    ("include: [x]", "4:1", "include", "include is not supported", "name the files with -f instead"),
+    (
+        "x-devenv: {entrypont: a}",
+        "4:12",
+        "x-devenv.entrypont",
+        "unknown key 'entrypont' in x-devenv",
+        "did you mean 'entrypoint'?",
+    ),
+    ("x-devenv: {entrypoint: b}", "4:24", "x-devenv.entrypoint", "service 'b' is not defined", ""),
+    (
+        "x-devenv: {entrypoint: a}",
+        "4:24",
+        "x-devenv.entrypoint",
+        "the entrypoint a has no port",
+        "give a ports or expose",
+    ),
+    (
+        "x-devenv: {canary: {services: [b], pth: /}}",
+        "4:36",
+        "x-devenv.canary.pth",
+        "unknown key 'pth' in x-devenv.canary",
+        "did you mean 'path'?",
+    ),
+    (
+        "x-devenv: {sampling: 2}",
+        "4:22",
+        "x-devenv.sampling",
+        "x-devenv.sampling must be less than or equal to 1, found 2",
+        "",
+    ),
+    ("x-devenv: {sampling: x}", "4:22", "x-devenv.sampling", "x-devenv.sampling must be a valid number, found 'x'", ""),
+    (
+        "x-devenv: {load: {default: x, scenarios: {y: {path: nope, weight: 1}}}}",
+        "4:53",
+        "x-devenv.load.scenarios.y.path",
+        "x-devenv.load.scenarios.y.path must match '^/', found 'nope'",
+        "",
+    ),
+    (
+        "x-devenv: {jaeger: {storage: disk}}",
+        "4:30",
+        "x-devenv.jaeger.storage",
+        "x-devenv.jaeger.storage must be 'memory' or 'badger', found 'disk'",
+        "",
+    ),
+    ("x-devenv: []", "4:11", "x-devenv", "x-devenv must be a mapping, found a list", ""),
+    (
+        "networks: {n: {drivr: x}}",
+        "4:16",
+        "networks.n.drivr",
+        "unknown key 'drivr' in networks.n",
+        "did you mean 'driver'?",
+    ),
+    (
+        "networks: {n: {external: true, driver: x}}",
+        "4:40",
+        "networks.n.driver",
+        "networks.n.driver says how to create what is external",
+        "",
+    ),
+    (
+        "networks: {n: {ipam: {config: [{subnet: x}]}}}",
+        "4:41",
+        "networks.n.ipam.config[0].subnet",
+        "not a subnet: 'x' does not appear to be an IPv4 or IPv6 network",
+        "",
+    ),
+    ("volumes: {v: 3}", "4:14", "volumes.v", "volumes.v must be a mapping, found 3", ""),
+    (
+        "secrets: {s: {external: true}}",
+        "4:15",
+        "secrets.s.external",
+        "secrets.s.external is not supported",
+        "a secret or config of a cluster is not supported; use file, environment or content",
+    ),
+    ("secrets: {s: {}}", "4:14", "secrets.s", "secrets.s needs exactly one of file, environment", ""),
+    (
+        "configs: {c: {file: a, content: b}}",
+        "4:14",
+        "configs.c",
+        "configs.c needs exactly one of file, environment, content",
+        "",
+    ),
+    ("name: Foo Bar", "4:7", "name", "'Foo Bar' cannot be the name of a project", "write foo-bar"),
+]
+
+WHOLE_FILES: list[tuple[str, str, str, str, str]] = [
+    ("", "1:1", "", "the file is empty", ""),
+    ("# only", "1:1", "", "the file is empty", ""),
+    ("a", "1:1", "", "a stack file is a mapping", ""),
+    ("- a", "1:1", "", "a stack file is a mapping", ""),
+    ("services:", "1:1", "services", "no service is defined", ""),
+    ("services: []", "1:11", "services", "services must be a mapping, found a list", ""),
+    ("services: {}", "1:1", "services", "no service is defined", ""),
+    ("services: {a: }", "1:15", "services.a", "services.a must be a mapping with image or build, found nothing", ""),
+    ("services: {a: 3}", "1:15", "services.a", "services.a must be a mapping with image or build, found 3", ""),
+    ("services: {a: {}}", "1:12", "services.a", "service a has neither image nor build", ""),
+    ("servces: {a: {image: x}}", "1:1", "servces", "unknown key 'servces'", "did you mean 'services'?"),
+    (
+        "services: {a: {imge: x}}",
+        "1:16",
+        "services.a.imge",
+        "unknown key 'imge' in services.a",
+        "did you mean 'image'?",
+    ),
+    ("services:\n  a b: {image: x}", "2:8", "services.a b", "'a b' cannot be the name of a service", ""),
+]
+
+
+def failure(tmp_path: Path, text: str, **options) -> StackFileError:
+    path = tmp_path / "compose.yaml"
+    path.write_text(text)
+    with pytest.raises(StackFileError) as caught:
+        load_stack([path], environ=options.pop("environ", {}), **options)
+    return caught.value
+
+
+def check(error: StackFileError, tmp_path: Path, place: str, key: str, message: str, hint: str) -> None:
+    assert error.message == f"{tmp_path}/compose.yaml:{place}: {message}"
+    assert (error.key, error.hint) == (key, hint)
+    assert error.exit_code == 2
+    assert error.details["file"] == f"{tmp_path}/compose.yaml"
+
+
+@pytest.mark.parametrize(("text", "place", "key", "message", "hint"), IN_A_SERVICE)
+def test_error_in_a_service(tmp_path, text, place, key, message, hint):
+    check(failure(tmp_path, f"{SERVICE}    {text}\n"), tmp_path, place, key, message, hint)
+
+
+@pytest.mark.parametrize(("text", "place", "key", "message", "hint"), AT_THE_TOP)
+def test_error_beside_the_services(tmp_path, text, place, key, message, hint):
+    check(failure(tmp_path, f"{SERVICE}{text}\n"), tmp_path, place, key, message, hint)
+
+
+@pytest.mark.parametrize(("text", "place", "key", "message", "hint"), WHOLE_FILES)
+def test_error_in_the_shape_of_the_file(tmp_path, text, place, key, message, hint):
+    check(failure(tmp_path, text), tmp_path, place, key, message, hint)
+
+
+def test_every_error_of_a_file_is_there_in_order(tmp_path):
+    error = failure(
+        tmp_path, f"{SERVICE}    tty: 3\n    prots: []\nx-devenv: {{sampling: 7}}\nnetworks: {{n: {{drivr: x}}}}\n"
+    )
+    found = [(one.location.line, one.key) for one in (error, *error.others)]
+    assert found == [
+        (4, "services.a.tty"),
+        (5, "services.a.prots"),
+        (6, "x-devenv.sampling"),
+        (7, "networks.n.drivr"),
+    ]
+    assert [other["key"] for other in error.details["others"]] == [key for _, key in found[1:]]
+
+
+def test_errors_of_several_files_come_in_the_order_of_the_files(tmp_path):
+    first, second = tmp_path / "z.yaml", tmp_path / "a.yaml"
+    first.write_text("services:\n  a: {image: x, tty: 3}\n")
+    second.write_text("services:\n  a: {init: 3}\n")
+    with pytest.raises(StackFileError) as caught:
+        load_stack([first, second], environ={})
+    files = [caught.value.location.file, *(other.location.file for other in caught.value.others)]
+    assert files == [str(first), str(second)]
+
+
+def test_problems_of_inactive_services_with_others_do_not_matter(tmp_path):
+    path = tmp_path / "compose.yaml"
+    path.write_text(f"{SERVICE}  b: {{image: x, profiles: [p], depends_on: [nowhere], volumes: ['v:/v']}}\n")
+    assert load_stack([path], environ={}).inactive == ("b",)
+    with pytest.raises(StackFileError, match="nowhere"):
+        load_stack([path], environ={}, profiles=["p"])
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("    attach: false", "4:5", "services.a.attach is not acted on: see `devenv logs` for the output of services"),
+        ("    image: y${NOPE}", "4:13", "variable NOPE is not set: an empty text stands for it"),
+        ("    tty: yes", "4:10", "services.a.tty: 'yes' is text in YAML 1.2; read as true"),
+        ("    expose: [53/udp]", "4:14", "services.a.expose[0]: devenv acts on exposed TCP ports only"),
+        ("    deploy: {placement: {}}", "4:14", "services.a.deploy.placement is not acted on: it is for a cluster"),
+        ("    x-devnv: {}", "4:5", "services.a.x-devnv is not read: did you mean 'x-devenv'?"),
+    ],
+)
+def test_what_is_not_acted_on_is_stated(tmp_path, text, place, message):
+    path = tmp_path / "compose.yaml"
+    service = "services:\n  a:\n    image: x\n" if "image" not in text else "services:\n  a:\n    init: true\n"
+    path.write_text(f"{service}{text}\n")
+    warnings = load_stack([path], environ={}).warnings
+    assert [(str(warning.location), warning.message) for warning in warnings] == [(f"{path}:{place}", message)]
+
+
+def test_version_says_nothing(tmp_path):
+    path = tmp_path / "compose.yaml"
+    path.write_text(f"version: '3.8'\n{SERVICE}")
+    assert load_stack([path], environ={}).warnings == ()
