@@ -111,19 +111,19 @@ class _Builder:
         directive = self._directive(event)
         own: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
+        seen: dict[str, Location] = {}
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             name = self._key(key, depth)
             node = self._node(next(self._events), depth + 1)
             entry = Entry(key_place=self._place(key), node=node)
-            if name == "<<" and getattr(key, "style", None) in (None, ""):
-                merged.update((k, e) for k, e in self._merge(node).items() if k not in merged)
-            elif name in own:
-                first = own[name].key_place
-                self._problems.add(
-                    f"duplicate key {name!r}: first in line {first.line}", entry.key_place, key=name, found=name
-                )
+            if name in seen:
+                message = f"duplicate key {name!r}: first in line {seen[name].line}"
+                self._problems.add(message, entry.key_place, key=name, found=name)
+            elif name == "<<" and getattr(key, "style", None) in (None, ""):
+                merged = self._merge(node)
             else:
                 own[name] = entry
+            seen.setdefault(name, entry.key_place)
         entries = merged | own
         size = 1 + sum(entry.node.size for entry in entries.values())
         return MapNode(entries=entries, place=self._place(event), directive=directive, size=size)

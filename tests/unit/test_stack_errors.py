@@ -11,6 +11,8 @@ from devenv.stack import load_stack
 
 SERVICE = "services:\n  a:\n    image: x\n"
 
+CONDITIONS = "service_started, service_healthy, service_completed_successfully"
+
 # Each row: the text, then line:column, key, message and hint of the first error.
 IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
     (
@@ -92,8 +94,7 @@ IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
         "depends_on: {b: {condition: healthy}}\n  b: {image: x}",
         "4:33",
         "services.a.depends_on.b.condition",
-        "services.a.depends_on.b.condition must be one of service_started, service_healthy, "
-        "service_completed_successfully, found 'healthy'",
+        f"services.a.depends_on.b.condition must be one of {CONDITIONS}, found 'healthy'",
         "did you mean 'service_healthy'?",
     ),
     (
