@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -75,6 +76,7 @@ def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
     except (ConfigMistake, tracing.ConfigError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error
+    gc.freeze()  # what start-up made stays for good: collections need not look at it again
     try:
         server.run()
     finally:
