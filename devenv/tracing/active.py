@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
-from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.light.shared import Shared
+from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
 from devenv.tracing.propagation import W3CPropagator
 from devenv.tracing.redaction import Redactor
 
@@ -47,13 +49,20 @@ class State:
         name: str,
         context: Context | None,
         kind: SpanKind,
-        attributes: dict[str, Any],
+        own: dict[str, Any],
         links: Sequence[Link] | None = None,
+        shared: Shared | None = None,
     ) -> Span:
-        """Start a span with attributes that are clean and the span's to keep."""
+        """Start a span with attributes that are clean; the `own` ones are the span's to keep."""
         if self.light is not None:
-            return self.light.open(name, context, kind, attributes, links)
+            return self.light.open(name, context, kind, own, links, None, shared)
+        attributes = {**shared.values, **own} if shared is not None else own
         return self.tracer.start_span(name, context, kind, attributes, links)
+
+    def passive(self) -> UnsampledSpan | None:
+        """The current span where nothing below it is to be recorded, else None."""
+        span = get_current().get(SPAN_KEY)
+        return span if span.__class__ is UnsampledSpan and self.cheap else None
 
 
 state = State()

@@ -14,9 +14,10 @@ from opentelemetry.trace import Span, get_current_span
 
 from devenv.tracing.active import state
 from devenv.tracing.baggage_header import parse as parse_baggage
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, finish, method_attributes
+from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
 
 Scope = MutableMapping[str, Any]
@@ -83,7 +84,7 @@ class TracingMiddleware:
                 bags = [*(bags or ()), value.decode("latin-1")]
         side = self._side
         method = scope.get("method", "GET")
-        span, context = side.begin(scope, scope["path"], method, parents, states, bags, _attributes)
+        span, context = side.begin(scope, scope["path"], method, parents, states, bags, _describe)
         scope[_MARK] = True
         if side.tracing is not None:
             scope.setdefault(_FASTAPI, None)
@@ -152,29 +153,22 @@ def _route(scope: Scope) -> str | None:
     return root[len(above) :] + path if len(root) > len(above) else path
 
 
-def _attributes(scope: Scope) -> dict[str, Any]:
-    attributes = method_attributes(scope.get("method", "GET"))
-    attributes["url.path"] = scope["path"]
-    attributes["url.scheme"] = scope.get("scheme", "http")
+def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
+    server = scope.get("server") or (None, None)
+    method, scheme = scope.get("method", "GET"), scope.get("scheme", "http")
+    shared = shared_attributes(method, scheme, server[0], server[1], scope.get("http_version", ""))
+    own: dict[str, Any] = {"url.path": scope["path"]}
     query = scope.get("query_string")
     if query:
-        attributes["url.query"] = state.redactor.query(query.decode("latin-1"))
-    server = scope.get("server")
-    if server:
-        attributes["server.address"] = server[0]
-        if server[1]:
-            attributes["server.port"] = server[1]
+        own["url.query"] = state.redactor.query(query.decode("latin-1"))
     client = scope.get("client")
     if client:
-        attributes["client.address"] = client[0]
-    version = scope.get("http_version")
-    if version:
-        attributes["network.protocol.version"] = version
+        own["client.address"] = client[0]
     for name, value in scope["headers"]:
         if len(name) == 10 and name == b"user-agent":
-            attributes["user_agent.original"] = value.decode("latin-1")
+            own["user_agent.original"] = value.decode("latin-1")
             break
-    return attributes
+    return shared, own
 
 
 def _flushing(send: Send, tracing: Tracing) -> Send:

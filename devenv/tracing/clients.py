@@ -6,16 +6,16 @@ from collections.abc import MutableMapping
 from contextvars import Token
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from devenv.tracing.active import state
-from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.tracer import SPAN_KEY
-from devenv.tracing.propagation import carry
+from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -31,18 +31,19 @@ class ClientCall:
 
     def __init__(self, method: str, url: str) -> None:
         context = get_current()
-        parent = context.get(SPAN_KEY)
-        if parent.__class__ is UnsampledSpan and state.cheap:
-            self.span: Span = cast("Span", parent)
+        passive = state.passive()
+        if passive is not None:
+            self.span: Span = passive
             self.context = context
         else:
-            self.span = state.open(method, context, SpanKind.CLIENT, _attributes(method, url))
+            shared, own = _describe(method, url)
+            self.span = state.open(method, context, SpanKind.CLIENT, own, None, shared)
             self.context = Context({**context, SPAN_KEY: self.span})
 
-    def headers(self) -> list[tuple[str, str]]:
-        """The headers to send; `tracestate` and `baggage` only where there is something to say."""
+    def put(self, headers: MutableMapping[str, str]) -> None:
+        """Set the headers to send."""
         propagator = state.propagator
-        return carry(self.context, parents=propagator.carries_parents, baggage=propagator.carries_baggage)
+        put(headers, self.context, parents=propagator.carries_parents, baggage=propagator.carries_baggage)
 
     def answered(self, status: int) -> None:
         """The answer's status came; 400 and above is an error for a client."""
@@ -79,8 +80,7 @@ class ClientSpan:
     def __enter__(self) -> Span:
         call = self._call = ClientCall(self._method, self._url)
         if self._headers is not None:
-            for name, value in call.headers():
-                self._headers[name] = value
+            call.put(self._headers)
         self._token: Token[Context] = attach(call.context)
         return call.span
 
@@ -98,7 +98,7 @@ class ClientSpan:
         call.end()
 
 
-def client_span(method: str, url: str, headers: MutableMapping[str, str] | None = None) -> ClientSpan:
+def client_span(method: str, url: str, headers: MutableMapping[str, str] | None = None) -> ClientSpan | Span:
     """A client span for an HTTP call made in the block; the headers that carry the context are set in `headers`.
 
     Set `http.response.status_code` on the span that the block is given; 400 and above makes it an error.
@@ -108,26 +108,31 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
         url: Full URL; user information and secrets in its query are not recorded.
         headers: The call's headers, changed in place.
     """
-    return ClientSpan(method, url, headers)
+    passive = state.passive()
+    if passive is None:
+        return ClientSpan(method, url, headers)
+    if headers is not None:
+        propagator = state.propagator
+        put(headers, get_current(), parents=propagator.carries_parents, baggage=propagator.carries_baggage)
+    return passive
 
 
-def _attributes(method: str, url: str) -> dict[str, Any]:
-    address, port = _target(url.partition("?")[0].partition("#")[0].rpartition("/")[0] if url.count("/") > 2 else url)
-    attributes: dict[str, Any] = {
-        "http.request.method": method,
-        "url.full": state.redactor.url(url),
-        "server.address": address,
-    }
-    if port:
-        attributes["server.port"] = port
-    return attributes
+def _describe(method: str, url: str) -> tuple[Shared, dict[str, Any]]:
+    path_at = url.find("/", url.find("//") + 2)
+    base = url if path_at < 0 else url[:path_at]
+    return _shared(method, base), {"url.full": state.redactor.url(url)}
 
 
 @lru_cache(maxsize=256)
-def _target(base: str) -> tuple[str, int | None]:
+def _shared(method: str, base: str) -> Shared:
+    """Attributes that calls to one server have alike; `base` is a URL as far as its authority."""
     parts = urlsplit(base)
     try:
         port = parts.port
     except ValueError:  # not a number: the call itself will fail and say so
         port = None
-    return parts.hostname or "", port or _DEFAULT_PORTS.get(parts.scheme)
+    values: dict[str, Any] = {"http.request.method": method, "server.address": parts.hostname or ""}
+    port = port or _DEFAULT_PORTS.get(parts.scheme)
+    if port:
+        values["server.port"] = port
+    return Shared(values)

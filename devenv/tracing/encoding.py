@@ -7,13 +7,13 @@ values that repeat once. Runs in the exporter's thread only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Any
 
 from opentelemetry.trace import SpanKind
-from opentelemetry.trace.span import TraceState
 
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.redaction import REDACTED, Redactor
 from devenv.tracing.values import shorten
@@ -67,19 +67,16 @@ class Encoder:
         )
         return block(b"\x0a", body)
 
-    def request(self, resource: bytes, spans: Iterable[tuple[tuple[Any, ...], bytes]]) -> bytes:
+    def request(self, resource: bytes, spans: Mapping[int, tuple[tuple[Any, ...], list[bytes]]]) -> bytes:
         """A whole request.
 
         Args:
             resource: As `resource` gives it.
-            spans: (scope, encoded span) pairs; scopes are (name, version, schema URL, attributes).
+            spans: By any key, a scope (name, version, schema URL, attributes) and its encoded spans.
         """
-        by_scope: dict[int, tuple[tuple[Any, ...], list[bytes]]] = {}
-        for scope, encoded in spans:
-            by_scope.setdefault(id(scope), (scope, []))[1].append(encoded)
         scopes = [
             block(b"\x12", _scope(scope) + b"".join(encoded) + text(b"\x1a", scope[2]))
-            for scope, encoded in by_scope.values()
+            for scope, encoded in spans.values()
         ]
         return block(b"\x0a", resource + b"".join(scopes))
 
@@ -87,27 +84,31 @@ class Encoder:
         """One span as a field of `ScopeSpans`."""
         trace = span.trace
         name = self._names.get((span.name, span.kind)) or self._name(span.name, span.kind)
-        parts = [b"\x0a\x10", trace.id.to_bytes(16), b"\x12\x08", span.span_id.to_bytes(8)]
+        parts = [b"\x0a\x10", bytes.fromhex(trace.hex), b"\x12\x08", span.span_id.to_bytes(8)]
         if span.parent_id:
             parts += (b"\x22\x08", span.parent_id.to_bytes(8))
         parts += (name, _TIMES.pack(0x39, span.start_time, 0x41, span.end_time or span.start_time))
-        self._attributes(span.attributes, parts)
+        shared = span.shared
+        if shared is not None:
+            parts.append(shared.encoded if shared.encoder is self else self._share(shared))
+        if span.own:
+            self._attributes(span.own, parts)
         flags = trace.flags & 0xFF | (_HAS_REMOTE | _IS_REMOTE if span.remote_parent else _HAS_REMOTE)
         parts.append(_SPAN_FLAGS.pack(0x0185, flags))
         if trace.state:
-            parts.append(text(b"\x1a", _state(trace.state)))
-        if (
-            span.raw_events
-            or span.raw_links
-            or span.status_code.value
-            or span.dropped_attributes
-            or span.dropped_events
-            or span.dropped_links
-        ):
+            parts.append(text(b"\x1a", trace.state.to_header()))
+        if span.eventful:
             parts.extend(self._rare(span))
         body = b"".join(parts)
         size = len(body)
         return b"\x12" + (VARINTS[size] if size < SMALL else varint(size)) + body
+
+    def _share(self, shared: Shared) -> bytes:
+        parts: list[bytes] = []
+        self._attributes(shared.values, parts)
+        shared.encoded = b"".join(parts)
+        shared.encoder = self
+        return shared.encoded
 
     def _name(self, name: str, kind: SpanKind) -> bytes:
         encoded = text(b"\x2a", name) + b"\x30" + varint(kind.value + 1)
@@ -188,7 +189,7 @@ class Encoder:
         for context, attributes, dropped in span.raw_links or ():
             body = block(b"\x0a", context.trace_id.to_bytes(16)) + block(b"\x12", context.span_id.to_bytes(8))
             if context.trace_state:
-                body += text(b"\x1a", _state(context.trace_state))
+                body += text(b"\x1a", context.trace_state.to_header())
             body += self._others(b"\x22", attributes) + (b"\x28" + varint(dropped) if dropped else b"")
             flags = context.trace_flags & 0xFF | _HAS_REMOTE | (_IS_REMOTE if context.is_remote else 0)
             yield block(b"\x6a", body + _LINK_FLAGS.pack(0x35, flags))
@@ -234,7 +235,3 @@ def _scope(scope: tuple[Any, ...]) -> bytes:
     for key, value in attributes.items():
         body += block(b"\x1a", text(b"\x0a", key) + block(b"\x12", any_value(value)))
     return block(b"\x0a", body)
-
-
-def _state(state: TraceState) -> str:
-    return state.to_header()

@@ -195,33 +195,40 @@ class BatchExporter:
 
     def _send(self, size: int) -> None:
         popleft = self._queue.popleft
-        encoded: list[tuple[tuple[Any, ...], bytes]] = []
         encode = self._encoder.span
+        by_scope: dict[int, tuple[tuple[Any, ...], list[bytes]]] = {}
         self._taken = size
         unreadable = 0
         for index in range(size):
             span = popleft()
             try:
-                encoded.append((span.tracer.scope, encode(span)))
+                encoded = encode(span)
             except Exception:  # noqa: BLE001 - logged and counted
                 # One span that cannot be encoded must cost neither the others nor the thread.
                 unreadable += 1
                 _log.exception("span %r cannot be encoded", span.name)
+                continue
+            scope = span.tracer.scope
+            group = by_scope.get(id(scope))
+            if group is None:
+                group = by_scope[id(scope)] = (scope, [])
+            group[1].append(encoded)
             if index % _SLICE == _SLICE - 1 and not self._closed:
                 sleep(_BREATH_S)
-        body = self._encoder.request(self._resource_bytes, encoded)
+        body = self._encoder.request(self._resource_bytes, by_scope)
+        count = size - unreadable
         deadline = monotonic() + self._settings.export_timeout_ms / 1000
         if self._closed:
             deadline = min(deadline, self._deadline)
         try:
-            outcome = self._sender.send(body, len(encoded), deadline)
+            outcome = self._sender.send(body, count, deadline)
         except Exception as error:  # noqa: BLE001 - logged and counted
             # The thread must outlive whatever a sender or a wrong setting (a header, a certificate) raises.
             _log.exception("export failed")
-            outcome = Outcome(len(encoded), str(error))
-        self._exported += len(encoded) - outcome.rejected
+            outcome = Outcome(count, str(error))
+        self._exported += count - outcome.rejected
         self._failed += outcome.rejected + unreadable
-        self._batches += outcome.rejected < len(encoded)
+        self._batches += outcome.rejected < count
         self._taken = 0
         if outcome.rejected or self._dropped:
             self._report(outcome)

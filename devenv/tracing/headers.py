@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.context import Context, get_current
 
 from devenv.tracing.active import state
-from devenv.tracing.propagation import carry, values, with_baggage, with_parent
+from devenv.tracing.propagation import put, values, with_baggage, with_parent
 
 
 def extract(headers: Mapping[str, Any] | Iterable[tuple[Any, Any]]) -> Context:
@@ -28,5 +28,4 @@ def inject(headers: MutableMapping[str, str], context: Context | None = None) ->
     """Set the headers that carry the current (or the given) context."""
     propagator = state.propagator
     found = context if context is not None else get_current()
-    for name, value in carry(found, parents=propagator.carries_parents, baggage=propagator.carries_baggage):
-        headers[name] = value
+    put(headers, found, parents=propagator.carries_parents, baggage=propagator.carries_baggage)

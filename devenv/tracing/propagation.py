@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from random import getrandbits
 from typing import Any
 
@@ -17,6 +17,7 @@ from opentelemetry.propagators.textmap import (
     default_setter,
 )
 from opentelemetry.trace import NonRecordingSpan, Span
+from opentelemetry.trace.span import TraceState
 
 from devenv.tracing.baggage_header import BAGGAGE_KEY, format_header
 from devenv.tracing.baggage_header import parse as parse_baggage
@@ -33,40 +34,42 @@ def traceparent(span: Span) -> str | None:
     kind = span.__class__
     if kind is LightSpan:
         local = span.trace  # type: ignore[attr-defined] # the class was just compared
-        return f"00-{local.hex}-{span.span_id:016x}-{local.flags:02x}"  # type: ignore[attr-defined] # likewise
+        return f"00-{local.hex}-{span.span_id:016x}-0{local.flags}"  # type: ignore[attr-defined] # likewise
     if kind is UnsampledSpan:
-        local = span.trace  # type: ignore[attr-defined] # likewise
-        return f"00-{local.hex}-{getrandbits(64) or new_span_id():016x}-{local.flags:02x}"
+        return f"00-{span.hex}-{getrandbits(64) or new_span_id():016x}-0{span.flags}"  # type: ignore[attr-defined] # likewise
     context = span.get_span_context()
     if not context.is_valid:
         return None
     flags = context.trace_flags & KNOWN_FLAGS
     fresh = not flags & 1 and not isinstance(span, SurplusSpan)
     span_id = new_span_id() if fresh else context.span_id
-    return f"00-{context.trace_id:032x}-{span_id:016x}-{flags:02x}"
+    return f"00-{context.trace_id:032x}-{span_id:016x}-0{flags}"
 
 
-def carry(context: Context, *, parents: bool = True, baggage: bool = True) -> list[tuple[str, str]]:
-    """The headers of a context, names in lower case."""
-    headers: list[tuple[str, str]] = []
-    span = context.get(SPAN_KEY)
-    if parents and isinstance(span, Span):
-        parent = traceparent(span)
-        if parent is not None:
-            headers.append(("traceparent", parent))
-            state = (
-                span.trace.state
-                if isinstance(span, (LightSpan, UnsampledSpan))
-                else span.get_span_context().trace_state
-            )
-            if state:
-                headers.append(("tracestate", state.to_header()))
-    entries = context.get(BAGGAGE_KEY) if baggage else None
-    if isinstance(entries, dict) and entries:
-        header = format_header(entries)
-        if header:
-            headers.append(("baggage", header))
-    return headers
+def tracestate(span: Span) -> TraceState:
+    """The tracestate that goes with `traceparent`."""
+    if isinstance(span, LightSpan):
+        return span.trace.state
+    return span.state if isinstance(span, UnsampledSpan) else span.get_span_context().trace_state
+
+
+def put(headers: MutableMapping[str, str], context: Context, *, parents: bool = True, baggage: bool = True) -> None:
+    """Set the headers of a context, names in lower case; `tracestate` and `baggage` only where they say something."""
+    if parents:
+        span = context.get(SPAN_KEY)
+        if isinstance(span, Span):
+            parent = traceparent(span)
+            if parent is not None:
+                headers["traceparent"] = parent
+                state = tracestate(span)
+                if state:
+                    headers["tracestate"] = state.to_header()
+    if baggage:
+        entries = context.get(BAGGAGE_KEY)
+        if isinstance(entries, dict) and entries:
+            header = format_header(entries)
+            if header:
+                headers["baggage"] = header
 
 
 class W3CPropagator(TextMapPropagator):
@@ -98,7 +101,9 @@ class W3CPropagator(TextMapPropagator):
     ) -> None:
         """Put the context's headers into the carrier."""
         found = context if context is not None else get_current()
-        for name, value in carry(found, parents=self.carries_parents, baggage=self.carries_baggage):
+        headers: dict[str, str] = {}
+        put(headers, found, parents=self.carries_parents, baggage=self.carries_baggage)
+        for name, value in headers.items():
             setter.set(carrier, name, value)
 
     @property

@@ -15,7 +15,8 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import Link, Span, SpanKind
 
 from devenv.tracing.active import state
-from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, new_trace_id
+from devenv.tracing.light.shared import Shared
+from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, new_trace_hex
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.spans import SpanScope, fail
 
@@ -35,14 +36,16 @@ class _Naming:
         base = {"messaging.system": "in_process", "messaging.destination.name": name}
         self.send = f"send {name}"
         self.process = f"process {name}"
-        self.sending = {**base, "messaging.operation.name": "send", "messaging.operation.type": "send"}
+        self.sending = Shared({**base, "messaging.operation.name": "send", "messaging.operation.type": "send"})
         self.processing = {**base, "messaging.operation.name": "process", "messaging.operation.type": "process"}
 
-    def producing(self) -> SpanScope:
-        return SpanScope(self.send, SpanKind.PRODUCER, self.sending)
+        self.processing_shared = Shared(self.processing)
+
+    def producing(self) -> SpanScope | Span:
+        return state.passive() or SpanScope(self.send, SpanKind.PRODUCER, shared=self.sending)
 
     def consuming(self, context: Context) -> Consumption:
-        return Consumption(SpanScope(self.process, SpanKind.CONSUMER, self.processing), context)
+        return Consumption(SpanScope(self.process, SpanKind.CONSUMER, shared=self.processing_shared), context)
 
     @contextmanager
     def consuming_batch(self, contexts: list[Context]) -> Iterator[None]:
@@ -84,11 +87,10 @@ def _batch_span(name: str, attributes: dict[str, Any], contexts: list[Context]) 
     links = [Link(context) for context in linked if context.is_valid]
     if state.light is None or not state.cheap:
         return state.open(name, Context(), SpanKind.CONSUMER, attributes, links)
-    trace_id = new_trace_id()
     sampled = any(link.context.trace_flags.sampled for link in links)
     if not links:
         return state.open(name, Context(), SpanKind.CONSUMER, attributes)
-    local = LocalTrace(trace_id, f"{trace_id:032x}", RANDOM | SAMPLED)
+    local = LocalTrace(new_trace_hex(), RANDOM | SAMPLED)
     if sampled:
         recorded = [link for link in links if link.context.trace_flags.sampled]
         return state.light.record(name, Context(), SpanKind.CONSUMER, 0, False, local, attributes, recorded)

@@ -14,20 +14,22 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, StatusCode
 from devenv.tracing.active import state
 from devenv.tracing.baggage_header import BAGGAGE_KEY, Received
 from devenv.tracing.baggage_header import parse as parse_baggage
-from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_id
+from devenv.tracing.light.shared import Shared
+from devenv.tracing.light.span import NO_STATE, RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_hex
 from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
 from devenv.tracing.propagation import traceparent
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.traceparent import parse as parse_parent
 from devenv.tracing.traceparent import remote_context
-from devenv.tracing.tracestate import LevelTwoState
 from devenv.tracing.tracestate import parse as parse_state
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 REQUEST_KEY = "devenv.request"
 
-Describe = Callable[[Any], dict[str, Any]]
-"""Makes a server span's attributes from what the server calls a request; called only for what is recorded."""
+Describe = Callable[[Any], tuple[Shared, dict[str, Any]]]
+"""Makes a server span's attributes, those that requests have in common and its own, from what the server calls a
+request; called only for what is recorded."""
+_MOST_SHARED = 256
 
 
 class ServerSide:
@@ -99,7 +101,7 @@ class ServerSide:
         elif light is not None and not light.provider.processors:
             span = _decide(light, request, method, parents, states, describe)
         else:
-            span = _start(method, parents, states, received, describe(request))
+            span = _start(method, parents, states, received, *describe(request))
         if received is None:
             return span, Context({SPAN_KEY: span})
         request_key = received.get(REQUEST_KEY)
@@ -127,11 +129,32 @@ def answer(span: Span) -> str:
     return traceparent(span) or ""
 
 
-def method_attributes(method: str) -> dict[str, Any]:
-    """`http.request.method`, and what it was where it is none of the known ones."""
-    if method in KNOWN_METHODS:
-        return {"http.request.method": method}
-    return {"http.request.method": "_OTHER", "http.request.method_original": method}
+def shared_attributes(method: str, scheme: str, host: str | None, port: int | None, version: str) -> Shared:
+    """The attributes that most requests to one server have alike; the same object for the same arguments."""
+    key = (method, scheme, host, port, version)
+    shared = _shared.get(key)
+    if shared is None:
+        shared = Shared(_common(*key))
+        if len(_shared) < _MOST_SHARED:
+            _shared[key] = shared
+    return shared
+
+
+_shared: dict[tuple[str, str, str | None, int | None, str], Shared] = {}
+
+
+def _common(method: str, scheme: str, host: str | None, port: int | None, version: str) -> dict[str, Any]:
+    values: dict[str, Any] = {"http.request.method": method if method in KNOWN_METHODS else "_OTHER"}
+    if method not in KNOWN_METHODS:
+        values["http.request.method_original"] = method
+    values["url.scheme"] = scheme
+    if host:
+        values["server.address"] = host
+    if port:
+        values["server.port"] = port
+    if version:
+        values["network.protocol.version"] = version
+    return values
 
 
 def _decide(
@@ -140,39 +163,42 @@ def _decide(
     """Decide from the header alone; a span object with attributes is made only for what is recorded."""
     parent = parse_parent(parents[0]) if len(parents) == 1 else None
     if parent is None:
-        trace_id = new_trace_id()
-        sampled = light.provider.decider.root(trace_id)
-        local = LocalTrace(trace_id, f"{trace_id:032x}", RANDOM | sampled)
-        parent_id = 0
-    else:
-        trace_hex, parent_id, flags = parent
-        sampled = bool(flags & SAMPLED)
-        local = LocalTrace(int(trace_hex, 16), trace_hex, flags)
-        if states:
-            local.state = parse_state(states) or LevelTwoState()
-    if not sampled:
-        return UnsampledSpan(local)
-    return light.record(method, None, SpanKind.SERVER, parent_id, parent is not None, local, describe(request))
+        trace_hex = new_trace_hex()
+        sampled = light.provider.decider.root(trace_hex)
+        if not sampled:
+            return UnsampledSpan(trace_hex, RANDOM)
+        local = LocalTrace(trace_hex, RANDOM | SAMPLED)
+        shared, own = describe(request)
+        return light.record(method, None, SpanKind.SERVER, 0, False, local, own, shared=shared)
+    trace_hex, parent_hex, flags = parent
+    state_of = (parse_state(states) or NO_STATE) if states else NO_STATE
+    if not flags & SAMPLED:
+        return UnsampledSpan(trace_hex, flags, state_of)
+    local = LocalTrace(trace_hex, flags, state_of)
+    shared, own = describe(request)
+    return light.record(method, None, SpanKind.SERVER, int(parent_hex, 16), True, local, own, shared=shared)
 
 
 def _start(
-    method: str, parents: list[str], states: list[str] | None, received: Received | None, attributes: dict[str, Any]
+    method: str,
+    parents: list[str],
+    states: list[str] | None,
+    received: Received | None,
+    shared: Shared,
+    own: dict[str, Any],
 ) -> Span:
     """Start by the provider's own rules: another provider, a sampler that asks, processors that look on."""
     remote = remote_context(parents, states or ())
     values: dict[str, object] = {} if remote is None else {SPAN_KEY: NonRecordingSpan(remote)}
     if received is not None:
         values[BAGGAGE_KEY] = received
-    return state.open(method, Context(values), SpanKind.SERVER, attributes)
+    return state.open(method, Context(values), SpanKind.SERVER, own, None, shared)
 
 
 def _unsampled(parents: list[str], states: list[str] | None) -> UnsampledSpan:
     """Passes a trace on with the sampled flag clear."""
     parent = parse_parent(parents[0]) if len(parents) == 1 else None
     if parent is None:
-        trace_id = new_trace_id()
-        return UnsampledSpan(LocalTrace(trace_id, f"{trace_id:032x}", RANDOM))
-    local = LocalTrace(int(parent[0], 16), parent[0], parent[2] & RANDOM)
-    if states:
-        local.state = parse_state(states) or LevelTwoState()
-    return UnsampledSpan(local)
+        return UnsampledSpan(new_trace_hex(), RANDOM)
+    state_of = (parse_state(states) or NO_STATE) if states else NO_STATE
+    return UnsampledSpan(parent[0], parent[2] & RANDOM, state_of)

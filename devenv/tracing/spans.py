@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import Token
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -14,7 +13,7 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
 
 from devenv.tracing.active import state
-from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.values import clean
 
@@ -26,44 +25,36 @@ Linkable = Link | Span | SpanContext | Context
 
 
 class SpanScope:
-    """A span that is current for a `with` block; an exception that leaves the block is recorded and makes it an error.
+    """A span that is current for a `with` block; an exception that leaves the block is recorded and fails the span."""
 
-    Below an unsampled parent it is nothing: no span is made and the context stays as it is.
-    """
-
-    __slots__ = ("_attributes", "_kind", "_links", "_name", "_span", "_token")
+    __slots__ = ("_attributes", "_kind", "_links", "_name", "_shared", "_span", "_token")
 
     def __init__(
         self,
         name: str,
         kind: SpanKind,
-        attributes: Mapping[str, Any] | None,
+        attributes: Mapping[str, Any] | None = None,
         links: Iterable[Linkable] | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self._name = name
         self._kind = kind
         self._attributes = attributes
         self._links = links
-        self._span: Span | None = None
-        self._token: Token[Context] | None = None
+        self._shared = shared
 
     def __enter__(self) -> Span:
         context = get_current()
-        parent = context.get(SPAN_KEY)
-        if parent.__class__ is UnsampledSpan and state.cheap:
-            return cast("Span", parent)
         given = self._attributes
-        attributes = {key: clean(value) for key, value in given.items()} if given else {}
+        own = {key: clean(value) for key, value in given.items()} if given else {}
         links = [as_link(item) for item in self._links] if self._links else None
-        span = self._span = state.open(self._name, context, self._kind, attributes, links)
+        span = self._span = state.open(self._name, context, self._kind, own, links, self._shared)
         self._token = attach(Context({**context, SPAN_KEY: span}))
         return span
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._token is None or self._span is None:
-            return
         detach(self._token)
         if isinstance(exc, Exception):
             fail(self._span, exc)
@@ -76,8 +67,10 @@ def span(
     kind: str = "internal",
     attributes: Mapping[str, Any] | None = None,
     links: Iterable[Linkable] | None = None,
-) -> SpanScope:
+) -> SpanScope | Span:
     """A span for a `with` block, in synchronous and asynchronous code alike.
+
+    Below what is not sampled it is nothing: no span is made, and the block gets one that records nothing.
 
     Args:
         name: What is done, without ids (`charge card`, not `charge card 4711`).
@@ -88,7 +81,7 @@ def span(
     Raises:
         KeyError: There is no such kind.
     """
-    return SpanScope(name, KINDS[kind], attributes, links)
+    return state.passive() or SpanScope(name, KINDS[kind], attributes, links)
 
 
 def traced(
@@ -102,7 +95,7 @@ def traced(
         **attributes: Attributes of each span; write a dotted name with `__` (`user__id` is `user.id`).
     """
     span_kind = KINDS[kind]
-    fixed = {key.replace("__", "."): clean(value) for key, value in attributes.items()}
+    shared = Shared({key.replace("__", "."): clean(value) for key, value in attributes.items()})
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         title = name or function.__qualname__
@@ -110,14 +103,14 @@ def traced(
 
             @functools.wraps(function)
             async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with SpanScope(title, span_kind, fixed):
+                with state.passive() or SpanScope(title, span_kind, shared=shared):
                     return await function(*args, **kwargs)
 
             return cast("Callable[P, R]", asynchronous)
 
         @functools.wraps(function)
         def synchronous(*args: P.args, **kwargs: P.kwargs) -> R:
-            with SpanScope(title, span_kind, fixed):
+            with state.passive() or SpanScope(title, span_kind, shared=shared):
                 return function(*args, **kwargs)
 
         return synchronous

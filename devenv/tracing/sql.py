@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
+from devenv.tracing.active import state
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.spans import SpanScope
 
 _LITERAL = re.compile(
@@ -45,7 +47,6 @@ class Statement:
         return f"{self.operation} {self.collection}" if self.collection else self.operation
 
 
-@lru_cache(maxsize=512)
 def describe(sql: str) -> Statement:
     """Describe a statement; its literals are replaced by `?`, so that no value is recorded."""
     text = _SPACE.sub(" ", _LITERAL.sub("?", _COMMENT.sub(" ", sql))).strip()
@@ -58,7 +59,7 @@ def describe(sql: str) -> Statement:
     return Statement(operation, found[1] if found else "", text[:_LONGEST])
 
 
-def db_span(system: str, statement: str, *, namespace: str = "", **attributes: Any) -> SpanScope:
+def db_span(system: str, statement: str, *, namespace: str = "", **attributes: Any) -> SpanScope | Span:
     """A client span for one database statement, for a `with` block.
 
     Args:
@@ -67,12 +68,20 @@ def db_span(system: str, statement: str, *, namespace: str = "", **attributes: A
         namespace: The database's name.
         **attributes: Further attributes; write a dotted name with `__`.
     """
+    passive = state.passive()
+    if passive is not None:
+        return passive
+    name, shared = _shared(system, statement, namespace)
+    own = {key.replace("__", "."): value for key, value in attributes.items()} if attributes else None
+    return SpanScope(name, SpanKind.CLIENT, own, None, shared)
+
+
+@lru_cache(maxsize=512)
+def _shared(system: str, statement: str, namespace: str) -> tuple[str, Shared]:
     described = describe(statement)
-    shown = {"db.system.name": system, "db.operation.name": described.operation, "db.query.text": described.text}
+    values = {"db.system.name": system, "db.operation.name": described.operation, "db.query.text": described.text}
     if described.collection:
-        shown["db.collection.name"] = described.collection
+        values["db.collection.name"] = described.collection
     if namespace:
-        shown["db.namespace"] = namespace
-    if attributes:
-        shown.update({key.replace("__", "."): value for key, value in attributes.items()})
-    return SpanScope(described.name, SpanKind.CLIENT, shown)
+        values["db.namespace"] = namespace
+    return described.name, Shared(values)

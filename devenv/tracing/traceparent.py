@@ -15,8 +15,10 @@ _pattern = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2}
 _NO_TRACE = "0" * 32
 _NO_PARENT = "0" * 16
 
-Parent = tuple[str, int, int]
-"""Trace id as 32 hexadecimal digits, parent id, flags."""
+_FLAGS = {f"{bits:02x}": bits & KNOWN_FLAGS for bits in range(256)}
+
+Parent = tuple[str, str, int]
+"""Trace id as 32 and parent id as 16 hexadecimal digits, flags."""
 
 
 def parse(header: str) -> Parent | None:
@@ -31,7 +33,7 @@ def parse(header: str) -> Parent | None:
     version, trace_id, parent_id, flags, rest = match.groups()
     if trace_id == _NO_TRACE or parent_id == _NO_PARENT or version == "ff" or (rest and version == "00"):
         return None
-    return trace_id, int(parent_id, 16), int(flags, 16) & KNOWN_FLAGS
+    return trace_id, parent_id, _FLAGS[flags]
 
 
 def remote_context(parents: Sequence[str], states: Sequence[str]) -> SpanContext | None:
@@ -48,4 +50,4 @@ def remote_context(parents: Sequence[str], states: Sequence[str]) -> SpanContext
         return None
     trace_id, parent_id, flags = parent
     state: TraceState | None = parse_state(states) if states else None
-    return SpanContext(int(trace_id, 16), parent_id, True, TraceFlags(flags), state)
+    return SpanContext(int(trace_id, 16), int(parent_id, 16), True, TraceFlags(flags), state)

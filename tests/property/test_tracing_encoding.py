@@ -40,17 +40,18 @@ class Owner:
 
 
 def span_of(name="n", kind=SpanKind.INTERNAL, kept=None, trace_id=1, parent_id=0, remote=False, flags=1, state=None):
-    local = LocalTrace(trace_id, f"{trace_id:032x}", flags)
+    local = LocalTrace(f"{trace_id:032x}", flags)
     if state is not None:
         local.state = state
-    span = LightSpan(Owner, local, name, kind, parent_id, remote, dict(kept or {}), 1_700_000_000_000_000_000)
+    span = LightSpan(Owner, local, name, kind, parent_id, remote, None, dict(kept or {}), 1_700_000_000_000_000_000)
     span.end_time = 1_700_000_000_000_000_123
+    span.eventful = True
     return span
 
 
 def through(encoder, *spans):
     resource = encoder.resource({"service.name": "s", "process.pid": 7})
-    return decode(encoder.request(resource, [(span.tracer.scope, encoder.span(span)) for span in spans]))
+    return decode(encoder.request(resource, {1: (Owner.scope, [encoder.span(span) for span in spans])}))
 
 
 @settings(max_examples=150, deadline=None)

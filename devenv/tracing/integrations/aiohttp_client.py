@@ -49,9 +49,7 @@ def instrument() -> None:
 
 async def _start(_session: ClientSession, context: SimpleNamespace, params: TraceRequestStartParams) -> None:
     call = ClientCall(params.method, str(params.url))
-    headers = params.headers
-    for name, value in call.headers():
-        headers[name] = value
+    call.put(params.headers)
     context.call = call
 
 

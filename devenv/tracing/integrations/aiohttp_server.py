@@ -11,9 +11,10 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import Span
 
 from devenv.tracing.active import state
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import ServerSide, answer, finish, method_attributes
+from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -42,7 +43,7 @@ def aiohttp_middleware(
             headers.getall("traceparent", []),
             headers.getall("tracestate", []),
             headers.getall("baggage", []),
-            _attributes,
+            _describe,
         )
         token = attach(context)
         try:
@@ -99,20 +100,17 @@ def _route(request: web.Request) -> str | None:
     return resource.canonical if resource is not None else None
 
 
-def _attributes(request: web.Request) -> dict[str, Any]:
-    attributes = method_attributes(request.method)
-    attributes["url.path"] = request.path
-    attributes["url.scheme"] = request.scheme
-    if request.query_string:
-        attributes["url.query"] = state.redactor.query(request.query_string)
+def _describe(request: web.Request) -> tuple[Shared, dict[str, Any]]:
     host, _, port = request.host.partition(":")
-    attributes["server.address"] = host
-    if port.isdigit():
-        attributes["server.port"] = int(port)
+    version = f"{request.version.major}.{request.version.minor}"
+    number = int(port) if port.isdigit() else None
+    shared = shared_attributes(request.method, request.scheme, host, number, version)
+    own: dict[str, Any] = {"url.path": request.path}
+    if request.query_string:
+        own["url.query"] = state.redactor.query(request.query_string)
     if request.remote:
-        attributes["client.address"] = request.remote
-    attributes["network.protocol.version"] = f"{request.version.major}.{request.version.minor}"
+        own["client.address"] = request.remote
     agent = request.headers.get("user-agent")
     if agent:
-        attributes["user_agent.original"] = agent
-    return attributes
+        own["user_agent.original"] = agent
+    return shared, own

@@ -96,6 +96,5 @@ async def _send_async(
 
 def _begin(request: httpx.Request) -> ClientCall:
     call = ClientCall(request.method, str(request.url))
-    for name, value in call.headers():
-        request.headers[name] = value
+    call.put(request.headers)
     return call

@@ -7,7 +7,9 @@ from typing import Any
 
 import redis
 import redis.asyncio
+from opentelemetry.trace import Span
 
+from devenv.tracing.active import state
 from devenv.tracing.integrations.patching import replace
 from devenv.tracing.spans import KINDS, SpanScope
 
@@ -62,13 +64,16 @@ def _text(args: tuple[Any, ...]) -> str:
     return " ".join([_name(args), *("?" for _ in args[1 : _LONGEST + 1])])
 
 
-def _batch(pipeline: Any) -> SpanScope:
+def _batch(pipeline: Any) -> SpanScope | Span:
     commands = [entry[0] if isinstance(entry, tuple) else entry.args for entry in pipeline.command_stack]
     text = "\n".join(_text(tuple(command)) for command in commands[:_LONGEST])
     return _scope(pipeline, "PIPELINE", text, len(commands))
 
 
-def _scope(client: Any, name: str, text: str, batch: int = 0) -> SpanScope:
+def _scope(client: Any, name: str, text: str, batch: int = 0) -> SpanScope | Span:
+    passive = state.passive()
+    if passive is not None:
+        return passive
     options = client.connection_pool.connection_kwargs
     attributes: dict[str, Any] = {"db.system.name": "redis", "db.operation.name": name, "db.query.text": text}
     if options.get("host"):

@@ -39,8 +39,7 @@ def _send(
     send: Callable[..., requests.Response], request: requests.PreparedRequest, *args: Any, **options: Any
 ) -> requests.Response:
     call = ClientCall(request.method or "GET", request.url or "")
-    for name, value in call.headers():
-        request.headers[name] = value
+    call.put(request.headers)
     try:
         response = send(request, *args, **options)
         call.answered(response.status_code)

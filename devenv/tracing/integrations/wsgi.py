@@ -10,8 +10,9 @@ from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span
 
 from devenv.tracing.active import state
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import ServerSide, answer, finish, method_attributes
+from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
 
 Environ = dict[str, Any]
@@ -60,7 +61,7 @@ class WSGIMiddleware:
             _field(environ, "TRACEPARENT"),
             _field(environ, "TRACESTATE"),
             _field(environ, "BAGGAGE"),
-            _attributes,
+            _describe,
         )
         exchange = _Exchange(span, method, environ, answer(span) if side.answers else None)
         token = attach(context)
@@ -182,21 +183,20 @@ def _route(environ: Environ) -> str | None:
     return str(match.route) if match is not None else None
 
 
-def _attributes(environ: Environ) -> dict[str, Any]:
-    attributes = method_attributes(environ.get("REQUEST_METHOD", "GET"))
-    attributes["url.path"] = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    attributes["url.scheme"] = environ.get("wsgi.url_scheme", "http")
+def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
+    port = str(environ.get("SERVER_PORT", ""))
+    shared = shared_attributes(
+        environ.get("REQUEST_METHOD", "GET"),
+        environ.get("wsgi.url_scheme", "http"),
+        environ.get("SERVER_NAME"),
+        int(port) if port.isdigit() else None,
+        environ.get("SERVER_PROTOCOL", "").partition("/")[2],
+    )
+    own: dict[str, Any] = {"url.path": environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")}
     if environ.get("QUERY_STRING"):
-        attributes["url.query"] = state.redactor.query(environ["QUERY_STRING"])
-    if environ.get("SERVER_NAME"):
-        attributes["server.address"] = environ["SERVER_NAME"]
-    if str(environ.get("SERVER_PORT", "")).isdigit():
-        attributes["server.port"] = int(environ["SERVER_PORT"])
+        own["url.query"] = state.redactor.query(environ["QUERY_STRING"])
     if environ.get("REMOTE_ADDR"):
-        attributes["client.address"] = environ["REMOTE_ADDR"]
-    protocol = environ.get("SERVER_PROTOCOL", "")
-    if "/" in protocol:
-        attributes["network.protocol.version"] = protocol.partition("/")[2]
+        own["client.address"] = environ["REMOTE_ADDR"]
     if environ.get("HTTP_USER_AGENT"):
-        attributes["user_agent.original"] = environ["HTTP_USER_AGENT"]
-    return attributes
+        own["user_agent.original"] = environ["HTTP_USER_AGENT"]
+    return shared, own

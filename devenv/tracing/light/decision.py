@@ -46,9 +46,10 @@ class Decider:
         self.parent_based = parent_based and custom is None
         self.custom = custom
 
-    def root(self, trace_id: int) -> bool:
-        """The decision by ratio."""
-        return trace_id & _LOW_64 < self.bound
+    def root(self, trace_hex: str) -> bool:
+        """The decision by ratio; all and none are decided without a look at the id."""
+        ratio = self.ratio
+        return ratio >= 1.0 or (ratio > 0.0 and int(trace_hex[16:], 16) < self.bound)
 
 
 def decider(sampler: str, ratio: float) -> Decider:

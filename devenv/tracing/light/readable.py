@@ -54,7 +54,7 @@ def record(span: ReadableSpan, tracer: Any) -> LightSpan:
     if context is None:
         raise ValueError("span without context")
     parent = span.parent
-    local = LocalTrace(context.trace_id, "", int(context.trace_flags), context.trace_state)
+    local = LocalTrace(f"{context.trace_id:032x}", int(context.trace_flags), context.trace_state)
     made = LightSpan(
         tracer,
         local,
@@ -62,10 +62,12 @@ def record(span: ReadableSpan, tracer: Any) -> LightSpan:
         span.kind,
         parent.span_id if parent else 0,
         parent.is_remote if parent else False,
+        None,
         dict(span.attributes or {}),
         span.start_time or 0,
     )
     made.span_id = context.span_id
+    made.eventful = True
     made.end_time = span.end_time
     made.raw_events = [(e.timestamp, e.name, dict(e.attributes or {}), e.dropped_attributes) for e in span.events]
     made.raw_links = [(link.context, dict(link.attributes or {}), link.dropped_attributes) for link in span.links]

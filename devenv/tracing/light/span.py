@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
 
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.values import PLAIN, bounded, clean
 
 if TYPE_CHECKING:
@@ -36,26 +37,24 @@ def new_span_id() -> int:
     return getrandbits(64) or new_span_id()
 
 
-def new_trace_id() -> int:
-    """A random trace id that is not zero."""
-    return getrandbits(128) or new_trace_id()
+def new_trace_hex() -> str:
+    """A random trace id that is not zero, as 32 hexadecimal digits."""
+    return f"{getrandbits(128) or 1:032x}"
 
 
 class LocalTrace:
-    """What the spans of one trace in this process share.
+    """What the recorded spans of one trace in this process share.
 
     Attributes:
-        id: Trace id.
-        hex: The same as 32 lower-case hexadecimal digits.
+        hex: Trace id as 32 lower-case hexadecimal digits.
         flags: W3C trace flags of spans in it (sampled, random).
         state: The tracestate that is passed on.
         spans: Spans recorded so far.
     """
 
-    __slots__ = ("flags", "hex", "id", "spans", "state")
+    __slots__ = ("flags", "hex", "spans", "state")
 
-    def __init__(self, trace_id: int, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
-        self.id = trace_id
+    def __init__(self, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
         self.hex = trace_hex
         self.flags = flags
         self.state = state
@@ -63,14 +62,21 @@ class LocalTrace:
 
 
 class UnsampledSpan(Span):
-    """Stands in the context of what is not recorded; makes ids only when somebody asks for them."""
+    """Stands in the context of what is not recorded; makes ids only when somebody asks for them.
 
-    __slots__ = ("_context", "_id", "trace")
+    Attributes:
+        hex: Trace id as 32 lower-case hexadecimal digits.
+        flags: W3C trace flags, sampled clear.
+        state: The tracestate that is passed on.
+    """
 
-    def __init__(self, trace: LocalTrace) -> None:
-        self.trace = trace
-        self._id = 0
-        self._context: SpanContext | None = None
+    _id = 0
+    _context: SpanContext | None = None
+
+    def __init__(self, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
+        self.hex = trace_hex
+        self.flags = flags
+        self.state = state
 
     @property
     def span_id(self) -> int:
@@ -82,9 +88,16 @@ class UnsampledSpan(Span):
     def get_span_context(self) -> SpanContext:
         """The context with the sampled flag clear."""
         if self._context is None:
-            trace = self.trace
-            self._context = SpanContext(trace.id, self.span_id, False, TraceFlags(trace.flags), trace.state)
+            self._context = SpanContext(int(self.hex, 16), self.span_id, False, TraceFlags(self.flags), self.state)
         return self._context
+
+    def __enter__(self) -> Span:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Nothing was begun."""
 
     def is_recording(self) -> bool:
         """Never."""
@@ -120,10 +133,8 @@ class UnsampledSpan(Span):
 class SurplusSpan(UnsampledSpan):
     """A span beyond the trace limit: not recorded, and its nearest recorded ancestor stands for it downstream."""
 
-    __slots__ = ("ancestor",)
-
     def __init__(self, ancestor: LightSpan) -> None:
-        super().__init__(ancestor.trace)
+        super().__init__(ancestor.trace.hex, ancestor.trace.flags, ancestor.trace.state)
         self.ancestor = ancestor
 
     @property
@@ -141,30 +152,23 @@ class LightSpan(Span):
 
     Attributes:
         parent_id: The parent's span id, 0 for a root.
+        shared: Attributes that it has in common with others, None for none.
+        own: Attributes of its own; no key stands in both.
         raw_events: Tuples (time in ns, name, attributes, dropped attributes).
         raw_links: Tuples (span context, attributes, dropped attributes).
+        eventful: Whether it has more than most spans: events, links, a status, something dropped.
     """
 
-    __slots__ = (
-        "_context",
-        "attributes",
-        "dropped_attributes",
-        "dropped_events",
-        "dropped_links",
-        "end_time",
-        "kind",
-        "name",
-        "parent_id",
-        "raw_events",
-        "raw_links",
-        "remote_parent",
-        "span_id",
-        "start_time",
-        "status_code",
-        "status_message",
-        "trace",
-        "tracer",
-    )
+    end_time: int | None = None
+    raw_events: list[tuple[int, str, dict[str, Any], int]] | None = None
+    raw_links: list[tuple[SpanContext, dict[str, Any], int]] | None = None
+    status_code = StatusCode.UNSET
+    status_message: str | None = None
+    dropped_attributes = 0
+    dropped_events = 0
+    dropped_links = 0
+    eventful = False
+    _context: SpanContext | None = None
 
     def __init__(
         self,
@@ -174,7 +178,8 @@ class LightSpan(Span):
         kind: SpanKind,
         parent_id: int,
         remote_parent: bool,
-        attributes: dict[str, Any],
+        shared: Shared | None,
+        own: dict[str, Any],
         start_time: int,
     ) -> None:
         self.tracer = tracer
@@ -184,22 +189,21 @@ class LightSpan(Span):
         self.parent_id = parent_id
         self.remote_parent = remote_parent
         self.span_id = getrandbits(64) or new_span_id()
-        self.attributes = attributes
+        self.shared = shared
+        self.own = own
         self.start_time = start_time
-        self.end_time: int | None = None
-        self.raw_events: list[tuple[int, str, dict[str, Any], int]] | None = None
-        self.raw_links: list[tuple[SpanContext, dict[str, Any], int]] | None = None
-        self.status_code = StatusCode.UNSET
-        self.status_message: str | None = None
-        self.dropped_attributes = self.dropped_events = self.dropped_links = 0
-        self._context: SpanContext | None = None
 
     def get_span_context(self) -> SpanContext:
         """The span's immutable context, made at the first look."""
         if self._context is None:
             trace = self.trace
-            self._context = SpanContext(trace.id, self.span_id, False, TraceFlags(trace.flags), trace.state)
+            self._context = SpanContext(int(trace.hex, 16), self.span_id, False, TraceFlags(trace.flags), trace.state)
         return self._context
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """All attributes so far, as a dictionary of the caller's own."""
+        return {**self.shared.values, **self.own} if self.shared is not None else dict(self.own)
 
     @property
     def context(self) -> SpanContext:
@@ -212,7 +216,7 @@ class LightSpan(Span):
         if not self.parent_id:
             return None
         trace = self.trace
-        return SpanContext(trace.id, self.parent_id, self.remote_parent, TraceFlags(trace.flags), trace.state)
+        return SpanContext(int(trace.hex, 16), self.parent_id, self.remote_parent, TraceFlags(trace.flags), trace.state)
 
     @property
     def status(self) -> Status:
@@ -228,20 +232,33 @@ class LightSpan(Span):
         if self.end_time is not None:
             _log.warning("attribute %s set on an ended span", key)
             return
-        attributes = self.attributes
-        if key not in attributes and len(attributes) >= self.tracer.limits.span_attributes:
+        own, shared = self.own, self.shared
+        taken = len(own)
+        if shared is not None:
+            if key in shared.values:
+                own, taken = self._unshare(shared), 0
+            else:
+                taken += len(shared.values)
+        if taken >= self.tracer.limits.span_attributes and key not in own:
+            self.eventful = True
             self.dropped_attributes += 1
         elif type(value) in PLAIN and key.__class__ is str and key:
-            attributes[key] = value
+            own[key] = value
         else:
             self._set_unusual(key, value)
+
+    def _unshare(self, shared: Shared) -> dict[str, Any]:
+        self.own = {**shared.values, **self.own}
+        self.shared = None
+        return self.own
 
     def _set_unusual(self, key: Any, value: Any) -> None:
         if not key or not isinstance(key, str):
             _log.warning("attribute without a name is dropped: %r", key)
+            self.eventful = True
             self.dropped_attributes += 1
         else:
-            self.attributes[key] = clean(value)
+            self.own[key] = clean(value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
@@ -253,6 +270,7 @@ class LightSpan(Span):
         if self.end_time is not None:
             _log.warning("event %s added to an ended span", name)
             return
+        self.eventful = True
         if self.raw_events is None:
             self.raw_events = []
         limits = self.tracer.limits
@@ -269,6 +287,7 @@ class LightSpan(Span):
             return
         if not (context.is_valid or attributes or context.trace_state):
             return
+        self.eventful = True
         if self.raw_links is None:
             self.raw_links = []
         limits = self.tracer.limits
@@ -293,6 +312,7 @@ class LightSpan(Span):
             code, message = status, description
         if code is StatusCode.UNSET:
             return
+        self.eventful = True
         self.status_code = code
         self.status_message = message if code is StatusCode.ERROR else None
 

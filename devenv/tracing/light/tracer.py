@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Tracer
+from opentelemetry.trace import Link, Span, SpanKind, Tracer
 from opentelemetry.util.types import Attributes
 
-from devenv.tracing.light.span import RANDOM, SAMPLED, LightSpan, LocalTrace, SurplusSpan, UnsampledSpan, new_trace_id
+from devenv.tracing.light.shared import Shared
+from devenv.tracing.light.span import (
+    NO_STATE,
+    RANDOM,
+    SAMPLED,
+    LightSpan,
+    LocalTrace,
+    SurplusSpan,
+    UnsampledSpan,
+    new_trace_hex,
+)
 from devenv.tracing.values import bounded
 
 if TYPE_CHECKING:
+    from devenv.tracing.light.decision import CustomSampler
     from devenv.tracing.light.provider import LightProvider
     from devenv.tracing.settings import Settings
 
@@ -50,8 +61,9 @@ class LightTracer(Tracer):
         """Start a span by OpenTelemetry's rules; limits and cleaning apply to the attributes."""
         kept, dropped = bounded(attributes, self.limits.span_attributes)
         span = self.open(name, context, kind, kept, links, start_time)
-        if isinstance(span, LightSpan):
+        if dropped and isinstance(span, LightSpan):
             span.dropped_attributes += dropped
+            span.eventful = True
         return span
 
     @contextmanager
@@ -77,26 +89,33 @@ class LightTracer(Tracer):
         name: str,
         context: Context | None,
         kind: SpanKind,
-        attributes: dict[str, Any],
+        own: dict[str, Any],
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
+        shared: Shared | None = None,
     ) -> Span:
-        """Start a span with attributes that are clean already and that the span may keep."""
-        parent = (get_current() if context is None else context).get(SPAN_KEY)
+        """Start a span with attributes that are clean already and (the `own` ones) that it may keep."""
+        parent: Any = (get_current() if context is None else context).get(SPAN_KEY)
         decider = self.provider.decider
-        if decider.custom is not None:
-            return self._by_custom(name, context, kind, attributes, links, start_time)
-        if parent.__class__ is LightSpan and decider.parent_based:
-            local: LocalTrace = parent.trace
-            if self._surplus(local):
-                return SurplusSpan(parent)
-            return self.record(name, context, kind, parent.span_id, False, local, attributes, links, start_time)
-        if isinstance(parent, UnsampledSpan) and decider.parent_based:
-            if isinstance(parent, SurplusSpan):
+        kind_of = parent.__class__
+        if decider.parent_based:
+            if kind_of is LightSpan:
+                local: LocalTrace = parent.trace
+                limit = self.limits.trace_spans
+                if limit and local.spans >= limit:
+                    self.provider.count_surplus()
+                    return SurplusSpan(parent)
+                return self.record(name, context, kind, parent.span_id, False, local, own, links, start_time, shared)
+            if kind_of is UnsampledSpan:
+                return UnsampledSpan(parent.hex, parent.flags, parent.state)
+            if kind_of is SurplusSpan:
                 self.provider.count_surplus()
-                return parent
-            return UnsampledSpan(parent.trace)
-        return self._by_context(name, context, kind, parent, attributes, links, start_time)
+                return cast("Span", parent)
+        if shared is not None:
+            own = {**shared.values, **own}
+        if decider.custom is not None:
+            return self._by_custom(decider.custom, name, context, kind, own, links, start_time)
+        return self._by_context(name, context, kind, parent, own, links, start_time)
 
     def _by_context(
         self,
@@ -104,7 +123,7 @@ class LightTracer(Tracer):
         context: Context | None,
         kind: SpanKind,
         parent: object,
-        attributes: dict[str, Any],
+        own: dict[str, Any],
         links: Sequence[Link] | None,
         start_time: int | None,
     ) -> Span:
@@ -112,51 +131,42 @@ class LightTracer(Tracer):
         decider = self.provider.decider
         above = parent.get_span_context() if isinstance(parent, Span) else None
         if above is None or not above.is_valid:
-            trace_id = new_trace_id()
-            sampled = decider.root(trace_id)
-            local = LocalTrace(trace_id, f"{trace_id:032x}", RANDOM | sampled)
-            parent_id, remote = 0, False
+            trace_hex = new_trace_hex()
+            sampled = decider.root(trace_hex)
+            flags, state, parent_id, remote = RANDOM | sampled, NO_STATE, 0, False
         else:
-            flags = above.trace_flags
-            sampled = bool(flags & SAMPLED) if decider.parent_based else decider.root(above.trace_id)
-            local = local_trace(above, sampled)
+            trace_hex = f"{above.trace_id:032x}"
+            sampled = bool(above.trace_flags & SAMPLED) if decider.parent_based else decider.root(trace_hex)
+            flags, state = above.trace_flags & RANDOM | sampled, above.trace_state
             parent_id, remote = above.span_id, above.is_remote
         if not sampled:
-            return UnsampledSpan(local)
-        return self.record(name, context, kind, parent_id, remote, local, attributes, links, start_time)
+            return UnsampledSpan(trace_hex, flags, state)
+        local = LocalTrace(trace_hex, flags, state)
+        return self.record(name, context, kind, parent_id, remote, local, own, links, start_time)
 
     def _by_custom(
         self,
+        sampler: CustomSampler,
         name: str,
         context: Context | None,
         kind: SpanKind,
-        attributes: dict[str, Any],
+        own: dict[str, Any],
         links: Sequence[Link] | None,
         start_time: int | None,
     ) -> Span:
         """By an SDK sampler, with every right it has: attributes, tracestate, recording without sampling."""
         above = trace.get_current_span(context).get_span_context()
-        trace_id = above.trace_id if above.is_valid else new_trace_id()
-        sampler = self.provider.decider.custom
-        if sampler is None:
-            raise RuntimeError("no custom sampler")
-        result = sampler.should_sample(context, trace_id, name, kind, attributes, links)
+        trace_hex = f"{above.trace_id:032x}" if above.is_valid else new_trace_hex()
+        result = sampler.should_sample(context, int(trace_hex, 16), name, kind, own, links)
         random = above.trace_flags & RANDOM if above.is_valid else RANDOM
-        local = LocalTrace(trace_id, f"{trace_id:032x}", random | result.decision.is_sampled())
-        if result.trace_state is not None:
-            local.state = result.trace_state
+        flags = random | result.decision.is_sampled()
+        state = result.trace_state if result.trace_state is not None else NO_STATE
         if not result.decision.is_recording():
-            return UnsampledSpan(local)
-        kept, _ = bounded({**attributes, **(result.attributes or {})}, self.limits.span_attributes)
+            return UnsampledSpan(trace_hex, flags, state)
+        local = LocalTrace(trace_hex, flags, state)
         parent_id = above.span_id if above.is_valid else 0
+        kept = {**own, **(result.attributes or {})}
         return self.record(name, context, kind, parent_id, above.is_remote, local, kept, links, start_time)
-
-    def _surplus(self, local: LocalTrace) -> bool:
-        limit = self.limits.trace_spans
-        if limit and local.spans >= limit:
-            self.provider.count_surplus()
-            return True
-        return False
 
     def record(
         self,
@@ -166,18 +176,28 @@ class LightTracer(Tracer):
         parent_id: int,
         remote_parent: bool,
         local: LocalTrace,
-        attributes: dict[str, Any],
+        own: dict[str, Any],
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
+        shared: Shared | None = None,
     ) -> LightSpan:
         """Begin a span whose recording has been decided."""
         local.spans += 1
-        span = LightSpan(self, local, name, kind, parent_id, remote_parent, attributes, start_time or time_ns())
-        for link in links or ():
-            span.add_link(link.context, link.attributes)
+        span = LightSpan(self, local, name, kind, parent_id, remote_parent, shared, own, start_time or time_ns())
+        if len(own) + (len(shared.values) if shared is not None else 0) > self.limits.span_attributes:
+            self._cut(span)
+        if links:
+            for link in links:
+                span.add_link(link.context, link.attributes)
         for processor in self.provider.processors:
             processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # same interface, own class
         return span
+
+    def _cut(self, span: LightSpan) -> None:
+        span.own, dropped = bounded(span.attributes, self.limits.span_attributes)
+        span.shared = None
+        span.dropped_attributes += dropped
+        span.eventful = True
 
     def ended(self, span: LightSpan) -> None:
         """Pass an ended span on."""
@@ -186,9 +206,3 @@ class LightTracer(Tracer):
             provider.sink(span)
         if provider.processors:
             provider.process(span)
-
-
-def local_trace(above: SpanContext, sampled: bool) -> LocalTrace:
-    """The local part of a trace that began elsewhere."""
-    trace_id = above.trace_id
-    return LocalTrace(trace_id, f"{trace_id:032x}", above.trace_flags & RANDOM | sampled, above.trace_state)

@@ -1,0 +1,22 @@
+"""Attributes that many spans have alike: built once, encoded once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Shared:
+    """An immutable set of attributes that spans refer to instead of copying it.
+
+    Attributes:
+        values: The attributes; nobody changes them.
+        encoded: Their bytes, kept by the encoder that made them.
+        encoder: That encoder.
+    """
+
+    __slots__ = ("encoded", "encoder", "values")
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self.encoded = b""
+        self.encoder: object = None
