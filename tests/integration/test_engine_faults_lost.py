@@ -33,6 +33,17 @@ services:
 """
 
 
+class DevenvInside(Devenv):
+    """devenv in the network of an engine, whose published ports are there."""
+
+    def __init__(self, engine: SecondEngine, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.engine_beside = engine
+
+    def command(self, *arguments: str) -> list[str]:
+        return [*self.engine_beside.inside, *super().command(*arguments)]
+
+
 @pytest.fixture(scope="module")
 def shared_engine(docker_client: Any) -> Iterator[SecondEngine]:
     with second_engine() as engine:
@@ -55,7 +66,7 @@ def engine(shared_engine: SecondEngine) -> Iterator[SecondEngine]:
 def devenv(tmp_path: Path, engine: SecondEngine) -> Devenv:
     stack = tmp_path / "compose.yaml"
     stack.write_text(STACK.replace("READY", READY_AT_ONCE))
-    return Devenv(tmp_path, "docker", files=(stack,), environ={"DOCKER_HOST": engine.address})
+    return DevenvInside(engine, tmp_path, "docker", files=(stack,), environ={"DOCKER_HOST": engine.address})
 
 
 def start(devenv: Devenv, *arguments: str) -> subprocess.Popen[str]:

@@ -9,13 +9,14 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback_link import loopback_link
 from second_engine import TINY, SecondEngine, import_tiny, second_engine, tiny_tree
-from slow_link import slow_link
 
 from devenv.engine.docker import DockerEngine
 from devenv.engine.protocol import Progress
@@ -24,7 +25,7 @@ from devenv.errors import ImageMissing, PullFailed
 pytestmark = pytest.mark.docker
 
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
-MIRROR = os.environ.get("DEVENV_TEST_REGISTRY", "127.0.0.1:5000")
+MIRROR = int(os.environ.get("DEVENV_TEST_REGISTRY", "127.0.0.1:5000").rpartition(":")[2])
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Registry:
         return f"127.0.0.1:{self.port}/{image}"
 
 
-def start_registry(folder: Path, *, guarded: bool = False) -> tuple[Registry, subprocess.Popen[bytes]]:
+@contextmanager
+def serve_registry(folder: Path, engine: SecondEngine, *, guarded: bool = False) -> Iterator[Registry]:
+    """A registry on this machine's loopback and, at the same port, on the engine's; `guarded`: by a password."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -48,20 +51,30 @@ def start_registry(folder: Path, *, guarded: bool = False) -> tuple[Registry, su
     (folder / "registry.yml").write_text(settings)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["docker-registry", "serve", folder / "registry.yml"], stdout=log, stderr=log)
+    try:
+        await_registry(port, process, folder / "log")
+        with loopback_link(port, namespace=engine.namespace, port=port):
+            yield Registry(port)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def await_registry(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 15
     while True:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1):
-                return Registry(port), process
+                return
         except OSError:
-            assert process.poll() is None, (folder / "log").read_text()
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "the registry does not answer"
 
 
 @pytest.fixture(scope="module")
 def engine_beside(docker_client: Any) -> Iterator[SecondEngine]:
     """An engine with no image at all, whose mirror is CI's registry."""
-    with second_engine(mirror=f"http://{MIRROR}") as engine:
+    with second_engine(mirror=MIRROR) as engine, loopback_link(MIRROR, namespace=engine.namespace, port=MIRROR):
         yield engine
 
 
@@ -72,7 +85,13 @@ def registry(
     engine_beside: SecondEngine,
 ) -> Iterator[Registry]:
     """A registry that holds the tiny image; the engine beside holds it no more."""
-    registry, process = start_registry(tmp_path_factory.mktemp("registry"))
+    with serve_registry(tmp_path_factory.mktemp("registry"), engine_beside) as registry:
+        hand_over_tiny(docker_client, engine_beside, registry)
+        yield registry
+
+
+def hand_over_tiny(docker_client: Any, engine_beside: SecondEngine, registry: Registry) -> None:
+    """Give the registry the image by way of the engine beside, which does not keep it."""
     client = engine_beside.client()
     import_tiny(client, tiny_tree(docker_client, JAEGER_IMAGE))
     image = client.images.get(TINY)
@@ -81,17 +100,12 @@ def registry(
     client.images.remove(registry.name(TINY))
     client.images.remove(TINY)
     client.close()
-    yield registry
-    process.terminate()
-    process.wait(timeout=10)
 
 
 @pytest.fixture(scope="module")
-def guarded_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    registry, process = start_registry(tmp_path_factory.mktemp("guarded"), guarded=True)
-    yield registry
-    process.terminate()
-    process.wait(timeout=10)
+def guarded_registry(tmp_path_factory: pytest.TempPathFactory, engine_beside: SecondEngine) -> Iterator[Registry]:
+    with serve_registry(tmp_path_factory.mktemp("guarded"), engine_beside, guarded=True) as registry:
+        yield registry
 
 
 @pytest.fixture
@@ -120,14 +134,12 @@ async def test_an_unknown_tag_of_a_known_image_is_missing(engine: DockerEngine, 
 
 
 async def test_a_registry_that_is_not_there_refuses_the_pull(engine: DockerEngine) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
-        reference = f"127.0.0.1:{unused.getsockname()[1]}/devenv-ci/tiny:1"
-        with pytest.raises(PullFailed, match=reference) as caught:
-            await pull(engine, reference)
-        assert "refused" in caught.value.message
-        assert caught.value.hint
-        assert not await engine.registry_has(reference)
+    reference = "127.0.0.1:9/devenv-ci/tiny:1"  # nothing else runs in that engine's network
+    with pytest.raises(PullFailed, match=reference) as caught:
+        await pull(engine, reference)
+    assert "refused" in caught.value.message
+    assert caught.value.hint
+    assert not await engine.registry_has(reference)
 
 
 async def test_a_registry_that_wants_a_password_refuses_the_pull(
@@ -139,8 +151,10 @@ async def test_a_registry_that_wants_a_password_refuses_the_pull(
     assert "login" in caught.value.hint
 
 
-async def test_a_slow_pull_shows_its_progress_and_can_be_given_up(engine: DockerEngine, registry: Registry) -> None:
-    with slow_link(("127.0.0.1", registry.port), 100_000) as port:
+async def test_a_slow_pull_shows_its_progress_and_can_be_given_up(
+    engine: DockerEngine, engine_beside: SecondEngine, registry: Registry
+) -> None:
+    with loopback_link(registry.port, namespace=engine_beside.namespace, bytes_per_second=100_000) as port:
         reference = f"127.0.0.1:{port}/{TINY}"
         partial = asyncio.Event()
 

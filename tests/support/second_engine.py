@@ -31,21 +31,27 @@ TINY = "devenv-ci/tiny:1"
 
 @dataclass
 class SecondEngine:
-    """A running dockerd; `address` is what `DOCKER_HOST` takes."""
+    """A running dockerd; `address` is what `DOCKER_HOST` takes, `namespace` the network that it lives in."""
 
     folder: Path
     command: list[str]
+    namespace: Path
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
     def address(self) -> str:
         return f"unix://{self.folder}/socket"
 
+    @property
+    def inside(self) -> list[str]:
+        """What stands before a command that is to see the ports that this engine publishes."""
+        return ["nsenter", f"--net={self.namespace}"]
+
     def start(self) -> None:
         (self.folder / "pid").unlink(missing_ok=True)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*self.inside, *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + 30
         while not self._answers():
@@ -117,17 +123,29 @@ class SecondEngine:
         return True
 
 
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True)
+@contextmanager
+def network_namespace() -> Iterator[Path]:
+    """An empty network but for loopback, held by a process that does nothing else."""
+    with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdin.write(b"\n")
+        holder.stdin.flush()
+        holder.stdout.readline()  # the echo: from here on the namespace is there
+        path = Path(f"/proc/{holder.pid}/ns/net")
+        subprocess.run(["nsenter", f"--net={path}", "ip", "link", "set", "lo", "up"], check=True)
+        yield path
 
 
 @contextmanager
-def second_engine(*, disk: str | None = None, mirror: str | None = None) -> Iterator[SecondEngine]:
+def second_engine(*, disk: str | None = None, mirror: int | None = None) -> Iterator[SecondEngine]:
     """Start an engine and remove all of it afterwards.
+
+    It has a network of its own, because two engines in one network take each other's default bridge away.
 
     Args:
         disk: size of the tmpfs that holds its data (`"96m"`); `None`: an ordinary folder.
-        mirror: address of a registry that it asks for `docker.io` names.
+        mirror: port on its loopback of a registry that it asks for `docker.io` names.
     """
     # A socket's path may have 107 characters, which pytest's folders come near to.
     folder = Path(tempfile.mkdtemp(prefix="engine-"))
@@ -138,24 +156,17 @@ def second_engine(*, disk: str | None = None, mirror: str | None = None) -> Iter
     (folder / "daemon.json").write_text("{}")  # or the machine's own settings would be read
     command = ["dockerd", "--config-file", folder / "daemon.json", "--data-root", data, "--exec-root", folder / "exec"]
     command += ["--pidfile", folder / "pid", "-H", f"unix://{folder}/socket", "--storage-driver", "overlay2"]
-    # A bridge and address pool of its own: `--bridge none` would remove the machine's docker0. The filter rules as well
-    # belong to the machine's engine.
-    bridge = f"de{os.getpid()}"
-    command += ["--bridge", bridge, "--default-address-pool", "base=10.214.0.0/16,size=24"]
     command += ["--iptables=false", "--ip6tables=false", "--shutdown-timeout", "3"]
-    command += ["--registry-mirror", mirror] if mirror else []
-    engine = SecondEngine(folder, [os.fspath(each) for each in command])
-    ip("link", "add", "name", bridge, "type", "bridge")
+    command += ["--registry-mirror", f"http://127.0.0.1:{mirror}"] if mirror else []
     try:
-        ip("address", "add", "10.213.0.1/24", "dev", bridge)
-        ip("link", "set", bridge, "up")
-        engine.start()
-        try:
-            yield engine
-        finally:
-            engine.clear()
+        with network_namespace() as namespace:
+            engine = SecondEngine(folder, [os.fspath(each) for each in command], namespace)
+            engine.start()
+            try:
+                yield engine
+            finally:
+                engine.clear()
     finally:
-        ip("link", "delete", bridge)
         # Beside our tmpfs, dockerd leaves a mount of its data folder on itself.
         mounts = Path("/proc/mounts").read_text().split("\n")
         for _ in [line for line in mounts if f" {data} " in line]:
