@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from devenv.engine.docker.observation import read_instance, read_ports, read_time
 from devenv.engine.docker.output import read_lines
-from devenv.engine.docker.statistics import read_usage
+from devenv.engine.docker.statistics import compared, read_statistics
 from devenv.engine.docker.translation import Conflict, NoSuchObject, pull_error, refused, silent, taken_port
 from devenv.errors import (
     DevenvError,
@@ -149,7 +149,8 @@ def test_figures_are_over_the_time_since_the_last_sample() -> None:
         "memory_stats": {"usage": 1000, "limit": 5000, "stats": {"total_inactive_file": 300}},
         "pids_stats": {"current": 7},
     }
-    usage = read_usage(found, (SECONDS, 500_000_000))
+    when, figures = read_statistics(found)
+    usage = compared(figures, when, (SECONDS, 0.5))
     assert usage.cpu_percent == pytest.approx(50.0, rel=1e-3)
     assert (usage.memory_bytes, usage.memory_limit_bytes, usage.pids) == (700, 5000, 7)
 
