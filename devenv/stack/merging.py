@@ -87,7 +87,7 @@ def _mappings(base: MapNode, over: MapNode, path: Path, problems: Problems) -> M
 
 def _lists(base: ListNode, over: ListNode, path: Path) -> ListNode:
     """Both lists, where a later item takes the place of an earlier one that stands for the same."""
-    identity = _IDENTITIES.get(path[-1] if len(path) == 3 and path[0] == "services" else "", _same_value)
+    identity = next((how for pattern, how in _IDENTITIES.items() if _matches(path, (pattern,))), _same_value)
     items: list[Node] = []
     positions: dict[str, int] = {}
     for item in (*base.items, *over.items):
@@ -133,12 +133,13 @@ def _file(root: str) -> Callable[[Node], str]:
 
 
 _IDENTITIES: dict[str, Callable[[Node], str]] = {
-    "configs": _file("/"),
-    "env_file": lambda item: _text(item, "path"),
-    "ports": _port,
-    "secrets": _file("/run/secrets"),
-    "tmpfs": _target,
-    "volumes": _target,
+    "networks.*.ipam.config": lambda item: _text(item, "subnet"),
+    "services.*.configs": _file("/"),
+    "services.*.env_file": lambda item: _text(item, "path"),
+    "services.*.ports": _port,
+    "services.*.secrets": _file("/run/secrets"),
+    "services.*.tmpfs": _target,
+    "services.*.volumes": _target,
 }
 
 
