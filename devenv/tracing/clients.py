@@ -14,6 +14,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from devenv.tracing.active import state
 from devenv.tracing.light.shared import Shared
+from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
@@ -22,7 +23,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ClientCall:
-    """One outgoing call: a client span and the headers that make the callee its child.
+    """One outgoing call: a client span, begun here, and the headers that make the callee its child.
 
     Below an unsampled parent there is no span, only the headers.
     """
@@ -51,8 +52,7 @@ class ClientCall:
         if span.is_recording():
             span.set_attribute("http.response.status_code", status)
             if status >= 400:
-                span.set_attribute("error.type", str(status))
-                span.set_status(StatusCode.ERROR)
+                _refused(span, status)
 
     def failed(self, error: BaseException) -> None:
         """The call ended without an answer."""
@@ -67,35 +67,33 @@ class ClientCall:
             self.span.end()
 
 
-class ClientSpan:
+class ClientSpan(ClientCall):
     """`client_span`'s block."""
 
-    __slots__ = ("_call", "_headers", "_method", "_token", "_url")
-
-    def __init__(self, method: str, url: str, headers: MutableMapping[str, str] | None) -> None:
-        self._method = method
-        self._url = url
-        self._headers = headers
+    __slots__ = ("_token",)
 
     def __enter__(self) -> Span:
-        call = self._call = ClientCall(self._method, self._url)
-        if self._headers is not None:
-            call.put(self._headers)
-        self._token: Token[Context] = attach(call.context)
-        return call.span
+        self._token: Token[Context] = attach(self.context)
+        return self.span
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         detach(self._token)
-        call = self._call
+        span = self.span
         if exc is not None:
-            call.failed(exc)
-        elif call.span.is_recording():
-            status = (getattr(call.span, "attributes", None) or {}).get("http.response.status_code")
-            if isinstance(status, int):
-                call.answered(status)
-        call.end()
+            self.failed(exc)
+        elif span.is_recording():
+            own = span.own if isinstance(span, LightSpan) else getattr(span, "attributes", None) or {}
+            status = own.get("http.response.status_code")
+            if isinstance(status, int) and status >= 400:
+                _refused(span, status)
+        self.end()
+
+
+def _refused(span: Span, status: int) -> None:
+    span.set_attribute("error.type", str(status))
+    span.set_status(StatusCode.ERROR)
 
 
 def client_span(method: str, url: str, headers: MutableMapping[str, str] | None = None) -> ClientSpan | Span:
@@ -110,7 +108,10 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
     """
     passive = state.passive()
     if passive is None:
-        return ClientSpan(method, url, headers)
+        call = ClientSpan(method, url)
+        if headers is not None:
+            call.put(headers)
+        return call
     if headers is not None:
         propagator = state.propagator
         put(headers, get_current(), parents=propagator.carries_parents, baggage=propagator.carries_baggage)

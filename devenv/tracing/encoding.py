@@ -19,8 +19,9 @@ from devenv.tracing.redaction import REDACTED, Redactor
 from devenv.tracing.values import shorten
 from devenv.tracing.wire import SMALL, VARINTS, block, text, varint
 
-_TIMES = Struct("<BQBQ")
-_SPAN_FLAGS = Struct("<HI")
+_IDS = Struct(">2s16s2sQ")  # trace_id = 1, span_id = 2
+_IDS_BELOW = Struct(">2s16s2sQ2sQ")  # and parent_span_id = 4
+_TIMES = Struct("<BQBQHI")  # start_time_unix_nano = 7, end_time_unix_nano = 8, flags = 16
 _LINK_FLAGS = Struct("<BI")
 _DOUBLE = Struct("<d")
 _TIME = Struct("<BQ")
@@ -28,20 +29,29 @@ _HAS_REMOTE, _IS_REMOTE = 0x100, 0x200
 _CACHE_KEYS = 1024
 _CACHE_VALUES = 256
 _CACHE_NAMES = 2048
+_CACHE_LENGTH = 256
 
 
 class _Key:
-    """One attribute key, encoded, with how its values are redacted and those seen so far.
+    """One attribute key, encoded, with how its values are redacted and the texts and whole numbers seen so far.
 
-    `values` is given up (None) for a key that never repeats itself, so that nothing is kept for it.
+    A key whose values hardly repeat is found out by their number, and nothing more is kept for it.
     """
 
-    __slots__ = ("kind", "prefix", "values")
+    __slots__ = ("kind", "numbers", "prefix", "repeats", "texts")
 
     def __init__(self, key: str, kind: str) -> None:
         self.prefix = text(b"\x0a", key)
         self.kind = kind
-        self.values: dict[Any, bytes] | None = {}
+        self.texts: dict[str, bytes] = {}
+        self.numbers: dict[int, bytes] = {}
+        self.repeats = True
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+        self.repeats = False
+        self.texts.clear()
+        self.numbers.clear()
 
 
 class Encoder:
@@ -84,17 +94,19 @@ class Encoder:
         """One span as a field of `ScopeSpans`."""
         trace = span.trace
         name = self._names.get((span.name, span.kind)) or self._name(span.name, span.kind)
-        parts = [b"\x0a\x10", bytes.fromhex(trace.hex), b"\x12\x08", span.span_id.to_bytes(8)]
+        trace_id = bytes.fromhex(trace.hex)
         if span.parent_id:
-            parts += (b"\x22\x08", span.parent_id.to_bytes(8))
-        parts += (name, _TIMES.pack(0x39, span.start_time, 0x41, span.end_time or span.start_time))
+            ids = _IDS_BELOW.pack(b"\x0a\x10", trace_id, b"\x12\x08", span.span_id, b"\x22\x08", span.parent_id)
+        else:
+            ids = _IDS.pack(b"\x0a\x10", trace_id, b"\x12\x08", span.span_id)
+        flags = trace.flags & 0xFF | (_HAS_REMOTE | _IS_REMOTE if span.remote_parent else _HAS_REMOTE)
+        ended = span.end_time or span.start_time
+        parts = [ids, name, _TIMES.pack(0x39, span.start_time, 0x41, ended, 0x0185, flags)]
         shared = span.shared
         if shared is not None:
             parts.append(shared.encoded if shared.encoder is self else self._share(shared))
         if span.own:
             self._attributes(span.own, parts)
-        flags = trace.flags & 0xFF | (_HAS_REMOTE | _IS_REMOTE if span.remote_parent else _HAS_REMOTE)
-        parts.append(_SPAN_FLAGS.pack(0x0185, flags))
         if trace.state:
             parts.append(text(b"\x1a", trace.state.to_header()))
         if span.eventful:
@@ -120,19 +132,14 @@ class Encoder:
         keys = self._keys
         for name, value in attributes.items():
             key = keys.get(name) or self._key(name)
-            values = key.values
-            if values is None:
-                parts.append(self._attribute(key, value))
-                continue
-            try:
-                # True == 1 == 1.0, so the type belongs to the look-up for all but text.
-                seen = values.get(value if value.__class__ is str else (value, value.__class__))
-            except TypeError:  # a mapping cannot be looked up
-                parts.append(self._attribute(key, value))
-                continue
-            if seen is None:
-                seen = self._remember(key, value)
-            parts.append(seen)
+            kind = value.__class__
+            if kind is str:
+                seen = key.texts.get(value)
+            elif kind is int:
+                seen = key.numbers.get(value)
+            else:
+                seen = None
+            parts.append(seen or self._remember(key, value))
 
     def _key(self, name: str) -> _Key:
         key = _Key(name, self._redactor.kind(name))
@@ -142,12 +149,13 @@ class Encoder:
 
     def _remember(self, key: _Key, value: Any) -> bytes:
         encoded = self._attribute(key, value)
-        values = key.values
-        if values is not None:
-            if len(values) >= _CACHE_VALUES:
-                key.values = None
-            elif len(encoded) < 256 and _keepable(value):
-                values[value if value.__class__ is str else (value, value.__class__)] = encoded
+        kind = value.__class__
+        seen: dict[Any, bytes] = key.texts if kind is str else key.numbers
+        if kind in {str, int} and key.repeats and len(encoded) < _CACHE_LENGTH:
+            if len(seen) >= _CACHE_VALUES:
+                key.forget()
+            else:
+                seen[value] = encoded
         return encoded
 
     def _attribute(self, key: _Key, value: Any) -> bytes:
@@ -222,11 +230,6 @@ def any_value(value: Any) -> bytes:
     if isinstance(value, Sequence):
         return block(b"\x2a", b"".join(block(b"\x0a", any_value(item)) for item in value))
     return b"" if value is None else any_value(str(value))
-
-
-def _keepable(value: Any) -> bool:
-    """Numbers with a fraction are left out: they hardly repeat, and 0.0 and -0.0 look the same to a dictionary."""
-    return isinstance(value, (str, int))
 
 
 def _scope(scope: tuple[Any, ...]) -> bytes:

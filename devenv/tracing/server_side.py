@@ -15,7 +15,7 @@ from devenv.tracing.active import state
 from devenv.tracing.baggage_header import BAGGAGE_KEY, Received
 from devenv.tracing.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import NO_STATE, RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_hex
+from devenv.tracing.light.span import NO_STATE, RANDOM, SAMPLED, LightSpan, LocalTrace, UnsampledSpan, new_trace_hex
 from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
 from devenv.tracing.propagation import traceparent
 from devenv.tracing.runtime import Tracing
@@ -30,6 +30,8 @@ Describe = Callable[[Any], tuple[Shared, dict[str, Any]]]
 """Makes a server span's attributes, those that requests have in common and its own, from what the server calls a
 request; called only for what is recorded."""
 _MOST_SHARED = 256
+# With fewer attributes of its own than this, a server span has room for those that its end brings.
+_SURELY_ROOM = 64
 
 
 class ServerSide:
@@ -114,13 +116,21 @@ def finish(span: Span, method: str, route: str | None, status: int) -> None:
     """Set what is known only at the end, and end the span; 500 and above is an error for a server."""
     if route is not None:
         span.update_name(f"{method if method in KNOWN_METHODS else 'HTTP'} {route}")
-        span.set_attribute("http.route", route)
-    if status:
-        span.set_attribute("http.response.status_code", status)
-        if status >= 500:
-            if "error.type" not in (getattr(span, "attributes", None) or ()):
-                span.set_attribute("error.type", str(status))
-            span.set_status(StatusCode.ERROR)
+    if span.__class__ is LightSpan and len(span.own) < _SURELY_ROOM <= span.tracer.limits.span_attributes:
+        own = span.own
+        if route is not None:
+            own["http.route"] = route
+        if status:
+            own["http.response.status_code"] = status
+    else:
+        if route is not None:
+            span.set_attribute("http.route", route)
+        if status:
+            span.set_attribute("http.response.status_code", status)
+    if status >= 500:
+        if "error.type" not in (getattr(span, "attributes", None) or ()):
+            span.set_attribute("error.type", str(status))
+        span.set_status(StatusCode.ERROR)
     span.end()
 
 
