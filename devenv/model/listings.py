@@ -53,6 +53,24 @@ class TracesDocument(Document):
     traces: list[TraceSummaryPart]
 
 
+class ExportDocument(Document):
+    """``devenv traces export --output FILE``: what was written."""
+
+    schema_: Literal["devenv.export/1"] = Field(default="devenv.export/1", alias="schema")
+    file: str
+    traces: int
+    spans: int
+
+
+class ImportDocument(Document):
+    """``devenv traces import``: what was sent to the backend, with links to it."""
+
+    schema_: Literal["devenv.import/1"] = Field(default="devenv.import/1", alias="schema")
+    traces: list[str]
+    spans: int
+    ui_urls: list[str]
+
+
 class SpanPart(Part):
     """One row of a waterfall; offset from the trace's start and duration in milliseconds."""
 

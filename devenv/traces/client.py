@@ -129,6 +129,17 @@ class TraceClient:
             answers = await asyncio.gather(*(self._one(trace_id) for trace_id in wanted))
         return {trace_id: trace for answer in answers for trace_id, trace in answer.items()}
 
+    async def otlp_json(self, trace_id: str) -> list[dict[str, Any]]:
+        """One trace as it is stored: OTLP JSON ``resourceSpans``; empty where the server does not have it.
+
+        Raises:
+            BackendUnavailable: the server has no v3 API (Jaeger 2 has).
+        """
+        if not (await self.probe()).v3:
+            raise self._unavailable("it cannot give OTLP JSON (Jaeger 2 can)")
+        answer = await self._get(f"/api/v3/traces/{quote(trace_id, safe='')}?{_RAW}")
+        return self._read(lambda: list((answer.get("result") or {}).get("resourceSpans") or ()))
+
     async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
         """Who called whom how often in the time before ``end_ns``; only the legacy dialect has this."""
         fields = urlencode({"endTs": end_ns // 1_000_000, "lookback": max(lookback_ns // 1_000_000, 1)})

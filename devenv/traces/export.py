@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -46,8 +47,18 @@ class SpanExporter:
         Raises:
             BackendUnavailable: they were not taken.
         """
-        body = encode_request(RESOURCE, SCOPE, spans)
-        headers = {"content-type": "application/x-protobuf"}
+        await self._post(encode_request(RESOURCE, SCOPE, spans), "application/x-protobuf")
+
+    async def export_json(self, resource_spans: Sequence[Mapping[str, object]]) -> None:
+        """Send spans that are OTLP JSON already, in one request.
+
+        Raises:
+            BackendUnavailable: they were not taken.
+        """
+        await self._post(json.dumps({"resourceSpans": resource_spans}).encode(), "application/json")
+
+    async def _post(self, body: bytes, content_type: str) -> None:
+        headers = {"content-type": content_type}
         try:
             response = await self._http.request("POST", "/v1/traces", headers=headers, body=body)
         except TransportError as error:

@@ -1,8 +1,9 @@
-"""Commands of traces: search and show."""
+"""Commands of traces: search, show, export and import."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,10 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     traces_app.command(epilog="Example: devenv traces search --service gateway --min-duration 50ms --errors")(search)
     traces_app.command(epilog="Example: devenv traces show 4bf92f3577b34da6a3ce929d0e0e4736")(show)
+    traces_app.command(epilog="Example: devenv traces export 4bf92f3577b34da6a3ce929d0e0e4736 --output trace.json")(
+        export
+    )
+    traces_app.command("import", epilog="Example: devenv traces import trace.json")(import_)
     app.add_typer(traces_app, name="traces")
 
 
@@ -63,6 +68,35 @@ def show(context: typer.Context, trace_id: Annotated[str, typer.Argument(help="3
 
     state: Globals = context.obj
     state.show(run_async(lambda: use_case.show(state.invocation, trace_id)), view.show_trace)
+
+
+def export(
+    context: typer.Context,
+    trace_ids: Annotated[list[str], typer.Argument(metavar="TRACE_ID...", help="32 hex digits each.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; none: stdout.")] = None,
+) -> None:
+    """Write traces as OTLP JSON, for an issue report or another tool."""
+    import json
+
+    from devenv.app import exchange as use_case
+
+    state: Globals = context.obj
+    document = run_async(lambda: use_case.collected(state.invocation, trace_ids))
+    if output is None:
+        state.output.line(json.dumps(document, ensure_ascii=False))
+        return
+    state.show(use_case.write(document, output), view.show_export)
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="OTLP JSON, one document or one a line; - is stdin.")],
+) -> None:
+    """Send traces from a file to the trace backend that is up."""
+    from devenv.app import exchange as use_case
+
+    state: Globals = context.obj
+    state.show(run_async(lambda: use_case.import_(state.invocation, file)), view.show_import)
 
 
 def _tags(pairs: list[str]) -> dict[str, str]:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
-    from devenv.model.listings import SpanPart, TraceDocument, TracesDocument
+    from devenv.model.listings import ExportDocument, ImportDocument, SpanPart, TraceDocument, TracesDocument
 
 WIDTH = 48
 """Columns of the waterfall's time axis."""
+
+LINKS = 10
 
 
 def show_search(document: TracesDocument, output: Output) -> None:
@@ -46,6 +48,18 @@ def show_trace(document: TraceDocument, output: Output) -> None:
         output.line(f"{shown:<{width}}  {_bar(span, document.duration_ms)}  {span.duration_ms:9.2f} ms{mark}")
     output.line("━ critical path  ─ the rest")
     output.line(document.ui_url)
+
+
+def show_export(document: ExportDocument, output: Output) -> None:
+    """What was written, and where."""
+    output.line(f"Wrote {document.traces} traces with {document.spans} spans to {document.file}")
+
+
+def show_import(document: ImportDocument, output: Output) -> None:
+    """What was sent, with links."""
+    output.line(f"Sent {len(document.traces)} traces with {document.spans} spans to the trace backend")
+    for url in document.ui_urls[:LINKS]:
+        output.line(f"  {url}")
 
 
 def _bar(span: SpanPart, total_ms: float) -> str:
