@@ -125,6 +125,8 @@ class Connection(asyncio.Protocol):
         """The parser's callback; answers of the 100s come before the real one."""
         if self._status >= 200:
             self._complete = True
+            if not self._parser.should_keep_alive():  # to be asked in here: behind the message it says no
+                self.alive = False
 
     def _finish(self) -> None:
         flight, self._flight = self._flight, None
@@ -133,8 +135,6 @@ class Connection(asyncio.Protocol):
         self.served += 1
         if self.head_only:
             self._parser = httptools.HttpResponseParser(self)  # it would wait for the body that a HEAD does not have
-        elif not self._parser.should_keep_alive():
-            self.alive = False
         self._owner.answered(self, flight, self._status)
 
     def _break(self, error: RequestError) -> None:

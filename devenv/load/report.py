@@ -21,7 +21,7 @@ from devenv.model.documents import (
 from devenv.model.run import RequestError, Threshold
 from devenv.model.trace import TRACE_CLASSES
 
-LAG_BUDGET_MS = 10.0
+LAG_BUDGET_MS = 20.0
 """A run whose requests left later than this (p99) says more about the generator than about the services: invalid."""
 
 SLOWEST = 5

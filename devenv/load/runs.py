@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from devenv.model.run import RunRecord
 
 KEEP_RUNS = 50
 KEEP_BYTES = 500_000_000
+_ABANDONED_AFTER = 86_400.0
+"""Seconds after which a folder without a document is that of a run that was killed, and not of one under way."""
 
 
 def new_run_id(now: float) -> str:
@@ -142,6 +145,9 @@ class RunStore:
             beyond = position >= self._keep_runs or total > self._keep_bytes
             if beyond and run_id != newest:
                 self.discard(run_id)
+        for folder in self.directory.iterdir():
+            if not (folder / "run.json").exists() and time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
+                self.discard(folder.name)
 
     def _unknown(self, run: str) -> UnknownName:
         known = self._ids()

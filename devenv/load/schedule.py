@@ -32,6 +32,8 @@ class Segment:
 
     def when(self, arrivals: float) -> float:
         """Seconds from the segment's start until ``arrivals`` are due; the root of a quadratic, in its stable form."""
+        if self.start_rps == self.end_rps:
+            return min(arrivals / self.start_rps, self.duration) if self.start_rps else 0.0
         slope = (self.end_rps - self.start_rps) / self.duration
         under = max(self.start_rps**2 + 2 * slope * arrivals, 0.0)
         divisor = self.start_rps + math.sqrt(under)
@@ -64,12 +66,13 @@ class Schedule:
         positions = _evenly(self.count) if self.seed is None else _at_random(self.count, total, self.seed)
         segments = iter(self.segments)
         segment, passed, begun = next(segments), 0.0, 0.0
+        arrivals = segment.arrivals
         for position in positions:
-            while position - passed >= segment.arrivals and (following := next(segments, None)) is not None:
-                passed += segment.arrivals
+            while position - passed >= arrivals and (following := next(segments, None)) is not None:
+                passed += arrivals
                 begun += segment.duration
-                segment = following
-            yield begun + segment.when(min(position - passed, segment.arrivals))
+                segment, arrivals = following, following.arrivals
+            yield begun + segment.when(min(position - passed, arrivals))
 
 
 def make_schedule(options: LoadOptions) -> Schedule:

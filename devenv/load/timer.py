@@ -54,10 +54,12 @@ class TimerFd:
     """Linux's timerfd (``timerfd_create(2)``), watched by the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
+        libc = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock: these calls do not block
+        self._settime = libc.timerfd_settime
+        self._settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
         self._loop = loop
         self._callback = callback
-        self._fd: int = self._libc.timerfd_create(_CLOCK_MONOTONIC, _NONBLOCK_CLOEXEC)
+        self._fd: int = libc.timerfd_create(_CLOCK_MONOTONIC, _NONBLOCK_CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         loop.add_reader(self._fd, self._fired)
@@ -65,7 +67,7 @@ class TimerFd:
     def set(self, nanoseconds: int) -> None:
         """Call back in ``nanoseconds``; the kernel takes 0 for "never", hence at least 1."""
         seconds, rest = divmod(max(nanoseconds, 1), 1_000_000_000)
-        self._libc.timerfd_settime(self._fd, 0, _SPEC.pack(0, 0, seconds, rest), None)
+        self._settime(self._fd, 0, _SPEC.pack(0, 0, seconds, rest), None)
 
     def close(self) -> None:
         """Call back no more, and free the descriptor."""
