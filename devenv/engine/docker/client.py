@@ -8,6 +8,7 @@ streams are not counted, for they wait and do not work.
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
@@ -61,13 +62,14 @@ class Job:
 
 
 def _cut(response: Response) -> None:
-    from docker.errors import DockerException
-    from docker.types import CancellableStream
+    """End reads on the response's connection; nothing where it was read to its end and the connection given back.
 
-    # The response may have been read to its end meanwhile, and its socket be gone or in the pool again.
-    with suppress(AttributeError, OSError, DockerException):
-        if response.raw is not None and not getattr(response, "_content_consumed", False):
-            CancellableStream(iter(()), response).close()
+    The socket is shut down and left for its reader to close: closed, it would break the next who polls it.
+    """
+    channel = getattr(getattr(response.raw, "connection", None), "sock", None)
+    if channel is not None:
+        with suppress(OSError):
+            channel.shutdown(socket.SHUT_RDWR)
 
 
 class Connection:
@@ -100,7 +102,7 @@ class Connection:
     async def call(self, work: Callable[[Any], T], *, doing: str) -> T:
         """Run ``work`` with the client in a thread; its exceptions are translated.
 
-        A cancelled call cuts its connection where an answer has begun; else the engine finishes what it was told.
+        A cancelled call is finished in its thread; nobody takes its result.
 
         Raises:
             DevenvError: see :func:`devenv.engine.docker.translation.translated`.
@@ -113,10 +115,15 @@ class Connection:
                 return await self._in_thread(lambda: work(client))
 
     async def long_call(self, work: Callable[[Any], T], *, doing: str) -> T:
-        """As :meth:`call`, for work that mostly waits and so takes none of the bounded slots."""
+        """As :meth:`call`, for work that mostly waits: takes none of the bounded slots, is cut when cancelled."""
         client = await self._connect()
-        with translated(doing, address=self.address.url, answered=True):
-            return await self._in_thread(lambda: work(client))
+        job = Job()
+        try:
+            with translated(doing, address=self.address.url, answered=True):
+                return await self._in_thread(lambda: work(client), job)
+        except asyncio.CancelledError:
+            job.abandon()
+            raise
 
     async def stream(self, open_: Callable[[Any], Iterable[T]], *, doing: str) -> AsyncGenerator[T, None]:
         """Iterate in a thread over what ``open_`` returns; closing the iterator cuts the connection."""
@@ -216,10 +223,9 @@ class Connection:
         ca = str(self.address.ca) if self.address.ca else None
         return TLSConfig(client_cert=certificate, ca_cert=ca, verify=self.address.verify)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T], job: Job | None = None) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        job = Job()
 
         def settle(result: T | None, error: BaseException | None) -> None:
             if future.done():
@@ -240,11 +246,7 @@ class Connection:
                 loop.call_soon_threadsafe(settle, result, failure)
 
         threading.Thread(target=run, name="docker call", daemon=True).start()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            job.abandon()
-            raise
+        return await future
 
 
 def _loaded() -> None:
