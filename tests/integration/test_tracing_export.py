@@ -253,15 +253,16 @@ def test_a_kept_connection_that_the_collector_closed_costs_nothing(collector, tr
     assert (tracing.stats().exported, len(collector.requests)) == (6, 3)
 
 
-def ending_takes_us(tracing, count=20_000):
+def ending_takes(tracing, count=20_000):
+    """Seconds that spans take from start to end on the request's path: half of them at most, and 99.9 % at most."""
     tracer = tracing.tracer("t")
-    slowest = 0.0
-    started = time.perf_counter()
+    took = []
     for _ in range(count):
         before = time.perf_counter()
         tracer.start_span("s", attributes={"a": 1}).end()
-        slowest = max(slowest, time.perf_counter() - before)
-    return (time.perf_counter() - started) / count * 1e6, slowest
+        took.append(time.perf_counter() - before)
+    took.sort()
+    return took[count // 2], took[-count // 1000]
 
 
 @pytest.mark.parametrize("kind", ["dead", "black hole", "slow", "resetting", 429, 503])
@@ -277,10 +278,10 @@ def test_a_bad_collector_slows_no_span_and_memory_stays_bounded(collector, trace
     else:
         collector.script = [{"slow": lambda handler: stop.wait(20), "resetting": reset}.get(kind, kind)]
     tracing = trace_to(url, batch={"max_queue_size": 1000, "export_timeout_ms": 60_000})
-    ending_takes_us(tracing, 3000)
+    ending_takes(tracing, 3000)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    per_span_us, slowest_s = ending_takes_us(tracing)
+    median_s, most_s = ending_takes(tracing)
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     stats = tracing.stats()
@@ -290,8 +291,8 @@ def test_a_bad_collector_slows_no_span_and_memory_stays_bounded(collector, trace
     stop.set()
     if hole is not None:
         hole.close()
-    assert per_span_us < 1000
-    assert slowest_s < 0.25
+    assert median_s < 0.0005
+    assert most_s < 0.05  # a machine that is busy with other tests stops every thread now and then
     assert grown < 1000 * 2048
     assert stats.exported == 0
     assert stats.dropped > 20_000
