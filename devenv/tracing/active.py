@@ -28,9 +28,10 @@ class State:
         tracing: What `setup` made, None before it and after its shutdown.
         light: The light provider's tracer, None on any other provider.
         cheap: Whether what lies below an unsampled span needs no further decision.
+        off: Whether tracing has been switched off.
     """
 
-    __slots__ = ("cheap", "light", "propagator", "redactor", "tracer", "tracing")
+    __slots__ = ("cheap", "light", "off", "propagator", "redactor", "tracer", "tracing")
 
     def __init__(self) -> None:
         self.clear()
@@ -40,6 +41,7 @@ class State:
         self.tracing: Tracing | None = None
         self.light: LightTracer | None = None
         self.cheap = False
+        self.off = False
         self.tracer: Tracer = trace.get_tracer(SCOPE)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
@@ -59,10 +61,15 @@ class State:
         attributes = {**shared.values, **own} if shared is not None else own
         return self.tracer.start_span(name, context, kind, attributes, links)
 
-    def passive(self) -> UnsampledSpan | None:
+    def passive(self) -> Span | None:
         """The current span where nothing below it is to be recorded, else None."""
-        span = get_current().get(SPAN_KEY)
-        return span if span.__class__ is UnsampledSpan and self.cheap else None
+        if self.off:
+            return trace.get_current_span()
+        if self.cheap:
+            span = get_current().get(SPAN_KEY)
+            if span.__class__ is UnsampledSpan:
+                return span
+        return None
 
 
 state = State()

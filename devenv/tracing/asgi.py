@@ -15,7 +15,6 @@ from opentelemetry.trace import Span, get_current_span
 from devenv.tracing.active import state
 from devenv.tracing.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -90,7 +89,7 @@ class TracingMiddleware:
             scope.setdefault(_FASTAPI, None)
         token = attach(context)
         try:
-            if span.__class__ is UnsampledSpan and not side.answers:
+            if not side.answers and not span.is_recording():
                 await self.app(scope, receive, send)
             else:
                 await self._traced(span, method, scope, receive, send)
@@ -98,7 +97,7 @@ class TracingMiddleware:
             detach(token)
 
     async def _traced(self, span: Span, method: str, scope: Scope, receive: Receive, send: Send) -> None:
-        header = answer(span).encode() if self._side.answers else None
+        header = answer(span).encode() if self._side.answers and span.get_span_context().is_valid else None
         status = 0
 
         async def sending(message: MutableMapping[str, Any]) -> None:

@@ -105,6 +105,7 @@ class Tracing:
         state.tracing = self
         state.light = self.light
         state.cheap = self.cheap
+        state.off = not self.settings.enabled
         state.tracer = self.provider.get_tracer(SCOPE)
         state.propagator = self.propagator
         state.redactor = self.redactor

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanKind, StatusCode
 
 from devenv.tracing.active import state
 from devenv.tracing.baggage_header import BAGGAGE_KEY, Received
@@ -67,6 +67,7 @@ class ServerSide:
         self._parents, self._baggage = propagator.carries_parents, propagator.carries_baggage
         excluded = self._exclude if self._exclude is not None else settings.exclude if settings else ()
         self._excluded = frozenset(excluded)
+        self._enabled = settings is None or settings.enabled
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
 
@@ -98,6 +99,8 @@ class ServerSide:
             parents = []
         light = self._light
         received = parse_baggage(bags) if bags and self._baggage else None
+        if not self._enabled:
+            return _pass_on(parents, states, received)
         if path in self._excluded:
             span: Span = _unsampled(parents, states)
         elif light is not None and not light.provider.processors:
@@ -203,6 +206,16 @@ def _start(
     if received is not None:
         values[BAGGAGE_KEY] = received
     return state.open(method, Context(values), SpanKind.SERVER, own, None, shared)
+
+
+def _pass_on(parents: list[str], states: list[str] | None, received: Received | None) -> tuple[Span, Context]:
+    """With tracing switched off: what came is passed on as it is."""
+    remote = remote_context(parents, states or ())
+    span = NonRecordingSpan(remote) if remote is not None else INVALID_SPAN
+    values: dict[str, object] = {} if remote is None else {SPAN_KEY: span}
+    if received is not None:
+        values[BAGGAGE_KEY] = received
+    return span, Context(values)
 
 
 def _unsampled(parents: list[str], states: list[str] | None) -> UnsampledSpan:

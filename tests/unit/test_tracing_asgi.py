@@ -353,3 +353,22 @@ def test_trace_limit_leaves_no_orphans():
         assert all(parent in ids for parent in seen)
         assert all(span.parent_id in ids | {""} for span in spans)
         assert rec.tracing.stats().dropped == 8
+
+
+def test_switched_off_passes_on_what_came_and_nothing_else():
+    seen = []
+
+    def work():
+        headers: dict[str, str] = {}
+        with tracing.span("business"), tracing.client_span("GET", "http://u/", headers):
+            seen.append(headers)
+
+    with recording({"enabled": False}) as rec:
+        app = tracing.TracingMiddleware(answering(work=work), trace_response=True)
+        sent = call(
+            app, headers=[("traceparent", f"00-{TRACE}-{PARENT}-01"), ("tracestate", "a=1"), ("baggage", "k=v")]
+        )
+        call(app)
+        assert rec.spans() == []
+    assert seen == [{"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "a=1", "baggage": "k=v"}, {}]
+    assert dict(sent[0]["headers"])[b"traceresponse"].decode() == f"00-{TRACE}-{PARENT}-01"
