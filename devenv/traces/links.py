@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 def trace_url(ui_url: str, trace_id: str) -> str:
     """Page of one trace."""
-    return f"{ui_url.rstrip('/')}/trace/{quote(trace_id)}"
+    return f"{ui_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
 
 
 def search_url(

@@ -78,7 +78,7 @@ def _status(value: int | str) -> Status:
 
 
 def _attributes(pairs: list[Mapping[str, Any]] | None) -> dict[str, Value]:
-    return {pair["key"]: _value(pair.get("value") or {}) for pair in pairs or ()}
+    return {pair.get("key", ""): _value(pair.get("value") or {}) for pair in pairs or ()}
 
 
 def _value(value: Mapping[str, Any]) -> Value:
@@ -96,5 +96,5 @@ def _value(value: Mapping[str, Any]) -> Value:
             case "arrayValue":
                 return [_value(item) for item in content.get("values") or ()]
             case "kvlistValue":
-                return {pair["key"]: _value(pair.get("value") or {}) for pair in content.get("values") or ()}
+                return {pair.get("key", ""): _value(pair.get("value") or {}) for pair in content.get("values") or ()}
     return None
