@@ -112,3 +112,12 @@ def request(*parts: ResourceSpans) -> bytes:
 def one(service: str, *spans: Span, **more: Any) -> bytes:
     """An encoded request with the spans of one service."""
     return request(resource_spans(service, *spans, **more))
+
+
+def field(number: int, payload: bytes) -> bytes:
+    """A length-delimited field, for what the protobuf classes refuse to make."""
+    size, encoded = len(payload), bytearray([number << 3 | 2])
+    while size > 0x7F:
+        encoded.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes(encoded) + bytes([size]) + payload

@@ -78,12 +78,28 @@ class Connection(asyncio.Protocol):
         if not self._in_progress:
             self._start = self._last_data
             self._in_progress = True
+        while data and not self._done:
+            data = self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(400, "protocol upgrades are not supported")
+        except httptools.HttpParserUpgrade as upgrade:
+            # An offer that a server may ignore (RFC 9110, 7.8), such as the h2c of Java's HTTP client. The parser
+            # stops there and takes a body for the other protocol, so that it is given the request without the offer.
+            head = self._head_without_upgrade()
+            self._parser = httptools.HttpRequestParser(self)
+            self._begin_message(in_progress=True)
+            return head + data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._refuse(400, f"not HTTP: {error}")
+        return b""
+
+    def _head_without_upgrade(self) -> bytes:
+        method = self._parser.get_method()
+        kept = (pair for pair in self._headers.items() if pair[0] not in {"upgrade", "connection"})
+        lines = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in kept)
+        return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self._url, lines)
 
     # -- parser ------------------------------------------------------------------------------------------------
 
@@ -121,6 +137,10 @@ class Connection(asyncio.Protocol):
             return
         self._headers_done = True
         method = self._parser.get_method().decode("latin-1")
+        if method == "CONNECT":
+            self._refuse(405, "this is no proxy")
+        if self._parser.should_upgrade():
+            return
         refusal = self._listener.guard.refusal(method, self._headers)
         if refusal is not None:
             self._refuse(*refusal)
@@ -145,7 +165,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Httptools' call: the request is whole."""
-        if self._done:
+        if self._done or self._parser.should_upgrade():
             return
         path, _, query = self._url.partition(b"?")
         request = Request(
@@ -154,6 +174,7 @@ class Connection(asyncio.Protocol):
             query.decode("latin-1"),
             self._headers,
             b"".join(self._chunks) if len(self._chunks) != 1 else self._chunks[0],
+            version=self._parser.get_http_version(),
         )
         keep = bool(self._parser.should_keep_alive())
         self._release()
@@ -195,6 +216,8 @@ class Connection(asyncio.Protocol):
             response = _failed(request, error)
         try:
             await self._writable.wait()
+            if not isinstance(response.body, bytes) and request.version == "1.0":
+                response.body = b"".join(response.body)  # chunks came with HTTP/1.1
             if isinstance(response.body, bytes):
                 self._write_whole(request, response, response.body, keep)
             else:

@@ -29,6 +29,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes = b""
     arguments: Mapping[str, str] = field(default_factory=dict)
+    version: str = "1.1"
 
     def parameters(self) -> Parameters:
         """The query string, decoded.
