@@ -11,7 +11,8 @@ from devenv.errors import Location, StackFileError
 MAXIMUM_BYTES = 8 * 1024 * 1024
 """A larger file is no stack file; the bound also ends the reading of an endless device."""
 
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# YAML 1.2's printable characters but for U+0085, U+2028 and U+2029: the parser takes these for line ends, as 1.1 did.
+_REFUSED = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def display(path: Path) -> str:
@@ -31,12 +32,15 @@ def read_text(path: Path) -> str:
         StackFileError: it is missing, a directory, unreadable, too large, binary, or not UTF-8.
     """
     data = _read_bytes(path)
-    text = _decode(data, display(path)).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    unprintable = _UNPRINTABLE.search(text)
-    if unprintable:
-        place = place_of(text, unprintable.start(), display(path))
-        character = f"U+{ord(unprintable.group()):04X}"
-        raise StackFileError(f"control character {character} is not allowed in YAML", location=place, found=character)
+    text = _plain_text(_decode(data, display(path)))
+    refused = _REFUSED.search(text)
+    if refused:
+        character = f"U+{ord(refused.group()):04X}"
+        hint = (
+            f'in double quotes, write it as "\\u{ord(refused.group()):04x}"' if ord(refused.group()) <= 0xFFFF else ""
+        )
+        place = place_of(text, refused.start(), display(path))
+        raise StackFileError(f"character {character} is not allowed", location=place, found=character, hint=hint)
     return text
 
 
@@ -45,6 +49,11 @@ def place_of(text: str, offset: int, file: str) -> Location:
     line = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
     return Location(file, line, column)
+
+
+def _plain_text(text: str) -> str:
+    r"""``text`` without byte order mark, with line ends as ``\n``."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -80,8 +89,8 @@ def _decode(data: bytes, file: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8")
-        place = place_of(before.replace("\r\n", "\n"), len(before.replace("\r\n", "\n")), file)
+        before = _plain_text(data[: error.start].decode("utf-8"))
+        place = place_of(before, len(before), file)
         raise StackFileError(
             f"byte 0x{data[error.start]:02x} is not UTF-8", location=place, expected="UTF-8", hint="save it as UTF-8"
         ) from error

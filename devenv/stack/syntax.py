@@ -16,6 +16,7 @@ _MEANINGS = (
     ("did not find expected ',' or", "a [list] or {mapping} in brackets is not closed", "close it, or add a comma"),
     ("expected ',' or", "a [list] or {mapping} in brackets is not closed", "close it, or add a comma"),
     ("unexpected end of stream", "a quoted text is not closed", "close the quotes"),
+    ("node content", "a value is missing", "write the value; quote text that starts with a bracket or comma"),
     ("document start", "text where the document should be over", _INDENTATION),
     ("alphabetic or numeric character", "an anchor or alias without a name", "quote text that starts with & or *"),
     ("unknown escape character", "an unknown escape sequence in double quotes", r"double the backslash: \\"),
@@ -33,10 +34,12 @@ def syntax_error(error: yaml.YAMLError, text: str, file: str) -> StackFileError:
     opening = getattr(error, "context_mark", None)
     if opening is not None and not any(lines[mark.line :]):
         mark = opening  # it never ended: where it began says more than the end of the file
-    place = Location(file, mark.line + 1, mark.column + 1)
-    line = lines[mark.line] if mark.line < len(lines) else ""
+    at_the_end = mark.line >= len(lines)  # the parser counts a line that a file without a last line end does not have
+    line = lines[-1] if at_the_end else lines[mark.line]
+    column = len(line) if at_the_end else mark.column
+    place = Location(file, min(mark.line + 1, len(lines)), column + 1)
     complaint = str(getattr(error, "problem", None) or error)
-    if "\t" in line[: mark.column + 1] and not line[: mark.column].strip():
+    if "\t" in line[: column + 1] and not line[:column].strip():
         return StackFileError("a tab in the indentation", location=place, expected="spaces", hint=_INDENTATION)
     for words, meaning, hint in _MEANINGS:
         if words in complaint:

@@ -187,7 +187,8 @@ def test_expansion_by_merge_keys_is_bounded():
         (b"a: \xff\xfe", ":1:4", "byte 0xff is not UTF-8"),
         (b"a: 1\r\nb: \xe4\n", ":2:4", "byte 0xe4 is not UTF-8"),
         ("a: 1".encode("utf-16"), "", "encoded as UTF-16"),
-        (b"a: 1\nb: \x07\n", ":2:4", "control character U+0007 is not allowed in YAML"),
+        (b"a: 1\nb: \x07\n", ":2:4", "character U+0007 is not allowed"),
+        ("a: b\n c: \u2028\n".encode(), ":2:5", "character U+2028 is not allowed"),
         (b"#" * (8 << 20) + b"##", "", "larger than 8 MiB: this is no stack file"),
     ],
 )
