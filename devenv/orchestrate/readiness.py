@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.health.waiter import Outcome, wait_completed, wait_ready
@@ -25,6 +26,7 @@ class Readiness:
         self._one_shots = one_shots(target.stack)
         self._clock = clock
         self._sink = sink
+        self._timeout = timeout
         self._deadline = clock.monotonic() + timeout
 
     async def wait(self, service: Service, instance_id: str, index: int, *, started_at: float) -> Outcome:
@@ -34,7 +36,7 @@ class Readiness:
             return await wait_completed(
                 self._engine, instance_id, service, index, timeout=remaining, clock=self._clock, sink=self._sink
             )
-        return await wait_ready(
+        outcome = await wait_ready(
             self._engine,
             instance_id,
             service,
@@ -45,6 +47,17 @@ class Readiness:
             sink=self._sink,
             started_at=started_at,
         )
+        return self._told_by_the_whole(service, outcome)
+
+    def _told_by_the_whole(self, service: Service, outcome: Outcome) -> Outcome:
+        """A timeout as the user gave it, rather than what the waits before had left of it."""
+        ready = service.x.ready
+        failure = outcome.failure
+        if failure is None or not failure.timed_out or (ready is not None and ready.timeout is not None):
+            return outcome
+        _, separator, rest = failure.reason.partition("; ")
+        reason = f"did not become ready within {self._timeout:g} s of the first start{separator}{rest}"
+        return replace(outcome, failure=replace(failure, reason=reason))
 
     async def _image_healthcheck(self, service: Service) -> tuple[str, ...]:
         """The image's own test, asked for only where the file says nothing that goes before it."""

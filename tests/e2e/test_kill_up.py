@@ -88,7 +88,7 @@ class World:
             self.tool.command("up", "--no-canary", "--isolated"),
             env={**environ, "DEVENV_ENGINE": "docker"},
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
         )
 
@@ -113,10 +113,12 @@ def bystanders(docker_client: Any) -> Iterator[set[str]]:
 
 
 @pytest.mark.docker
+@pytest.mark.timeout(900)
 def test_down_after_a_killed_up_leaves_nothing(world: World, bystanders: set[str]) -> None:
     before = world.lists()
     begun = time.monotonic()
-    assert world.start_up().wait(timeout=120) == 0
+    first = world.start_up()
+    assert (first.communicate(timeout=120), first.returncode)[1] == 0
     whole = time.monotonic() - begun
     world.tool.json("down")
     chance = random.Random(SEED)
@@ -125,7 +127,7 @@ def test_down_after_a_killed_up_leaves_nothing(world: World, bystanders: set[str
         process = world.start_up()
         time.sleep(instant)  # the instant of the kill is the input of this test, not a wait for something
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
         if number % 5 == 4:
             again = world.tool.run("up", "--no-canary", "--isolated")
             assert again.returncode == 0, f"up after a kill at {instant:.2f} s:\n{again.stderr}"
@@ -139,13 +141,8 @@ def test_down_after_a_killed_up_leaves_nothing(world: World, bystanders: set[str
 
 @pytest.mark.docker
 def test_a_second_command_waits_for_the_first(world: World) -> None:
-    first = world.start_up()
-    lock = world.tool.directory / ".devenv" / "lock"
-    deadline = time.monotonic() + 30
-    while not (lock.exists() and lock.read_text()):
-        assert time.monotonic() < deadline, "the first up never took the lock"
-        time.sleep(0.01)
-    second = world.tool.run("up", "--no-canary", "--isolated")
-    assert first.wait(timeout=60) == 0
-    assert second.returncode == 0, second.stderr
-    assert f"devenv up (pid {first.pid})" in second.stderr
+    both = [world.start_up(), world.start_up()]
+    told = [process.communicate(timeout=120)[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    waited = [f"devenv up (pid {both[1 - number].pid})" in text for number, text in enumerate(told)]
+    assert sorted(waited) == [False, True], told
