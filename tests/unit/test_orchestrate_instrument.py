@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from orchestration import JAEGER, World, service, stack
@@ -197,9 +197,9 @@ def test_badger_lives_on_a_named_volume() -> None:
 
 @pytest.mark.jaeger
 @pytest.mark.parametrize("settings", [Jaeger(max_traces=123), Jaeger(storage="badger")])
-def test_jaeger_accepts_the_configuration(settings: Jaeger, tmp_path: Path, jaeger_factory: object) -> None:
+def test_jaeger_accepts_the_configuration(settings: Jaeger, tmp_path: Path, jaeger: Any) -> None:
     file = tmp_path / "jaeger.json"
     file.write_text(json.dumps(configuration(settings)))
-    command = [os.environ["DEVENV_TEST_JAEGER_BIN"], "validate", "--config", str(file)]
+    command = [f"/proc/{jaeger.pid}/exe", "validate", "--config", str(file)]  # the program that the fixture runs
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stderr
