@@ -16,8 +16,7 @@ demo: $(VENV)/.cli ## start the sample stack, send it a load, show the run and i
 	$(DEVENV) up
 	$(DEVENV) load --rps 50 --duration 10s
 	@echo
-	@echo "The environment is up. The traces of this run: $$($(DEVENV) open jaeger --print)"
-	@echo "Next: $(DEVENV) status | $(DEVENV) open jaeger | $(DEVENV) down"
+	@echo "The environment stays up. Next: $(DEVENV) status | $(DEVENV) open jaeger | $(DEVENV) down"
 	@scripts/install.sh check
 
 install: $(VENV)/.cli ## put `devenv` on the PATH for good (pipx, uv tool, or a link in ~/.local/bin)
