@@ -3,6 +3,7 @@
 
 CACHE=${DEVENV_CI_CACHE:-/var/cache/devenv-ci}   # survives a run: binaries, image tarballs, the base tree
 STATE=${DEVENV_CI_STATE:-/var/lib/devenv-ci}     # the engine's own data, pid files and logs
+RUN=${DEVENV_CI_RUN:-/run/devenv-ci}             # the engine's sockets and namespaces
 CI_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$CI_DIR")
 
