@@ -1,0 +1,173 @@
+"""aiohttp's server and WSGI with their real libraries."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from devenv import tracing
+from devenv.tracing.integrations import patching, wsgi
+from devenv.tracing.testing import assert_trace, recording
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+
+
+@pytest.fixture
+def rec():
+    with recording({"service_name": "lib"}) as made:
+        yield made
+
+
+@pytest.fixture
+def patched():
+    yield
+    patching.restore_all()
+
+
+async def test_aiohttp_server(rec):
+    async def item(request):
+        with tracing.span("business"):
+            return web.Response(text="ok")
+
+    async def missing(request):
+        raise web.HTTPNotFound
+
+    async def broken(request):
+        raise ValueError("password=1")
+
+    app = web.Application(middlewares=[tracing.aiohttp_middleware(trace_response=True)])
+    app.router.add_get("/items/{item_id}", item)
+    app.router.add_get("/missing", missing)
+    app.router.add_get("/broken", broken)
+    app.router.add_get("/healthz", item)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as session:
+        answers = []
+        for path, flag in (
+            ("items/1?token=x", "01"),
+            ("missing", "01"),
+            ("broken", "01"),
+            ("nowhere", "01"),
+            ("items/1", "00"),
+        ):
+            headers = {"traceparent": f"00-{TRACE}-{PARENT}-{flag}", "baggage": "devenv.request=r1"}
+            async with session.get(f"{url}/{path}", headers=headers) as response:
+                answers.append((response.status, response.headers.get("traceresponse", "")))
+        async with session.get(f"{url}/healthz"):
+            pass
+    await runner.cleanup()
+    assert [status for status, _ in answers] == [200, 404, 500, 404, 200]
+    assert_trace(
+        rec.spans(),
+        """
+        GET /items/{item_id} [server]
+          business
+        GET /missing [server]
+        GET /broken [server] !
+        GET [server]
+        """,
+    )
+    first = rec.span("GET /items/{item_id}")
+    assert (first.trace_id, first.parent_id, first.attributes["devenv.request"]) == (TRACE, PARENT, "r1")
+    assert first.attributes["url.query"] == "token=[REDACTED]"
+    assert answers[0][1] == f"00-{TRACE}-{first.span_id}-01"
+    assert answers[1][1] == f"00-{TRACE}-{rec.span('GET /missing').span_id}-01"
+    assert answers[4][1].endswith("-00")
+
+
+def ask_wsgi(app, path="/", headers=(), **environ):
+    started = []
+    given = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "web.test",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "10.0.0.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers},
+        **environ,
+    }
+    body = app(given, lambda status, sent, *more: started.append((status, dict(sent))))
+    content = b"".join(body)
+    if hasattr(body, "close"):
+        body.close()
+    return started[0], content
+
+
+def test_wsgi(rec):
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/broken":
+            raise ValueError("x")
+        start_response("503 Busy" if environ["PATH_INFO"] == "/busy" else "200 OK", [])
+
+        def parts():
+            with tracing.span("streaming"):
+                yield b"o"
+            if environ["PATH_INFO"] == "/late":
+                raise KeyError("late")
+            yield b"k"
+
+        return parts()
+
+    traced = tracing.WSGIMiddleware(tracing.WSGIMiddleware(app), trace_response=True)
+    headers = [("traceparent", f"00-{TRACE}-{PARENT}-01"), ("baggage", "devenv.request=r1"), ("user-agent", "curl")]
+    (status, sent), content = ask_wsgi(traced, "/a", headers, QUERY_STRING="token=x")
+    assert (status, content) == ("200 OK", b"ok")
+    (found,) = rec.spans("GET")
+    assert sent["traceresponse"] == f"00-{TRACE}-{found.span_id}-01"
+    assert (found.kind, found.parent_id) == ("server", PARENT)
+    assert found.attributes == {
+        "http.request.method": "GET",
+        "url.path": "/a",
+        "url.scheme": "http",
+        "url.query": "token=[REDACTED]",
+        "server.address": "web.test",
+        "server.port": 80,
+        "client.address": "10.0.0.1",
+        "network.protocol.version": "1.1",
+        "user_agent.original": "curl",
+        "devenv.request": "r1",
+        "http.response.status_code": 200,
+    }
+    rec.clear()
+    ask_wsgi(traced, "/busy")
+    with pytest.raises(ValueError, match="x"):
+        ask_wsgi(traced, "/broken")
+    assert [span.status for span in rec.spans("GET")] == ["error", "error"]
+    assert rec.spans("streaming")[0].parent_id == rec.spans("GET")[0].span_id
+    rec.clear()
+    both = f"00-{TRACE}-{PARENT}-01"
+    ask_wsgi(traced, "/a", [("traceparent", f"{both},{both}")])
+    assert rec.span("GET").trace_id != TRACE
+    ask_wsgi(traced, "/a", [("traceparent", f"00-{TRACE}-{PARENT}-00")])
+    ask_wsgi(traced, "/healthz")
+    assert len(rec.spans("GET")) == 1
+
+
+def test_flask(rec, patched):
+    import flask
+
+    wsgi.instrument_flask()
+    app = flask.Flask("f")
+
+    @app.get("/items/<int:item_id>")
+    def item(item_id):
+        with tracing.span("business"):
+            return str(item_id)
+
+    assert app.test_client().get("/items/7").data == b"7"
+    assert_trace(rec.spans(), "GET /items/<int:item_id> [server]\n  business")

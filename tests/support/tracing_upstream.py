@@ -1,0 +1,32 @@
+"""An HTTP server on loopback that keeps the headers it got."""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextmanager
+def http_upstream() -> Iterator[types.SimpleNamespace]:
+    """Answers `ok`, and 500 below /500; `url` and `got`, the headers of each request by lower-case name."""
+    got = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            got.append({name.lower(): value for name, value in self.headers.items()})
+            self.send_response(500 if self.path.startswith("/500") else 200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield types.SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", got=got)
+    server.shutdown()
+    server.server_close()
