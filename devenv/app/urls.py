@@ -56,8 +56,8 @@ async def trace_backend(engine: Engine, observed: ObservedState, service: str | 
     if engine.name == "process":
         from devenv.engine.process import backend_urls
 
-        query, otlp = await backend_urls(engine)
-        return Backend(kind="embedded", query_url=query, otlp_http_url=otlp)
+        urls = backend_urls(observed)
+        return Backend(kind="embedded", query_url=urls[0], otlp_http_url=urls[1]) if urls else None
     for instance in observed.of(service) if service else ():
         query_url = await port_url(engine, instance, UI_PORT)
         otlp_url = await port_url(engine, instance, OTLP_HTTP_PORT)

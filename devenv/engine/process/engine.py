@@ -12,14 +12,14 @@ from devenv.engine.process import leftovers, logs
 from devenv.engine.process.control import Control
 from devenv.engine.process.launching import launch_of
 from devenv.engine.protocol import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus
-from devenv.errors import BackendUnavailable, EngineLost, EngineRefused, NotUp
+from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_CONFIG_HASH, LABEL_PROJECT
 from devenv.model.state import ObservedInstance, ObservedState, PublishedPort, State, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from devenv.engine.protocol import Engine, InstanceSpec, LogLine, NetworkSpec, ProgressSink, VolumeSpec
+    from devenv.engine.protocol import InstanceSpec, LogLine, NetworkSpec, ProgressSink, VolumeSpec
     from devenv.model.identity import Project
     from devenv.model.stack import Build
     from devenv.model.state import EngineName
@@ -263,18 +263,15 @@ class ProcessEngine:
         leftovers.forget(self._directory)
 
 
-async def backend_urls(engine: Engine) -> tuple[str, str]:
-    """Query and OTLP/HTTP URL of the embedded backend.
-
-    Raises:
-        BackendUnavailable: it does not run.
-    """
-    state = await engine.observe(None)
+def backend_urls(state: ObservedState) -> tuple[str, str] | None:
+    """Query and OTLP/HTTP URL of the embedded backend; ``None`` where it does not run."""
     for instance in state.instances:
+        if instance.state is not State.RUNNING:
+            continue
         ports = {port.container: port.host for port in instance.ports}
         if "trace-backend" in instance.labels.get("devenv.role", "") and {16686, 4318} <= set(ports):
             return f"http://{LOOPBACK}:{ports[16686]}", f"http://{LOOPBACK}:{ports[4318]}"
-    raise BackendUnavailable("the embedded trace backend does not run", hint="devenv up starts it")
+    return None
 
 
 def _observed(row: Mapping[str, Any]) -> ObservedInstance:

@@ -1,0 +1,67 @@
+"""Output on disk: rotated by size, read back in order, whatever bytes came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from devenv.daemon.logfile import LogFile, remove, rotated
+from devenv.engine.process.logs import follow, read_lines
+
+
+def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "logs" / "web-1.log")
+    log.write(1.5, 1, "grüße".encode())
+    log.write(2.25, 2, b"\xff broken")
+    log.write(3.0, 1, b"")
+    log.close()
+    lines = read_lines(tmp_path / "logs" / "web-1.log", None, None)
+    assert [(line.time, line.stream, line.text) for line in lines] == [
+        (1.5, "stdout", "grüße"),
+        (2.25, "stderr", "\ufffd broken"),
+        (3.0, "stdout", ""),
+    ]
+
+
+def test_rotation_bounds_what_is_kept_and_loses_only_the_oldest(tmp_path: Path) -> None:
+    path = tmp_path / "web-1.log"
+    log = LogFile(path, max_bytes=1000, kept=2)
+    for number in range(300):
+        log.write(float(number), 1, b"line %d" % number)
+    log.close()
+    assert path.stat().st_size <= 1000
+    assert not rotated(path, 3).exists()
+    numbers = [int(line.time) for line in read_lines(path, None, None)]
+    assert numbers == list(range(numbers[0], 300))
+    assert len(numbers) > 50
+    remove(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_since_and_tail(tmp_path: Path) -> None:
+    path = tmp_path / "web-1.log"
+    log = LogFile(path)
+    for number in range(10):
+        log.write(float(number), 1, b"x")
+    log.close()
+    assert [line.time for line in read_lines(path, 7.0, None)] == [7.0, 8.0, 9.0]
+    assert [line.time for line in read_lines(path, None, 2)] == [8.0, 9.0]
+    assert read_lines(path, None, 0) == []
+    assert len(read_lines(path, None, 99)) == 10
+    assert read_lines(tmp_path / "nothing.log", None, None) == []
+
+
+async def test_following_goes_on_through_a_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "web-1.log"
+    log = LogFile(path, max_bytes=200)
+    log.write(0.0, 1, b"before")
+    steps = iter(range(1, 30))
+
+    async def ended() -> bool:
+        number = next(steps, None)
+        if number is None:
+            return True
+        log.write(float(number), 1, b"line")
+        return False
+
+    seen = [line.time async for line in follow(path, None, None, ended)]
+    assert seen == [float(number) for number in range(30)]
