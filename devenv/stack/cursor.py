@@ -17,6 +17,7 @@ from devenv.stack.problems import Problems, suggest
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_OLD_OCTAL = re.compile(r"[-+]?0[0-7]+")
 _OLD_BOOLEANS = {"y": True, "yes": True, "on": True, "n": False, "no": False, "off": False}
 EXTENSION = "x-devenv"
 
@@ -45,11 +46,22 @@ class Cursor:
         self.error(f"{self.key} must be {expected}, found {describe(self.node)}", expected=expected, hint=hint)
 
     def text(self) -> str | None:
-        """A string; numbers and truth values stand for their text."""
+        """A string; numbers and truth values stand for the text that Compose makes of them."""
         if isinstance(self.node, ScalarNode) and self.node.value is not None:
-            return atom_text(self.node.value)
+            text = atom_text(self.node.value)
+            if self.node.written not in ("", text) and not isinstance(self.node.value, bool):
+                self._warn_of_number(self.node.written, text)
+            return text
         self.wrong("text")
         return None
+
+    def _warn_of_number(self, written: str, text: str) -> None:
+        """States that an unquoted number does not keep its digits (``1.10``), and where Compose reads another one."""
+        octal = _OLD_OCTAL.fullmatch(written)
+        other = f" ({int(written, 8)} under Compose)" if octal else ""
+        self.problems.warn(
+            f"{self.key}: {written} is a number, which reads {text}{other}; quote it to keep it", self.node.place
+        )
 
     def flag(self) -> bool | None:
         """A truth value; the words of YAML 1.1 (``yes``, ``on``) are taken with a warning, as Compose does."""

@@ -10,7 +10,7 @@ from devenv.stack.context import Context
 from devenv.stack.cursor import Cursor, Fields
 from devenv.stack.dotenv import read_dotenv
 from devenv.stack.interpolation import Variable
-from devenv.stack.nodes import ScalarNode, atom_text, is_null
+from devenv.stack.nodes import ScalarNode, is_null
 from devenv.stack.problems import as_problem
 from devenv.stack.provenance import origin_of
 
@@ -38,10 +38,8 @@ def _own(service: Fields, context: Context) -> dict[str, Variable | None]:
         elif is_null(member.node):
             found = context.lookup(name)
             variables[name] = Variable(found.value, f"{member.place} (${name} from {found.origin})") if found else None
-        elif isinstance(member.node, ScalarNode):
-            variables[name] = Variable(atom_text(member.node.value), origin_of(member.node))
-        else:
-            member.wrong("text")
+        elif (text := member.text()) is not None and isinstance(member.node, ScalarNode):
+            variables[name] = Variable(text, origin_of(member.node))
     return variables
 
 

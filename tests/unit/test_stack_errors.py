@@ -605,6 +605,16 @@ def test_problems_of_inactive_services_with_others_do_not_matter(tmp_path):
     [
         ("    attach: false", "4:5", "services.a.attach is not acted on: see `devenv logs` for the output of services"),
         ("    image: y${NOPE}", "4:13", "variable NOPE is not set: an empty text stands for it"),
+        (
+            "    labels: {version: 1.10, mode: '0123'}",
+            "4:23",
+            "services.a.labels.version: 1.10 is a number, which reads 1.1; quote it to keep it",
+        ),
+        (
+            "    environment: {A: 1.5, B: 0123, C: '0123'}",
+            "4:30",
+            "services.a.environment.B: 0123 is a number, which reads 123 (83 under Compose); quote it to keep it",
+        ),
         ("    tty: yes", "4:10", "services.a.tty: 'yes' is text in YAML 1.2; read as true"),
         ("    expose: [53/udp]", "4:14", "services.a.expose[0]: devenv acts on exposed TCP ports only"),
         ("    deploy: {placement: {}}", "4:14", "services.a.deploy.placement is not acted on: it is for a cluster"),
