@@ -103,13 +103,13 @@ class Output:
             )
             self.document(ErrorDocument(error=part))
             return
-        self.stderr.write(f"devenv: {error.message}\n")
-        for other in getattr(error, "others", ()):
-            self.stderr.write(f"devenv: {other.message}\n")
-            if other.hint:
-                self.stderr.write(f"  hint: {other.hint}\n")
-        if error.hint:
-            self.stderr.write(f"  hint: {error.hint}\n")
+        for one in (error, *getattr(error, "others", ())):
+            self.stderr.write(f"devenv: {one.message}\n")
+            expected = getattr(one, "expected", "")
+            if expected and expected not in one.message:
+                self.stderr.write(f"  allowed: {expected}\n")
+            if one.hint:
+                self.stderr.write(f"  hint: {one.hint}\n")
         for line in error.details.get("output", ()):
             self.stderr.write(f"  | {line}\n")
         self.stderr.flush()
