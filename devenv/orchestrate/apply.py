@@ -61,7 +61,7 @@ class Application:
         self._networks = {action.key: asyncio.Event() for action in plan.of_kind("replace-network")}
         self.tracks: Mapping[str, Track] = {name: Track() for name in target.services}
         self._begun: dict[str, float] = {}
-        self.created: list[str] = []
+        self.created: dict[str, str] = {}
 
     async def run(self) -> None:
         """Apply; a service that fails is told by its track, anything else is raised.
@@ -141,7 +141,7 @@ class Application:
         spec = instance_spec(self._target, service.name, action.index, network_container=owner)
         instance_id = await self._engine.create(spec)
         track.ids[action.index] = instance_id
-        self.created.append(instance_id)
+        self.created[instance_id] = action.target
 
     async def _network_owner(self, service: Service) -> str | None:
         shared = shared_network(service)

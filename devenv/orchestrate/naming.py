@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from devenv.model.identity import (
@@ -78,12 +78,20 @@ def instance_labels(
         LABEL_SERVICE: service.name,
         LABEL_INSTANCE: str(index),
         LABEL_CONFIG_FIELDS: ",".join(f"{name}:{digest}" for name, digest in sorted(fields.items())),
-        LABEL_DEPENDS_ON: ",".join(dict.fromkeys(dependency.service for dependency in service.depends_on)),
+        LABEL_DEPENDS_ON: ",".join(dict.fromkeys(_outlived_by(stack, service))),
         LABEL_PORTS: ports_text(service),
     }
     if roles := roles_of(stack, service):
         labels[LABEL_ROLE] = ",".join(roles)
     return labels
+
+
+def _outlived_by(stack: Stack, service: Service) -> Iterator[str]:
+    """Services that stop after ``service``: what it depends on, and a trace backend that keeps its last spans."""
+    yield from (dependency.service for dependency in service.depends_on)
+    backend = stack.trace_backend
+    if backend is not None and backend.name != service.name and any(m.kind == "volume" for m in backend.mounts):
+        yield backend.name
 
 
 def ports_text(service: Service) -> str:

@@ -29,6 +29,8 @@ FIRST, LAST = 20_000, 32_000
 
 BLOCK = 20
 LOOPBACK = "127.0.0.1"
+PROXY = "docker-proxy"
+"""Program that listens on the host for a container's published port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ def _project_owner(everything: ObservedState, wanted: Wanted, project: Project) 
 
 def _process_owner(wanted: Wanted) -> str | None:
     holder = port_holder(wanted.port) if wanted.protocol == "tcp" else None
+    if holder is not None and holder.name == PROXY:
+        return f"a container that is not devenv's ({holder})"
     return str(holder) if holder else None
 
 

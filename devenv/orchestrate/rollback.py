@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Made:
-    """Ids of what was created; volumes are left out, because they hold data."""
+    """Names by id of what was created; volumes are left out, because they hold data."""
 
     engine: Engine
-    networks: list[str] = field(default_factory=list)
-    instances: list[str] = field(default_factory=list)
+    networks: dict[str, str] = field(default_factory=dict)
+    instances: dict[str, str] = field(default_factory=dict)
 
     async def remove(self, sink: Sink) -> None:
         """Remove all of it, instances first."""
@@ -30,8 +30,8 @@ class Made:
     async def _remove_instance(self, instance_id: str, sink: Sink) -> None:
         await self.engine.stop(instance_id)
         await self.engine.remove(instance_id)
-        sink(Removed(kind="container", name=instance_id))
+        sink(Removed(kind="container", name=self.instances[instance_id]))
 
     async def _remove_network(self, network_id: str, sink: Sink) -> None:
         await self.engine.remove_network(network_id)
-        sink(Removed(kind="network", name=network_id))
+        sink(Removed(kind="network", name=self.networks[network_id]))

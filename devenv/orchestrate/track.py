@@ -46,8 +46,8 @@ class Track:
         if failure is not None:
             return Health.STARTING if failure.timed_out else Health.UNHEALTHY
         outcomes = self.outcomes.values()
-        if not self.has_started or not outcomes:
+        if not self.has_started:
             return Health.STARTING
-        if all(outcome.completed for outcome in outcomes):
+        if outcomes and all(outcome.completed for outcome in outcomes):
             return Health.COMPLETED
-        return Health.HEALTHY if all(outcome.attempts for outcome in outcomes) else Health.NONE
+        return Health.HEALTHY if outcomes and all(outcome.attempts for outcome in outcomes) else Health.NONE

@@ -159,7 +159,7 @@ async def _prepare(engine: Engine, survey: _Survey, plan: Plan, made: Made, *, s
     target = survey.target
 
     async def network(key: str) -> None:
-        made.networks.append(await engine.create_network(network_spec(target, key)))
+        made.networks[await engine.create_network(network_spec(target, key))] = target.networks[key].name
 
     async def volume(key: str) -> None:
         await engine.create_volume(volume_spec(target, key))

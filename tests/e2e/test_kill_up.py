@@ -146,3 +146,17 @@ def test_a_second_command_waits_for_the_first(world: World) -> None:
     assert [process.returncode for process in both] == [0, 0], told
     waited = [f"devenv up (pid {both[1 - number].pid})" in text for number, text in enumerate(told)]
     assert sorted(waited) == [False, True], told
+
+
+@pytest.mark.docker
+def test_ctrl_c_leaves_what_down_takes_on_from(world: World) -> None:
+    process = world.start_up()
+    lock = world.tool.directory / ".devenv" / "lock"
+    deadline = time.monotonic() + 60
+    while not (lock.exists() and lock.read_text()):
+        assert time.monotonic() < deadline, "up never took the lock"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told.decode()
+    assert world.tool.json("down")["left"] == []

@@ -216,3 +216,13 @@ async def test_what_is_not_there_cannot_be_stopped() -> None:
     world, wanted = await lifecycle_world()
     with pytest.raises(UnknownName):
         await restart(world.engine, world.project, wanted, ("wob",), clock=world.clock, sink=world.events.append)
+
+
+async def test_a_backend_that_keeps_its_traces_stops_last() -> None:
+    world = World()
+    wanted = stack(service("web"), x={"jaeger": {"storage": "badger"}})
+    await world.up(wanted)
+    names = {i.id: i.service for i in world.engine.instances.values()}
+    result = await world.down()
+    assert [names[item] for item in calls(world, "stop")] == ["web", "jaeger"]
+    assert result.kept_volumes == (f"{world.project.id}_jaeger-data",)

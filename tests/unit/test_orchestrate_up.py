@@ -297,3 +297,10 @@ def unused_tcp_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+async def test_a_service_with_no_replicas_holds_nobody_up() -> None:
+    world = World()
+    result = await world.up(stack(service("db", replicas=0), service("web", depends_on=[after("db")])))
+    assert [item.failure for item in result.services] == [None, None, None]
+    assert result.services[0].health is Health.NONE
