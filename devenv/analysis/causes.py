@@ -22,14 +22,17 @@ class Setup:
 
     Attributes:
         isolated: its loopback is its own (a container's), not this machine's.
+        disabled: the whole SDK is switched off.
         instrumented: ``False`` where the stack file says that it is not traced.
     """
 
     endpoint: str = ""
     protocol: str = ""
     sampler: str = ""
+    sampler_argument: str = ""
     exporter: str = ""
     isolated: bool = False
+    disabled: bool = False
     instrumented: bool = True
 
 
@@ -39,13 +42,23 @@ def fault_of(setup: Setup | None) -> str:
         return ""
     if not setup.instrumented:
         return "is a service without tracing (x-devenv.instrument: false)"
+    if setup.disabled:
+        return "has its tracing switched off (OTEL_SDK_DISABLED=true)"
     if setup.exporter and "otlp" not in setup.exporter:
         return f"exports no traces by OTLP (OTEL_TRACES_EXPORTER={setup.exporter})"
     if setup.sampler.removeprefix("parentbased_") == "always_off":
         return f"samples nothing (sampler {setup.sampler})"
-    if setup.sampler == "traceidratio":
+    if setup.sampler == "traceidratio" and not _is_one(setup.sampler_argument):
         return "decides on sampling by itself (sampler traceidratio instead of parentbased_traceidratio)"
     return _endpoint_fault(setup)
+
+
+def _is_one(argument: str) -> bool:
+    """Whether a sampler's argument means everything, as its absence does."""
+    try:
+        return float(argument or 1) >= 1
+    except ValueError:
+        return True  # what cannot be read is taken for the default
 
 
 def _endpoint_fault(setup: Setup) -> str:

@@ -61,6 +61,7 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
         expectation: what it has to hold.
         others: traces that carry the request's key (:data:`~devenv.model.trace.REQUEST_KEY`) under other ids.
     """
+    setups = {name: setup for name, setup in expectation.setups.items() if name in expectation.services}
     parts = [other for other in others if is_part(other, trace)]
     if parts:
         return Finding(
@@ -70,12 +71,12 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
             elsewhere=tuple(sorted(part.trace_id for part in parts)),
         )
     if trace is None or not trace.services:
-        cause = cause_of_absence(trace, expectation.setups, expectation.known_services)
+        cause = cause_of_absence(trace, setups, expectation.known_services)
         return Finding(trace_class="absent", missing=tuple(sorted(expectation.services)), cause=cause)
     tree = build_tree(trace)
     missing = _missing(trace, expectation)
     if missing:
-        cause = cause_of_missing(missing[0], tree, expectation.setups, expectation.known_services)
+        cause = cause_of_missing(missing[0], tree, setups, expectation.known_services)
         return Finding(trace_class="partial", missing=missing, cause=cause)
     if tree.orphans or len(tree.roots) != 1:
         return Finding(trace_class="orphaned", cause=cause_of_orphans(tree))

@@ -52,6 +52,7 @@ async def load(
         UnknownName: there is no such scenario.
         UsageError: a threshold cannot be read, or there is nothing to send load to.
     """
+    from devenv.app.verify import tracing_setups
     from devenv.load.options import LoadOptions
     from devenv.load.run import run_load
     from devenv.traces.client import TraceClient
@@ -86,6 +87,7 @@ async def load(
                 sink=sink,
                 store=store(invocation),
                 stop=stop,
+                setups=tracing_setups(stack, project.engine.name),
             )
 
 

@@ -180,6 +180,7 @@ async def _canary(
     if reason := _why_no_canary(result, backend, entry, request):
         return CanaryDocument(verdict="skipped", cause=reason)
     from devenv.app.canary import send_canary
+    from devenv.app.verify import tracing_setups
     from devenv.model.extension import Request
     from devenv.traces.client import TraceClient
 
@@ -195,6 +196,7 @@ async def _canary(
             otlp_http_url=backend.otlp_http_url,
             clock=clock,
             sink=sink,
+            setups=tracing_setups(stack, "process" if backend.kind == "embedded" else "docker"),
         )
 
 

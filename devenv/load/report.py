@@ -22,7 +22,11 @@ from devenv.model.run import RequestError, Threshold
 from devenv.model.trace import TRACE_CLASSES
 
 LAG_BUDGET_MS = 20.0
-"""A run whose requests left later than this (p99) says more about the generator than about the services: invalid."""
+"""A run whose requests left later than this (p99) says more about the generator than about the services: invalid.
+
+Services slow enough to leave it a smaller share than :data:`LAG_SHARE` are judged all the same."""
+
+LAG_SHARE = 0.1
 
 SLOWEST = 5
 _NS_PER_MS = 1e6
@@ -125,11 +129,12 @@ def evaluate(thresholds: Sequence[Threshold], measured: dict[str, float | None])
     return documents
 
 
-def invalid_reason(lag: LagDocument) -> str:
+def invalid_reason(lag: LagDocument, service: PercentilesDocument) -> str:
     """Why the run says nothing about the services; empty where it does."""
-    if lag.p99 is not None and lag.p99 > LAG_BUDGET_MS:
+    budget = max(LAG_BUDGET_MS, LAG_SHARE * (service.p99 or service.max or 0.0))
+    if lag.p99 is not None and lag.p99 > budget:
         return (
-            f"the generator was late: p99 of its lag is {lag.p99:.1f} ms, above the budget of {LAG_BUDGET_MS:g} ms; "
+            f"the generator was late: p99 of its lag is {lag.p99:.1f} ms, above the budget of {budget:.0f} ms; "
             "this machine is too busy for the rate"
         )
     return ""

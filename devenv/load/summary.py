@@ -46,7 +46,7 @@ def summarize_run(
         lag=lag,
         traces=traces if account.verified else None,
     )
-    reason = report.invalid_reason(lag)
+    reason = report.invalid_reason(lag, service)
     started = datetime.fromtimestamp(outcome.wall_ns / 1e9, UTC)
     return LoadDocument(
         run_id=run_id,

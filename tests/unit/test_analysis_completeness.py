@@ -164,7 +164,8 @@ def test_a_batch_joined_by_links_is_not_split() -> None:
         (Setup(exporter="console"), "OTEL_TRACES_EXPORTER=console"),
         (Setup(sampler="always_off"), "samples nothing"),
         (Setup(sampler="parentbased_always_off"), "samples nothing"),
-        (Setup(sampler="traceidratio"), "decides on sampling by itself"),
+        (Setup(disabled=True), "OTEL_SDK_DISABLED"),
+        (Setup(sampler="traceidratio", sampler_argument="0.1"), "decides on sampling by itself"),
         (Setup(endpoint="http://localhost:4318", isolated=True), "loopback endpoint"),
         (Setup(endpoint="http://jaeger:4317", protocol="http/protobuf"), "the port of gRPC"),
         (Setup(endpoint="jaeger:4318", protocol="grpc"), "the port of HTTP"),
@@ -185,6 +186,9 @@ def test_settings_that_explain_a_missing_service(setup: Setup, cause: str) -> No
         Setup(endpoint="http://localhost:4318", protocol="http/protobuf"),
         Setup(endpoint="http://jaeger:4317", protocol="grpc", isolated=True),
         Setup(exporter="otlp", sampler="parentbased_traceidratio"),
+        Setup(sampler="traceidratio"),
+        Setup(sampler="traceidratio", sampler_argument="1.0"),
+        Setup(sampler="traceidratio", sampler_argument="all"),
     ],
 )
 def test_good_settings_are_not_blamed(setup: Setup | None) -> None:

@@ -1,0 +1,48 @@
+"""What the stack says of each service's tracing, so that a trace that falls short can name its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from devenv.analysis.causes import Setup
+
+if TYPE_CHECKING:
+    from devenv.model.stack import Service, Stack
+    from devenv.model.state import EngineName
+
+
+def tracing_setups(stack: Stack, engine: EngineName) -> dict[str, Setup]:
+    """The tracing settings of the services by the name that their spans carry.
+
+    Only what the file itself sets is judged: devenv fills in the rest, and fills it in right.
+
+    Args:
+        stack: as the file says it.
+        engine: that it runs on; processes share this machine's loopback, containers do not.
+    """
+    backend = stack.trace_backend
+    return {
+        service.environment.get("OTEL_SERVICE_NAME") or service.name: _setup(service, engine)
+        for service in stack.services.values()
+        if service != backend
+    }
+
+
+def _setup(service: Service, engine: EngineName) -> Setup:
+    own = service.environment
+    shares_loopback = engine == "process" or service.network_mode == "host"
+    return Setup(
+        endpoint=_first(own, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        protocol=_first(own, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        sampler=own.get("OTEL_TRACES_SAMPLER", ""),
+        sampler_argument=own.get("OTEL_TRACES_SAMPLER_ARG", ""),
+        exporter=own.get("OTEL_TRACES_EXPORTER", ""),
+        disabled=own.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
+        isolated=not shares_loopback,
+        instrumented=service.x.instrument,
+    )
+
+
+def _first(environment: Mapping[str, str], *names: str) -> str:
+    return next((environment[name] for name in names if environment.get(name)), "")
