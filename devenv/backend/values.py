@@ -61,25 +61,18 @@ def _number(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    size = abs(value)
-    if size != 0 and (size < 1e-6 or size >= 1e21):
-        mantissa, _, exponent = repr(value).partition("e")
-        sign, digits = exponent[0], exponent[1:].lstrip("0")
-        return f"{mantissa.removesuffix('.0')}e{sign}{digits}"
-    shown = repr(value)
-    if "e" in shown:
-        shown = f"{value:.20f}".rstrip("0") if size < 1 else f"{value:.0f}"
-        if size < 1:
-            shown = _shortest(value)
-    return shown.removesuffix(".0").removesuffix(".")
-
-
-def _shortest(value: float) -> str:
-    # repr has the shortest digits that read back as the same number; only its exponent has to be written out.
-    mantissa, _, exponent = repr(abs(value)).partition("e")
-    digits = mantissa.replace(".", "")
-    zeros = -int(exponent) - 1
-    return f"{'-' if value < 0 else ''}0.{'0' * zeros}{digits}"
+    # repr has the shortest digits that read back as the same number; only its notation differs from JavaScript's.
+    mantissa, _, exponent = repr(value).partition("e")
+    mantissa = mantissa.removesuffix(".0")
+    if not exponent:
+        return mantissa
+    power = int(exponent)
+    if power < -6 or power >= 21:
+        return f"{mantissa}e{power:+d}"
+    sign = "-" if value < 0 else ""
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = whole + fraction
+    return f"{sign}{digits.ljust(power + 1, '0')}" if power > 0 else f"{sign}0.{'0' * (-power - 1)}{digits}"
 
 
 def _json(value: Any) -> str:
