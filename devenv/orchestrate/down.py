@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devenv.events import Notice, Removed, Sink, Stopping
+from devenv.model.state import State
 from devenv.orchestrate.concurrency import gather
 from devenv.orchestrate.naming import dependencies_of
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 ROUNDS = 3
 """How often what stands there after a removal is removed again: a killed ``up`` may have left requests under way."""
 
-SETTLE = 0.05
-"""Seconds between a removal and the look at what is left."""
+SETTLE, SETTLE_AFTER_A_KILL = 0.05, 0.3
+"""Seconds between a removal and the last look at what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +79,13 @@ async def take_down(engine: Engine, project: Project, options: DownOptions, *, c
     tally = _Tally(sink)
     observed = await engine.observe(project)
     _tell_unknown(observed, options.services, sink)
+    settle = SETTLE_AFTER_A_KILL if _is_half_made(observed) else SETTLE
     for _ in range(ROUNDS):
         await _remove_all(engine, observed, options, tally, sink)
         observed = await engine.observe(project)
         if not _left(observed, options):
             # Once more: what a killed command had asked for a moment ago may only now stand there.
-            await clock.sleep(SETTLE)
+            await clock.sleep(settle)
             observed = await engine.observe(project)
         if not _left(observed, options):
             break
@@ -93,6 +95,11 @@ async def take_down(engine: Engine, project: Project, options: DownOptions, *, c
         kept_volumes=kept,
         left=_left(observed, options),
     )
+
+
+def _is_half_made(observed: ObservedState) -> bool:
+    """Whether it looks like an ``up`` was killed in the middle; its last requests may still be under way."""
+    return not observed.instances or any(instance.state is State.CREATED for instance in observed.instances)
 
 
 def _tell_unknown(observed: ObservedState, services: Iterable[str], sink: Sink) -> None:

@@ -103,6 +103,7 @@ async def bring_up(
         EnvironmentFailure: an image, a port, or the engine stands in the way; see the tree in ``devenv.errors``.
     """
     survey = await _survey(engine, project, stack, options, sink=sink, remember=True)
+    _tell_old_volumes(survey, sink)
     first = planner.make(survey.target, survey.observed)
     sink(Planned(services=survey.target.services, actions=len(first.changes)))
     await check_free(engine, survey.target, first, survey.observed)
@@ -126,6 +127,15 @@ async def bring_up(
         await made.remove(sink)
     timed_out = bool(failures) and all(failure.timed_out for failure in failures)
     return UpResult(services=services, plan=plan, timed_out=timed_out)
+
+
+def _tell_old_volumes(survey: _Survey, sink: Sink) -> None:
+    """Volumes hold data: one whose definition changed is kept, and that is said."""
+    wanted = {volume.name: volume.digest for volume in survey.target.volumes.values()}
+    for volume in survey.observed.volumes:
+        if wanted.get(volume.name, volume.config_hash) != volume.config_hash:
+            text = f"volume {volume.name} is kept as it was made, though its definition changed"
+            sink(Notice(message=f"{text}; devenv down --volumes removes it", warning=True))
 
 
 async def _survey(

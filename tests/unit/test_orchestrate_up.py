@@ -6,11 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from orchestration import IMAGE, World, service, stack
+from orchestration import IMAGE, World, service, stack, volumes
 
 from devenv.errors import BuildFailed, EngineLost, EngineRefused, PortTaken
 from devenv.events import (
     ImageBuilding,
+    Notice,
     ServiceCompleted,
     ServiceFailed,
     ServiceReady,
@@ -19,7 +20,7 @@ from devenv.events import (
     ServiceWaiting,
 )
 from devenv.model.identity import LABEL_ROLE, LABEL_SERVICE
-from devenv.model.stack import Build, Dependency, Port
+from devenv.model.stack import Build, Dependency, Mount, Port, Volume
 from devenv.model.state import Health, State
 from devenv.testing import Script
 
@@ -304,3 +305,15 @@ async def test_a_service_with_no_replicas_holds_nobody_up() -> None:
     result = await world.up(stack(service("db", replicas=0), service("web", depends_on=[after("db")])))
     assert [item.failure for item in result.services] == [None, None, None]
     assert result.services[0].health is Health.NONE
+
+
+async def test_a_volume_whose_definition_changed_is_kept_and_told() -> None:
+    world = World()
+    store = service("db", mounts=(Mount(kind="volume", source="data", target="/data"),))
+    await world.up(stack(store, volumes=volumes("data")))
+    await world.up(stack(store, volumes={"data": Volume(key="data", driver_opts={"type": "tmpfs"})}))
+    told = [event.message for event in world.events if isinstance(event, Notice)]
+    assert told == [
+        f"volume {world.project.id}_data is kept as it was made, though its definition changed;"
+        " devenv down --volumes removes it"
+    ]
