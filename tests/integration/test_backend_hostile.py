@@ -41,9 +41,9 @@ async def test_a_gzip_bomb_is_refused_and_the_next_client_served(backend: Backen
     ("encoding", "body", "status"),
     [
         ("gzip", b"not gzip", 400),
-        ("gzip", gzip.compress(b"abc" * 100)[:-9], 400),
+        ("gzip", gzip.compress(b"abc" * 100, mtime=0)[:-9], 400),
         ("gzip", b"", 400),
-        ("gzip", gzip.compress(b"") + gzip.compress(b""), 200),
+        ("gzip", gzip.compress(b"", mtime=0) + gzip.compress(b"", mtime=0), 200),
         ("br", b"x", 415),
         ("identity", b"", 200),
     ],
