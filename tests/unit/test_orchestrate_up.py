@@ -313,7 +313,6 @@ async def test_a_volume_whose_definition_changed_is_kept_and_told() -> None:
     await world.up(stack(store, volumes=volumes("data")))
     await world.up(stack(store, volumes={"data": Volume(key="data", driver_opts={"type": "tmpfs"})}))
     told = [event.message for event in world.events if isinstance(event, Notice)]
-    assert told == [
-        f"volume {world.project.id}_data is kept as it was made, though its definition changed;"
-        " devenv down --volumes removes it"
-    ]
+    name = f"{world.project.id}_data"
+    kept = f"volume {name} is kept as it was made, though its definition changed; devenv down --volumes removes it"
+    assert told == [kept]
