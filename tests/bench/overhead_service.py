@@ -1,0 +1,93 @@
+"""One of three bare services in a chain, for `overhead.py`: answers, after asking the next one where there is one.
+
+Environment: PORT, NEXT (base URL, empty at the end of the chain), TRACER (`none`, `devenv`, `stock`), OTEL_*.
+`stock` is OpenTelemetry's SDK with its own ASGI and aiohttp-client instrumentation and batch exporter.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import uvicorn
+
+NEXT = os.environ.get("NEXT", "")
+TRACER = os.environ.get("TRACER", "none")
+HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+_session: list[aiohttp.ClientSession] = []
+
+
+async def ask_next() -> None:
+    headers: dict[str, str] = {}
+    if TRACER == "devenv":
+        from devenv import tracing
+
+        with tracing.client_span("GET", NEXT, headers) as span:
+            async with _session[0].get(NEXT, headers=headers) as response:
+                await response.read()
+                span.set_attribute("http.response.status_code", response.status)
+        return
+    async with _session[0].get(NEXT, headers=headers) as response:
+        await response.read()
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        if NEXT:
+            _session.append(aiohttp.ClientSession(trace_configs=_trace_configs()))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for session in _session:
+            await session.close()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    if NEXT:
+        await ask_next()
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+def _trace_configs() -> list[Any]:
+    if TRACER != "stock":
+        return []
+    from opentelemetry.instrumentation.aiohttp_client import create_trace_config
+
+    return [create_trace_config()]
+
+
+def traced() -> App:
+    """The application as the tracer wants it."""
+    if TRACER == "devenv":
+        from devenv import tracing
+
+        tracing.setup()
+        return tracing.TracingMiddleware(application)
+    if TRACER == "stock":
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        provider = TracerProvider()
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        trace.set_tracer_provider(provider)
+        return OpenTelemetryMiddleware(application)  # type: ignore[no-any-return] # untyped package
+    return application
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        traced(),
+        host="127.0.0.1",
+        port=int(os.environ["PORT"]),
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="critical",
+        timeout_keep_alive=600,
+    )
