@@ -17,7 +17,7 @@ from devenv.model.identity import slug
 from devenv.model.stack import Network, Service, Stack
 from devenv.stack import keys
 from devenv.stack.canonical import canonical
-from devenv.stack.checks import Whole, check
+from devenv.stack.checks import check
 from devenv.stack.context import Context
 from devenv.stack.cursor import EXTENSION, Cursor, Fields
 from devenv.stack.dotenv import read_dotenv
@@ -33,6 +33,7 @@ from devenv.stack.reading import display, read_text
 from devenv.stack.resources import read_networks, read_sources, read_volumes
 from devenv.stack.services import read_service
 from devenv.stack.variables import interpolate, lookup_in
+from devenv.stack.whole import Whole
 from devenv.stack.yaml12 import parse
 
 _PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

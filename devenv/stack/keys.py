@@ -19,6 +19,7 @@ SERVICE = (
     *("deploy", "logging", "init", "user", "working_dir", "stop_signal", "stop_grace_period", "tmpfs", "ulimits"),
     *("read_only", "cap_add", "cap_drop", "privileged", "extra_hosts", "platform", "pull_policy", "dns", "pid"),
     *("security_opt", "shm_size", "network_mode", "stdin_open", "tty", "cpus", "mem_limit", "pids_limit", "scale"),
+    "links",
 )
 _DEVICE = "devices of the host are not supported; run this service with another tool"
 _CPU = "use cpus, or deploy.resources.limits.cpus"
@@ -47,7 +48,6 @@ SERVICE_REFUSED = {
     "ipc": _LATER,
     "isolation": _LATER,
     "label_file": "write the labels under labels",
-    "links": "services reach each other by name on a shared network; add aliases there",
     "mac_address": "put mac_address under the service's network",
     "models": _LATER,
     "oom_kill_disable": _LATER,

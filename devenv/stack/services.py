@@ -51,8 +51,8 @@ def read_service(name: str, member: Cursor, context: Context) -> Service | None:
 
 
 def _explained(fields: Fields) -> bool:
-    """Whether another problem explains that image and build are missing: misspelt keys, or failed interpolation."""
-    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED}
+    """Whether another problem explains that image and build are missing: another key in their place, or a bad one."""
+    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"extends", "provider"}
     return any(
         is_failed(member.node) if name in ("image", "build") else name not in known and not name.startswith("x-")
         for name, member in fields.members.items()
@@ -161,13 +161,25 @@ def _pull_policy(fields: Fields) -> PullPolicy:
 
 
 def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
-    """``depends_on``, and the services whose namespaces this one shares."""
+    """``depends_on``, and the services that this one links to or whose namespaces it shares."""
     dependencies = {name: _dependency(name, member) for name, member in fields.each("depends_on").items()}
-    for shared in (fields.text("network_mode"), fields.text("pid")):
-        kind, _, target = (shared or "").partition(":")
-        if kind == "service" and target:
-            dependencies.setdefault(target, Dependency(service=target, restart=True))
+    shared = [(text or "").partition(":") for text in (fields.text("network_mode"), fields.text("pid"))]
+    namespaces = [target for kind, _, target in shared if kind == "service" and target]
+    for target in (*namespaces, *_links(fields)):
+        dependencies.setdefault(target, Dependency(service=target, restart=True))
     return tuple(dependencies.values())
+
+
+def _links(fields: Fields) -> list[str]:
+    """Services under ``links``: on a shared network they have their names anyway; another name is refused."""
+    targets: list[str] = []
+    for item in fields.items("links"):
+        target, _, alias = (item.text() or "").partition(":")
+        if alias not in ("", target):
+            hint = f"add {alias} to the aliases of {target} under its networks"
+            item.error(f"{item.key}: a link under another name is not supported", expected=target, hint=hint)
+        targets.append(target)
+    return targets
 
 
 def _dependency(name: str, member: Cursor) -> Dependency:

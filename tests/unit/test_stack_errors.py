@@ -297,11 +297,26 @@ IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
         "",
     ),
     (
-        "links: [b]",
-        "4:5",
-        "services.a.links",
-        "services.a.links is not supported",
-        "services reach each other by name on a shared network; add aliases there",
+        "links: [b:c]\n  b: {image: x}",
+        "4:13",
+        "services.a.links[0]",
+        "services.a.links[0]: a link under another name is not supported",
+        "add c to the aliases of b under its networks",
+    ),
+    (
+        "network_mode: service:b",
+        "4:19",
+        "services.a.network_mode",
+        "service 'b' is not defined",
+        "add it under services:",
+    ),
+    ("links: [b]", "4:13", "services.a.links[0]", "service 'b' is not defined", "add it under services:"),
+    (
+        "platform: linux/arm64\n    build: {platforms: [linux/amd64]}",
+        "4:15",
+        "services.a.platform",
+        "a runs on linux/arm64, and is not built for it",
+        "add it to build.platforms",
     ),
     (
         "logging: {driver: x, opts: {}}",
@@ -627,6 +642,29 @@ def test_what_is_not_acted_on_is_stated(tmp_path, text, place, message):
     path.write_text(f"{service}{text}\n")
     warnings = load_stack([path], environ={}).warnings
     assert [(str(warning.location), warning.message) for warning in warnings] == [(f"{path}:{place}", message)]
+
+
+def test_extends_is_the_only_error_of_a_service_that_has_nothing_else(tmp_path):
+    error = failure(tmp_path, "services: {a: {extends: {service: b}}, b: {image: x}}")
+    assert (error.key, error.others) == ("services.a.extends", ())
+
+
+def test_a_name_in_traces_may_be_the_otel_one(tmp_path):
+    path = tmp_path / "compose.yaml"
+    environment = "environment: {OTEL_SERVICE_NAME: one, OTEL_RESOURCE_ATTRIBUTES: 'a=b, service.name=two'}"
+    path.write_text(f"{SERVICE}    {environment}\nx-devenv: {{canary: {{services: [a, one, two]}}}}\n")
+    assert load_stack([path], environ={}).x.canary.services == ("a", "one", "two")
+
+
+def test_dependencies_that_are_no_mapping_beside_links(tmp_path):
+    error = failure(tmp_path, f"{SERVICE}    depends_on: 3\n    links: [b]\n")
+    assert [one.key for one in (error, *error.others)] == ["services.a.depends_on", "services.a.links[0]"]
+
+
+def test_circle_through_a_shared_namespace(tmp_path):
+    error = failure(tmp_path, f"{SERVICE}    network_mode: service:b\n  b: {{image: x, depends_on: [a]}}\n")
+    assert (error.key, error.location.line, error.location.column) == ("services.a.network_mode", 4, 19)
+    assert "a → b → a" in error.message
 
 
 def test_version_says_nothing(tmp_path):

@@ -178,6 +178,22 @@ def test_dotenv_stands_behind_the_environment(tmp_path):
     assert stack.services["a"].image == "shell-file-demo"
 
 
+def test_links_and_shared_namespaces_are_dependencies(tmp_path):
+    text = "services: {a: {image: x, links: [b, 'c:c'], network_mode: 'service:d', pid: 'service:b', depends_on: [c]}"
+    stack = load(tmp_path, text + ", b: {image: x}, c: {image: x}, d: {image: x}}")
+    assert stack.services["a"].depends_on == (
+        Dependency(service="c"),
+        Dependency(service="d", restart=True),
+        Dependency(service="b", restart=True),
+    )
+
+
+def test_optional_dependency_on_an_inactive_service_is_left_out(tmp_path):
+    text = "services: {a: {image: x, depends_on: {b: {required: false}}}, b: {image: x, profiles: [p]}}"
+    assert load(tmp_path, text).services["a"].depends_on == ()
+    assert load(tmp_path, text, profiles=["p"]).services["a"].depends_on == (Dependency(service="b", required=False),)
+
+
 def test_profiles(tmp_path):
     text = "services: {a: {image: x}, b: {image: x, profiles: [p]}, c: {image: x, profiles: [q]}}"
     assert load(tmp_path, text).inactive == ("b", "c")
