@@ -86,7 +86,7 @@ async def send_canary(
     sending = await _send_until_answered(entrypoint_url, request, clock=clock, sink=sink, timeout=timeout)
     expectation = Expectation(services=frozenset(expected_services), setups=dict(setups or {}))
     try:
-        await export_spans(otlp_http_url, [_root_span(sending, request)])
+        await _export(otlp_http_url, _root_span(sending, request), clock=clock, deadline=started + timeout)
         outcome = await _follow(sending, expectation, client, clock=clock, sink=sink, deadline=started + timeout)
     except BackendUnavailable as error:
         outcome = _Outcome(None, Finding(trace_class="absent"), error.message)
@@ -141,13 +141,26 @@ def _root_span(sending: _Sending, request: Request) -> Span:
     )
 
 
+async def _export(otlp_http_url: str, root: Span, *, clock: Clock, deadline: float) -> None:
+    """Hand the root span to the backend, again and again while it is not ready for it."""
+    while True:
+        try:
+            await export_spans(otlp_http_url, [root])
+        except BackendUnavailable:
+            if clock.monotonic() >= deadline:
+                raise
+            await clock.sleep(_POLL_LAST)
+        else:
+            return
+
+
 async def _follow(
     sending: _Sending, expectation: Expectation, client: TraceClient, *, clock: Clock, sink: Sink, deadline: float
 ) -> _Outcome:
     """Ask the backend until the trace is whole or time is up; then look for the parts that are missing."""
     pause, seen, seen_at = _POLL_FIRST, -1, clock.monotonic()
     while True:
-        trace = await client.trace(sending.trace_id)
+        trace = await _ask(sending.trace_id, client, patient=clock.monotonic() < deadline)
         spans = len(trace.spans) if trace else 0
         if spans != seen:
             seen, seen_at = spans, clock.monotonic()
@@ -160,6 +173,16 @@ async def _follow(
             return await _explain(sending, trace, expectation, client)
         await clock.sleep(pause)
         pause = min(pause * _POLL_GROWTH, _POLL_LAST)
+
+
+async def _ask(trace_id: str, client: TraceClient, *, patient: bool) -> Trace | None:
+    """The trace as far as it is there; a backend that does not answer has nothing, as long as there is time."""
+    try:
+        return await client.trace(trace_id)
+    except BackendUnavailable:
+        if not patient:
+            raise
+        return None
 
 
 async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectation, client: TraceClient) -> _Outcome:

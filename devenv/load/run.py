@@ -10,7 +10,7 @@ from devenv.analysis.causes import Setup
 from devenv.analysis.completeness import Expectation
 from devenv.analysis.thresholds import parse_threshold
 from devenv.clock import Clock
-from devenv.errors import BackendUnavailable, UsageError
+from devenv.errors import UsageError
 from devenv.events import Notice, Sink
 from devenv.load.accounting import NOTHING, Account, choose, make_account
 from devenv.load.options import LoadOptions
@@ -111,7 +111,7 @@ class _Run:
             self.sink(Notice(message=text, warning=True))
 
     async def verify(self, verifier: Verifier) -> None:
-        """Look the requests up; where the backend does not answer they stay unverified, and a notice says so."""
+        """Look the requests up; those for which the backend does not answer stay unverified, and a notice says so."""
         rows = read_rows(self.store.rows_path(self.run_id))
         everything = any(threshold.metric == "traced" for threshold in self.thresholds)
         chosen = choose(rows, self.outcome.wall_ns, everything=everything)
@@ -120,11 +120,10 @@ class _Run:
                 f"{len(chosen.requests)} of {len(rows)} requests are looked up, evenly chosen; the rest is unverified"
             )
             self.sink(Notice(message=text))
-        try:
-            found = await verifier.verify(chosen.requests, roots_taken=self.roots_taken)
-        except BackendUnavailable as error:
-            self.sink(Notice(message=f"the traces are not verified: {error.message}", warning=True))
-            return
+        found = await verifier.verify(chosen.requests, roots_taken=self.roots_taken)
+        if found.failure:
+            count = len(chosen.requests) - len(found.classes)
+            self.sink(Notice(message=f"{count} requests stay unverified: {found.failure}", warning=True))
         self.account = make_account(found)
 
     def keep(self, client: TraceClient | None) -> LoadDocument:

@@ -180,7 +180,7 @@ class Sending:
             completed=self._completed,
             failed=self._recorder.failed,
             in_flight=client.in_flight,
-            rate=generator.sent / elapsed if elapsed > 0 else 0.0,
+            rate=generator.sent / elapsed if elapsed >= _PROGRESS / 2 else 0.0,  # a rate of nothing yet is no rate
             p50_ms=self._histogram.quantile(0.5) / 1e6,
             p99_ms=self._histogram.quantile(0.99) / 1e6,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from devenv.analysis.completeness import Expectation, is_complete
 from devenv.clock import Clock
+from devenv.errors import BackendUnavailable
 from devenv.events import Sink, VerifyProgress
 from devenv.load.explanation import Explained, explain
 from devenv.load.sent import Sent
@@ -41,11 +42,13 @@ class Verification:
     """What became of the requests that were looked up.
 
     Attributes:
-        classes: by number in the schedule.
+        classes: by number in the schedule; what could not be looked up is left out.
+        failure: why something could not; empty where all went well.
         causes: how many fell short in which way, with the number of one of them: ``(class, cause) -> (count, number)``.
     """
 
     classes: dict[int, TraceClass] = field(default_factory=dict)
+    failure: str = ""
     causes: Counter[tuple[TraceClass, str]] = field(default_factory=Counter)
     examples: dict[tuple[TraceClass, str], str] = field(default_factory=dict)
 
@@ -100,15 +103,29 @@ class Verifier:
         pause, is_late = _FIRST_PAUSE, False
         while True:
             begun = self._clock.monotonic() - started
-            await self._look(pending, len(requests), "late" if is_late else "complete")
+            await self._try_look(pending, len(requests), "late" if is_late else "complete")
             is_late = is_late or begun >= self._patience.settle
             elapsed = self._clock.monotonic() - started
             if self._is_enough(pending, elapsed, is_late):
                 break
             await self._clock.sleep(self._next_pause(pause, elapsed))
             pause *= _GROWTH
-        await self._explain(list(pending.values()), requests, roots_taken)
+        try:
+            await self._explain(list(pending.values()), requests, roots_taken)
+        except BackendUnavailable as error:
+            self._result.failure = error.message
+        else:
+            self._result.failure = ""
         return self._result
+
+    async def _try_look(self, pending: dict[str, Sent], total: int, found_class: TraceClass) -> None:
+        """Look once; a backend that does not answer now may do so the next time."""
+        try:
+            await self._look(pending, total, found_class)
+        except BackendUnavailable as error:
+            self._result.failure = error.message
+        else:
+            self._result.failure = ""
 
     async def _look(self, pending: dict[str, Sent], total: int, found_class: TraceClass) -> None:
         """Ask for all that is pending once, and take out what is complete."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from devenv.analysis.completeness import Expectation
+from devenv.errors import BackendUnavailable
 from devenv.load import accounting
 from devenv.load.accounting import NOTHING, choose, make_account
 from devenv.load.rows import ROW
@@ -33,6 +34,7 @@ class Backend:
         self.let_go = frozenset(let_go)
         self.looks: list[tuple[float, int]] = []
         self.looked = asyncio.Event()
+        self.down = (0.0, 0.0)
 
     def put(self, number: int, services: Sequence[str], *, at: float = 0.0, root: bool = True) -> None:
         trace_id = identity(number)
@@ -50,6 +52,8 @@ class Backend:
 
     async def traces(self, trace_ids: Iterable[str]) -> dict[str, Trace]:
         now = self.clock.monotonic()
+        if self.down[0] <= now < self.down[1]:
+            raise BackendUnavailable("it is down")
         wanted = list(trace_ids)
         self.looks.append((round(now, 6), len(wanted)))
         self.looked.set()
@@ -196,6 +200,22 @@ async def test_a_trace_whose_root_is_there_was_not_evicted() -> None:
         backend.put(number, ["a", "b"] if number >= 12 else [])
     found = await verify(backend, sent(20))
     assert found.classes[0] == "absent"
+
+
+async def test_a_backend_that_is_away_for_a_while_is_asked_again() -> None:
+    backend = Backend(FakeClock())
+    backend.down = (0.0, 3.0)
+    backend.put(0, ["a", "b"])
+    found = await verify(backend, sent(1))
+    assert (found.classes, found.failure) == ({0: "complete"}, "")
+
+
+async def test_what_could_not_be_looked_up_is_not_called_absent() -> None:
+    backend = Backend(FakeClock())
+    backend.down = (0.05, 1e9)
+    backend.put(0, ["a", "b"])
+    found = await verify(backend, sent(2))
+    assert (found.classes, found.failure) == ({0: "complete"}, "it is down")
 
 
 async def test_cancelling_passes_through() -> None:

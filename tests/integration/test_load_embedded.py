@@ -1,0 +1,106 @@
+"""Load runs against devenv's own trace backend: the same classes as with Jaeger, and eviction that it states itself."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traced_services import Fault, TracedServices
+
+from devenv.app.canary import send_canary
+from devenv.backend import BackendSettings, serve
+from devenv.clock import SystemClock
+from devenv.load.options import LoadOptions
+from devenv.load.run import run_load
+from devenv.load.runs import RunStore
+from devenv.load.verification import Patience
+from devenv.model.documents import LoadDocument
+from devenv.model.extension import Request, Scenario
+from devenv.traces.client import TraceClient
+
+
+@dataclass
+class Embedded:
+    query_url: str
+    otlp_url: str
+
+
+@asynccontextmanager
+async def embedded(**settings: Any) -> AsyncIterator[Embedded]:
+    backend = await serve(BackendSettings(otlp_port=0, query_port=0, health_port=0, **settings))
+    try:
+        yield Embedded(f"http://127.0.0.1:{backend.query_port}", f"http://127.0.0.1:{backend.otlp_port}")
+    finally:
+        await backend.close()
+
+
+def playing(backend: Embedded, fault: Fault = "none") -> TracedServices:
+    return TracedServices(backend.otlp_url, fault, prefix=f"e{secrets.token_hex(2)}-")
+
+
+async def load(backend: Embedded, services: TracedServices, folder: Path, **fields: Any) -> LoadDocument:
+    async with services, TraceClient(backend.query_url) as client:
+        values: dict[str, Any] = {"rps": 100, "duration": 0.5, "scenario": Scenario(), "target": services.url}
+        return await run_load(
+            LoadOptions(**values | fields),
+            client=client,
+            otlp_http_url=backend.otlp_url,
+            expected_services=services.services,
+            clock=SystemClock(),
+            sink=lambda event: None,
+            store=RunStore(folder),
+            stop=asyncio.Event(),
+            patience=Patience(0.6, 1.2),
+        )
+
+
+def classes(document: LoadDocument) -> dict[str, int]:
+    counts = document.traces.model_dump()
+    assert sum(counts.values()) == document.sent
+    return {name: count for name, count in counts.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("fault", "trace_class", "verdict"),
+    [
+        ("none", "complete", "complete"),
+        ("propagation", "partial", "partial"),
+        ("split", "split", "split"),
+        ("orphan", "orphaned", "partial"),
+        ("untraced", "absent", "absent"),
+    ],
+)
+async def test_each_class_and_verdict(tmp_path: Path, fault: Fault, trace_class: str, verdict: str) -> None:
+    async with embedded() as backend:
+        document = await load(backend, playing(backend, fault), tmp_path)
+        assert classes(document) == {trace_class: 50}
+        services = playing(backend, fault)
+        async with services, TraceClient(backend.query_url) as client:
+            canary = await send_canary(
+                entrypoint_url=services.url,
+                request=Request(),
+                expected_services=services.services,
+                client=client,
+                otlp_http_url=backend.otlp_url,
+                clock=SystemClock(),
+                sink=lambda event: None,
+                timeout=10.0 if fault == "none" else 0.5,
+            )
+        assert canary.verdict == verdict
+        assert bool(canary.cause) == (fault != "none")
+
+
+async def test_what_the_backend_let_go_is_evicted_on_its_own_word(tmp_path: Path) -> None:
+    async with embedded(max_bytes=100_000) as backend:
+        document = await load(backend, playing(backend), tmp_path, rps=400)
+    found = classes(document)
+    assert set(found) == {"complete", "evicted"}
+    assert found["evicted"] > 10
+    (cause,) = document.causes
+    assert cause.cause == "the backend says that it let the trace go"
