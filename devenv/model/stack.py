@@ -249,12 +249,17 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSource:
-    """A secret or config of the stack: exactly one of ``file``, ``environment`` (a variable's name) and ``content``."""
+    """A secret or config of the stack: exactly one of ``file``, ``environment`` (a variable's name) and ``content``.
+
+    Attributes:
+        value: what the variable held when the stack was loaded, ``.env`` included; ``None`` where it is not set.
+    """
 
     key: str
     file: Path | None = None
     environment: str | None = None
     content: str | None = None
+    value: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

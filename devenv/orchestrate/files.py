@@ -22,6 +22,8 @@ def content_of(source: FileSource, environ: Mapping[str, str] = os.environ) -> b
     """
     if source.content is not None:
         return source.content.encode()
+    if source.value is not None:
+        return source.value.encode()
     if source.environment is not None:
         if source.environment not in environ:
             raise ConfigurationError(

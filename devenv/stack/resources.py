@@ -107,10 +107,12 @@ def _source(key: str, member: Cursor, known: tuple[str, ...], context: Context) 
     if len(given) != 1 and not refused and (is_null(member.node) or isinstance(member.node, MapNode)):
         found = " and ".join(given) or "none of them"
         member.error(f"{member.key} needs exactly one of {', '.join(known)}", found=found, expected=", ".join(known))
-    path = fields.text("file")
+    path, variable = fields.text("file"), fields.text("environment")
+    held = context.lookup(variable) if variable else None
     return FileSource(
         key=key,
         file=context.path(path) if path else None,
-        environment=fields.text("environment"),
+        environment=variable,
         content=fields.text("content"),
+        value=held.value if held else None,
     )

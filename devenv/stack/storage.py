@@ -115,6 +115,12 @@ def read_files(service: Fields, section: str) -> tuple[FileMount, ...]:
     return tuple(mounts)
 
 
+def _numeric(member: Cursor | None) -> str | None:
+    """A user's or group's number; names mean nothing outside of the container."""
+    number = member.integer(0) if member else None
+    return None if number is None else str(number)
+
+
 def _file_mount(item: Cursor, root: str) -> FileMount | None:
     fields = item.fields(("source", "target", "uid", "gid", "mode"))
     if not fields.members:
@@ -127,7 +133,7 @@ def _file_mount(item: Cursor, root: str) -> FileMount | None:
     return FileMount(
         source=source,
         target=posixpath.normpath(posixpath.join(root, target)),
-        uid=fields.text("uid"),
-        gid=fields.text("gid"),
+        uid=_numeric(fields.get("uid")),
+        gid=_numeric(fields.get("gid")),
         mode=read_mode(fields.get("mode")),
     )

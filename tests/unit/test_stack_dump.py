@@ -40,7 +40,7 @@ def comparable(stack: Stack) -> dict[str, object]:
         "x": stack.x,
         "networks": dict(stack.networks),
         "volumes": dict(stack.volumes),
-        "secrets": dict(stack.secrets),
+        "secrets": {key: replace(source, value=None) for key, source in stack.secrets.items()},
         "configs": dict(stack.configs),
     }
 

@@ -194,6 +194,14 @@ def test_optional_dependency_on_an_inactive_service_is_left_out(tmp_path):
     assert load(tmp_path, text, profiles=["p"]).services["a"].depends_on == (Dependency(service="b", required=False),)
 
 
+def test_secret_of_a_variable_holds_its_value_and_does_not_show_it(tmp_path):
+    (tmp_path / ".env").write_text("TOKEN=hidden\n")
+    text = "services: {a: {image: x}}\nsecrets: {t: {environment: TOKEN}, u: {environment: NOPE}}"
+    secrets = load(tmp_path, text).secrets
+    assert (secrets["t"].value, secrets["u"].value) == ("hidden", None)
+    assert "hidden" not in repr(secrets)
+
+
 def test_profiles(tmp_path):
     text = "services: {a: {image: x}, b: {image: x, profiles: [p]}, c: {image: x, profiles: [q]}}"
     assert load(tmp_path, text).inactive == ("b", "c")
