@@ -9,13 +9,9 @@ from google.protobuf.message import DecodeError
 from devenv.backend import schema
 from devenv.backend.wire import Undecodable
 
-# Tag and length of a trace id, and of the span id after it, as every known encoder begins a span. The trace id is
-# not kept with each span, for it is the key of the trace.
-_TRACE_HEAD = b"\x0a\x10"
-_SPAN_HEAD = b"\x12\x08"
-_STRIP = len(_TRACE_HEAD) + 16
-_ZERO_TRACE = _TRACE_HEAD + bytes(16)
-_ZERO_SPAN = _SPAN_HEAD + bytes(8)
+# Ids of zeros, as they stand in an encoded span.
+_ZERO_TRACE = b"\x0a\x10" + bytes(16)
+_ZERO_SPAN = b"\x12\x08" + bytes(8)
 
 # Beyond every limit that SDKs set; bounds what decoding one span costs in memory.
 MAX_SPAN_BYTES = 4 * 1024 * 1024
@@ -23,7 +19,7 @@ MAX_SPAN_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """n spans field by field; ``payloads`` are the encoded spans without their trace ids. Times in ns."""
+    """n spans field by field; ``payloads`` are the spans as they came. Times in ns."""
 
     trace_ids: list[bytes]
     payloads: list[bytes]
@@ -54,21 +50,21 @@ def _together(spans: list[bytes], joined: bytes) -> Columns | None:
     except DecodeError:
         return None
     count = len(spans)
-    names, kinds, starts, ends = found.name, found.kind, found.start, found.end
-    if not len(found.span_id) == len(names) == len(kinds) == len(starts) == len(ends) == count:
+    trace_ids, names, kinds, starts, ends = found.trace_id, found.name, found.kind, found.start, found.end
+    if not len(trace_ids) == len(names) == len(kinds) == len(starts) == len(ends) == count:
         # proto3 leaves zero values out: the columns are then not aligned.
         return None
-    trace_ids = [span[2:_STRIP] for span in spans]
-    # Equal columns mean that the trace id stands first in each span; a span made to look so harms only itself.
+    trace_ids, span_ids = list(trace_ids), list(found.span_id)
     usual = (
-        found.trace_id == trace_ids
-        and {span[_STRIP : _STRIP + 2] for span in spans} == {_SPAN_HEAD}
+        len(span_ids) == count
+        and set(map(len, trace_ids)) == {16}
+        and set(map(len, span_ids)) == {8}
         and _ZERO_TRACE not in joined
         and _ZERO_SPAN not in joined
     )
     if not usual:
         return None
-    return Columns(trace_ids, [span[_STRIP:] for span in spans], list(names), list(kinds), list(starts), list(ends))
+    return Columns(trace_ids, spans, list(names), list(kinds), list(starts), list(ends))
 
 
 def _one_by_one(spans: list[bytes]) -> Columns:
@@ -88,9 +84,8 @@ def _one_by_one(spans: list[bytes]) -> Columns:
         if not any(trace_id) or not any(span_id):
             rejected += 1
             continue
-        span.ClearField("trace_id")
         columns.trace_ids.append(trace_id)
-        columns.payloads.append(span.SerializeToString())
+        columns.payloads.append(encoded)
         columns.names.append(span.name)
         columns.kinds.append(span.kind)
         columns.starts.append(span.start)

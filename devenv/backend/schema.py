@@ -72,6 +72,10 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "Span": _SPAN,
     "SpanColumns": tuple(line if line.endswith("*") else f"{line}*" for line in _SPAN),
+    # The outer layers of a request, with what is inside them still encoded.
+    "Request": ("1 resource_spans ResourceSpans*",),
+    "ResourceSpans": ("1 resource bytes", "2 scope_spans ScopeSpans*", "3 url bytes"),
+    "ScopeSpans": ("1 scope bytes", "2 spans bytes*", "3 url bytes"),
     # A span whose attributes stay encoded, for whoever knows most of them by their bytes.
     "OpaqueSpan": tuple("9 attributes bytes*" if line.startswith("9 ") else line for line in _SPAN),
     "PartialSuccess": ("1 rejected_spans int64", "2 error_message bytes"),
@@ -112,6 +116,7 @@ def _message(name: str) -> Any:  # the classes are made at run time: there is no
     return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 
+Request = _message("Request")
 AnyValue = _message("AnyValue")
 Resource = _message("Resource")
 Scope = _message("Scope")

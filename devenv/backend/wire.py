@@ -1,7 +1,7 @@
 """The outer layers of an OTLP request, taken apart without decoding the spans in them.
 
-The walk holds one slice at a time, so that a hostile body (64 MiB of empty spans) cannot be blown up in memory as a
-decoder's tree would be.
+A body of ordinary size is left to protobuf. A large one is walked over, one slice at a time, so that a hostile one
+(64 MiB of empty spans) cannot be blown up in memory as a decoder's tree would be.
 
 Format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from google.protobuf.message import DecodeError
+
+from devenv.backend import schema
+
 CHUNK_SPANS = 512
 CHUNK_BYTES = 512 * 1024
-_SPAN_TAG = 0x12  # field 2 (spans), length-delimited
+_DECODED_BYTES = 1024 * 1024
 
 
 class Undecodable(ValueError):
@@ -65,31 +69,24 @@ def fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int
         Undecodable: the bytes are no protobuf message.
     """
     while position < end:
-        number, start, position = _field(data, position, end)
-        if number:
-            yield number, start, position
-
-
-def _field(data: bytes, position: int, end: int) -> tuple[int, int, int]:
-    # Number, start and end of the field at a position; number 0 for one that is not length-delimited.
-    tag, position = read_varint(data, position, end)
-    number, wire_type = tag >> 3, tag & 7
-    if number == 0:
-        raise Undecodable("field number 0")
-    if wire_type == 2:
-        size, position = read_varint(data, position, end)
-        if size > end - position:
-            raise Undecodable(f"field {number} is cut off")
-        return number, position, position + size
-    if wire_type == 0:
-        _, position = read_varint(data, position, end)
-    elif wire_type in {1, 5}:
-        position += 8 if wire_type == 1 else 4
-        if position > end:
-            raise Undecodable(f"field {number} is cut off")
-    else:
-        raise Undecodable(f"wire type {wire_type} of field {number}")
-    return 0, position, position
+        tag, position = read_varint(data, position, end)
+        number, wire_type = tag >> 3, tag & 7
+        if number == 0:
+            raise Undecodable("field number 0")
+        if wire_type == 2:
+            size, position = read_varint(data, position, end)
+            if size > end - position:
+                raise Undecodable(f"field {number} is cut off")
+            yield number, position, position + size
+            position += size
+        elif wire_type == 0:
+            _, position = read_varint(data, position, end)
+        elif wire_type in {1, 5}:
+            position += 8 if wire_type == 1 else 4
+            if position > end:
+                raise Undecodable(f"field {number} is cut off")
+        else:
+            raise Undecodable(f"wire type {wire_type} of field {number}")
 
 
 def batches(body: bytes) -> Iterator[Batch]:
@@ -97,6 +94,28 @@ def batches(body: bytes) -> Iterator[Batch]:
 
     Raises:
         Undecodable: the body is no such message, as far as its outer layers go.
+    """
+    return _decoded(body) if len(body) <= _DECODED_BYTES else walk(body)
+
+
+def _decoded(body: bytes) -> Iterator[Batch]:
+    try:
+        request = schema.Request.FromString(body)
+    except DecodeError as error:
+        raise Undecodable(f"request: {error}") from error
+    for resource_spans in request.resource_spans:
+        resource, url = resource_spans.resource, resource_spans.url
+        for scope_spans in resource_spans.scope_spans:
+            scope, scope_url, spans = scope_spans.scope, scope_spans.url, scope_spans.spans
+            for first in range(0, len(spans), CHUNK_SPANS):
+                yield Batch(resource, url, scope, scope_url, spans[first : first + CHUNK_SPANS])
+
+
+def walk(body: bytes) -> Iterator[Batch]:
+    """As :func:`batches`, holding no more than a chunk at a time.
+
+    Raises:
+        Undecodable: as there.
     """
     for number, start, end in fields(body, 0, len(body)):
         if number == 1:
@@ -119,53 +138,22 @@ def _resource_spans(body: bytes, start: int, end: int) -> Iterator[Batch]:
 
 
 def _scope_spans(body: bytes, start: int, end: int, resource: bytes, url: bytes) -> Iterator[Batch]:
-    scope, scope_url = b"", b""
-    ahead = False
-    spans: list[bytes] = []
-    position = begun = start
-    while position < end:
-        position = _usual_spans(body, position, end, spans)
-        if len(spans) >= CHUNK_SPANS or position - begun >= CHUNK_BYTES:
-            if not ahead:
-                # What describes the spans may follow them; only a batch of several chunks needs to look ahead.
-                scope, scope_url = _scope(body, start, end)
-                ahead = True
-            yield Batch(resource, url, scope, scope_url, spans)
-            spans, begun = [], position
-        if position == end:
-            break
-        number, first, position = _field(body, position, end)
-        if number == 2:
-            spans.append(body[first:position])
-        elif number == 1:
-            scope = body[first:position]
-        elif number == 3:
-            scope_url = body[first:position]
-    if spans:
-        yield Batch(resource, url, scope, scope_url, spans)
-
-
-def _usual_spans(body: bytes, position: int, end: int, spans: list[bytes]) -> int:
-    # The quick way through a row of spans of 128 bytes to 16 KiB each, which nearly all are; gives the position after.
-    first_full = position + CHUNK_BYTES
-    while position + 3 <= end and body[position] == _SPAN_TAG and len(spans) < CHUNK_SPANS and position < first_full:
-        low, high = body[position + 1], body[position + 2]
-        if low < 0x80 or high >= 0x80:
-            break
-        start = position + 3
-        last = start + (low & 0x7F | high << 7)
-        if last > end:
-            break
-        spans.append(body[start:last])
-        position = last
-    return position
-
-
-def _scope(body: bytes, start: int, end: int) -> tuple[bytes, bytes]:
-    scope = url = b""
+    # What describes the spans may follow them: a first pass finds it.
+    scope = scope_url = b""
     for number, first, last in fields(body, start, end):
         if number == 1:
             scope = body[first:last]
         elif number == 3:
-            url = body[first:last]
-    return scope, url
+            scope_url = body[first:last]
+    spans: list[bytes] = []
+    size = 0
+    for number, first, last in fields(body, start, end):
+        if number != 2:
+            continue
+        spans.append(body[first:last])
+        size += last - first
+        if len(spans) == CHUNK_SPANS or size >= CHUNK_BYTES:
+            yield Batch(resource, url, scope, scope_url, spans)
+            spans, size = [], 0
+    if spans:
+        yield Batch(resource, url, scope, scope_url, spans)

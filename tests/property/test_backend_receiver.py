@@ -18,7 +18,7 @@ from devenv.backend.spans import decode, decode_trace, snapshot
 from devenv.backend.store import Store
 from devenv.backend.summary import summarize
 from devenv.backend.web import Request
-from devenv.backend.wire import Undecodable, batches
+from devenv.backend.wire import Undecodable, batches, walk
 
 MIB = 1024 * 1024
 TRACES = [bytes([n]) * 16 for n in range(1, 5)]
@@ -85,24 +85,16 @@ def test_a_good_request_is_stored_as_it_was(body: bytes) -> None:
     assert post(Receiver(store, MIB), body) == 200
     check(store)
     sent = [
-        (group.resource.attributes, span)
+        span.SerializeToString()
         for group in ExportTraceServiceRequest.FromString(body).resource_spans
         for scope in group.scope_spans
         for span in scope.spans
     ]
     assert store.spans == len(sent)
-    kept = {
-        trace.id.hex() + span.SerializeToString(deterministic=True).hex()
-        for trace in store.traces.values()
-        for _, span in decode_trace(trace, store.scopes).spans
-    }
-    expected = set()
-    for _, span in sent:
-        trace_id = span.trace_id.hex()
-        span.ClearField("trace_id")
-        again = schema.Span.FromString(span.SerializeToString())
-        expected.add(trace_id + again.SerializeToString(deterministic=True).hex())
-    assert kept == expected
+    kept = [(trace.id, span) for trace in store.traces.values() for _, span in decode_trace(trace, store.scopes).spans]
+    assert all(span.trace_id == trace_id for trace_id, span in kept)
+    shown = {span.SerializeToString(deterministic=True) for _, span in kept}
+    assert shown == {schema.Span.FromString(each).SerializeToString(deterministic=True) for each in sent}
 
 
 @given(requests)
@@ -230,6 +222,7 @@ def test_the_walk_finds_the_spans_whatever_their_size(payloads: list[bytes], big
     payloads += [b"x" * (16_000 + 400 * big)] * (big % 2)
     scope = b"".join(field(2, payload) for payload in payloads)
     body = field(1, field(2, field(1, b"scope") + scope + field(3, b"url")) + field(1, b"resource"))
-    found = list(batches(body))
+    found = list(walk(body))
+    assert found == list(batches(body))
     assert [span for batch in found for span in batch.spans] == payloads
     assert all((batch.resource, batch.scope, batch.scope_url) == (b"resource", b"scope", b"url") for batch in found)
