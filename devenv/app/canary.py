@@ -189,7 +189,9 @@ async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectat
     """Class and cause of a trace that did not become whole, with what else the backend has."""
     known = await client.services()
     window = {"start_ns": sending.start_ns - _MARGIN_NS, "end_ns": sending.end_ns + _MARGIN_NS}
-    others = await parts_of(client, sending.trace_id, services=known, **window)
+    missing = classify(trace, expectation).missing
+    likely = [name for name in known if name in missing] or known
+    others = await parts_of(client, sending.trace_id, services=likely, **window)
     full = Expectation(services=expectation.services, setups=expectation.setups, known_services=frozenset(known))
     return _Outcome(trace, classify(trace, full, others=others))
 

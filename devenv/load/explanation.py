@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from devenv.analysis.completeness import Expectation, Finding, classify, request_of
+from devenv.analysis.completeness import Expectation, Finding, classify
 from devenv.analysis.eviction import infer_evicted
 from devenv.load.sent import Sent
-from devenv.model.trace import OWN_SERVICE, Trace, TraceClass
+from devenv.load.torn import Window, find_torn
+from devenv.model.trace import Trace, TraceClass
 from devenv.traces.client import TraceClient
-from devenv.traces.parts import parts_of
-from devenv.traces.query import Query
-
-FEW = 25
-"""Up to so many requests are searched for one by one; for more, all traces of the time are searched through."""
 
 _CHUNK = 200
-_MOST_SEARCHED = 5000
 _MARGIN_NS = 60 * 10**9
 
 
@@ -50,9 +44,19 @@ async def explain(
     """
     if not left:
         return []
-    known = frozenset(await client.services())
-    expectation = replace(expectation, known_services=known)
-    others = await _others(client, left, known - {OWN_SERVICE})
+    expectation = replace(expectation, known_services=frozenset(await client.services()))
+    findings, gone = await _classify(client, left, expectation, {})
+    torn = await _torn(client, left, findings, expectation)
+    again, _ = await _classify(client, [sent for sent in left if sent.trace_id in torn], expectation, torn)
+    findings |= again
+    evicted = await _evicted(client, [sent for sent in left if sent.number in gone], requests, gone, roots_taken)
+    return [_explained(sent, findings[sent.number], evicted.get(sent.number, "")) for sent in left]
+
+
+async def _classify(
+    client: TraceClient, left: Sequence[Sent], expectation: Expectation, torn: Mapping[str, Sequence[Trace]]
+) -> tuple[dict[int, Finding], set[int]]:
+    """The class of each request by number, and those of which the backend has no span at all."""
     findings: dict[int, Finding] = {}
     gone: set[int] = set()
     for start in range(0, len(left), _CHUNK):
@@ -60,11 +64,24 @@ async def explain(
         traces = await client.traces([sent.trace_id for sent in chunk])
         for sent in chunk:
             trace = traces.get(sent.trace_id)
-            findings[sent.number] = classify(trace, expectation, others=others.get(sent.trace_id, ()))
+            findings[sent.number] = classify(trace, expectation, others=torn.get(sent.trace_id, ()))
             if trace is None:
                 gone.add(sent.number)
-    evicted = await _evicted(client, [sent for sent in left if sent.number in gone], requests, gone, roots_taken)
-    return [_explained(sent, findings[sent.number], evicted.get(sent.number, "")) for sent in left]
+    return findings, gone
+
+
+async def _torn(
+    client: TraceClient, left: Sequence[Sent], findings: Mapping[int, Finding], expectation: Expectation
+) -> dict[str, list[Trace]]:
+    """Torn-off parts of the requests that miss services, by trace id."""
+    arrived = [sent for sent in left if not sent.never_arrived and findings[sent.number].missing]
+    if not arrived:
+        return {}
+    window = Window(
+        min(sent.start_ns for sent in arrived) - _MARGIN_NS, max(sent.end_ns for sent in arrived) + _MARGIN_NS
+    )
+    missing = {sent.trace_id: findings[sent.number].missing for sent in arrived}
+    return await find_torn(client, missing, expectation.known_services or (), window)
 
 
 def _explained(sent: Sent, finding: Finding, eviction: str) -> Explained:
@@ -90,27 +107,3 @@ async def _evicted(
     positions = infer_evicted([sent.number in gone for sent in requests])
     cause = "the oldest traces of the run are gone whole, so the backend let them go: raise x-devenv.jaeger.max_traces"
     return {requests[position].number: cause for position in positions}
-
-
-async def _others(client: TraceClient, left: Sequence[Sent], services: frozenset[str]) -> dict[str, list[Trace]]:
-    """Traces under other ids that carry a request's key, by the request's trace id."""
-    arrived = [sent for sent in left if not sent.never_arrived]
-    if not arrived:
-        return {}
-    start_ns = min(sent.start_ns for sent in arrived) - _MARGIN_NS
-    end_ns = max(sent.end_ns for sent in arrived) + _MARGIN_NS
-    if len(arrived) <= FEW:
-        return {
-            sent.trace_id: await parts_of(client, sent.trace_id, start_ns=start_ns, end_ns=end_ns, services=services)
-            for sent in arrived
-        }
-    wanted = {sent.trace_id for sent in arrived}
-    found: dict[str, dict[str, Trace]] = defaultdict(dict)
-    for service in services:
-        limit = min(4 * len(arrived) + 100, _MOST_SEARCHED)
-        query = Query(service=service, start_ns=start_ns, end_ns=end_ns, limit=limit)
-        for trace in await client.find(query):
-            request = request_of(trace)
-            if request in wanted and request != trace.trace_id:
-                found[request][trace.trace_id] = trace
-    return {request: list(traces.values()) for request, traces in found.items()}
