@@ -55,7 +55,88 @@ class Server(asyncio.Protocol):
 
 
 def serve(ready: Connection) -> None:
-    async def measure(url: str, rps: float, seconds: float) -> dict[str, dict[str, float]]:
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
+        ready.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    uvloop.run(main())
+
+
+async def measure_devenv(url: str, rps: float, seconds: float, otlp: str | None) -> dict[str, float]:
+    from devenv.clock import SystemClock
+    from devenv.load.options import LoadOptions
+    from devenv.load.run import run_load
+    from devenv.load.runs import RunStore
+    from devenv.model.extension import Scenario
+
+    with tempfile.TemporaryDirectory() as folder:
+        document = await run_load(
+            LoadOptions(rps=rps, duration=seconds, scenario=Scenario(path="/x"), target=url, verify=False),
+            client=None,
+            otlp_http_url=otlp,
+            expected_services=(),
+            clock=SystemClock(),
+            sink=lambda event: None,
+            store=RunStore(Path(folder)),
+            stop=asyncio.Event(),
+        )
+    assert document.completed == document.sent, document.errors
+    return {
+        "cpu_us": document.cpu_us_per_request,
+        "sent": document.sent,
+        "lag_p50_ms": document.generator_lag_ms.p50 or 0.0,
+        "lag_p99_ms": document.generator_lag_ms.p99 or 0.0,
+        "p50_ms": document.response_ms.p50 or 0.0,
+    }
+
+
+async def paced(send: Any, rps: float, seconds: float) -> dict[str, float]:
+    """Any client, paced in the same way: a task a request, at its time."""
+    count = round(rps * seconds)
+    tasks = []
+    start, cpu = time.perf_counter(), time.process_time()
+    for number in range(count):
+        wait = start + number / rps - time.perf_counter()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        tasks.append(asyncio.ensure_future(send()))
+    await asyncio.gather(*tasks)
+    return {"cpu_us": (time.process_time() - cpu) * 1e6 / count, "sent": count}
+
+
+async def measure_aiohttp(url: str, rps: float, seconds: float) -> dict[str, float]:
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+
+        async def send() -> None:
+            async with session.get(url + "/x") as response:
+                await response.read()
+
+        return await paced(send, rps, seconds)
+
+
+async def measure_httpx(url: str, rps: float, seconds: float) -> dict[str, float]:
+    import httpx
+
+    async with httpx.AsyncClient() as client:
+        return await paced(lambda: client.get(url + "/x"), rps, seconds)
+
+
+def floor_us(url: str, count: int = 3000) -> float:
+    """What the bare system calls cost here: a blocking socket, one request after the other."""
+    host, port = url.removeprefix("http://").split(":")
+    request = b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        cpu = time.process_time()
+        for _ in range(count):
+            connection.sendall(request)
+            connection.recv(65536)
+        return (time.process_time() - cpu) * 1e6 / count
+
+
+def measure(url: str, rps: float, seconds: float) -> dict[str, dict[str, float]]:
     return {
         "devenv": uvloop.run(measure_devenv(url, rps, seconds, url)),
         "devenv, no root spans": uvloop.run(measure_devenv(url, rps, seconds, None)),
@@ -89,8 +170,8 @@ def table(results: dict[str, dict[str, dict[str, float]]], seconds: float) -> st
         for name, result in clients.items():
             more = ", ".join(f"{key} {value:.3f}" for key, value in result.items() if key.endswith("_ms"))
             lines.append(f"  {name:24} {result['cpu_us']:8.1f} µs   {more}".rstrip())
-    lines.append(f"httpx at {MOST_HTTPX} requests a second at most. Few requests a second cost more each: the loop sleeps and")
-    lines.append("wakes for each one, with cold caches.")
+    lines.append(f"httpx at {MOST_HTTPX} requests a second at most.")
+    lines.append("Few requests a second cost more each: the loop sleeps and wakes for each one, with cold caches.")
     return "\n".join(lines)
 
 
