@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from devenv.backend import schema
@@ -11,14 +11,16 @@ from devenv.backend.dependencies import Edges, dependencies
 from devenv.backend.ids import parse_trace_id, show_trace_id
 from devenv.backend.legacy import trace_json
 from devenv.backend.params import BadParameter, dependency_window, legacy_query, legacy_raw
-from devenv.backend.reading import Snapshot, find, operations
+from devenv.backend.reading import Snapshot, find, operations, size
 from devenv.backend.spans import decode, snapshot
 from devenv.backend.store import Store
-from devenv.backend.streaming import json_list
+from devenv.backend.streaming import list_response
 from devenv.backend.transform import transform
 from devenv.backend.web.message import Request, Response, dumps
 from devenv.backend.web.router import Route
 from devenv.backend.wire import Undecodable
+
+_OPENING = b'{"data":['
 
 
 class LegacyApi:
@@ -62,7 +64,7 @@ class LegacyApi:
         found = operations(self._store, service, parameters.first("spanKind"))
         return _envelope([{"name": name, "spanKind": kind} for name, kind in found], len(found))
 
-    async def traces(self, request: Request) -> Response:
+    def traces(self, request: Request) -> Response | Awaitable[Response]:
         """Search, or look-up of several ids."""
         try:
             parameters = request.parameters()
@@ -73,8 +75,7 @@ class LegacyApi:
             query = legacy_query(parameters, self._now())
         except ValueError as error:
             return _failure(400, str(error))
-        found = await find(self._store, query)
-        return _traces(map(_document, found))
+        return find(self._store, query, _traces)
 
     def _by_ids(self, ids: list[bytes]) -> Response:
         found: list[Snapshot] = []
@@ -85,7 +86,7 @@ class LegacyApi:
                 errors.append({"msg": "trace not found", "traceID": show_trace_id(trace_id)})
             else:
                 found.append(snapshot(trace, self._store.scopes))
-        return _traces(map(_document, found), errors or None)
+        return _traces(found, errors or None)
 
     def trace(self, request: Request) -> Response:
         """One trace."""
@@ -96,7 +97,7 @@ class LegacyApi:
             return _failure(400, str(error))
         if trace is None:
             return _failure(404, "trace not found")
-        return _traces([_document(snapshot(trace, self._store.scopes))])
+        return _traces([snapshot(trace, self._store.scopes)])
 
     async def dependencies(self, request: Request) -> Response:
         """Calls between services."""
@@ -122,20 +123,24 @@ class LegacyApi:
     def transform(self, request: Request) -> Response:
         """OTLP JSON in, Jaeger's JSON out; nothing is stored."""
         try:
-            return _traces(list(map(trace_json, transform(request.body))))
+            documents = list(map(trace_json, transform(request.body)))
         except Undecodable as error:
             return _failure(400, f"cannot unmarshal OTLP : {error}")
         except ValueError as error:
             return _failure(413, str(error))
+        return list_response(_OPENING, documents, _closing(None), 0)
 
 
 def _document(taken: Snapshot) -> bytes:
     return trace_json(decode(*taken, schema.OpaqueSpan))
 
 
-def _traces(documents: Iterable[bytes], errors: list[dict[str, Any]] | None = None) -> Response:
-    tail = b'],"total":0,"limit":0,"offset":0,"errors":%b}' % dumps(errors)
-    return Response(body=json_list(b'{"data":[', documents, tail))
+def _traces(found: list[Snapshot], errors: list[dict[str, Any]] | None = None) -> Response:
+    return list_response(_OPENING, map(_document, found), _closing(errors), size(found))
+
+
+def _closing(errors: list[dict[str, Any]] | None) -> bytes:
+    return b'],"total":0,"limit":0,"offset":0,"errors":%b}' % dumps(errors)
 
 
 def _envelope(data: Any, total: int = 0) -> Response:

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 
+from devenv.backend.records import Trace
 from devenv.backend.scopes import Scope
 from devenv.backend.search import Query, search
 from devenv.backend.spans import KINDS, snapshot
 from devenv.backend.store import Store
 from devenv.backend.values import text
+from devenv.backend.web.message import Response
 
 Snapshot = tuple[bytes, bytes, bool, dict[int, Scope]]
 
 
-async def find(store: Store, query: Query) -> list[Snapshot]:
-    """The traces that match, not decoded yet; other connections are served while a long search runs."""
+def find(
+    store: Store, query: Query, answer: Callable[[list[Snapshot]], Response]
+) -> Response | Coroutine[None, None, Response]:
+    """``answer`` with the traces that match, not decoded yet.
+
+    A short search is done at once; a long one goes on in turns with other connections.
+    """
+    steps = search(store, query)
     found: list[Snapshot] = []
-    for trace in search(store, query):
+    for trace in steps:
+        if trace is None:
+            return _go_on(store, steps, found, answer)
+        found.append(snapshot(trace, store.scopes))
+    return answer(found)
+
+
+async def _go_on(
+    store: Store,
+    steps: Iterator[Trace | None],
+    found: list[Snapshot],
+    answer: Callable[[list[Snapshot]], Response],
+) -> Response:
+    await asyncio.sleep(0)
+    for trace in steps:
         if trace is None:
             await asyncio.sleep(0)
         else:
             found.append(snapshot(trace, store.scopes))
-    return found
+    return answer(found)
+
+
+def size(found: list[Snapshot]) -> int:
+    """Bytes of encoded spans."""
+    return sum(len(taken[1]) for taken in found)
 
 
 def snapshots(store: Store, trace_ids: Iterable[bytes]) -> list[Snapshot]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Awaitable
 from itertools import chain
 
 from devenv.backend.ids import parse_trace_id
 from devenv.backend.otlp_document import resource_spans
 from devenv.backend.params import v3_query
-from devenv.backend.reading import Snapshot, find, operations
+from devenv.backend.reading import Snapshot, find, operations, size
 from devenv.backend.spans import decode, snapshot
 from devenv.backend.store import Store
-from devenv.backend.streaming import json_list
+from devenv.backend.streaming import list_response
 from devenv.backend.summary import summarize, summary_document
 from devenv.backend.times import parse_bool, parse_rfc3339
 from devenv.backend.web.message import Parameters, Request, Response, dumps
@@ -51,13 +52,13 @@ class V3Api:
         listed = [{"name": name, "spanKind": kind or _DEFAULT_KIND} for name, kind in found]
         return Response.json({"operations": listed})
 
-    async def traces(self, request: Request) -> Response:
+    def traces(self, request: Request) -> Response | Awaitable[Response]:
         """Search; the traces' resources follow each other in one document. No match is 404."""
         try:
             query = v3_query(request.parameters())
         except ValueError as error:
             return _failure(400, str(error))
-        return _traces(await find(self._store, query))
+        return find(self._store, query, _traces)
 
     def trace(self, request: Request) -> Response:
         """One trace by an id in hexadecimal or base64."""
@@ -69,22 +70,25 @@ class V3Api:
         trace = self._store.get(trace_id)
         return _traces([snapshot(trace, self._store.scopes)] if trace is not None else [])
 
-    async def summaries(self, request: Request) -> Response:
+    def summaries(self, request: Request) -> Response | Awaitable[Response]:
         """Search that answers with counts instead of spans. No match is an empty list."""
         try:
             query = v3_query(request.parameters())
         except ValueError as error:
             return _failure(400, str(error))
-        found = await find(self._store, query)
-        documents = (dumps(summary_document(summarize(decode(*taken)))) for taken in found)
-        return Response(body=json_list(b'{"summaries":[', documents, b"]}"))
+        return find(self._store, query, _summaries)
+
+
+def _summaries(found: list[Snapshot]) -> Response:
+    documents = (dumps(summary_document(summarize(decode(*taken)))) for taken in found)
+    return list_response(b'{"summaries":[', documents, b"]}", size(found))
 
 
 def _traces(found: list[Snapshot]) -> Response:
     if not found:
         return _failure(404, "No traces found")
     documents = map(dumps, chain.from_iterable(resource_spans(decode(*taken)) for taken in found))
-    return Response(body=json_list(b'{"result":{"resourceSpans":[', documents, b"]}}"))
+    return list_response(b'{"result":{"resourceSpans":[', documents, b"]}}", size(found))
 
 
 def _failure(status: int, message: str) -> Response:

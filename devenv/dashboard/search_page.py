@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -132,24 +132,24 @@ class SearchPage:
         self._store = store
         self._now = now
 
-    async def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Response | Awaitable[Response]:
         """The form, and the results where something was asked for."""
         try:
             form = Form.read(request.parameters())
         except ValueError as error:
             return page("Search", element("p", str(error), class_="bad"), status=400)
-        content: list[Child] = [self._form(form)]
-        status = 200
         try:
             if form.trace_ids:
-                content.append(self._by_ids(form))
-            elif form.service:
-                found = await find(self._store, form.query(self._now()))
-                content.append(_results(_summaries(found), form))
+                return self._page(form, self._by_ids(form))
+            if form.service:
+                query = form.query(self._now())
+                return find(self._store, query, lambda found: self._page(form, _results(_summaries(found), form)))
         except ValueError as error:
-            status = 400
-            content.append(element("p", str(error), class_="bad", role="alert"))
-        return page("Search", element("h1", "Traces"), *content, status=status)
+            return self._page(form, element("p", str(error), class_="bad", role="alert"), status=400)
+        return self._page(form)
+
+    def _page(self, form: Form, *content: Child, status: int = 200) -> Response:
+        return page("Search", element("h1", "Traces"), self._form(form), *content, status=status)
 
     def _by_ids(self, form: Form) -> Markup:
         wanted = [parse_trace_id(text) for text in form.trace_ids[:_MAX_LIMIT]]

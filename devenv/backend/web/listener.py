@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,9 +81,8 @@ class Listener:
             await self._server.wait_closed()
 
     def opened(self, connection: Connection) -> None:
-        """A connection came in: tell it apart from the crowd, make room for it where there are too many."""
+        """A connection came in: make room for it where there are too many."""
         self.connections.add(connection)
-        connection.set_nodelay(socket.TCP_NODELAY)
         if len(self.connections) > self.limits.connections:
             idle = [other for other in self.connections if other.idle and other is not connection]
             victim = min(idle or self.connections, key=lambda other: other.since)
