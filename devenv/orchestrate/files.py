@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from devenv.engine.protocol import FileContent
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
     from devenv.model.stack import FileMount, FileSource, Service, Stack
 
 
-def content_of(source: FileSource, environ: Mapping[str, str] = os.environ) -> bytes:
+def content_of(source: FileSource) -> bytes:
     """Bytes of a secret or config.
 
     Raises:
@@ -25,13 +23,13 @@ def content_of(source: FileSource, environ: Mapping[str, str] = os.environ) -> b
     if source.value is not None:
         return source.value.encode()
     if source.environment is not None:
-        if source.environment not in environ:
+        if source.value is None:
             raise ConfigurationError(
                 f"the environment variable {source.environment} of {source.key} is not set",
                 key=source.key,
-                expected="a variable of the environment that devenv runs in",
+                expected="a variable of the environment that devenv runs in, or of .env",
             )
-        return environ[source.environment].encode()
+        return source.value.encode()
     if source.file is None:
         return b""
     try:

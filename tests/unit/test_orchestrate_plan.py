@@ -209,6 +209,22 @@ async def test_a_changed_secret_replaces(tmp_path: Path) -> None:
         await world.plan(wanted)
 
 
+async def test_a_secret_from_the_environment() -> None:
+    def wanted(value: str | None) -> object:
+        return stack(
+            service("web", secrets=(FileMount(source="key", target="/run/secrets/key"),)),
+            secrets={"key": FileSource(key="key", environment="KEY", value=value)},
+        )
+
+    world = World()
+    await world.up(wanted("one"))
+    web = next(i for i in world.engine.instances.values() if i.service == "web")
+    assert [(file.target, file.content) for file in web.spec.files] == [("/run/secrets/key", b"one")]
+    assert lines(await world.plan(wanted("two"))) == ["replace P-web-1 (secrets changed)"]
+    with pytest.raises(ConfigurationError, match="the environment variable KEY of key is not set"):
+        await world.plan(wanted(None))
+
+
 async def test_images_are_made_once() -> None:
     world = World()
     build = Build(context=Path("/nowhere/shop"))
