@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from engine_harness import ENGINES, Factory, Harness
+from engine_harness import ENGINES, Factory, Harness, engines_with
 
 from devenv.engine.protocol import EngineEvent, FileContent, NetworkSpec, VolumeSpec
 from devenv.errors import EngineRefused
@@ -81,8 +81,8 @@ async def test_a_command_runs_inside(harness: Harness) -> None:
         await harness.engine.exec(instance_id, ["true"])
 
 
+@engines_with("files")
 async def test_files_are_inside_before_the_start(harness: Harness) -> None:
-    harness.needs("files")
     files = (FileContent(target="/run/secrets/deep/key", content=b"opens\n", mode=0o440),)
     instance_id = await harness.run("cat /run/secrets/deep/key; exit 0", files=files)
     assert (await harness.engine.wait(instance_id)).exit_code == 0
@@ -136,8 +136,8 @@ async def test_figures_of_what_runs(harness: Harness) -> None:
     assert await harness.engine.usage(instance_id) is None
 
 
+@engines_with("networks")
 async def test_a_network_is_made_once(harness: Harness) -> None:
-    harness.needs("networks")
     name = f"{harness.project.id}_back"
     spec = NetworkSpec(name=name, network=Network(key="back"), labels=make_labels(harness.project))
     made = await harness.engine.create_network(spec)
@@ -152,8 +152,8 @@ async def test_a_network_is_made_once(harness: Harness) -> None:
     assert name not in {network.name for network in (await harness.engine.observe(harness.project)).networks}
 
 
+@engines_with("volumes")
 async def test_a_volume_is_made_once(harness: Harness) -> None:
-    harness.needs("volumes")
     name = f"{harness.project.id}_data"
     spec = VolumeSpec(name=name, volume=Volume(key="data"), labels=make_labels(harness.project))
     assert await harness.engine.create_volume(spec) == name

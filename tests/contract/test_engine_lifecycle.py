@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine_harness import ENGINES, Factory, Harness, free_port
+from engine_harness import ENGINES, Factory, Harness, engines_with, free_port
 
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
 from devenv.model.identity import LABEL_PROJECT
@@ -127,8 +127,8 @@ async def test_what_is_not_there_is_refused(harness: Harness) -> None:
         await harness.engine.start("0123456789ab")
 
 
+@engines_with("images")
 async def test_an_image_that_is_not_there_is_named(harness: Harness) -> None:
-    harness.needs("images")
     assert await harness.engine.image_id(harness.image)
     assert await harness.engine.image_id("nobody/has-this:1") is None
     assert await harness.engine.image_healthcheck("nobody/has-this:1") == ()

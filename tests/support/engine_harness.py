@@ -1,6 +1,7 @@
 """The engines that the contract tests run on. A further engine joins by a factory of its own in `ENGINES`.
 
-What an engine cannot do is declared by name in its `cannot`, with the reason; a test asks with `harness.needs(…)`.
+What an engine cannot do is declared by name in `CANNOT`, with the reason; a test of it takes `engines_with(…)`, so that
+it is not even collected for that engine.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,7 @@ class Harness:
     clock: Clock
     project: Project
     image: str = BASE_IMAGE
-    cannot: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
-
-    def needs(self, capability: str) -> None:
-        """Skip what this engine has declared that it cannot do."""
-        assert capability in CAPABILITIES
-        if capability in self.cannot:
-            pytest.skip(f"{self.engine.name} has no {capability}: {self.cannot[capability]}")
 
     def spec(
         self, line: str, *, service: str = "web", index: int = 1, files: tuple[FileContent, ...] = (), **fields: Any
@@ -126,10 +120,8 @@ async def docker(directory: Path) -> AsyncIterator[Harness]:
 async def process(directory: Path) -> AsyncIterator[Harness]:
     from devenv.engine.process import ProcessEngine
 
-    no_containers = "services are local processes"
     project = make_project(directory)
-    cannot = dict.fromkeys(CAPABILITIES, no_containers)
-    harness = Harness(ProcessEngine(project), SystemClock(), project, image="", cannot=cannot)
+    harness = Harness(ProcessEngine(project), SystemClock(), project, image="")
     try:
         yield harness
     finally:
@@ -148,6 +140,19 @@ ENGINES: list[Any] = [
     pytest.param(docker, id="docker", marks=pytest.mark.docker),
     pytest.param(process, id="process"),
 ]
+
+
+CANNOT: Mapping[str, Mapping[str, str]] = {
+    "process": dict.fromkeys(CAPABILITIES, "services are local processes"),
+}
+"""Capabilities that an engine lacks, by its id in `ENGINES`, and why."""
+
+
+def engines_with(capability: str) -> pytest.MarkDecorator:
+    """Run a test of the fixture `harness` on those engines only that have the capability."""
+    assert capability in CAPABILITIES
+    able = [engine for engine in ENGINES if capability not in CANNOT.get(engine.id, {})]
+    return pytest.mark.parametrize("harness", able, indirect=True)
 
 
 def free_port() -> int:
