@@ -23,13 +23,11 @@ def content_of(source: FileSource) -> bytes:
     if source.value is not None:
         return source.value.encode()
     if source.environment is not None:
-        if source.value is None:
-            raise ConfigurationError(
-                f"the environment variable {source.environment} of {source.key} is not set",
-                key=source.key,
-                expected="a variable of the environment that devenv runs in, or of .env",
-            )
-        return source.value.encode()
+        raise ConfigurationError(
+            f"the environment variable {source.environment} of {source.key} is not set",
+            key=source.key,
+            expected="a variable of the environment that devenv runs in, or of .env",
+        )
     if source.file is None:
         return b""
     try:
