@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devenv_cli import Devenv
 from second_engine import TINY, SecondEngine, import_tiny, second_engine, tiny_tree
 
 from devenv.engine.docker import DockerEngine
@@ -73,3 +74,27 @@ async def test_a_build_that_fails_for_another_reason_is_not_a_full_disk(engine: 
     with pytest.raises(BuildFailed) as caught:
         await build(engine, tmp_path, f"FROM {TINY}\nRUN echo the cause of it && false\n")
     assert "the cause of it" in str(caught.value.details)
+
+
+STACK = f"""
+name: faults
+services:
+  backend:
+    image: {TINY}
+    command: [sleep, "600"]
+    x-devenv: {{role: trace-backend}}
+  web:
+    build: .
+"""
+
+
+def test_up_says_that_the_disk_is_full(small_engine: SecondEngine, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(STACK)
+    (tmp_path / "Dockerfile").write_text(f"FROM {TINY}\nRUN busybox dd if=/dev/zero of=/big bs=1M count=100\n")
+    address = {"DOCKER_HOST": small_engine.address}
+    devenv = Devenv(tmp_path, "docker", files=(tmp_path / "compose.yaml",), environ=address)
+    error = devenv.json("up", code=3)["error"]
+    assert error["kind"] == "DiskFull"
+    assert "web" in error["message"]
+    assert "No space left on device" in str(error["details"]["output"])
+    assert devenv.json("down")["left"] == []

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devenv_cli import Devenv
 from loopback_link import loopback_link
 from second_engine import TINY, SecondEngine, import_tiny, second_engine, tiny_tree
 
@@ -76,6 +77,16 @@ def engine_beside(docker_client: Any) -> Iterator[SecondEngine]:
     """An engine with no image at all, whose mirror is CI's registry."""
     with second_engine(mirror=MIRROR) as engine, loopback_link(MIRROR, namespace=engine.namespace, port=MIRROR):
         yield engine
+
+
+@pytest.fixture(autouse=True)
+def _without_images(engine_beside: SecondEngine) -> Iterator[None]:
+    """What a test pulled is pulled anew by the next."""
+    yield
+    client = engine_beside.client()
+    for image in client.images.list():
+        client.images.remove(image.id, force=True)
+    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +199,55 @@ async def test_an_unmodified_name_is_pulled_from_the_mirror(engine: DockerEngine
     image, steps = await pull(engine, name)
     assert image == await engine.image_id(name)
     assert any(step.total > 10_000_000 for step in steps)
+
+
+STACK = """
+name: faults
+services:
+  backend:
+    image: IMAGE
+    command: [sleep, "600"]
+    x-devenv: {role: trace-backend}
+"""
+
+
+def command_line(folder: Path, engine: SecondEngine, image: str) -> Devenv:
+    stack = folder / "compose.yaml"
+    stack.write_text(STACK.replace("IMAGE", image))
+    return Devenv(folder, "docker", files=(stack,), environ={"DOCKER_HOST": engine.address})
+
+
+def test_up_names_the_image_that_is_nowhere(tmp_path: Path, engine_beside: SecondEngine, registry: Registry) -> None:
+    reference = registry.name("devenv-ci/nothing:7")
+    error = command_line(tmp_path, engine_beside, reference).json("up", code=3)["error"]
+    assert error["kind"] == "ImageMissing"
+    assert reference in error["message"]
+    assert error["hint"]
+
+
+def test_up_says_that_the_registry_refused(tmp_path: Path, engine_beside: SecondEngine) -> None:
+    error = command_line(tmp_path, engine_beside, "127.0.0.1:9/devenv-ci/tiny:1").json("up", code=3)["error"]
+    assert error["kind"] == "PullFailed"
+    assert "127.0.0.1:9" in error["message"]
+
+
+def test_up_shows_how_far_a_slow_pull_has_come_and_waits_for_it(
+    tmp_path: Path, engine_beside: SecondEngine, registry: Registry
+) -> None:
+    with loopback_link(registry.port, namespace=engine_beside.namespace, bytes_per_second=250_000) as port:
+        reference = f"127.0.0.1:{port}/{TINY}"
+        devenv = command_line(tmp_path, engine_beside, reference)
+        up = devenv.run("up", "--no-canary")
+        devenv.down()
+    assert up.returncode == 0, up.stderr
+    told = [line for line in up.stderr.splitlines() if reference in line]
+    assert len(told) > 2, up.stderr
+    assert any(" % of " in line for line in told), told
+
+
+async def test_a_registry_that_falls_silent_is_given_up(engine_beside: SecondEngine, registry: Registry) -> None:
+    with loopback_link(registry.port, namespace=engine_beside.namespace, bytes_per_second=0.1) as port:
+        engine = engine_beside.connect(pull_silence=2)
+        with pytest.raises(PullFailed, match="no progress for 2 s"):
+            await pull(engine, f"127.0.0.1:{port}/{TINY}")
+        await engine.close()

@@ -59,9 +59,9 @@ class SecondEngine:
                 raise AssertionError(f"dockerd does not answer:\n{(self.folder / 'log').read_text()[-2000:]}")
             self._pause()
 
-    def connect(self) -> DockerEngine:
+    def connect(self, **options: float) -> DockerEngine:
         """The engine as devenv sees it; to be closed by the caller."""
-        return DockerEngine(find_address({"DOCKER_HOST": self.address}))
+        return DockerEngine(find_address({"DOCKER_HOST": self.address}), **options)
 
     def client(self) -> DockerClient:
         """The engine by the SDK alone, for what tests look at without devenv."""

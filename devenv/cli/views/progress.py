@@ -40,6 +40,7 @@ class Board:
         self.rows: dict[str, Row] = {}
         self.foot = ""
         self._verbose = verbose
+        self._tenths: dict[str, int] = {}
 
     def take(self, event: e.Event) -> str | None:
         """Note an event; returns a line for those who see lines, ``None`` for events that make none."""
@@ -95,8 +96,7 @@ class Board:
                 self.foot = f"waiting for {holder}"
                 return f"waiting for {holder}"
             case e.ImagePulling(image=image, status=status, done=done, total=total):
-                self.foot = f"pulling {image}: {status}" + (f" {done * 100 // total} %" if total else "")
-                return f"pulling {image}: {status}" if self._verbose or not total else None
+                return self._pulling(image, status, done, total)
             case e.ImageBuilding(service=service, line=line):
                 self.foot = f"building {service}: {line}"
                 return f"build {service} | {line}" if self._verbose else None
@@ -108,6 +108,17 @@ class Board:
                 return None
             case _:
                 return None
+
+    def _pulling(self, image: str, status: str, done: int, total: int) -> str | None:
+        """A line for each step without bytes, and one for each further tenth of the bytes: a slow pull is not mute."""
+        self.foot = f"pulling {image}: {status}" + (f" {done * 100 // total} %" if total else "")
+        if self._verbose or not total:
+            return f"pulling {image}: {status}"
+        tenth = done * 10 // total
+        if tenth <= self._tenths.get(image, 0):
+            return None
+        self._tenths[image] = tenth
+        return f"pulling {image}: {tenth * 10} % of {total / 1e6:.1f} MB"
 
     def table(self) -> RenderableType:
         """The rows as they are now."""
