@@ -70,9 +70,17 @@ def _context(first: Path, environ: Mapping[str, str], problems: Problems) -> Con
     directory = first.absolute().parent
     dotenv = directory / ".env"
     variables: dict[str, Variable] = {}
-    if dotenv.is_file():
+    if _is_there(dotenv):
         variables = read_dotenv(dotenv, lookup_in(environ), problems)
     return Context(directory=directory, environ=environ, lookup=lookup_in(environ, variables), problems=problems)
+
+
+def _is_there(dotenv: Path) -> bool:
+    """Whether there is a ``.env``; where its directory cannot be searched, the stack file's own error says so."""
+    try:
+        return dotenv.is_file()
+    except OSError:
+        return False
 
 
 def _document(files: Sequence[Path], context: Context, problems: Problems) -> MapNode:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from devenv.errors import UnknownName, UsageError
+from devenv.errors import ConfigurationError, Location, UnknownName, UsageError
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _OVERRIDES = tuple(name.replace("compose.", "compose.override.") for name in FILE_NAMES)
@@ -48,6 +48,7 @@ def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | N
     Raises:
         UsageError: ``files`` and ``stack_name`` are both given, or the stacks in ``stacks/`` leave no default.
         UnknownName: there is no stack called ``stack_name``.
+        ConfigurationError: a directory may not be looked into.
     """
     project = directory.resolve()
     if files and stack_name is not None:
@@ -108,11 +109,18 @@ def _in_folders(project: Path) -> dict[str, Discovery]:
     found: dict[str, Discovery] = {}
     places: tuple[tuple[Path, Source], ...] = ((project / _FOLDER, "stacks"), (shipped_stacks(), "packaged"))
     for folder, source in places:
-        for child in sorted(folder.iterdir()) if folder.is_dir() else ():
+        for child in _children(folder):
             files = _files_in(child)
             if files and child.name not in found:
                 found[child.name] = Discovery(name=child.name, files=files, directory=project, source=source)
     return found
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+    except PermissionError as error:
+        raise _not_allowed(folder) from error
 
 
 def shipped_stacks() -> Path:
@@ -124,8 +132,15 @@ def shipped_stacks() -> Path:
 
 def _files_in(folder: Path) -> tuple[Path, ...]:
     """The Compose file of ``folder`` and its override file; empty where there is none."""
-    first = next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
-    if first is None:
-        return ()
-    override = next((folder / name for name in _OVERRIDES if (folder / name).is_file()), None)
-    return (first,) if override is None else (first, override)
+    try:
+        first = next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
+        override = next((folder / name for name in _OVERRIDES if (folder / name).is_file()), None)
+    except PermissionError as error:
+        raise _not_allowed(folder) from error
+    return tuple(path for path in (first, override) if first is not None and path is not None)
+
+
+def _not_allowed(folder: Path) -> ConfigurationError:
+    return ConfigurationError(
+        "no permission to look into this directory", location=Location(str(folder)), hint="check its owner and mode"
+    )

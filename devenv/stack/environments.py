@@ -63,9 +63,9 @@ def _env_file(item: Cursor, context: Context, given: Mapping[str, Variable]) -> 
     if member is None or text is None:
         return {}
     path: Path = context.path(text)
-    if not required and not path.exists():
-        return {}
     try:
+        if not required and not path.exists():
+            return {}
         return read_dotenv(path, lambda name: context.lookup(name) or given.get(name), context.problems, raw=raw)
     except StackFileError as error:
         member.error(

@@ -202,6 +202,174 @@ def test_secret_of_a_variable_holds_its_value_and_does_not_show_it(tmp_path):
     assert "hidden" not in repr(secrets)
 
 
+def test_options_of_mounts(tmp_path):
+    text = """
+services:
+  a:
+    image: x
+    volumes:
+      - ./a:/a:Z,rshared,ro
+      - v:/v:z,nocopy,cached
+      - {type: bind, source: ./b, target: /b/../c/, bind: {create_host_path: false, propagation: slave, selinux: z}}
+      - {type: volume, source: v, target: /w, volume: {nocopy: true}}
+      - {type: tmpfs, target: /t, tmpfs: {size: 1mb, mode: 0o755}}
+    tmpfs: ["/u:ro,mode=700", "/x:rw"]
+    secrets: [{source: s, mode: "400"}, {source: s, target: /abs, mode: 0440, uid: "10", gid: 11}]
+    configs: [{source: c, target: sub/c, mode: 292}]
+volumes: {v: }
+secrets: {s: {file: s}}
+configs: {c: {content: c}}
+"""
+    service = load(tmp_path, text).services["a"]
+    assert service.mounts == (
+        Mount(kind="bind", source=str(tmp_path / "a"), target="/a", selinux="Z", propagation="rshared", read_only=True),
+        Mount(kind="volume", source="v", target="/v", selinux="z", nocopy=True),
+        Mount(
+            kind="bind",
+            source=str(tmp_path / "b"),
+            target="/c",
+            create_host_path=False,
+            propagation="slave",
+            selinux="z",
+        ),
+        Mount(kind="volume", source="v", target="/w", nocopy=True),
+        Mount(kind="tmpfs", target="/t", tmpfs_size=1 << 20, tmpfs_mode=0o755),
+        Mount(kind="tmpfs", target="/u", read_only=True, tmpfs_mode=0o700),
+        Mount(kind="tmpfs", target="/x"),
+    )
+    assert service.secrets == (
+        FileMount(source="s", target="/run/secrets/s", mode=0o400),
+        FileMount(source="s", target="/abs", mode=0o440, uid="10", gid="11"),
+    )
+    assert service.configs == (FileMount(source="c", target="/sub/c", mode=0o444),)
+
+
+def test_ports_in_all_their_forms(tmp_path):
+    text = """
+services:
+  a:
+    image: x
+    ports:
+      - 80
+      - "81"
+      - "82/udp"
+      - "8083:83"
+      - "127.0.0.1:8084:84"
+      - "127.0.0.1::85"
+      - "[::1]:8086:86"
+      - "87-88"
+      - "8089-8090:89-90"
+      - "8100-8110:91"
+      - {target: 92, published: 8092, host_ip: 10.0.0.1, protocol: udp, mode: host, name: n, app_protocol: http}
+      - {target: 93, published: "8200-8210"}
+      - {target: 94, published: "0"}
+    expose: [1, "2", "3-4", 5/tcp]
+"""
+    service = load(tmp_path, text).services["a"]
+    assert service.ports == (
+        Port(container=80),
+        Port(container=81),
+        Port(container=82, protocol="udp"),
+        Port(container=83, host=8083),
+        Port(container=84, host=8084, address="127.0.0.1"),
+        Port(container=85, address="127.0.0.1"),
+        Port(container=86, host=8086, address="::1"),
+        Port(container=87),
+        Port(container=88),
+        Port(container=89, host=8089),
+        Port(container=90, host=8090),
+        Port(container=91, host=8100, host_last=8110),
+        Port(container=92, host=8092, address="10.0.0.1", protocol="udp", mode="host", name="n", app_protocol="http"),
+        Port(container=93, host=8200, host_last=8210),
+        Port(container=94),
+    )
+    assert service.expose == (1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        "['80:80', '80:80/udp']",
+        "['127.0.0.1:80:80', '10.0.0.1:80:80']",
+        "['0.0.0.0:80:80', '[::]:80:80']",
+        "['80:80', '80:80']",
+        "['8000-8010:80', '8000-8010:81']",
+        "['81', '81']",
+    ],
+)
+def test_ports_that_do_not_collide(tmp_path, ports):
+    assert load(tmp_path, f"services: {{a: {{image: x, ports: {ports}}}}}").services["a"].ports
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        "['80:80', '80:81']",
+        "['80:80', '127.0.0.1:80:81']",
+        "['0.0.0.0:80:80', '10.0.0.1:80:81']",
+        "['[::]:1:1', '[::1]:1:2']",
+    ],
+)
+def test_ports_that_collide(tmp_path, ports):
+    with pytest.raises(StackFileError, match="is published by a already"):
+        load(tmp_path, f"services: {{a: {{image: x, ports: {ports}}}}}")
+
+
+def test_resources_at_the_top(tmp_path):
+    text = """
+services:
+  a:
+    image: x
+    networks:
+      n: {aliases: [b], ipv4_address: 10.1.0.2, mac_address: "02:42:ac:11:65:43", priority: 1}
+      m: {priority: 5}
+networks:
+  n: {name: real, driver: bridge, driver_opts: {a: 1}, internal: true, attachable: true, enable_ipv6: true,
+      labels: [l=1], ipam: {driver: default, config: [{subnet: 10.1.0.0/16}]}}
+  m: {external: true}
+  old: {external: {name: other}}
+volumes: {v: {name: real, driver: local, driver_opts: {type: tmpfs}, labels: {l: 1}}, w: {external: true, name: x}, u: }
+configs: {c: {environment: HOME}}
+"""
+    stack = load(tmp_path, text)
+    network = stack.networks["n"]
+    assert (network.name, network.driver, network.driver_opts, network.labels) == (
+        "real",
+        "bridge",
+        {"a": "1"},
+        {"l": "1"},
+    )
+    assert (network.internal, network.attachable, network.enable_ipv6, network.subnets) == (
+        True,
+        True,
+        True,
+        ("10.1.0.0/16",),
+    )
+    assert (stack.networks["m"].external, stack.networks["m"].name) == (True, "m")
+    assert (stack.networks["old"].external, stack.networks["old"].name) == (True, "other")
+    assert (stack.volumes["v"].name, stack.volumes["v"].driver_opts) == ("real", {"type": "tmpfs"})
+    assert (stack.volumes["w"].external, stack.volumes["w"].name, stack.volumes["u"].name) == (True, "x", None)
+    assert [attachment.network for attachment in stack.services["a"].networks] == ["m", "n"]
+    assert stack.services["a"].networks[1].aliases == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("restart: always", Restart(policy="always")),
+        ("restart: no", Restart()),
+        ("restart: on-failure", Restart(policy="on-failure")),
+        ("deploy: {restart_policy: {condition: any}}", Restart(policy="unless-stopped")),
+        ("deploy: {restart_policy: {}}", Restart(policy="unless-stopped")),
+        ("deploy: {restart_policy: {condition: on-failure, max_attempts: 2}}", Restart(policy="on-failure", maximum=2)),
+        ("deploy: {restart_policy: {condition: none}}", Restart()),
+        ("restart: always\n    deploy: {restart_policy: {condition: none}}", Restart(policy="always")),
+    ],
+)
+def test_restart(tmp_path, written, expected):
+    assert load(tmp_path, f"services:\n  a:\n    image: x\n    {written}\n").services["a"].restart == expected
+
+
 def test_profiles(tmp_path):
     text = "services: {a: {image: x}, b: {image: x, profiles: [p]}, c: {image: x, profiles: [q]}}"
     assert load(tmp_path, text).inactive == ("b", "c")

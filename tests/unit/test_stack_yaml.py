@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -225,26 +225,50 @@ def test_directory(tmp_path):
         load_stack([tmp_path], environ={})
 
 
-def test_no_permission(tmp_path):
+AS_ANOTHER_USER = """
+import os, sys
+from pathlib import Path
+from devenv.errors import DevenvError
+from devenv.stack import discover
+from devenv.stack.assembly import load
+if os.getuid() == 0:
+    os.setuid(65534)
+folder, name, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+try:
+    load([folder / name], environ={}) if mode == "load" else discover(folder)
+except DevenvError as error:
+    print(error.message)
+"""
+
+
+@pytest.mark.parametrize(
+    ("locked", "mode", "message"),
+    [
+        ("compose.yaml", "load", "{folder}/compose.yaml: no permission to read this file"),
+        ("", "load", "{folder}/compose.yaml: no permission to read this file"),
+        (".env", "load", "{folder}/.env: no permission to read this file"),
+        ("e.env", "load", "{folder}/compose.yaml:1:37: env_file e.env: no permission to read this file"),
+        ("", "discover", "{folder}: no permission to look into this directory"),
+        ("stacks", "discover", "{folder}/stacks: no permission to look into this directory"),
+    ],
+)
+def test_no_permission(locked, mode, message):
     """As another user where the tests run as root, who may read everything."""
-    path = tmp_path / "compose.yaml"
-    path.write_text("services: {a: {image: x}}")
-    path.chmod(0)
-    script = (
-        "import os, sys; from pathlib import Path\n"
-        "from devenv.errors import StackFileError; from devenv.stack.assembly import load\n"
-        "os.setuid(65534) if os.getuid() == 0 else None\n"
-        "try: load([Path(sys.argv[1])], environ={})\n"
-        "except StackFileError as error: print(error.message)\n"
-    )
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_mode & 0o005 != 0o005 and os.access(folder, os.W_OK) and folder.is_relative_to("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    result = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60, env=environment, cwd="/"
-    )
-    assert "no permission to read this file" in result.stdout, result
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "compose.yaml").write_text("services: {a: {image: x, env_file: [e.env]}}")
+        (folder / "e.env").write_text("A=1")
+        (folder / ".env").write_text("A=1")
+        if locked == "stacks":
+            (folder / "compose.yaml").unlink()
+            (folder / "stacks").mkdir()
+        (folder / locked).chmod(0)
+        command = [sys.executable, "-c", AS_ANOTHER_USER, name, "compose.yaml", mode]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/usr")
+        folder.chmod(0o755)
+        (folder / locked).chmod(0o755)
+    assert result.stdout.strip() == message.format(folder=folder), result.stderr
 
 
 def test_path_with_a_null_byte():
