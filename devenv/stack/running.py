@@ -14,7 +14,15 @@ from devenv.stack.problems import suggest
 _HEALTHCHECK = ("test", "interval", "timeout", "retries", "start_period", "start_interval", "disable")
 _POLICIES = ("no", "always", "on-failure", "unless-stopped")
 Policy = Literal["no", "always", "on-failure", "unless-stopped"]
-_CONDITIONS: dict[str, Policy] = {"none": "no", "on-failure": "on-failure", "any": "unless-stopped"}
+_CONDITIONS: dict[str, Policy] = {
+    "any": "always",
+    "on-failure": "on-failure",
+    "none": "no",
+    "always": "always",
+    "unless-stopped": "unless-stopped",
+    "no": "no",
+}
+"""What conditions of ``deploy.restart_policy`` mean to an engine that is no cluster, as in Compose."""
 
 
 def read_command(service: Fields, name: str) -> tuple[str, ...] | None:
@@ -70,13 +78,17 @@ def _test(member: Cursor | None) -> tuple[str, ...]:
 
 
 def read_restart(service: Fields, deploy: Fields) -> Restart:
-    """``restart``, else what ``deploy.restart_policy`` says about it."""
-    member, text = service.get("restart"), service.text("restart")
-    if member is None:
-        return _deployed_restart(deploy)
-    policy, _, maximum = (text or "no").partition(":")
+    """``restart``, or what ``deploy.restart_policy`` says about it, which goes before it as in Compose."""
+    own, deployed = service.get("restart"), deploy.get("restart_policy")
+    restart = _own_restart(own) if own else Restart()
+    return _deployed_restart(deployed) if deployed else restart
+
+
+def _own_restart(member: Cursor) -> Restart:
+    text = member.text() or "no"
+    policy, colon, maximum = text.partition(":")
     counted = policy == "on-failure" and maximum.isdecimal() and len(maximum) < 10
-    if policy not in _POLICIES or (":" in (text or "") and not counted):
+    if policy not in _POLICIES or (colon and not counted):
         member.error(
             f"{member.key} must be one of {', '.join(_POLICIES)}, on-failure:N",
             expected=", ".join((*_POLICIES, "on-failure:N")),
@@ -86,10 +98,7 @@ def read_restart(service: Fields, deploy: Fields) -> Restart:
     return Restart(policy=cast("Policy", policy), maximum=int(maximum) if counted else None)
 
 
-def _deployed_restart(deploy: Fields) -> Restart:
-    member = deploy.get("restart_policy")
-    if member is None:
-        return Restart()
+def _deployed_restart(member: Cursor) -> Restart:
     ignored = {"delay": "the engine's back-off applies", "window": "the engine's own window applies"}
     fields = member.fields(("condition", "max_attempts"), ignored=ignored)
     policy = _CONDITIONS[fields.choice("condition", _CONDITIONS) or "any"]

@@ -359,11 +359,11 @@ configs: {c: {environment: HOME}}
         ("restart: always", Restart(policy="always")),
         ("restart: no", Restart()),
         ("restart: on-failure", Restart(policy="on-failure")),
-        ("deploy: {restart_policy: {condition: any}}", Restart(policy="unless-stopped")),
-        ("deploy: {restart_policy: {}}", Restart(policy="unless-stopped")),
+        ("deploy: {restart_policy: {condition: any}}", Restart(policy="always")),
+        ("deploy: {restart_policy: {}}", Restart(policy="always")),
         ("deploy: {restart_policy: {condition: on-failure, max_attempts: 2}}", Restart(policy="on-failure", maximum=2)),
         ("deploy: {restart_policy: {condition: none}}", Restart()),
-        ("restart: always\n    deploy: {restart_policy: {condition: none}}", Restart(policy="always")),
+        ("restart: always\n    deploy: {restart_policy: {condition: none}}", Restart()),
     ],
 )
 def test_restart(tmp_path, written, expected):
