@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from devenv.app.describe import failure_documents
 from devenv.app.invocation import read_stack
 from devenv.app.session import Running, running
 from devenv.app.status import status
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
     from devenv.events import Sink
-    from devenv.model.documents import StatusDocument
+    from devenv.model.documents import FailureDocument, StatusDocument
 
 Verb = Literal["stop", "start", "restart"]
 LOCK_WAIT = 60.0
@@ -24,14 +25,16 @@ async def change(
 ) -> StatusDocument:
     """Stop, start or restart ``services`` (all where none are named) and return the status afterwards.
 
+    A service that does not become ready is a negative verdict: ``failures`` of the document says why.
+
     Raises:
         NotUp: nothing of the project is there.
         UnknownName: a service is not part of what is up.
-        Unhealthy: a started service did not become ready.
     """
     from devenv.orchestrate import lifecycle
     from devenv.orchestrate.lock import project_lock
 
+    failures: list[FailureDocument] = []
     async with running(invocation) as project:
         _check_names(project, services)
         async with project_lock(project.project, verb, wait=LOCK_WAIT, clock=clock, sink=sink):
@@ -40,8 +43,17 @@ async def change(
             else:
                 stack = read_stack(invocation, services).stack
                 act = lifecycle.start if verb == "start" else lifecycle.restart
-                await act(project.engine, project.project, stack, services, timeout=timeout, clock=clock, sink=sink)
-    return await status(invocation, clock=clock, usage=False)
+                results = await act(
+                    project.engine, project.project, stack, services, timeout=timeout, clock=clock, sink=sink
+                )
+                failures = failure_documents(results)
+    document = await status(invocation, clock=clock, usage=False)
+    return document.model_copy(update={"failures": failures})
+
+
+def verdict_code(document: StatusDocument) -> int:
+    """Exit code: 1 where a service that was started did not become ready, else 0."""
+    return 1 if document.failures else 0
 
 
 def _check_names(project: Running, services: tuple[str, ...]) -> None:

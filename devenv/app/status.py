@@ -57,7 +57,7 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) ->
 
 def verdict_code(document: StatusDocument) -> int:
     """Exit code: 1 where a service is not as it should be, else 0."""
-    return 1 if any(not _good(service) for service in document.services) else 0
+    return 1 if document.failures or any(not _good(service) for service in document.services) else 0
 
 
 def _good(service: ServiceDocument) -> bool:

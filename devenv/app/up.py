@@ -10,6 +10,7 @@ from devenv.app.engines import Choice, choose
 from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import Record, read_record, state_directory, write_record
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
+from devenv.app.waiting_logs import shown_logs
 from devenv.events import Notice
 from devenv.model.documents import (
     ActionDocument,
@@ -18,6 +19,7 @@ from devenv.model.documents import (
     TraceBackendDocument,
     UpDocument,
 )
+from devenv.orchestrate.naming import entrypoint_of
 
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
@@ -31,10 +33,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpRequest:
-    """What ``up`` is asked to do beyond the orchestration's own options."""
+    """What ``up`` is asked to do beyond the orchestration's own options.
+
+    Attributes:
+        show_logs: emit the output of services while they are waited for.
+        lock_wait: seconds to wait for another command on the project.
+    """
 
     options: UpOptions
     canary: bool = True
+    show_logs: bool = False
     lock_wait: float = 60.0
 
 
@@ -88,12 +96,13 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
     try:
         async with project_lock(loaded.project, "up", wait=request.lock_wait, clock=clock, sink=sink):
             _record(invocation, loaded, choice.engine, {})
-            result = await bring_up(
-                choice.engine, loaded.project, loaded.stack, request.options, clock=clock, sink=sink
-            )
+            async with shown_logs(choice.engine, loaded.project, sink, wanted=request.show_logs) as watched:
+                result = await bring_up(
+                    choice.engine, loaded.project, loaded.stack, request.options, clock=clock, sink=watched
+                )
             observed = await choice.engine.observe(loaded.project)
             backend = await trace_backend(choice.engine, observed, _backend_name(loaded.stack, observed))
-            entry = entrypoint_url(observed, entrypoint_name(loaded.stack))
+            entry = entrypoint_url(observed, entrypoint_of(loaded.stack))
             canary = await _canary(loaded.stack, result, backend, entry, request, clock=clock, sink=sink)
             ready = {item.service.name: item.ready_ms for item in result.services if item.ready_ms is not None}
             _record(invocation, loaded, choice.engine, ready, canary, observed)
@@ -142,19 +151,6 @@ def backend_document(backend: Backend | None) -> TraceBackendDocument | None:
         query_url=backend.query_url,
         otlp_http_url=backend.otlp_http_url,
     )
-
-
-def entrypoint_name(stack: Stack) -> str | None:
-    """The service that requests go to: as declared, else the only one that publishes a port and is no trace backend."""
-    if stack.x.entrypoint is not None:
-        return stack.x.entrypoint
-    backend = stack.trace_backend
-    published = [
-        service.name
-        for service in stack.services.values()
-        if service.ports and service.x.role is None and service != backend
-    ]
-    return published[0] if len(published) == 1 else None
 
 
 def _backend_name(stack: Stack, observed: ObservedState) -> str | None:
@@ -228,7 +224,7 @@ def _record(
             name=loaded.project.name,
             stack=loaded.label,
             engine=engine.name,
-            entrypoint=entrypoint_name(loaded.stack),
+            entrypoint=entrypoint_of(loaded.stack),
             trace_backend=_backend_name(loaded.stack, observed) if observed else None,
             expected_services=tuple(sorted(canary.services)) if canary else (),
             ready_ms={**_known_ready(invocation, loaded), **ready} or None,

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from devenv.errors import PortTaken
+from devenv.daemon.addresses import LOOPBACK, is_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,11 +51,11 @@ class EmbeddedBackend:
         from devenv.backend import BackendSettings, serve
         from devenv.dashboard.pages import page_routes
 
-        health = self._published(HEALTH_PORT)
+        health = self._published(HEALTH_PORT) or (HEALTH_PORT if is_free(LOOPBACK, HEALTH_PORT) else 0)
         settings = BackendSettings(
             otlp_port=self._published(OTLP_HTTP_PORT) or OTLP_HTTP_PORT,
             query_port=self._published(QUERY_PORT) or QUERY_PORT,
-            health_port=None if health is None else health,
+            health_port=health,
             pages=page_routes,
         )
         self._backend = await serve(settings)
@@ -91,6 +91,3 @@ class EmbeddedBackend:
             if port.container == container and port.host is not None:
                 return port.host
         return None
-
-
-__all__ = ["EmbeddedBackend", "PortTaken"]

@@ -170,6 +170,7 @@ class StatusDocument(Document):
     services: list[ServiceDocument]
     trace_backend: TraceBackendDocument | None = None
     entrypoint_url: str | None = None
+    failures: list[FailureDocument] = Field(default_factory=list)
 
 
 class PercentilesDocument(Part):

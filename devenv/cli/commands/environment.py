@@ -56,7 +56,9 @@ def up(
             plan = run_async(lambda: use_case.plan(state.invocation, options, sink=sink))
         state.show(plan, view.show_plan)
         return
-    request = use_case.UpRequest(options=options, canary=not no_canary)
+    request = use_case.UpRequest(
+        options=options, canary=not no_canary, show_logs=state.output.style.verbose and not state.output.style.json
+    )
     with progress(state.output) as sink:
         document = run_async(lambda: use_case.up(state.invocation, request, clock=SystemClock(), sink=sink))
     state.show(document, view.show_up)
@@ -112,6 +114,7 @@ def _change(context: typer.Context, verb: str, services: list[str] | None, timeo
             )
         )
     state.show(document, view.show_status)
+    raise typer.Exit(lifecycle.verdict_code(document))
 
 
 def status(

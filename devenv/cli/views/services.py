@@ -51,6 +51,8 @@ def show_status(document: StatusDocument, output: Output) -> None:
     """Table of services as they are now."""
     output.line(f"{document.project} on the {document.engine} engine")
     _services(document.services, output, running=True)
+    for failure in document.failures:
+        _failure(failure, output)
     _places(document.entrypoint_url, document.trace_backend, output)
 
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from devenv.engine.protocol import InstanceSpec
     from devenv.model.stack import Service, Stack
 
-BACKEND_PORTS = (16686, 4318, 13133)
-"""What the embedded backend listens on, in Jaeger's numbers."""
+HEALTH_PORT = 13133
+BACKEND_PORTS = (16686, 4318, HEALTH_PORT)
+"""What the embedded backend listens on, in Jaeger's numbers; health moves aside where nobody published it."""
 
 _REFUSED = (
     ("secrets", "secrets"),
@@ -112,7 +113,10 @@ def _backend(spec: InstanceSpec) -> Launch:
         index=spec.index,
         labels=dict(spec.labels),
         kind="backend",
-        ports=tuple(Listening(container=number, host=published.get(number) or number) for number in BACKEND_PORTS),
+        ports=tuple(
+            Listening(container=number, host=published.get(number) or (number if number != HEALTH_PORT else None))
+            for number in BACKEND_PORTS
+        ),
     )
 
 
