@@ -88,7 +88,9 @@ class _Plan:
         self._query = query
         self._error = query.attributes.get(ERROR_KEY)
         self._wanted = [self._want(name, value) for name, value in query.attributes.items() if name != ERROR_KEY]
-        self._whole = not (query.attributes or query.duration_min or query.duration_max)
+        # The index knows operations by service: without one, `newest` gives every trace.
+        indexed = bool(query.service or not query.operation)
+        self._whole = indexed and not (query.attributes or query.duration_min or query.duration_max)
 
     def _want(self, name: str, value: str) -> _Wanted:
         scopes = frozenset(scope.number for scope in self._store.scopes if _in_scope(scope, name, value))
