@@ -5,16 +5,33 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
-from devenv.engine.protocol import FileContent
+from devenv.engine.protocol import FileContent, InstanceSpec
 
 
-def pack(files: Iterable[FileContent]) -> bytes:
-    """A tar archive to be unpacked at ``/``; the engine makes missing folders."""
+def archives(spec: InstanceSpec) -> list[tuple[str, bytes]]:
+    """Folders, and what to unpack in each.
+
+    The engine makes missing folders below, so ``/`` does for all files; but it takes nothing at ``/`` of a read-only
+    instance, whose files lie on volumes (see ``file_volumes``).
+    """
+    if not spec.files:
+        return []
+    if not spec.service.read_only:
+        return [("/", pack(spec.files, "/"))]
+    folders: dict[str, list[FileContent]] = {}
+    for file in spec.files:
+        folders.setdefault(str(PurePosixPath(file.target).parent), []).append(file)
+    return [(folder, pack(files, folder)) for folder, files in folders.items()]
+
+
+def pack(files: Iterable[FileContent], folder: str) -> bytes:
+    """A tar archive of files to be unpacked at ``folder``."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for file in files:
-            entry = tarfile.TarInfo(file.target.lstrip("/"))
+            entry = tarfile.TarInfo(str(PurePosixPath(file.target).relative_to(folder)))
             entry.size = len(file.content)
             entry.mode = file.mode
             entry.uid = file.uid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ from devenv.model.stack import Build
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""The classic builder paints what went to stderr."""
 
 TAIL_LINES = 20
 """Lines of output that a failed build's error carries."""
@@ -79,7 +83,7 @@ class Builds:
             async for step in steps:
                 if "error" in step:
                     raise _failure(tag, str(step["error"]), tail)
-                for line in str(step.get("stream", step.get("status", ""))).splitlines():
+                for line in COLOUR.sub("", str(step.get("stream", step.get("status", "")))).splitlines():
                     if line.strip():
                         tell(line.rstrip())
         except EngineRefused as error:
@@ -176,8 +180,12 @@ async def _has_buildx() -> bool:
 
 def _failure(tag: str, message: str, tail: deque[str]) -> DevenvError:
     text = " ".join(message.split())
-    details = {"tag": tag, "answer": text, "output": list(tail)}
+    step = next((line for line in reversed(tail) if line.startswith("Step ")), "")
+    where = f" at {step}" if step else ""
+    details = {"tag": tag, "answer": text, "step": step, "output": list(tail)}
     # A step that fills the disk ends with an exit code alone; why stands in its output.
     if any(NO_SPACE in line.lower() for line in (text, *tail)):
         return DiskFull(f"building {tag}: {text}", hint="free space with `docker system prune`", details=details)
-    return BuildFailed(f"building {tag} failed: {text}", hint="the last lines of output say where", details=details)
+    return BuildFailed(
+        f"building {tag} failed{where}: {text}", hint="the last lines of output say where", details=details
+    )

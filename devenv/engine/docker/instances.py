@@ -8,7 +8,7 @@ import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from devenv.engine.docker.archive import pack
+from devenv.engine.docker.archive import archives
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
@@ -76,13 +76,13 @@ async def _furnish(connection: Connection, spec: InstanceSpec, container_id: str
         )
         for attachment in attachments
     ]
-    if spec.files:
-        archive = pack(spec.files)
-        steps.append(
-            connection.call(
-                lambda client: client.put_archive(container_id, "/", archive), doing=f"putting files into {name}"
-            )
+    steps += [
+        connection.call(
+            lambda client, f=folder, a=archive: client.put_archive(container_id, f, a),  # type: ignore[misc]  # as above
+            doing=f"putting files into {name}",
         )
+        for folder, archive in archives(spec)
+    ]
     try:
         await asyncio.gather(*steps)
     except BaseException:

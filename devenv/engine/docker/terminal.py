@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import struct
@@ -67,9 +66,17 @@ def _begin(client: APIClient, container_id: str, command: Sequence[str], *, tty:
     channel: socket.socket = getattr(stream, "_sock", stream)  # a raw stream over the socket, but for TLS
     channel.settimeout(None)
     if tty:
-        size = shutil.get_terminal_size()
+        size = _size()
         client.exec_resize(made["Id"], height=size.lines, width=size.columns)
     return made["Id"], channel
+
+
+def _size() -> os.terminal_size:
+    """The terminal's own word; ``COLUMNS`` and ``LINES`` of the environment do not follow a resize."""
+    for stream in (sys.stdin, sys.stdout):
+        with suppress(OSError, ValueError):
+            return os.get_terminal_size(stream.fileno())
+    return os.terminal_size((80, 24))
 
 
 def _copy_input(channel: socket.socket) -> None:
@@ -129,7 +136,7 @@ def _resizing(connection: Connection, exec_id: str, *, wanted: bool) -> Iterator
     pending: set[asyncio.Task[Any]] = set()
 
     def changed() -> None:
-        size = shutil.get_terminal_size()
+        size = _size()
         task = asyncio.ensure_future(
             connection.call(
                 lambda client: client.exec_resize(exec_id, height=size.lines, width=size.columns), doing="resizing"

@@ -1,0 +1,138 @@
+"""Builds by the real engine: output, failures, and what needs BuildKit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_harness import BASE_IMAGE
+
+from devenv.engine.docker import DockerEngine
+from devenv.engine.protocol import Progress
+from devenv.errors import BuildFailed
+from devenv.model.stack import Build
+
+pytestmark = pytest.mark.docker
+
+TAG = "devenv-test-build:latest"
+FURTHER = "devenv-test-build:further"
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[DockerEngine]:
+    made = DockerEngine()
+    yield made
+    await made.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_images_left(docker_client: Any) -> Iterator[None]:
+    yield
+    for image in docker_client.images.list(filters={"label": "devenv.test=build"}):
+        docker_client.images.remove(image.id, force=True)
+
+
+def context(folder: Path, dockerfile: str, **files: str) -> Path:
+    (folder / "Dockerfile").write_text(f"FROM {BASE_IMAGE}\n{dockerfile}")
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+async def build(engine: DockerEngine, build: Build) -> tuple[str, list[str]]:
+    output: list[Progress] = []
+    image = await engine.build(build, tag=TAG, labels={"devenv.test": "build"}, progress=output.append)
+    return image, [step.text for step in output]
+
+
+async def test_an_image_is_built_with_its_output_told(engine: DockerEngine, docker_client: Any, tmp_path: Path) -> None:
+    lines = "ARG WHO\nRUN echo hello $WHO\nCOPY file /file\nHEALTHCHECK CMD test -f /file\nFROM scratch AS other\n"
+    folder = context(tmp_path, lines.replace("ARG", "LABEL mine=1\nARG", 1), file="content")
+    (folder / "Dockerfile").write_text((folder / "Dockerfile").read_text().replace("FROM python", "FROM python", 1))
+    text = (folder / "Dockerfile").read_text()
+    (folder / "Dockerfile").write_text(text.replace(f"FROM {BASE_IMAGE}\n", f"FROM {BASE_IMAGE} AS first\n", 1))
+    wanted = Build(context=folder, args={"WHO": "world"}, target="first", tags=(FURTHER,), labels={"own": "1"})
+    image, output = await build(engine, wanted)
+    assert "hello world" in output
+    assert await engine.image_id(TAG) == image
+    assert await engine.image_id(FURTHER) == image
+    assert await engine.image_healthcheck(TAG) == ("CMD-SHELL", "test -f /file")
+    labels = docker_client.images.get(TAG).labels
+    assert (labels["mine"], labels["own"], labels["devenv.test"]) == ("1", "1", "build")
+
+
+async def test_a_second_build_is_known_by_its_new_id(engine: DockerEngine, tmp_path: Path) -> None:
+    first, _ = await build(engine, Build(context=context(tmp_path, "COPY file /file\n", file="one")))
+    assert await engine.image_id(TAG) == first
+    second, _ = await build(engine, Build(context=context(tmp_path, "COPY file /file\n", file="two")))
+    assert second != first
+    assert await engine.image_id(TAG) == second
+
+
+async def test_a_dockerfile_that_stands_in_the_stack_file(engine: DockerEngine, tmp_path: Path) -> None:
+    inline = Build(context=tmp_path, dockerfile_inline=f"FROM {BASE_IMAGE}\nRUN echo inline\n")
+    _, output = await build(engine, inline)
+    assert "inline" in output
+
+
+async def test_a_failing_step_shows_the_last_lines(engine: DockerEngine, tmp_path: Path) -> None:
+    folder = context(tmp_path, "RUN echo before; echo broken >&2; exit 9\n")
+    with pytest.raises(BuildFailed, match="returned a non-zero code: 9") as caught:
+        await build(engine, Build(context=folder))
+    assert {"before", "broken"} <= set(caught.value.details["output"])
+    assert await engine.image_id(TAG) is None
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "said"),
+    [("NONSENSE x\n", "unknown instruction"), ("COPY missing /x\n", "missing"), ("FROM nobody/has-this:1\n", "nobody")],
+)
+async def test_what_is_wrong_is_said(engine: DockerEngine, tmp_path: Path, dockerfile: str, said: str) -> None:
+    with pytest.raises(BuildFailed, match=said):
+        await build(engine, Build(context=context(tmp_path, dockerfile)))
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "contexts", "said"),
+    [
+        ("RUN --mount=type=cache,target=/c true\n", {}, "RUN --mount"),
+        ("RUN <<EOF\ntrue\nEOF\n", {}, "a heredoc in RUN"),
+        ("", {"lib": "/tmp"}, "additional_contexts"),
+    ],
+)
+async def test_what_needs_buildkit_is_refused_by_name_without_the_plugin(
+    engine: DockerEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dockerfile: str,
+    contexts: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no docker program, hence no plugin
+    wanted = Build(context=context(tmp_path, dockerfile), additional_contexts=contexts)
+    with pytest.raises(BuildFailed, match=said) as caught:
+        await build(engine, wanted)
+    assert "buildx" in caught.value.message
+    assert caught.value.hint
+
+
+async def test_with_the_plugin_buildx_builds(
+    engine: DockerEngine, tmp_path: Path, docker_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plugin is stood in for by a program that builds with the engine and says how it was called."""
+    program = tmp_path / "docker"
+    program.write_text('#!/bin/sh\n[ "$2" = version ] && exit 0\necho "called: $*"\necho "host: $DOCKER_HOST"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    folder = tmp_path / "context"
+    folder.mkdir()
+    wanted = Build(context=context(folder, "RUN --mount=type=cache,target=/c true\n"))
+    docker_client.images.get(BASE_IMAGE).tag("devenv-test-build", "latest")
+    try:
+        _, output = await build(engine, wanted)
+    finally:
+        docker_client.images.remove(TAG)
+    assert output[0].startswith(f"called: buildx build --load --progress=plain --tag {TAG}")
+    assert output[1] == "host: unix:///var/run/docker.sock"
