@@ -82,21 +82,21 @@ class TracingMiddleware:
             elif size == 7 and name == b"baggage":
                 bags = [*(bags or ()), value.decode("latin-1")]
         side = self._side
+        if side.fastapi:
+            scope.setdefault(_FASTAPI, None)
         method = scope.get("method", "GET")
         span, context = side.begin(scope, scope["path"], method, parents, states, bags, _describe)
         scope[_MARK] = True
-        if side.tracing is not None:
-            scope.setdefault(_FASTAPI, None)
         token = attach(context)
         try:
             if not side.answers and not span.is_recording():
                 await self.app(scope, receive, send)
             else:
-                await self._traced(span, method, scope, receive, send)
+                await self._traced(span, scope, receive, send)
         finally:
             detach(token)
 
-    async def _traced(self, span: Span, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _traced(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
         header = answer(span).encode() if self._side.answers and span.get_span_context().is_valid else None
         status = 0
 
@@ -121,7 +121,7 @@ class TracingMiddleware:
             raise
         finally:
             if span.is_recording():
-                finish(span, method, _route(scope), status)
+                finish(span, scope.get("method", "GET"), _route(scope), status)
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Below FastAPI's own server span: only what FastAPI does not do is added to it."""

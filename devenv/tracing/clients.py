@@ -25,14 +25,13 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class ClientCall:
     """One outgoing call: a client span, begun here, and the headers that make the callee its child.
 
-    Below an unsampled parent there is no span, only the headers.
+    Below an unsampled parent there is no span, only the headers: `passive` is what stands there.
     """
 
     __slots__ = ("context", "span")
 
-    def __init__(self, method: str, url: str) -> None:
+    def __init__(self, method: str, url: str, passive: Span | None = None) -> None:
         context = get_current()
-        passive = state.passive()
         if passive is not None:
             self.span: Span = passive
             self.context = context

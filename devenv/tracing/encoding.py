@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.span import NO_STATE, LightSpan
 from devenv.tracing.redaction import REDACTED, Redactor
 from devenv.tracing.values import shorten
 from devenv.tracing.wire import SMALL, VARINTS, block, text, varint
@@ -107,7 +107,7 @@ class Encoder:
             parts.append(shared.encoded if shared.encoder is self else self._share(shared))
         if span.own:
             self._attributes(span.own, parts)
-        if trace.state:
+        if trace.state is not NO_STATE:
             parts.append(text(b"\x1a", trace.state.to_header()))
         if span.eventful:
             parts.extend(self._rare(span))

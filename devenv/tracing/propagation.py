@@ -21,7 +21,7 @@ from opentelemetry.trace.span import TraceState
 
 from devenv.tracing.baggage_header import BAGGAGE_KEY, format_header
 from devenv.tracing.baggage_header import parse as parse_baggage
-from devenv.tracing.light.span import LightSpan, SurplusSpan, UnsampledSpan, new_span_id
+from devenv.tracing.light.span import NO_STATE, LightSpan, SurplusSpan, UnsampledSpan, new_span_id
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.traceparent import KNOWN_FLAGS, remote_context
 
@@ -46,13 +46,6 @@ def traceparent(span: Span) -> str | None:
     return f"00-{context.trace_id:032x}-{span_id:016x}-0{flags}"
 
 
-def tracestate(span: Span) -> TraceState:
-    """The tracestate that goes with `traceparent`."""
-    if isinstance(span, LightSpan):
-        return span.trace.state
-    return span.state if isinstance(span, UnsampledSpan) else span.get_span_context().trace_state
-
-
 def put(headers: MutableMapping[str, str], context: Context, *, parents: bool = True, baggage: bool = True) -> None:
     """Set the headers of a context, names in lower case; `tracestate` and `baggage` only where they say something."""
     if parents:
@@ -61,8 +54,8 @@ def put(headers: MutableMapping[str, str], context: Context, *, parents: bool = 
             parent = traceparent(span)
             if parent is not None:
                 headers["traceparent"] = parent
-                state = tracestate(span)
-                if state:
+                state = _tracestate(span)
+                if state is not NO_STATE and state:
                     headers["tracestate"] = state.to_header()
     if baggage:
         entries = context.get(BAGGAGE_KEY)
@@ -70,6 +63,12 @@ def put(headers: MutableMapping[str, str], context: Context, *, parents: bool = 
             header = format_header(entries)
             if header:
                 headers["baggage"] = header
+
+
+def _tracestate(span: Span) -> TraceState:
+    if span.__class__ is LightSpan:
+        return span.trace.state
+    return span.state if isinstance(span, UnsampledSpan) else span.get_span_context().trace_state
 
 
 class W3CPropagator(TextMapPropagator):

@@ -5,11 +5,12 @@ Attributes follow the stable HTTP semantic conventions (https://opentelemetry.io
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from devenv.tracing.active import state
 from devenv.tracing.baggage_header import BAGGAGE_KEY, Received
@@ -44,6 +45,7 @@ class ServerSide:
 
     Attributes:
         answers: Whether a `traceresponse` header is sent.
+        fastapi: Whether FastAPI is in the program, whose own server spans would double ours.
         tracing: What is in force.
     """
 
@@ -68,6 +70,7 @@ class ServerSide:
         excluded = self._exclude if self._exclude is not None else settings.exclude if settings else ()
         self._excluded = frozenset(excluded)
         self._enabled = settings is None or settings.enabled
+        self.fastapi = tracing is not None and "fastapi" in sys.modules
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
 
@@ -95,24 +98,76 @@ class ServerSide:
         Returns:
             The span (a recording one or not) and the context in which the request is to run.
         """
-        if not self._parents:
-            parents = []
-        light = self._light
         received = parse_baggage(bags) if bags and self._baggage else None
-        if not self._enabled:
+        light = self._light
+        if light is not None:
+            decision = decide(light, parents if self._parents else (), states)
+            if decision.__class__ is UnsampledSpan:
+                span: Span = decision
+            elif path in self._excluded:
+                span = UnsampledSpan(decision.local.hex, decision.local.flags & RANDOM, decision.local.state)
+            else:
+                span = _record(light, decision, method, received, describe(request))
+        elif not self._enabled:
             return _pass_on(parents, states, received)
-        if path in self._excluded:
-            span: Span = _unsampled(parents, states)
-        elif light is not None and not light.provider.processors:
-            span = _decide(light, request, method, parents, states, describe)
+        elif path in self._excluded:
+            span = _unsampled(parents, states)
         else:
-            span = _start(method, parents, states, received, *describe(request))
+            span = _start(method, parents if self._parents else [], states, received, *describe(request))
         if received is None:
             return span, Context({SPAN_KEY: span})
         request_key = received.get(REQUEST_KEY)
         if request_key is not None:
             span.set_attribute(REQUEST_KEY, str(request_key))
         return span, Context({SPAN_KEY: span, BAGGAGE_KEY: received})
+
+
+class Sampled:
+    """The decision to record: the trace, and the caller's span id (0 for a root)."""
+
+    __slots__ = ("local", "parent_id")
+
+    def __init__(self, local: LocalTrace, parent_id: int) -> None:
+        self.local = local
+        self.parent_id = parent_id
+
+
+def decide(light: LightTracer, parents: Sequence[str], states: Sequence[str] | None) -> Any:
+    """Decide from the headers alone, once for all that lies below.
+
+    Returns:
+        An `UnsampledSpan`, which is all that most requests cost in production, or a `Sampled`.
+    """
+    parent = parse_parent(parents[0]) if len(parents) == 1 else None
+    if parent is None:
+        trace_hex = new_trace_hex()
+        if light.provider.decider.root(trace_hex):
+            return Sampled(LocalTrace(trace_hex, RANDOM | SAMPLED), 0)
+        return UnsampledSpan(trace_hex, RANDOM)
+    trace_hex, parent_hex, flags = parent
+    state_of = (parse_state(states) or NO_STATE) if states else NO_STATE
+    if flags & SAMPLED:
+        return Sampled(LocalTrace(trace_hex, flags, state_of), int(parent_hex, 16))
+    return UnsampledSpan(trace_hex, flags, state_of)
+
+
+def _record(
+    light: LightTracer,
+    decision: Sampled,
+    method: str,
+    received: Received | None,
+    described: tuple[Shared, dict[str, Any]],
+) -> Span:
+    local, parent_id = decision.local, decision.parent_id
+    shared, own = described
+    context = None
+    if light.provider.processors:  # they are shown the context from which the span came
+        values: dict[str, object] = {} if received is None else {BAGGAGE_KEY: received}
+        if parent_id:
+            flags = TraceFlags(local.flags)
+            values[SPAN_KEY] = NonRecordingSpan(SpanContext(int(local.hex, 16), parent_id, True, flags, local.state))
+        context = Context(values)
+    return light.record(method, context, SpanKind.SERVER, parent_id, parent_id != 0, local, own, shared=shared)
 
 
 def finish(span: Span, method: str, route: str | None, status: int) -> None:
@@ -168,28 +223,6 @@ def _common(method: str, scheme: str, host: str | None, port: int | None, versio
     if version:
         values["network.protocol.version"] = version
     return values
-
-
-def _decide(
-    light: LightTracer, request: Any, method: str, parents: list[str], states: list[str] | None, describe: Describe
-) -> Span:
-    """Decide from the header alone; a span object with attributes is made only for what is recorded."""
-    parent = parse_parent(parents[0]) if len(parents) == 1 else None
-    if parent is None:
-        trace_hex = new_trace_hex()
-        sampled = light.provider.decider.root(trace_hex)
-        if not sampled:
-            return UnsampledSpan(trace_hex, RANDOM)
-        local = LocalTrace(trace_hex, RANDOM | SAMPLED)
-        shared, own = describe(request)
-        return light.record(method, None, SpanKind.SERVER, 0, False, local, own, shared=shared)
-    trace_hex, parent_hex, flags = parent
-    state_of = (parse_state(states) or NO_STATE) if states else NO_STATE
-    if not flags & SAMPLED:
-        return UnsampledSpan(trace_hex, flags, state_of)
-    local = LocalTrace(trace_hex, flags, state_of)
-    shared, own = describe(request)
-    return light.record(method, None, SpanKind.SERVER, int(parent_hex, 16), True, local, own, shared=shared)
 
 
 def _start(

@@ -9,9 +9,10 @@ Modes: `off`, `unsampled` (ratio 0), `1%`, `10%`, `100%`, and on the bare chain 
 OpenTelemetry's own instrumentation is installed (`--stock DIR`, a folder made by `pip install --target DIR
 opentelemetry-instrumentation-asgi opentelemetry-instrumentation-aiohttp-client`).
 
-Each round asks every mode in random order. CPU is the time on the processor of all three services, every thread, as the
-kernel counts it, from one round of a mode to the next, so that encoding and export are in it. The difference to `off`
-is taken within each round; its interval is a bootstrap of the rounds. Latencies are of an open loop at a fixed rate.
+The modes' requests alternate in short runs, so that whatever else the machine does meets all of them alike. CPU is the
+time on the processor of all three services, every thread, as the kernel counts it, from round to round, so that
+encoding and export are in it. The difference to `off` is taken within each round; its interval is a bootstrap of the
+rounds. Latencies are of an open loop at a fixed rate.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "stacks" / "sample"
 RATIOS = {"unsampled": "0", "1%": "0.01", "10%": "0.1", "100%": "1", "stock 10%": "0.1", "stock 100%": "1"}
 CONNECTIONS = 32
+RUN = 10  # requests of a worker before the next mode's turn: enough to be warm, too few for the machine to change
 LIMIT_CPU, LIMIT_P99, LIMIT_P99_MS = 0.05, 0.10, 1.0
 
 
@@ -135,12 +137,16 @@ async def ready(chain: Chain) -> None:
         chain.connections.append(await asyncio.open_connection("127.0.0.1", chain.port))
 
 
-async def closed_loop(chain: Chain, requests: int, workers: int) -> None:
-    async def work(slot: int) -> None:
-        for _ in range(requests // workers):
+async def closed_loop(chains: list[Chain], requests: int, workers: int) -> None:
+    """Ask every chain `requests` times, some of one mode and some of the next, in an order that changes each time."""
+
+    async def work(chain: Chain, slot: int) -> None:
+        for _ in range(RUN):
             await chain.ask(slot)
 
-    await asyncio.gather(*(work(slot) for slot in range(workers)))
+    for _ in range(requests // workers // RUN):
+        for chain in random.sample(chains, len(chains)):
+            await asyncio.gather(*(work(chain, slot) for slot in range(workers)))
 
 
 async def open_loop(chain: Chain, rate: float, seconds: float) -> list[float]:
@@ -168,19 +174,14 @@ async def open_loop(chain: Chain, rate: float, seconds: float) -> list[float]:
 
 async def measure(chains: list[Chain], options: argparse.Namespace) -> None:
     await asyncio.gather(*(ready(chain) for chain in chains))
-    for chain in chains:
-        await closed_loop(chain, 400, options.workers)
+    await closed_loop(chains, 400, options.workers)
     marks = {chain.mode: chain.cpu_ns() for chain in chains}
-    for number in range(options.rounds + 1):
-        for chain in random.sample(chains, len(chains)):
-            if number:
-                now = chain.cpu_ns()
-                chain.cpu_us.append((now - marks[chain.mode]) / 1000 / options.requests)
-                marks[chain.mode] = now
-            else:
-                marks[chain.mode] = chain.cpu_ns()
-            if number < options.rounds:
-                await closed_loop(chain, options.requests, options.workers)
+    for number in range(1, options.rounds + 1):
+        await closed_loop(chains, options.requests, options.workers)
+        for chain in chains:
+            now = chain.cpu_ns()
+            chain.cpu_us.append((now - marks[chain.mode]) / 1000 / options.requests)
+            marks[chain.mode] = now
         print(f"\rround {number}/{options.rounds}", end="", file=sys.stderr)
     for _ in range(options.latency_rounds):
         for chain in random.sample(chains, len(chains)):

@@ -172,3 +172,23 @@ def test_every_public_name_is_there():
     assert set(tracing._WHERE) == set(tracing.__all__)
     with pytest.raises(AttributeError):
         _ = tracing.nothing
+
+
+def test_a_program_is_traced_without_a_change_of_its_code(tmp_path, upstream):
+    from devenv.tracing.launch import environment
+
+    (tmp_path / "sitecustomize.py").write_text("import builtins\nbuiltins.own_customization = True\n")
+    (tmp_path / "config.yaml").write_text("tracing:\n  service_name: ignored\n  exporter: {type: console}\n")
+    program = tmp_path / "program.py"
+    program.write_text(f"import httpx\nprint(own_customization, httpx.get('{upstream.url}').status_code)\n")
+    given = {**os.environ, "PYTHONPATH": str(tmp_path), "OTEL_TRACES_EXPORTER": ""}
+    twice = environment(environment(given, service_name="run"), config=tmp_path / "config.yaml")
+    assert twice["PYTHONPATH"].count("startup") == 1
+    result = subprocess.run([sys.executable, program], env=twice, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout) == (0, "True 200\n"), result.stderr
+    assert '"name":"GET"' in result.stderr
+    assert "traceparent" in upstream.got[0]
+    (tmp_path / "config.yaml").write_text("tracing:\n  nonsense: 1\n")
+    result = subprocess.run([sys.executable, program], env=twice, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout) == (0, "True 200\n")
+    assert "config.yaml:2:3" in result.stderr

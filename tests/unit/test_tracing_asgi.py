@@ -372,3 +372,18 @@ def test_switched_off_passes_on_what_came_and_nothing_else():
         assert rec.spans() == []
     assert seen == [{"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "a=1", "baggage": "k=v"}, {}]
     assert dict(sent[0]["headers"])[b"traceresponse"].decode() == f"00-{TRACE}-{PARENT}-01"
+
+
+def test_the_root_ratio_is_taken_once():
+    with recording({"sampler": {"ratio": 0.25}, "batch": {"max_queue_size": 10_000}}) as rec:
+        app = tracing.TracingMiddleware(answering())
+
+        async def many():
+            async def ignore(message):
+                return None
+
+            for _ in range(2000):
+                await app({"type": "http", "path": "/", "headers": []}, None, ignore)
+
+        asyncio.run(many())
+        assert 380 < len(rec.spans()) < 620

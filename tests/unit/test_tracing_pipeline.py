@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import tracemalloc
 
 import pytest
 from opentelemetry import context as otel_context
@@ -14,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, TraceFlags
 
+from devenv import tracing
 from devenv.tracing.testing import recording
 
 REMOTE = SpanContext(0xABC, 0xDEF, True, TraceFlags(1))
@@ -247,3 +250,41 @@ def test_disabled_records_nothing_but_still_carries_the_context(make):
     assert headers["traceparent"].startswith(f"00-{0xABC:032x}-")
     assert headers["baggage"] == "a=1"
     assert rec.tracing.stats().exported == 0
+
+
+def test_a_waiting_span_takes_at_most_2_kib(make):
+    rec = make(batch={"max_queue_size": 5000, "max_export_batch_size": 5000, "schedule_delay_ms": 60_000})
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "server": ("127.0.0.1", 8080),
+        "query_string": b"",
+    }
+
+    async def app(scope, receive, send):
+        url = f"http://user:8082/accounts/{scope['path']}"
+        with tracing.span("business", attributes={"account.id": 17}), tracing.client_span("GET", url, {}) as call:
+            call.set_attribute("http.response.status_code", 200)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def requests(count):
+        middleware = tracing.TracingMiddleware(app)
+        for number in range(count):
+            headers = [(b"user-agent", b"agent %d" % number), (b"traceparent", b"00-%032x-%016x-01" % (number + 1, 1))]
+            request = {**scope, "path": f"/items/{number}", "headers": headers, "client": ("10.0.0.1", number)}
+            await middleware(request, None, ignore)
+
+    async def ignore(message):
+        return None
+
+    asyncio.run(requests(10))
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    asyncio.run(requests(1000))
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert rec.tracing.stats().queued == 3030
+    assert grown / 3000 <= (2048 if rec.tracing.settings.provider == "light" else 6144)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from devenv.tracing.active import state
 from devenv.tracing.clients import ClientCall
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def instrument() -> None:
 
 
 async def _start(_session: ClientSession, context: SimpleNamespace, params: TraceRequestStartParams) -> None:
-    call = ClientCall(params.method, str(params.url))
+    call = ClientCall(params.method, str(params.url), state.passive())
     call.put(params.headers)
     context.call = call
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from devenv.tracing.active import state
 from devenv.tracing.clients import ClientCall
 from devenv.tracing.integrations.patching import replace
 
@@ -95,6 +96,6 @@ async def _send_async(
 
 
 def _begin(request: httpx.Request) -> ClientCall:
-    call = ClientCall(request.method, str(request.url))
+    call = ClientCall(request.method, str(request.url), state.passive())
     call.put(request.headers)
     return call

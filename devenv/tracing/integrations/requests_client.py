@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from devenv.tracing.active import state
 from devenv.tracing.clients import ClientCall
 from devenv.tracing.integrations.patching import replace
 
@@ -38,7 +39,7 @@ def instrument() -> None:
 def _send(
     send: Callable[..., requests.Response], request: requests.PreparedRequest, *args: Any, **options: Any
 ) -> requests.Response:
-    call = ClientCall(request.method or "GET", request.url or "")
+    call = ClientCall(request.method or "GET", request.url or "", state.passive())
     call.put(request.headers)
     try:
         response = send(request, *args, **options)
