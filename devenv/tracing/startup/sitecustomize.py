@@ -1,6 +1,6 @@
 """Traces a program from its start: Python imports this by itself where this folder is first on PYTHONPATH.
 
-`devenv.tracing.launch.environment` gives the variables for it. A `sitecustomize` that the program has itself runs first.
+`devenv.tracing.launch.environment` gives the variables for it. A `sitecustomize` of the program itself runs first.
 """
 # ruff: noqa: INP001 - a folder for PYTHONPATH, not a package
 
