@@ -24,6 +24,7 @@ class Setup:
         isolated: its loopback is its own (a container's), not this machine's.
         disabled: the whole SDK is switched off.
         instrumented: ``False`` where the stack file says that it is not traced.
+        takes_grpc: the backend takes OTLP over gRPC; the embedded one does not.
     """
 
     endpoint: str = ""
@@ -34,6 +35,7 @@ class Setup:
     isolated: bool = False
     disabled: bool = False
     instrumented: bool = True
+    takes_grpc: bool = True
 
 
 def fault_of(setup: Setup | None) -> str:
@@ -50,6 +52,8 @@ def fault_of(setup: Setup | None) -> str:
         return f"samples nothing (sampler {setup.sampler})"
     if setup.sampler == "traceidratio" and not _is_one(setup.sampler_argument):
         return "decides on sampling by itself (sampler traceidratio instead of parentbased_traceidratio)"
+    if setup.protocol == "grpc" and not setup.takes_grpc:
+        return "exports by gRPC, which the embedded backend does not take (wrong protocol: set http/protobuf)"
     return _endpoint_fault(setup)
 
 

@@ -41,6 +41,7 @@ def _setup(service: Service, engine: EngineName) -> Setup:
         disabled=own.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
         isolated=not shares_loopback,
         instrumented=service.x.instrument,
+        takes_grpc=engine != "process",
     )
 
 

@@ -24,6 +24,8 @@ from devenv.load.runs import RunStore
 from devenv.load.timer import LoopTimer, TimerFd
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Scenario
+from devenv.testing.clock import FakeClock
+from devenv.traces.client import TraceClient
 
 
 @asynccontextmanager
@@ -37,12 +39,13 @@ async def run(
     services: TracedServices, folder: Path, *, sink: Any = None, stop: asyncio.Event | None = None, **fields: Any
 ) -> LoadDocument:
     values: dict[str, Any] = {"rps": 200, "duration": 0.3, "scenario": Scenario(), "target": services.url}
+    client, clock = fields.pop("client", None), fields.pop("clock", None)
     return await run_load(
         LoadOptions(**values | fields),
-        client=None,
+        client=client,
         otlp_http_url=None,
         expected_services=(),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         sink=sink or (lambda event: None),
         store=RunStore(folder),
         stop=stop or asyncio.Event(),
@@ -112,6 +115,24 @@ async def test_a_run_that_is_cancelled_while_sending_leaves_nothing(tmp_path: Pa
         with pytest.raises(asyncio.CancelledError):
             await task
     assert left_in(tmp_path) == []
+
+
+async def test_a_run_that_is_cancelled_while_it_is_verified_is_kept(tmp_path: Path) -> None:
+    waiting = asyncio.Event()
+
+    class Stuck(FakeClock):
+        async def sleep(self, seconds: float) -> None:
+            waiting.set()
+            await asyncio.Event().wait()
+
+    async with TracedServices() as services, TraceClient(services.url) as client:
+        task = asyncio.ensure_future(run(services, tmp_path, client=client, clock=Stuck(), duration=0.05))
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    (document,) = RunStore(tmp_path).list()
+    assert (document.sent, document.traces.unverified) == (10, 10)
 
 
 async def test_the_collector_and_its_settings_come_back(tmp_path: Path) -> None:
