@@ -17,10 +17,10 @@ demo: $(VENV)/.cli ## start the sample stack, send it a load, show the run and i
 	$(DEVENV) load --rps 50 --duration 10s
 	@echo
 	@echo "The environment stays up. Next: $(DEVENV) status | $(DEVENV) open jaeger | $(DEVENV) down"
-	@scripts/install.sh check
+	@.ci/install.sh check
 
 install: $(VENV)/.cli ## put `devenv` on the PATH for good (pipx, uv tool, or a link in ~/.local/bin)
-	@scripts/install.sh install $(VENV)
+	@.ci/install.sh install $(VENV)
 
 # What the machine lacks (an engine, Jaeger, a browser) skips its tests, unless DEVENV_TEST_REQUIRE names it.
 test: lint types ## lint, types, and every test; those that share ports or an engine run one by one
@@ -61,7 +61,7 @@ clean: ## remove the virtual environment, caches and builds; run `devenv down` f
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@scripts/make-venv.sh $(VENV)
+	@.ci/make-venv.sh $(VENV)
 
 # Stamps: a second run installs nothing; a change of pyproject.toml installs again.
 $(VENV)/.cli: pyproject.toml | $(BIN)/python

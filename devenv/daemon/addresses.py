@@ -35,8 +35,8 @@ class Ports:
         self._allotted: dict[tuple[str, int, int], int] = {}
 
     def host_port(self, service: str, index: int, port: Listening) -> int:
-        """The port as published (first instance), else the one allotted; a free one is sought at the first call."""
-        if port.host is not None and index == 1:
+        """The port as published, else the one allotted; a free one is sought at the first call."""
+        if port.host is not None:
             return port.host
         key = (service, index, port.container)
         if key not in self._allotted:

@@ -88,7 +88,7 @@ class Supervisor:
     def _check_ports(self, item: Supervised) -> None:
         launch = item.launch
         for port in launch.ports:
-            if port.host is None or launch.index != 1:
+            if port.host is None:
                 continue
             owner = self._publisher(launch.id, port.host)
             if owner is None and not is_free(port.address, port.host):

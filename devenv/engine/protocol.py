@@ -160,6 +160,14 @@ class Engine(Protocol):
         """Ask the engine who it is; raises :class:`~devenv.errors.EngineUnavailable` where none answers."""
         ...
 
+    def check(self, service: Service, stack: Stack) -> None:
+        """Refuse by name what this engine cannot give a service, before anything is started.
+
+        Raises:
+            ConfigurationError: at the service's place, with the key concerned.
+        """
+        ...
+
     async def observe(self, project: Project | None) -> ObservedState:
         """All that carries the label of ``project`` (its id), or of any project where ``None``."""
         ...

@@ -70,8 +70,11 @@ def check_instances(services: Iterable[Service]) -> None:
     publishers: Counter[tuple[int, str, str]] = Counter()
     for service in services:
         fixed = [port for port in service.ports if port.host is not None]
-        if service.replicas > 1 and (fixed or service.container_name):
-            what = f"the host port {fixed[0].host}" if fixed else f"the container_name {service.container_name}"
+        narrow = [
+            port for port in fixed if (port.host_last or port.host or 0) - (port.host or 0) + 1 < service.replicas
+        ]
+        if service.replicas > 1 and (narrow or service.container_name):
+            what = f"the host port {narrow[0].host}" if narrow else f"the container_name {service.container_name}"
             raise ConfigurationError(
                 f"{service.name} has {service.replicas} replicas, and only one of them can have {what}",
                 location=service.location,

@@ -18,6 +18,7 @@ from devenv.orchestrate.naming import (
 )
 
 if TYPE_CHECKING:
+    from devenv.model.stack import Port
     from devenv.orchestrate.target import Target
 
 
@@ -54,7 +55,7 @@ def instance_spec(target: Target, name: str, index: int, *, network_container: s
     return InstanceSpec(
         name=instance_name(project, service, index),
         project=project,
-        service=replace(service, environment=environment),
+        service=replace(service, environment=environment, ports=tuple(_own(port, index) for port in service.ports)),
         index=index,
         labels=instance_labels(
             project, stack, service, index, config_hash=fingerprint.digest, fields=fingerprint.fields
@@ -69,3 +70,10 @@ def instance_spec(target: Target, name: str, index: int, *, network_container: s
         files=files_for(stack, service),
         stack=stack,
     )
+
+
+def _own(port: Port, index: int) -> Port:
+    """The port of one instance: of a range of host ports each instance has its own."""
+    if port.host is None or port.host_last is None:
+        return port
+    return replace(port, host=port.host + index - 1, host_last=None)

@@ -147,6 +147,8 @@ async def _survey(
     names = select(traced, options.services)
     chosen = [traced.services[name] for name in names]
     check_instances(chosen)
+    for service in chosen:
+        engine.check(service, traced)
     with_images = [] if engine.name == "process" else chosen
     observed, ids = await both(engine.observe(project), image_ids(engine, project, with_images))
     tasks = image_tasks(project, with_images, ids, build=options.build)

@@ -24,7 +24,7 @@ from devenv.engine.protocol import (
 )
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
 from devenv.model.identity import LABEL_PROJECT, Project
-from devenv.model.stack import Build
+from devenv.model.stack import Build, Service, Stack
 from devenv.model.state import EngineName, ObservedObject, ObservedState, PublishedPort, State, Usage
 from devenv.testing.clock import FakeClock
 from devenv.testing.faults import Crashed, Faults
@@ -70,6 +70,9 @@ class FakeEngine:
         """Answers unless lost."""
         await self.faults.enter("info", "")
         return EngineInfo(name=self._name, version="fake", api_version="0", address="memory")
+
+    def check(self, service: Service, stack: Stack) -> None:
+        """Refuses nothing."""
 
     async def observe(self, project: Project | None) -> ObservedState:
         """All that carries the project's label."""

@@ -99,6 +99,19 @@ def test_two_worktrees_run_side_by_side(engine: str, tmp_path: Path) -> None:
             tool.down()
 
 
+def test_a_service_has_as_many_instances_as_replicas(tool: Devenv) -> None:
+    override = tool.directory / "replicas.yaml"
+    override.write_text("services:\n  user:\n    deploy: { replicas: 2 }\n")
+    tool.files = (SAMPLE, override)
+    up: Any = tool.json("up")
+    user = next(service for service in up["services"] if service["name"] == "user")
+    assert [(instance["state"], instance["health"]) for instance in user["instances"]] == [("running", "healthy")] * 2
+    assert up["canary"]["verdict"] == "complete"
+    tool.files = (SAMPLE,)
+    fewer = tool.json("up")
+    assert [len(s["instances"]) for s in fewer["services"] if s["name"] == "user"] == [1]
+
+
 def test_a_taken_port_names_its_owner(engine: str, tmp_path: Path) -> None:
     first, second = Devenv(tmp_path / "one", engine), Devenv(tmp_path / "two", engine)
     for tool in (first, second):

@@ -26,9 +26,9 @@ from devenv.engine.protocol import (
     ProgressSink,
     VolumeSpec,
 )
-from devenv.errors import BuildFailed
+from devenv.errors import BuildFailed, ConfigurationError
 from devenv.model.identity import Project
-from devenv.model.stack import Build
+from devenv.model.stack import Build, Service, Stack
 from devenv.model.state import EngineName, ObservedState, Usage
 
 
@@ -64,6 +64,18 @@ class DockerEngine:
             address=self._address.url,
             remote=await self._is_remote(),
         )
+
+    def check(self, service: Service, stack: Stack) -> None:
+        """Refuse services that have neither an image nor a build."""
+        del stack
+        if service.image is None and service.build is None:
+            raise ConfigurationError(
+                f"{service.name} has only x-devenv.process, and the docker engine runs images",
+                location=service.location,
+                key=f"services.{service.name}",
+                expected="image or build",
+                hint="add one of them, or use --engine process",
+            )
 
     async def observe(self, project: Project | None) -> ObservedState:
         """All that carries the project's label."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.engine.process import leftovers, logs
 from devenv.engine.process.control import Control
-from devenv.engine.process.launching import launch_of
+from devenv.engine.process.launching import is_backend, launch_of, refuse_what_cannot_be
 from devenv.engine.protocol import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus
 from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_CONFIG_HASH, LABEL_PROJECT
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from devenv.engine.protocol import InstanceSpec, LogLine, NetworkSpec, ProgressSink, VolumeSpec
     from devenv.model.identity import Project
-    from devenv.model.stack import Build
+    from devenv.model.stack import Build, Service, Stack
     from devenv.model.state import EngineName
 
 LOOPBACK = "127.0.0.1"
@@ -52,6 +52,11 @@ class ProcessEngine:
         from devenv import __version__
 
         return EngineInfo(name="process", version=__version__, address=str(self._directory))
+
+    def check(self, service: Service, stack: Stack) -> None:
+        """Refuse services without ``x-devenv.process``, and keys that a local process cannot be given."""
+        if not is_backend(service, stack):
+            refuse_what_cannot_be(service)
 
     async def observe(self, project: Project | None) -> ObservedState:
         """Instances of this project's daemon, or what a killed one left behind (as dead)."""
