@@ -49,7 +49,7 @@ async def explain(
     torn = await _torn(client, left, findings, expectation)
     again, _ = await _classify(client, [sent for sent in left if sent.trace_id in torn], expectation, torn)
     findings |= again
-    evicted = await _evicted(client, [sent for sent in left if sent.number in gone], requests, gone, roots_taken)
+    evicted = await _evicted(client, left, requests, gone, roots_taken)
     return [_explained(sent, findings[sent.number], evicted.get(sent.number, "")) for sent in left]
 
 
@@ -85,7 +85,7 @@ async def _torn(
 
 
 def _explained(sent: Sent, finding: Finding, eviction: str) -> Explained:
-    if eviction and finding.trace_class == "absent":
+    if eviction and finding.trace_class != "split":
         return Explained(sent, "evicted", eviction)
     if sent.never_arrived:
         return Explained(sent, "absent", f"the request never reached the entry point ({sent.failure})")
@@ -94,9 +94,13 @@ def _explained(sent: Sent, finding: Finding, eviction: str) -> Explained:
 
 
 async def _evicted(
-    client: TraceClient, candidates: list[Sent], requests: Sequence[Sent], gone: set[int], roots_taken: bool
+    client: TraceClient, candidates: Sequence[Sent], requests: Sequence[Sent], gone: set[int], roots_taken: bool
 ) -> dict[int, str]:
-    """Which of the requests without any span the backend let go, by number, with how that is known."""
+    """Which of the requests' traces the backend let go, by number, with how that is known.
+
+    Spans that come after that begin the trace anew, so one that was let go may be there in part. Inference counts only
+    those of which nothing is there.
+    """
     if (await client.probe()).embedded:
         said = await client.evicted([sent.trace_id for sent in candidates])
         return {

@@ -261,7 +261,7 @@ async def test_a_run_is_kept_with_its_rows(jaeger: Any, tmp_path: Path) -> None:
 @on_uvloop
 async def test_the_oldest_traces_that_a_small_store_drops_are_evicted(jaeger_factory: Any, tmp_path: Path) -> None:
     small = jaeger_factory(backend={"memory": {"max_traces": 60}})
-    document = await load(small, playing(small), tmp_path, rps=200)
+    document = await load(small, playing(small), tmp_path, rps=50, duration=2)
     assert classes(document) == {"complete": 60, "evicted": 40}
     assert "max_traces" in document.causes[0].cause
 
