@@ -39,6 +39,11 @@ def place(services: set[str], edges: set[Pair]) -> Placed:
     return Placed(at, max(width, 760), height)
 
 
+def over_columns(x1: float, x2: float) -> float:
+    """How far a curve's control points are lifted, so that a call over columns passes above the boxes between."""
+    return HEIGHT + _GAP_Y / 2 if abs(x2 - x1) > WIDTH + _GAP_X else 0.0
+
+
 def _columns(names: set[str], edges: set[Pair]) -> dict[str, int]:
     calls: dict[str, list[str]] = {}
     called = set()

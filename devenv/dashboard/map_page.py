@@ -10,7 +10,7 @@ from devenv.backend.dependencies import Edges, dependencies
 from devenv.backend.times import parse_duration
 from devenv.backend.web import Request, Response
 from devenv.dashboard.layout import Colours, page
-from devenv.dashboard.map_layout import HEIGHT, WIDTH, Placed, place
+from devenv.dashboard.map_layout import HEIGHT, WIDTH, Placed, over_columns, place
 from devenv.dashboard.markup import Markup, element, join
 
 _LOOKBACK = "24h"
@@ -99,9 +99,12 @@ def _edge(placed: Placed, pair: tuple[str, str], calls: int, errors: int) -> Mar
     start = (x1 + (WIDTH if forward else 0), y1 + HEIGHT / 2)
     end = (x2 + (0 if forward else WIDTH), y2 + HEIGHT / 2)
     bend = (end[0] - start[0]) / 2 if x2 != x1 else 60
-    path = f"M{start[0]},{start[1]} C{start[0] + bend},{start[1]} {end[0] - bend},{end[1]} {end[0]},{end[1]}"
+    lift = over_columns(x1, x2)
+    path = (
+        f"M{start[0]},{start[1]} C{start[0] + bend},{start[1] - lift} {end[0] - bend},{end[1] - lift} {end[0]},{end[1]}"
+    )
     shown = f"{calls} calls" + (f", {errors} failed" if errors else "")
-    x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 6
+    x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 0.75 * lift - 6
     thickness = f"{1 + min(calls, 10_000) ** 0.2:.1f}"
     return element(
         "g",

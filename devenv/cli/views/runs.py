@@ -135,7 +135,7 @@ def run_progress(output: Output) -> Iterator[e.Sink]:
 
 
 def _plain(note: Callable[[str], None]) -> e.Sink:
-    last = -1.0
+    last = 0.0
 
     def show(event: e.Event) -> None:
         nonlocal last
