@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +32,9 @@ TIMEOUT = 120
 CONNECT_TIMEOUT = 3
 MINIMUM_API = (1, 41)
 """Engine 20.10; older ones lack one-shot statistics and platforms."""
+
+FRESH_SECONDS = 1.0
+"""An answer of the engine younger than that shows that it answers."""
 
 STREAM_AHEAD = 1000
 """Items of a stream that are read ahead of its consumer."""
@@ -85,6 +89,7 @@ class Connection:
         self._timeout = timeout
         self._client: APIClient | None = None
         self._version: dict[str, Any] = {}
+        self._asked_at = 0.0
         self._connecting: asyncio.Lock | None = None
         self._slots: asyncio.Semaphore | None = None
         self._local = threading.local()
@@ -95,9 +100,14 @@ class Connection:
         return self._version
 
     async def ping(self) -> dict[str, Any]:
-        """Ask the engine anew who it is."""
+        """What the engine says of itself, no older than a second."""
         await self._connect()
-        return await self.call(lambda client: client.version(api_version=False), doing="asking for its version")
+        if time.monotonic() - self._asked_at > FRESH_SECONDS:
+            self._version = await self.call(
+                lambda client: client.version(api_version=False), doing="asking for its version"
+            )
+            self._asked_at = time.monotonic()
+        return self._version
 
     async def call(self, work: Callable[[Any], T], *, doing: str) -> T:
         """Run ``work`` with the client in a thread; its exceptions are translated.
@@ -179,6 +189,7 @@ class Connection:
                 _loaded()
                 with translated("connecting", address=self.address.url, answered=False):
                     client, self._version = await self._in_thread(self._open)
+                self._asked_at = time.monotonic()
                 self._client = client
             return self._client
 

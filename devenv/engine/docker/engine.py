@@ -116,11 +116,17 @@ class DockerEngine:
 
     async def create(self, spec: InstanceSpec) -> str:
         """Create a container and return its id."""
+        self._happenings.begin()
         return await instances.create(self._connection, spec, remote=await self._is_remote())
 
     async def start(self, instance_id: str) -> None:
         """Start a container."""
-        await instances.start(self._connection, instance_id)
+        self._happenings.starts(instance_id)
+        try:
+            await instances.start(self._connection, instance_id)
+        except BaseException:
+            self._happenings.did_not_start(instance_id)
+            raise
 
     async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
         """Stop a container."""

@@ -31,6 +31,23 @@ class Happenings:
         self._listeners: dict[str, list[asyncio.Queue[EngineEvent | DevenvError]]] = {}
         self._waiting: dict[str, list[asyncio.Future[ExitStatus]]] = {}
         self._out_of_memory: set[str] = set()
+        self._running: set[str] = set()
+
+    def begin(self) -> None:
+        """Start to listen, so that the stream is open by the time that somebody waits."""
+        if self._reader is None or self._reader.done():
+            self._opened = asyncio.get_running_loop().create_future()
+            self._running.clear()
+            self._reader = asyncio.create_task(self._read(self._opened), name="docker events")
+
+    def starts(self, container_id: str) -> None:
+        """The container is about to be started: where the stream is open, its end will be heard of."""
+        if self._opened is not None and self._opened.done():
+            self._running.add(container_id)
+
+    def did_not_start(self, container_id: str) -> None:
+        """It was not started after all, or nobody knows."""
+        self._running.discard(container_id)
 
     async def wait(self, container_id: str) -> ExitStatus:
         """Wait for a container's next end, or tell its last one where it does not run."""
@@ -38,11 +55,12 @@ class Happenings:
         self._waiting.setdefault(container_id, []).append(ended)
         try:
             await self._listen()
-            state = await self._state(container_id)
-            if state is None:
-                return ExitStatus(exit_code=KILLED, error="removed")
-            if state["Status"] in ("exited", "dead"):
-                return _status(state)
+            if container_id not in self._running:
+                state = await self._state(container_id)
+                if state is None:
+                    return ExitStatus(exit_code=KILLED, error="removed")
+                if state["Status"] in ("exited", "dead"):
+                    return _status(state)
             status = await ended
             if status.exit_code == KILLED and not status.oom_killed and not status.error:
                 return await self._closer(container_id, status)
@@ -73,9 +91,7 @@ class Happenings:
 
     async def _listen(self) -> None:
         """Return once the stream of events is open."""
-        if self._reader is None or self._reader.done():
-            self._opened = asyncio.get_running_loop().create_future()
-            self._reader = asyncio.create_task(self._read(self._opened), name="docker events")
+        self.begin()
         assert self._opened is not None  # noqa: S101 - set together with the reader
         await asyncio.shield(self._opened)
 
@@ -131,6 +147,7 @@ class Happenings:
             queue.put_nowait(event)
 
     def _end(self, container_id: str, status: ExitStatus) -> None:
+        self._running.discard(container_id)
         for future in self._waiting.get(container_id, ()):
             if not future.done():
                 future.set_result(status)
