@@ -56,7 +56,7 @@ async def load(backend: Embedded, services: TracedServices, folder: Path, **fiel
             sink=lambda event: None,
             store=RunStore(folder),
             stop=asyncio.Event(),
-            patience=Patience(0.6, 1.2),
+            patience=Patience(1.0, 2.0),
         )
 
 
