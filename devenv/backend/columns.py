@@ -15,6 +15,7 @@ _ZERO_SPAN = b"\x12\x08" + bytes(8)
 
 # Beyond every limit that SDKs set; bounds what decoding one span costs in memory.
 MAX_SPAN_BYTES = 4 * 1024 * 1024
+_MIN_SPAN_BYTES = 28  # the two ids alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _one_by_one(spans: list[bytes]) -> Columns:
     columns = Columns([], [], [], [], [], [])
     rejected = 0
     for encoded in spans:
-        if len(encoded) > MAX_SPAN_BYTES:
+        if not _MIN_SPAN_BYTES <= len(encoded) <= MAX_SPAN_BYTES:
             rejected += 1
             continue
         try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from devenv.backend import schema
-from devenv.backend.wire import CHUNK_SPANS, Batch, Undecodable
+from devenv.backend.wire import CHUNK_SPANS, Batch, TooLarge, Undecodable
 
 # A value costs about 60 bytes of Python; 64 MiB of "[]," would otherwise become gigabytes.
 MAX_VALUES = 8_000_000
@@ -23,10 +23,6 @@ _CODES = ("UNSET", "OK", "ERROR")
 _MAX_DEPTH = 40
 
 Document = dict[str, Any]
-
-
-class TooLarge(ValueError):
-    """The document would take too much memory."""
 
 
 def parse(body: bytes) -> Document:

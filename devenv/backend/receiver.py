@@ -5,7 +5,9 @@ Rules: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request and -response.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass
 
 from devenv.backend import columns, otlp_json, schema
 from devenv.backend.inflate import BadEncoding, BodyTooLarge, UnknownEncoding, inflate
@@ -13,13 +15,12 @@ from devenv.backend.scopes import parse
 from devenv.backend.store import Store
 from devenv.backend.web.message import JSON, Request, Response, dumps
 from devenv.backend.web.router import Route
-from devenv.backend.wire import Batch, Undecodable, batches
+from devenv.backend.wire import ORDINARY_BYTES, Batch, TooLarge, Undecodable, batches
 
 PROTOBUF = "application/x-protobuf"
 # Codes of google.rpc.Status.
 _INVALID_ARGUMENT = 3
 _RESOURCE_EXHAUSTED = 8
-_HELD_BYTES = 4 * 1024 * 1024
 
 
 class Receiver:
@@ -46,54 +47,64 @@ class Receiver:
             Route("POST", "/v1/logs", self.logs),
         ]
 
-    def traces(self, request: Request) -> Response:
+    def traces(self, request: Request) -> Response | Awaitable[Response]:
         """Store the spans of one request: all of them, or none where a part cannot be decoded."""
         self.traces_posts += 1
-        return self._receive(request, self._store_spans)
+        opened = self._open(request)
+        if isinstance(opened, Response):
+            return opened
+        if len(opened.body) > ORDINARY_BYTES:
+            return self._store_in_turns(opened)
+        try:
+            rejected, reasons = self._store_all(list(opened.decoded()))
+        except (Undecodable, TooLarge) as error:
+            return self._failed(error, opened.encoded)
+        return _accepted(rejected, reasons, opened.encoded)
 
     def metrics(self, request: Request) -> Response:
         """Accepted, so that an exporter does not retry and warn; counted, not stored."""
         self.metrics_posts += 1
-        return self._receive(request, _ignore)
+        return self._ignore(request)
 
     def logs(self, request: Request) -> Response:
         """As metrics."""
         self.logs_posts += 1
-        return self._receive(request, _ignore)
+        return self._ignore(request)
 
-    def _receive(self, request: Request, take: Callable[[bytes, bool], tuple[int, str]]) -> Response:
+    def _ignore(self, request: Request) -> Response:
+        opened = self._open(request)
+        return opened if isinstance(opened, Response) else _accepted(0, set(), opened.encoded)
+
+    def _open(self, request: Request) -> _Opened | Response:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in {PROTOBUF, JSON}:
             self.refused_posts += 1
             return Response.text(f"415 unsupported media type, supported: [{PROTOBUF}, {JSON}]\n", 415)
         encoded = content_type == PROTOBUF
+        encoding = request.headers.get("content-encoding", "").strip().lower()
         try:
-            encoding = request.headers.get("content-encoding", "").strip().lower()
             body = inflate(request.body, encoding, self._limit)
-            rejected, reason = take(body, encoded)
-        except (BodyTooLarge, otlp_json.TooLarge) as error:
-            return self._refuse(413, _RESOURCE_EXHAUSTED, str(error), encoded)
-        except UnknownEncoding as error:
-            return self._refuse(415, _INVALID_ARGUMENT, str(error), encoded)
-        except (BadEncoding, Undecodable) as error:
-            return self._refuse(400, _INVALID_ARGUMENT, str(error), encoded)
-        return _accepted(rejected, reason, encoded)
+            return _Opened(body, encoded, None if encoded else otlp_json.parse(body))
+        except (BodyTooLarge, UnknownEncoding, BadEncoding, Undecodable, TooLarge) as error:
+            return self._failed(error, encoded)
 
-    def _store_spans(self, body: bytes, encoded: bool) -> tuple[int, str]:
-        document = None if encoded else otlp_json.parse(body)
+    async def _store_in_turns(self, opened: _Opened) -> Response:
+        # A large body is walked over twice, to check all of it before any of it is stored, so that no more than a
+        # chunk of it is held decoded; and others are served in between.
+        rejected, reasons = 0, set()
+        try:
+            for _ in opened.decoded():
+                await asyncio.sleep(0)
+            for item in opened.decoded():
+                more, why = self._store_all([item])
+                rejected += more
+                reasons |= why
+                await asyncio.sleep(0)
+        except (Undecodable, TooLarge) as error:
+            return self._failed(error, opened.encoded)
+        return _accepted(rejected, reasons, opened.encoded)
 
-        def walk() -> Iterator[tuple[Batch, columns.Columns]]:
-            return _decoded(batches(body) if document is None else otlp_json.batches(document))
-
-        # A bad request leaves nothing behind: all of it is checked before any of it is stored. A large body is
-        # walked once more for that, so that no more than a chunk of it is held decoded.
-        if len(body) <= _HELD_BYTES:
-            return self._store_all(list(walk()))
-        for _ in walk():
-            pass
-        return self._store_all(walk())
-
-    def _store_all(self, items: Iterable[tuple[Batch, columns.Columns]]) -> tuple[int, str]:
+    def _store_all(self, items: list[tuple[Batch, columns.Columns]]) -> tuple[int, set[str]]:
         rejected = 0
         reasons = set()
         for batch, decoded in items:
@@ -103,7 +114,13 @@ class Receiver:
             if refused:
                 reasons.add("a trace larger than the backend keeps")
             rejected += decoded.rejected + refused
-        return rejected, "; ".join(sorted(reasons))
+        return rejected, reasons
+
+    def _failed(self, error: ValueError, encoded: bool) -> Response:
+        if isinstance(error, BodyTooLarge | TooLarge):
+            return self._refuse(413, _RESOURCE_EXHAUSTED, str(error), encoded)
+        status = 415 if isinstance(error, UnknownEncoding) else 400
+        return self._refuse(status, _INVALID_ARGUMENT, str(error), encoded)
 
     def _refuse(self, status: int, code: int, message: str, encoded: bool) -> Response:
         self.refused_posts += 1
@@ -113,22 +130,30 @@ class Receiver:
         return Response(status, dumps({"code": code, "message": message}), JSON)
 
 
-def _decoded(walk: Iterator[Batch]) -> Iterator[tuple[Batch, columns.Columns]]:
-    known = None
-    for batch in walk:
-        if (batch.resource, batch.scope) != known:
-            parse(batch)
-            known = (batch.resource, batch.scope)
-        yield batch, columns.decode(batch.spans)
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A body in the clear; a JSON one parsed as well."""
+
+    body: bytes
+    encoded: bool
+    document: otlp_json.Document | None
+
+    def decoded(self) -> Iterator[tuple[Batch, columns.Columns]]:
+        """Its batches, checked and taken apart.
+
+        Raises:
+            Undecodable, TooLarge: at the first part that is at fault.
+        """
+        known = None
+        for batch in batches(self.body) if self.document is None else otlp_json.batches(self.document):
+            if (batch.resource, batch.scope) != known:
+                parse(batch)
+                known = (batch.resource, batch.scope)
+            yield batch, columns.decode(batch.spans)
 
 
-def _ignore(body: bytes, encoded: bool) -> tuple[int, str]:
-    if not encoded:
-        otlp_json.parse(body)
-    return 0, ""
-
-
-def _accepted(rejected: int, reason: str, encoded: bool) -> Response:
+def _accepted(rejected: int, reasons: set[str], encoded: bool) -> Response:
+    reason = "; ".join(sorted(reasons))
     if not rejected:
         return Response(200, b"", PROTOBUF) if encoded else Response(200, b"{}", JSON)
     if encoded:

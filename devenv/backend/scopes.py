@@ -10,7 +10,9 @@ from google.protobuf.message import DecodeError
 from devenv.backend import schema
 from devenv.backend.records import SCOPE_BYTES, Service
 from devenv.backend.values import attributes, plain, text
-from devenv.backend.wire import Batch, Undecodable, varint
+from devenv.backend.wire import Batch, TooLarge, Undecodable, varint
+
+_MAX_BYTES = 1024 * 1024
 
 Key = tuple[bytes, bytes, bytes, bytes]
 
@@ -75,7 +77,10 @@ def parse(batch: Batch) -> tuple[Any, Any]:
 
     Raises:
         Undecodable: one of them is malformed.
+        TooLarge: one of them is larger than any that describes a service.
     """
+    if len(batch.resource) + len(batch.scope) > _MAX_BYTES:
+        raise TooLarge(f"a resource or scope larger than {_MAX_BYTES} bytes")
     try:
         return schema.Resource.FromString(batch.resource), schema.Scope.FromString(batch.scope)
     except DecodeError as error:

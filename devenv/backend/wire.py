@@ -17,11 +17,32 @@ from devenv.backend import schema
 
 CHUNK_SPANS = 512
 CHUNK_BYTES = 512 * 1024
-_DECODED_BYTES = 1024 * 1024
+ORDINARY_BYTES = 1024 * 1024
 
 
 class Undecodable(ValueError):
     """The bytes are not what they should be; the message says what was wrong."""
+
+
+class TooLarge(ValueError):
+    """What is asked for would take more time or memory than one request may have."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many fields may still be looked at; a full body of ordinary spans, walked over twice, has 600,000."""
+
+    left: int = 2_000_000
+
+    def spend(self) -> None:
+        """One more.
+
+        Raises:
+            TooLarge: there were enough.
+        """
+        self.left -= 1
+        if self.left < 0:
+            raise TooLarge("more fields than one request may have")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +83,15 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     raise Undecodable("a varint is cut off or too long")
 
 
-def fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+def fields(data: bytes, position: int, end: int, budget: Budget) -> Iterator[tuple[int, int, int]]:
     """Length-delimited fields of a message as (number, start, end); fields of other wire types are passed over.
 
     Raises:
         Undecodable: the bytes are no protobuf message.
+        TooLarge: the budget is used up.
     """
     while position < end:
+        budget.spend()
         tag, position = read_varint(data, position, end)
         number, wire_type = tag >> 3, tag & 7
         if number == 0:
@@ -94,8 +117,9 @@ def batches(body: bytes) -> Iterator[Batch]:
 
     Raises:
         Undecodable: the body is no such message, as far as its outer layers go.
+        TooLarge: see :func:`walk`.
     """
-    return _decoded(body) if len(body) <= _DECODED_BYTES else walk(body)
+    return _decoded(body) if len(body) <= ORDINARY_BYTES else walk(body)
 
 
 def _decoded(body: bytes) -> Iterator[Batch]:
@@ -116,44 +140,46 @@ def walk(body: bytes) -> Iterator[Batch]:
 
     Raises:
         Undecodable: as there.
+        TooLarge: the body has more fields than time is given to.
     """
-    for number, start, end in fields(body, 0, len(body)):
+    budget = Budget()
+    for number, start, end in fields(body, 0, len(body), budget):
         if number == 1:
-            yield from _resource_spans(body, start, end)
+            yield from _resource_spans(body, start, end, budget)
 
 
-def _resource_spans(body: bytes, start: int, end: int) -> Iterator[Batch]:
-    resource = url = b""
-    # The order of fields on the wire is free: the resource may come after the spans that it describes.
-    scopes = []
-    for number, first, last in fields(body, start, end):
+def _resource_spans(body: bytes, start: int, end: int, budget: Budget) -> Iterator[Batch]:
+    # The order of fields on the wire is free, and what describes the spans may follow them: a first pass finds it.
+    resource, url = _described(body, start, end, budget)
+    for number, first, last in fields(body, start, end, budget):
+        if number != 2:
+            continue
+        scope, scope_url = _described(body, first, last, budget)
+        for spans in _chunks(body, first, last, budget):
+            yield Batch(resource, url, scope, scope_url, spans)
+
+
+def _described(body: bytes, start: int, end: int, budget: Budget) -> tuple[bytes, bytes]:
+    # Fields 1 and 3: resource or scope, and its schema's URL.
+    about = url = b""
+    for number, first, last in fields(body, start, end, budget):
         if number == 1:
-            resource = body[first:last]
-        elif number == 2:
-            scopes.append((first, last))
+            about = body[first:last]
         elif number == 3:
             url = body[first:last]
-    for first, last in scopes:
-        yield from _scope_spans(body, first, last, resource, url)
+    return about, url
 
 
-def _scope_spans(body: bytes, start: int, end: int, resource: bytes, url: bytes) -> Iterator[Batch]:
-    # What describes the spans may follow them: a first pass finds it.
-    scope = scope_url = b""
-    for number, first, last in fields(body, start, end):
-        if number == 1:
-            scope = body[first:last]
-        elif number == 3:
-            scope_url = body[first:last]
+def _chunks(body: bytes, start: int, end: int, budget: Budget) -> Iterator[list[bytes]]:
     spans: list[bytes] = []
     size = 0
-    for number, first, last in fields(body, start, end):
+    for number, first, last in fields(body, start, end, budget):
         if number != 2:
             continue
         spans.append(body[first:last])
         size += last - first
         if len(spans) == CHUNK_SPANS or size >= CHUNK_BYTES:
-            yield Batch(resource, url, scope, scope_url, spans)
+            yield spans
             spans, size = [], 0
     if spans:
-        yield Batch(resource, url, scope, scope_url, spans)
+        yield spans

@@ -17,7 +17,7 @@ from devenv.backend.receiver import Receiver
 from devenv.backend.spans import decode, decode_trace, snapshot
 from devenv.backend.store import Store
 from devenv.backend.summary import summarize
-from devenv.backend.web import Request
+from devenv.backend.web import Request, Response
 from devenv.backend.wire import Undecodable, batches, walk
 
 MIB = 1024 * 1024
@@ -57,7 +57,9 @@ requests = st.lists(groups, max_size=3).map(lambda parts: request(*parts))
 
 def post(receiver: Receiver, body: bytes, content_type: str = PROTOBUF, **headers: str) -> int:
     posted = Request("POST", "/v1/traces", "", {"content-type": content_type, **headers}, body)
-    return receiver.traces(posted).status
+    answer = receiver.traces(posted)
+    assert isinstance(answer, Response)
+    return answer.status
 
 
 def check(store: Store) -> None:

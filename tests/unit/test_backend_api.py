@@ -24,7 +24,9 @@ def backend() -> Backend:
 
 
 def post(backend: Backend, body: bytes, content_type: str = PROTOBUF) -> Response:
-    return backend._receiver.traces(Request("POST", "/v1/traces", "", {"content-type": content_type}, body))
+    answer = backend._receiver.traces(Request("POST", "/v1/traces", "", {"content-type": content_type}, body))
+    assert isinstance(answer, Response)
+    return answer
 
 
 async def get(backend: Backend, path: str, **parameters: Any) -> tuple[int, Any]:
