@@ -40,6 +40,7 @@ class LegacyApi:
             Route("GET", "/api/traces/{id}", self.trace),
             Route("GET", "/api/dependencies", self.dependencies),
             Route("POST", "/api/transform", self.transform),
+            Route("GET", "/api/metrics/{name}", _no_metrics),
         ]
 
     def services(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
@@ -129,6 +130,11 @@ class LegacyApi:
         except ValueError as error:
             return _failure(413, str(error))
         return list_response(_OPENING, documents, _closing(None), 0)
+
+
+def _no_metrics(request: Request) -> Response:  # noqa: ARG001 (the handler's signature)
+    # As Jaeger without a metrics storage.
+    return _failure(501, "metrics querying is currently disabled")
 
 
 def _document(taken: Snapshot) -> bytes:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from itertools import islice
 
 from devenv.backend.web import Response
+from devenv.backend.web.message import HTML
 from devenv.dashboard.markup import Child, Markup, element, join
 
 COLOURS = 12
@@ -84,10 +87,33 @@ POLICY = (
 )
 # An empty picture spares the browser's request for /favicon.ico.
 _ICON = "data:,"
+_HEADERS = (("Content-Security-Policy", POLICY), ("Referrer-Policy", "same-origin"))
+# A control character cannot come from content: it is replaced there.
+_GAP = Markup("\x00")
+_PARTS = 50
 
 
 def page(title: str, *content: Child, status: int = 200) -> Response:
     """A whole page."""
+    return Response.html(_text(title, *content), status, _HEADERS)
+
+
+def long_page(title: str, before: Child, parts: Iterable[Markup]) -> Response:
+    """A page whose last element, of class ``spans``, has many parts: they are made while others are served."""
+    top, bottom = _text(title, before, element("div", _GAP, class_="spans")).split(_GAP)
+    return Response(200, _pieces(top, parts, bottom), HTML, _HEADERS)
+
+
+def _pieces(top: str, parts: Iterable[Markup], bottom: str) -> Iterator[bytes]:
+    yield top.encode("utf-8", "replace")
+    left = iter(parts)
+    while some := list(islice(left, _PARTS)):
+        yield "".join(some).encode("utf-8", "replace")
+        yield b""
+    yield bottom.encode("utf-8", "replace")
+
+
+def _text(title: str, *content: Child) -> str:
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -103,9 +129,7 @@ def page(title: str, *content: Child, status: int = 200) -> Response:
         element("a", "Service map", href="/dependencies"),
     )
     body = element("body", navigation, element("main", *content))
-    text = join(Markup("<!doctype html>"), element("html", head, body, lang="en"))
-    headers = (("Content-Security-Policy", POLICY), ("Referrer-Policy", "same-origin"))
-    return Response.html(text, status, headers)
+    return join(Markup("<!doctype html>"), element("html", head, body, lang="en"))
 
 
 class Colours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from devenv.backend.summary import Summary, summarize
 from devenv.backend.times import parse_integer
 from devenv.backend.values import as_text, plain, text
 from devenv.backend.web import Request, Response
-from devenv.dashboard.layout import MAX_DEPTH, Colours, page
+from devenv.dashboard.layout import MAX_DEPTH, Colours, long_page, page
 from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.units import show_duration, show_time
 from devenv.dashboard.waterfall import Row, rows
@@ -56,15 +57,13 @@ def _page(trace: DecodedTrace, limit: int) -> Response:
     ordered = rows(trace)
     colours = Colours()
     title = f"{summary.root_service}: {summary.root_operation}" if summary.root_service else "Trace without a root"
-    spans = (_row(row, summary, colours) for row in ordered[:limit])
-    return page(
-        title,
+    heading = join(
         element("h1", title),
         _facts(summary, max((row.depth for row in ordered), default=0) + 1),
         _services(summary, colours),
         _notes(trace, summary, len(ordered), limit),
-        element("div", _ruler(summary), *spans, class_="spans"),
     )
+    return long_page(title, heading, chain([_ruler(summary)], (_row(row, summary, colours) for row in ordered[:limit])))
 
 
 def _facts(summary: Summary, depth: int) -> Markup:

@@ -148,3 +148,9 @@ def test_a_service_without_a_proper_name_gets_one(backend: Backend, attribute: A
     backend.store(request(resource_spans(None, make_span(trace), resource=resource)), trace)
     processes = backend.trace(trace)["processes"].values()
     assert [process["serviceName"] for process in processes] == [name]
+
+
+def test_there_is_no_metrics_storage(backend: Backend) -> None:
+    response = backend.get("/api/metrics/minstep")
+    assert response.status_code == 501
+    assert response.json()["errors"][0]["code"] == 501

@@ -28,6 +28,7 @@ class Site:
     failed: bytes
     orphaned: bytes
     started: int
+    otlp_url: str
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,14 @@ def site() -> Iterator[Site]:
         assert process.stdout is not None
         ports = dict(pair.split("=") for pair in process.stdout.readline().split())
         now = time.time_ns()
-        found = Site(f"http://127.0.0.1:{ports['query']}", trace_id(), trace_id(), trace_id(), now)
+        found = Site(
+            f"http://127.0.0.1:{ports['query']}",
+            trace_id(),
+            trace_id(),
+            trace_id(),
+            now,
+            f"http://127.0.0.1:{ports['otlp']}",
+        )
         for trace, status in ((found.good, 0), (found.failed, 2)):
             root, call, work = span_id(), span_id(), span_id()
             start = now - 2 * SECOND
@@ -65,9 +73,9 @@ def site() -> Iterator[Site]:
                     resource={"evil": MARKUP},
                 ),
             )
-            assert httpx.post(f"http://127.0.0.1:{ports['otlp']}/v1/traces", content=body, headers=PROTOBUF).is_success
+            assert httpx.post(f"{found.otlp_url}/v1/traces", content=body, headers=PROTOBUF).is_success
         lost = one("user", make_span(found.orphaned, parent=span_id(), name="lost child", took=500 * MS))
-        assert httpx.post(f"http://127.0.0.1:{ports['otlp']}/v1/traces", content=lost, headers=PROTOBUF).is_success
+        assert httpx.post(f"{found.otlp_url}/v1/traces", content=lost, headers=PROTOBUF).is_success
         yield found
         process.terminate()
 
@@ -264,3 +272,15 @@ def test_orders_of_the_list(site: Site) -> None:
     assert order("shortest")[-1] == site.orphaned
     assert order("spans")[-1] == site.orphaned
     assert order("recent")[0] == site.orphaned
+
+
+def test_a_large_trace_is_shown_in_part_and_whole_on_request(site: Site) -> None:
+    trace, root = trace_id(), span_id()
+    spans = [make_span(trace, id=root, name="root"), *(make_span(trace, parent=root) for _ in range(1200))]
+    body = one("large", *spans)
+    assert httpx.post(f"{site.otlp_url}/v1/traces", content=body, headers=PROTOBUF).is_success
+    page = get(site, f"/trace/{trace.hex()}")
+    assert page.text.count('class="span"') == 1000
+    assert "show all 1201" in page.text
+    assert page.text.endswith("</html>")
+    assert get(site, f"/trace/{trace.hex()}", spans=1201).text.count('class="span"') == 1201
