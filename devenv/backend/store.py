@@ -210,6 +210,8 @@ class Store:
         for chunk in schema.Stored.FromString(trace.raw).chunks:
             count = len(chunk.spans)
             self.scopes.release(chunk.scope, count).service.evicted_spans += count
+        # The indexes may refer to the trace for a while yet; its spans go now.
+        trace.raw = b""
 
     def _tidy(self) -> None:
         for service in list(self.services.values()):

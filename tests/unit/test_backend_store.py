@@ -64,6 +64,8 @@ def test_memory_stays_within_the_bound_and_what_goes_is_counted() -> None:
     for body in bodies:
         put(store, body)
         assert store.bytes + store.scopes.bytes <= MIB
+    # What the indexes still refer to weighs no more than what is counted.
+    assert sum(len(trace.raw) for trace in store.services["a"].recent) <= MIB
     stats = store.stats()
     assert stats["spans_received"] == 3000
     assert stats["evicted"]["traces"] == 3000 - stats["traces_stored"] > 0
