@@ -10,6 +10,7 @@ from devenv.backend import schema
 from devenv.backend.columns import Columns
 from devenv.backend.evicted import EvictedIds
 from devenv.backend.eviction import shares
+from devenv.backend.figures import figures
 from devenv.backend.rate import Rate
 from devenv.backend.records import OPERATION_BYTES, SERVICE_BYTES, SPAN_BYTES, TRACE_BYTES, Operation, Service, Trace
 from devenv.backend.scopes import Scope, Scopes, parse, service_name
@@ -256,36 +257,4 @@ class Store:
 
     def stats(self) -> dict[str, Any]:
         """Figures for ``status`` and for the question why a trace is missing."""
-        now = self._now()
-        evicted = {
-            name: {"spans": spans, "traces": traces} for name, (spans, traces) in self.evicted_by_service.items()
-        }
-        services = {}
-        for name, service in sorted(self.services.items()):
-            services[name] = {
-                "spans_received": service.received,
-                "spans_per_second": round(service.rate.per_second(now), 2),
-                "bytes": service.bytes,
-            }
-            if service.evicted_traces:
-                old = evicted.get(name, {"spans": 0, "traces": 0})
-                evicted[name] = {
-                    "spans": old["spans"] + service.evicted_spans,
-                    "traces": old["traces"] + service.evicted_traces,
-                }
-        return {
-            "spans_received": self.received,
-            "spans_stored": self.spans,
-            "spans_rejected": self.rejected,
-            "spans_per_second": round(self.rate.per_second(now), 2),
-            "traces_stored": len(self.traces),
-            "bytes": self.bytes + self.scopes.bytes,
-            "max_bytes": self.max_bytes,
-            "services": services,
-            "evicted": {
-                "traces": self.evicted.total,
-                "spans": self.evicted_spans,
-                "ids_forgotten": self.evicted.forgotten,
-                "by_service": evicted,
-            },
-        }
+        return figures(self, self._now())

@@ -93,20 +93,21 @@ def console(browser: Chrome) -> list[str]:
 
 def test_from_the_form_to_a_span(site: Site, browser: Chrome) -> None:
     from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import Select
+    from selenium.webdriver.support.ui import Select, WebDriverWait
 
     browser.get(f"{site.url}/")
     assert browser.current_url.endswith("/search")
     Select(browser.find_element(By.NAME, "service")).select_by_visible_text("gateway")
     browser.find_element(By.NAME, "tags").send_keys("error=true")
     browser.find_element(By.CSS_SELECTOR, "button").click()
-    traces = browser.find_elements(By.CSS_SELECTOR, "a.trace")
+    traces = WebDriverWait(browser, 10).until(lambda page: page.find_elements(By.CSS_SELECTOR, "a.trace"))
     assert len(traces) == 1
     assert "gateway: GET /orders" in traces[0].text
     assert "2 errors" in traces[0].text
     traces[0].click()
+    rows = WebDriverWait(browser, 10).until(lambda page: page.find_elements(By.CSS_SELECTOR, ".span .name"))
     assert site.failed.hex() in browser.current_url
-    names = [row.text for row in browser.find_elements(By.CSS_SELECTOR, ".span .name")]
+    names = [row.text for row in rows]
     assert [name.split()[0] for name in names] == ["gateway", "gateway", "user"]
     third = browser.find_elements(By.CSS_SELECTOR, "details.span")[2]
     assert not third.find_element(By.CSS_SELECTOR, ".detail").is_displayed()

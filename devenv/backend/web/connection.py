@@ -7,11 +7,11 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Coroutine, Iterator
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
+from devenv.backend.web.head import response_head
 from devenv.backend.web.message import Request, Response
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
-_SAFETY = b"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\nCache-Control: no-store\r\n"
-_DEFAULT_POLICY = b"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
 _PIPELINE = 32
 _LINGER = 2.0
 _SEND_BUFFER = 1024 * 1024
@@ -233,32 +230,16 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self._serve_next()
 
-    def _head(self, response: Response, keep: bool, framing: bytes) -> bytes:
-        lines = [
-            f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}\r\n"
-            f"Content-Type: {response.content_type}\r\n".encode("latin-1"),
-            framing,
-            _SAFETY,
-        ]
-        names = {name.lower() for name, _ in response.headers}
-        if "content-security-policy" not in names:
-            lines.append(_DEFAULT_POLICY)
-        lines += [f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in response.headers]
-        if not keep:
-            lines.append(b"Connection: close\r\n")
-        lines.append(b"\r\n")
-        return b"".join(lines)
-
     def _write_whole(self, request: Request, response: Response, body: bytes, keep: bool) -> None:
         keep = keep and not response.close
-        head = self._head(response, keep, b"Content-Length: %d\r\n" % len(body))
+        head = response_head(response, keep, b"Content-Length: %d\r\n" % len(body))
         self._transport.write(head if request.method == "HEAD" else head + body)
         if not keep:
             self._end()
 
     async def _write_chunks(self, request: Request, response: Response, body: Iterator[bytes], keep: bool) -> None:
         keep = keep and not response.close
-        self._transport.write(self._head(response, keep, b"Transfer-Encoding: chunked\r\n"))
+        self._transport.write(response_head(response, keep, b"Transfer-Encoding: chunked\r\n"))
         if request.method != "HEAD":
             for chunk in body:
                 if chunk:
@@ -319,7 +300,7 @@ class Connection(asyncio.Protocol):
             response = Response.text(f"{status} {reason}\n", status)
             response.headers = headers
             body = cast("bytes", response.body)
-            self._transport.write(self._head(response, False, b"Content-Length: %d\r\n" % len(body)) + body)
+            self._transport.write(response_head(response, False, b"Content-Length: %d\r\n" % len(body)) + body)
         self._waiting.clear()
         self._end()
 

@@ -1,0 +1,154 @@
+"""The search form's fields: read from the address, turned into a query, shown again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from devenv.backend.search import Query
+from devenv.backend.times import parse_duration, parse_integer
+from devenv.backend.web.message import Parameters
+from devenv.dashboard.markup import Child, Markup, element
+
+_LOOKBACKS = ("5m", "15m", "1h", "3h", "6h", "12h", "24h", "48h", "168h")
+_SORTS = {"recent": "most recent", "longest": "longest", "shortest": "shortest", "spans": "most spans"}
+_DEFAULT_LIMIT = 20
+MAX_LIMIT = 1500
+
+
+class BadForm(ValueError):
+    """A field of the form cannot be understood; the message is for the person."""
+
+
+@dataclass(slots=True)
+class Form:
+    """The fields as given, to show them again."""
+
+    service: str = ""
+    operation: str = ""
+    tags: str = ""
+    lookback: str = "1h"
+    shortest: str = ""
+    longest: str = ""
+    limit: str = str(_DEFAULT_LIMIT)
+    sort: str = "recent"
+    start: str = ""
+    end: str = ""
+    trace_ids: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, parameters: Parameters) -> Form:
+        """Jaeger UI's parameters; ``tag`` (``key:value``) as in its API."""
+        tags = [parameters.first("tags"), *(tag.replace(":", "=", 1) for tag in parameters.every("tag"))]
+        return cls(
+            service=parameters.first("service"),
+            operation="" if parameters.first("operation") == "all" else parameters.first("operation"),
+            tags=" ".join(tag for tag in tags if tag),
+            lookback=parameters.first("lookback") or "1h",
+            shortest=parameters.first("minDuration"),
+            longest=parameters.first("maxDuration"),
+            limit=parameters.first("limit") or str(_DEFAULT_LIMIT),
+            sort=parameters.first("sort") or "recent",
+            start=parameters.first("start"),
+            end=parameters.first("end"),
+            trace_ids=parameters.every("traceID"),
+        )
+
+    def query(self, now: int) -> Query:
+        """The search that the form describes.
+
+        Raises:
+            BadForm: a field is malformed.
+        """
+        end = _parse("end", parse_integer, self.end) * 1000 if self.end else now
+        if self.start:
+            start = _parse("start", parse_integer, self.start) * 1000
+        else:
+            start = end - _parse("lookback", parse_duration, _hours(self.lookback))
+        limit = _parse("limit", parse_integer, self.limit)
+        if not 0 < limit <= MAX_LIMIT:
+            raise BadForm(f"limit: a number from 1 to {MAX_LIMIT}")
+        return Query(
+            service=self.service,
+            operation=self.operation,
+            start_min=start,
+            start_max=end,
+            duration_min=_parse("min duration", parse_duration, self.shortest or "0"),
+            duration_max=_parse("max duration", parse_duration, self.longest or "0"),
+            attributes=parse_tags(self.tags),
+            limit=limit,
+        )
+
+
+def _parse(name: str, parse: Callable[[str], int], value: str) -> int:
+    try:
+        return parse(value.strip())
+    except ValueError as error:
+        raise BadForm(f"{name}: {error}") from error
+
+
+def _hours(lookback: str) -> str:
+    # Jaeger UI's days and weeks are no units of Go's durations; "custom" comes with a start.
+    for unit, hours in (("d", 24), ("w", 168)):
+        if lookback.endswith(unit) and lookback[:-1].isdecimal():
+            return f"{int(lookback[:-1][:6]) * hours}h"
+    return lookback
+
+
+def parse_tags(text: str) -> dict[str, str]:
+    """``key=value`` pairs separated by blanks, values in quotes where they have blanks, or a JSON map.
+
+    Raises:
+        BadForm: it is neither.
+    """
+    text = text.strip()
+    try:
+        if text.startswith("{"):
+            found = json.loads(text)
+            return {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
+        pairs = [word.partition("=") for word in shlex.split(text)]
+    except (ValueError, RecursionError) as error:
+        raise BadForm(f"tags: {error}") from error
+    if not all(equals for _, equals, _ in pairs):
+        raise BadForm("tags: expected key=value, such as http.response.status_code=500 error=true")
+    return {key: value for key, _, value in pairs}
+
+
+def form_markup(form: Form, services: list[str], operations: list[str]) -> Markup:
+    """The form with what was given in it; ``services`` and ``operations`` are offered."""
+    return element(
+        "form",
+        _field("Service", _select("service", services, form.service)),
+        _field("Operation", _input("operation", form.operation, "all", list_="operations")),
+        element("datalist", *(element("option", value=name) for name in operations), id="operations"),
+        _field("Tags", _input("tags", form.tags, "error=true http.route=/login")),
+        _field("Lookback", _select("lookback", _LOOKBACKS, form.lookback)),
+        _field("Min duration", _input("minDuration", form.shortest, "e.g. 1.2ms")),
+        _field("Max duration", _input("maxDuration", form.longest, "e.g. 1s")),
+        _field("Limit", _input("limit", form.limit, "", inputmode="numeric")),
+        _field("Order", _select("sort", _SORTS, form.sort)),
+        element("button", "Find traces", type="submit"),
+        method="get",
+        action="/search",
+    )
+
+
+def _field(label: str, control: Markup) -> Markup:
+    return element("label", label, control)
+
+
+def _input(name: str, value: str, placeholder: str, **more: Child) -> Markup:
+    return element("input", name=name, value=value or None, placeholder=placeholder or None, **more)
+
+
+def _select(name: str, choices: list[str] | tuple[str, ...] | dict[str, str], chosen: str) -> Markup:
+    shown = choices if isinstance(choices, dict) else {choice: choice for choice in choices}
+    if chosen not in shown:
+        shown = {chosen: chosen or "choose…", **shown}
+    options = (
+        element("option", text, value=choice, selected="" if choice == chosen else None)
+        for choice, text in shown.items()
+    )
+    return element("select", *options, name=name)
