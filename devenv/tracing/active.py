@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
+from devenv.tracing.ambient import current
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
 from devenv.tracing.propagation import W3CPropagator
 from devenv.tracing.redaction import Redactor
@@ -27,11 +27,12 @@ class State:
     Attributes:
         tracing: What `setup` made, None before it and after its shutdown.
         light: The light provider's tracer, None on any other provider.
-        cheap: Whether what lies below an unsampled span needs no further decision.
+        passing: The class of the spans below which no further decision is needed: `UnsampledSpan`, or None where
+            the sampler wants to be asked each time.
         off: Whether tracing has been switched off.
     """
 
-    __slots__ = ("cheap", "light", "off", "propagator", "redactor", "tracer", "tracing")
+    __slots__ = ("light", "off", "passing", "propagator", "redactor", "tracer", "tracing")
 
     def __init__(self) -> None:
         self.clear()
@@ -40,7 +41,7 @@ class State:
         """Forget what was set up."""
         self.tracing: Tracing | None = None
         self.light: LightTracer | None = None
-        self.cheap = False
+        self.passing: type | None = None
         self.off = False
         self.tracer: Tracer = trace.get_tracer(SCOPE)
         self.propagator = W3CPropagator()
@@ -63,13 +64,10 @@ class State:
 
     def passive(self) -> Span | None:
         """The current span where nothing below it is to be recorded, else None."""
-        if self.off:
-            return trace.get_current_span()
-        if self.cheap:
-            span = get_current().get(SPAN_KEY)
-            if span.__class__ is UnsampledSpan:
-                return span
-        return None
+        span = current().get(SPAN_KEY)
+        if span.__class__ is self.passing:
+            return cast("Span", span)
+        return trace.get_current_span() if self.off else None
 
 
 state = State()

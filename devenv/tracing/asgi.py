@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from opentelemetry.context import attach, detach
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span
 
 from devenv.tracing.active import state
+from devenv.tracing.ambient import attach, detach
 from devenv.tracing.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
+from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.propagation import with_baggage
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, finish, shared_attributes
+from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, decline, finish, shared_attributes
 from devenv.tracing.spans import fail
 
 Scope = MutableMapping[str, Any]
@@ -28,6 +32,7 @@ _FLUSH_S = 2.0
 # FastAPI of late makes server spans of its own wherever a provider is installed, unless this key is in the scope.
 _FASTAPI = "fastapi.telemetry"
 _MARK = "devenv.tracing"
+_WANTED = frozenset({b"traceparent", b"tracestate", b"baggage"})
 
 
 class TracingMiddleware:
@@ -54,39 +59,70 @@ class TracingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         side = self._side
-        side.refresh()
-        kind = scope["type"]
-        if kind == "http" or kind == "websocket":
-            if scope.get(_FASTAPI) is not None:
-                await self._inside(scope, receive, send)
-            elif _MARK in scope:
-                await self.app(scope, receive, send)
-            else:
-                await self._request(scope, receive, send)
-        elif kind == "lifespan" and side.tracing is not None:
+        if side.follows and state.tracing is not side.tracing:
+            side.refresh()
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
+            return
+        parent = bag = None
+        plain = side.plain
+        for name, value in scope["headers"]:
+            if name in _WANTED:
+                if name == b"traceparent" and parent is None:
+                    parent = value
+                elif name == b"baggage" and bag is None:
+                    bag = value
+                else:
+                    plain = False
+        # The short way of most requests in production: not recorded, and nothing unusual in the headers. What it makes
+        # is one small object that knows how to pass the trace on.
+        span = decline(side, parent) if plain and _MARK not in scope else None
+        if span.__class__ is not UnsampledSpan:
+            await self._request(scope, receive, send, cast("str", span or ""))
+            return
+        scope[_MARK] = True
+        context = Context({SPAN_KEY: span})
+        if bag is not None:
+            context = with_baggage(context, (bag.decode("latin-1"),))
+        token = attach(context)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            detach(token)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        side = self._side
+        if scope["type"] == "websocket":
+            await self._request(scope, receive, send)
+        elif scope["type"] == "lifespan" and side.tracing is not None:
             await self.app(scope, receive, _flushing(send, side.tracing))
         else:
             await self.app(scope, receive, send)
 
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _request(self, scope: Scope, receive: Receive, send: Send, root: str = "") -> None:
+        """The way of what is recorded, and of everything unusual."""
+        side = self._side
+        if scope.get(_FASTAPI) is not None:
+            await self._inside(scope, receive, send)
+            return
+        if _MARK in scope:
+            await self.app(scope, receive, send)
+            return
+        scope[_MARK] = True
+        if side.fastapi:
+            scope.setdefault(_FASTAPI, None)
         parents: list[str] = []
         states: list[str] | None = None
         bags: list[str] | None = None
         for name, value in scope["headers"]:
-            # Most names differ in length from the three that matter.
-            size = len(name)
-            if size == 11 and name == b"traceparent":
+            if name == b"traceparent":
                 parents.append(value.decode("latin-1"))
-            elif size == 10 and name == b"tracestate":
+            elif name == b"tracestate":
                 states = [*(states or ()), value.decode("latin-1")]
-            elif size == 7 and name == b"baggage":
+            elif name == b"baggage":
                 bags = [*(bags or ()), value.decode("latin-1")]
-        side = self._side
-        if side.fastapi:
-            scope.setdefault(_FASTAPI, None)
         method = scope.get("method", "GET")
-        span, context = side.begin(scope, scope["path"], method, parents, states, bags, _describe)
-        scope[_MARK] = True
+        span, context = side.begin(scope, scope["path"], method, parents, states, bags, _describe, root)
         token = attach(context)
         try:
             if not side.answers and not span.is_recording():

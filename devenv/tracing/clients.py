@@ -9,12 +9,15 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from devenv.tracing.active import state
+from devenv.tracing.ambient import attach, current, detach, with_value
+from devenv.tracing.baggage_header import BAGGAGE_KEY
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.span import NO_STATE, LightSpan, UnsampledSpan
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
@@ -31,14 +34,14 @@ class ClientCall:
     __slots__ = ("context", "span")
 
     def __init__(self, method: str, url: str, passive: Span | None = None) -> None:
-        context = get_current()
+        context = current()
         if passive is not None:
             self.span: Span = passive
             self.context = context
         else:
             shared, own = _describe(method, url)
             self.span = state.open(method, context, SpanKind.CLIENT, own, None, shared)
-            self.context = Context({**context, SPAN_KEY: self.span})
+            self.context = with_value(context, SPAN_KEY, self.span)
 
     def put(self, headers: MutableMapping[str, str]) -> None:
         """Set the headers to send."""
@@ -105,16 +108,23 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
         url: Full URL; user information and secrets in its query are not recorded.
         headers: The call's headers, changed in place.
     """
-    passive = state.passive()
-    if passive is None:
-        call = ClientSpan(method, url)
+    context = current()
+    span = context.get(SPAN_KEY)
+    if not isinstance(span, UnsampledSpan) or span.__class__ is not state.passing:
+        passive = trace.get_current_span() if state.off else None
+        call = ClientSpan(method, url, passive)
         if headers is not None:
             call.put(headers)
         return call
     if headers is not None:
         propagator = state.propagator
-        put(headers, get_current(), parents=propagator.carries_parents, baggage=propagator.carries_baggage)
-    return passive
+        if propagator.carries_parents:
+            headers["traceparent"] = span.outgoing()
+            if span.state is not NO_STATE:
+                headers["tracestate"] = span.state.to_header()
+        if propagator.carries_baggage and BAGGAGE_KEY in context:
+            put(headers, context, parents=False)
+    return span
 
 
 def _describe(method: str, url: str) -> tuple[Shared, dict[str, Any]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context
 
 from devenv.tracing.active import state
+from devenv.tracing.ambient import current
 from devenv.tracing.propagation import put, values, with_baggage, with_parent
 
 
@@ -27,5 +28,5 @@ def extract(headers: Mapping[str, Any] | Iterable[tuple[Any, Any]]) -> Context:
 def inject(headers: MutableMapping[str, str], context: Context | None = None) -> None:
     """Set the headers that carry the current (or the given) context."""
     propagator = state.propagator
-    found = context if context is not None else get_current()
+    found = context if context is not None else current()
     put(headers, found, parents=propagator.carries_parents, baggage=propagator.carries_baggage)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from random import getrandbits
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import (
     CarrierT,
     Getter,
@@ -19,6 +18,7 @@ from opentelemetry.propagators.textmap import (
 from opentelemetry.trace import NonRecordingSpan, Span
 from opentelemetry.trace.span import TraceState
 
+from devenv.tracing.ambient import current
 from devenv.tracing.baggage_header import BAGGAGE_KEY, format_header
 from devenv.tracing.baggage_header import parse as parse_baggage
 from devenv.tracing.light.span import NO_STATE, LightSpan, SurplusSpan, UnsampledSpan, new_span_id
@@ -36,7 +36,7 @@ def traceparent(span: Span) -> str | None:
         local = span.trace  # type: ignore[attr-defined] # the class was just compared
         return f"00-{local.hex}-{span.span_id:016x}-0{local.flags}"  # type: ignore[attr-defined] # likewise
     if kind is UnsampledSpan:
-        return f"00-{span.hex}-{getrandbits(64) or new_span_id():016x}-0{span.flags}"  # type: ignore[attr-defined] # likewise
+        return span.outgoing()  # type: ignore[attr-defined,no-any-return] # likewise
     context = span.get_span_context()
     if not context.is_valid:
         return None
@@ -99,7 +99,7 @@ class W3CPropagator(TextMapPropagator):
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
         """Put the context's headers into the carrier."""
-        found = context if context is not None else get_current()
+        found = context if context is not None else current()
         headers: dict[str, str] = {}
         put(headers, found, parents=self.carries_parents, baggage=self.carries_baggage)
         for name, value in headers.items():

@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind
 
 from devenv.tracing.active import state
+from devenv.tracing.ambient import attach, current, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, new_trace_hex
 from devenv.tracing.light.tracer import SPAN_KEY
@@ -85,7 +86,7 @@ def _batch_span(name: str, attributes: dict[str, Any], contexts: list[Context]) 
     """A root span with a link to each item's span; recorded when one of those is, since links alone lead here."""
     linked = [trace.get_current_span(context).get_span_context() for context in contexts]
     links = [Link(context) for context in linked if context.is_valid]
-    if state.light is None or not state.cheap:
+    if state.light is None or state.passing is None:
         return state.open(name, Context(), SpanKind.CONSUMER, attributes, links)
     sampled = any(link.context.trace_flags.sampled for link in links)
     if not links:
@@ -114,7 +115,7 @@ class TracedQueue(Generic[T]):
     async def put(self, item: T) -> None:
         """Put an item, waiting for room."""
         with self._naming.producing():
-            await self._queue.put(_Entry(item, get_current()))
+            await self._queue.put(_Entry(item, current()))
 
     def put_nowait(self, item: T) -> None:
         """Put an item at once.
@@ -123,7 +124,7 @@ class TracedQueue(Generic[T]):
             asyncio.QueueFull: There is no room.
         """
         with self._naming.producing():
-            self._queue.put_nowait(_Entry(item, get_current()))
+            self._queue.put_nowait(_Entry(item, current()))
 
     async def get(self) -> T:
         """Take an item without a span; `task_done` is the caller's."""
@@ -198,7 +199,7 @@ class ThreadQueue(Generic[T]):
             queue.Full: There is no room (in time).
         """
         with self._naming.producing():
-            self._queue.put(_Entry(item, get_current()), block, timeout)
+            self._queue.put(_Entry(item, current()), block, timeout)
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
         """Take an item without a span; `task_done` is the caller's.

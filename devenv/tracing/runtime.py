@@ -19,6 +19,7 @@ from devenv.tracing.encoding import Encoder
 from devenv.tracing.exporting import BatchExporter, ExportStats, Sender
 from devenv.tracing.light.decision import decider
 from devenv.tracing.light.provider import LightProvider
+from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.propagation import W3CPropagator
 from devenv.tracing.redaction import Redactor
@@ -104,7 +105,7 @@ class Tracing:
         propagate.set_global_textmap(self.propagator)
         state.tracing = self
         state.light = self.light
-        state.cheap = self.cheap
+        state.passing = UnsampledSpan if self.cheap else None
         state.off = not self.settings.enabled
         state.tracer = self.provider.get_tracer(SCOPE)
         state.propagator = self.propagator

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from random import getrandbits
 from typing import Any
 
 from opentelemetry.context import Context
@@ -20,8 +21,8 @@ from devenv.tracing.light.span import NO_STATE, RANDOM, SAMPLED, LightSpan, Loca
 from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
 from devenv.tracing.propagation import traceparent
 from devenv.tracing.runtime import Tracing
+from devenv.tracing.traceparent import FLAG_BITS, is_version_00, remote_context
 from devenv.tracing.traceparent import parse as parse_parent
-from devenv.tracing.traceparent import remote_context
 from devenv.tracing.tracestate import parse as parse_state
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
@@ -46,11 +47,14 @@ class ServerSide:
     Attributes:
         answers: Whether a `traceresponse` header is sent.
         fastapi: Whether FastAPI is in the program, whose own server spans would double ours.
+        follows: Whether what is set up later is taken over.
+        plain: Whether `decline` may decide for requests with nothing unusual in their headers.
+        bound: Of the low 64 bits of a root's trace id: those below it are recorded.
         tracing: What is in force.
     """
 
     def __init__(self, tracing: Tracing | None, trace_response: bool | None, exclude: Sequence[str] | None) -> None:
-        self._given = tracing
+        self.follows = tracing is None
         self._trace_response = trace_response
         self._exclude = exclude
         self.tracing: Tracing | None = None
@@ -58,13 +62,13 @@ class ServerSide:
 
     def refresh(self) -> None:
         """Take over what has been set up (or shut down) since."""
-        if self._given is None and state.tracing is not self.tracing:
+        if self.follows and state.tracing is not self.tracing:
             self._bind(state.tracing)
 
     def _bind(self, tracing: Tracing | None) -> None:
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None
-        self._light: LightTracer | None = tracing.light if tracing is not None and tracing.cheap else None
+        light = self._light = tracing.light if tracing is not None and tracing.cheap else None
         propagator = tracing.propagator if tracing is not None else state.propagator
         self._parents, self._baggage = propagator.carries_parents, propagator.carries_baggage
         excluded = self._exclude if self._exclude is not None else settings.exclude if settings else ()
@@ -73,6 +77,8 @@ class ServerSide:
         self.fastapi = tracing is not None and "fastapi" in sys.modules
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
+        self.plain = light is not None and self._parents and self._baggage and not self.answers and not self.fastapi
+        self.bound = light.provider.decider.bound if light is not None else 0
 
     def begin(
         self,
@@ -83,6 +89,7 @@ class ServerSide:
         states: list[str] | None,
         bags: list[str] | None,
         describe: Describe,
+        root: str = "",
     ) -> tuple[Span, Context]:
         """Decide, and start a span where the request is recorded.
 
@@ -94,6 +101,7 @@ class ServerSide:
             states: Every `tracestate` field, None for none.
             bags: Every `baggage` field, None for none.
             describe: Makes the attributes.
+            root: The trace id of a root for whose recording has been decided already.
 
         Returns:
             The span (a recording one or not) and the context in which the request is to run.
@@ -101,7 +109,10 @@ class ServerSide:
         received = parse_baggage(bags) if bags and self._baggage else None
         light = self._light
         if light is not None:
-            decision = decide(light, parents if self._parents else (), states)
+            if root:
+                decision: Any = Sampled(LocalTrace(root, RANDOM | SAMPLED), 0)
+            else:
+                decision = decide(light, parents if self._parents else (), states)
             if decision.__class__ is UnsampledSpan:
                 span: Span = decision
             elif path in self._excluded:
@@ -120,6 +131,22 @@ class ServerSide:
         if request_key is not None:
             span.set_attribute(REQUEST_KEY, str(request_key))
         return span, Context({SPAN_KEY: span, BAGGAGE_KEY: received})
+
+
+def decline(side: ServerSide, parent: bytes | None) -> UnsampledSpan | str | None:
+    """Decide by nothing but the one `traceparent` of a request, or its absence.
+
+    Returns:
+        The span of a request that is not recorded; the trace id of a root that is, so that the ratio is taken once;
+        or None for a request whose header has to be looked at more closely.
+    """
+    if parent is None:
+        low = getrandbits(64)
+        return f"{getrandbits(64):016x}{low:016x}" if low < side.bound else UnsampledSpan(low, RANDOM)
+    if is_version_00(parent) is None:
+        return None
+    flags = FLAG_BITS[parent[53:]]
+    return None if flags & SAMPLED else UnsampledSpan(parent, flags)
 
 
 class Sampled:

@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
 
 from devenv.tracing.active import state
+from devenv.tracing.ambient import attach, current, detach, with_value
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.values import clean
@@ -44,12 +45,12 @@ class SpanScope:
         self._shared = shared
 
     def __enter__(self) -> Span:
-        context = get_current()
+        context = current()
         given = self._attributes
         own = {key: clean(value) for key, value in given.items()} if given else {}
         links = [as_link(item) for item in self._links] if self._links else None
         span = self._span = state.open(self._name, context, self._kind, own, links, self._shared)
-        self._token = attach(Context({**context, SPAN_KEY: span}))
+        self._token = attach(with_value(context, SPAN_KEY, span))
         return span
 
     def __exit__(

@@ -9,8 +9,9 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context
 
+from devenv.tracing.ambient import attach, current, detach
 from devenv.tracing.headers import extract
 
 P = ParamSpec("P")
@@ -21,7 +22,7 @@ _running: set[asyncio.Task[Any]] = set()
 
 def capture() -> Context:
     """The current context, to be attached elsewhere in this process."""
-    return get_current()
+    return current()
 
 
 @contextmanager
@@ -57,7 +58,7 @@ async def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwa
 
 def wrap(function: Callable[P, R], context: Context | None = None) -> Callable[P, R]:
     """A function that runs in the context of this moment, for thread pools, threads and callbacks."""
-    captured = context if context is not None else get_current()
+    captured = context if context is not None else current()
 
     @functools.wraps(function)
     def carried(*args: P.args, **kwargs: P.kwargs) -> R:

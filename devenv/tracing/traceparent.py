@@ -17,6 +17,12 @@ _NO_PARENT = "0" * 16
 
 _FLAGS = {f"{bits:02x}": bits & KNOWN_FLAGS for bits in range(256)}
 
+FLAG_BITS = {text.encode(): bits for text, bits in _FLAGS.items()}
+"""The known flags of a field of two hexadecimal digits."""
+
+is_version_00 = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+"""Whether a field as it came is a valid `traceparent` of version 00: a match or None."""
+
 Parent = tuple[str, str, int]
 """Trace id as 32 and parent id as 16 hexadecimal digits, flags."""
 

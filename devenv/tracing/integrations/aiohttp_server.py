@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
-from opentelemetry.context import attach, detach
 from opentelemetry.trace import Span
 
 from devenv.tracing.active import state
+from devenv.tracing.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.runtime import Tracing

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from opentelemetry.context import attach, detach, get_current
-
+from devenv.tracing.ambient import attach, current, detach
 from devenv.tracing.integrations.patching import replace
 from devenv.tracing.tasks import wrap
 
@@ -39,7 +38,7 @@ def _submit(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
 
 def _start(original: Callable[..., None]) -> Callable[..., None]:
     def start(self: threading.Thread) -> None:
-        captured = get_current()
+        captured = current()
         if captured:
             run = self.run
 

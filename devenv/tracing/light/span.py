@@ -64,19 +64,36 @@ class LocalTrace:
 class UnsampledSpan(Span):
     """Stands in the context of what is not recorded; makes ids only when somebody asks for them.
 
-    Attributes:
-        hex: Trace id as 32 lower-case hexadecimal digits.
+    Args:
+        parent: The caller's `traceparent` of version 00, or a trace id as 32 hexadecimal digits, or the lower half of
+            the id of a trace that begins here.
         flags: W3C trace flags, sampled clear.
         state: The tracestate that is passed on.
     """
 
     _id = 0
+    _hex = ""
     _context: SpanContext | None = None
 
-    def __init__(self, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
-        self.hex = trace_hex
+    def __init__(self, parent: bytes | str | int, flags: int, state: TraceState = NO_STATE) -> None:
+        self._parent = parent
         self.flags = flags
         self.state = state
+
+    @property
+    def hex(self) -> str:
+        """Trace id as 32 lower-case hexadecimal digits."""
+        if not self._hex:
+            parent = self._parent
+            if isinstance(parent, bytes):
+                self._hex = parent[3:35].decode()
+            else:
+                self._hex = parent if isinstance(parent, str) else f"{getrandbits(64):016x}{parent:016x}"
+        return self._hex
+
+    def outgoing(self) -> str:
+        """A `traceparent` for one call: a fresh parent id, since there is no span that could be the parent."""
+        return f"00-{self._hex or self.hex}-{getrandbits(64) or 1:016x}-0{self.flags}"
 
     @property
     def span_id(self) -> int:
@@ -88,7 +105,8 @@ class UnsampledSpan(Span):
     def get_span_context(self) -> SpanContext:
         """The context with the sampled flag clear."""
         if self._context is None:
-            self._context = SpanContext(int(self.hex, 16), self.span_id, False, TraceFlags(self.flags), self.state)
+            flags = TraceFlags(self.flags)
+            self._context = SpanContext(int(self.hex, 16), self.span_id, False, flags, self.state)
         return self._context
 
     def __enter__(self) -> Span:
@@ -333,7 +351,11 @@ class LightSpan(Span):
             _log.warning("span %s ended twice", self.name)
             return
         self.end_time = end_time if end_time is not None else time_ns()
-        self.tracer.ended(self)
+        provider = self.tracer.provider
+        if self.trace.flags & SAMPLED:
+            provider.sink(self)
+        if provider.processors:
+            provider.process(self)
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 from opentelemetry.util.types import Attributes
 
+from devenv.tracing.ambient import current
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import (
     NO_STATE,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from devenv.tracing.light.provider import LightProvider
     from devenv.tracing.settings import Settings
 
+# A span with no more attributes of its own than this, beside the shared ones, is within limits that are twice as high.
+_FEW = 24
 # The context's key of the current span, learnt through the public API.
 SPAN_KEY: str = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 
@@ -45,6 +49,8 @@ class LightTracer(Tracer):
     def __init__(self, provider: LightProvider, scope: tuple[str, str, str, Mapping[str, Any]]) -> None:
         self.provider = provider
         self.limits: Settings = provider.settings
+        self._most_spans = self.limits.trace_spans or sys.maxsize
+        self._roomy = self.limits.span_attributes >= 2 * _FEW
         self.scope = scope
 
     def start_span(
@@ -95,14 +101,13 @@ class LightTracer(Tracer):
         shared: Shared | None = None,
     ) -> Span:
         """Start a span with attributes that are clean already and (the `own` ones) that it may keep."""
-        parent: Any = (get_current() if context is None else context).get(SPAN_KEY)
+        parent: Any = (current() if context is None else context).get(SPAN_KEY)
         decider = self.provider.decider
-        kind_of = parent.__class__
         if decider.parent_based:
+            kind_of = parent.__class__
             if kind_of is LightSpan:
                 local: LocalTrace = parent.trace
-                limit = self.limits.trace_spans
-                if limit and local.spans >= limit:
+                if local.spans >= self._most_spans:
                     self.provider.count_surplus()
                     return SurplusSpan(parent)
                 return self.record(name, context, kind, parent.span_id, False, local, own, links, start_time, shared)
@@ -184,25 +189,22 @@ class LightTracer(Tracer):
         """Begin a span whose recording has been decided."""
         local.spans += 1
         span = LightSpan(self, local, name, kind, parent_id, remote_parent, shared, own, start_time or time_ns())
-        if len(own) + (len(shared.values) if shared is not None else 0) > self.limits.span_attributes:
+        if len(own) > _FEW or not self._roomy:
             self._cut(span)
         if links:
             for link in links:
                 span.add_link(link.context, link.attributes)
-        for processor in self.provider.processors:
-            processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # same interface, own class
+        if self.provider.processors:
+            for processor in self.provider.processors:
+                processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # same interface, own class
         return span
 
     def _cut(self, span: LightSpan) -> None:
-        span.own, dropped = bounded(span.attributes, self.limits.span_attributes)
+        """Leave out attributes beyond the limit."""
+        attributes = span.attributes
+        if len(attributes) <= self.limits.span_attributes:
+            return
+        span.own, dropped = bounded(attributes, self.limits.span_attributes)
         span.shared = None
         span.dropped_attributes += dropped
         span.eventful = True
-
-    def ended(self, span: LightSpan) -> None:
-        """Pass an ended span on."""
-        provider = self.provider
-        if span.trace.flags & SAMPLED:
-            provider.sink(span)
-        if provider.processors:
-            provider.process(span)
