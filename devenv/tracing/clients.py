@@ -110,7 +110,7 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
     """
     context = current()
     span = context.get(SPAN_KEY)
-    if not isinstance(span, UnsampledSpan) or span.__class__ is not state.passing:
+    if span.__class__ is not UnsampledSpan or span.__class__ is not state.passing:
         passive = trace.get_current_span() if state.off else None
         call = ClientSpan(method, url, passive)
         if headers is not None:

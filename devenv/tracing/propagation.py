@@ -49,8 +49,8 @@ def traceparent(span: Span) -> str | None:
 def put(headers: MutableMapping[str, str], context: Context, *, parents: bool = True, baggage: bool = True) -> None:
     """Set the headers of a context, names in lower case; `tracestate` and `baggage` only where they say something."""
     if parents:
-        span = context.get(SPAN_KEY)
-        if isinstance(span, Span):
+        span: Any = context.get(SPAN_KEY)
+        if span is not None:
             parent = traceparent(span)
             if parent is not None:
                 headers["traceparent"] = parent

@@ -49,7 +49,12 @@ class SpanScope:
         given = self._attributes
         own = {key: clean(value) for key, value in given.items()} if given else {}
         links = [as_link(item) for item in self._links] if self._links else None
-        span = self._span = state.open(self._name, context, self._kind, own, links, self._shared)
+        light = state.light
+        if light is not None:
+            span = light.open(self._name, context, self._kind, own, links, None, self._shared)
+        else:
+            span = state.open(self._name, context, self._kind, own, links, self._shared)
+        self._span = span
         self._token = attach(with_value(context, SPAN_KEY, span))
         return span
 
