@@ -59,6 +59,9 @@ class Control:
             return {"version": __version__}
         if operation == "observe":
             return supervisor.observe()
+        if operation == "retire":
+            supervisor.retire()
+            return None
         if operation == "create":
             supervisor.create(Launch.from_json(request["launch"]))
             return None

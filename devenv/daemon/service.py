@@ -11,6 +11,9 @@ from devenv.daemon.control import MAX_REQUEST, Control
 from devenv.daemon.supervisor import Supervisor
 from devenv.engine.process.socket_path import SocketPath
 
+IDLE_S = 30.0
+"""Seconds after which a daemon without instances ends by itself."""
+
 
 def run(directory: str, guardian: int) -> int:
     """Run the daemon for the project whose ``.devenv/`` is ``directory``; returns its exit code."""
@@ -43,7 +46,7 @@ async def _serve(directory: Path, guardian: int) -> None:
         finally:
             os.umask(umask)
         try:
-            await _first(end.wait(), supervisor.empty.wait())
+            await _first(end.wait(), supervisor.empty.wait(), _unused(supervisor))
         finally:
             server.close()
             await supervisor.stop_all()
@@ -53,6 +56,14 @@ async def _serve(directory: Path, guardian: int) -> None:
 
 def _forget(path: Path | str) -> None:
     Path(path).unlink(missing_ok=True)
+
+
+async def _unused(supervisor: Supervisor) -> None:
+    """Returns when nobody has created anything for a while."""
+    while True:
+        await asyncio.sleep(IDLE_S)
+        if not supervisor.observe():
+            return
 
 
 async def _first(*waits: object) -> None:

@@ -124,6 +124,11 @@ class Supervisor:
         """Stop everything, for the daemon's own end."""
         await asyncio.gather(*(item.stop(None) for item in self._items.values()))
 
+    def retire(self) -> None:
+        """Let the daemon end if it has nothing to supervise: an `up` that was killed early leaves it so."""
+        if not self._items:
+            self.empty.set()
+
     def log_path(self, instance_id: str) -> Path:
         """Where an instance's output goes."""
         return self._directory / "logs" / f"{instance_id}.log"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -15,6 +17,8 @@ from typing import Any
 import pytest
 from devenv_cli import Devenv
 
+ROUNDS = 9
+SEED = 20_261_123
 RESTARTING = "services:\n  user:\n    restart: always\n"
 
 
@@ -111,3 +115,35 @@ def test_a_run_accounts_for_what_was_lost(tool: Devenv) -> None:
     assert sum(run["traces"].values()) == run["sent"]
     assert 0 < run["traces"]["complete"] < run["sent"]
     assert run["causes"]
+
+
+def test_down_after_a_killed_up_leaves_nothing(tmp_path: Path) -> None:
+    tool = Devenv(tmp_path, "process")
+    begun = time.monotonic()
+    tool.json("up", "--no-canary", "--isolated")
+    whole = time.monotonic() - begun
+    tool.down()
+    chance = random.Random(SEED)
+    for number in range(ROUNDS):
+        instant = chance.uniform(0.2, 1.0) * whole
+        process = subprocess.Popen(
+            tool.command("--engine", "process", "up", "--no-canary", "--isolated"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=instant)  # the instant of the kill is the input of this test
+        process.kill()
+        process.wait()
+        if number % 3 == 2:
+            assert tool.run("up", "--no-canary", "--isolated").returncode == 0, f"up after a kill at {instant:.2f} s"
+        tool.down()
+        left = [pid for pid in Path("/proc").glob("[0-9]*") if str(tmp_path).encode() in command_line(pid)]
+        assert left == [], f"round {number}, killed after {instant:.2f} of {whole:.2f} s"
+
+
+def command_line(process: Path) -> bytes:
+    """Command line and environment of a process, where they can be read."""
+    with contextlib.suppress(OSError):
+        return (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    return b""

@@ -42,7 +42,7 @@ def load(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not look the traces up afterwards.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Of poisson arrivals and trace ids, to repeat a run.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of poisson arrivals, to repeat a run.")] = None,
 ) -> None:
     """Send requests at a constant arrival rate and account for each one in the trace backend."""
     from devenv.app import load as use_case

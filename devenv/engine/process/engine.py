@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from devenv.engine.protocol import InstanceSpec, LogLine, NetworkSpec, ProgressSink, VolumeSpec
     from devenv.model.identity import Project
+    from devenv.model.launch import Launch
     from devenv.model.stack import Build, Service, Stack
     from devenv.model.state import EngineName
 
@@ -116,11 +117,18 @@ class ProcessEngine:
     async def create(self, spec: InstanceSpec) -> str:
         """Tell the daemon of an instance, starting it first where it does not run."""
         launch = launch_of(spec)
+        try:
+            await self._create(launch)
+        except (NotUp, EngineLost):  # the daemon ended in between, for want of anything to do
+            await self._control.gone(END_TIMEOUT_S)
+            await self._create(launch)
+        return launch.id
+
+    async def _create(self, launch: Launch) -> None:
         if not await self._control.answers():
             await self._clear_leftovers()
             await self._control.ensure()
         await self._control.ask("create", launch=launch.to_json())
-        return launch.id
 
     async def start(self, instance_id: str) -> None:
         """Start an instance; raises ``PortTaken`` or ``EngineRefused`` where that is not possible."""
@@ -240,7 +248,13 @@ class ProcessEngine:
         return Endpoint(host=LOOPBACK, port=number) if number else None
 
     async def close(self) -> None:
-        """Nothing is held open between requests."""
+        """Nothing is held open between requests; a daemon that has nothing to supervise is let go."""
+        try:
+            if not await self._control.ask("observe"):
+                await self._control.ask("retire")
+                await self._control.gone(END_TIMEOUT_S)
+        except (NotUp, EngineLost):
+            return  # there is none
 
     async def _ask_if_there(self, operation: str, **fields: Any) -> Any:
         try:

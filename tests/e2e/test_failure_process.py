@@ -1,0 +1,146 @@
+"""What goes wrong on the process engine, and what Compose means there: the counterpart of `test_failure_docker.py`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from devenv_cli import Devenv, get_json
+
+SERVER = f"{sys.executable} -m http.server --bind 127.0.0.1"
+
+
+class Project:
+    """One directory with one stack file that a test writes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file = directory / "compose.yaml"
+        self.tool = Devenv(directory, "process", files=(self.file,))
+
+    def up(self, services: str, *options: str, code: int = 0, **environ: str) -> Any:
+        self.file.write_text(f"services:\n{services}")
+        return self.tool.json("up", "--no-canary", "--isolated", *options, code=code, **environ)
+
+    def failure(self, services: str, *options: str, code: int = 1) -> dict[str, Any]:
+        """The one failure block of an `up` whose verdict is negative."""
+        (found,) = self.up(services, *options, code=code)["failures"]
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(tmp_path)
+    yield made
+    made.tool.down()
+
+
+def service(name: str, command: str, more: str = "") -> str:
+    return f"  {name}:\n    x-devenv: {{process: {{command: {command!r}}}}}\n{more}"
+
+
+def test_a_service_without_a_process_is_refused_by_name(project: Project) -> None:
+    error = project.up("  web: {image: 'redis:7'}\n", code=2)["error"]
+    assert "web has no x-devenv.process" in error["message"]
+    assert error["details"]["line"] == 2
+
+
+def test_a_service_that_exits_at_once(project: Project) -> None:
+    failure = project.failure(
+        service("web", "sleep 60", "    depends_on: {db: {condition: service_healthy}}\n")
+        + service("db", "sh -c 'echo no space for tables; exit 5'", "    healthcheck: {test: [CMD, 'true']}\n")
+    )
+    assert (failure["service"], failure["exit_code"]) == ("db", 5)
+    assert failure["log_tail"] == ["no space for tables"]
+    assert failure["waited_for_by"] == ["web"]
+
+
+def test_a_healthcheck_that_never_passes(project: Project) -> None:
+    check = "    healthcheck: {test: [CMD-SHELL, 'echo not yet; exit 1'], interval: 1s, retries: 2}\n"
+    failure = project.failure(service("web", "sleep 60", check))
+    assert failure["service"] == "web"
+    assert "not yet" in failure["last_answer"]
+
+
+def test_what_is_not_ready_in_time(project: Project) -> None:
+    failure = project.failure(
+        "  web:\n    x-devenv: {process: {command: sleep 60}, ready: {tcp: 9}}\n    expose: ['9']\n",
+        "--timeout",
+        "2s",
+        code=4,
+    )
+    assert "2 s" in failure["reason"]
+
+
+def test_a_program_that_is_not_there(project: Project) -> None:
+    failure = project.failure(service("web", "/no/such/program"))
+    assert "/no/such/program" in failure["reason"]
+
+
+def test_rollback_leaves_nothing(project: Project) -> None:
+    project.failure(service("web", "/no/such/program"), "--rollback")
+    document = project.tool.json("down")
+    assert document["removed"] == {"containers": [], "networks": [], "volumes": [], "processes": []}
+    assert not (project.file.parent / ".devenv" / "daemon.sock").exists()
+
+
+def test_conditions_order_what_starts(project: Project) -> None:
+    log = project.file.parent / "order"
+    project.up(
+        service(
+            "web",
+            f"sh -c 'echo web >> {log}; sleep 60'",
+            "    depends_on: {job: {condition: service_completed_successfully}}\n",
+        )
+        + service("job", f"sh -c 'echo job >> {log}; exit 0'", "    depends_on: {db: {condition: service_healthy}}\n")
+        + service(
+            "db",
+            f"sh -c 'sleep 0.3; echo db >> {log}; touch {log}.ready; sleep 60'",
+            f"    healthcheck: {{test: [CMD, test, -e, {log}.ready]}}\n",
+        )
+    )
+    assert log.read_text().split() == ["db", "job", "web"]
+    states = {row["name"]: (row["state"], row["health"]) for row in project.tool.json("status")["services"]}
+    assert states["job"] == ("exited", "completed")
+    assert states["web"][0] == "running"
+
+
+def test_a_job_that_fails_stops_what_waits_for_it(project: Project) -> None:
+    failure = project.failure(
+        service("web", "sleep 60", "    depends_on: {job: {condition: service_completed_successfully}}\n")
+        + service("job", "sh -c 'echo cannot migrate; exit 3'")
+    )
+    assert (failure["service"], failure["exit_code"]) == ("job", 3)
+    assert failure["waited_for_by"] == ["web"]
+
+
+def test_environment_profiles_and_addresses(project: Project) -> None:
+    (project.file.parent / ".env").write_text("GREETING=hello from .env\n")
+    up = project.up(
+        "  web:\n    x-devenv: {process: {command: [sh, -c, 'echo $$SAYS $$WHERE; sleep 60']}}\n"
+        "    environment: {SAYS: '${GREETING}', WHERE: 'http://files:8000/x'}\n"
+        "  files:\n    expose: ['8000']\n"
+        f'    x-devenv: {{process: {{command: sh -c "exec {SERVER} $$PORT"}}, ready: {{http: /}}}}\n'
+        "  extra:\n    profiles: [more]\n    x-devenv: {process: {command: sleep 60}}\n"
+    )
+    assert {row["name"] for row in up["services"]} == {"web", "files", "jaeger"}
+    said = project.tool.run("logs", "web").stdout.split("|", 1)[1].strip()
+    assert said.startswith("hello from .env http://127.0.0.1:")
+    assert said.endswith("/x")
+    with_extra = project.tool.json("up", "--no-canary", "--isolated", COMPOSE_PROFILES="more")
+    assert "extra" in {row["name"] for row in with_extra["services"]}
+
+
+def test_what_changes_is_replaced_and_what_is_gone_is_removed(project: Project) -> None:
+    first = project.up(service("web", "sleep 60") + service("old", "sleep 60"))
+    ids = {row["name"]: row["instances"][0]["uptime_s"] for row in first["services"]}
+    assert set(ids) == {"web", "old", "jaeger"}
+    backend = first["trace_backend"]["query_url"]
+    second = project.up(service("web", "sleep 61"))
+    assert {row["name"] for row in second["services"]} == {"web", "jaeger"}
+    assert get_json(f"{backend}/api/services")["data"] is not None
+    third = project.tool.json("up", "--no-canary", "--isolated", "--dry-run")
+    assert {action["action"] for action in third["actions"]} <= {"keep"}
