@@ -195,10 +195,9 @@ class Connection:
 
     def _open(self) -> tuple[APIClient, dict[str, Any]]:
         """A client that speaks the engine's version of the API, or ours where that is older."""
-        from docker import APIClient
         from docker.constants import DEFAULT_DOCKER_API_VERSION
 
-        first = APIClient(self.address.url, version="1.41", timeout=CONNECT_TIMEOUT, tls=self._tls())
+        first = self._new_client("1.41", timeout=CONNECT_TIMEOUT)
         answer = first.version(api_version=False)
         first.close()
         theirs = _parts(answer.get("ApiVersion", "0"))
@@ -208,17 +207,20 @@ class Connection:
                 hint="update Docker to 20.10 or later",
             )
         version = min(theirs, _parts(DEFAULT_DOCKER_API_VERSION))
-        client = APIClient(
-            self.address.url,
-            version=".".join(map(str, version)),
-            timeout=int(self._timeout),
-            tls=self._tls(),
-            max_pool_size=CALLS_AT_ONCE,
-        )
-        if self.address.socket_path is not None:
-            client.trust_env = False  # proxies and .netrc mean nothing on a socket and cost 0.3 ms a request
+        client = self._new_client(".".join(map(str, version)), timeout=int(self._timeout))
         client.hooks["response"].append(self._seen)
         return client, answer
+
+    def _new_client(self, version: str, *, timeout: int) -> APIClient:
+        from docker import APIClient
+
+        url, tls = self.address.url, self._tls()
+        client = APIClient(url, version=version, timeout=timeout, tls=tls, max_pool_size=CALLS_AT_ONCE)
+        if self.address.socket_path is not None or self.address.tls:
+            # Proxies and .netrc mean nothing on a socket and cost 0.3 ms a request; with TLS, REQUESTS_CA_BUNDLE would
+            # take the place of the engine's own authority.
+            client.trust_env = False
+        return client
 
     def _seen(self, response: Response, *_: object, **__: object) -> None:
         job: Job | None = getattr(self._local, "job", None)

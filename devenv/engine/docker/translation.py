@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -126,7 +127,9 @@ def pull_error(reference: str, message: str) -> DevenvError:
 
 def silent(doing: str, error: BaseException, *, address: str, answered: bool) -> DevenvError:
     """The error for an engine that gave no answer."""
-    numbers = {cause.errno for cause in _chain(error) if isinstance(cause, OSError)}
+    system = [cause for cause in _chain(error) if isinstance(cause, OSError)]
+    encrypted = any(isinstance(cause, ssl.SSLError) for cause in system)
+    numbers = {cause.errno for cause in system if not isinstance(cause, ssl.SSLError)}  # theirs are not the system's
     if errno.EACCES in numbers or errno.EPERM in numbers:
         return EnginePermission(
             f"no permission to use the Docker engine at {address}",
@@ -139,9 +142,10 @@ def silent(doing: str, error: BaseException, *, address: str, answered: bool) ->
             hint="see whether the engine still runs; `devenv up` or `down` goes on from what is there",
             details={"address": address},
         )
+    hint = "check the certificates (DOCKER_CERT_PATH, DOCKER_TLS_VERIFY, or those of the docker context)"
     return EngineUnavailable(
         f"no Docker engine answers at {address}: {_root(error)}",
-        hint="start Docker, set DOCKER_HOST, or use `--engine process`",
+        hint=hint if encrypted else "start Docker, set DOCKER_HOST, or use `--engine process`",
         details={"address": address},
     )
 
