@@ -1,6 +1,6 @@
 """What tracing adds to a request: CPU per request and latency, with confidence intervals, modes interleaved.
 
-Run: `make bench-overhead [ARGS='--chain sample --rounds 20 --json']`. Two chains of three services:
+Run: `make bench-overhead [ARGS='--chain sample --generations 20 --json']`. Two chains of three services:
 
 - `bare`: three ASGI handlers that do nothing but ask the next one (`overhead_service.py`): no work hides the cost;
 - `sample`: the gateway, auth and user of `stacks/sample` with their real work (GET /api/profile).
@@ -11,8 +11,10 @@ opentelemetry-instrumentation-asgi opentelemetry-instrumentation-aiohttp-client`
 
 The modes' requests alternate in short runs, so that whatever else the machine does meets all of them alike. CPU is the
 time on the processor of all three services, every thread, as the kernel counts it, from round to round, so that
-encoding and export are in it. The difference to `off` is taken within each round; its interval is a bootstrap of the
-rounds. Latencies are of an open loop at a fixed rate.
+encoding and export are in it. The same program differs by some percent from one start to the next (where its memory
+happens to lie), so the processes are started anew several times: the difference to `off` is taken within each such
+generation, of the medians of its rounds, and its interval is a bootstrap of the generations. Latencies are of an open
+loop at a fixed rate.
 """
 
 from __future__ import annotations
@@ -88,6 +90,7 @@ def environment(mode: str, endpoint: str, stock: str) -> dict[str, str]:
         "OTEL_BSP_SCHEDULE_DELAY": "1000",
         "OTEL_BSP_MAX_QUEUE_SIZE": "8192",
         "OTEL_METRICS_EXPORTER": "none",
+        "PYTHONHASHSEED": "0",  # another order of dictionaries is worth some percent, and not what is measured
         "TRACER": "none" if mode == "off" else "stock" if mode.startswith("stock") else "devenv",
     }
     if mode == "off":
@@ -173,6 +176,7 @@ async def open_loop(chain: Chain, rate: float, seconds: float) -> list[float]:
 
 
 async def measure(chains: list[Chain], options: argparse.Namespace) -> None:
+    """One generation of processes: rounds of CPU, then of latency."""
     await asyncio.gather(*(ready(chain) for chain in chains))
     await closed_loop(chains, 400, options.workers)
     marks = {chain.mode: chain.cpu_ns() for chain in chains}
@@ -187,6 +191,31 @@ async def measure(chains: list[Chain], options: argparse.Namespace) -> None:
         for chain in random.sample(chains, len(chains)):
             chain.latencies_ms.append(await open_loop(chain, options.rate, options.seconds))
     print(file=sys.stderr)
+
+
+def stop(chains: list[Chain]) -> None:
+    for chain in chains:
+        for process in chain.processes:
+            process.terminate()
+    for chain in chains:
+        for process in chain.processes:
+            process.wait(20)
+
+
+def run(modes: list[str], endpoint: str, options: argparse.Namespace) -> list[Chain]:
+    """Every generation; the figures of all in one chain a mode."""
+    total = [Chain(mode, 0, [], b"") for mode in modes]
+    for _ in range(options.generations):
+        chains: list[Chain] = []
+        try:
+            chains += [start(options.chain, mode, endpoint, options.stock) for mode in modes]
+            asyncio.run(measure(chains, options))
+        finally:
+            stop(chains)
+        for sum_of, chain in zip(total, chains, strict=True):
+            sum_of.cpu_us.append(statistics.median(chain.cpu_us))
+            sum_of.latencies_ms += chain.latencies_ms
+    return total
 
 
 def bootstrap(values: list[float]) -> tuple[float, float, float]:
@@ -243,12 +272,13 @@ def verdict(rows: list[dict[str, Any]]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chain", choices=["bare", "sample"], default="bare")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--requests", type=int, default=600, help="a mode and round")
+    parser.add_argument("--generations", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5, help="a generation")
+    parser.add_argument("--requests", type=int, default=400, help="a mode and round")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--latency-rounds", type=int, default=3)
+    parser.add_argument("--latency-rounds", type=int, default=1)
     parser.add_argument("--modes", default="")
     parser.add_argument("--stock", default="", help="folder with the stock instrumentation")
     parser.add_argument("--json", action="store_true")
@@ -262,17 +292,9 @@ def main() -> None:
     receiver = multiprocessing.Process(target=serve, args=(ports,), daemon=True)
     receiver.start()
     endpoint = f"http://127.0.0.1:{ports.get(timeout=10)}"
-    chains = []
     try:
-        chains = [start(options.chain, mode, endpoint, options.stock) for mode in modes]
-        asyncio.run(measure(chains, options))
+        chains = run(modes, endpoint, options)
     finally:
-        for chain in chains:
-            for process in chain.processes:
-                process.terminate()
-        for chain in chains:
-            for process in chain.processes:
-                process.wait(20)
         receiver.terminate()
     rows = report(chains, 5 if options.chain == "bare" else 9)
     short = verdict(rows)

@@ -13,6 +13,8 @@ from typing import Any
 import aiohttp
 import uvicorn
 
+from devenv import tracing  # loads nothing until it is used
+
 NEXT = os.environ.get("NEXT", "")
 TRACER = os.environ.get("TRACER", "none")
 HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
@@ -23,8 +25,6 @@ _session: list[aiohttp.ClientSession] = []
 async def ask_next() -> None:
     headers: dict[str, str] = {}
     if TRACER == "devenv":
-        from devenv import tracing
-
         with tracing.client_span("GET", NEXT, headers) as span:
             async with _session[0].get(NEXT, headers=headers) as response:
                 await response.read()
@@ -62,8 +62,6 @@ def _trace_configs() -> list[Any]:
 def traced() -> App:
     """The application as the tracer wants it."""
     if TRACER == "devenv":
-        from devenv import tracing
-
         tracing.setup()
         return tracing.TracingMiddleware(application)
     if TRACER == "stock":
