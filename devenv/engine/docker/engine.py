@@ -11,6 +11,7 @@ from devenv.engine.docker.builds import Builds
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.happenings import Happenings
 from devenv.engine.docker.images import Images
+from devenv.engine.docker.inspection import Inspections
 from devenv.engine.docker.observation import observe
 from devenv.engine.docker.output import follow_output
 from devenv.engine.docker.statistics import Statistics
@@ -46,7 +47,8 @@ class DockerEngine:
         self._images = Images(self._connection, silence=pull_silence)
         self._builds = Builds(self._connection)
         self._happenings = Happenings(self._connection)
-        self._statistics = Statistics(self._connection)
+        self._inspections = Inspections(self._connection)
+        self._statistics = Statistics(self._connection, self._inspections)
         self._elsewhere: bool | None = None
 
     @property
@@ -79,7 +81,7 @@ class DockerEngine:
 
     async def observe(self, project: Project | None) -> ObservedState:
         """All that carries the project's label."""
-        return await observe(self._connection, project)
+        return await observe(self._connection, self._inspections, project)
 
     async def image_id(self, reference: str) -> str | None:
         """Id of an image that the engine has."""
@@ -121,6 +123,7 @@ class DockerEngine:
 
     async def start(self, instance_id: str) -> None:
         """Start a container."""
+        self._inspections.forget(instance_id)
         self._happenings.starts(instance_id)
         try:
             await instances.start(self._connection, instance_id)
@@ -130,14 +133,17 @@ class DockerEngine:
 
     async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
         """Stop a container."""
+        self._inspections.forget(instance_id)
         await instances.stop(self._connection, instance_id, grace=grace)
 
     async def kill(self, instance_id: str, *, signal: str = "SIGKILL") -> None:
         """Send a signal to a container's first process."""
+        self._inspections.forget(instance_id)
         await instances.kill(self._connection, instance_id, signal=signal)
 
     async def remove(self, instance_id: str) -> None:
         """Remove a container and its anonymous volumes."""
+        self._inspections.forget(instance_id)
         await instances.remove(self._connection, instance_id)
 
     async def remove_network(self, network_id: str) -> None:
@@ -188,7 +194,7 @@ class DockerEngine:
         remote = await self._is_remote()
         version = await self._connection.version()
         return await instances.endpoint(
-            self._connection,
+            self._inspections,
             instance_id,
             port,
             direct=instances.routes_directly(version, local=not remote),

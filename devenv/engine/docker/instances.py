@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from devenv.engine.docker.archive import archives
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
+from devenv.engine.docker.inspection import Inspections
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
 from devenv.engine.ports import port_holder
 from devenv.engine.protocol import Endpoint, ExecResult, InstanceSpec
@@ -212,18 +213,18 @@ async def run_command(
 
 
 async def endpoint(
-    connection: Connection, container_id: str, port: int, *, direct: bool, published_host: str
+    inspections: Inspections, container_id: str, port: int, *, direct: bool, published_host: str
 ) -> Endpoint | None:
     """Where ``port`` is reached from here.
 
     Args:
-        connection: to the engine.
+        inspections: of the engine's containers.
         container_id: of a running container.
         port: in the container.
         direct: this machine routes to the addresses of containers.
         published_host: where the engine's published ports are reached.
     """
-    found = await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+    found = await inspections.recent(container_id)
     if not found["State"]["Running"]:
         return None
     mode = found["HostConfig"]["NetworkMode"]
@@ -231,7 +232,7 @@ async def endpoint(
         return Endpoint(host=published_host, port=port)
     if mode.startswith("container:"):
         owner = mode.partition(":")[2]
-        return await endpoint(connection, owner, port, direct=direct, published_host=published_host)
+        return await endpoint(inspections, owner, port, direct=direct, published_host=published_host)
     settings = found["NetworkSettings"]
     addresses = [network["IPAddress"] for network in settings["Networks"].values() if network["IPAddress"]]
     if direct and addresses:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from devenv.engine.docker.client import Connection
+from devenv.engine.docker.inspection import Inspections
 from devenv.engine.docker.translation import NoSuchObject
 from devenv.engine.protocol import LABEL_KEY
 from devenv.model.identity import LABEL_CONFIG_HASH, LABEL_INSTANCE, LABEL_PROJECT, LABEL_SERVICE, Project
@@ -22,7 +23,7 @@ def label_filter(project: Project | None) -> dict[str, list[str]]:
     return {"label": [LABEL_PROJECT if project is None else f"{LABEL_PROJECT}={project.id}"]}
 
 
-async def observe(connection: Connection, project: Project | None) -> ObservedState:
+async def observe(connection: Connection, inspections: Inspections, project: Project | None) -> ObservedState:
     """All containers, networks and volumes of ``project``, asked for at once."""
     filters = label_filter(project)
     containers, networks, volumes = await asyncio.gather(
@@ -30,7 +31,7 @@ async def observe(connection: Connection, project: Project | None) -> ObservedSt
         connection.call(lambda client: client.networks(filters=filters), doing="listing networks"),
         connection.call(lambda client: client.volumes(filters=filters), doing="listing volumes"),
     )
-    instances = await asyncio.gather(*(_inspect(connection, entry["Id"]) for entry in containers))
+    instances = await asyncio.gather(*(_inspect(inspections, entry["Id"]) for entry in containers))
     return ObservedState(
         instances=tuple(instance for instance in instances if instance is not None),
         networks=tuple(_object(entry, entry["Id"]) for entry in networks),
@@ -38,13 +39,12 @@ async def observe(connection: Connection, project: Project | None) -> ObservedSt
     )
 
 
-async def _inspect(connection: Connection, container_id: str) -> ObservedInstance | None:
+async def _inspect(inspections: Inspections, container_id: str) -> ObservedInstance | None:
     """One container; ``None`` where it went away since it was listed."""
     try:
-        found = await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+        return read_instance(await inspections.now(container_id))
     except NoSuchObject:
         return None
-    return read_instance(found)
 
 
 def read_instance(found: Mapping[str, Any]) -> ObservedInstance:

@@ -12,6 +12,7 @@ from typing import Any
 
 from devenv.engine.cgroups import GroupFigures, group_figures
 from devenv.engine.docker.client import Connection
+from devenv.engine.docker.inspection import Inspections
 from devenv.engine.docker.observation import read_time
 from devenv.engine.docker.translation import Conflict, NoSuchObject
 from devenv.model.state import Usage
@@ -23,16 +24,15 @@ Sample = tuple[float, float]
 class Statistics:
     """Keeps the last sample of each container, so that the next figure is over the time in between."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, inspections: Inspections) -> None:
         self._connection = connection
+        self._inspections = inspections
         self._last: dict[str, Sample] = {}
 
     async def usage(self, container_id: str) -> Usage | None:
         """CPU since the last call, at first since the start, and memory; ``None`` where the container does not run."""
         try:
-            found = await self._connection.call(
-                lambda client: client.inspect_container(container_id), doing="looking closer"
-            )
+            found = await self._inspections.recent(container_id)
             if not found["State"]["Running"]:
                 self._last.pop(container_id, None)
                 return None
