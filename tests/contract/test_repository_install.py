@@ -34,7 +34,7 @@ def write(path: Path, text: str) -> None:
 def script(home: Path, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     path = f"{home.parent / 'tools'}:{home / '.local' / 'bin'}"
     return subprocess.run(
-        [ROOT / "scripts" / name, *arguments],
+        [ROOT / ".ci" / name, *arguments],
         cwd=home.parent / "project",
         env={"HOME": str(home), "PATH": path, **environment},
         capture_output=True,

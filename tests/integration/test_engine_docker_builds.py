@@ -10,6 +10,7 @@ import pytest
 from engine_harness import BASE_IMAGE
 
 from devenv.engine.docker import DockerEngine
+from devenv.engine.docker.address import find_address
 from devenv.engine.protocol import Progress
 from devenv.errors import BuildFailed
 from devenv.model.stack import Build
@@ -135,4 +136,4 @@ async def test_with_the_plugin_buildx_builds(
     finally:
         docker_client.images.remove(TAG)
     assert output[0].startswith(f"called: buildx build --load --progress=plain --tag {TAG}")
-    assert output[1] == "host: unix:///var/run/docker.sock"
+    assert output[1] == f"host: {find_address().url}"

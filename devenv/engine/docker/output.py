@@ -51,8 +51,9 @@ async def follow_output(
             yield line
     finally:
         await stream.aclose()
-    # The output of a container that has ended and of an engine that has died end alike, so the engine is asked.
-    await connection.ping()
+    # The output of a container that has ended and of an engine that has died end alike, so the engine is asked: it
+    # itself, now, not what it said a moment ago.
+    await connection.call(lambda client: client.ping(), doing=doing)
 
 
 def _read(client: APIClient, container_id: str, query: dict[str, Any]) -> Iterator[LogLine]:
