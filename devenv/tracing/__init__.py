@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from devenv.tracing.settings import Settings
     from devenv.tracing.spans import (
         add_event,
+        current_ids,
         current_span,
         record_exception,
         set_attributes,
@@ -58,6 +59,7 @@ _WHERE = {
     "capture": "tasks",
     "client_span": "clients",
     "create_task": "tasks",
+    "current_ids": "spans",
     "current_span": "spans",
     "db_span": "sql",
     "extract": "headers",
@@ -103,6 +105,7 @@ __all__ = [
     "capture",
     "client_span",
     "create_task",
+    "current_ids",
     "current_span",
     "db_span",
     "extract",

@@ -84,6 +84,8 @@ class TracingMiddleware:
         context = Context({SPAN_KEY: span})
         if bag is not None:
             context = with_baggage(context, (bag.decode("latin-1"),))
+        if side.answers:
+            send = _answering(send, span.outgoing().encode())
         token = attach(context)
         try:
             await self.app(scope, receive, send)
@@ -165,14 +167,9 @@ class TracingMiddleware:
         received = parse_baggage(value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage")
         if received is not None and REQUEST_KEY in received:
             span.set_attribute(REQUEST_KEY, str(received[REQUEST_KEY]))
-        header = answer(span).encode() if self._side.answers else None
-
-        async def sending(message: MutableMapping[str, Any]) -> None:
-            if header and message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"traceresponse", header)]
-            await send(message)
-
-        await self.app(scope, receive, sending)
+        if self._side.answers:
+            send = _answering(send, answer(span).encode())
+        await self.app(scope, receive, send)
 
 
 def _route(scope: Scope) -> str | None:
@@ -204,6 +201,17 @@ def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
             own["user_agent.original"] = value.decode("latin-1")
             break
     return shared, own
+
+
+def _answering(send: Send, header: bytes) -> Send:
+    """Adds a `traceresponse` header to the answer."""
+
+    def sending(message: MutableMapping[str, Any]) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"traceresponse", header)]
+        return send(message)
+
+    return sending
 
 
 def _flushing(send: Send, tracing: Tracing) -> Send:

@@ -77,7 +77,7 @@ class ServerSide:
         self.fastapi = tracing is not None and "fastapi" in sys.modules
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
-        self.plain = light is not None and self._parents and self._baggage and not self.answers and not self.fastapi
+        self.plain = light is not None and self._parents and self._baggage and not self.fastapi
         self.bound = light.provider.decider.bound if light is not None else 0
 
     def begin(

@@ -15,6 +15,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
 from devenv.tracing.active import state
 from devenv.tracing.ambient import attach, current, detach, with_value
 from devenv.tracing.light.shared import Shared
+from devenv.tracing.light.span import LightSpan, UnsampledSpan
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.values import clean
 
@@ -127,6 +128,21 @@ def traced(
 def current_span() -> Span:
     """The current span; one that records nothing where there is none."""
     return trace.get_current_span()
+
+
+def current_ids() -> tuple[str, str]:
+    """The ids of the current trace and span as hexadecimal text, for log lines; empty texts where there are none.
+
+    Below what is not sampled there is a trace id, but no span whose id would lead anywhere.
+    """
+    span: Any = current().get(SPAN_KEY)
+    kind = span.__class__
+    if kind is LightSpan:
+        return span.trace.hex, f"{span.span_id:016x}"
+    if kind is UnsampledSpan:
+        return span.hex, ""
+    context = trace.get_current_span().get_span_context()
+    return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else ("", "")
 
 
 def add_event(name: str, attributes: Mapping[str, Any] | None = None) -> None:

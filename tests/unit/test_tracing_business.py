@@ -350,3 +350,18 @@ def test_assert_trace_shows_a_diff(rec):
         rec.span("nothing")
     rec.clear()
     assert rec.spans() == []
+
+
+def test_ids_for_log_lines(rec):
+    assert tracing.current_ids() == ("", "")
+    with tracing.span("s") as span:
+        context = span.get_span_context()
+        assert tracing.current_ids() == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    with tracing.attached({"traceparent": f"{PARENT}1"}):
+        assert tracing.current_ids() == (PARENT[3:35], PARENT[36:52])
+
+
+def test_ids_below_what_is_not_sampled():
+    with recording({"sampler": {"ratio": 0.0}}), tracing.attached({}), tracing.span("s") as span:
+        trace_id, span_id = tracing.current_ids()
+        assert (trace_id, span_id) == (f"{span.get_span_context().trace_id:032x}", "")

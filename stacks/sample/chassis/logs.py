@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from time import time
 from typing import TextIO
 
-from opentelemetry.trace import get_current_span
+from devenv import tracing
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -95,10 +95,8 @@ def _timestamp(created: float) -> str:
 
 
 def _trace_ids() -> str:
-    context = get_current_span().get_span_context()
-    if not context.is_valid:
-        return ""
-    return f', "trace_id": "{context.trace_id:032x}", "span_id": "{context.span_id:016x}"'
+    trace_id, span_id = tracing.current_ids()
+    return f', "trace_id": "{trace_id}", "span_id": "{span_id}"' if trace_id else ""
 
 
 _requests: JsonLines | None = None
