@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv.model.identity import Project
 
@@ -30,6 +30,7 @@ class Record:
         trace_backend: service name, ``None`` on engines that bring their own.
         expected_services: those that the canary found in its trace, sorted.
         ready_ms: by service, of the last ``up``.
+        probes: ``x-devenv.ready`` and the ports by service, so that ``status`` need not read the stack file.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Record:
     trace_backend: str | None = None
     expected_services: tuple[str, ...] = ()
     ready_ms: dict[str, float] | None = None
+    probes: dict[str, Any] | None = None
 
     def project(self, directory: Path) -> Project:
         """The identity that was recorded."""

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from devenv.app.describe import service_document
-from devenv.app.invocation import read_stack
+from devenv.app.probes import services_with_probes
 from devenv.app.session import Running, running
 from devenv.app.up import backend_document
 from devenv.app.urls import entrypoint_url, trace_backend
@@ -67,16 +67,25 @@ def _good(service: ServiceDocument) -> bool:
 
 
 async def _healths(invocation: Invocation, project: Running) -> dict[str, Health]:
-    """Health of each instance: devenv's own probe where the stack file can be read, else what the engine says."""
-    try:
-        services = read_stack(invocation).stack.services
-    except DevenvError:
-        services = {}
+    """Health of each instance: devenv's own probe where one is known, else what the engine says."""
+    services = _probed(invocation, project)
     instances = project.observed.instances
     found = await asyncio.gather(
         *(_health(project, instance, services.get(instance.service)) for instance in instances)
     )
     return {instance.id: health for instance, health in zip(instances, found, strict=True)}
+
+
+def _probed(invocation: Invocation, project: Running) -> dict[str, Service]:
+    """Services with their probes: as recorded by ``up``, else from the stack file if that can be read."""
+    if project.record.probes is not None:
+        return services_with_probes(project.record.probes)
+    from devenv.app.invocation import read_stack
+
+    try:
+        return dict(read_stack(invocation).stack.services)
+    except DevenvError:
+        return {}
 
 
 async def _health(project: Running, instance: ObservedInstance, service: Service | None) -> Health:

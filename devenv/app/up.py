@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv.app.describe import failure_documents, service_document
 from devenv.app.engines import Choice, choose
 from devenv.app.invocation import LoadedStack, read_stack
+from devenv.app.probes import probe_of
 from devenv.app.record import Record, read_record, state_directory, write_record
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
 from devenv.app.waiting_logs import shown_logs
@@ -105,7 +106,8 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             entry = entrypoint_url(observed, entrypoint_of(loaded.stack))
             canary = await _canary(loaded.stack, result, backend, entry, request, clock=clock, sink=sink)
             ready = {item.service.name: item.ready_ms for item in result.services if item.ready_ms is not None}
-            _record(invocation, loaded, choice.engine, ready, canary, observed)
+            probes = {item.service.name: probe for item in result.services if (probe := probe_of(item.service))}
+            _record(invocation, loaded, choice.engine, ready, canary, observed, probes)
     finally:
         await choice.engine.close()
     return UpDocument(
@@ -215,6 +217,7 @@ def _record(
     ready: dict[str, float],
     canary: CanaryDocument | None = None,
     observed: ObservedState | None = None,
+    probes: dict[str, Any] | None = None,
 ) -> None:
     """Write the record: before anything starts, so that ``down`` knows the engine, and again with what was learnt."""
     write_record(
@@ -227,6 +230,7 @@ def _record(
             entrypoint=entrypoint_of(loaded.stack),
             trace_backend=_backend_name(loaded.stack, observed) if observed else None,
             expected_services=tuple(sorted(canary.services)) if canary else (),
+            probes=probes,
             ready_ms={**_known_ready(invocation, loaded), **ready} or None,
         ),
     )
