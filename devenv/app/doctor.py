@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import read_record
 from devenv.app.session import running
 from devenv.app.urls import trace_backend
+from devenv.engine.ports import is_free
 from devenv.errors import DevenvError, EngineUnavailable
 from devenv.model.listings import CheckPart, DoctorDocument
 
@@ -98,22 +98,11 @@ def _ports(invocation: Invocation, loaded: LoadedStack) -> list[CheckPart]:
     checks = []
     for service in loaded.stack.services.values():
         for port in service.ports:
-            if port.host and port.protocol == "tcp" and _taken(port.address or "127.0.0.1", port.host):
+            if port.host and port.protocol == "tcp" and not is_free(port.address or "127.0.0.1", port.host):
                 hint = "end what holds it, change ports:, or use devenv up --isolated"
                 found = f"{port.host} ({service.name}) is in use"
                 checks.append(CheckPart(name="ports", verdict="error", found=found, hint=hint))
     return checks or [CheckPart(name="ports", verdict="ok", found="all that the stack publishes are free")]
-
-
-def _taken(address: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return True
-    return False
 
 
 async def _backend(invocation: Invocation) -> CheckPart:

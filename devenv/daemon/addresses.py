@@ -8,8 +8,9 @@ called ``user``.
 from __future__ import annotations
 
 import re
-import socket
 from typing import TYPE_CHECKING
+
+from devenv.engine.ports import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,18 +52,6 @@ class Ports:
             if candidate not in taken and is_free(LOOPBACK, candidate):
                 return candidate
         raise OSError(f"no free port between {FIRST_PORT} and {LAST_PORT}")
-
-
-def is_free(address: str, port: int) -> bool:
-    """Whether a listener could be bound to ``port`` now."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-    return True
 
 
 def rewrite(environment: Mapping[str, str], peers: Iterable[Peer], ports: Ports) -> dict[str, str]:

@@ -6,7 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from devenv.daemon.addresses import LOOPBACK, is_free
+from devenv.daemon.addresses import LOOPBACK
+from devenv.engine.ports import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from devenv.daemon import logfile
-from devenv.daemon.addresses import Ports, is_free, rewrite
+from devenv.daemon.addresses import Ports, rewrite
 from devenv.daemon.embedded import EmbeddedBackend
 from devenv.daemon.instance import Supervised, environment_of
-from devenv.engine.ports import port_holder
+from devenv.engine.ports import is_free, port_holder
 from devenv.engine.process.identity import start_time
 from devenv.errors import DevenvError, EngineRefused, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT

@@ -1,7 +1,11 @@
-"""Which process of this machine holds a port, from ``/proc``; nothing is found where there is none (macOS)."""
+"""Whether a port of this machine is free, and which process holds it.
+
+The holder is found in ``/proc``; nothing is found where there is none (macOS).
+"""
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,3 +64,15 @@ def _name(process: Path) -> str:
     with suppress(OSError):
         return (process / "comm").read_text().strip()
     return "a process"
+
+
+def is_free(address: str, port: int) -> bool:
+    """Whether a listener could be bound to ``port`` now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True

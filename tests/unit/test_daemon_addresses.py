@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from devenv.daemon.addresses import Ports, is_free, rewrite
+from devenv.daemon.addresses import Ports, rewrite
+from devenv.engine.ports import is_free
 from devenv.model.launch import Listening, Peer
 
 PEERS = (
