@@ -61,7 +61,14 @@ class Chain:
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
     async def ask(self, slot: int) -> None:
-        """One request over a kept connection."""
+        """One request over a kept connection; one that the server closed while it was idle is opened again."""
+        try:
+            await self._ask(slot)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.connections[slot] = await asyncio.open_connection("127.0.0.1", self.port)
+            await self._ask(slot)
+
+    async def _ask(self, slot: int) -> None:
         reader, writer = self.connections[slot]
         writer.write(self.request)
         head = await reader.readuntil(b"\r\n\r\n")
