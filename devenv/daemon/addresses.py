@@ -41,7 +41,8 @@ class Ports:
             return port.host
         key = (service, index, port.container)
         if key not in self._allotted:
-            self._allotted[key] = self._search()
+            fits = port.same and port.container not in self._allotted.values() and is_free(LOOPBACK, port.container)
+            self._allotted[key] = port.container if fits else self._search()
         return self._allotted[key]
 
     def _search(self) -> int:

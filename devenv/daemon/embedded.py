@@ -6,11 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from devenv.daemon.addresses import LOOPBACK
-from devenv.engine.ports import is_free
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from devenv.backend import Backend
     from devenv.model.launch import Launch
@@ -24,12 +21,16 @@ class EmbeddedBackend:
     """Starts and stops the backend in the daemon's own process; has the fields of a supervised process.
 
     Args:
-        launch: its ports are Jaeger's, published where the stack file publishes them.
+        launch: its ports are Jaeger's.
+        ports: port on this machine by Jaeger's port.
         notify: called after each change.
     """
 
-    def __init__(self, launch: Launch, notify: Callable[[EmbeddedBackend, str], None]) -> None:
+    def __init__(
+        self, launch: Launch, ports: Mapping[int, int], notify: Callable[[EmbeddedBackend, str], None]
+    ) -> None:
         self.launch = launch
+        self._ports = dict(ports)
         self._notify = notify
         self._backend: Backend | None = None
         self.state = "created"
@@ -45,18 +46,17 @@ class EmbeddedBackend:
         """Bind its ports.
 
         Raises:
-            PortTaken: one that is published is in use. The health port, which nobody published, moves aside.
+            PortTaken: one of them is in use.
         """
         if self._backend is not None:
             return
         from devenv.backend import BackendSettings, serve
         from devenv.dashboard.pages import page_routes
 
-        health = self._published(HEALTH_PORT) or (HEALTH_PORT if is_free(LOOPBACK, HEALTH_PORT) else 0)
         settings = BackendSettings(
-            otlp_port=self._published(OTLP_HTTP_PORT) or OTLP_HTTP_PORT,
-            query_port=self._published(QUERY_PORT) or QUERY_PORT,
-            health_port=health,
+            otlp_port=self._ports[OTLP_HTTP_PORT],
+            query_port=self._ports[QUERY_PORT],
+            health_port=self._ports[HEALTH_PORT],
             pages=page_routes,
         )
         self._backend = await serve(settings)
@@ -77,18 +77,3 @@ class EmbeddedBackend:
 
     def kill(self, name: str) -> None:
         """No signal reaches it: it shares the daemon's process."""
-
-    def ports(self) -> dict[int, int]:
-        """Port on this machine by Jaeger's port."""
-        if self._backend is None:
-            return {port.container: port.host for port in self.launch.ports if port.host is not None}
-        found = {QUERY_PORT: self._backend.query_port, OTLP_HTTP_PORT: self._backend.otlp_port}
-        if self._backend.health_port:
-            found[HEALTH_PORT] = self._backend.health_port
-        return found
-
-    def _published(self, container: int) -> int | None:
-        for port in self.launch.ports:
-            if port.container == container and port.host is not None:
-                return port.host
-        return None

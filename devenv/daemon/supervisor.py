@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.daemon import logfile
 from devenv.daemon.addresses import Ports, rewrite
-from devenv.daemon.embedded import EmbeddedBackend
+from devenv.daemon.embedded import OTLP_HTTP_PORT, QUERY_PORT, EmbeddedBackend
 from devenv.daemon.instance import Supervised, environment_of
 from devenv.engine.ports import is_free, port_holder
 from devenv.engine.process.identity import start_time
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 EVENTS_KEPT = 500
 """Past events that a listener can still ask for: one that waits for the daemon to start misses none."""
+
+SHOWN = {QUERY_PORT, OTLP_HTTP_PORT}
+"""The backend's ports are shown whether the stack file publishes them or not: everything here is on this machine."""
 
 Item = Supervised | EmbeddedBackend
 
@@ -60,10 +63,11 @@ class Supervisor:
         if launch.id in self._items:
             raise EngineRefused(f"an instance {launch.name} is there already")
         self.empty.clear()
+        own = [self._ports.host_port(launch.service, launch.index, port) for port in launch.ports]
         if launch.kind == "backend":
-            self._items[launch.id] = EmbeddedBackend(launch, self._changed)
+            ports = {port.container: number for port, number in zip(launch.ports, own, strict=True)}
+            self._items[launch.id] = EmbeddedBackend(launch, ports, self._changed)
         else:
-            own = [self._ports.host_port(launch.service, launch.index, port) for port in launch.ports]
             environment = environment_of(os.environ, launch, own[0] if own else None)
             self._items[launch.id] = Supervised(
                 launch=launch,
@@ -135,8 +139,6 @@ class Supervisor:
 
     def ports_of(self, item: Item) -> dict[int, int]:
         """Port on this machine by port of the stack file."""
-        if isinstance(item, EmbeddedBackend):
-            return item.ports()
         launch = item.launch
         return {port.container: self._ports.host_port(launch.service, launch.index, port) for port in launch.ports}
 
@@ -148,7 +150,11 @@ class Supervisor:
         """One instance: the fields of ``ObservedInstance`` and how to run a command beside it."""
         launch = item.launch
         ports = self.ports_of(item)
-        published = {port.container for port in launch.ports if port.host is not None}
+        published = {
+            port.container
+            for port in launch.ports
+            if port.host is not None or (launch.kind == "backend" and port.container in SHOWN)
+        }
         return {
             "id": launch.id,
             "name": launch.name,

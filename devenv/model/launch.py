@@ -11,10 +11,14 @@ Kind = Literal["process", "backend"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """A port: ``container`` as in the stack file; ``host`` as published, ``None`` where one is allotted."""
+    """A port: ``container`` as in the stack file; ``host`` as published, ``None`` where one is allotted.
+
+    ``same``: where one is allotted, that of the same number if it is free.
+    """
 
     container: int
     host: int | None = None
+    same: bool = False
     address: str = "127.0.0.1"
 
 

@@ -108,6 +108,21 @@ def test_conditions_order_what_starts(project: Project) -> None:
     assert states["web"][0] == "running"
 
 
+def test_output_is_shown_while_waiting_where_asked(project: Project) -> None:
+    slow = f"sh -c 'echo warming up; sleep 0.5; exec {SERVER} $$PORT'"
+    project.file.write_text(
+        f"services:\n  web:\n    expose: ['8000']\n    x-devenv:\n      process: {{command: {slow!r}}}\n"
+        "      ready: {http: /}\n"
+    )
+    told = project.tool.run("up", "--no-canary", "--isolated", "--verbose")
+    assert told.returncode == 0, told.stderr
+    lines = told.stderr.splitlines()
+    ready = next(number for number, line in enumerate(lines) if line.startswith("web: ready"))
+    assert "web | warming up" in lines[:ready]
+    quiet = project.tool.run("up", "--no-canary", "--isolated").stderr
+    assert "warming up" not in quiet
+
+
 def test_a_job_that_fails_stops_what_waits_for_it(project: Project) -> None:
     failure = project.failure(
         service("web", "sleep 60", "    depends_on: {job: {condition: service_completed_successfully}}\n")

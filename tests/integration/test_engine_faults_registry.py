@@ -231,6 +231,19 @@ def test_up_says_that_the_registry_refused(tmp_path: Path, engine_beside: Second
     assert "127.0.0.1:9" in error["message"]
 
 
+def test_auto_takes_processes_where_the_images_cannot_be_had(tmp_path: Path, engine_beside: SecondEngine) -> None:
+    tool = command_line(tmp_path, engine_beside, "127.0.0.1:9/devenv-ci/tiny:1")
+    tool.engine = "auto"
+    try:
+        up = tool.json("up", "--isolated", "--no-canary")
+        assert up["engine"] == "process"
+        assert "127.0.0.1:9/devenv-ci/tiny:1 cannot be had" in up["engine_reason"]
+        said = tool.run("up", "--isolated", "--no-canary").stderr
+        assert "engine process: the project is up on it" in said
+    finally:
+        tool.down()
+
+
 def test_up_shows_how_far_a_slow_pull_has_come_and_waits_for_it(
     tmp_path: Path, engine_beside: SecondEngine, registry: Registry
 ) -> None:

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from devenv.engine.protocol import InstanceSpec
     from devenv.model.stack import Service, Stack
 
-HEALTH_PORT = 13133
-BACKEND_PORTS = (16686, 4318, HEALTH_PORT)
-"""What the embedded backend listens on, in Jaeger's numbers; health moves aside where nobody published it."""
+BACKEND_PORTS = (16686, 4318, 13133)
+"""What the embedded backend listens on, in Jaeger's numbers."""
 
 _REFUSED = (
     ("secrets", "secrets"),
@@ -103,9 +102,14 @@ def listening(service: Service) -> tuple[Listening, ...]:
     )
 
 
+def backend_ports(service: Service) -> tuple[Listening, ...]:
+    """The embedded backend's ports: as published, else Jaeger's own numbers where those are free."""
+    published = {port.container: port for port in listening(service) if port.host is not None}
+    return tuple(published.get(number) or Listening(container=number, same=True) for number in BACKEND_PORTS)
+
+
 def _backend(spec: InstanceSpec) -> Launch:
     service = spec.service
-    published = {port.container: port.host for port in listening(service)}
     return Launch(
         id=f"{service.name}-{spec.index}",
         name=spec.name,
@@ -113,10 +117,7 @@ def _backend(spec: InstanceSpec) -> Launch:
         index=spec.index,
         labels=dict(spec.labels),
         kind="backend",
-        ports=tuple(
-            Listening(container=number, host=published.get(number) or (number if number != HEALTH_PORT else None))
-            for number in BACKEND_PORTS
-        ),
+        ports=backend_ports(service),
     )
 
 
@@ -128,8 +129,7 @@ def _peers(stack: Stack) -> tuple[Peer, ...]:
         names = [service.name, service.hostname, service.container_name, *aliases]
         ports = listening(service)
         if is_backend(service, stack):
-            known = {port.container: port for port in ports}
-            ports = tuple(known.get(number) or Listening(container=number, host=number) for number in BACKEND_PORTS)
+            ports = backend_ports(service)
         unique = tuple(dict.fromkeys(name for name in names if name))
         found.append(Peer(service=service.name, names=unique, ports=ports))
     return tuple(found)
