@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +87,15 @@ def test_version_and_help_are_good(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("devenv ")
     assert run(["up", "--help"]) == 0
     assert "Example:" in capsys.readouterr().out
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {"_DEVENV_COMPLETE": "complete_bash", "COMP_WORDS": "devenv tra", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("devenv")],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["traces"]
