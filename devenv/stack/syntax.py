@@ -6,6 +6,9 @@ import yaml
 
 from devenv.errors import Location, StackFileError
 
+MAXIMUM_DEPTH = 50
+"""Levels of nesting; the parser has a limit of its own, which it may reach before the first value is there."""
+
 _INDENTATION = "indent with spaces, and align the keys of one mapping in one column"
 _MEANINGS = (
     ("mapping values are not allowed", "bad indentation, or a second ': ' in the line", "quote values that hold ': '"),
@@ -21,6 +24,7 @@ _MEANINGS = (
     ("alphabetic or numeric character", "an anchor or alias without a name", "quote text that starts with & or *"),
     ("unknown escape character", "an unknown escape sequence in double quotes", r"double the backslash: \\"),
     ("undefined tag handle", "an undefined tag handle", "quote text that starts with !"),
+    ("maximum nesting depth", f"nested more than {MAXIMUM_DEPTH} levels deep", "put less into one value"),
     ("that cannot start any token", "a character that cannot start a value", "quote the value"),
 )
 

@@ -16,9 +16,8 @@ from devenv.errors import Location, StackFileError
 from devenv.stack.nodes import Directive, Entry, ListNode, MapNode, Node, ScalarNode, describe
 from devenv.stack.problems import Problems
 from devenv.stack.schema import resolve
-from devenv.stack.syntax import syntax_error
+from devenv.stack.syntax import MAXIMUM_DEPTH, syntax_error
 
-MAXIMUM_DEPTH = 50
 MAXIMUM_NODES = 50_000
 """Counted with aliases expanded: ten nested levels of ten aliases each are stopped here."""
 

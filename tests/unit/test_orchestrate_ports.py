@@ -51,7 +51,8 @@ async def test_the_owner_of_a_taken_port_is_another_project() -> None:
     other.project = identify(world.directory / "other", "shop")
     with listening() as port:
         wanted = stack(service("web", ports=(Port(container=80, host=port),)))
-        holder = stack(service("api", ports=(Port(container=80, host=port + 1),)))
+        with listening() as another:  # one that nobody else has: the next number may be somebody's
+            holder = stack(service("api", ports=(Port(container=80, host=another),)))
         await other.up(holder)
         instance = next(i for i in world.engine.instances.values() if i.service == "api")
         instance.ports = tuple(type(p)(host=port, container=80) for p in instance.ports)
