@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SCOPE = "devenv.tracing"
 
+Open = Callable[[str, "Context | None", SpanKind, dict[str, Any], "Sequence[Link] | None", "Shared | None"], Span]
+"""Starts a span with attributes that are clean; the `own` ones are the span's to keep."""
+
 
 class State:
     """The process's tracing; before `setup` whatever OpenTelemetry provider the program has installed.
@@ -27,12 +30,13 @@ class State:
     Attributes:
         tracing: What `setup` made, None before it and after its shutdown.
         light: The light provider's tracer, None on any other provider.
+        open: Starts a span, by the shortest way that there is: `LightTracer.open`, or the same by OpenTelemetry's API.
         passing: The class of the spans below which no further decision is needed: `UnsampledSpan`, or None where
             the sampler wants to be asked each time.
         off: Whether tracing has been switched off.
     """
 
-    __slots__ = ("light", "off", "passing", "propagator", "redactor", "tracer", "tracing")
+    __slots__ = ("light", "off", "open", "passing", "propagator", "redactor", "tracer", "tracing")
 
     def __init__(self) -> None:
         self.clear()
@@ -40,14 +44,19 @@ class State:
     def clear(self) -> None:
         """Forget what was set up."""
         self.tracing: Tracing | None = None
-        self.light: LightTracer | None = None
+        self.use(None)
         self.passing: type | None = None
         self.off = False
         self.tracer: Tracer = trace.get_tracer(SCOPE)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
 
-    def open(
+    def use(self, light: LightTracer | None) -> None:
+        """Take the light provider's tracer, or OpenTelemetry's API for whatever provider there is."""
+        self.light = light
+        self.open: Open = light.open if light is not None else self._start
+
+    def _start(
         self,
         name: str,
         context: Context | None,
@@ -56,9 +65,6 @@ class State:
         links: Sequence[Link] | None = None,
         shared: Shared | None = None,
     ) -> Span:
-        """Start a span with attributes that are clean; the `own` ones are the span's to keep."""
-        if self.light is not None:
-            return self.light.open(name, context, kind, own, links, None, shared)
         attributes = {**shared.values, **own} if shared is not None else own
         return self.tracer.start_span(name, context, kind, attributes, links)
 

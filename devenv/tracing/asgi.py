@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span
@@ -18,9 +18,8 @@ from devenv.tracing.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.light.tracer import SPAN_KEY
-from devenv.tracing.propagation import with_baggage
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, decline, finish, shared_attributes
+from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
 
 Scope = MutableMapping[str, Any]
@@ -32,6 +31,7 @@ _FLUSH_S = 2.0
 # FastAPI of late makes server spans of its own wherever a provider is installed, unless this key is in the scope.
 _FASTAPI = "fastapi.telemetry"
 _MARK = "devenv.tracing"
+_TRACED = frozenset({"http", "websocket"})
 _WANTED = frozenset({b"traceparent", b"tracestate", b"baggage"})
 
 
@@ -61,9 +61,40 @@ class TracingMiddleware:
         side = self._side
         if side.follows and state.tracing is not side.tracing:
             side.refresh()
-        if scope["type"] != "http":
+        if scope["type"] not in _TRACED or _MARK in scope or (side.fastapi and scope.get(_FASTAPI) is not None):
             await self._other(scope, receive, send)
             return
+        scope[_MARK] = True
+        span, context = self._begin(scope)
+        recorded = span.__class__ is not UnsampledSpan and span.is_recording()
+        sending = None
+        if recorded or side.answers:
+            send = sending = _Sending(send, answer(span).encode() if side.answers else b"")
+        # One coroutine for all ways, so that what the application awaits passes through one frame more and not three.
+        token = attach(context)
+        try:
+            await self.app(scope, receive, send)
+        except BaseException as error:
+            if recorded:
+                _broken(span, error)
+            raise
+        finally:
+            detach(token)
+            if sending is not None and span.is_recording():
+                finish(span, scope.get("method", "GET"), _route(scope), sending.status)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What has no server span of ours."""
+        tracing = self._side.tracing
+        if scope["type"] == "lifespan" and tracing is not None:
+            await self.app(scope, receive, _flushing(send, tracing))
+        elif scope["type"] not in _TRACED or _MARK in scope:
+            await self.app(scope, receive, send)
+        else:
+            await self._inside(scope, receive, send)
+
+    def _begin(self, scope: Scope) -> tuple[Span, Context]:
+        side = self._side
         parent = bag = None
         plain = side.plain
         for name, value in scope["headers"]:
@@ -74,43 +105,16 @@ class TracingMiddleware:
                     bag = value
                 else:
                     plain = False
-        # The short way of most requests in production: not recorded, and nothing unusual in the headers. What it makes
-        # is one small object that knows how to pass the trace on.
-        span = decline(side, parent) if plain and _MARK not in scope else None
-        if span.__class__ is not UnsampledSpan:
-            await self._request(scope, receive, send, cast("str", span or ""))
-            return
-        scope[_MARK] = True
-        context = Context({SPAN_KEY: span})
-        if bag is not None:
-            context = with_baggage(context, (bag.decode("latin-1"),))
-        if side.answers:
-            send = _answering(send, span.outgoing().encode())
-        token = attach(context)
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            detach(token)
+        span = side.begin_plain(scope, parent, _describe) if plain and scope["type"] == "http" else None
+        if span is None:
+            return self._begin_any(scope)
+        if bag is None:
+            return span, Context({SPAN_KEY: span})
+        return span, side.context(span, parse_baggage((bag.decode("latin-1"),)))
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _begin_any(self, scope: Scope) -> tuple[Span, Context]:
+        """The way of everything unusual: several headers of a kind, `tracestate`, another provider, websockets."""
         side = self._side
-        if scope["type"] == "websocket":
-            await self._request(scope, receive, send)
-        elif scope["type"] == "lifespan" and side.tracing is not None:
-            await self.app(scope, receive, _flushing(send, side.tracing))
-        else:
-            await self.app(scope, receive, send)
-
-    async def _request(self, scope: Scope, receive: Receive, send: Send, root: str = "") -> None:
-        """The way of what is recorded, and of everything unusual."""
-        side = self._side
-        if scope.get(_FASTAPI) is not None:
-            await self._inside(scope, receive, send)
-            return
-        if _MARK in scope:
-            await self.app(scope, receive, send)
-            return
-        scope[_MARK] = True
         if side.fastapi:
             scope.setdefault(_FASTAPI, None)
         parents: list[str] = []
@@ -123,43 +127,7 @@ class TracingMiddleware:
                 states = [*(states or ()), value.decode("latin-1")]
             elif name == b"baggage":
                 bags = [*(bags or ()), value.decode("latin-1")]
-        method = scope.get("method", "GET")
-        span, context = side.begin(scope, scope["path"], method, parents, states, bags, _describe, root)
-        token = attach(context)
-        try:
-            if not side.answers and not span.is_recording():
-                await self.app(scope, receive, send)
-            else:
-                await self._traced(span, scope, receive, send)
-        finally:
-            detach(token)
-
-    async def _traced(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
-        header = answer(span).encode() if self._side.answers and span.get_span_context().is_valid else None
-        status = 0
-
-        async def sending(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
-            kind = message["type"]
-            if kind == "http.response.start" or kind == "websocket.http.response.start":
-                status = message["status"]
-                if header is not None:
-                    message["headers"] = [*message.get("headers", ()), (b"traceresponse", header)]
-            elif kind == "websocket.accept":
-                status = 101
-            await send(message)
-
-        try:
-            await self.app(scope, receive, sending)
-        except Exception as error:
-            fail(span, error)
-            raise
-        except asyncio.CancelledError:
-            span.set_attribute("error.type", "asyncio.CancelledError")
-            raise
-        finally:
-            if span.is_recording():
-                finish(span, scope.get("method", "GET"), _route(scope), status)
+        return side.begin(scope, scope["path"], scope.get("method", "GET"), parents, states, bags, _describe)
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Below FastAPI's own server span: only what FastAPI does not do is added to it."""
@@ -168,8 +136,37 @@ class TracingMiddleware:
         if received is not None and REQUEST_KEY in received:
             span.set_attribute(REQUEST_KEY, str(received[REQUEST_KEY]))
         if self._side.answers:
-            send = _answering(send, answer(span).encode())
+            send = _Sending(send, answer(span).encode())
         await self.app(scope, receive, send)
+
+
+class _Sending:
+    """Passes an application's messages on, remembers the status and adds a `traceresponse` header."""
+
+    __slots__ = ("_header", "_send", "status")
+
+    def __init__(self, send: Send, header: bytes) -> None:
+        self._send = send
+        self._header = header
+        self.status = 0
+
+    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "http.response.start" or kind == "websocket.http.response.start":
+            self.status = message["status"]
+            if self._header:
+                message["headers"] = [*message.get("headers", ()), (b"traceresponse", self._header)]
+        elif kind == "websocket.accept":
+            self.status = 101
+        return self._send(message)
+
+
+def _broken(span: Span, error: BaseException) -> None:
+    """The application ended with an exception; a cancelled request has not failed."""
+    if isinstance(error, Exception):
+        fail(span, error)
+    elif isinstance(error, asyncio.CancelledError):
+        span.set_attribute("error.type", "asyncio.CancelledError")
 
 
 def _route(scope: Scope) -> str | None:
@@ -201,17 +198,6 @@ def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
             own["user_agent.original"] = value.decode("latin-1")
             break
     return shared, own
-
-
-def _answering(send: Send, header: bytes) -> Send:
-    """Adds a `traceresponse` header to the answer."""
-
-    def sending(message: MutableMapping[str, Any]) -> Awaitable[None]:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), (b"traceresponse", header)]
-        return send(message)
-
-    return sending
 
 
 def _flushing(send: Send, tracing: Tracing) -> Send:

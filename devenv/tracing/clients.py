@@ -45,8 +45,7 @@ class ClientCall:
 
     def put(self, headers: MutableMapping[str, str]) -> None:
         """Set the headers to send."""
-        propagator = state.propagator
-        put(headers, self.context, parents=propagator.carries_parents, baggage=propagator.carries_baggage)
+        _put(headers, self.span, self.context)
 
     def answered(self, status: int) -> None:
         """The answer's status came; 400 and above is an error for a client."""
@@ -83,14 +82,16 @@ class ClientSpan(ClientCall):
     ) -> None:
         detach(self._token)
         span = self.span
+        if not span.is_recording():
+            return
         if exc is not None:
             self.failed(exc)
-        elif span.is_recording():
+        else:
             own = span.own if isinstance(span, LightSpan) else getattr(span, "attributes", None) or {}
             status = own.get("http.response.status_code")
             if isinstance(status, int) and status >= 400:
                 _refused(span, status)
-        self.end()
+        span.end()
 
 
 def _refused(span: Span, status: int) -> None:
@@ -117,14 +118,23 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
             call.put(headers)
         return call
     if headers is not None:
-        propagator = state.propagator
-        if propagator.carries_parents:
-            headers["traceparent"] = span.outgoing()
-            if span.state is not NO_STATE:
-                headers["tracestate"] = span.state.to_header()
-        if propagator.carries_baggage and BAGGAGE_KEY in context:
-            put(headers, context, parents=False)
+        _put(headers, span, context)
     return span
+
+
+def _put(headers: MutableMapping[str, str], span: Any, context: Context) -> None:
+    """`propagation.put`, with little to do for the spans that nearly all calls have."""
+    propagator = state.propagator
+    kind = span.__class__
+    if not propagator.carries_parents or (kind is not LightSpan and kind is not UnsampledSpan):
+        put(headers, context, parents=propagator.carries_parents, baggage=propagator.carries_baggage)
+        return
+    headers["traceparent"] = span.outgoing()
+    tracestate = span.state if kind is UnsampledSpan else span.trace.state
+    if tracestate is not NO_STATE:
+        headers["tracestate"] = tracestate.to_header()
+    if propagator.carries_baggage and BAGGAGE_KEY in context:
+        put(headers, context, parents=False)
 
 
 def _describe(method: str, url: str) -> tuple[Shared, dict[str, Any]]:

@@ -32,11 +32,8 @@ def traceparent(span: Span) -> str | None:
     Below what is not sampled each call has a fresh parent id, since there is no span that could be the parent.
     """
     kind = span.__class__
-    if kind is LightSpan:
-        local = span.trace  # type: ignore[attr-defined] # the class was just compared
-        return f"00-{local.hex}-{span.span_id:016x}-0{local.flags}"  # type: ignore[attr-defined] # likewise
-    if kind is UnsampledSpan:
-        return span.outgoing()  # type: ignore[attr-defined,no-any-return] # likewise
+    if kind is LightSpan or kind is UnsampledSpan:
+        return span.outgoing()  # type: ignore[attr-defined,no-any-return] # the class was just compared
     context = span.get_span_context()
     if not context.is_valid:
         return None

@@ -87,10 +87,10 @@ def _batch_span(name: str, attributes: dict[str, Any], contexts: list[Context]) 
     linked = [trace.get_current_span(context).get_span_context() for context in contexts]
     links = [Link(context) for context in linked if context.is_valid]
     if state.light is None or state.passing is None:
-        return state.open(name, Context(), SpanKind.CONSUMER, attributes, links)
+        return state.open(name, Context(), SpanKind.CONSUMER, attributes, links, None)
     sampled = any(link.context.trace_flags.sampled for link in links)
     if not links:
-        return state.open(name, Context(), SpanKind.CONSUMER, attributes)
+        return state.open(name, Context(), SpanKind.CONSUMER, attributes, None, None)
     local = LocalTrace(new_trace_hex(), RANDOM | SAMPLED)
     if sampled:
         recorded = [link for link in links if link.context.trace_flags.sampled]

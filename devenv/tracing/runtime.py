@@ -104,7 +104,7 @@ class Tracing:
         _install_provider(self.provider)
         propagate.set_global_textmap(self.propagator)
         state.tracing = self
-        state.light = self.light
+        state.use(self.light)
         state.passing = UnsampledSpan if self.cheap else None
         state.off = not self.settings.enabled
         state.tracer = self.provider.get_tracer(SCOPE)

@@ -48,8 +48,7 @@ class ServerSide:
         answers: Whether a `traceresponse` header is sent.
         fastapi: Whether FastAPI is in the program, whose own server spans would double ours.
         follows: Whether what is set up later is taken over.
-        plain: Whether `decline` may decide for requests with nothing unusual in their headers.
-        bound: Of the low 64 bits of a root's trace id: those below it are recorded.
+        plain: Whether `begin_plain` may decide for requests with nothing unusual in their headers.
         tracing: What is in force.
     """
 
@@ -78,7 +77,7 @@ class ServerSide:
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
         self.plain = light is not None and self._parents and self._baggage and not self.fastapi
-        self.bound = light.provider.decider.bound if light is not None else 0
+        self._bound = light.provider.decider.bound if light is not None else 0
 
     def begin(
         self,
@@ -89,7 +88,6 @@ class ServerSide:
         states: list[str] | None,
         bags: list[str] | None,
         describe: Describe,
-        root: str = "",
     ) -> tuple[Span, Context]:
         """Decide, and start a span where the request is recorded.
 
@@ -101,7 +99,6 @@ class ServerSide:
             states: Every `tracestate` field, None for none.
             bags: Every `baggage` field, None for none.
             describe: Makes the attributes.
-            root: The trace id of a root for whose recording has been decided already.
 
         Returns:
             The span (a recording one or not) and the context in which the request is to run.
@@ -109,44 +106,59 @@ class ServerSide:
         received = parse_baggage(bags) if bags and self._baggage else None
         light = self._light
         if light is not None:
-            if root:
-                decision: Any = Sampled(LocalTrace(root, RANDOM | SAMPLED), 0)
-            else:
-                decision = decide(light, parents if self._parents else (), states)
+            decision = decide(light, parents if self._parents else (), states)
             if decision.__class__ is UnsampledSpan:
                 span: Span = decision
             elif path in self._excluded:
                 span = UnsampledSpan(decision.local.hex, decision.local.flags & RANDOM, decision.local.state)
             else:
-                span = _record(light, decision, method, received, describe(request))
+                span = _record(light, decision.local, decision.parent_id, method, received, describe(request))
         elif not self._enabled:
             return _pass_on(parents, states, received)
         elif path in self._excluded:
             span = _unsampled(parents, states)
         else:
             span = _start(method, parents if self._parents else [], states, received, *describe(request))
+        return span, self.context(span, received)
+
+    def begin_plain(self, request: Any, parent: bytes | None, describe: Describe) -> UnsampledSpan | LightSpan | None:
+        """The short way of most requests, where `plain` says so: nothing but the one `traceparent`, or none, decides.
+
+        Args:
+            request: What `describe` takes, with its `path` and `method`.
+            parent: The field as it came.
+            describe: Makes the attributes.
+
+        Returns:
+            The span; None where the field has to be looked at more closely, and nothing has been decided.
+        """
+        light = self._light
+        if light is None or light.provider.processors:
+            return None
+        if parent is None:
+            low = getrandbits(64)  # of the id, by which the ratio decides
+            if low >= self._bound:
+                return UnsampledSpan(low, RANDOM)
+            local, parent_id = LocalTrace(f"{getrandbits(64):016x}{low:016x}", RANDOM | SAMPLED), 0
+        else:
+            if is_version_00(parent) is None:
+                return None
+            flags = FLAG_BITS[parent[53:]]
+            if not flags & SAMPLED:
+                return UnsampledSpan(parent, flags)
+            local, parent_id = LocalTrace(parent[3:35].decode(), flags), int(parent[36:52], 16)
+        if request["path"] in self._excluded:
+            return UnsampledSpan(local.hex, local.flags & RANDOM)
+        return _record(light, local, parent_id, request["method"], None, describe(request))
+
+    def context(self, span: Span, received: Received | None) -> Context:
+        """The context in which a request runs; its key in the baggage becomes an attribute."""
         if received is None:
-            return span, Context({SPAN_KEY: span})
+            return Context({SPAN_KEY: span})
         request_key = received.get(REQUEST_KEY)
         if request_key is not None:
             span.set_attribute(REQUEST_KEY, str(request_key))
-        return span, Context({SPAN_KEY: span, BAGGAGE_KEY: received})
-
-
-def decline(side: ServerSide, parent: bytes | None) -> UnsampledSpan | str | None:
-    """Decide by nothing but the one `traceparent` of a request, or its absence.
-
-    Returns:
-        The span of a request that is not recorded; the trace id of a root that is, so that the ratio is taken once;
-        or None for a request whose header has to be looked at more closely.
-    """
-    if parent is None:
-        low = getrandbits(64)
-        return f"{getrandbits(64):016x}{low:016x}" if low < side.bound else UnsampledSpan(low, RANDOM)
-    if is_version_00(parent) is None:
-        return None
-    flags = FLAG_BITS[parent[53:]]
-    return None if flags & SAMPLED else UnsampledSpan(parent, flags)
+        return Context({SPAN_KEY: span, BAGGAGE_KEY: received})
 
 
 class Sampled:
@@ -180,12 +192,12 @@ def decide(light: LightTracer, parents: Sequence[str], states: Sequence[str] | N
 
 def _record(
     light: LightTracer,
-    decision: Sampled,
+    local: LocalTrace,
+    parent_id: int,
     method: str,
     received: Received | None,
     described: tuple[Shared, dict[str, Any]],
-) -> Span:
-    local, parent_id = decision.local, decision.parent_id
+) -> LightSpan:
     shared, own = described
     context = None
     if light.provider.processors:  # they are shown the context from which the span came

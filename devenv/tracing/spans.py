@@ -50,12 +50,7 @@ class SpanScope:
         given = self._attributes
         own = {key: clean(value) for key, value in given.items()} if given else {}
         links = [as_link(item) for item in self._links] if self._links else None
-        light = state.light
-        if light is not None:
-            span = light.open(self._name, context, self._kind, own, links, None, self._shared)
-        else:
-            span = state.open(self._name, context, self._kind, own, links, self._shared)
-        self._span = span
+        self._span = span = state.open(self._name, context, self._kind, own, links, self._shared)
         self._token = attach(with_value(context, SPAN_KEY, span))
         return span
 
@@ -127,7 +122,8 @@ def traced(
 
 def current_span() -> Span:
     """The current span; one that records nothing where there is none."""
-    return trace.get_current_span()
+    span = current().get(SPAN_KEY)
+    return span if isinstance(span, Span) else trace.INVALID_SPAN
 
 
 def current_ids() -> tuple[str, str]:
@@ -141,7 +137,7 @@ def current_ids() -> tuple[str, str]:
         return span.trace.hex, f"{span.span_id:016x}"
     if kind is UnsampledSpan:
         return span.hex, ""
-    context = trace.get_current_span().get_span_context()
+    context = current_span().get_span_context()
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else ("", "")
 
 
@@ -152,7 +148,7 @@ def add_event(name: str, attributes: Mapping[str, Any] | None = None) -> None:
 
 def set_attributes(attributes: Mapping[str, Any] | None = None, /, **more: Any) -> None:
     """Set attributes of the current span."""
-    current_span().set_attributes({**(attributes or {}), **more})
+    current_span().set_attributes({**(attributes or {}), **more} if more else attributes or {})
 
 
 def record_exception(exception: BaseException) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from devenv.tracing.active import state
 from devenv.tracing.integrations.patching import replace
 from devenv.tracing.sql import db_span
 
@@ -19,6 +20,9 @@ class TracedCursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> TracedCursor:
         """Execute one statement."""
+        if state.passive() is not None:
+            super().execute(sql, parameters)
+            return self
         with db_span("sqlite", sql, namespace=_namespace(self)) as span:
             super().execute(sql, parameters)
             if self.rowcount >= 0:

@@ -211,6 +211,10 @@ class LightSpan(Span):
         self.own = own
         self.start_time = start_time
 
+    def outgoing(self) -> str:
+        """The `traceparent` that makes what is called a child of this span."""
+        return f"00-{self.trace.hex}-{self.span_id:016x}-0{self.trace.flags}"
+
     def get_span_context(self) -> SpanContext:
         """The span's immutable context, made at the first look."""
         if self._context is None:

@@ -66,7 +66,7 @@ class LightTracer(Tracer):
     ) -> Span:
         """Start a span by OpenTelemetry's rules; limits and cleaning apply to the attributes."""
         kept, dropped = bounded(attributes, self.limits.span_attributes)
-        span = self.open(name, context, kind, kept, links, start_time)
+        span = self.open(name, context, kind, kept, links, None, start_time)
         if dropped and isinstance(span, LightSpan):
             span.dropped_attributes += dropped
             span.eventful = True
@@ -97,8 +97,8 @@ class LightTracer(Tracer):
         kind: SpanKind,
         own: dict[str, Any],
         links: Sequence[Link] | None = None,
-        start_time: int | None = None,
         shared: Shared | None = None,
+        start_time: int | None = None,
     ) -> Span:
         """Start a span with attributes that are clean already and (the `own` ones) that it may keep."""
         parent: Any = (current() if context is None else context).get(SPAN_KEY)
