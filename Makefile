@@ -50,11 +50,17 @@ bench-ingest: $(VENV)/.dev ## the embedded backend beside Jaeger: ingest, memory
 bench-load: $(VENV)/.dev ## the load generator beside other load generators
 	$(BIN)/python tests/bench/load.py $(ARGS)
 
-bench-overhead: $(VENV)/.dev ## what tracing adds to a request of the sample stack
-	$(BIN)/python tests/bench/overhead.py $(ARGS)
+bench-overhead: $(VENV)/stock ## what tracing adds to a request, beside the stock instrumentation
+	$(BIN)/python tests/bench/overhead.py --stock $(VENV)/stock $(ARGS)
 
 soak: $(VENV)/.dev ## minutes of full sampling with the collector down, slow or refusing
 	$(BIN)/python tests/bench/soak.py $(ARGS)
+
+# OpenTelemetry's own instrumentation, in a folder of its own: only the benchmark's services are to find it.
+$(VENV)/stock: | $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ \
+		opentelemetry-sdk opentelemetry-exporter-otlp-proto-http \
+		opentelemetry-instrumentation-asgi opentelemetry-instrumentation-aiohttp-client
 
 clean: ## remove the virtual environment, caches and builds; run `devenv down` first
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,6 +1,7 @@
 """One of three bare services in a chain, for `overhead.py`: answers, after asking the next one where there is one.
 
-Environment: PORT, NEXT (base URL, empty at the end of the chain), TRACER (`none`, `devenv`, `stock`), OTEL_*.
+Environment: PORT, NEXT (base URL, empty at the end of the chain), TRACER (`none`, `devenv`, `stock`), CLIENT
+(`aiohttp`, `httpx`), OTEL_*.
 `stock` is OpenTelemetry's SDK with its own ASGI and aiohttp-client instrumentation and batch exporter.
 """
 
@@ -17,38 +18,54 @@ from devenv import tracing  # loads nothing until it is used
 
 NEXT = os.environ.get("NEXT", "")
 TRACER = os.environ.get("TRACER", "none")
+CLIENT = os.environ.get("CLIENT", "aiohttp")
 HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
 App = Callable[[Any, Any, Any], Awaitable[None]]
-_session: list[aiohttp.ClientSession] = []
+_clients: list[Any] = []
+
+
+async def call(headers: dict[str, str]) -> int:
+    """Ask the next service; its status."""
+    client: Any = _clients[0]
+    if CLIENT == "httpx":
+        return int((await client.get(NEXT, headers=headers)).status_code)
+    async with client.get(NEXT, headers=headers) as response:
+        await response.read()
+        return int(response.status)
 
 
 async def ask_next() -> None:
     headers: dict[str, str] = {}
     if TRACER == "devenv":
         with tracing.client_span("GET", NEXT, headers) as span:
-            async with _session[0].get(NEXT, headers=headers) as response:
-                await response.read()
-                span.set_attribute("http.response.status_code", response.status)
-        return
-    async with _session[0].get(NEXT, headers=headers) as response:
-        await response.read()
+            span.set_attribute("http.response.status_code", await call(headers))
+    else:
+        await call(headers)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await receive()
         if NEXT:
-            _session.append(aiohttp.ClientSession(trace_configs=_trace_configs()))
+            _clients.append(_client())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for session in _session:
-            await session.close()
+        for client in _clients:
+            await (client.aclose() if CLIENT == "httpx" else client.close())
         await send({"type": "lifespan.shutdown.complete"})
         return
     if NEXT:
         await ask_next()
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     await send({"type": "http.response.body", "body": b"ok"})
+
+
+def _client() -> Any:
+    if CLIENT == "httpx":
+        import httpx
+
+        return httpx.AsyncClient()
+    return aiohttp.ClientSession(trace_configs=_trace_configs())
 
 
 def _trace_configs() -> list[Any]:
