@@ -8,9 +8,9 @@ services:
 
 Modes: `absent` (no tracing in the code, `untraced/`), `off` (OTEL_SDK_DISABLED), `unsampled` (ratio 0), `1%`, `10%`,
 `100%`, and on the bare chain `stock 10%` and `stock 100%`: OpenTelemetry's SDK with its own ASGI and aiohttp-client
-instrumentation (`--stock DIR`, a folder made by `pip install --target DIR`; `make` makes it). The bare chain's `off` has
-no tracing in its code. With `--httpx` it also runs with httpx in place of the aiohttp client. Everything else is as the
-library's profile for production has it.
+instrumentation (`--stock DIR`, a folder made by `pip install --target DIR`; `make` makes it). The `off` of the bare
+chain has no tracing in its code. With `--httpx` it also runs with httpx in place of the aiohttp client. Everything else
+is as the library's profile for production has it.
 
 The modes' requests alternate in short runs, so that whatever else the machine does meets all of them alike. CPU is the
 time on the processor of all three services, every thread, as the kernel counts it, from a moment when every exporter
