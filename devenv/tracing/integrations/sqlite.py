@@ -13,6 +13,8 @@ from devenv.tracing.sql import db_span
 
 # Positional arguments of sqlite3.connect between the database and the factory.
 _FACTORY_POSITION = 5
+# Below what is not recorded, the way past our own classes.
+_execute = sqlite3.Cursor.execute
 
 
 class TracedCursor(sqlite3.Cursor):
@@ -21,7 +23,7 @@ class TracedCursor(sqlite3.Cursor):
     def execute(self, sql: str, parameters: Any = (), /) -> TracedCursor:
         """Execute one statement."""
         if state.passive() is not None:
-            super().execute(sql, parameters)
+            _execute(self, sql, parameters)
             return self
         with db_span("sqlite", sql, namespace=_namespace(self)) as span:
             super().execute(sql, parameters)
@@ -56,6 +58,8 @@ class TracedConnection(sqlite3.Connection):
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute one statement on a new cursor."""
         cursor: sqlite3.Cursor = self.cursor()
+        if state.passive() is not None:
+            return _execute(cursor, sql, parameters)
         return cursor.execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
