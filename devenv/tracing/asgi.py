@@ -20,7 +20,7 @@ from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.propagation import with_baggage
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, decline, finish, shared_attributes
+from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, decline, finish, shared_attributes
 from devenv.tracing.spans import fail
 
 Scope = MutableMapping[str, Any]
@@ -176,7 +176,8 @@ def _route(scope: Scope) -> str | None:
     """The path template that the router has chosen, where it says so (Starlette and FastAPI do)."""
     route = scope.get("route")
     if route is None:
-        return None
+        noted: str | None = scope.get(ROUTE_KEY)
+        return noted
     path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
     if path is None:
         return None
