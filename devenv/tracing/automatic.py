@@ -18,7 +18,7 @@ _INTEGRATIONS = (
     ("aiohttp", "aiohttp.web", "aiohttp_server", "instrument"),
     ("asgi", "starlette.applications", "asgi_servers", "instrument_starlette"),
     ("asgi", "uvicorn", "asgi_servers", "instrument_uvicorn"),
-    ("wsgi", "flask", "wsgi", "instrument_flask"),
+    ("flask", "flask", "wsgi", "instrument_flask"),
     ("django", "django.core.handlers.base", "django", "instrument"),
     ("django", "django.core.handlers.wsgi", "django", "instrument_wsgi"),
     ("django", "django.core.handlers.asgi", "django", "instrument_asgi"),
@@ -41,7 +41,7 @@ def auto(
 ) -> Tracing:
     """Set tracing up, and trace every supported library that the program imports, now or later.
 
-    What is traced: `aiohttp` (client and server), `asgi` (Starlette, FastAPI, what uvicorn serves), `wsgi` (Flask),
+    What is traced: `aiohttp` (client and server), `asgi` (Starlette, FastAPI, what uvicorn serves), `flask`,
     `django` (WSGI and ASGI), `httpx`, `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and
     executors), `logging`.
 
