@@ -22,6 +22,7 @@ _INTEGRATIONS = (
     ("django", "django.core.handlers.base", "django", "instrument"),
     ("django", "django.core.handlers.wsgi", "django", "instrument_wsgi"),
     ("django", "django.core.handlers.asgi", "django", "instrument_asgi"),
+    ("django", "django.db.backends.utils", "django", "instrument_databases"),
     ("httpx", "httpx", "httpx_client", "instrument"),
     ("requests", "requests", "requests_client", "instrument"),
     ("sqlite3", "sqlite3", "sqlite", "instrument"),
@@ -42,7 +43,7 @@ def auto(
     """Set tracing up, and trace every supported library that the program imports, now or later.
 
     What is traced: `aiohttp` (client and server), `asgi` (Starlette, FastAPI, what uvicorn serves), `flask`,
-    `django` (WSGI and ASGI), `httpx`, `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and
+    `django` (WSGI, ASGI, databases), `httpx`, `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and
     executors), `logging`.
 
     Args:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from opentelemetry.trace import get_current_span
@@ -17,6 +18,10 @@ from devenv.tracing.integrations.patching import replace
 from devenv.tracing.integrations.wsgi import as_method
 from devenv.tracing.server_side import ROUTE_KEY
 from devenv.tracing.spans import fail
+from devenv.tracing.sql import db_span
+
+# Django's vendors by their names in the semantic conventions, where the two differ.
+_SYSTEMS = {"oracle": "oracle.db"}
 
 
 def instrument() -> None:
@@ -33,6 +38,11 @@ def instrument_wsgi() -> None:
 def instrument_asgi() -> None:
     """Trace Django's ASGI application."""
     replace(import_module("django.core.handlers.asgi").ASGIHandler, "__call__", _application)
+
+
+def instrument_databases() -> None:
+    """Make each statement of Django's database connections a client span, whatever the database."""
+    replace(import_module("django.db.backends.utils").CursorWrapper, "_execute_with_wrappers", _executing)
 
 
 def _application(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -55,6 +65,15 @@ def _resolving(original: Callable[..., Any]) -> Callable[..., Any]:
         return match
 
     return resolve_request
+
+
+def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def execute(self: Any, sql: Any, params: Any, many: bool, executor: Any) -> Any:
+        system = _SYSTEMS.get(self.db.vendor, self.db.vendor)
+        with db_span(system, str(sql), namespace=Path(str(self.db.settings_dict.get("NAME") or "")).name):
+            return original(self, sql, params, many, executor)
+
+    return execute
 
 
 def _failed(**_: Any) -> None:
