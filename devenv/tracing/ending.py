@@ -38,11 +38,13 @@ def watch() -> None:
 
 
 def _delivering(original: Callable[..., Any]) -> Callable[..., Any]:
-    def execute(*args: Any, **options: Any) -> Any:
+    def execute(path: Any, *args: Any, **options: Any) -> Any:
         tracing = state.tracing
-        if tracing is not None and not tracing.force_flush(EXIT_TIMEOUT_S):
+        # `os.execvp` tries one folder of PATH after the other; only the one that can succeed is worth waiting for.
+        possible = isinstance(path, int) or os.access(path, os.X_OK)
+        if possible and tracing is not None and not tracing.force_flush(EXIT_TIMEOUT_S):
             _log.warning("spans were not exported before exec: %s", tracing.stats())
-        return original(*args, **options)
+        return original(path, *args, **options)
 
     return execute
 
