@@ -77,7 +77,7 @@ class Tracing:
 
     def stats(self) -> ExportStats:
         """Counts of exported, dropped, failed and waiting spans."""
-        surplus = self.provider.surplus if isinstance(self.provider, LightProvider) else 0
+        surplus: int = getattr(self.provider, "surplus", 0)
         if self._exporter is None:
             return ExportStats(0, surplus, 0, 0, 0)
         return self._exporter.stats(surplus)
