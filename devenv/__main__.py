@@ -8,7 +8,8 @@ import sys
 def main() -> int:
     """Run the command line and return the exit code.
 
-    Without the ``cli`` extra only the tracing library is installed, which is said in one line.
+    Without the ``cli`` extra only the tracing library is installed: ``run`` works with it, and for
+    all else one line says what to install.
     """
     arguments = sys.argv[1:]
     if arguments and arguments[0] == "--version":
@@ -19,6 +20,10 @@ def main() -> int:
     from importlib.util import find_spec
 
     lacking = [name for name in ("typer", "pydantic", "rich", "docker") if find_spec(name) is None]
+    if lacking and arguments[:1] == ["run"]:
+        from devenv.tracing.__main__ import main as run_traced
+
+        return run_traced(arguments[1:], "devenv run")
     if lacking:
         sys.stderr.write(
             "devenv: only the tracing library is installed; the command line needs the extra: "

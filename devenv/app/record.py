@@ -31,6 +31,7 @@ class Record:
         expected_services: those that the canary found in its trace, sorted.
         ready_ms: by service, of the last ``up``.
         probes: ``x-devenv.ready`` and the ports by service, so that ``status`` need not read the stack file.
+        otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads this key, so that ``run`` asks no engine.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Record:
     expected_services: tuple[str, ...] = ()
     ready_ms: dict[str, float] | None = None
     probes: dict[str, Any] | None = None
+    otlp_http_url: str | None = None
 
     def project(self, directory: Path) -> Project:
         """The identity that was recorded."""

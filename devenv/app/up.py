@@ -107,7 +107,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             canary = await _canary(loaded.stack, result, backend, entry, request, clock=clock, sink=sink)
             ready = {item.service.name: item.ready_ms for item in result.services if item.ready_ms is not None}
             probes = {item.service.name: probe for item in result.services if (probe := probe_of(item.service))}
-            _record(invocation, loaded, choice.engine, ready, canary, observed, probes)
+            _record(invocation, loaded, choice.engine, ready, canary, observed, probes, backend)
     finally:
         await choice.engine.close()
     return UpDocument(
@@ -218,6 +218,7 @@ def _record(
     canary: CanaryDocument | None = None,
     observed: ObservedState | None = None,
     probes: dict[str, Any] | None = None,
+    backend: Backend | None = None,
 ) -> None:
     """Write the record: before anything starts, so that ``down`` knows the engine, and again with what was learnt."""
     write_record(
@@ -231,6 +232,7 @@ def _record(
             trace_backend=_backend_name(loaded.stack, observed) if observed else None,
             expected_services=tuple(sorted(canary.services)) if canary else (),
             probes=probes,
+            otlp_http_url=backend.otlp_http_url if backend else None,
             ready_ms={**_known_ready(invocation, loaded), **ready} or None,
         ),
     )

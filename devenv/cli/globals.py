@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound="Document")
 
 VALUED = {"-C", "--project-dir", "-f", "--file", "-s", "--stack", "--engine"}
+VALUED_OF_RUN = {"--config", "--service-name", "--leave-out"}
 FLAGS = {"--json", "--plain", "-q", "--quiet", "-v", "--verbose", "--debug"}
 
 
@@ -42,7 +43,10 @@ class Globals:
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
-    """Move global options that stand behind the verb to the front; what follows ``--`` stays where it is."""
+    """Move global options that stand behind the verb to the front; what follows ``--`` stays where it is.
+
+    So do the words of the command that ``run`` runs: without ``--`` they begin with the first that is no option of its.
+    """
     front: list[str] = []
     rest: list[str] = []
     queue = list(arguments)
@@ -58,6 +62,12 @@ def hoist(arguments: Sequence[str]) -> list[str]:
             front.append(argument)
             front += queue[:1]
             del queue[:1]
+        elif argument in VALUED_OF_RUN and rest[:1] == ["run"]:
+            rest += [argument, *queue[:1]]
+            del queue[:1]
+        elif rest[:1] == ["run"] and not argument.startswith("-"):
+            rest += [argument, *queue]
+            break
         else:
             rest.append(argument)
     return front + rest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from devenv.cli.commands import environment, inspection, loading, project, tracing
+from devenv.cli.commands import environment, inspection, loading, project, running, tracing
 from devenv.cli.globals import callback, hoist
 from devenv.cli.output import Output, Style
 from devenv.errors import DevenvError, InternalError, Interrupted, UsageError
@@ -33,6 +33,7 @@ environment.register(app)
 loading.register(app)
 inspection.register(app)
 tracing.register(app)
+running.register(app)
 project.register(app)
 
 

@@ -36,7 +36,7 @@ class State:
         off: Whether tracing has been switched off.
     """
 
-    __slots__ = ("light", "off", "open", "passing", "propagator", "redactor", "tracer", "tracing")
+    __slots__ = ("__weakref__", "light", "off", "open", "passing", "propagator", "redactor", "tracer", "tracing")
 
     def __init__(self) -> None:
         self.clear()

@@ -19,7 +19,7 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.light.tracer import SPAN_KEY
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import REQUEST_KEY, ServerSide, answer, finish, shared_attributes
+from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
 
 Scope = MutableMapping[str, Any]
@@ -173,7 +173,8 @@ def _route(scope: Scope) -> str | None:
     """The path template that the router has chosen, where it says so (Starlette and FastAPI do)."""
     route = scope.get("route")
     if route is None:
-        return None
+        noted: str | None = scope.get(ROUTE_KEY)
+        return noted
     path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
     if path is None:
         return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from devenv.tracing.errors import ConfigError
 from devenv.tracing.integrations.on_import import when_imported
 from devenv.tracing.runtime import Tracing, setup
 
@@ -16,8 +18,11 @@ _INTEGRATIONS = (
     ("aiohttp", "aiohttp.web", "aiohttp_server", "instrument"),
     ("asgi", "starlette.applications", "asgi_servers", "instrument_starlette"),
     ("asgi", "uvicorn", "asgi_servers", "instrument_uvicorn"),
-    ("wsgi", "flask", "wsgi", "instrument_flask"),
-    ("wsgi", "django.core.handlers.wsgi", "wsgi", "instrument_django"),
+    ("flask", "flask", "wsgi", "instrument_flask"),
+    ("django", "django.core.handlers.base", "django", "instrument"),
+    ("django", "django.core.handlers.wsgi", "django", "instrument_wsgi"),
+    ("django", "django.core.handlers.asgi", "django", "instrument_asgi"),
+    ("django", "django.db.backends.utils", "django", "instrument_databases"),
     ("httpx", "httpx", "httpx_client", "instrument"),
     ("requests", "requests", "requests_client", "instrument"),
     ("sqlite3", "sqlite3", "sqlite", "instrument"),
@@ -37,8 +42,9 @@ def auto(
 ) -> Tracing:
     """Set tracing up, and trace every supported library that the program imports, now or later.
 
-    What is traced: `aiohttp` (client and server), `asgi` (Starlette, FastAPI, what uvicorn serves), `wsgi` (Flask,
-    Django), `httpx`, `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and executors), `logging`.
+    What is traced: `aiohttp` (client and server), `asgi` (Starlette, FastAPI, what uvicorn serves), `flask`,
+    `django` (WSGI, ASGI, databases), `httpx`, `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and
+    executors), `logging`.
 
     Args:
         config: As for `setup`.
@@ -47,13 +53,33 @@ def auto(
         leave_out: Names of the list above that are not touched.
 
     Raises:
-        ConfigError: As `setup`.
+        ConfigError: As `setup`; or there is no such name to leave out.
     """
+    check_names(leave_out)
     tracing = setup(config, service_name=service_name, environ=environ)
     for name, library, module, function in _INTEGRATIONS:
         if name not in leave_out:
             when_imported(library, name, _action(module, function))
     return tracing
+
+
+def check_names(leave_out: Collection[str]) -> None:
+    """Refuse names that `auto` does not know.
+
+    Raises:
+        ConfigError: There is no such name.
+    """
+    known = sorted({name for name, *_ in _INTEGRATIONS})
+    for name in leave_out:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            raise ConfigError(
+                source="leave_out",
+                key="a library's name",
+                found=repr(name),
+                expected=f"one of {', '.join(known)}",
+                suggestion=near[0] if near else "",
+            )
 
 
 def _action(module: str, function: str) -> Callable[[], None]:

@@ -1,7 +1,8 @@
 """Errors of the tracing library; it stands alone, so it has its own small tree.
 
 TracingError
-└── ConfigError   config.yaml is unreadable or says something that is not allowed
+├── ConfigError   config.yaml is unreadable or says something that is not allowed
+└── LaunchError   a program cannot be run
 """
 
 from __future__ import annotations
@@ -46,4 +47,18 @@ class ConfigError(TracingError):
         message = f"{place}: {key}: found {found}, expected {expected}" if key else f"{place}: {found}"
         if suggestion:
             message += f" (did you mean {suggestion}?)"
+        super().__init__(message)
+
+
+class LaunchError(TracingError):
+    """A program cannot be run.
+
+    Attributes:
+        message: What is wrong, in one line.
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
         super().__init__(message)

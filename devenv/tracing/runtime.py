@@ -16,6 +16,7 @@ from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 from devenv.tracing.active import SCOPE, state
 from devenv.tracing.configuration import resolve
 from devenv.tracing.encoding import Encoder
+from devenv.tracing.ending import EXIT_TIMEOUT_S, watch
 from devenv.tracing.exporting import BatchExporter, ExportStats, Sender
 from devenv.tracing.light.decision import decider
 from devenv.tracing.light.provider import LightProvider
@@ -28,7 +29,6 @@ from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
-_EXIT_TIMEOUT_S = 3.0
 
 
 class Tracing:
@@ -77,7 +77,7 @@ class Tracing:
 
     def stats(self) -> ExportStats:
         """Counts of exported, dropped, failed and waiting spans."""
-        surplus = self.provider.surplus if isinstance(self.provider, LightProvider) else 0
+        surplus: int = getattr(self.provider, "surplus", 0)
         if self._exporter is None:
             return ExportStats(0, surplus, 0, 0, 0)
         return self._exporter.stats(surplus)
@@ -111,9 +111,10 @@ class Tracing:
         state.propagator = self.propagator
         state.redactor = self.redactor
         atexit.register(self._at_exit)
+        watch()
 
     def _at_exit(self) -> None:
-        self.shutdown(_EXIT_TIMEOUT_S)
+        self.shutdown(EXIT_TIMEOUT_S)
 
     def _make_exporter(self, sender: Callable[[Callable[[float], bool]], Sender] | None) -> BatchExporter | None:
         settings = self.settings

@@ -13,20 +13,31 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased,
 from devenv.tracing.light.readable import record
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.settings import Settings
+from devenv.tracing.trace_limit import TraceLimit
 
 
 def make_provider(
     settings: Settings, resource: Callable[[], Mapping[str, Any]], sink: Callable[[LightSpan], None]
 ) -> TracerProvider:
     """An SDK provider with the sampler and the limits of the settings; its ended spans go to the sink."""
-    provider = TracerProvider(
-        sampler=sampler(settings),
+    limit = TraceLimit(sampler(settings), settings.trace_spans) if settings.trace_spans else None
+    provider = LimitedProvider(
+        sampler=limit or sampler(settings),
         resource=Resource(dict(resource())),
         shutdown_on_exit=False,
         span_limits=_limits(settings),
     )
-    provider.add_span_processor(Bridge(settings, sink))
+    provider.add_span_processor(Bridge(settings, sink, limit))
     return provider
+
+
+class LimitedProvider(TracerProvider):
+    """The SDK's provider, which says how many spans its limit has left out."""
+
+    @property
+    def surplus(self) -> int:
+        """Spans left out because their trace reached its limit."""
+        return self.sampler.surplus if isinstance(self.sampler, TraceLimit) else 0
 
 
 def sampler(settings: Settings) -> Sampler:
@@ -42,8 +53,9 @@ def sampler(settings: Settings) -> Sampler:
 class Bridge(SpanProcessor):
     """Turns the SDK's ended spans into the records that the exporter takes."""
 
-    def __init__(self, settings: Settings, sink: Callable[[LightSpan], None]) -> None:
+    def __init__(self, settings: Settings, sink: Callable[[LightSpan], None], limit: TraceLimit | None) -> None:
         self._settings = settings
+        self._limit = limit
         self._sink = sink
         self._scopes: dict[object, _Scope] = {}
 
@@ -52,6 +64,8 @@ class Bridge(SpanProcessor):
         context = span.get_span_context()
         if context is None or not context.trace_flags.sampled:
             return
+        if self._limit is not None:
+            self._limit.ended(context.trace_id)
         found = span.instrumentation_scope
         scope = self._scopes.get(found)
         if scope is None:

@@ -27,6 +27,8 @@ from devenv.tracing.tracestate import parse as parse_state
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 REQUEST_KEY = "devenv.request"
+# Where an integration notes the path template in the environ or the scope, if the framework has no place for it.
+ROUTE_KEY = "devenv.tracing.route"
 
 Describe = Callable[[Any], tuple[Shared, dict[str, Any]]]
 """Makes a server span's attributes, those that requests have in common and its own, from what the server calls a

@@ -138,6 +138,21 @@ def test_auto_traces_what_the_program_imports_and_imports_nothing_itself(tmp_pat
     assert result.stderr.count(trace_id) >= 3
 
 
+def test_what_is_only_looked_for_is_traced_when_it_is_imported(tmp_path):
+    code = """
+        import sys
+        from importlib.util import find_spec
+        from devenv import tracing
+        tracing.auto(service_name="auto")
+        assert find_spec("requests") and find_spec("sqlite3")
+        assert not {"requests", "sqlite3"} & set(sys.modules)
+        import sqlite3
+        assert sqlite3.__spec__.loader.get_filename()
+        sqlite3.connect(":memory:").execute("SELECT 1")
+    """
+    assert '"name":"SELECT"' in run(code, tmp_path).stderr
+
+
 def test_auto_survives_a_library_that_it_does_not_know(tmp_path):
     (tmp_path / "redis.py").write_text("Redis = None\n")
     code = """

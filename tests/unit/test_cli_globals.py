@@ -25,6 +25,8 @@ from devenv.cli.main import run
             ["-C", "x", "-f", "a.yaml", "-f", "b.yaml", "up", "web"],
         ),
         (["exec", "web", "--", "ls", "--json", "-v"], ["exec", "web", "--", "ls", "--json", "-v"]),
+        (["run", "-q", "--", "pytest", "-q"], ["-q", "run", "--", "pytest", "-q"]),
+        (["run", "--config", "c", "-q", "pytest", "-q"], ["-q", "run", "--config", "c", "pytest", "-q"]),
         (["up", "--engine"], ["--engine", "up"]),
         ([], []),
     ],

@@ -86,6 +86,34 @@ def test_limits_of_lengths(make):
     assert found.events == (("e", {"k": "ab"}),)
 
 
+def test_limit_of_a_trace_leaves_no_orphans_and_counts(make):
+    rec = make(limits={"trace_spans": 4})
+
+    def request():
+        with tracing.span("request"):
+            for _ in range(3):
+                with tracing.span("outer"), tracing.span("inner"):
+                    pass
+
+    request()
+    request()
+    spans = rec.spans()
+    assert len(spans) == 8
+    assert len({span.trace_id for span in spans}) == 2
+    ids = {span.span_id for span in spans}
+    assert all(span.parent_id in ids | {""} for span in spans)
+    assert rec.tracing.stats().dropped == 6
+
+
+def test_no_limit_of_a_trace(make):
+    rec = make(limits={"trace_spans": 0})
+    with tracing.span("request"):
+        for _ in range(1500):
+            with tracing.span("inner"):
+                pass
+    assert (rec.tracing.stats().dropped, len(rec.spans())) == (0, 1501)
+
+
 @pytest.mark.parametrize(
     ("sampler", "root", "sampled_parent", "unsampled_parent"),
     [

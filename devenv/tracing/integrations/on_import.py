@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 _log = logging.getLogger(__name__)
 
@@ -37,30 +36,31 @@ _waiting: dict[str, dict[str, Callable[[], None]]] = {}
 
 
 class _Finder(MetaPathFinder):
-    """Finds what others find, with a loader that runs the actions afterwards."""
+    """Finds what others find, with a loader that runs the actions afterwards.
+
+    What is only looked for (`importlib.util.find_spec`, and `python -m` before it imports) keeps its actions.
+    """
 
     def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,  # noqa: ARG002 - the import system's signature
-        target: ModuleType | None = None,  # noqa: ARG002 - likewise
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        actions = _waiting.pop(fullname, None)  # taken out first: the search below comes here again
-        if actions is None:
+        if fullname not in _waiting:
             return None
-        spec = find_spec(fullname)
-        if spec is None or spec.loader is None:
-            return None
-        spec.loader = _Loader(spec.loader, actions)
-        return spec
+        for finder in sys.meta_path:
+            find = None if finder is self else getattr(finder, "find_spec", None)  # some of old have none
+            spec = find(fullname, path, target) if find is not None else None
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader)
+                return cast("ModuleSpec", spec)
+        return None
 
 
 class _Loader(Loader):
     """A loader around a loader."""
 
-    def __init__(self, inner: Any, actions: dict[str, Callable[[], None]]) -> None:
+    def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self._actions = actions
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         created: ModuleType | None = self._inner.create_module(spec)
@@ -71,7 +71,7 @@ class _Loader(Loader):
             module.__spec__.loader = self._inner
         module.__loader__ = self._inner
         self._inner.exec_module(module)
-        for name, action in self._actions.items():
+        for name, action in _waiting.pop(module.__name__, {}).items():
             _run(name, action)
 
     def __getattr__(self, name: str) -> Any:

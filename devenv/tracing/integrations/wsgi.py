@@ -1,4 +1,4 @@
-"""WSGI: a server span for each request (Flask, Django and others)."""
+"""WSGI: a server span for each request (Flask and others)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devenv.tracing.active import state
 from devenv.tracing.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
+from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
 
 Environ = dict[str, Any]
@@ -147,19 +147,12 @@ def instrument_flask() -> None:
 
     from devenv.tracing.integrations.patching import replace
 
-    replace(flask.Flask, "wsgi_app", _as_method)
+    replace(flask.Flask, "wsgi_app", as_method)
 
 
-def instrument_django() -> None:
-    """Trace the WSGI application of Django."""
-    from django.core.handlers.wsgi import WSGIHandler  # type: ignore[import-not-found] # not among our dependencies
+def as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """A class's WSGI method with the middleware around it."""
 
-    from devenv.tracing.integrations.patching import replace
-
-    replace(WSGIHandler, "__call__", _as_method)
-
-
-def _as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     def call(self: Any, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         middleware: WSGIMiddleware | None = self.__dict__.get("_devenv_tracing")
         if middleware is None:
@@ -180,8 +173,8 @@ def _route(environ: Environ) -> str | None:
     rule = getattr(request, "url_rule", None)
     if rule is not None:
         return str(rule.rule)
-    match = getattr(environ.get("django.request"), "resolver_match", None)
-    return str(match.route) if match is not None else None
+    route: str | None = environ.get(ROUTE_KEY)
+    return route
 
 
 def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Traces a program from its start: Python imports this by itself where this folder is first on PYTHONPATH.
 
-`devenv.tracing.launch.environment` gives the variables for it. A `sitecustomize` of the program itself runs first.
+`devenv.tracing.launch.environment` gives the variables for it. A `sitecustomize` of the program itself runs first. The
+program's interpreter may be another one than devenv's; its own `devenv.tracing` is taken where it has one.
 """
 # ruff: noqa: INP001 - a folder for PYTHONPATH, not a package
 
@@ -14,16 +15,26 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+log = logging.getLogger("devenv.tracing")
 
 
 def trace_program() -> None:
     """Set tracing up; what goes wrong is logged, and the program runs all the same."""
     try:
-        from devenv.tracing import auto
+        try:
+            from devenv.tracing import auto
+        except ImportError:
+            borrow = importlib.import_module("_devenv_borrowed").borrow
+            reason = borrow(os.environ.get("DEVENV_TRACING_LIBRARIES", ""))
+            if reason:
+                log.warning("devenv: the program is not traced: %s", reason)
+                return
+            from devenv.tracing import auto
 
-        auto(os.environ.get("DEVENV_TRACING_CONFIG") or None)
+        left_out = [name for name in os.environ.get("DEVENV_TRACING_LEAVE_OUT", "").split(",") if name]
+        auto(os.environ.get("DEVENV_TRACING_CONFIG") or None, leave_out=left_out)
     except Exception:  # tracing must not keep a program from running
-        logging.getLogger("devenv.tracing").warning("the program is not traced", exc_info=True)
+        log.warning("the program is not traced", exc_info=True)
 
 
 def run_the_programs_own() -> None:
@@ -34,5 +45,7 @@ def run_the_programs_own() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-run_the_programs_own()
-trace_program()
+try:
+    run_the_programs_own()
+finally:
+    trace_program()

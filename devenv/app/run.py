@@ -1,0 +1,96 @@
+"""``devenv run``: a program of the user's own, traced into the project that is up in this directory."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from devenv.app.record import read_record
+from devenv.app.session import running
+from devenv.app.urls import trace_backend
+from devenv.errors import ConfigurationError, DevenvError, Location, UsageError
+from devenv.tracing.errors import ConfigError, LaunchError
+from devenv.tracing.launch import Program, answers, prepare, recorded_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from devenv.app.invocation import Invocation
+
+ENGINE_TIMEOUT = 0.25
+"""Seconds within which the engine has to say where the trace backend is; a program is never kept waiting for it."""
+
+
+def prepared(
+    invocation: Invocation,
+    command: Sequence[str],
+    *,
+    directory: Path,
+    config: Path | None = None,
+    service_name: str = "",
+    leave_out: Sequence[str] = (),
+) -> Program:
+    """The program with the environment in which it traces itself.
+
+    Raises:
+        UsageError: there is no such command.
+        ConfigurationError: the tracing configuration is wrong, or a name of ``leave_out`` is unknown.
+    """
+    try:
+        return prepare(
+            command,
+            environ=invocation.environ,
+            directory=directory,
+            config=config,
+            service_name=service_name,
+            leave_out=leave_out,
+            endpoint=otlp_endpoint(invocation),
+        )
+    except LaunchError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    except ConfigError as error:
+        raise _translated(error) from error
+
+
+def otlp_endpoint(invocation: Invocation) -> str:
+    """OTLP receiver of the project that is up here; empty where none is known.
+
+    What ``up`` recorded is taken if it answers. Else the engine is asked: the port may have moved since. An engine that
+    is slow or has gone is not waited for, nor complained of: what is wrong with the project is for ``status`` to say.
+    """
+    recorded = recorded_endpoint(invocation.directory)
+    if (recorded and answers(recorded)) or read_record(invocation.directory) is None:
+        return recorded
+    found: list[str] = []
+
+    def ask() -> None:
+        try:
+            found.append(asyncio.run(_from_engine(invocation)))
+        except DevenvError:
+            return
+
+    asking = threading.Thread(target=ask, daemon=True)  # a loop of its own, for whatever in it does not end in time
+    asking.start()
+    asking.join(ENGINE_TIMEOUT)
+    return (found[0] if found else "") or recorded
+
+
+async def _from_engine(invocation: Invocation) -> str:
+    async with running(invocation) as project:
+        backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
+    return backend.otlp_http_url if backend else ""
+
+
+def _translated(error: ConfigError) -> ConfigurationError:
+    place = Location(error.source, error.line, error.column)
+    text = f"{error.key}: found {error.found}, expected {error.expected}" if error.key else error.found
+    return ConfigurationError(
+        text,
+        location=place,
+        key=error.key,
+        found=error.found,
+        expected=error.expected,
+        hint=f"did you mean {error.suggestion}?" if error.suggestion else "",
+    )

@@ -1,0 +1,83 @@
+"""Django: a server span for each request, by WSGI and by ASGI, with its route and the exception that made a 500.
+
+Django's modules are imported by name: it is no dependency, and it has no types.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.trace import get_current_span
+
+from devenv.tracing.asgi import Receive, Scope, Send, TracingMiddleware
+from devenv.tracing.integrations.patching import replace
+from devenv.tracing.integrations.wsgi import as_method
+from devenv.tracing.server_side import ROUTE_KEY
+from devenv.tracing.spans import fail
+from devenv.tracing.sql import db_span
+
+# Django's vendors by their names in the semantic conventions, where the two differ.
+_SYSTEMS = {"oracle": "oracle.db"}
+
+
+def instrument() -> None:
+    """Note what every handler finds out: the route, and an exception that becomes an answer."""
+    replace(import_module("django.core.handlers.base").BaseHandler, "resolve_request", _resolving)
+    import_module("django.core.signals").got_request_exception.connect(_failed, dispatch_uid="devenv.tracing")
+
+
+def instrument_wsgi() -> None:
+    """Trace Django's WSGI application."""
+    replace(import_module("django.core.handlers.wsgi").WSGIHandler, "__call__", as_method)
+
+
+def instrument_asgi() -> None:
+    """Trace Django's ASGI application."""
+    replace(import_module("django.core.handlers.asgi").ASGIHandler, "__call__", _application)
+
+
+def instrument_databases() -> None:
+    """Make each statement of Django's database connections a client span, whatever the database."""
+    replace(import_module("django.db.backends.utils").CursorWrapper, "_execute_with_wrappers", _executing)
+
+
+def _application(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        middleware = self.__dict__.get("_devenv_tracing")
+        if middleware is None:
+            middleware = self.__dict__["_devenv_tracing"] = TracingMiddleware(original.__get__(self))
+        await middleware(scope, receive, send)
+
+    return call
+
+
+def _resolving(original: Callable[..., Any]) -> Callable[..., Any]:
+    def resolve_request(self: Any, request: Any) -> Any:
+        match = original(self, request)
+        place = getattr(request, "scope", None) or getattr(request, "environ", None)
+        route = getattr(request.resolver_match, "route", None)
+        if place is not None and route is not None:
+            place[ROUTE_KEY] = f"/{route.lstrip('^/')}"
+        return match
+
+    return resolve_request
+
+
+def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def execute(self: Any, sql: Any, params: Any, many: bool, executor: Any) -> Any:
+        system = _SYSTEMS.get(self.db.vendor, self.db.vendor)
+        with db_span(system, str(sql), namespace=Path(str(self.db.settings_dict.get("NAME") or "")).name):
+            return original(self, sql, params, many, executor)
+
+    return execute
+
+
+def _failed(**_: Any) -> None:
+    """Runs while Django handles the exception, in the context of the request."""
+    error = sys.exc_info()[1]
+    if isinstance(error, Exception):
+        fail(get_current_span(), error)

@@ -1,0 +1,74 @@
+"""Lends devenv's tracing to an interpreter that has none, such as a project's own virtual environment.
+
+Only what tracing needs is lent, and only what nobody else finds: the program's own packages win, and of the tool's many
+packages it sees none, so that what it lacks stays lacking.
+"""
+# ruff: noqa: INP001 - a folder for PYTHONPATH, not a package
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from importlib.metadata import Distribution, DistributionFinder
+    from types import ModuleType
+
+LENT = {"devenv", "google", "opentelemetry", "typing_extensions", "yaml"}
+OLDEST = (3, 11)
+
+
+def borrow(libraries: str) -> str:
+    """Make tracing importable from the folders of devenv's own interpreter.
+
+    Args:
+        libraries: The version for which they are installed and the folders, as `devenv.tracing.launch` writes them.
+
+    Returns:
+        Why that cannot be, in one line; empty where it worked.
+    """
+    version, *folders = libraries.split(os.pathsep)
+    mine = f"{sys.version_info[0]}.{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
+    if sys.version_info < OLDEST:
+        return f"{sys.executable} is Python {mine}, and tracing needs 3.11 or newer"
+    if version != mine or not folders:
+        there = f"devenv's are for Python {version}" if version else "there are none to lend"
+        advice = f"{sys.executable} -m pip install devenv"
+        return f"{sys.executable} (Python {mine}) has no devenv.tracing or lacks what it needs, and {there}: {advice}"
+    sys.meta_path.append(Lender(folders))  # behind all others
+    return ""
+
+
+class Lender:
+    """Finds what is lent, after everybody else has been asked."""
+
+    def __init__(self, folders: list[str]) -> None:
+        self._folders = folders
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the import system's signature
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Find a module below the folders, also one of a namespace that the program has a part of."""
+        names = fullname.split(".")
+        if names[0] not in LENT:
+            return None
+        return PathFinder.find_spec(fullname, [str(Path(folder, *names[:-1])) for folder in self._folders], target)
+
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
+        """Find the metadata of what is lent: OpenTelemetry looks for its parts by entry points."""
+        from importlib.metadata import Distribution
+
+        for folder in self._folders:
+            for path in Path(folder).glob("*.dist-info"):
+                name = path.name.partition("-")[0].lower().replace("_", "-")
+                if name.partition("-")[0] not in LENT:
+                    continue
+                if context.name is None or context.name.lower().replace("_", "-") == name:
+                    yield Distribution.at(path)
