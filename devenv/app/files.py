@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from devenv.errors import DiskFull, EnvironmentFailure
+from devenv.errors import DiskFull, EnvironmentFailure, UsageError
 
 _NO_SPACE = 28  # ENOSPC
 
@@ -48,3 +49,60 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def place_files(root: Path, files: Mapping[str, bytes], *, dry_run: bool = False) -> None:
+    """Write new files below ``root``, in their order; where one cannot be written, those before it are removed again.
+
+    Args:
+        root: a directory; made where it is not there.
+        files: content by path with ``/``, relative to ``root``.
+        dry_run: see whether they could be written, and write nothing.
+
+    Raises:
+        UsageError: files of these names are there; nothing is written.
+        EnvironmentFailure: a file cannot be written.
+    """
+    if taken := in_the_way(root, files):
+        raise UsageError(
+            f"{root} has {', '.join(taken)} already, and nothing is overwritten",
+            hint="take an empty directory, or move them away",
+            details={"files": list(taken)},
+        )
+    if dry_run:
+        return
+    made: list[Path] = []
+    try:
+        for name, content in files.items():
+            path = root / name
+            for parent in reversed([path.parent, *path.parent.parents]):
+                if not parent.exists():
+                    parent.mkdir()
+                    made.append(parent)
+            made.append(path)
+            replace_file(path, content)
+    except BaseException as error:  # Ctrl-C included: half a project would be in the way of the next attempt
+        for path in reversed(made):
+            _remove(path)
+        if isinstance(error, OSError):
+            raise not_written(root, error) from error
+        raise
+
+
+def in_the_way(root: Path, files: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``files`` that are there, and files that stand where directories have to be."""
+    found: dict[str, None] = {}
+    for name in files:
+        for part in (PurePosixPath(name), *PurePosixPath(name).parents[:-1]):
+            path = root / part
+            if (path.exists() or path.is_symlink()) and (str(part) == name or not path.is_dir()):
+                found[str(part)] = None
+    return tuple(found)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # what cannot be removed is less than the error that led here
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
