@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,5 +175,5 @@ def _shown(directory: Path, file: Path) -> str:
 
 
 def _next(directory: Path, files: tuple[Path, ...]) -> list[str]:
-    options = "" if files_in(directory) == files else f" -f {_shown(directory, files[0])}"
+    options = "" if files_in(directory) == files else f" -f {shlex.quote(_shown(directory, files[0]))}"
     return [f"devenv{options} {rest}" for rest in ("up --dry-run", "up", "load --rps 50", "open jaeger", "down")]
