@@ -13,7 +13,7 @@ from devenv.app.library import FOLDER, build_library, vendored
 from devenv.errors import UsageError
 from devenv.model.identity import slug
 from devenv.model.scaffold import InitDocument
-from devenv.stack.discovery import files_in, shipped_stacks, shipped_templates
+from devenv.stack.discovery import OVERRIDE_NAMES, files_in, shipped_stacks, shipped_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,14 +107,19 @@ def _refuse_a_stack(root: Path) -> None:
         raise UsageError(
             f"{root} is no directory", hint="devenv init takes a directory, and makes it where it is not there"
         )
-    found = files_in(root)
-    if found:
-        names = ", ".join(path.name for path in found)
-        raise UsageError(
-            f"{root} is a project already: it has {names}",
-            hint=f"devenv init --from {found[0].name} prepares it; another DIR takes a project of the sample",
-            details={"files": [path.name for path in found]},
-        )
+    if found := files_in(root):
+        raise _is_a_project(root, [path.name for path in found])
+    # An override file alone is no stack, but would change the one that is about to come.
+    if overrides := [name for name in OVERRIDE_NAMES if (root / name).exists()]:
+        raise _is_a_project(root, overrides)
+
+
+def _is_a_project(root: Path, names: list[str]) -> UsageError:
+    return UsageError(
+        f"{root} is a project already: it has {', '.join(names)}",
+        hint=f"devenv init --from {names[0]} prepares it; another DIR takes a project of the sample",
+        details={"files": names},
+    )
 
 
 def _refuse_other_wheels(root: Path, files: Mapping[str, bytes]) -> None:

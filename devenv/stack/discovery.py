@@ -11,7 +11,7 @@ from typing import Literal
 from devenv.errors import ConfigurationError, Location, UnknownName, UsageError
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_OVERRIDES = tuple(name.replace("compose.", "compose.override.") for name in FILE_NAMES)
+OVERRIDE_NAMES = tuple(name.replace("compose.", "compose.override.") for name in FILE_NAMES)
 _FOLDER = "stacks"
 _SAMPLE = "sample"
 _TEMPLATES = "templates"
@@ -142,7 +142,7 @@ def files_in(folder: Path) -> tuple[Path, ...]:
     """The Compose file of ``folder`` and its override file; empty where there is none."""
     try:
         first = next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
-        override = next((folder / name for name in _OVERRIDES if (folder / name).is_file()), None)
+        override = next((folder / name for name in OVERRIDE_NAMES if (folder / name).is_file()), None)
     except PermissionError as error:
         raise _not_allowed(folder) from error
     return tuple(path for path in (first, override) if first is not None and path is not None)

@@ -101,7 +101,7 @@ def test_a_name_that_cannot_be_one_is_refused_with_one_that_can(here, name):
     assert listing(here.directory) == set()
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "docker-compose.yml"])
+@pytest.mark.parametrize("name", ["compose.yaml", "docker-compose.yml", "compose.override.yaml"])
 def test_a_directory_with_a_stack_is_refused(here, name):
     (here.directory / name).write_text("services: {}\n")
     with pytest.raises(UsageError, match=name) as caught:
