@@ -19,11 +19,11 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Made if it is not there.")] = None,
+    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Made if it is not there.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the project; by default the directory's.")] = None,
     from_: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="Prepare this Compose file, in the project's directory."),
+        typer.Option("--from", metavar="FILE", help="Prepare this Compose file; relative to -C."),
     ] = None,
     entrypoint: Annotated[str | None, typer.Option(metavar="SERVICE", help="With --from: where requests go.")] = None,
     canary_path: Annotated[
