@@ -19,7 +19,8 @@ def main() -> int:
         return 0
     from importlib.util import find_spec
 
-    lacking = [name for name in ("typer", "pydantic", "rich", "docker") if find_spec(name) is None]
+    # devenv.cli itself is not in the library that projects carry in vendor/.
+    lacking = [name for name in ("typer", "pydantic", "rich", "docker", "devenv.cli") if find_spec(name) is None]
     if lacking and arguments[:1] == ["run"]:
         from devenv.tracing.__main__ import main as run_traced
 

@@ -7,7 +7,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from devenv.app.engines import connect, lacking_images
+from devenv.app.engines import INIT_HINT, connect, lacking_images
+from devenv.app.images import cannot_be_built_here
 from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import read_record
 from devenv.app.session import running
@@ -80,6 +81,8 @@ async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[Ch
         if loaded is not None:
             lacking = await lacking_images(engine, loaded.stack)
             verdict = CheckPart(name="images", verdict="ok", found="all are there or can be fetched")
+            if why := cannot_be_built_here(loaded.stack):
+                verdict = CheckPart(name="images", verdict="warning", found=why, hint=INIT_HINT)
             if lacking:
                 hint = "pull or build them, or check the registry; --engine auto falls back to processes"
                 verdict = CheckPart(

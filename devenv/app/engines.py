@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devenv.app.images import cannot_be_built_here, needed_images
 from devenv.errors import EngineUnavailable, EnvironmentFailure, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ ENGINE_TIMEOUT = 1.0
 
 REGISTRY_TIMEOUT = 3.0
 """Seconds within which a registry has to answer for the images that the engine lacks."""
+
+INIT_HINT = "devenv init DIR makes a project of it that does"
+"""What to do about a stack that :func:`devenv.app.images.cannot_be_built_here` is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ async def choose(
             )
         engine = await connect(recorded, project, invocation.environ)
         return Choice(engine, f"{recorded}: the project is up on it")
+    if asked == "docker" and stack is not None and (why := cannot_be_built_here(stack)):
+        raise UsageError(why, hint=f"{INIT_HINT}; --engine process runs this one as it is")
     if asked != "auto":
         return Choice(await connect(asked, project, invocation.environ), f"{asked}: asked for")
     return await _automatic(invocation, project, stack)
@@ -89,18 +95,25 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
     except EngineUnavailable as error:
         why = f"no Docker engine: {error.message}"
     else:
-        lacking = await lacking_images(engine, stack) if stack is not None else ()
-        if not lacking:
+        why = await _why_not(engine, stack) if stack is not None else ""
+        if not why:
             info = await engine.info()
             return Choice(engine, f"docker: engine {info.version} answers")
         await engine.close()
-        why = f"a Docker engine answers, but {', '.join(lacking)} cannot be had (not there, registry does not answer)"
+        why = f"a Docker engine answers, but {why}"
     return Choice(await connect("process", project, invocation.environ), f"process: {why}")
+
+
+async def _why_not(engine: Engine, stack: Stack) -> str:
+    """Why a stack cannot run on an engine that answers; empty where it can."""
+    if why := cannot_be_built_here(stack):
+        return f"{why}: {INIT_HINT}"
+    lacking = await lacking_images(engine, stack)
+    return f"{', '.join(lacking)} cannot be had (not there, registry does not answer)" if lacking else ""
 
 
 async def lacking_images(engine: Engine, stack: Stack) -> tuple[str, ...]:
     """Images that the stack needs (bases of what it builds included) and that can neither be found nor fetched."""
-    from devenv.app.images import needed_images
 
     async def can_be_had(reference: str) -> bool:
         if await engine.image_id(reference) is not None:

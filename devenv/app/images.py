@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 _FROM = re.compile(r"^\s*FROM\s+(?:--platform=\S+\s+)?(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(.*))?$", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
+_SHELL = re.compile(r"[|&;<>()$`*?~]")
+"""Characters that mean something to a shell."""
 
 
 def needed_images(stack: Stack) -> tuple[str, ...]:
@@ -30,14 +34,27 @@ def needed_images(stack: Stack) -> tuple[str, ...]:
     return tuple(needed)
 
 
+def cannot_be_built_here(stack: Stack) -> str:
+    """Why images of ``stack`` cannot be built where it stands; empty where they can.
+
+    The stacks inside an installed devenv have no build context beside them: the sources of the tracing library are in
+    a checkout only. A project made by ``devenv init`` brings what it needs.
+    """
+    from devenv.stack.discovery import shipped_stacks
+
+    if not stack.files[0].is_relative_to(shipped_stacks()):
+        return ""
+    builds = [service.build for service in stack.services.values() if service.build is not None]
+    if all((build.context / build.dockerfile).is_file() for build in builds):
+        return ""
+    return f"the stack {stack.directory.name} inside the installed devenv builds no images"
+
+
 def base_images(build: Build) -> tuple[str, ...]:
     """Images that a Dockerfile starts from; empty where it cannot be read, which the build itself then reports."""
-    text = build.dockerfile_inline
+    text = dockerfile_text(build)
     if text is None:
-        try:
-            text = (Path(build.context) / build.dockerfile).read_text()
-        except (OSError, UnicodeDecodeError):
-            return ()
+        return ()
     arguments: dict[str, str] = {}
     stages: set[str] = {"scratch"}
     bases: dict[str, None] = {}
@@ -53,5 +70,45 @@ def base_images(build: Build) -> tuple[str, ...]:
     return tuple(bases)
 
 
+def dockerfile_text(build: Build) -> str | None:
+    """The Dockerfile, ``None`` where it cannot be read."""
+    if build.dockerfile_inline is not None:
+        return build.dockerfile_inline
+    try:
+        return (Path(build.context) / build.dockerfile).read_text()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def _expand(text: str, arguments: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda m: arguments.get(m[1] or m[3], "") or m[2] or "", text)
+
+
+def start_commands(build: Build) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """ENTRYPOINT and CMD of a Dockerfile's last stage; ``None`` for what it does not say or cannot be read."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    for line in _instructions(build):
+        word, _, rest = line.strip().partition(" ")
+        if word.upper() == "FROM":
+            found = {}
+        elif word.upper() in {"ENTRYPOINT", "CMD"}:
+            found[word.upper()] = _words(rest.strip())
+    return found.get("ENTRYPOINT"), found.get("CMD")
+
+
+def _instructions(build: Build) -> list[str]:
+    return re.sub(r"\\[ \t]*\r?\n", " ", dockerfile_text(build) or "").splitlines()
+
+
+def _words(text: str) -> tuple[str, ...] | None:
+    """An argument list in JSON, or a shell line: its words where that is all it has, else the shell that runs it."""
+    try:
+        listed = json.loads(text) if text.startswith("[") else None
+    except ValueError:
+        return None
+    if isinstance(listed, list):
+        return tuple(str(word) for word in listed)
+    try:
+        return ("sh", "-c", text) if _SHELL.search(text) else tuple(shlex.split(text))
+    except ValueError:
+        return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from devenv.cli.commands import environment, inspection, loading, project, running, tracing
+from devenv.cli.commands import environment, inspection, loading, project, running, scaffolding, tracing
 from devenv.cli.globals import callback, hoist
 from devenv.cli.output import Output, Style
 from devenv.errors import DevenvError, InternalError, Interrupted, UsageError
@@ -35,6 +35,7 @@ inspection.register(app)
 tracing.register(app)
 running.register(app)
 project.register(app)
+scaffolding.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:

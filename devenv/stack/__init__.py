@@ -3,7 +3,7 @@
 Nothing heavy is imported here: :mod:`devenv.stack.dump` and :mod:`devenv.stack.origins` are imported by name.
 """
 
-from devenv.stack.discovery import Discovery, discover, list_stacks, shipped_stacks
+from devenv.stack.discovery import Discovery, discover, list_stacks, shipped_stacks, shipped_templates
 from devenv.stack.loader import load_stack, load_with_origins
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "load_stack",
     "load_with_origins",
     "shipped_stacks",
+    "shipped_templates",
 ]

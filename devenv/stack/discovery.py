@@ -11,9 +11,10 @@ from typing import Literal
 from devenv.errors import ConfigurationError, Location, UnknownName, UsageError
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_OVERRIDES = tuple(name.replace("compose.", "compose.override.") for name in FILE_NAMES)
+OVERRIDE_NAMES = tuple(name.replace("compose.", "compose.override.") for name in FILE_NAMES)
 _FOLDER = "stacks"
 _SAMPLE = "sample"
+_TEMPLATES = "templates"
 Source = Literal["files", "directory", "stacks", "packaged"]
 
 
@@ -58,7 +59,7 @@ def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | N
         return Discovery(name=paths[0].parent.name or "stack", files=paths, directory=project, source="files")
     if stack_name is not None:
         return _named(project, stack_name)
-    own = _files_in(project)
+    own = files_in(project)
     if own:
         return Discovery(name=project.name or "stack", files=own, directory=project, source="directory")
     return _default(project)
@@ -67,7 +68,7 @@ def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | N
 def list_stacks(directory: Path) -> tuple[Discovery, ...]:
     """All that can run: the directory's own stack, those of its ``stacks/``, and shipped ones of other names."""
     project = directory.resolve()
-    own = _files_in(project)
+    own = files_in(project)
     found = [Discovery(name=project.name or "stack", files=own, directory=project, source="directory")] if own else []
     return (*found, *_in_folders(project).values())
 
@@ -110,7 +111,9 @@ def _in_folders(project: Path) -> dict[str, Discovery]:
     places: tuple[tuple[Path, Source], ...] = ((project / _FOLDER, "stacks"), (shipped_stacks(), "packaged"))
     for folder, source in places:
         for child in _children(folder):
-            files = _files_in(child)
+            if child == shipped_templates():
+                continue
+            files = files_in(child)
             if files and child.name not in found:
                 found[child.name] = Discovery(name=child.name, files=files, directory=project, source=source)
     return found
@@ -130,11 +133,16 @@ def shipped_stacks() -> Path:
     return packaged if packaged.is_dir() else package.parent / _FOLDER
 
 
-def _files_in(folder: Path) -> tuple[Path, ...]:
+def shipped_templates() -> Path:
+    """What scaffolds are made of, beside the shipped stacks; no stack itself."""
+    return shipped_stacks() / _TEMPLATES
+
+
+def files_in(folder: Path) -> tuple[Path, ...]:
     """The Compose file of ``folder`` and its override file; empty where there is none."""
     try:
         first = next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
-        override = next((folder / name for name in _OVERRIDES if (folder / name).is_file()), None)
+        override = next((folder / name for name in OVERRIDE_NAMES if (folder / name).is_file()), None)
     except PermissionError as error:
         raise _not_allowed(folder) from error
     return tuple(path for path in (first, override) if first is not None and path is not None)

@@ -5,12 +5,22 @@ A dump of the parsed file would lose them, and a reader of the diff could not se
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 
 from devenv.errors import ConfigurationError
 from devenv.stack.places import Piece, read_pieces
 
 Path_ = Sequence[str | int]
+_PLAIN = re.compile(r"[A-Za-z_/][\w./-]*(:[\w./-]+)*", re.ASCII)
+_NOT_TEXT = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+"""What YAML 1.1 or 1.2 reads as something else than text, whatever the case."""
+
+
+def scalar(text: str) -> str:
+    """``text`` as a value that every reader of YAML takes for that text: quoted where it has to be."""
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _NOT_TEXT else json.dumps(text, ensure_ascii=False)
 
 
 class YamlText:
@@ -31,6 +41,7 @@ class YamlText:
         self.file = file
         self.text = text
         self._newline = "\r\n" if "\r\n" in text else "\n"
+        self._begin = 1 if text.startswith("\ufeff") else 0  # behind a byte order mark
         self._root = read_pieces(text, file)
 
     def find(self, path: Path_) -> Piece | None:
@@ -72,6 +83,43 @@ class YamlText:
         if mapping is not None and key in mapping.entries:
             raise self._refused((*path, key), mapping.keys[key], "no such key yet")
         self._append(path, mapping, _entry(key, value))
+
+    def insert_before(self, path: Path_, before: str, key: str, value: str) -> None:
+        """Add an entry to the block mapping at ``path``, above the entry ``before`` and the comments that belong to it.
+
+        A comment that begins the file is the file's: the entry goes below it. A blank line sets the new entry apart.
+
+        Args:
+            path: of the mapping.
+            before: a key of it.
+            key: as it is to be written.
+            value: YAML; of several lines, it is a block that begins at column 0.
+
+        Raises:
+            ConfigurationError: there is no such mapping or key, it has the new key, or it is written in braces.
+        """
+        mapping = self._required(path)
+        if key in mapping.entries:
+            raise self._refused((*path, key), mapping.keys[key], "no such key yet")
+        if mapping.kind != "mapping" or mapping.flow or before not in mapping.keys:
+            raise self._refused(path, mapping, f"a block with the key {before}")
+        at = max(self.text.rfind("\n", 0, mapping.keys[before].start) + 1, self._begin)
+        indent = self.text[at : mapping.keys[before].start]
+        if indent.strip(" "):  # behind `---` or an explicit `?`
+            raise self._refused((*path, before), mapping.keys[before], "a key at the begin of a line")
+        lines = [indent + line if line else "" for line in _entry(key, value)]
+        at = self._above_comments(at)
+        self._splice(at, at, self._newline.join([*lines, "", ""]))
+
+    def _above_comments(self, at: int) -> int:
+        """The begin of the comment lines above the line at ``at``; ``at`` itself where they begin the file."""
+        found = at
+        while found > self._begin:
+            above = max(self.text.rfind("\n", 0, found - 1) + 1, self._begin)
+            if not self.text[above:found].lstrip(" ").startswith("#"):
+                return found
+            found = above
+        return at
 
     def append(self, path: Path_, value: str) -> None:
         """Add an item to the list at ``path``, behind its last one.

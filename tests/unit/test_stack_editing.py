@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from devenv.errors import ConfigurationError
-from devenv.stack.editing import YamlText
+from devenv.stack.editing import YamlText, scalar
 
 STACK = """\
 # A stack.
@@ -140,3 +140,37 @@ def test_a_mapping_in_braces_takes_one_line_only() -> None:
 def test_broken_yaml_is_named_with_its_place() -> None:
     with pytest.raises(ConfigurationError, match=r"compose\.yaml:3:1: not YAML"):
         YamlText("a: 1\nb: [\n", "compose.yaml")
+
+
+def test_an_entry_goes_above_another_and_its_comments() -> None:
+    new = edited(STACK, ("insert_before", ("services",), "auth", "queue", "# of ours\nimage: redis\nports: []"))
+    added = ["  queue:", "    # of ours", "    image: redis", "    ports: []", ""]
+    old = STACK.splitlines()
+    at = old.index("  # comes second")
+    assert new.splitlines() == [*old[:at], *added, *old[at:]]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "before", "key"),
+    [
+        ("a: 1\n", (), "b", "c"),
+        ("a: 1\n", (), "a", "a"),
+        ("{a: 1}\n", (), "a", "b"),
+        ("a: [1]\n", ("a",), "x", "b"),
+        ("- a: 1\n", (0,), "a", "b"),
+    ],
+)
+def test_an_entry_that_cannot_go_above_another_is_refused(text: str, path: tuple, before: str, key: str) -> None:
+    with pytest.raises(ConfigurationError):
+        YamlText(text, "f").insert_before(path, before, key, "2")
+
+
+@pytest.mark.parametrize(
+    "text", ["web", "a/b:latest", "on", "No", "12", "1e3", "a: b", "# x", "", "null", "é", "a\nb", "~"]
+)
+def test_a_scalar_is_read_as_the_text_that_it_is_of(text: str) -> None:
+    assert yaml.safe_load(f"k: {scalar(text)}") == {"k": text}
+
+
+def test_a_scalar_is_quoted_only_where_it_has_to_be() -> None:
+    assert [scalar(text) for text in ("shop-1", "shop:latest", "/a/b")] == ["shop-1", "shop:latest", "/a/b"]

@@ -1,0 +1,57 @@
+"""Commands that write into a project: init."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devenv.cli.globals import Globals
+from devenv.cli.views import scaffolding as view
+from devenv.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(epilog="Example: devenv init shop; devenv init --from compose.yaml --dry-run")(init)
+
+
+def init(
+    context: typer.Context,
+    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Made if it is not there.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the project; by default the directory's.")] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Prepare this Compose file; relative to -C."),
+    ] = None,
+    entrypoint: Annotated[str | None, typer.Option(metavar="SERVICE", help="With --from: where requests go.")] = None,
+    canary_path: Annotated[
+        str | None, typer.Option(metavar="PATH", help="With --from: what the canary asks for.")
+    ] = None,
+    library: Annotated[bool, typer.Option("--library", help="With --from: the tracing library into vendor/.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written and change nothing.")] = False,
+) -> None:
+    """A project with the sample stack, or what an existing Compose project needs (--from); nothing is overwritten."""
+    from devenv.app import init as of_the_sample
+    from devenv.app import init_existing as existing
+
+    state: Globals = context.obj
+    if state.invocation.files or state.invocation.stack:
+        raise UsageError("init takes no -f and no -s", hint="devenv init --from FILE prepares a Compose file")
+    if from_ is None:
+        _refuse({"--entrypoint": entrypoint, "--canary-path": canary_path, "--library": library}, "needs --from FILE")
+        document = of_the_sample.init_project(state.invocation, directory=directory, name=name, dry_run=dry_run)
+    else:
+        _refuse({"DIR": directory, "--name": name}, "and --from exclude each other")
+        wanted = existing.Wanted(
+            file=from_, entrypoint=entrypoint, canary_path=canary_path or "/", library=library, dry_run=dry_run
+        )
+        document = existing.prepare_existing(state.invocation, wanted)
+    state.show(document, view.show_init)
+
+
+def _refuse(given: dict[str, object], why: str) -> None:
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"{option} {why}", hint="devenv init --help says which options go together")

@@ -1,0 +1,61 @@
+"""JSON documents of the commands that write into a project."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from devenv.model.documents import Document, Part
+
+InitTracing = Literal["added", "own", "off", "infrastructure", "trace-backend"]
+"""``added``: devenv gives it variables; ``own``: it sets its exporter itself; ``off``: ``instrument: false``."""
+
+
+class InitServicePart(Part):
+    """What devenv sees in a service of an existing project, and would do with it.
+
+    Attributes:
+        added: names of the variables that it gets.
+        own: names of the ``OTEL_*`` variables that the file gives it.
+        traced_command: how it is started traced, where it looks like Python.
+        process: what ``x-devenv.process`` could say, where the process engine would need it.
+        notes: what else is worth knowing, one sentence each.
+    """
+
+    name: str
+    tracing: InitTracing
+    image: str = ""
+    added: list[str] = Field(default_factory=list)
+    own: list[str] = Field(default_factory=list)
+    traced_command: str | None = None
+    process: str | None = None
+    notes: list[str] = Field(default_factory=list)
+
+
+class InitDocument(Document):
+    """``devenv init``: what was made of a directory, or would be with ``--dry-run``.
+
+    Attributes:
+        file: the stack file.
+        files: what was written, relative to ``directory``.
+        changed: something was written.
+        diff: of the stack file, where it was there before.
+        entrypoint: the service that requests go to; ``None`` where the file had ``x-devenv`` before and names none.
+        services: of a project that was there before.
+        inactive: services that no active profile includes; they were not looked at.
+        next: commands that go on from here.
+    """
+
+    schema_: Literal["devenv.init/1"] = Field(default="devenv.init/1", alias="schema")
+    directory: str
+    file: str
+    files: list[str]
+    changed: bool
+    dry_run: bool = False
+    diff: str = ""
+    entrypoint: str | None = None
+    services: list[InitServicePart] = Field(default_factory=list)
+    inactive: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+    next: list[str] = Field(default_factory=list)
