@@ -18,7 +18,8 @@ def main() -> int:
         return 0
     from importlib.util import find_spec
 
-    lacking = [name for name in ("typer", "pydantic", "rich", "docker") if find_spec(name) is None]
+    # devenv.cli itself is not in the library that projects carry in vendor/.
+    lacking = [name for name in ("typer", "pydantic", "rich", "docker", "devenv.cli") if find_spec(name) is None]
     if lacking:
         sys.stderr.write(
             "devenv: only the tracing library is installed; the command line needs the extra: "
