@@ -8,7 +8,7 @@ sample's, needs no entry for it.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from devenv.app.library import FOLDER, build_library, vendored
@@ -79,7 +79,7 @@ def new_service(invocation: Invocation, wish: ServiceWish, *, dry_run: bool = Fa
         port=new.port,
         folder=str(folder),
         created=_relative(changes.created, folder),
-        edited=_relative(changes.edited, folder),
+        edited=_relative((*changes.edited, *changes.replaced), folder),
         removed=_relative(changes.removed, folder),
         dry_run=dry_run,
         diff=changes.diff(folder) if dry_run else "",
@@ -109,12 +109,21 @@ def _changes(stack_path: Path, stack: Stack, new: NewService, template: str) -> 
     files = {folder / new.package / path: text for path, text in rendered.files.items()}
     config = folder / new.package / "config.yaml"
     files[config] = _with_upstreams(files[config], str(config), new.upstreams)
-    wheel, content = build_library()
-    library = folder / FOLDER / wheel
-    current = library.is_file() and library.read_bytes() == content
     created = {path: text.encode() for path, text in files.items()}
-    older = tuple(path for path in vendored(folder) if not (current and path == library))
-    return Changes(created=created if current else {library: content, **created}, edited=edited, removed=older), left
+    return _with_library(folder, Changes(created=created, edited=edited)), left
+
+
+def _with_library(folder: Path, changes: Changes) -> Changes:
+    """The tracing library too, where the project has not this one: as `vendor_library`, but together with the rest."""
+    name, content = build_library()
+    path = folder / FOLDER / name
+    there = vendored(folder)
+    older = tuple(other for other in there if other != path)
+    if path not in there:
+        return replace(changes, created={path: content, **changes.created}, removed=older)
+    if path.read_bytes() != content:
+        return replace(changes, replaced={path: content}, removed=older)
+    return replace(changes, removed=older)
 
 
 def _with_upstreams(text: str, file: str, upstreams: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from devenv.app.files import not_written, replace_file
 from devenv.errors import ConfigurationError, EnvironmentFailure, Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -22,11 +22,13 @@ class Changes:
     Attributes:
         created: content of new files.
         edited: texts before and after; a file that says something else by now is not touched.
-        removed: files that new ones take the place of.
+        replaced: new content of files that are ours as a whole.
+        removed: files that are ours, and that new ones take the place of.
     """
 
     created: Mapping[Path, bytes] = field(default_factory=dict)
     edited: Mapping[Path, tuple[str, str]] = field(default_factory=dict)
+    replaced: Mapping[Path, bytes] = field(default_factory=dict)
     removed: tuple[Path, ...] = ()
 
     def diff(self, folder: Path) -> str:
@@ -49,7 +51,7 @@ class Changes:
             EnvironmentFailure: a file cannot be written.
             ConfigurationError: a file has been changed or made by somebody else meanwhile.
         """
-        kept = {path: _read_bytes(path) for path in (*self.edited, *self.removed)}
+        kept = {path: _read_bytes(path) for path in (*self.edited, *self.replaced, *self.removed)}
         self._check_unchanged(kept)
         folders: list[Path] = []
         made: list[Path] = []
@@ -58,8 +60,8 @@ class Changes:
                 folders += _make_folders(path.parent)
                 made.append(path)
                 replace_file(path, content)
-            for path, (_, after) in self.edited.items():
-                replace_file(path, after.encode())
+            for path, content in self._rewritten():
+                replace_file(path, content)
             for path in self.removed:
                 path.unlink()
         except BaseException as error:
@@ -67,6 +69,11 @@ class Changes:
             if isinstance(error, OSError):
                 raise EnvironmentFailure(f"the project cannot be changed: {error}") from error
             raise
+
+    def _rewritten(self) -> Iterator[tuple[Path, bytes]]:
+        yield from self.replaced.items()
+        for path, (_, after) in self.edited.items():
+            yield path, after.encode()
 
     def _check_unchanged(self, found: Mapping[Path, bytes]) -> None:
         for path, (before, _) in self.edited.items():

@@ -78,9 +78,7 @@ def connect_gateway(gateway: Gateway, stack_file: YamlText, stack: Stack, new: N
     add_dependency(stack_file, gateway.service, new.name)
     include = config.find(("profile", "include"))
     if include is None:
-        return [
-            f"{gateway.path} has no profile.include: let x-devenv.canary ask {prefix}, so that it passes {new.name}"
-        ]
+        return [f"{gateway.path} has no profile.include: the canary passes {new.name} only where it asks {prefix}"]
     config.append(("profile", "include"), new.name)
     return _extend_canary(gateway, stack_file, stack, new.name)
 
