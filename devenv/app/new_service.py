@@ -19,7 +19,7 @@ from devenv.app.scaffold.names import check_name
 from devenv.app.scaffold.ports import choose_port, upstream_urls
 from devenv.app.scaffold.templates import DEFAULT, render
 from devenv.errors import UsageError
-from devenv.model.scaffolds import NewServiceDocument
+from devenv.model.new_service import NewServiceDocument
 from devenv.stack.discovery import discover, shipped_stacks
 from devenv.stack.editing import YamlText
 from devenv.stack.loader import load_stack

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from devenv.cli.commands import environment, inspection, loading, project, scaffolding, tracing
+from devenv.cli.commands import creation, environment, inspection, loading, project, tracing
 from devenv.cli.globals import callback, hoist
 from devenv.cli.output import Output, Style
 from devenv.errors import DevenvError, InternalError, Interrupted, UsageError
@@ -34,7 +34,7 @@ loading.register(app)
 inspection.register(app)
 tracing.register(app)
 project.register(app)
-scaffolding.register(app)
+creation.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:

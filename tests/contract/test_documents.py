@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from devenv.model import documents, listings, scaffolds
+from devenv.model import documents, listings, new_service
 from devenv.model.documents import Document
 from devenv.model.extension import ServiceExtension, StackExtension
 
 GOLDEN = Path(__file__).parent / "golden"
 DOCUMENTS = {
     cls.model_fields["schema_"].default.removeprefix("devenv.").replace("/", "-"): cls
-    for module in (documents, listings, scaffolds)
+    for module in (documents, listings, new_service)
     for cls in vars(module).values()
     if isinstance(cls, type) and issubclass(cls, Document) and "schema_" in cls.model_fields
 }

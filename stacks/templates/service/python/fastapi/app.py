@@ -15,7 +15,7 @@ from fastapi import APIRouter, FastAPI, Request
 from __module__.problems import bad_gateway
 from __module__.serving import serve
 from __module__.settings import Settings
-from __module__.upstreams import UpstreamFailed, Upstreams, connect
+from __module__.upstreams import UpstreamError, Upstreams, connect
 
 CONFIG = Path(__file__).with_name("config.yaml")
 log = logging.getLogger("__service__")
@@ -56,7 +56,7 @@ def create(settings: Settings) -> FastAPI:
         async with connect(settings) as app.state.upstreams:
             yield
 
-    app = FastAPI(title="__service__", lifespan=lifespan, exception_handlers={UpstreamFailed: bad_gateway})
+    app = FastAPI(title="__service__", lifespan=lifespan, exception_handlers={UpstreamError: bad_gateway})
     app.include_router(router)
     return app
 

@@ -15,7 +15,7 @@ import uvicorn
 from devenv import tracing
 from starlette.types import ASGIApp
 
-from __module__.settings import Settings, WrongSettings, read_settings
+from __module__.settings import Settings, SettingsError, read_settings
 
 # Longer than a client keeps an idle connection, so that no request meets a connection that is just being closed.
 _KEEP_ALIVE_S = 75
@@ -38,7 +38,7 @@ def serve(config: Path, create: Callable[[Settings], ASGIApp]) -> None:
         settings = read_settings(config)
         tracer = tracing.setup(config)
         log_to_stdout(tracer.service_name, settings.log_level)
-    except (WrongSettings, tracing.ConfigError, ValueError) as error:
+    except (SettingsError, tracing.ConfigError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error
     server = uvicorn.Server(

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 
-class WrongSettings(Exception):
+class SettingsError(Exception):
     """config.yaml, or a variable in place of one of its values, says what cannot be."""
 
 
@@ -31,14 +31,14 @@ def read_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
     """Read config.yaml.
 
     Raises:
-        WrongSettings: it is not there, or a value is missing or of the wrong kind.
+        SettingsError: it is not there, or a value is missing or of the wrong kind.
     """
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
         server, timeouts = found["server"], found["timeouts"]
         return Settings(
             host=environ.get("HOST") or str(server["host"]),
-            port=int(environ.get("PORT") or server["port"]),
+            port=_port(environ.get("PORT") or server["port"]),
             log_level=str(server["log_level"]).upper(),
             stop_timeout_s=int(server["stop_timeout_s"]),
             upstreams={name: _url(name, url, environ) for name, url in (found["upstreams"] or {}).items()},
@@ -46,9 +46,15 @@ def read_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
             total_s=float(timeouts["total_s"]),
         )
     except KeyError as error:
-        raise WrongSettings(f"{path}: {error.args[0]} is missing") from error
+        raise SettingsError(f"{path}: {error.args[0]} is missing") from error
     except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        raise WrongSettings(f"{path}: {error}") from error
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _port(value: object) -> int:
+    if not str(value).isdecimal():
+        raise ValueError(f"server.port (PORT): found {str(value)!r}, expected a number")
+    return int(str(value))
 
 
 def _url(name: str, url: object, environ: Mapping[str, str]) -> str:

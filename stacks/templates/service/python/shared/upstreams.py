@@ -12,7 +12,7 @@ from devenv import tracing
 from __module__.settings import Settings
 
 
-class UpstreamFailed(Exception):
+class UpstreamError(Exception):
     """A service that was asked cannot be reached, is too slow, or answered with an error."""
 
 
@@ -37,19 +37,19 @@ class Upstreams:
         """What a service answers in JSON.
 
         Raises:
-            UpstreamFailed: it does not, or with an error.
+            UpstreamError: it does not, or with an error.
         """
         try:
             async with self._session.get(self._urls[name] + path) as response:
                 if response.status >= 400:
-                    raise UpstreamFailed(f"{name} answered with {response.status}")
+                    raise UpstreamError(f"{name} answered with {response.status}")
                 return await response.json(content_type=None)
         except TimeoutError as error:
-            raise UpstreamFailed(f"{name} did not answer in time") from error
+            raise UpstreamError(f"{name} did not answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamFailed(f"{name} cannot be reached: {type(error).__name__}") from error
+            raise UpstreamError(f"{name} cannot be reached: {type(error).__name__}") from error
         except ValueError as error:
-            raise UpstreamFailed(f"{name} did not answer in JSON") from error
+            raise UpstreamError(f"{name} did not answer in JSON") from error
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from __module__.problems import bad_gateway
 from __module__.serving import serve
 from __module__.settings import Settings
-from __module__.upstreams import UpstreamFailed, Upstreams, connect
+from __module__.upstreams import UpstreamError, Upstreams, connect
 
 CONFIG = Path(__file__).with_name("config.yaml")
 log = logging.getLogger("__service__")
@@ -57,7 +57,7 @@ def create(settings: Settings) -> Starlette:
         async with connect(settings) as app.state.upstreams:
             yield
 
-    return Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers={UpstreamFailed: bad_gateway})
+    return Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers={UpstreamError: bad_gateway})
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from devenv.tracing.testing import Recording, assert_trace, recording
 
 from __module__.app import CONFIG, create
 from __module__.serving import JsonLines
-from __module__.settings import WrongSettings, read_settings
+from __module__.settings import SettingsError, read_settings
 
 
 @pytest.fixture
@@ -122,5 +122,5 @@ def test_variables_win_over_the_file_and_mistakes_are_named(tmp_path: Path) -> N
     path.write_text(yaml.safe_dump({**yaml.safe_load(CONFIG.read_text()), "upstreams": {"a-b": "http://a:1"}}))
     settings = read_settings(path, {"PORT": "1", "A_B_URL": "http://elsewhere:2/"})
     assert (settings.port, settings.upstreams) == (1, {"a-b": "http://elsewhere:2"})
-    with pytest.raises(WrongSettings, match=r"A_B_URL.*expected http://host:port"):
+    with pytest.raises(SettingsError, match=r"A_B_URL.*expected http://host:port"):
         read_settings(path, {"A_B_URL": "elsewhere"})

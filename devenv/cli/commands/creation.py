@@ -1,4 +1,4 @@
-"""Commands that write a project's files: new service."""
+"""Commands that make something new in a project: new service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from devenv.cli.globals import Globals
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
-    from devenv.model.scaffolds import NewServiceDocument
+    from devenv.model.new_service import NewServiceDocument
 
 new_app = typer.Typer(no_args_is_help=True, help="Make something new in the project.")
 

@@ -1,4 +1,4 @@
-"""JSON documents of the commands that write a project's files."""
+"""JSON document of ``devenv new``."""
 
 from __future__ import annotations
 
