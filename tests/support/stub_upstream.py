@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class StubUpstream:
-    """Answers by path: ``/echo…``, ``/slow``, ``/broken``, ``/reset``, ``/endless``, ``/gzip``, ``/session``, ``/meet/``.
+    """Answers by path: ``/echo``, ``/slow``, ``/broken``, ``/reset``, ``/endless``, ``/session``, ``/meet/``.
 
     Attributes:
         released: ends what ``/slow`` waits for.
