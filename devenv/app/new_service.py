@@ -69,7 +69,8 @@ def new_service(invocation: Invocation, wish: ServiceWish, *, dry_run: bool = Fa
         upstreams=upstream_urls(stack, tuple(dict.fromkeys(wish.upstreams))),
     )
     changes, left = _changes(found.files[0], stack, new, wish.template)
-    _load(invocation, found, {path: after for path, (_, after) in changes.edited.items()})
+    edited = _load(invocation, found, {path: after for path, (_, after) in changes.edited.items()})
+    left += _apart(edited, new)
     if not dry_run:
         changes.make()
     return NewServiceDocument(
@@ -132,6 +133,18 @@ def _with_upstreams(text: str, file: str, upstreams: Mapping[str, str]) -> str:
     for name, url in upstreams.items():
         config.add(("upstreams",), name, f"http://127.0.0.1:{url.rpartition(':')[2]}")
     return config.text
+
+
+def _apart(stack: Stack, new: NewService) -> list[str]:
+    """A line for each service that the new one asks or is asked by, and shares no network with."""
+    own = {each.network for each in stack.services[new.name].networks}
+    callers = [service.name for service in stack.services.values() if new.variable in service.environment]
+    found = []
+    for name in (*new.upstreams, *callers):
+        others = [each.network for each in stack.services[name].networks]
+        if others and own.isdisjoint(others):
+            found.append(f"give services.{new.name} the networks [{', '.join(others)}], on which {name} is")
+    return found
 
 
 def _check_own(found: Discovery) -> None:

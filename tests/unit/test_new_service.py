@@ -140,6 +140,12 @@ def test_in_a_stack_without_a_gateway_nothing_is_guessed(tmp_path: Path) -> None
     assert "ORDERS_URL: http://orders:8081" in document.by_hand[0]
 
 
+def test_a_network_that_is_not_shared_is_named(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(f"{FOREIGN}    networks: [front, back]\nnetworks: {{front: , back: }}\n")
+    document = add(tmp_path, upstreams=("web",))
+    assert document.by_hand[-1] == "give services.orders the networks [front, back], on which web is"
+
+
 def test_a_service_without_upstreams_waits_for_nobody(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(FOREIGN)
     add(tmp_path)
