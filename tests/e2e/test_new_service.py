@@ -29,7 +29,7 @@ USER 10001:10001
 
 
 @pytest.fixture(scope="module")
-def devenv(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devenv]:
+def devenv(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devenv]:
     """The sample as a project of a user's own: nothing in it leads back to the repository."""
     folder = tmp_path_factory.mktemp(f"{engine}-shop")
     shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
@@ -47,6 +47,10 @@ def devenv(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
     tool = Devenv(folder, engine, files=(), environ={"BUILD_NETWORK": "host"})
     yield tool
     tool.down()
+    if engine == "docker":  # the images of this run are nobody else's
+        images = request.getfixturevalue("docker_client").images
+        for image in images.list(filters={"reference": "devenv-test-shop*"}):
+            images.remove(image.id, force=True)
 
 
 @pytest.fixture(scope="module")
