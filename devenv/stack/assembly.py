@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from devenv.errors import Location, StackFileError, UnknownName
 from devenv.model.extension import StackExtension
@@ -29,7 +30,7 @@ from devenv.stack.nodes import MapNode, ScalarNode, describe, is_null
 from devenv.stack.problems import Problems, as_problem, suggest
 from devenv.stack.profiles import active_profiles, is_active
 from devenv.stack.provenance import Origins, collect_origins
-from devenv.stack.reading import display, read_text
+from devenv.stack.reading import display, plain_text, read_text
 from devenv.stack.resources import read_networks, read_sources, read_volumes
 from devenv.stack.services import read_service
 from devenv.stack.variables import interpolate, lookup_in
@@ -54,12 +55,13 @@ def load(
     environ: Mapping[str, str],
     profiles: Sequence[str] = (),
     services: Sequence[str] = (),
+    texts: Mapping[Path, str] = MappingProxyType({}),
 ) -> Loaded:
     """Loads a stack; see :func:`devenv.stack.load_stack`."""
     problems = Problems()
     shown = [display(path) for path in files]
     context = _context(files[0], environ, problems)
-    document = _document(files, context, problems)
+    document = _document(files, texts, context, problems)
     stack = _stack(document, files, context, active_profiles(profiles, context.lookup), services)
     problems.check(shown)
     return Loaded(stack, collect_origins(document, context.origins))
@@ -83,9 +85,9 @@ def _is_there(dotenv: Path) -> bool:
         return False
 
 
-def _document(files: Sequence[Path], context: Context, problems: Problems) -> MapNode:
+def _document(files: Sequence[Path], texts: Mapping[Path, str], context: Context, problems: Problems) -> MapNode:
     """All files as one canonical document."""
-    parsed = [document for path in files for document in _parse(path, problems)]
+    parsed = [document for path in files for document in _parse(path, texts.get(path), problems)]
     problems.check(display(path) for path in files)
     lookup = _with_project_name(parsed, context, problems)
     layers: list[MapNode] = []
@@ -96,11 +98,11 @@ def _document(files: Sequence[Path], context: Context, problems: Problems) -> Ma
     return merge(layers, problems)
 
 
-def _parse(path: Path, problems: Problems) -> list[MapNode]:
-    """The documents of one file; several in one file are merged like several files."""
+def _parse(path: Path, text: str | None, problems: Problems) -> list[MapNode]:
+    """The documents of one file (of ``text``, if given); several in one file are merged like several files."""
     shown = display(path)
     try:
-        nodes = parse(read_text(path), shown, problems)
+        nodes = parse(read_text(path) if text is None else plain_text(text), shown, problems)
     except StackFileError as error:
         problems.found.append(as_problem(error))
         return []

@@ -73,7 +73,7 @@ class YamlText:
         Args:
             path: of the mapping.
             key: as it is to be written.
-            value: YAML; of several lines, it is a block that begins at column 0.
+            value: YAML; of several lines or with a final newline, it is a block that begins at column 0.
 
         Raises:
             ConfigurationError: there is no such mapping, it is an alias, it has the key, or it is written in braces and
@@ -221,7 +221,7 @@ class YamlText:
 
 def _entry(key: str, value: str) -> list[str]:
     lines = value.splitlines()
-    if len(lines) <= 1:
+    if len(lines) <= 1 and not value.endswith("\n"):
         return [f"{key}: {value}".rstrip()]
     return [f"{key}:", *(f"  {line}" if line else "" for line in lines)]
 

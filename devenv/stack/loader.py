@@ -17,6 +17,7 @@ def load_stack(
     environ: Mapping[str, str],
     profiles: Sequence[str] = (),
     services: Sequence[str] = (),
+    texts: Mapping[Path, str] | None = None,
 ) -> Stack:
     """The resolved stack of ``files``, merged in their order.
 
@@ -25,6 +26,7 @@ def load_stack(
         environ: the command's environment, for interpolation; ``.env`` beside the first file comes after it.
         profiles: active profiles; where empty, those of ``COMPOSE_PROFILES``.
         services: services asked for by name, whose profiles are thereby active.
+        texts: what some of ``files`` are to say, in place of what they say now: whether an edit would do.
 
     Returns:
         The stack of the active services, with its warnings.
@@ -33,7 +35,9 @@ def load_stack(
         StackFileError: a file says what cannot be; the error is the first one, the rest are its ``others``.
         UnknownName: one of ``services`` is not in the stack.
     """
-    return load_with_origins(files, environ=environ, profiles=profiles, services=services)[0]
+    from devenv.stack.assembly import load
+
+    return load(files, environ=environ, profiles=profiles, services=services, texts=texts or {}).stack
 
 
 def load_with_origins(

@@ -32,7 +32,7 @@ def read_text(path: Path) -> str:
         StackFileError: it is missing, a directory, unreadable, too large, binary, or not UTF-8.
     """
     data = _read_bytes(path)
-    text = _plain_text(_decode(data, display(path)))
+    text = plain_text(_decode(data, display(path)))
     refused = _REFUSED.search(text)
     if refused:
         character = f"U+{ord(refused.group()):04X}"
@@ -51,7 +51,7 @@ def place_of(text: str, offset: int, file: str) -> Location:
     return Location(file, line, column)
 
 
-def _plain_text(text: str) -> str:
+def plain_text(text: str) -> str:
     r"""``text`` without byte order mark, with line ends as ``\n``."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
@@ -89,7 +89,7 @@ def _decode(data: bytes, file: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = _plain_text(data[: error.start].decode("utf-8"))
+        before = plain_text(data[: error.start].decode("utf-8"))
         place = place_of(before, len(before), file)
         raise StackFileError(
             f"byte 0x{data[error.start]:02x} is not UTF-8", location=place, expected="UTF-8", hint="save it as UTF-8"

@@ -10,15 +10,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class StubUpstream:
-    """Answers by path: ``/echo…``, ``/slow``, ``/broken``, ``/reset``, ``/endless``, ``/gzip``, ``/session``.
+    """Answers by path: ``/echo``, ``/slow``, ``/broken``, ``/reset``, ``/endless``, ``/session``, ``/meet/``.
 
     Attributes:
         released: ends what ``/slow`` waits for.
         left: set once whoever read ``/endless`` has gone.
+        meeting: where requests to ``/meet/`` wait for each other.
     """
 
     released: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
+    meeting: threading.Barrier = field(default_factory=lambda: threading.Barrier(2, timeout=10))
     _server: ThreadingHTTPServer | None = None
 
     @property
@@ -48,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         path = self.path.partition("?")[0]
         answers = {"/slow": self._slow, "/broken": self._broken, "/reset": self._reset, "/endless": self._endless}
-        answers["/session"] = self._session
+        answers |= {"/session": self._session, "/meet/": lambda: self._meet(body)}
         answers.get(path, lambda: self._echo(body))()
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815 - names that http.server calls
@@ -92,6 +94,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _meet(self, body: bytes) -> None:
+        """Answers once another request has come; hangs up where none does."""
+        try:
+            self.stub.meeting.wait()
+        except threading.BrokenBarrierError:
+            self.close_connection = True
+        else:
+            self._echo(body)
 
     def _slow(self) -> None:
         self.stub.released.wait(20)

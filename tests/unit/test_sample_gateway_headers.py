@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from chassis.config import Config, ConfigMistake
+from gateway.composed import extended_profile, profile, profile_with
 from gateway.headers import HOP_BY_HOP, request_headers, response_headers
-from gateway.routes import ProxiedRoute, read_routes
+from gateway.routes import ProxiedRoute, read_included, read_routes
 
 
 @pytest.mark.parametrize("name", sorted(HOP_BY_HOP))
@@ -65,3 +66,42 @@ def test_the_longest_prefix_comes_first(tmp_path: Path) -> None:
 def test_a_row_that_cannot_be_is_refused(row: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigMistake, match=message):
         routes(f"routes: [{row}]", tmp_path)
+
+
+def included(text: str, tmp_path: Path) -> tuple[str, ...]:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return read_included(Config.read(path, {}), {"auth", "user", "profile"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1", ()),
+        ("profile: {}", ()),
+        ("profile: {include: }", ()),
+        ("profile: {include: [user, auth, user]}", ("user", "auth")),
+    ],
+)
+def test_the_profile_includes_what_is_listed(text: str, expected: tuple[str, ...], tmp_path: Path) -> None:
+    assert included(text, tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("profile: {include: user}", "found 'user', expected a list"),
+        ("profile: {include: [orders]}", r"no upstream 'orders'; there are \['auth', 'user'\]"),
+        ("profile: {include: [profile]}", "no upstream 'profile'"),
+        ("profile: [user]", "expected a mapping"),
+    ],
+)
+def test_an_inclusion_that_cannot_be_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigMistake, match=message):
+        included(text, tmp_path)
+
+
+def test_a_profile_that_includes_nothing_costs_nothing_more() -> None:
+    """It is the benchmarked route: no span, no parsing, no gathering."""
+    assert profile_with(()) is profile
+    assert profile_with(("user",)) is extended_profile

@@ -146,3 +146,10 @@ def test_a_request_id_is_taken_where_it_is_plain_and_made_otherwise(client: Asgi
     assert len(answered) == 1
     assert (answered[0] == sent) is kept
     assert answered[0]
+
+
+def test_the_index_names_the_service_and_its_routes(client: AsgiClient) -> None:
+    index = client.get("/").json()
+    assert index["service"] == "user"
+    assert {"GET /users/{id}", "POST /users", "DELETE /users/{id}"} <= set(index["routes"])
+    assert client.post("/").status_code == 405

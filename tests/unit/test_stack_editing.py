@@ -67,6 +67,11 @@ def test_a_block_is_set_apart_as_its_neighbours_are() -> None:
     assert "- 8083\n\n# The end.\n" in after
 
 
+def test_a_value_with_a_final_newline_is_a_block_of_one_line() -> None:
+    after = edited("a:\n  b: 1\nc: 2\n", ("add", ("a",), "d", "e: 3\n"))
+    assert after == "a:\n  b: 1\n  d:\n    e: 3\nc: 2\n"
+
+
 def test_items_of_flow_and_block_lists() -> None:
     after = edited(
         STACK,

@@ -1,4 +1,4 @@
-"""Commands that write into a project: init."""
+"""Commands that write into a project: init, new service."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from devenv.cli.globals import Globals
 from devenv.cli.views import scaffolding as view
 from devenv.errors import UsageError
 
+new_app = typer.Typer(no_args_is_help=True, help="Make something new in the project.")
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command(epilog="Example: devenv init shop; devenv init --from compose.yaml --dry-run")(init)
+    new_app.callback(epilog="Example: devenv new service orders --upstream user")(new)
+    new_app.command("service", epilog="Example: devenv new service orders --upstream user --dry-run")(service)
+    app.add_typer(new_app, name="new")
 
 
 def init(
@@ -49,6 +54,30 @@ def init(
         )
         document = existing.prepare_existing(state.invocation, wanted)
     state.show(document, view.show_init)
+
+
+def new() -> None:
+    """Make something new in the project."""
+
+
+def service(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.", metavar="NAME")],
+    template: Annotated[
+        str, typer.Option(help="python/starlette or python/fastapi.", metavar="NAME")
+    ] = "python/starlette",
+    port: Annotated[int | None, typer.Option(help="The first free one by default.", metavar="N")] = None,
+    upstream: Annotated[
+        list[str] | None, typer.Option(help="A service that the new one asks; repeat for more.", metavar="NAME")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the edits and new files.")] = False,
+) -> None:
+    """A new traced service in the stack: app, config.yaml, Dockerfile, tests, its block in compose.yaml, its route."""
+    from devenv.app.new_service import ServiceWish, new_service
+
+    state: Globals = context.obj
+    wish = ServiceWish(name=name, template=template, port=port, upstreams=tuple(upstream or ()))
+    state.show(new_service(state.invocation, wish, dry_run=dry_run), view.show_new_service)
 
 
 def _refuse(given: dict[str, object], why: str) -> None:

@@ -1,4 +1,4 @@
-"""What ``devenv init`` made of a directory, for people."""
+"""What ``devenv init`` and ``devenv new service`` made, for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
-    from devenv.model.scaffold import InitDocument, InitServicePart
+    from devenv.model.scaffold import InitDocument, InitServicePart, NewServiceDocument
 
 
 def show_init(document: InitDocument, output: Output) -> None:
@@ -53,3 +53,20 @@ def _show_service(part: InitServicePart, output: Output) -> None:
         output.line(f"  for --engine process: {part.process}")
     for note in part.notes:
         output.line(f"  {note}")
+
+
+def show_new_service(document: NewServiceDocument, output: Output) -> None:
+    """What was made and edited, what is left to do by hand, and what comes next."""
+    verb = "would be " if document.dry_run else ""
+    if document.diff:
+        output.line(document.diff)
+    output.line(f"Service {document.service} ({document.template}, port {document.port}) in {document.folder}")
+    for done, paths in (("made", document.created), ("edited", document.edited), ("removed", document.removed)):
+        for path in paths:
+            output.line(f"  {verb}{done:<8} {path}")
+    if document.by_hand:
+        output.line("By hand:")
+    for hint in document.by_hand:
+        output.line(f"  - {hint}")
+    if not document.dry_run:
+        output.line(f"Next: {', '.join(document.next)}.")

@@ -74,6 +74,7 @@ def create(config: Config) -> Service:
             yield
 
     return application(
+        config,
         [route("GET", "/session", session), route("POST", "/login", login)],
         resources,
     )

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from chassis import health, logs
 from chassis.answers import Answers
 from chassis.config import Config, ConfigMistake
+from chassis.index import index_route
 from devenv import tracing
 
 # Longer than a client keeps an idle connection, so that no request meets a connection that is just being closed.
@@ -35,10 +36,11 @@ class Service(Starlette):
         return Answers(self.router)
 
 
-def application(routes: list[BaseRoute], resources: Resources) -> Service:
-    """An application with health routes, problem documents and a request log.
+def application(config: Config, routes: list[BaseRoute], resources: Resources) -> Service:
+    """An application with an index, health routes, problem documents and a request log.
 
     Args:
+        config: names the service.
         routes: what the service does.
         resources: opens what the service holds (a database, a client session) around its life; ready while open.
     """
@@ -50,7 +52,8 @@ def application(routes: list[BaseRoute], resources: Resources) -> Service:
             yield
             app.state.ready = False
 
-    return Service(routes=[*routes, *health.ROUTES], lifespan=lifespan)
+    index = index_route(_name(config), routes)
+    return Service(routes=[*routes, *health.ROUTES, index], lifespan=lifespan)
 
 
 def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
@@ -70,7 +73,7 @@ def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
         signal.signal(number, _leave)
     try:
         config = Config.read(path)
-        logs.configure(config.text("tracing.service_name", "OTEL_SERVICE_NAME"), config.text("server.log_level"))
+        logs.configure(_name(config), config.text("server.log_level"))
         server = _server(config, create(config))
         tracer = tracing.setup(path)
     except (ConfigMistake, tracing.ConfigError, ValueError) as error:
@@ -83,6 +86,10 @@ def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
         tracer.shutdown()
     if not server.started:
         raise SystemExit(_NOT_STARTED)
+
+
+def _name(config: Config) -> str:
+    return config.text("tracing.service_name", "OTEL_SERVICE_NAME")
 
 
 def _leave(_: int, __: FrameType | None) -> None:

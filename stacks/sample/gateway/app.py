@@ -13,9 +13,9 @@ from chassis.answers import route
 from chassis.config import Config
 from chassis.server import Service, application, serve
 from chassis.upstream import Timeouts, Upstream, client_session, upstream_urls
-from gateway.composed import overview, profile
+from gateway.composed import overview, profile_with
 from gateway.proxy import Proxy
-from gateway.routes import read_routes
+from gateway.routes import read_included, read_routes
 
 
 def create(config: Config) -> Service:
@@ -26,6 +26,8 @@ def create(config: Config) -> Service:
     """
     urls = upstream_urls(config)
     timeouts = Timeouts.of(config)
+    included = read_included(config, urls)
+    profile = profile_with(included)
     routes: list[BaseRoute] = [route("GET", "/api/profile", profile), route("GET", "/api/overview", overview)]
     for row in read_routes(config, urls):
         proxy = Proxy(row, urls[row.upstream])
@@ -37,9 +39,10 @@ def create(config: Config) -> Service:
             app.state.session = session
             app.state.auth = Upstream("auth", urls["auth"], session)
             app.state.user = Upstream("user", urls["user"], session)
+            app.state.included = [Upstream(name, urls[name], session) for name in included]
             yield
 
-    return application(routes, resources)
+    return application(config, routes, resources)
 
 
 if __name__ == "__main__":

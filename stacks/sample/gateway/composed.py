@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -20,6 +21,25 @@ async def profile(request: Request) -> Response:
     """``GET /api/profile``: the caller's own account; auth finds out who that is and gets the account from user."""
     caller = await identify(request.app.state.auth, request.scope["headers"])
     return encoded_response(b'{"profile":' + caller.account + b"}")
+
+
+def profile_with(included: Sequence[str]) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of ``GET /api/profile``: `profile`, or `extended_profile` where services are included."""
+    return extended_profile if included else profile
+
+
+async def extended_profile(request: Request) -> Response:
+    """`profile`, and under its name what each included service answers to ``GET /``, asked side by side."""
+    caller = await identify(request.app.state.auth, request.scope["headers"])
+    included: list[Upstream] = request.app.state.included
+    with tracing.span("extend profile", attributes={"account.id": caller.id}):
+        account = {"x-account-id": str(caller.id)}
+        answers = await asyncio.gather(*(upstream.get("/", dict(account)) for upstream in included))
+        for answer in answers:
+            if answer.status != HTTPStatus.OK:
+                raise Problem(502, f"{answer.upstream} answered with {answer.status}")
+        parts = {answer.upstream: answer.object() for answer in answers}
+    return json_response({"profile": json.loads(caller.account), **parts})
 
 
 async def overview(request: Request) -> Response:

@@ -47,3 +47,20 @@ def read_routes(config: Config, upstreams: Collection[str]) -> tuple[ProxiedRout
             )
         rows.append(ProxiedRoute(prefix, upstream, path, entry.get("authenticate") is True))
     return tuple(sorted(rows, key=lambda row: -len(row.prefix)))
+
+
+def read_included(config: Config, upstreams: Collection[str]) -> tuple[str, ...]:
+    """The upstreams that the profile asks as well, without repeats.
+
+    Raises:
+        ConfigMistake: one of them is no upstream, or its name is the account's own.
+    """
+    found = config.mapping("profile").get("include") if "profile" in config.values else None
+    if not isinstance(found, list | None):
+        raise ConfigMistake(f"{config.path}: profile.include: found {found!r}, expected a list of upstreams")
+    names = dict.fromkeys(map(str, found or ()))
+    possible = set(upstreams) - {"profile"}
+    for name in names:
+        if name not in possible:
+            raise ConfigMistake(f"{config.path}: profile.include: no upstream {name!r}; there are {sorted(possible)}")
+    return tuple(names)

@@ -48,7 +48,7 @@ def create(config: Config) -> Service:
         finally:
             store.close()
 
-    return application(_ROUTES, resources)
+    return application(config, _ROUTES, resources)
 
 
 if __name__ == "__main__":

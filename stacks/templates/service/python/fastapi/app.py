@@ -1,0 +1,65 @@
+"""What `__service__` answers; `python -m __module__.app` serves it. This is where your code goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from devenv import tracing
+from fastapi import APIRouter, FastAPI, Request
+
+from __module__.problems import bad_gateway
+from __module__.serving import serve
+from __module__.settings import Settings
+from __module__.upstreams import UpstreamError, Upstreams, connect
+
+CONFIG = Path(__file__).with_name("config.yaml")
+log = logging.getLogger("__service__")
+router = APIRouter()
+
+
+@router.get("/")
+async def index(request: Request) -> dict[str, Any]:
+    """This service, and what each of its upstreams says; 502 where one of them fails."""
+    upstreams: Upstreams = request.app.state.upstreams
+    # A span for a piece of work: it stands below the request's own, and an exception that leaves the block fails it.
+    with tracing.span("compose answer", attributes={"upstream.count": len(upstreams.names)}):
+        # Side by side. Each call is a client span, and what the upstream does stands below that.
+        answers = await asyncio.gather(*(upstreams.get(name, "/") for name in upstreams.names))
+        tracing.add_event("answer.composed")
+        log.info("composed of %d answers", len(answers))
+    return {"service": "__service__", "upstreams": dict(zip(upstreams.names, answers, strict=True))}
+
+
+# The two health routes are not traced: `exclude` in config.yaml's `tracing` says so by default.
+@router.get("/healthz")
+async def alive() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def ready() -> dict[str, str]:
+    """Requests are taken; the server listens only once `lifespan` has opened what they need."""
+    return {"status": "ready"}
+
+
+def create(settings: Settings) -> FastAPI:
+    """The application; its documentation is at `/docs`."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with connect(settings) as app.state.upstreams:
+            yield
+
+    app = FastAPI(title="__service__", lifespan=lifespan, exception_handlers={UpstreamError: bad_gateway})
+    app.include_router(router)
+    return app
+
+
+if __name__ == "__main__":
+    serve(CONFIG, create)

@@ -1,0 +1,1 @@
+"""The service `__service__`; app.py says what it answers."""

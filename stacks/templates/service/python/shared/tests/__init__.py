@@ -1,0 +1,1 @@
+"""Tests of the service; they need pytest and httpx beside what the service itself needs."""

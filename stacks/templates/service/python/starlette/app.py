@@ -1,0 +1,64 @@
+"""What `__service__` answers; `python -m __module__.app` serves it. This is where your code goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from devenv import tracing
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from __module__.problems import bad_gateway
+from __module__.serving import serve
+from __module__.settings import Settings
+from __module__.upstreams import UpstreamError, Upstreams, connect
+
+CONFIG = Path(__file__).with_name("config.yaml")
+log = logging.getLogger("__service__")
+
+
+async def index(request: Request) -> Response:
+    """`GET /`: this service, and what each of its upstreams says; 502 where one of them fails."""
+    upstreams: Upstreams = request.app.state.upstreams
+    # A span for a piece of work: it stands below the request's own, and an exception that leaves the block fails it.
+    with tracing.span("compose answer", attributes={"upstream.count": len(upstreams.names)}):
+        # Side by side. Each call is a client span, and what the upstream does stands below that.
+        answers = await asyncio.gather(*(upstreams.get(name, "/") for name in upstreams.names))
+        tracing.add_event("answer.composed")
+        log.info("composed of %d answers", len(answers))
+    return JSONResponse({"service": "__service__", "upstreams": dict(zip(upstreams.names, answers, strict=True))})
+
+
+async def alive(_: Request) -> Response:
+    """`GET /healthz`: the process answers."""
+    return JSONResponse({"status": "alive"})
+
+
+async def ready(_: Request) -> Response:
+    """`GET /readyz`: requests are taken; the server listens only once `lifespan` has opened what they need."""
+    return JSONResponse({"status": "ready"})
+
+
+# The two health routes are not traced: `exclude` in config.yaml's `tracing` says so by default.
+ROUTES = [Route("/", index), Route("/healthz", alive), Route("/readyz", ready)]
+
+
+def create(settings: Settings) -> Starlette:
+    """The application."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with connect(settings) as app.state.upstreams:
+            yield
+
+    return Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers={UpstreamError: bad_gateway})
+
+
+if __name__ == "__main__":
+    serve(CONFIG, create)
