@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from devenv.cli.globals import VALUED
 from devenv.cli.main import app
 from devenv.errors import DevenvError
 
@@ -57,9 +58,17 @@ def test_the_docs_name_commands() -> None:
     assert len(documented_lines()) > 10
 
 
+def words_of(line: str) -> list[str]:
+    """The words behind `devenv`, as far as the shell's next operator, without global options that take a value."""
+    words = re.split(r" (?:#|\||\|\||&|&&|;|[12]?>.*)(?: |$)", line, maxsplit=1)[0].split()[1:]
+    while words and words[0] in VALUED:
+        del words[:2]
+    return words
+
+
 @pytest.mark.parametrize(("page", "line"), documented_lines())
 def test_documented_command_and_options_exist(page: Path, line: str) -> None:
-    words = line.split(" --  ", maxsplit=1)[0].split(" #", maxsplit=1)[0].split()[1:]
+    words = words_of(line)
     plain = [word for word in words if not word.startswith("-")]
     if not plain:
         assert all(word.split("=")[0] in GLOBAL for word in words)
