@@ -6,7 +6,7 @@ The rules, which hold for every page that says "start in a copy of `DIRECTORY`" 
   and so does the line behind a `\\`. What stands below is its output: whole lines, in order, all of them. `…` inside a
   line stands for any text, a line that is only `…` for any number of lines. Runs of spaces inside a line are alike.
   A command with nothing below it may print anything. A command has to exit with 0, or the last line says
-  `[exit code N]`.
+  `[exit code N]` (`[exit code N or M]` where it depends on the machine).
 - ```` ```python ```` or ```` ```yaml ````: a file. The first line is a comment with its path.
 - ```` ```text ````: to be read only. Every other kind of block is a mistake, so that nothing passes unseen.
 """
@@ -22,7 +22,7 @@ GAP = "…"
 _FENCE = re.compile(r"^```(.*)$")
 _NAMED = re.compile(r"^# ([\w./-]+)$")
 _START = re.compile(r"\bstart in (?:a copy of \[?`([\w./-]+)`|an empty directory)")
-_EXIT = re.compile(r"^\[exit code (\d+)\]$")
+_EXIT = re.compile(r"^\[exit code (\d+(?: or \d+)*)\]$")
 
 
 class PageMistake(AssertionError):
@@ -36,7 +36,7 @@ class Command:
     line: int
     text: str
     expected: list[str] = field(default_factory=list)
-    exit_code: int = 0
+    exit_codes: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _commands(page: str, line: int, body: list[str]) -> list[Command]:
         elif not found:
             raise PageMistake(f"{page}:{number}: output without a command; a command begins with `$ `")
         elif code := _EXIT.match(text):
-            found[-1].exit_code = int(code[1])
+            found[-1].exit_codes = tuple(int(each) for each in code[1].split(" or "))
         else:
             found[-1].expected.append(text)
     return found

@@ -144,7 +144,8 @@ def _execute(page: Page, shell: Shell, command: Command) -> None:
     except (TimeoutError, EOFError) as error:
         raise PageMistake(f"{where}\n{error}") from error
     printed = "\n".join(output) or "(nothing)"
-    if code != command.exit_code:
-        raise PageMistake(f"{where}\nexit code {code}, expected {command.exit_code}; printed:\n{printed}")
+    if code not in command.exit_codes:
+        wanted = " or ".join(map(str, command.exit_codes))
+        raise PageMistake(f"{where}\nexit code {code}, expected {wanted}; printed:\n{printed}")
     if not agrees(command.expected, output):
         raise PageMistake(f"{where}\nexpected:\n" + "\n".join(command.expected) + f"\nprinted:\n{printed}")
