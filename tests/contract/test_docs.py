@@ -42,8 +42,13 @@ def documented_lines() -> list[tuple[Path, str]]:
     found = []
     for page in PAGES:
         text = page.read_text()
-        blocks = re.findall(r"```(?:sh|console|bash)\n(.*?)```", text, re.DOTALL)
-        lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.splitlines()]
+        blocks = re.findall(r"```(sh|console|bash)\n(.*?)```", text, re.DOTALL)
+        lines = [
+            line.removeprefix("$ ").strip()
+            for kind, block in blocks
+            for line in block.splitlines()
+            if kind != "console" or line.startswith("$ ")  # all else there is output
+        ]
         lines += re.findall(r"(?<!`)`(devenv [^`]+)`", text)
         found += [(page, line) for line in lines if line.startswith("devenv ")]
     return found
