@@ -107,3 +107,20 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_files_that_the_docs_name_are_there() -> None:
+    """`devenv/…`, `tests/…`, `stacks/…` in code spans; a pattern has to match something."""
+    for page in PAGES:
+        prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for name in re.findall(r"`((?:devenv|tests|stacks|docs)/[\w./*-]*)`", prose):
+            assert list(ROOT.glob(name.rstrip("/"))), f"{page.relative_to(ROOT)} names {name}"
+
+
+def test_modules_that_the_implementation_page_names_are_there() -> None:
+    """Short names of modules are of one of the folders that its section names."""
+    text = re.sub(r"```.*?```", "", (ROOT / "docs" / "implementation.md").read_text(), flags=re.DOTALL)
+    for section in text.split("\n## ")[1:]:
+        folders = [ROOT / name for name in re.findall(r"`(devenv/[\w/]+)(?:/[\w.]+\.py|/)`", section)]
+        for name in re.findall(r"(?<!/)`((?:\w+/)?\w+\.py)`", section):
+            assert any((each / name).exists() or list(each.glob(f"*/{name}")) for each in folders), (name, section[:40])
