@@ -1,7 +1,7 @@
 """For tests of traced code: spans in memory, and assertions on their tree.
 
-def test_order(tracing):                       # the fixture is in every project that has devenv installed:
-    place_order()                              # pytest_plugins = ["devenv.tracing.testing"] in conftest.py
+def test_order(tracing):                       # the fixture comes with this line in conftest.py:
+    place_order()                              # pytest_plugins = ["devenv.tracing.pytest_plugin"]
     assert_trace(tracing.spans(), '''
         place order
           INSERT orders [client]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from devenv.cli.globals import VALUED
 from devenv.cli.main import app
 from devenv.errors import DevenvError
 
@@ -41,8 +42,13 @@ def documented_lines() -> list[tuple[Path, str]]:
     found = []
     for page in PAGES:
         text = page.read_text()
-        blocks = re.findall(r"```(?:sh|console|bash)\n(.*?)```", text, re.DOTALL)
-        lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.splitlines()]
+        blocks = re.findall(r"```(sh|console|bash)\n(.*?)```", text, re.DOTALL)
+        lines = [
+            line.removeprefix("$ ").strip()
+            for kind, block in blocks
+            for line in block.splitlines()
+            if kind != "console" or line.startswith("$ ")  # all else there is output
+        ]
         lines += re.findall(r"(?<!`)`(devenv [^`]+)`", text)
         found += [(page, line) for line in lines if line.startswith("devenv ")]
     return found
@@ -57,9 +63,17 @@ def test_the_docs_name_commands() -> None:
     assert len(documented_lines()) > 10
 
 
+def words_of(line: str) -> list[str]:
+    """The words behind `devenv`, as far as the shell's next operator, without global options that take a value."""
+    words = re.split(r" (?:#|\||\|\||&|&&|;|[12]?>.*)(?: |$)", line, maxsplit=1)[0].split()[1:]
+    while words and words[0] in VALUED:
+        del words[:2]
+    return words
+
+
 @pytest.mark.parametrize(("page", "line"), documented_lines())
 def test_documented_command_and_options_exist(page: Path, line: str) -> None:
-    words = line.split(" --  ", maxsplit=1)[0].split(" #", maxsplit=1)[0].split()[1:]
+    words = words_of(line)
     plain = [word for word in words if not word.startswith("-")]
     if not plain:
         assert all(word.split("=")[0] in GLOBAL for word in words)
@@ -93,3 +107,20 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_files_that_the_docs_name_are_there() -> None:
+    """`devenv/…`, `tests/…`, `stacks/…` in code spans; a pattern has to match something."""
+    for page in PAGES:
+        prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for name in re.findall(r"`((?:devenv|tests|stacks|docs)/[\w./*-]*)`", prose):
+            assert list(ROOT.glob(name.rstrip("/"))), f"{page.relative_to(ROOT)} names {name}"
+
+
+def test_modules_that_the_implementation_page_names_are_there() -> None:
+    """Short names of modules are of one of the folders that its section names."""
+    text = re.sub(r"```.*?```", "", (ROOT / "docs" / "implementation.md").read_text(), flags=re.DOTALL)
+    for section in text.split("\n## ")[1:]:
+        folders = [ROOT / name for name in re.findall(r"`(devenv/[\w/]+)(?:/[\w.]+\.py|/)`", section)]
+        for name in re.findall(r"(?<!/)`((?:\w+/)?\w+\.py)`", section):
+            assert any((each / name).exists() or list(each.glob(f"*/{name}")) for each in folders), (name, section[:40])

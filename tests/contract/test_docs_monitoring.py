@@ -1,0 +1,38 @@
+"""docs/monitoring.md lists what `up` and `load` say: every row is said, and every fault of a setup has its row."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from documentation import agrees
+
+from devenv.analysis.causes import Setup, cause_of_absence, fault_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
+FAULTS = [
+    fault_of(Setup(endpoint="http://jaeger:4317", protocol="http/protobuf")),
+    fault_of(Setup(protocol="grpc", takes_grpc=False)),
+    fault_of(Setup(endpoint="http://localhost:4318", protocol="http/protobuf", isolated=True)),
+    fault_of(Setup(endpoint="http://jaeger:4318", protocol="grpc")),
+    fault_of(Setup(sampler="always_off")),
+    fault_of(Setup(sampler="traceidratio", sampler_argument="0.1")),
+    fault_of(Setup(exporter="none")),
+    fault_of(Setup(disabled=True)),
+    fault_of(Setup(instrumented=False)),
+    cause_of_absence(None, {}, frozenset()),
+    "auth called user, of which no span ever arrived: service without tracing, or wrong endpoint",
+]
+
+
+def rows() -> list[str]:
+    table = re.search(r"^\| what `up` or `load` says .*\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE.read_text(), re.MULTILINE)
+    assert table
+    return [row.strip("|").split(" | ")[0].strip() for row in table[1].splitlines()]
+
+
+def test_every_row_is_said_and_every_fault_has_its_row() -> None:
+    assert all(FAULTS)
+    said = {row: [fault for fault in FAULTS if agrees([f"…{row}…"], [fault])] for row in rows()}
+    assert [row for row, faults in said.items() if not faults] == []
+    assert {fault for faults in said.values() for fault in faults} == set(FAULTS)
