@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -24,11 +25,19 @@ Open = Callable[[str, "Context | None", SpanKind, dict[str, Any], "Sequence[Link
 """Starts a span with attributes that are clean; the `own` ones are the span's to keep."""
 
 
+class Follower(Protocol):
+    """Keeps what it needs of the tracing that is set up, so that no request has to ask for it."""
+
+    def bind(self, tracing: Tracing | None) -> None:
+        """Take over what has been set up, or shut down."""
+
+
 class State:
     """The process's tracing; before `setup` whatever OpenTelemetry provider the program has installed.
 
     Attributes:
         tracing: What `setup` made, None before it and after its shutdown.
+        followers: Those who want to know of each change.
         light: The light provider's tracer, None on any other provider.
         open: Starts a span, by the shortest way that there is: `LightTracer.open`, or the same by OpenTelemetry's API.
         passing: The class of the spans below which no further decision is needed: `UnsampledSpan`, or None where
@@ -36,13 +45,25 @@ class State:
         off: Whether tracing has been switched off.
     """
 
-    __slots__ = ("__weakref__", "light", "off", "open", "passing", "propagator", "redactor", "tracer", "tracing")
+    __slots__ = (
+        "__weakref__",
+        "followers",
+        "light",
+        "off",
+        "open",
+        "passing",
+        "propagator",
+        "redactor",
+        "tracer",
+        "tracing",
+    )
 
     def __init__(self) -> None:
+        self.followers: WeakSet[Follower] = WeakSet()
         self.clear()
 
     def clear(self) -> None:
-        """Forget what was set up."""
+        """Forget what was set up, and tell those who follow it."""
         self.tracing: Tracing | None = None
         self.use(None)
         self.passing: type | None = None
@@ -50,6 +71,12 @@ class State:
         self.tracer: Tracer = trace.get_tracer(SCOPE)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell those who follow what is set up that it has changed."""
+        for follower in tuple(self.followers):
+            follower.bind(self.tracing)
 
     def use(self, light: LightTracer | None) -> None:
         """Take the light provider's tracer, or OpenTelemetry's API for whatever provider there is."""
@@ -70,9 +97,9 @@ class State:
 
     def passive(self) -> Span | None:
         """The current span where nothing below it is to be recorded, else None."""
-        span = current().get(SPAN_KEY)
+        span: Span | None = current().get(SPAN_KEY)  # type: ignore[assignment] # what stands under this key
         if span.__class__ is self.passing:
-            return cast("Span", span)
+            return span
         return trace.get_current_span() if self.off else None
 
 

@@ -110,15 +110,18 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
         headers: The call's headers, changed in place.
     """
     context = current()
-    span = context.get(SPAN_KEY)
+    span: Any = context.get(SPAN_KEY)
     if span.__class__ is not UnsampledSpan or span.__class__ is not state.passing:
         passive = trace.get_current_span() if state.off else None
         call = ClientSpan(method, url, passive)
         if headers is not None:
-            call.put(headers)
+            _put(headers, call.span, call.context)
         return call
     if headers is not None:
-        _put(headers, span, context)
+        if BAGGAGE_KEY in context or span.state is not NO_STATE or not state.propagator.carries_parents:
+            _put(headers, span, context)
+        else:
+            headers["traceparent"] = span.outgoing()
     return span
 
 

@@ -110,6 +110,7 @@ class Tracing:
         state.tracer = self.provider.get_tracer(SCOPE)
         state.propagator = self.propagator
         state.redactor = self.redactor
+        state.tell()
         atexit.register(self._at_exit)
         watch()
 

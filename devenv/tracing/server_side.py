@@ -6,7 +6,7 @@ Attributes follow the stable HTTP semantic conventions (https://opentelemetry.io
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import getrandbits
 from typing import Any
 
@@ -49,24 +49,19 @@ class ServerSide:
     Attributes:
         answers: Whether a `traceresponse` header is sent.
         fastapi: Whether FastAPI is in the program, whose own server spans would double ours.
-        follows: Whether what is set up later is taken over.
         plain: Whether `begin_plain` may decide for requests with nothing unusual in their headers.
         tracing: What is in force.
     """
 
     def __init__(self, tracing: Tracing | None, trace_response: bool | None, exclude: Sequence[str] | None) -> None:
-        self.follows = tracing is None
         self._trace_response = trace_response
         self._exclude = exclude
-        self.tracing: Tracing | None = None
-        self._bind(tracing or state.tracing)
+        self.bind(tracing or state.tracing)
+        if tracing is None:
+            state.followers.add(self)
 
-    def refresh(self) -> None:
-        """Take over what has been set up (or shut down) since."""
-        if self.follows and state.tracing is not self.tracing:
-            self._bind(state.tracing)
-
-    def _bind(self, tracing: Tracing | None) -> None:
+    def bind(self, tracing: Tracing | None) -> None:
+        """Take over what has been set up, or shut down."""
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None
         light = self._light = tracing.light if tracing is not None and tracing.cheap else None
@@ -123,35 +118,37 @@ class ServerSide:
             span = _start(method, parents if self._parents else [], states, received, *describe(request))
         return span, self.context(span, received)
 
-    def begin_plain(self, request: Any, parent: bytes | None, describe: Describe) -> UnsampledSpan | LightSpan | None:
-        """The short way of most requests, where `plain` says so: nothing but the one `traceparent`, or none, decides.
+    def begin_plain(
+        self, request: Any, headers: Mapping[bytes, bytes], describe: Describe
+    ) -> tuple[Span, Context] | None:
+        """The short way of most requests, where `plain` says so: no `tracestate`, and no field twice.
 
         Args:
             request: What `describe` takes, with its `path` and `method`.
-            parent: The field as it came.
+            headers: Every field, names in lower case.
             describe: Makes the attributes.
 
         Returns:
-            The span; None where the field has to be looked at more closely, and nothing has been decided.
+            As `begin`; None where `traceparent` has to be looked at more closely, and nothing has been decided.
         """
-        light = self._light
-        if light is None or light.provider.processors:
-            return None
+        parent = headers.get(b"traceparent")
         if parent is None:
-            low = getrandbits(64)  # of the id, by which the ratio decides
-            if low >= self._bound:
-                return UnsampledSpan(low, RANDOM)
-            local, parent_id = LocalTrace(f"{getrandbits(64):016x}{low:016x}", RANDOM | SAMPLED), 0
+            low = getrandbits(64)
+            trace_hex, flags, parent_id = f"{getrandbits(64):016x}{low:016x}", RANDOM | (low < self._bound), 0
+        elif is_version_00(parent) is None:
+            return None
         else:
-            if is_version_00(parent) is None:
-                return None
-            flags = FLAG_BITS[parent[53:]]
-            if not flags & SAMPLED:
-                return UnsampledSpan(parent, flags)
-            local, parent_id = LocalTrace(parent[3:35].decode(), flags), int(parent[36:52], 16)
-        if request["path"] in self._excluded:
-            return UnsampledSpan(local.hex, local.flags & RANDOM)
-        return _record(light, local, parent_id, request["method"], None, describe(request))
+            trace_hex, flags, parent_id = parent[3:35].decode(), FLAG_BITS[parent[53:]], int(parent[36:52], 16)
+        received = parse_baggage((headers[b"baggage"].decode("latin-1"),)) if b"baggage" in headers else None
+        light = self._light
+        if not flags & SAMPLED or light is None:
+            span: Span = UnsampledSpan(trace_hex, flags)
+        elif request["path"] in self._excluded:
+            span = UnsampledSpan(trace_hex, flags & RANDOM)
+        else:
+            local = LocalTrace(trace_hex, flags)
+            span = _record(light, local, parent_id, request["method"], received, describe(request))
+        return span, Context({SPAN_KEY: span}) if received is None else self.context(span, received)
 
     def context(self, span: Span, received: Received | None) -> Context:
         """The context in which a request runs; its key in the baggage becomes an attribute."""

@@ -135,10 +135,10 @@ def current_ids() -> tuple[str, str]:
     """
     span: Any = current().get(SPAN_KEY)
     kind = span.__class__
-    if kind is LightSpan:
-        return span.trace.hex, f"{span.span_id:016x}"
     if kind is UnsampledSpan:
         return span.hex, ""
+    if kind is LightSpan:
+        return span.trace.hex, f"{span.span_id:016x}"
     context = current_span().get_span_context()
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else ("", "")
 

@@ -34,7 +34,6 @@ def aiohttp_middleware(
 
     @web.middleware
     async def trace_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-        side.refresh()
         headers = request.headers
         span, context = side.begin(
             request,

@@ -51,7 +51,6 @@ class WSGIMiddleware:
             return self._app(environ, start_response)
         environ[_MARK] = True
         side = self._side
-        side.refresh()
         method = environ.get("REQUEST_METHOD", "GET")
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         # A server joins fields of the same name with a comma, which makes two parents the invalid one that they are.

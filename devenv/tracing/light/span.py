@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 SAMPLED = 0x01
 RANDOM = 0x02
 NO_STATE = TraceState()
+# A span with no more attributes of its own than this, beside the shared ones, is within limits that are twice as high.
+FEW = 24
 
 
 def new_span_id() -> int:
@@ -62,38 +64,25 @@ class LocalTrace:
 
 
 class UnsampledSpan(Span):
-    """Stands in the context of what is not recorded; makes ids only when somebody asks for them.
+    """Stands in the context of what is not recorded; makes a span id only when somebody asks for it.
 
-    Args:
-        parent: The caller's `traceparent` of version 00, or a trace id as 32 hexadecimal digits, or the lower half of
-            the id of a trace that begins here.
+    Attributes:
+        hex: Trace id as 32 lower-case hexadecimal digits.
         flags: W3C trace flags, sampled clear.
         state: The tracestate that is passed on.
     """
 
     _id = 0
-    _hex = ""
     _context: SpanContext | None = None
 
-    def __init__(self, parent: bytes | str | int, flags: int, state: TraceState = NO_STATE) -> None:
-        self._parent = parent
+    def __init__(self, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
+        self.hex = trace_hex
         self.flags = flags
         self.state = state
 
-    @property
-    def hex(self) -> str:
-        """Trace id as 32 lower-case hexadecimal digits."""
-        if not self._hex:
-            parent = self._parent
-            if isinstance(parent, bytes):
-                self._hex = parent[3:35].decode()
-            else:
-                self._hex = parent if isinstance(parent, str) else f"{getrandbits(64):016x}{parent:016x}"
-        return self._hex
-
     def outgoing(self) -> str:
         """A `traceparent` for one call: a fresh parent id, since there is no span that could be the parent."""
-        return f"00-{self._hex or self.hex}-{getrandbits(64) or 1:016x}-0{self.flags}"
+        return f"00-{self.hex}-{getrandbits(64) or 1:016x}-0{self.flags}"
 
     @property
     def span_id(self) -> int:
@@ -251,6 +240,22 @@ class LightSpan(Span):
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute; beyond the limit it is counted and left out."""
+        own, shared = self.own, self.shared
+        # Most of them: few so far, of a plain type, and under a key that is not shared.
+        if (
+            len(own) < FEW
+            and value.__class__ in PLAIN
+            and key.__class__ is str
+            and key
+            and self.end_time is None
+            and self.tracer.roomy
+            and (shared is None or key not in shared.values)
+        ):
+            own[key] = value
+        else:
+            self._set(key, value)
+
+    def _set(self, key: Any, value: Any) -> None:
         if self.end_time is not None:
             _log.warning("attribute %s set on an ended span", key)
             return
@@ -261,26 +266,18 @@ class LightSpan(Span):
                 own, taken = self._unshare(shared), 0
             else:
                 taken += len(shared.values)
-        if taken >= self.tracer.limits.span_attributes and key not in own:
-            self.eventful = True
-            self.dropped_attributes += 1
-        elif type(value) in PLAIN and key.__class__ is str and key:
-            own[key] = value
-        else:
-            self._set_unusual(key, value)
+        if not key or not isinstance(key, str):
+            _log.warning("attribute without a name is dropped: %r", key)
+        elif taken < self.tracer.limits.span_attributes or key in own:
+            own[key] = clean(value)
+            return
+        self.eventful = True
+        self.dropped_attributes += 1
 
     def _unshare(self, shared: Shared) -> dict[str, Any]:
         self.own = {**shared.values, **self.own}
         self.shared = None
         return self.own
-
-    def _set_unusual(self, key: Any, value: Any) -> None:
-        if not key or not isinstance(key, str):
-            _log.warning("attribute without a name is dropped: %r", key)
-            self.eventful = True
-            self.dropped_attributes += 1
-        else:
-            self.own[key] = clean(value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""

@@ -16,6 +16,7 @@ from opentelemetry.util.types import Attributes
 from devenv.tracing.ambient import current
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import (
+    FEW,
     NO_STATE,
     RANDOM,
     SAMPLED,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from devenv.tracing.light.provider import LightProvider
     from devenv.tracing.settings import Settings
 
-# A span with no more attributes of its own than this, beside the shared ones, is within limits that are twice as high.
-_FEW = 24
 # The context's key of the current span, learnt through the public API.
 SPAN_KEY: str = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 
@@ -43,6 +42,7 @@ class LightTracer(Tracer):
 
     Attributes:
         limits: The settings that hold the limits.
+        roomy: Whether a span with few attributes is surely within them.
         scope: (name, version, schema URL, attributes).
     """
 
@@ -50,7 +50,7 @@ class LightTracer(Tracer):
         self.provider = provider
         self.limits: Settings = provider.settings
         self._most_spans = self.limits.trace_spans or sys.maxsize
-        self._roomy = self.limits.span_attributes >= 2 * _FEW
+        self.roomy = self.limits.span_attributes >= 2 * FEW
         self.scope = scope
 
     def start_span(
@@ -102,15 +102,16 @@ class LightTracer(Tracer):
     ) -> Span:
         """Start a span with attributes that are clean already and (the `own` ones) that it may keep."""
         parent: Any = (current() if context is None else context).get(SPAN_KEY)
+        kind_of = parent.__class__
         decider = self.provider.decider
         if decider.parent_based:
-            kind_of = parent.__class__
             if kind_of is LightSpan:
                 local: LocalTrace = parent.trace
-                if local.spans >= self._most_spans:
-                    self.provider.count_surplus()
-                    return SurplusSpan(parent)
-                return self.record(name, context, kind, parent.span_id, False, local, own, links, start_time, shared)
+                if local.spans < self._most_spans:
+                    parent_id = parent.span_id
+                    return self.record(name, context, kind, parent_id, False, local, own, links, start_time, shared)
+                self.provider.count_surplus()
+                return SurplusSpan(parent)
             if kind_of is UnsampledSpan:
                 return UnsampledSpan(parent.hex, parent.flags, parent.state)
             if kind_of is SurplusSpan:
@@ -189,7 +190,7 @@ class LightTracer(Tracer):
         """Begin a span whose recording has been decided."""
         local.spans += 1
         span = LightSpan(self, local, name, kind, parent_id, remote_parent, shared, own, start_time or time_ns())
-        if len(own) > _FEW or not self._roomy:
+        if len(own) > FEW or not self.roomy:
             self._cut(span)
         if links:
             for link in links:
