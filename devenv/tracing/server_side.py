@@ -16,6 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContex
 from devenv.tracing.active import state
 from devenv.tracing.baggage_header import BAGGAGE_KEY, Received
 from devenv.tracing.baggage_header import parse as parse_baggage
+from devenv.tracing.light.decision import LOW_64
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import NO_STATE, RANDOM, SAMPLED, LightSpan, LocalTrace, UnsampledSpan, new_trace_hex
 from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
@@ -133,12 +134,12 @@ class ServerSide:
         """
         parent = headers.get(b"traceparent")
         if parent is None:
-            low = getrandbits(64)
-            trace_hex, flags, parent_id = f"{getrandbits(64):016x}{low:016x}", RANDOM | (low < self._bound), 0
+            number = getrandbits(128) or 1
+            trace_hex, flags = number.to_bytes(16).hex(), RANDOM | ((number & LOW_64) < self._bound)
         elif is_version_00(parent) is None:
             return None
         else:
-            trace_hex, flags, parent_id = parent[3:35].decode(), FLAG_BITS[parent[53:]], int(parent[36:52], 16)
+            trace_hex, flags = parent[3:35].decode(), FLAG_BITS[parent[53:]]
         received = parse_baggage((headers[b"baggage"].decode("latin-1"),)) if b"baggage" in headers else None
         light = self._light
         if not flags & SAMPLED or light is None:
@@ -146,6 +147,7 @@ class ServerSide:
         elif request["path"] in self._excluded:
             span = UnsampledSpan(trace_hex, flags & RANDOM)
         else:
+            parent_id = int(parent[36:52], 16) if parent is not None else 0
             local = LocalTrace(trace_hex, flags)
             span = _record(light, local, parent_id, request["method"], received, describe(request))
         return span, Context({SPAN_KEY: span}) if received is None else self.context(span, received)

@@ -138,7 +138,7 @@ def current_ids() -> tuple[str, str]:
     if kind is UnsampledSpan:
         return span.hex, ""
     if kind is LightSpan:
-        return span.trace.hex, f"{span.span_id:016x}"
+        return span.trace.hex, span.span_id.to_bytes(8).hex()
     context = current_span().get_span_context()
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else ("", "")
 

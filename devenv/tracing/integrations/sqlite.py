@@ -13,12 +13,15 @@ from devenv.tracing.sql import db_span
 
 # Positional arguments of sqlite3.connect between the database and the factory.
 _FACTORY_POSITION = 5
-# Below what is not recorded, the way past our own classes.
+# The ways past our own classes, without a look-up of what is above them.
+_cursor = sqlite3.Connection.cursor
 _execute = sqlite3.Cursor.execute
 
 
 class TracedCursor(sqlite3.Cursor):
     """A cursor whose statements are spans; no parameter is recorded."""
+
+    __slots__ = ()
 
     def execute(self, sql: str, parameters: Any = (), /) -> TracedCursor:
         """Execute one statement."""
@@ -53,7 +56,7 @@ class TracedConnection(sqlite3.Connection):
 
     def cursor(self, factory: Any = TracedCursor) -> Any:
         """A traced cursor."""
-        return super().cursor(factory)
+        return _cursor(self, factory)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute one statement on a new cursor."""

@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.span import TraceState
 
-_LOW_64 = (1 << 64) - 1
+LOW_64 = (1 << 64) - 1
 
 
 class CustomSampler(Protocol):
@@ -42,7 +42,7 @@ class Decider:
 
     def __init__(self, ratio: float = 1.0, *, parent_based: bool = True, custom: CustomSampler | None = None) -> None:
         self.ratio = ratio
-        self.bound = round(ratio * (_LOW_64 + 1))
+        self.bound = round(ratio * (LOW_64 + 1))
         self.parent_based = parent_based and custom is None
         self.custom = custom
 
