@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from devenv.app.files import place_files
 from devenv.app.library import FOLDER, build_library, vendored
-from devenv.errors import UsageError
+from devenv.errors import EnvironmentFailure, UsageError
 from devenv.model.identity import slug
 from devenv.model.scaffold import InitDocument
 from devenv.stack.discovery import OVERRIDE_NAMES, files_in, shipped_stacks, shipped_templates
@@ -24,6 +24,10 @@ STACK_FILE = "compose.yaml"
 _SAMPLE = "sample"
 _TEMPLATE = "project"
 _LEFT_OUT = frozenset({"__pycache__", ".devenv", FOLDER})
+_IGNORES = (".dockerignore", ".gitignore")
+# What a new repository begins with; nothing that runs needs ours.
+_MAY_STAY = ("README.md", *_IGNORES)
+_HIDES_THE_LIBRARY = frozenset({FOLDER, f"{FOLDER}/*", f"{FOLDER}/**", "*.whl", "*", "**"})
 _IMAGE = ("x-image", "image")
 _BUILD = ("x-image", "build")
 
@@ -31,7 +35,7 @@ _BUILD = ("x-image", "build")
 def init_project(
     invocation: Invocation, *, directory: Path | None = None, name: str | None = None, dry_run: bool = False
 ) -> InitDocument:
-    """Make a project of the sample stack.
+    """Make a project of the sample stack; a README.md, .dockerignore and .gitignore that are there stay as they are.
 
     Args:
         invocation: whose directory is the project's, unless another is given.
@@ -41,12 +45,14 @@ def init_project(
 
     Raises:
         UsageError: the directory has a stack file or a file that would be overwritten, or the name cannot be one.
-        EnvironmentFailure: a file cannot be written; nothing is left of the attempt.
+        EnvironmentFailure: a file cannot be read or written; nothing is left of the attempt.
     """
     root = (invocation.directory / (directory or "")).resolve()
     _refuse_a_stack(root)
     files = project_files(_name_for(root, name))
     _refuse_other_wheels(root, files)
+    kept = {name: files.pop(name) for name in _MAY_STAY if (root / name).is_file()}
+    notes = [_about_kept(root / name, content) for name, content in kept.items()]
     place_files(root, files, dry_run=dry_run)
     return InitDocument(
         directory=str(root),
@@ -55,6 +61,7 @@ def init_project(
         changed=not dry_run,
         dry_run=dry_run,
         entrypoint="gateway",
+        notes=notes,
         next=_next(invocation.directory, root),
     )
 
@@ -127,6 +134,29 @@ def _refuse_other_wheels(root: Path, files: Mapping[str, bytes]) -> None:
     others = [f"{FOLDER}/{path.name}" for path in vendored(root) if f"{FOLDER}/{path.name}" not in files]
     if others:
         raise UsageError(f"{root} has {', '.join(others)} already", hint="move it away", details={"files": others})
+
+
+def _about_kept(path: Path, content: bytes) -> str:
+    """What a user should know of the file at ``path``, which stays in place of one with ``content``."""
+    said = f"kept {path.name}"
+    if path.name not in _IGNORES:
+        return f"{said}; devenv's own, which says how to run and extend the project, was not written"
+    try:
+        there = _patterns(path.read_text(errors="replace"))
+    except OSError as error:
+        raise EnvironmentFailure(f"{path} cannot be read: {error.strerror or error}", hint="check its mode") from error
+    missing = [line for plain, line in _patterns(content.decode()).items() if plain not in there]
+    if missing:
+        said += f"; add the lines that it lacks: {', '.join(missing)}"
+    if f"!{FOLDER}" not in there and (hiding := [line for plain, line in there.items() if plain in _HIDES_THE_LIBRARY]):
+        said += f"; take out {', '.join(hiding)}, because the image is built with {FOLDER}/"
+    return said
+
+
+def _patterns(text: str) -> dict[str, str]:
+    """The lines of an ignore file by what they come to at the top: ``/.venv/`` and ``**/.venv`` are ``.venv`` there."""
+    lines = (line.strip() for line in text.splitlines())
+    return {line.removeprefix("**/").strip("/"): line for line in lines if line and not line.startswith("#")}
 
 
 def _next(here: Path, root: Path) -> list[str]:

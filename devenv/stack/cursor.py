@@ -13,12 +13,13 @@ from devenv.errors import Location
 from devenv.model.extension import parse_duration
 from devenv.stack import schema
 from devenv.stack.nodes import ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_null
-from devenv.stack.problems import Problems, suggest
+from devenv.stack.problems import Problems, is_slip, suggest
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _OLD_OCTAL = re.compile(r"[-+]?0[0-7]+")
 _OLD_BOOLEANS = {"y": True, "yes": True, "on": True, "n": False, "no": False, "off": False}
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 EXTENSION = "x-devenv"
 
 
@@ -209,12 +210,18 @@ class _Keys:
             message = f"unknown key {name!r}" + (f" in {parent}" if parent else "")
             hint = suggest(name, [*every, *self.refused, *self.ignored])
             self._add(message, name, member, expected=", ".join(every), hint=hint)
-        elif self.extension and (hint := suggest(name, [EXTENSION])):
-            member.problems.warn(f"{member.key} is not read: {hint}", member.place)
+        elif self.extension and _is_misspelt(name):
+            member.problems.warn(f"{member.key} is not read: did you mean {EXTENSION!r}?", member.place)
 
     @staticmethod
     def _add(message: str, name: str, member: Cursor, *, expected: str = "", hint: str = "") -> None:
         member.problems.add(message, member.place, key=member.key, found=name, expected=expected, hint=hint)
+
+
+def _is_misspelt(name: str) -> bool:
+    """Whether an ``x-`` key was probably to be ``x-devenv``; ``x-env`` and the like are names of the user's own."""
+    letters, meant = (_NOT_ALPHANUMERIC.sub("", text.removeprefix("x-").lower()) for text in (name, EXTENSION))
+    return is_slip(letters, meant)
 
 
 @dataclass(frozen=True, slots=True)

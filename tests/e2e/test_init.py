@@ -29,9 +29,13 @@ class Installed(Devenv):
 
 @pytest.fixture
 def project(engine: str, tmp_path: Path) -> Iterator[Devenv]:
-    """A project that `devenv init DIR` made."""
+    """A project that `devenv init DIR` made, of a directory with what a new repository begins with."""
     here = Devenv(tmp_path, engine, files=())
+    (tmp_path / NAME).mkdir()
+    for name in ("README.md", ".gitignore", ".dockerignore", "LICENSE"):
+        (tmp_path / NAME / name).write_text("# mine\n")
     made = here.json("init", NAME)
+    assert [note.split(";")[0] for note in made["notes"]] == ["kept README.md", "kept .dockerignore", "kept .gitignore"]
     tool = Devenv(tmp_path / NAME, engine, files=(), environ=BUILD)
     assert made["directory"] == str(tool.directory)
     yield tool

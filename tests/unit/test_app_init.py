@@ -113,15 +113,68 @@ def test_a_directory_with_a_stack_is_refused(here, name):
 def test_what_would_be_overwritten_is_named_and_nothing_written(here):
     root = here.directory
     (root / "README.md").write_text("mine")
+    (root / "Dockerfile").write_text("FROM mine")
+    (root / ".gitignore").mkdir()
+    (root / ".dockerignore").symlink_to("nowhere")
     (root / "gateway").write_text("a file where a folder has to be")
     (root / "user").mkdir()
     (root / "user" / "app.py").symlink_to("nowhere")
     before = listing(root)
     with pytest.raises(UsageError) as caught:
         init_project(here)
-    assert set(caught.value.details["files"]) == {"README.md", "gateway", "user/app.py"}
+    in_the_way = {"Dockerfile", ".gitignore", ".dockerignore", "gateway", "user/app.py"}
+    assert set(caught.value.details["files"]) == in_the_way
     assert listing(root) == before
     assert (root / "README.md").read_text() == "mine"
+
+
+def test_what_a_new_repository_has_is_kept_and_said(here):
+    mine = {
+        "README.md": "mine",
+        "LICENSE": "mine",
+        ".gitignore": "# mine\n/.venv\n.env\n__pycache__\n",
+        ".dockerignore": ".git/\n",
+    }
+    for name, text in mine.items():
+        (here.directory / name).write_text(text)
+    dry = init_project(here, dry_run=True)
+    document = init_project(here)
+    assert {name: (here.directory / name).read_text() for name in mine} == mine
+    assert {"compose.yaml", "Dockerfile", "gateway/app.py"} <= set(document.files)
+    assert not mine.keys() & set(document.files)
+    assert (dry.notes, dry.files) == (document.notes, document.files)
+    lacking = ".gitignore, .devenv, .venv, .env, .pytest_cache, **/__pycache__, *.md, compose*.yaml"
+    assert document.notes == [
+        "kept README.md; devenv's own, which says how to run and extend the project, was not written",
+        f"kept .dockerignore; add the lines that it lacks: {lacking}",
+        "kept .gitignore; add the lines that it lacks: .devenv/, .pytest_cache/",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "kept .gitignore"),
+        ("/vendor/\n", "kept .gitignore; take out /vendor/, because the image is built with vendor/"),
+        ("*\n!vendor/\n", "kept .gitignore"),
+        ("*.whl\n", "kept .gitignore; take out *.whl, because the image is built with vendor/"),
+    ],
+)
+def test_a_kept_ignore_file_that_hides_the_library_is_told(here, more, said):
+    ours = (shipped_templates() / "project" / ".gitignore").read_text()
+    (here.directory / ".gitignore").write_text(ours + more)
+    assert init_project(here).notes == [said]
+
+
+def test_what_is_kept_is_no_half_project_when_the_rest_fails(here, monkeypatch):
+    def full(path, content):
+        raise writing.not_written(path, OSError(errno.ENOSPC, "No space left on device"))
+
+    (here.directory / "README.md").write_text("mine")
+    monkeypatch.setattr(writing, "replace_file", full)
+    with pytest.raises(DiskFull):
+        init_project(here)
+    assert listing(here.directory) == {"README.md"}
 
 
 def test_an_older_wheel_would_be_installed_beside_the_new_one(here):

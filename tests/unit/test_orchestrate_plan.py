@@ -143,6 +143,27 @@ async def test_dependents_restart_where_they_ask_for_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "api"),
+    [
+        (True, False, "keep P-api-1"),
+        (False, True, "restart P-api-1 (db comes anew) when db (started)"),
+    ],
+)
+async def test_whether_dependents_restart_is_as_the_file_says_now(before: bool, now: bool, api: str) -> None:
+    """Not as it said when the dependent was created: `depends_on` alone replaces nothing."""
+    world = World()
+
+    def wanted(level: str, *, asks: bool) -> object:
+        depends = [Dependency(service="db", restart=True)] if asks else []
+        return stack(service("db", environment={"LEVEL": level}), service("api", depends_on=depends))
+
+    await world.up(wanted("info", asks=before))
+    assert lines(await world.plan(wanted("debug", asks=now))) == ["replace P-db-1 (environment changed)", api]
+    await world.up(wanted("debug", asks=now))
+    assert lines(await world.plan(wanted("debug", asks=now))) == ["keep P-db-1", "keep P-api-1"]
+
+
 async def test_a_shared_network_comes_anew_with_its_owner() -> None:
     world = World()
 
