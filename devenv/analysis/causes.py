@@ -90,8 +90,22 @@ def cause_of_absence(trace: Trace | None, setups: Mapping[str, Setup], known: fr
     return "only devenv's root span arrived: the entry point has no tracing, ignores traceparent, or cannot export"
 
 
-def cause_of_missing(service: str, tree: SpanTree, setups: Mapping[str, Setup], known: frozenset[str] | None) -> str:
-    """Why ``service`` has no span in a trace that has others."""
+def cause_of_missing(
+    service: str,
+    tree: SpanTree,
+    setups: Mapping[str, Setup],
+    known: frozenset[str] | None,
+    active: frozenset[str] | None = None,
+) -> str:
+    """Why ``service`` has no span in a trace that has others.
+
+    Args:
+        service: the one that is missed.
+        tree: of the trace.
+        setups: what is known of the services' tracing settings.
+        known: services of which the backend has any span; ``None`` where that was not asked.
+        active: those of them with a span since the request began; ``None`` where that was not asked.
+    """
     if fault := fault_of(setups.get(service)):
         return f"{service} {fault}"
     caller = _caller_of(service, tree)
@@ -100,6 +114,11 @@ def cause_of_missing(service: str, tree: SpanTree, setups: Mapping[str, Setup], 
         return f"exporter of {service} dropped its spans or cannot reach the backend: the context passed on to {below}"
     if caller is None:
         return f"nothing in the trace calls {service}: the request did not get that far, or the call is not traced"
+    if known is not None and service in known and active is not None and service not in active:
+        return (
+            f"{caller} called {service}, of which no span has arrived since the request began, only older ones: "
+            "its exporter fails, or wrong endpoint"
+        )
     if known is not None and service in known:
         return (
             f"propagation broken between {caller} and {service}: split suspected, {service} has spans in other traces"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from devenv.analysis.causes import (
@@ -16,6 +16,9 @@ from devenv.analysis.causes import (
 from devenv.analysis.tree import SpanTree, build_tree
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, Trace, TraceClass
 
+CLOCKS_NS = 10**9
+"""How far the clocks of services may be behind devenv's own: an engine may be another machine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
@@ -25,11 +28,20 @@ class Expectation:
         services: each has to have a span.
         setups: what is known of the services' tracing settings, by service.
         known_services: services of which the backend has any span; ``None`` where that was not asked.
+        newest_ns: start of the newest span of each service that is missed, nanoseconds since the epoch; a service of
+            which nothing was found is left out, and ``None`` where that was not asked.
     """
 
     services: frozenset[str] = frozenset()
     setups: dict[str, Setup] = field(default_factory=dict)
     known_services: frozenset[str] | None = None
+    newest_ns: Mapping[str, int] | None = None
+
+    def active_since(self, start_ns: int) -> frozenset[str] | None:
+        """Services with a span since then, give or take the difference of two machines' clocks."""
+        if self.newest_ns is None:
+            return None
+        return frozenset(service for service, newest in self.newest_ns.items() if newest >= start_ns - CLOCKS_NS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +88,8 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
     tree = build_tree(trace)
     missing = _missing(trace, expectation)
     if missing:
-        cause = cause_of_missing(missing[0], tree, setups, expectation.known_services)
+        active = expectation.active_since(trace.start_ns)
+        cause = cause_of_missing(missing[0], tree, setups, expectation.known_services, active)
         return Finding(trace_class="partial", missing=missing, cause=cause)
     if tree.orphans or len(tree.roots) != 1:
         return Finding(trace_class="orphaned", cause=cause_of_orphans(tree))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from devenv.analysis.causes import Setup
 from devenv.analysis.completeness import Expectation, Finding, classify
@@ -19,6 +19,7 @@ from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, CanaryVerdict, Trace
 from devenv.traces.client import TraceClient
 from devenv.traces.export import export_spans
 from devenv.traces.http import HttpClient, TransportError
+from devenv.traces.newest import newest_spans
 from devenv.traces.parts import parts_of
 
 NOT_YET = frozenset({502, 503, 504})
@@ -190,9 +191,10 @@ async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectat
     known = await client.services()
     window = {"start_ns": sending.start_ns - _MARGIN_NS, "end_ns": sending.end_ns + _MARGIN_NS}
     missing = classify(trace, expectation).missing
-    likely = [name for name in known if name in missing] or known
-    others = await parts_of(client, sending.trace_id, services=likely, **window)
-    full = Expectation(services=expectation.services, setups=expectation.setups, known_services=frozenset(known))
+    missed = [name for name in known if name in missing]
+    others = await parts_of(client, sending.trace_id, services=missed or known, **window)
+    newest = await newest_spans(client, missed, **window)
+    full = replace(expectation, known_services=frozenset(known), newest_ns=newest)
     return _Outcome(trace, classify(trace, full, others=others))
 
 

@@ -11,7 +11,7 @@ from devenv.app.lifecycle import require_service
 from devenv.app.session import Running, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from devenv.app.invocation import Invocation
     from devenv.engine.protocol import LogLine
@@ -74,6 +74,14 @@ def trace_id_of(text: str) -> str | None:
     return (found[1] or found[2]).lower() if found else None
 
 
+def in_order(lines: Iterable[ServiceLine]) -> list[ServiceLine]:
+    """Lines by time; those of one millisecond by service and instance, and those of one instance as they came.
+
+    Finer times are those of reading the services' pipes, whose order says nothing.
+    """
+    return sorted(lines, key=lambda line: (round(line.time * 1e6) // 1000, line.service, line.instance))
+
+
 def _wanted(line: ServiceLine, options: LogOptions) -> bool:
     if options.trace is not None and options.trace.lower() not in line.text.lower():
         return False
@@ -101,7 +109,7 @@ async def _merged(
         return [_line(instance, line) async for line in source]
 
     found = await asyncio.gather(*(collect(instance) for instance in instances))
-    for line in sorted((line for lines in found for line in lines), key=lambda line: line.time):
+    for line in in_order(line for lines in found for line in lines):
         yield line
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.app.describe import failure_documents, service_document
 from devenv.app.engines import Choice, choose
+from devenv.app.export_trouble import troubles
 from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.probes import probe_of
 from devenv.app.record import Record, read_record, state_directory, write_record
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
+from devenv.app.verify import span_names
 from devenv.app.waiting_logs import shown_logs
 from devenv.events import Notice
 from devenv.model.documents import (
@@ -105,6 +107,10 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             backend = await trace_backend(choice.engine, observed, _backend_name(loaded.stack, observed))
             entry = entrypoint_url(observed, entrypoint_of(loaded.stack))
             canary = await _canary(loaded.stack, result, backend, entry, request, clock=clock, sink=sink)
+            if canary.verdict not in {"complete", "skipped"}:
+                names = span_names(loaded.stack)
+                said = await troubles(choice.engine, observed, names, canary.missing, now=clock.now())
+                canary = canary.model_copy(update={"said": said})
             ready = {item.service.name: item.ready_ms for item in result.services if item.ready_ms is not None}
             probes = {item.service.name: probe for item in result.services if (probe := probe_of(item.service))}
             _record(invocation, loaded, choice.engine, ready, canary, observed, probes, backend)

@@ -21,9 +21,14 @@ def tracing_setups(stack: Stack, engine: EngineName) -> dict[str, Setup]:
         stack: as the file says it.
         engine: that it runs on; processes share this machine's loopback, containers do not.
     """
+    return {name: _setup(stack.services[service], engine) for name, service in span_names(stack).items()}
+
+
+def span_names(stack: Stack) -> dict[str, str]:
+    """The services by the name that their spans carry; the trace backend is left out."""
     backend = stack.trace_backend
     return {
-        service.environment.get("OTEL_SERVICE_NAME") or service.name: _setup(service, engine)
+        service.environment.get("OTEL_SERVICE_NAME") or service.name: service.name
         for service in stack.services.values()
         if service != backend
     }

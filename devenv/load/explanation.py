@@ -11,6 +11,7 @@ from devenv.load.sent import Sent
 from devenv.load.torn import Window, find_torn
 from devenv.model.trace import Trace, TraceClass
 from devenv.traces.client import TraceClient
+from devenv.traces.newest import newest_spans
 
 _CHUNK = 200
 _MARGIN_NS = 60 * 10**9
@@ -44,13 +45,28 @@ async def explain(
     """
     if not left:
         return []
-    expectation = replace(expectation, known_services=frozenset(await client.services()))
+    expectation = await _informed(client, left, expectation)
     findings, gone = await _classify(client, left, expectation, {})
     torn = await _torn(client, left, findings, expectation)
     again, _ = await _classify(client, [sent for sent in left if sent.trace_id in torn], expectation, torn)
     findings |= again
     evicted = await _evicted(client, left, requests, gone, roots_taken)
     return [_explained(sent, findings[sent.number], evicted.get(sent.number, "")) for sent in left]
+
+
+async def _informed(client: TraceClient, left: Sequence[Sent], expectation: Expectation) -> Expectation:
+    """The expectation with what the backend knows of the services, now and in the time of the requests."""
+    known = frozenset(await client.services())
+    window = _window(left)
+    newest = await newest_spans(client, known & expectation.services, start_ns=window.start_ns, end_ns=window.end_ns)
+    return replace(expectation, known_services=known, newest_ns=newest)
+
+
+def _window(requests: Sequence[Sent]) -> Window:
+    """When the requests' spans may have started."""
+    return Window(
+        min(sent.start_ns for sent in requests) - _MARGIN_NS, max(sent.end_ns for sent in requests) + _MARGIN_NS
+    )
 
 
 async def _classify(
@@ -77,11 +93,8 @@ async def _torn(
     arrived = [sent for sent in left if not sent.never_arrived and findings[sent.number].missing]
     if not arrived:
         return {}
-    window = Window(
-        min(sent.start_ns for sent in arrived) - _MARGIN_NS, max(sent.end_ns for sent in arrived) + _MARGIN_NS
-    )
     missing = {sent.trace_id: findings[sent.number].missing for sent in arrived}
-    return await find_torn(client, missing, expectation.known_services or (), window)
+    return await find_torn(client, missing, expectation.known_services or (), _window(arrived))
 
 
 def _explained(sent: Sent, finding: Finding, eviction: str) -> Explained:

@@ -70,8 +70,18 @@ class TraceBackendDocument(Part):
     otlp_http_url: str
 
 
+class LogLineDocument(Part):
+    """A line of a service's output."""
+
+    service: str
+    text: str
+
+
 class CanaryDocument(Part):
-    """What became of the canary request; ``cause`` and ``missing`` say why where it is not ``complete``."""
+    """What became of the canary request; ``cause`` and ``missing`` say why where it is not ``complete``.
+
+    ``said`` is what services whose spans are missed wrote of exports that fail.
+    """
 
     verdict: CanaryVerdict
     trace_id: str | None = None
@@ -82,6 +92,7 @@ class CanaryDocument(Part):
     status: int | None = None
     missing: list[str] = Field(default_factory=list)
     cause: str = ""
+    said: list[LogLineDocument] = Field(default_factory=list)
 
 
 class FailureDocument(Part):

@@ -26,6 +26,7 @@ RETRIED = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _LARGEST_ANSWER = 1 << 20
+_WARN_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,14 @@ class Transport:
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._headers = _headers(settings)
         self._connection: http.client.HTTPConnection | None = None
+        self._warned_at = float("-inf")
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
-        """Deliver a batch, trying again until the deadline (`time.monotonic`) where the receiver may recover."""
+        """Deliver a batch, trying again until the deadline (`time.monotonic`) where the receiver may recover.
+
+        The first attempt that fails is logged, once a minute at most: the deadline may be far, and whoever misses
+        spans looks now.
+        """
         if self._settings.compression == "gzip":
             body = gzip.compress(body, 4)
         pause = _FIRST_PAUSE_S
@@ -71,10 +77,13 @@ class Transport:
                     return _partial(answer)
                 reason, wait = f"HTTP {status}", _retry_after(headers)
                 if status not in RETRIED:
-                    return Outcome(spans, reason)
+                    return Outcome(spans, reason + self._hint(status))
             delay = wait if wait is not None else pause * (0.5 + random() / 2)  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, _LONGEST_PAUSE_S)
-            if monotonic() + delay >= deadline or self._pause(delay):
+            if monotonic() + delay >= deadline or self._pause(0):
+                return Outcome(spans, reason)
+            self._warn(spans, reason, deadline)
+            if self._pause(delay):
                 return Outcome(spans, reason)
 
     def close(self) -> None:
@@ -82,6 +91,25 @@ class Transport:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _warn(self, spans: int, reason: str, deadline: float) -> None:
+        now = monotonic()
+        if now - self._warned_at < _WARN_EVERY_S:
+            return
+        self._warned_at = now
+        _log.warning(
+            "spans wait: %d could not be delivered to %s (%s), and are sent again for up to %.0f s",
+            spans,
+            self._settings.endpoint,
+            reason,
+            deadline - now,
+        )
+
+    def _hint(self, status: int) -> str:
+        """What to do about a refusal, where that is plain."""
+        if status == http.client.NOT_FOUND and self._path == "/":
+            return "; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is and wants /v1/traces at its end"
+        return ""
 
     def _post(self, body: bytes, deadline: float) -> tuple[int, Mapping[str, str], bytes]:
         timeout = max(0.001, min(self._settings.timeout_s, deadline - monotonic()))

@@ -7,9 +7,23 @@ from pathlib import Path
 
 from documentation import agrees
 
-from devenv.analysis.causes import Setup, cause_of_absence, fault_of
+from devenv.analysis.causes import Setup, cause_of_absence, cause_of_missing, fault_of
+from devenv.analysis.tree import build_tree
+from devenv.model.span import Span, SpanKind
+from devenv.model.trace import Trace
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
+CALLED = Span(
+    trace_id="a" * 32,
+    span_id="b" * 16,
+    service="auth",
+    name="GET",
+    kind=SpanKind.CLIENT,
+    start_ns=0,
+    end_ns=1,
+    attributes={"server.address": "user"},
+)
+CALL = build_tree(Trace(CALLED.trace_id, (CALLED,)))
 FAULTS = [
     fault_of(Setup(endpoint="http://jaeger:4317", protocol="http/protobuf")),
     fault_of(Setup(protocol="grpc", takes_grpc=False)),
@@ -21,7 +35,8 @@ FAULTS = [
     fault_of(Setup(disabled=True)),
     fault_of(Setup(instrumented=False)),
     cause_of_absence(None, {}, frozenset()),
-    "auth called user, of which no span ever arrived: service without tracing, or wrong endpoint",
+    cause_of_missing("user", CALL, {}, frozenset({"auth"})),
+    cause_of_missing("user", CALL, {}, frozenset({"auth", "user"}), frozenset()),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from devenv.clock import SystemClock
 from devenv.events import CanarySent, CanaryWaiting, Event, Notice
 from devenv.model.documents import CanaryDocument
 from devenv.model.extension import Request
+from devenv.model.span import Span
 from devenv.testing.clock import FakeClock
 from devenv.traces.client import TraceClient
 
@@ -97,6 +99,26 @@ async def test_each_fault_has_its_verdict_and_cause(
     assert document.missing == [services.prefix + name for name in missing]
     assert document.cause.startswith(cause.replace("{}", services.prefix))
     assert document.elapsed_ms >= 10_000
+
+
+@pytest.mark.parametrize(
+    ("age_s", "cause"),
+    [
+        (None, "{}auth called {}user, of which no span ever arrived"),
+        (30, "{}auth called {}user, of which no span has arrived since the request began, only older ones"),
+        (0, "propagation broken between {}auth and {}user: split suspected"),
+    ],
+)
+async def test_spans_of_before_are_no_sign_of_broken_propagation(jaeger: Any, age_s: int | None, cause: str) -> None:
+    services = playing(jaeger, "lost")
+    if age_s is not None:
+        now = time.time_ns() - age_s * 10**9
+        ids = {"trace_id": secrets.token_hex(16), "span_id": secrets.token_hex(8)}
+        services.add(Span(**ids, service=services.services[2], name="GET", start_ns=now, end_ns=now + 10**6))
+        await services.flush()
+    document = await canary(jaeger, services)
+    assert (document.verdict, document.missing) == ("partial", [services.services[2]])
+    assert document.cause.startswith(cause.replace("{}", services.prefix))
 
 
 async def test_early_503s_and_cut_connections_are_tried_again_and_stated(jaeger: Any) -> None:

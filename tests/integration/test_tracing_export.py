@@ -126,6 +126,58 @@ def test_what_will_not_get_better_is_counted_at_once(collector, trace_to, status
     assert tracing.settings.endpoint in caplog.text
 
 
+@pytest.mark.parametrize(("path", "hinted"), [("", True), ("/", True), ("/v1/traces", False), ("/v1", False)])
+def test_an_endpoint_without_a_path_is_told_what_it_wants(collector, trace_to, caplog, path, hinted):
+    collector.script = [404]
+    tracing = trace_to(collector.url, exporter={"endpoint": collector.url + path})
+    emit(tracing, 3)
+    assert not tracing.force_flush(5)
+    (warning,) = warnings(caplog)
+    assert "HTTP 404" in warning
+    assert ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is and wants /v1/traces" in warning) is hinted
+
+
+def warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def until(condition, timeout=5.0):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_first_failure_is_said_at_once_and_once(trace_to, caplog):
+    url = dead_port()
+    tracing = trace_to(url)  # gives up after 30 s only
+    emit(tracing, 3)
+    until(lambda: warnings(caplog), timeout=3.0)
+    assert not tracing.force_flush(1.0)  # time for the next attempts
+    (warning,) = warnings(caplog)
+    assert warning.startswith(f"spans wait: 3 could not be delivered to {url}/v1/traces (ConnectionRefusedError: ")
+    assert warning.endswith("and are sent again for up to 30 s")
+    assert tracing.stats().failed == 0
+    tracing.shutdown(0.5)
+    assert [text.partition(":")[0] for text in warnings(caplog)] == ["spans wait", "spans are being lost"]
+
+
+def test_what_ends_at_once_does_not_say_that_it_waits(trace_to, caplog):
+    tracing = trace_to(dead_port(), batch={"schedule_delay_ms": 60_000})
+    emit(tracing, 3)
+    tracing.shutdown(2)
+    assert [text.partition(":")[0] for text in warnings(caplog)] == ["spans are being lost"]
+
+
+def test_overload_is_said_with_its_status(collector, trace_to, caplog):
+    collector.script = [503, 200]
+    tracing = trace_to(collector.url)
+    emit(tracing, 1)
+    assert tracing.force_flush(5)
+    (warning,) = warnings(caplog)
+    assert "(HTTP 503)" in warning
+
+
 def test_partial_success_is_counted(collector, trace_to):
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 

@@ -1,6 +1,7 @@
 """Pages of documentation as what they ask a reader to do: files to write, and commands with the output to expect.
 
-The rules, which hold for every page that says "start in a copy of `DIRECTORY`" or "start in an empty directory":
+The rules, which hold for every page that says "start in a copy of `DIRECTORY`" or "start in an empty directory", and
+for the README of a folder, which starts in a copy of that folder:
 
 - ```` ```console ````: each line that begins with `$ ` is a command; lines below it that begin with `> ` belong to it,
   and so does the line behind a `\\`. What stands below is its output: whole lines, in order, all of them. `…` inside a
@@ -66,16 +67,20 @@ class Page:
     steps: tuple[Step, ...]
 
 
-def read_page(path: Path) -> Page:
+def read_page(path: Path, *, start: str | None = None) -> Page:
     """Read a page.
+
+    Args:
+        path: Where it lies.
+        start: The directory in whose copy it starts where it does not say so itself.
 
     Raises:
         PageMistake: It breaks the rules above.
     """
-    return parse_page(path.read_text(encoding="utf-8"), path.name)
+    return parse_page(path.read_text(encoding="utf-8"), path.name, start=start)
 
 
-def parse_page(text: str, name: str) -> Page:
+def parse_page(text: str, name: str, *, start: str | None = None) -> Page:
     """As `read_page`, of a text."""
     steps: list[Step] = []
     prose: list[str] = []
@@ -93,9 +98,11 @@ def parse_page(text: str, name: str) -> Page:
         steps += _steps(name, opened[1].strip(), at + 1, lines[at + 1 : end])
         at = end + 1
     said = _START.search(" ".join(prose))
-    if steps and said is None:
+    if said is not None:
+        start = said[1] or ""
+    if steps and start is None:
         raise PageMistake(f"{name}: it does not say where its commands start (a copy of `DIR`, or an empty directory)")
-    return Page(name, (said[1] or "") if said else None, tuple(steps))
+    return Page(name, start, tuple(steps))
 
 
 def _steps(page: str, kind: str, line: int, body: list[str]) -> list[Step]:

@@ -16,6 +16,9 @@ from pathlib import Path
 from documentation import Command, File, Page, PageMistake, agrees
 
 LONGEST_S = 150.0
+BROWSERS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+"""Variables without which `devenv open` prints its URL: no test starts a browser on somebody's desktop."""
+
 _GRACE_S = 5.0
 
 
@@ -81,7 +84,8 @@ class Shell:
 
 def environment() -> dict[str, str]:
     """A reader's: the commands of this interpreter's environment first, and nothing that steers devenv or tracing."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DEVENV_", "OTEL_", "PYTHON", "PYTEST_"))}
+    steering = ("DEVENV_", "OTEL_", "PYTHON", "PYTEST_", *BROWSERS)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
     return {**kept, "PATH": path, "DEVENV_ENGINE": "process", "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
 

@@ -14,7 +14,7 @@ from devenv.model.span import Span, SpanKind
 from devenv.traces.http import HttpClient
 from devenv.traces.otlp_wire import encode_request, encode_span
 
-Fault = Literal["none", "propagation", "split", "dropped", "orphan", "untraced", "unexported"]
+Fault = Literal["none", "propagation", "split", "dropped", "orphan", "lost", "untraced", "unexported"]
 
 
 @dataclass
@@ -24,8 +24,8 @@ class TracedServices:
     Attributes:
         otlp_url: where the spans go; ``None``: nowhere.
         fault: ``propagation``: auth starts a trace of its own, and nothing travels; ``split``: the same, with the key
-            of the request; ``dropped``: auth's spans are lost; ``orphan``: its client span is; ``untraced``: no service
-            has any; ``unexported``: spans are kept until :meth:`flush`.
+            of the request; ``dropped``: auth's spans are lost; ``orphan``: its client span is; ``lost``: user's spans
+            are; ``untraced``: no service has any; ``unexported``: spans are kept until :meth:`flush`.
         statuses: of the first requests, in order; 0 closes the connection instead of answering.
         headers: of each request received.
     """
@@ -63,6 +63,10 @@ class TracedServices:
         for writer in self._writers:
             writer.close()
         await asyncio.gather(self._exporting, return_exceptions=True)
+
+    def add(self, span: Span) -> None:
+        """Have one more span to export."""
+        self._spans[span.service].append(span)
 
     async def flush(self) -> None:
         """Export what there is."""
@@ -145,6 +149,8 @@ class TracedServices:
             if self.fault == "split":
                 key, _, value = headers["baggage"].rpartition(",")[2].partition("=")
                 spans[2]["attributes"] = {key: value}
+        if self.fault == "lost":
+            del spans[4:]
         if self.fault == "dropped":
             del spans[2:4]
         if self.fault == "orphan":

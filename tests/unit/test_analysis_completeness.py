@@ -14,6 +14,7 @@ from devenv.model.trace import Trace, collect
 
 TRACE = "a" * 32
 OTHER = "b" * 32
+START = 1_700_000_000 * 10**9
 EXPECTED = Expectation(services=frozenset({"gateway", "auth", "user"}))
 
 
@@ -89,6 +90,24 @@ def test_a_backend_without_any_service_points_at_their_exporters() -> None:
 def test_a_call_with_nothing_below_it_names_both_ends(known: frozenset[str] | None, cause: str) -> None:
     found = classify(without("4", "5", "6", "7"), replace(EXPECTED, known_services=known))
     assert (found.trace_class, found.missing) == ("partial", ("auth", "user"))
+    assert found.cause.startswith(cause)
+
+
+@pytest.mark.parametrize(
+    ("newest", "cause"),
+    [
+        ({}, "gateway called auth, of which no span has arrived since the request began, only older ones"),
+        ({"auth": START - 2 * 10**9}, "gateway called auth, of which no span has arrived since the request began"),
+        ({"user": START + 1}, "gateway called auth, of which no span has arrived since the request began"),
+        ({"auth": START + 1}, "propagation broken between gateway and auth: split suspected"),
+        ({"auth": START - 10**8}, "propagation broken between gateway and auth: split suspected"),  # clocks differ
+        (None, "propagation broken between gateway and auth: split suspected"),
+    ],
+)
+def test_older_spans_of_a_service_are_no_sign_of_broken_propagation(newest: dict[str, int] | None, cause: str) -> None:
+    known = frozenset({"gateway", "auth", "user"})
+    moved = trace(*(replace(each, start_ns=START + each.start_ns, end_ns=START + each.end_ns) for each in WHOLE[:3]))
+    found = classify(moved, replace(EXPECTED, known_services=known, newest_ns=newest))
     assert found.cause.startswith(cause)
 
 

@@ -61,6 +61,12 @@ def test_a_page_with_commands_says_where_they_start() -> None:
     assert parse_page("Prose.\n```text\nanything\n```\n", "page.md").steps == ()
 
 
+def test_a_start_may_be_given_and_what_the_page_says_comes_first() -> None:
+    assert parse_page(console("$ true"), "page.md", start="stacks/sample").start == "stacks/sample"
+    assert parse_page(START + console("$ true"), "page.md", start="stacks/sample").start == ""
+    assert parse_page("Prose.", "page.md").start is None
+
+
 @pytest.mark.parametrize(
     ("expected", "output", "agree"),
     [

@@ -17,7 +17,7 @@ from devenv.load.rows import ROW
 from devenv.load.sent import Sent
 from devenv.load.verification import Patience, Verification, Verifier
 from devenv.model.run import RequestError, RowFlag
-from devenv.model.span import Span
+from devenv.model.span import Span, SpanKind
 from devenv.model.trace import TRACE_CLASSES, Trace, collect
 from devenv.testing.clock import FakeClock
 from devenv.traces.dialect import Capabilities
@@ -35,6 +35,7 @@ class Backend:
         self.looks: list[tuple[float, int]] = []
         self.looked = asyncio.Event()
         self.down = (0.0, 0.0)
+        self.others: list[Trace] = []
 
     def put(self, number: int, services: Sequence[str], *, at: float = 0.0, root: bool = True) -> None:
         trace_id = identity(number)
@@ -61,7 +62,7 @@ class Backend:
         return {trace.trace_id: trace for trace in collect(spans)}
 
     async def find(self, query: Query) -> list[Trace]:
-        return []
+        return [trace for trace in self.others if query.service in trace.services and not query.tags]
 
     async def evicted(self, trace_ids: Sequence[str]) -> frozenset[str]:
         return self.let_go & set(trace_ids)
@@ -106,6 +107,29 @@ async def test_it_ends_at_once_when_everything_is_there() -> None:
     assert found.classes == dict.fromkeys(range(3), "complete")
     assert not found.causes
     assert backend.looks == [(0.0, 3)]
+
+
+async def test_a_service_that_fell_silent_is_told_from_one_that_loses_the_context() -> None:
+    """`b` has no span in any request, and its newest one in another trace is of second 10."""
+    second = 10**9
+    backend = Backend(FakeClock())
+    requests = []
+    for number, start in enumerate((5 * second, 20 * second)):
+        ids = {"trace_id": identity(number), "name": "op", "start_ns": start, "end_ns": start + 1}
+        called = {"server.address": "b"}
+        backend.arrivals[identity(number)] = [
+            (0.0, Span(**ids, span_id="root", service="devenv")),
+            (0.0, Span(**ids, span_id="a", parent_id="root", service="a", kind=SpanKind.CLIENT, attributes=called)),
+        ]
+        requests.append(Sent(number=number, trace_id=identity(number), start_ns=start, end_ns=start + 1))
+    last = Span(trace_id="f" * 32, span_id="b", service="b", name="op", start_ns=10 * second, end_ns=10 * second + 1)
+    backend.arrivals["f" * 32] = [(0.0, last)]
+    backend.others = collect([last])
+    found = await verify(backend, requests)
+    assert [cause.partition(",")[0].partition(":")[0] for _, cause in found.causes] == [
+        "propagation broken between a and b",
+        "a called b",
+    ]
 
 
 async def test_only_what_is_pending_is_asked_for_again() -> None:

@@ -138,6 +138,8 @@ def _canary(canary: CanaryDocument, output: Output) -> None:
         output.line(f"Canary {canary.verdict}" + (f": {canary.cause}" if canary.cause else ""))
         if canary.missing:
             output.line(f"  missing: {', '.join(canary.missing)}")
+        for line in canary.said:
+            output.line(f"  {line.service} says: {line.text}")
     if canary.ui_url:
         output.line(f"  {canary.ui_url}")
 
