@@ -6,59 +6,63 @@ services:
 - `bare`: three ASGI handlers that do nothing but ask the next one (`overhead_service.py`): no work hides the cost;
 - `sample`: the gateway, auth and user of `stacks/sample` with their real work (GET /api/profile).
 
-Modes: `absent` (no tracing in the code, `untraced/`), `off` (OTEL_SDK_DISABLED), `unsampled` (ratio 0), `1%`, `10%`,
-`100%`, and on the bare chain `stock 10%` and `stock 100%`: OpenTelemetry's SDK with its own ASGI and aiohttp-client
-instrumentation (`--stock DIR`, a folder made by `pip install --target DIR`; `make` makes it). The `off` of the bare
-chain has no tracing in its code. With `--httpx` it also runs with httpx in place of the aiohttp client. Everything else
-is as the library's profile for production has it.
+Modes: `absent` (no tracing in the code), `off` (OTEL_SDK_DISABLED), `unsampled` (ratio 0), `1%`, `10%`, `100%`, and on
+the bare chain `stock 10%` and `stock 100%`: OpenTelemetry's SDK with its own ASGI and aiohttp-client instrumentation
+(`--stock DIR`, a folder made by `pip install --target DIR`; `make` makes it). The `off` of the bare chain has no
+tracing in its code. With `--httpx` it also runs with httpx in place of the aiohttp client. Everything else is as the
+library's profile for production has it.
 
-The modes' requests alternate in short runs, so that whatever else the machine does meets all of them alike. CPU is the
-time on the processor of all three services, every thread, as the kernel counts it, from a moment when every exporter
-has sent what it had to the next such moment: encoding and export are in it, whole; what the services take when nothing
-is asked is subtracted. The same program differs by some percent from one start to the next (where its memory happens to
-lie), so the processes are started anew several times: the difference to `off` is taken within each such generation, and
-its interval is a bootstrap of the generations.
-Latencies are of an open loop at a fixed rate, one run a mode and generation. The services have one core, this program
-and the receiver another.
+CPU is the time on the processor of all three services, every thread, as the kernel counts it, until every exporter has
+sent what it had: encoding and export are in it, whole.
+
+The same program differs by ten percent and more from one start to the next (where its memory happens to lie). The
+sample's modes are therefore taken in turn by the same processes (`overhead_switch.py`), in an order that changes each
+time, and the processes are started anew several times: the difference to `off` is a mean within each such generation,
+and its interval a bootstrap of the generations. The bare chain's modes, whose differences are many times larger, are
+processes side by side; what they take when nothing is asked is subtracted. Latencies are of an open loop at a fixed
+rate, of the sample. The services have one core, this program and the receiver another.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import multiprocessing
 import os
 import random
+import statistics
 import sys
+import tempfile
 import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from overhead_bare import serve
-from overhead_chain import Chain, Mode, closed_loop, open_loop, start
+from overhead_chain import Chain, Mode, Sample, closed_loop, open_loop, start, start_sample
 from overhead_report import Measured, rows_of, text, verdict
 
 SETTLE_S = 6.0  # the exporters' delay in production is 5 s
 IDLE_S = 3.0
-RATIOS = (("unsampled", 0.0), ("1%", 0.01), ("10%", 0.1), ("100%", 1.0))
+WARM = 40  # requests after each change of mode
+RATIOS = {"unsampled": 0.0, "1%": 0.01, "10%": 0.1, "100%": 1.0}
+SAMPLE = ("off", "absent", *RATIOS)
 
 
-def modes_of(options: argparse.Namespace) -> list[Mode]:
-    """What is to be measured, each chain's `off` first."""
-    both = [Mode("sample", "absent"), *(Mode("sample", name, ratio) for name, ratio in RATIOS)]
-    both += [Mode("bare", "100%")]
+def bare_modes(options: argparse.Namespace) -> list[Mode]:
+    """The bare chain's, each client's `off` first."""
+    modes = [Mode("bare", "off"), Mode("bare", "10%", 0.1), Mode("bare", "100%")]
     if options.stock:
-        both += [Mode("bare", "stock 10%", 0.1), Mode("bare", "stock 100%")]
+        modes += [Mode("bare", "stock 10%", 0.1), Mode("bare", "stock 100%")]
     if options.httpx:
-        both += [Mode("bare", name, ratio, "httpx") for name, ratio in RATIOS[2:]]
-    wanted = {label.strip() for label in options.modes.split(",") if label.strip()}
-    chosen = [mode for mode in both if not wanted or mode.label in wanted]
-    bases = dict.fromkeys(Mode(mode.chain, "off", client=mode.client) for mode in chosen)
-    return [*bases, *chosen]
+        modes += [Mode("bare", name, ratio, "httpx") for name, ratio in (("off", 0.0), ("10%", 0.1), ("100%", 1.0))]
+    return modes
 
 
-async def measure(chains: list[Chain], results: dict[str, Measured], options: argparse.Namespace) -> None:
-    """One generation of processes: CPU, then latency."""
+async def measure_bare(chains: list[Chain], results: dict[str, Measured], options: argparse.Namespace) -> None:
+    """One generation of the bare chain: CPU from a settled exporter to the next."""
     await asyncio.gather(*(chain.connect() for chain in chains))
     await closed_loop(chains, 400, options.workers)
     await asyncio.sleep(SETTLE_S)
@@ -71,41 +75,73 @@ async def measure(chains: list[Chain], results: dict[str, Measured], options: ar
     for chain, idle, mark in zip(chains, before, marks, strict=True):
         taken = chain.cpu_ns() - mark - (mark - idle) * elapsed
         results[chain.mode.label].cpu_us.append(taken / 1000 / options.requests)
-    for chain in random.sample(chains, len(chains)) if options.seconds else ():
-        if chain.mode.chain == "sample":
-            results[chain.mode.label].latencies_ms.append(await open_loop(chain, options.rate, options.seconds))
 
 
-def run(modes: list[Mode], endpoint: str, options: argparse.Namespace, cores: set[int]) -> dict[str, Measured]:
-    """Every generation."""
-    results = {mode.label: Measured(mode) for mode in modes}
-    for number in range(1, options.generations + 1):
-        chains: list[Chain] = []
-        try:
-            chains += [start(mode, endpoint, options.stock, cores) for mode in modes]
-            asyncio.run(measure(chains, results, options))
-        finally:
-            for chain in chains:
-                chain.stop()
-        if not options.json:
-            print(f"-- after {number} of {options.generations} generations", flush=True)
-            for row in rows_of(results):
-                print(text(row), flush=True)
+async def measure_sample(chain: Sample, results: dict[str, Measured], options: argparse.Namespace) -> None:
+    """One generation of the sample: each mode's turn in every round, for CPU and then for latency."""
+    await chain.connect()
+    await closed_loop([chain], 800, options.workers)
+    taken: dict[str, list[float]] = {name: [] for name in SAMPLE}
+    for _ in range(options.rounds):
+        for name in random.sample(SAMPLE, len(SAMPLE)):
+            mode = str(RATIOS.get(name, name))
+            await chain.take(mode)
+            await closed_loop([chain], WARM, options.workers)
+            mark = chain.cpu_ns()
+            await closed_loop([chain], options.turn, options.workers)
+            await chain.take(mode)  # what it recorded has been exported by then
+            taken[name].append((chain.cpu_ns() - mark) / 1000 / options.turn)
+    for name, values in taken.items():
+        results[f"sample {name}"].cpu_us.append(statistics.fmean(values))
+    for _ in range(options.latency_runs):
+        for name in random.sample(SAMPLE, len(SAMPLE)):
+            await chain.take(str(RATIOS.get(name, name)))
+            await closed_loop([chain], WARM, options.workers)
+            results[f"sample {name}"].latencies_ms.append(await open_loop(chain, options.rate, options.seconds))
+
+
+def run(endpoint: str, options: argparse.Namespace, cores: set[int]) -> dict[str, Measured]:
+    """Every generation of both chains."""
+    modes = bare_modes(options) if options.bare else []
+    every = [*modes, *(Mode("sample", name) for name in SAMPLE)]
+    results = {mode.label: Measured(mode) for mode in every}
+    for number in range(1, max(options.bare, options.generations) + 1):
+        if number <= options.bare:
+            chains = [start(mode, endpoint, options.stock, cores) for mode in modes]
+            _through(chains, measure_bare(chains, results, options))
+        if number <= options.generations:
+            with tempfile.TemporaryDirectory(prefix="devenv-bench-") as folder:
+                sample = start_sample(endpoint, Path(folder), cores)
+                _through([sample], measure_sample(sample, results, options))
+        print(f"-- {number}", *map(text, rows_of(results)), sep="\n", file=sys.stderr, flush=True)
     return results
+
+
+def _through(chains: Sequence[Chain], measuring: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(measuring)
+    finally:
+        for chain in chains:
+            chain.stop()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generations", type=int, default=20)
-    parser.add_argument("--requests", type=int, default=2000, help="a mode and generation, for CPU")
+    parser.add_argument("--generations", type=int, default=20, help="of the sample's processes")
+    parser.add_argument("--rounds", type=int, default=10, help="of turns, a generation")
+    parser.add_argument("--turn", type=int, default=400, help="requests of a mode's turn")
+    parser.add_argument("--bare", type=int, default=6, help="generations of the bare chain; 0: none")
+    parser.add_argument("--requests", type=int, default=2000, help="of a mode of the bare chain, a generation")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--rate", type=float, default=100.0, help="of the open loop")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of the open loop, a mode and generation; 0: none")
-    parser.add_argument("--modes", default="", help="such as 'sample 1%%,sample 10%%'; their `off` comes along")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of the open loop")
+    parser.add_argument("--latency-runs", type=int, default=2, help="of the open loop, a mode and generation")
     parser.add_argument("--stock", default="", help="folder with the stock instrumentation")
     parser.add_argument("--httpx", action="store_true", help="the bare chain with httpx as well")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    options.stock = options.stock and str(Path(options.stock).resolve())
+    gc.disable()  # a collection here would be a late request there
     own, *others = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {own})  # the receiver's too
     ports: Any = multiprocessing.Queue()
@@ -113,15 +149,15 @@ def main() -> None:
     receiver.start()
     endpoint = f"http://127.0.0.1:{ports.get(timeout=10)}"
     try:
-        results = run(modes_of(options), endpoint, options, set(others[:1]) or {own})
+        results = run(endpoint, options, set(others[:1]) or {own})
     finally:
         receiver.terminate()
     rows = rows_of(results)
     short = verdict(rows)
     if options.json:
         print(json.dumps({"schema": "devenv.bench.overhead/2", "rows": rows, "short": short}))
-    for line in short if not options.json else ():
-        print(f"falls short: {line}")
+    else:
+        print(*map(text, rows), *(f"falls short: {line}" for line in short), sep="\n")
     sys.exit(1 if short else 0)
 
 

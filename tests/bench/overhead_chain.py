@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -22,8 +23,8 @@ _PATHS = {"bare": ("/items/17", ""), "sample": ("/api/profile", "x-api-key: deve
 
 @dataclass(frozen=True)
 class Mode:
-    """What is run: `bare` or `sample` services, without tracing code (`absent`), with it switched off (`off`), or with
-    a share of the traces recorded by devenv.tracing or by the stock instrumentation."""
+    """What is run: `bare` or `sample` services, without tracing code (`absent`), with it switched off (`off`, in which
+    the bare ones have none), or with a share of the traces recorded by devenv.tracing or the stock instrumentation."""
 
     chain: str
     name: str
@@ -53,12 +54,8 @@ class Mode:
             "OTEL_METRICS_EXPORTER": "none",
             "PYTHONHASHSEED": "0",  # another order of dictionaries is worth some percent, and not what is measured
             "CLIENT": self.client,
-            "TRACER": "none" if self.name in {"absent", "off"} else "stock" if stock_tracer else "devenv",
+            "TRACER": "none" if self.name == "off" else "stock" if stock_tracer else "devenv",
         }
-        if self.name == "off":
-            env["OTEL_SDK_DISABLED"] = "true"
-        if self.name == "absent":
-            env["PYTHONPATH"] = str(HERE / "untraced")
         if stock_tracer:
             env["PYTHONPATH"] = stock
         return env
@@ -125,32 +122,74 @@ class Chain:
             process.wait(20)
 
 
+@dataclass
+class Sample(Chain):
+    """The sample's services, whose tracing can be set up anew while they run (`overhead_switch.py`)."""
+
+    control: Path = Path()
+
+    async def take(self, mode: str) -> None:
+        """Let all that waits be exported, and go on in a mode: `absent`, `off`, or a ratio.
+
+        Raises:
+            TimeoutError: a service has not answered within 20 s.
+        """
+        answers = [Path(f"{self.control}.{name}.app") for name in ("user", "auth", "gateway")]
+        for answer in answers:
+            answer.unlink(missing_ok=True)
+        self.control.write_text(mode)
+        for process in self.processes:
+            process.send_signal(signal.SIGUSR1)
+        async with asyncio.timeout(20):
+            for answer in answers:
+                while not (answer.exists() and answer.read_text() == mode):  # noqa: ASYNC110 - no event to await
+                    await asyncio.sleep(0.005)
+
+
 def start(mode: Mode, endpoint: str, stock: str, cores: set[int]) -> Chain:
-    """Start a chain on some of the machine's cores."""
-    front, middle, back = _free_ports(3)
+    """Start a bare chain on some of the machine's cores."""
+    front, middle, back = ports = _free_ports(3)
     env = mode.environment(endpoint, stock)
+    commands = []
+    for name, port, asked in (("back", back, 0), ("middle", middle, back), ("front", front, middle)):
+        url = f"http://127.0.0.1:{asked}/items/17" if asked else ""
+        own = {"PORT": str(port), "OTEL_SERVICE_NAME": name, "NEXT": url}
+        commands.append(([sys.executable, str(HERE / "overhead_service.py")], {**env, **own}))
+    return Chain(mode, ports[0], [_launch(command, env, HERE, cores) for command, env in commands])
+
+
+def start_sample(endpoint: str, folder: Path, cores: set[int]) -> Sample:
+    """Start the sample's services, all tracing switched off, on some of the machine's cores."""
+    front, middle, back = _free_ports(3)
+    control = folder / "mode"
+    urls = {"AUTH_URL": f"http://127.0.0.1:{middle}", "USER_URL": f"http://127.0.0.1:{back}"}
     processes = []
-    for index, port in enumerate((back, middle, front)):
-        own = {"PORT": str(port), "OTEL_SERVICE_NAME": ("back", "middle", "front")[index]}
-        if mode.chain == "bare":
-            own["NEXT"] = f"http://127.0.0.1:{(back, middle)[index - 1]}/items/17" if index else ""
-            command = [sys.executable, str(HERE / "overhead_service.py")]
-        else:
-            own |= {"AUTH_URL": f"http://127.0.0.1:{middle}", "USER_URL": f"http://127.0.0.1:{back}"}
-            command = [sys.executable, "-m", f"{('user', 'auth', 'gateway')[index]}.app"]
-        null = subprocess.DEVNULL
-        process = subprocess.Popen(command, env={**env, **own}, cwd=SAMPLE, stdout=null, stderr=null)
-        os.sched_setaffinity(process.pid, cores)
-        processes.append(process)
-    return Chain(mode, front, processes)
+    for name, port in (("user", back), ("auth", middle), ("gateway", front)):
+        command = [sys.executable, str(HERE / "overhead_switch.py"), f"{name}.app", str(control), endpoint]
+        env = {**os.environ, **urls, "PORT": str(port), "PYTHONHASHSEED": "0"}
+        processes.append(_launch(command, env, SAMPLE, cores))
+    return Sample(Mode("sample", "off"), front, processes, control=control)
+
+
+def _launch(command: list[str], env: dict[str, str], folder: Path, cores: set[int]) -> subprocess.Popen[bytes]:
+    null = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=env, cwd=folder, stdout=null, stderr=null)
+    os.sched_setaffinity(process.pid, cores)
+    return process
+
+
+_given: set[int] = set()
 
 
 def _free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Ports that are free, and have not been given to a service that is still on its way to its own."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count + len(_given))]
     ports = [listener.getsockname()[1] for listener in listeners]
     for listener in listeners:
         listener.close()
-    return ports
+    chosen = [port for port in ports if port not in _given][:count]
+    _given.update(chosen)
+    return chosen
 
 
 async def closed_loop(chains: list[Chain], requests: int, workers: int) -> None:

@@ -39,6 +39,8 @@ def rows_of(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
     rows = []
     for label, mine in measured.items():
         its = measured[mine.mode.base]
+        if not mine.cpu_us:
+            continue
         base = statistics.fmean(its.cpu_us)
         added = bootstrap([a - b for a, b in zip(mine.cpu_us, its.cpu_us, strict=True)])
         row: dict[str, Any] = {

@@ -43,8 +43,12 @@ def show_up(document: UpDocument, output: Output) -> None:
     _places(document.entrypoint_url, document.trace_backend, output)
     if document.failures or document.timed_out:
         output.line("What runs was left for inspection: devenv status, devenv logs; devenv down removes it.")
+        return
+    took = f"Up in {duration(document.elapsed_ms / 1000)}"
+    if document.canary.verdict in {"complete", "skipped"}:
+        output.line(f"{took}. Next: devenv load --rps 50, devenv open jaeger.")
     else:
-        output.line(f"Up in {duration(document.elapsed_ms / 1000)}. Next: devenv load --rps 50, devenv open jaeger.")
+        output.line(f"{took}, but the canary's trace is {document.canary.verdict}. Next: devenv logs, devenv doctor.")
 
 
 def show_status(document: StatusDocument, output: Output) -> None:
