@@ -29,6 +29,7 @@ class FakeClock:
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._jumper: asyncio.Task[None] | None = None
+        self._idlers = 0
 
     def now(self) -> float:
         """Wall time in seconds since the epoch."""
@@ -59,16 +60,16 @@ class FakeClock:
         end = self._elapsed + seconds
         while self._next_wake() is not None and (wake := self._next_wake() or 0.0) <= end:
             self._wake_until(wake)
-            await _idle()
+            await self._idle()
         self._elapsed = max(self._elapsed, end)
-        await _idle()
+        await self._idle()
 
     async def _jump_when_idle(self) -> None:
         while True:
-            await _idle()
+            await self._idle()
             if self._settle:
                 await asyncio.sleep(self._settle)
-                await _idle()
+                await self._idle()
             wake = self._next_wake()
             if wake is None:
                 return
@@ -86,14 +87,18 @@ class FakeClock:
             if not future.done():
                 future.set_result(None)
 
-
-async def _idle() -> None:
-    """Return once no other task can run without time passing or the outside acting."""
-    ready: Any = getattr(asyncio.get_running_loop(), "_ready", None)
-    if ready is None:
-        for _ in range(_ROUNDS):
+    async def _idle(self) -> None:
+        """Return once no other task can run without time passing or the outside acting."""
+        ready: Any = getattr(asyncio.get_running_loop(), "_ready", None)
+        if ready is None:
+            for _ in range(_ROUNDS):
+                await asyncio.sleep(0)
+            return
+        self._idlers += 1
+        try:
             await asyncio.sleep(0)
-        return
-    await asyncio.sleep(0)
-    while len(ready):  # noqa: ASYNC110 - what it waits for is that there is nothing to wait for
-        await asyncio.sleep(0)
+            # Others who wait here are ready all the time; they must not keep each other from seeing that all is quiet.
+            while len(ready) >= self._idlers:  # noqa: ASYNC110 - what it waits for is that there is nothing to wait for
+                await asyncio.sleep(0)
+        finally:
+            self._idlers -= 1
