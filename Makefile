@@ -53,7 +53,7 @@ bench-load: $(VENV)/.dev ## the load generator beside other load generators
 bench-overhead: $(VENV)/stock ## what tracing adds to a request, beside the stock instrumentation
 	$(BIN)/python tests/bench/overhead.py --stock $(VENV)/stock $(ARGS)
 
-soak: $(VENV)/.dev ## minutes of full sampling with the collector down, slow or refusing
+soak: $(VENV)/.dev ## ten minutes of full sampling with the collector down, slow or refusing
 	$(BIN)/python tests/bench/soak.py $(ARGS)
 
 # OpenTelemetry's own instrumentation, in a folder of its own: only the benchmark's services are to find it.
