@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from traced_programs import clean
-from tracing_collector import Collector
 
 import devenv
 
@@ -71,13 +70,6 @@ def light(tmp_path_factory) -> Installation:
             pytest.skip(f"the package registry is not reached: {reason}")
         pytest.fail(reason, pytrace=False)
     return Installation(wheel, folder / "venv/bin")
-
-
-@pytest.fixture
-def collector():
-    made = Collector().start()
-    yield made
-    made.stop()
 
 
 def test_the_wheel_asks_for_three_packages_and_nothing_more(light):

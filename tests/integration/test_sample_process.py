@@ -6,27 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from otlp_receiver import OtlpReceiver
 from sample_processes import SAMPLE, SampleProcesses, free_port
-
-
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    receiver = OtlpReceiver().start()
-    yield receiver
-    receiver.stop()
-
-
-@pytest.fixture
-def sample(receiver: OtlpReceiver, tmp_path: Path) -> Iterator[SampleProcesses]:
-    sample = SampleProcesses(receiver.endpoint, tmp_path)
-    yield sample
-    sample.kill_all()
 
 
 def test_sigterm_sends_the_last_spans_before_the_end(sample: SampleProcesses, receiver: OtlpReceiver) -> None:

@@ -14,25 +14,11 @@ from stub_upstream import StubUpstream
 
 
 @pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    receiver = OtlpReceiver().start()
-    yield receiver
-    receiver.stop()
-
-
-@pytest.fixture
 def stub() -> Iterator[StubUpstream]:
     """Is auth, and the services that the profile includes."""
     stub = StubUpstream().start()
     yield stub
     stub.stop()
-
-
-@pytest.fixture
-def sample(receiver: OtlpReceiver, tmp_path: Path) -> Iterator[SampleProcesses]:
-    sample = SampleProcesses(receiver.endpoint, tmp_path)
-    yield sample
-    sample.kill_all()
 
 
 def start(sample: SampleProcesses, auth: str, **upstreams: str) -> None:

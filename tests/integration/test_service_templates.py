@@ -80,13 +80,6 @@ def test_its_own_tests_fail_once_something_is_broken(project: Path, file: str, f
 
 
 @pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    receiver = OtlpReceiver().start()
-    yield receiver
-    receiver.stop()
-
-
-@pytest.fixture
 def service(project: Path, receiver: OtlpReceiver, tmp_path: Path) -> Iterator[SampleProcesses]:
     """The service as a process; what it asks is nobody."""
     processes = SampleProcesses(receiver.endpoint, tmp_path, ports={"order-items": free_port()})

@@ -7,7 +7,6 @@ import textwrap
 
 import pytest
 from traced_programs import CLI, clean, serving
-from tracing_collector import Collector
 
 PROJECT = """
     import os, sys
@@ -63,13 +62,6 @@ SERVERS = {
     "uvicorn": ("-m", "uvicorn", "manage:asgi", "--port", "{port}"),
     "uvicorn by wsgi": ("-m", "uvicorn", "manage:wsgi", "--port", "{port}", "--interface", "wsgi"),
 }
-
-
-@pytest.fixture
-def collector():
-    made = Collector().start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

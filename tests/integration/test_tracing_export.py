@@ -17,13 +17,6 @@ from devenv.tracing.testing import decode
 
 
 @pytest.fixture
-def collector():
-    made = Collector().start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def trace_to():
     """Builds a Tracing towards a URL, not installed; shut down at the end."""
     made = []

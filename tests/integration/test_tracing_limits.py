@@ -11,19 +11,11 @@ import tracemalloc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.trace import Link, SpanContext, TraceFlags
-from tracing_collector import Collector
 
 from devenv import tracing
 from devenv.tracing.configuration import resolve
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.testing import decode, recording
-
-
-@pytest.fixture
-def collector():
-    made = Collector().start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

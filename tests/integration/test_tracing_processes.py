@@ -10,19 +10,12 @@ import textwrap
 import time
 
 import pytest
-from tracing_collector import Collector, dead_port
+from tracing_collector import dead_port
 
 from devenv.tracing import ConfigError, setup
 from devenv.tracing.active import state
 from devenv.tracing.configuration import resolve
 from devenv.tracing.runtime import Tracing
-
-
-@pytest.fixture
-def collector():
-    made = Collector().start()
-    yield made
-    made.stop()
 
 
 def run(code, environ, *, wait=True):

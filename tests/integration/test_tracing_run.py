@@ -17,18 +17,11 @@ from pathlib import Path
 
 import pytest
 from traced_programs import CLI, clean, serving
-from tracing_collector import Collector, dead_port
+from tracing_collector import dead_port
 from tracing_upstream import http_upstream
 
 RUN = (*CLI, "run", "--")
 LIGHT = (sys.executable, "-m", "devenv.tracing", "--")
-
-
-@pytest.fixture
-def collector():
-    made = Collector().start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

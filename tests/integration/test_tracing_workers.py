@@ -11,16 +11,9 @@ import time
 
 import pytest
 from traced_programs import clean, serving
-from tracing_collector import Collector, dead_port
+from tracing_collector import dead_port
 
 NEVER_BY_SCHEDULE = "60000"
-
-
-@pytest.fixture
-def collector():
-    made = Collector().start()
-    yield made
-    made.stop()
 
 
 def to(collector):

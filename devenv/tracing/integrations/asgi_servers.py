@@ -13,7 +13,7 @@ def instrument_starlette() -> None:
     """Trace every Starlette and FastAPI application of the process."""
     from starlette.applications import Starlette
 
-    replace(Starlette, "__call__", _application)
+    replace(Starlette, "__call__", traced_application)
 
 
 def instrument_uvicorn() -> None:
@@ -23,7 +23,9 @@ def instrument_uvicorn() -> None:
     replace(uvicorn.Config, "load", _load)
 
 
-def _application(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def traced_application(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """A framework's `__call__` with the middleware around it, one for each application."""
+
     async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
         middleware = self.__dict__.get("_devenv_tracing")
         if middleware is None:

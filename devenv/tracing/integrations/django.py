@@ -6,14 +6,14 @@ Django's modules are imported by name: it is no dependency, and it has no types.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.trace import get_current_span
 
-from devenv.tracing.asgi import Receive, Scope, Send, TracingMiddleware
+from devenv.tracing.integrations.asgi_servers import traced_application
 from devenv.tracing.integrations.patching import replace
 from devenv.tracing.integrations.wsgi import as_method
 from devenv.tracing.server_side import ROUTE_KEY
@@ -37,22 +37,12 @@ def instrument_wsgi() -> None:
 
 def instrument_asgi() -> None:
     """Trace Django's ASGI application."""
-    replace(import_module("django.core.handlers.asgi").ASGIHandler, "__call__", _application)
+    replace(import_module("django.core.handlers.asgi").ASGIHandler, "__call__", traced_application)
 
 
 def instrument_databases() -> None:
     """Make each statement of Django's database connections a client span, whatever the database."""
     replace(import_module("django.db.backends.utils").CursorWrapper, "_execute_with_wrappers", _executing)
-
-
-def _application(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
-        middleware = self.__dict__.get("_devenv_tracing")
-        if middleware is None:
-            middleware = self.__dict__["_devenv_tracing"] = TracingMiddleware(original.__get__(self))
-        await middleware(scope, receive, send)
-
-    return call
 
 
 def _resolving(original: Callable[..., Any]) -> Callable[..., Any]:
