@@ -16,7 +16,7 @@ from devenv.app.survey import survey
 from devenv.errors import ConfigurationError, DevenvError, Location, UsageError
 from devenv.model.identity import identify
 from devenv.model.scaffold import InitDocument
-from devenv.stack.discovery import files_in
+from devenv.stack.discovery import files_in, shipped_templates
 from devenv.stack.editing import YamlText, scalar
 from devenv.stack.loader import load_stack
 
@@ -95,22 +95,9 @@ def with_block(text: str, file: Path, entrypoint: str, canary_path: str) -> str:
 
 
 def _block(entrypoint: str, canary_path: str) -> str:
+    template = (shipped_templates() / "existing" / f"{KEY}.yaml").read_text(encoding="utf-8")
     path = scalar(canary_path.replace("$", "$$"))
-    return f"""\
-# The service that requests go to.
-entrypoint: {scalar(entrypoint)}
-# One request that `devenv up` sends and follows through the trace backend. `services: [...]` says who has to be in
-# its trace, `expect_status` which answer is right.
-canary:
-  method: GET
-  path: {path}
-# What `devenv load` sends; further scenarios stand beside this one.
-load:
-  scenarios:
-    main:
-      method: GET
-      path: {path}
-"""
+    return template.replace("__entrypoint__", scalar(entrypoint)).replace("__path__", path)
 
 
 def _files(file: Path) -> tuple[Path, ...]:
