@@ -7,7 +7,8 @@ for the README of a folder, which starts in a copy of that folder:
   and so does the line behind a `\\`. What stands below is its output: whole lines, in order, all of them. `…` inside a
   line stands for any text, a line that is only `…` for any number of lines. Runs of spaces inside a line are alike.
   A command with nothing below it may print anything. A command has to exit with 0, or the last line says
-  `[exit code N]` (`[exit code N or M]` where it depends on the machine).
+  `[exit code N]`. Where that depends on the machine, the command has a block of its own, whose opening line says so:
+  ```` ```console exit 0 or 1 ````.
 - ```` ```python ```` or ```` ```yaml ````: a file. The first line is a comment with its path.
 - ```` ```text ````: to be read only. Every other kind of block is a mistake, so that nothing passes unseen.
 """
@@ -23,7 +24,8 @@ GAP = "…"
 _FENCE = re.compile(r"^```(.*)$")
 _NAMED = re.compile(r"^# ([\w./-]+)$")
 _START = re.compile(r"\bstart in (?:a copy of \[?`([\w./-]+)`|an empty directory)")
-_EXIT = re.compile(r"^\[exit code (\d+(?: or \d+)*)\]$")
+_EXIT = re.compile(r"^\[exit code (\d+)\]$")
+_EXITS = re.compile(r"^console exit (\d+(?: or \d+)+)$")
 
 
 class PageMistake(AssertionError):
@@ -108,8 +110,14 @@ def parse_page(text: str, name: str, *, start: str | None = None) -> Page:
 def _steps(page: str, kind: str, line: int, body: list[str]) -> list[Step]:
     if kind == "text":
         return []
-    if kind == "console":
-        return list(_commands(page, line, body))
+    exits = _EXITS.match(kind)
+    if kind == "console" or exits:
+        commands = _commands(page, line, body)
+        if exits:
+            if len(commands) != 1:
+                raise PageMistake(f"{page}:{line}: {kind!r} is for one command, found {len(commands)}")
+            commands[0].exit_codes = tuple(int(each) for each in exits[1].split(" or "))
+        return list(commands)
     if kind not in FILES:
         raise PageMistake(f"{page}:{line}: a block of kind {kind!r}; expected console, text or {', '.join(FILES)}")
     named = _NAMED.match(body[0]) if body else None
@@ -134,7 +142,7 @@ def _commands(page: str, line: int, body: list[str]) -> list[Command]:
         elif not found:
             raise PageMistake(f"{page}:{number}: output without a command; a command begins with `$ `")
         elif code := _EXIT.match(text):
-            found[-1].exit_codes = tuple(int(each) for each in code[1].split(" or "))
+            found[-1].exit_codes = (int(code[1]),)
         else:
             found[-1].expected.append(text)
     return found

@@ -27,14 +27,14 @@ def console(*lines: str) -> str:
 
 
 def test_a_page_becomes_files_and_commands() -> None:
-    text = "```python\n# shop/app.py\nprint(1)\n```\n" + console(
-        "$ python \\", "  shop/app.py", "1", "[exit code 3 or 4]"
-    )
+    text = "```python\n# shop/app.py\nprint(1)\n```\n" + console("$ python \\", "  shop/app.py", "1", "[exit code 3]")
+    text += "```console exit 3 or 4\n$ true\n```\n"
     page = parse_page("They start in a copy of\n[`stacks/sample`](x).\n" + text, "page.md")
     assert page.start == "stacks/sample"
     assert page.steps == (
         File(3, "shop/app.py", "# shop/app.py\nprint(1)\n"),
-        Command(8, "python \\\n  shop/app.py", ["1"], (3, 4)),
+        Command(8, "python \\\n  shop/app.py", ["1"], (3,)),
+        Command(14, "true", [], (3, 4)),
     )
 
 
@@ -46,6 +46,8 @@ def test_a_page_becomes_files_and_commands() -> None:
         ("```python\nprint(1)\n```\n", "names its file"),
         ("```python\n# ../app.py\n```\n", "outside of the page's directory"),
         ("```yaml\n```\n", "names its file"),
+        ("```console exit 0 or 1\n$ true\n$ true\n```\n", "for one command, found 2"),
+        ("```console exit 0\n$ true\n```\n", "a block of kind 'console exit 0'"),
         ("```console\noutput\n```\n", "output without a command"),
         ("```console\n$ true\n", "not closed"),
     ],
