@@ -42,7 +42,7 @@ def documented_lines() -> list[tuple[Path, str]]:
     found = []
     for page in PAGES:
         text = page.read_text()
-        blocks = re.findall(r"```(sh|console|bash)\n(.*?)```", text, re.DOTALL)
+        blocks = re.findall(r"```(sh|console|bash)[^\n]*\n(.*?)```", text, re.DOTALL)
         lines = [
             line.removeprefix("$ ").strip()
             for kind, block in blocks
