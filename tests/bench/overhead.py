@@ -81,9 +81,10 @@ async def measure_sample(chain: Sample, results: dict[str, Measured], options: a
     """One generation of the sample: each mode's turn in every round, for CPU and then for latency."""
     await chain.connect()
     await closed_loop([chain], 800, options.workers)
-    taken: dict[str, list[float]] = {name: [] for name in SAMPLE}
+    names = options.only
+    taken: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(options.rounds):
-        for name in random.sample(SAMPLE, len(SAMPLE)):
+        for name in random.sample(names, len(names)):
             mode = str(RATIOS.get(name, name))
             await chain.take(mode)
             await closed_loop([chain], WARM, options.workers)
@@ -94,7 +95,7 @@ async def measure_sample(chain: Sample, results: dict[str, Measured], options: a
     for name, values in taken.items():
         results[f"sample {name}"].cpu_us.append(statistics.fmean(values))
     for _ in range(options.latency_runs):
-        for name in random.sample(SAMPLE, len(SAMPLE)):
+        for name in random.sample(names, len(names)):
             await chain.take(str(RATIOS.get(name, name)))
             await closed_loop([chain], WARM, options.workers)
             results[f"sample {name}"].latencies_ms.append(await open_loop(chain, options.rate, options.seconds))
@@ -103,7 +104,7 @@ async def measure_sample(chain: Sample, results: dict[str, Measured], options: a
 def run(endpoint: str, options: argparse.Namespace, cores: set[int]) -> dict[str, Measured]:
     """Every generation of both chains."""
     modes = bare_modes(options) if options.bare else []
-    every = [*modes, *(Mode("sample", name) for name in SAMPLE)]
+    every = [*modes, *(Mode("sample", name) for name in options.only)]
     results = {mode.label: Measured(mode) for mode in every}
     for number in range(1, max(options.bare, options.generations) + 1):
         if number <= options.bare:
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=20, help="of the sample's processes")
     parser.add_argument("--rounds", type=int, default=10, help="of turns, a generation")
     parser.add_argument("--turn", type=int, default=400, help="requests of a mode's turn")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(SAMPLE), help="'off' and others")
     parser.add_argument("--bare", type=int, default=6, help="generations of the bare chain; 0: none")
     parser.add_argument("--requests", type=int, default=2000, help="of a mode of the bare chain, a generation")
     parser.add_argument("--workers", type=int, default=4)
