@@ -75,11 +75,13 @@ def find_trace(query_url: str, trace_id: str) -> dict[str, Any] | None:
     return found
 
 
-def wait_for_trace(query_url: str, trace_id: str, services: set[str], seconds: float = 10) -> dict[str, Any]:
-    """The trace once all of `services` have spans in it."""
+def wait_for_trace(
+    query_url: str, trace_id: str, services: set[str], *, spans: int = 0, seconds: float = 10
+) -> dict[str, Any]:
+    """The trace once all of `services` have spans in it, and there are so many: a service sends several batches."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         trace = find_trace(query_url, trace_id)
-        if trace is not None and services_of(trace) >= services:
+        if trace is not None and services_of(trace) >= services and len(trace["spans"]) >= spans:
             return trace
     raise AssertionError(f"trace {trace_id} is not there with {services} after {seconds} s")
