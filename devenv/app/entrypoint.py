@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from devenv.app.infrastructure import infrastructure_kind
 from devenv.errors import ConfigurationError, UnknownName, UsageError
+from devenv.stack.problems import suggest
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack
@@ -45,11 +45,10 @@ def choose_entrypoint(stack: Stack, asked: str | None = None) -> str:
 def _asked(stack: Stack, name: str) -> str:
     service = stack.services.get(name)
     if service is None:
-        nearest = difflib.get_close_matches(name, stack.services, n=1)
         known = ", ".join(stack.services)
         raise UnknownName(
             f"--entrypoint: no service {name!r}; there are: {known}",
-            hint=f"did you mean {nearest[0]!r}?" if nearest else "",
+            hint=suggest(name, stack.services),
             details={"name": name, "known": list(stack.services)},
         )
     if not service.container_ports:
