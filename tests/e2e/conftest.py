@@ -13,7 +13,9 @@ ENGINES = [pytest.param("docker", marks=pytest.mark.docker), "process"]
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    """Each engine in turn; what the machine lacks skips."""
+    """Each engine in turn; what the machine lacks skips, before a fixture of the module's needs it."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_client")
     return str(request.param)
 
 
