@@ -193,7 +193,7 @@ def test_relative_paths_start_at_the_first_file(tmp_path):
 
 @pytest.mark.parametrize("case", ["everything", "merged", "dotenv", "profiles", "directives"])
 def test_merging_a_file_with_itself_changes_nothing(case):
-    path = Path(__file__).parents[1] / "fixtures" / "compose" / case / "compose.yaml"
+    path = Path(__file__).parents[2] / "fixtures" / "compose" / case / "compose.yaml"
     environ = {"HOME": "/home/somebody", "OVERRIDDEN": "x", "COMPOSE_PROFILES": "*"}
     once, twice = load_stack([path], environ=environ), load_stack([path, path], environ=environ)
     assert twice.services == once.services

@@ -11,7 +11,7 @@ import pytest
 from otlp_receiver import OtlpReceiver
 from sample_processes import SampleProcesses, free_port
 
-POLYGLOT = Path(__file__).parents[1] / "fixtures" / "stacks" / "polyglot"
+POLYGLOT = Path(__file__).parents[2] / "fixtures" / "stacks" / "polyglot"
 NODE = shutil.which("node")
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="no node; test_sample_compose.py has it in a container")

@@ -17,7 +17,7 @@ from devenv.errors import ConfigurationError, DevenvError, EnvironmentFailure, U
 from devenv.model.scaffold import NewServiceDocument
 from devenv.stack import discovery, load_stack
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "stacks" / "sample"
 GOLDEN = ROOT / "tests" / "fixtures" / "new_service" / "sample-orders.diff"
 

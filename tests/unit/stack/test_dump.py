@@ -15,9 +15,9 @@ from devenv.stack import load_stack
 from devenv.stack.dump import dump, dump_yaml, duration_text
 from devenv.stack.origins import stack_origins
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "compose"
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "compose"
 ENVIRON = {"HOME": "/home/somebody", "SET": "$set", "EMPTY": "", "TRUTH": "true", "PORT": "80", "OVERRIDDEN": "x"}
-SAMPLE = Path(__file__).parents[2] / "stacks" / "sample" / "compose.yaml"
+SAMPLE = Path(__file__).parents[3] / "stacks" / "sample" / "compose.yaml"
 FILES = {
     "everything": [FIXTURES / "everything" / "compose.yaml"],
     "dotenv": [FIXTURES / "dotenv" / "compose.yaml"],

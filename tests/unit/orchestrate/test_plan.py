@@ -295,7 +295,7 @@ def test_the_hash_is_the_same_in_every_process() -> None:
     )
     found = {
         subprocess.run(
-            [sys.executable, "-c", program, str(Path(__file__).parents[1] / "support"), seed],
+            [sys.executable, "-c", program, str(Path(__file__).parents[2] / "support"), seed],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,

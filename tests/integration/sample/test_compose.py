@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from docker import DockerClient
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "stacks" / "sample"
 POLYGLOT = ROOT / "tests" / "fixtures" / "stacks" / "polyglot"
 GATEWAY, JAEGER = "http://127.0.0.1:8080", "http://127.0.0.1:16686"

@@ -17,7 +17,7 @@ from sample_processes import SampleProcesses, free_port
 from devenv.app.invocation import Invocation
 from devenv.app.new_service import ServiceWish, new_service
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEMPLATES = ["python/starlette", "python/fastapi"]
 
 

@@ -156,6 +156,6 @@ def test_finding_a_stack_imports_nothing_heavy():
         "import sys, pathlib; from devenv.stack import discover; discover(pathlib.Path('.'));"
         "print([name for name in ('pydantic', 'yaml', 'docker', 'rich') if name in sys.modules])"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=root)
     assert result.stdout.strip() == "[]", result.stderr

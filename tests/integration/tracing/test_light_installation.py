@@ -17,7 +17,7 @@ from traced_programs import clean
 
 import devenv
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DECLARED = {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "pyyaml"}
 HEAVY = {
     *("aiohttp", "docker", "django", "fastapi", "flask", "hdrhistogram", "httptools", "httpx", "numpy", "psutil"),
