@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.app.library import vendor_library
+from devenv.app.scaffold.library import vendor_library
 
 PROGRAM = """
 import sys, pathlib, devenv.tracing

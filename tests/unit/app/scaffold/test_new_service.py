@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devenv.app import new_service as use_case
 from devenv.app.invocation import Invocation
-from devenv.app.new_service import ServiceWish, new_service
 from devenv.app.scaffold import changes, templates
+from devenv.app.scaffold import new_service as use_case
+from devenv.app.scaffold.new_service import ServiceWish, new_service
 from devenv.errors import ConfigurationError, DevenvError, EnvironmentFailure, UnknownName, UsageError
 from devenv.model.scaffold import NewServiceDocument
 from devenv.stack import discovery, load_stack
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SAMPLE = ROOT / "stacks" / "sample"
 GOLDEN = ROOT / "tests" / "fixtures" / "new_service" / "sample-orders.diff"
 

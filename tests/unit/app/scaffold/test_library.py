@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from devenv import __version__
-from devenv.app import distribution, library
-from devenv.app.library import build_library, vendor_library, vendored
+from devenv.app import distribution
+from devenv.app.scaffold import library
+from devenv.app.scaffold.library import build_library, vendor_library, vendored
 from devenv.errors import EnvironmentFailure
 
 NAME = f"devenv-{__version__}-py3-none-any.whl"

@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from devenv.app.engines import INIT_HINT, connect, lacking_images
-from devenv.app.images import cannot_be_built_here
 from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import read_record
+from devenv.app.required_images import cannot_be_built_here
 from devenv.app.session import running
 from devenv.app.urls import trace_backend
 from devenv.engine.ports import is_free

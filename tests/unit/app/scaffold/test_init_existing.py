@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from devenv.app import init_existing
-from devenv.app.entrypoint import choose_entrypoint
-from devenv.app.init_existing import Wanted, prepare_existing
 from devenv.app.invocation import Invocation
+from devenv.app.scaffold import init_existing
+from devenv.app.scaffold.entrypoint import choose_entrypoint
+from devenv.app.scaffold.init_existing import Wanted, prepare_existing
 from devenv.cli.main import run
 from devenv.errors import ConfigurationError, EnvironmentFailure, StackFileError, UnknownName, UsageError
 from devenv.stack.loader import load_stack
