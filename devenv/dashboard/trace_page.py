@@ -17,7 +17,8 @@ from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.units import show_duration, show_time
 from devenv.dashboard.waterfall import Row, rows
 from devenv.http.server import Request, Response
-from devenv.otlp.values import as_text, plain, text
+from devenv.backend.query.jaeger_text import as_text
+from devenv.otlp.values import plain, text
 
 _ROWS = 1000
 _TICKS = 4

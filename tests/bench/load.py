@@ -67,7 +67,7 @@ async def measure_devenv(url: str, rps: float, seconds: float, otlp: str | None)
     from devenv.clock import SystemClock
     from devenv.load.options import LoadOptions
     from devenv.load.run import run_load
-    from devenv.load.runs import RunStore
+    from devenv.load.run_store import RunStore
     from devenv.model.extension import Scenario
 
     with tempfile.TemporaryDirectory() as folder:

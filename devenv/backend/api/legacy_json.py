@@ -20,7 +20,8 @@ from devenv.backend.api.ids import show_span_id, show_trace_id
 from devenv.backend.store.decoding import ERROR, KINDS, DecodedTrace
 from devenv.backend.store.scopes import Scope
 from devenv.otlp import messages
-from devenv.otlp.values import as_json_number, as_text, plain, text
+from devenv.backend.query.jaeger_text import as_text
+from devenv.otlp.values import as_json_number, plain, text
 
 _SAFE_INTEGER = 2**53 - 1
 _OK = 1

@@ -12,7 +12,8 @@ from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.otlp import messages
-from devenv.otlp.values import as_text, plain
+from devenv.backend.query.jaeger_text import as_text
+from devenv.otlp.values import plain
 
 ERROR_KEY = "error"
 # Candidates looked at, or decoded, between two pauses of a search: a few milliseconds of work.

@@ -18,8 +18,8 @@ from devenv.backend import BackendSettings, serve
 from devenv.clock import SystemClock
 from devenv.load.options import LoadOptions
 from devenv.load.run import run_load
-from devenv.load.runs import RunStore
-from devenv.load.verification import Patience
+from devenv.load.run_store import RunStore
+from devenv.load.verify.verification import Patience
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Request, Scenario
 from devenv.traces.client import TraceClient

@@ -21,8 +21,8 @@ from devenv.clock import SystemClock
 from devenv.events import Event, LoadProgress, Notice, VerifyProgress
 from devenv.load.options import LoadOptions
 from devenv.load.run import run_load
-from devenv.load.runs import RunStore
-from devenv.load.verification import Patience
+from devenv.load.run_store import RunStore
+from devenv.load.verify.verification import Patience
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Scenario
 from devenv.traces.client import TraceClient

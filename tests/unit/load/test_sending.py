@@ -20,8 +20,8 @@ from devenv.events import Event, LoadProgress
 from devenv.load.options import LoadOptions
 from devenv.load.rows import read_rows
 from devenv.load.run import run_load
-from devenv.load.runs import RunStore
-from devenv.load.timer import LoopTimer, TimerFd
+from devenv.load.run_store import RunStore
+from devenv.load.send.timer import LoopTimer, TimerFd
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Scenario
 from devenv.testing.clock import FakeClock
@@ -92,7 +92,7 @@ async def test_answers_are_waited_for_after_the_last_request(tmp_path: Path) -> 
 async def test_after_stopping_answers_are_waited_for_only_shortly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devenv.load.sending._HURRY", 0.1)
+    monkeypatch.setattr("devenv.load.send.sending._HURRY", 0.1)
     stop = asyncio.Event()
     async with held() as services:
 

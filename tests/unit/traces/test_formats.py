@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from devenv.load.flight import Flight
-from devenv.load.roots import RootEncoder
+from devenv.load.send.flight import Flight
+from devenv.load.send.root_spans import RootEncoder
 from devenv.model.run import RequestError
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
+from devenv.otlp.span_encoding import encode_request, encode_span
 from devenv.traces import jaeger_json, links, otlp_json
-from devenv.traces.otlp_wire import encode_request, encode_span
 from devenv.traces.query import Query, go_duration, legacy_parameters, rfc3339, v3_parameters
 
 VALUES = st.recursive(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from devenv.analysis.completeness import Expectation, Finding, classify
 from devenv.analysis.eviction import infer_evicted
-from devenv.load.sent import Sent
-from devenv.load.torn import Window, find_torn
+from devenv.load.verify.sent_request import Sent
+from devenv.load.verify.split_parts import Window, find_torn
 from devenv.model.trace import Trace, TraceClass
 from devenv.traces.client import TraceClient
 from devenv.traces.newest import newest_spans

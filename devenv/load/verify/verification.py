@@ -10,8 +10,8 @@ from devenv.analysis.completeness import Expectation, is_complete
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
 from devenv.events import Sink, VerifyProgress
-from devenv.load.explanation import Explained, explain
-from devenv.load.sent import Sent
+from devenv.load.verify.explanation import Explained, explain
+from devenv.load.verify.sent_request import Sent
 from devenv.model.trace import Trace, TraceClass
 from devenv.traces.client import TraceClient
 
