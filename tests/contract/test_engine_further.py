@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from devenv.app import down, engines, lifecycle, status, up
+from devenv.app import engines
+from devenv.app.environment import down, lifecycle, status, up
 from devenv.app.invocation import Invocation
 from devenv.contract.capabilities import Capabilities
 from devenv.contract.engine import Engine

@@ -6,7 +6,7 @@ from typing import Any
 
 from devenv.analysis.causes import fault_of
 from devenv.analysis.completeness import Expectation, classify
-from devenv.app.verify import tracing_setups
+from devenv.app.traces.setups import tracing_setups
 from devenv.engine.docker.engine import CAPABILITIES as DOCKER
 from devenv.engine.process.engine import CAPABILITIES as PROCESS
 from devenv.model.extension import StackExtension
