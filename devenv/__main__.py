@@ -17,7 +17,7 @@ def main() -> int:
 
         installation = find_installation()
         sys.stdout.write(f"{installation.version_line}\n")
-        if installation.warning is not None:
+        if installation.warning:
             sys.stderr.write(f"devenv: {installation.warning}\n  hint: {installation.hint}\n")
         return 0
     from importlib.util import find_spec

@@ -21,7 +21,7 @@ FILE_NAME = "devenv_otel"
 """The distribution's name in the names of wheels and `dist-info` folders."""
 SHARED_NAME = "devenv"
 """The name of our package and command, and of a distribution on the public index that is not ours."""
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib costs milliseconds
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Installation:
@@ -54,16 +54,16 @@ class Installation:
         return f"devenv {__version__} ({self})"
 
     @property
-    def warning(self) -> str | None:
-        """What is wrong if another distribution shares our names; None if there is no other."""
+    def warning(self) -> str:
+        """What is wrong if another distribution shares our names; empty if there is none."""
         if not self.others:
-            return None
+            return ""
         return f"another distribution named {SHARED_NAME} has the same package and command: {', '.join(self.others)}"
 
     @property
-    def hint(self) -> str | None:
-        """How to correct what the warning names: pip removes the files that both contain."""
-        return f"run `pip uninstall {SHARED_NAME}`, then install {DISTRIBUTION} again" if self.others else None
+    def hint(self) -> str:
+        """The remedy, in two steps because pip removes the files that both contain; empty without a warning."""
+        return f"run `pip uninstall {SHARED_NAME}`, then install {DISTRIBUTION} again" if self.others else ""
 
 
 def find_installation(path: Sequence[str] | None = None, root: str = ROOT) -> Installation:
@@ -81,7 +81,7 @@ def find_installation(path: Sequence[str] | None = None, root: str = ROOT) -> In
         elif name == DISTRIBUTION and found is None:
             if _same(folder, root):
                 found = version, "wheel"
-            elif _is_editable(os.path.join(folder, entry), root):  # noqa: PTH118
+            elif _is_editable(os.path.join(folder, entry), root):
                 found = version, "editable"
     return Installation(*(found or (None, "checkout")), root, others)
 
@@ -90,11 +90,11 @@ def _distributions(path: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
     """Folder, entry, normalised name and version of each distribution whose name starts with ours."""
     for folder in dict.fromkeys(path):
         try:
-            entries = sorted(os.listdir(folder or "."))  # noqa: PTH208
+            entries = sorted(os.listdir(folder or "."))
         except OSError:  # not a folder: an archive of modules, or an entry that does not exist
             continue
         for entry in entries:
-            stem, suffix = os.path.splitext(entry)  # noqa: PTH122
+            stem, suffix = os.path.splitext(entry)
             if suffix in {".dist-info", ".egg-info"} and entry[: len(SHARED_NAME)].lower() == SHARED_NAME:
                 name, _, rest = stem.partition("-")
                 yield folder, entry, name.lower().replace("_", "-").replace(".", "-"), rest.partition("-")[0]
@@ -103,7 +103,7 @@ def _distributions(path: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
 def _is_editable(info: str, root: str) -> bool:
     """Tell whether `direct_url.json` (PEP 610) describes an editable installation of `root`."""
     try:
-        with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+        with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as file:
             text = file.read()
     except OSError:
         return False

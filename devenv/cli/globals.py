@@ -79,7 +79,7 @@ def _print_version(asked: bool) -> None:
 
         installation = find_installation()
         typer.echo(installation.version_line)
-        if installation.warning is not None:
+        if installation.warning:
             typer.echo(f"devenv: {installation.warning}\n  hint: {installation.hint}", err=True)
         raise typer.Exit
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devenv.app.scaffold.names import check_name, package_of, variable_of
-from devenv.app.scaffold.ports import choose_port, upstream_urls
+from devenv.app.scaffold.port_choice import choose_port, upstream_urls
 from devenv.errors import UnknownName, UsageError
 from devenv.model.stack import Stack
 from devenv.stack import load_stack

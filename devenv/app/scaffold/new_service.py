@@ -11,12 +11,12 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from devenv.app.library import FOLDER, build_library, vendored
 from devenv.app.scaffold.changes import Changes, read_text
-from devenv.app.scaffold.compose import NewService, add_service
 from devenv.app.scaffold.gateway import by_hand, connect_gateway, find_gateway
+from devenv.app.scaffold.library import FOLDER, build_library, vendored
 from devenv.app.scaffold.names import check_name
-from devenv.app.scaffold.ports import choose_port, upstream_urls
+from devenv.app.scaffold.port_choice import choose_port, upstream_urls
+from devenv.app.scaffold.service_entry import NewService, add_service
 from devenv.app.scaffold.templates import DEFAULT, render
 from devenv.errors import UsageError
 from devenv.model.scaffold import NewServiceDocument

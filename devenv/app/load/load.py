@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.invocation import read_stack
-from devenv.app.runs import store
+from devenv.app.load.history import store
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, require_backend
 from devenv.errors import UnknownName, UsageError
@@ -52,7 +52,7 @@ async def load(
         UnknownName: there is no such scenario.
         UsageError: a threshold cannot be read, or there is nothing to send load to.
     """
-    from devenv.app.verify import tracing_setups
+    from devenv.app.traces.setups import tracing_setups
     from devenv.load.options import LoadOptions
     from devenv.load.run import run_load
     from devenv.traces.client import TraceClient

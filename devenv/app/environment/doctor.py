@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from devenv.app.engines import INIT_HINT, connect, lacking_images
-from devenv.app.images import cannot_be_built_here
 from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import read_record
+from devenv.app.required_images import cannot_be_built_here
 from devenv.app.session import running
 from devenv.app.urls import trace_backend
 from devenv.engine.ports import is_free
@@ -28,7 +28,7 @@ LEAST_PYTHON = (3, 11)
 
 async def doctor(invocation: Invocation) -> DoctorDocument:
     """Look at everything; nothing is changed and nothing raised: what is wrong becomes a line."""
-    checks = [_installation(), _python(), _disk(invocation)]
+    checks = [_python(), _distribution(), _disk(invocation)]
     loaded, stack_check = _stack(invocation)
     checks.append(stack_check)
     checks += await _engine(invocation, loaded)
@@ -43,12 +43,12 @@ def verdict_code(document: DoctorDocument) -> int:
     return 3 if any(check.verdict == "error" for check in document.checks) else 0
 
 
-def _installation() -> CheckPart:
+def _distribution() -> CheckPart:
     installation = find_installation()
-    if installation.warning is None:
-        return CheckPart(name="devenv", verdict="ok", found=str(installation))
+    if not installation.warning:
+        return CheckPart(name="distribution", verdict="ok", found=str(installation))
     found = f"{installation}; {installation.warning}"
-    return CheckPart(name="devenv", verdict="warning", found=found, hint=installation.hint)
+    return CheckPart(name="distribution", verdict="warning", found=found, hint=installation.hint)
 
 
 def _python() -> CheckPart:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from devenv.app.library import vendor_library
+from devenv.app.scaffold.library import vendor_library
 
 PROGRAM = """
 import sys, pathlib, devenv.tracing
 from importlib.metadata import version
 traced = devenv.tracing.setup(service_name="alone")
-print(pathlib.Path(devenv.tracing.__file__).is_relative_to(sys.argv[1]), version("devenv"))
+print(pathlib.Path(devenv.tracing.__file__).is_relative_to(sys.argv[1]), version("devenv-otel"))
 try:
     import devenv.cli
 except ModuleNotFoundError:

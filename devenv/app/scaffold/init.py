@@ -8,8 +8,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.app.files import place_files
-from devenv.app.library import FOLDER, build_library, vendored
+from devenv.app.scaffold.library import FOLDER, build_library, vendored
+from devenv.app.scaffold.placement import place_files
 from devenv.errors import EnvironmentFailure, UsageError
 from devenv.model.identity import slug
 from devenv.model.scaffold import InitDocument

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from devenv.app.distribution import PACKAGE, Distribution, read_distribution
-from devenv.app.files import not_written, replace_file
+from devenv.app.scaffold.placement import not_written, replace_file
 from devenv.installation import DISTRIBUTION, FILE_NAME
 
 FOLDER = "vendor"

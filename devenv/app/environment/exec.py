@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.app.lifecycle import require_service
+from devenv.app.environment.lifecycle import require_service
 from devenv.app.session import running
 from devenv.errors import NotUp
 from devenv.model.state import State

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from devenv.app.describe import failure_documents, service_document
 from devenv.app.engines import Choice, choose
-from devenv.app.export_trouble import troubles
+from devenv.app.environment.descriptions import failure_documents, service_document
+from devenv.app.environment.recorded_probes import probe_of
+from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack
-from devenv.app.probes import probe_of
 from devenv.app.record import Record, read_record, state_directory, write_record
+from devenv.app.traces.export_trouble import troubles
+from devenv.app.traces.setups import span_names
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
-from devenv.app.verify import span_names
-from devenv.app.waiting_logs import shown_logs
 from devenv.events import Notice
 from devenv.model.documents import (
     ActionDocument,
@@ -183,8 +183,8 @@ async def _canary(
     """Send the canary, or say why none is sent."""
     if reason := _why_no_canary(result, backend, entry, request):
         return CanaryDocument(verdict="skipped", cause=reason)
-    from devenv.app.canary import send_canary
-    from devenv.app.verify import tracing_setups
+    from devenv.app.traces.canary import send_canary
+    from devenv.app.traces.setups import tracing_setups
     from devenv.model.extension import Request
     from devenv.traces.client import TraceClient
 

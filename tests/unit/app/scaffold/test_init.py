@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devenv.app import files as writing
-from devenv.app.files import place_files, replace_file
-from devenv.app.init import init_project, project_files
 from devenv.app.invocation import Invocation
+from devenv.app.scaffold import placement as writing
+from devenv.app.scaffold.init import init_project, project_files
+from devenv.app.scaffold.placement import place_files, replace_file
 from devenv.cli.main import run
 from devenv.errors import DiskFull, EnvironmentFailure, UsageError
 from devenv.stack import list_stacks, shipped_stacks, shipped_templates
@@ -72,7 +72,7 @@ def test_services_are_the_samples_byte_for_byte():
 
 
 def test_caches_and_state_are_not_copied(tmp_path, monkeypatch):
-    from devenv.app import init
+    from devenv.app.scaffold import init
 
     for name in (
         "sample/user/__pycache__/app.pyc",
@@ -179,8 +179,8 @@ def test_what_is_kept_is_no_half_project_when_the_rest_fails(here, monkeypatch):
 
 def test_an_older_wheel_would_be_installed_beside_the_new_one(here):
     (here.directory / "vendor").mkdir()
-    (here.directory / "vendor" / "devenv-0.0.1-py3-none-any.whl").write_text("x")
-    with pytest.raises(UsageError, match=r"devenv-0\.0\.1"):
+    (here.directory / "vendor" / "devenv_otel-0.0.1-py3-none-any.whl").write_text("x")
+    with pytest.raises(UsageError, match=r"devenv_otel-0\.0\.1"):
         init_project(here)
 
 

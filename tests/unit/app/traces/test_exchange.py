@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.app.exchange import read, write
+from devenv.app.traces.exchange import read, write
 from devenv.errors import ConfigurationError
 
 SPAN = {"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "GET /"}

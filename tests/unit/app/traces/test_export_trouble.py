@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devenv.app.export_trouble import RECENT_S, export_trouble, troubles
+from devenv.app.traces.export_trouble import RECENT_S, export_trouble, troubles
 from devenv.engine.protocol import LogLine
 from devenv.errors import EngineUnavailable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from devenv.app.logs import ServiceLine, in_order
+from devenv.app.environment.logs import ServiceLine, in_order
 
 
 def line(service: str, time: float, text: str, instance: int = 1) -> ServiceLine:

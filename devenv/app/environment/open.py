@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from devenv.app.lifecycle import require_service
-from devenv.app.runs import store
+from devenv.app.environment.lifecycle import require_service
+from devenv.app.load.history import store
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, require_backend
 from devenv.errors import UsageError

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.app.entrypoint import choose_entrypoint
-from devenv.app.files import replace_file
-from devenv.app.library import FOLDER, build_library, vendor_library
-from devenv.app.survey import survey
+from devenv.app.scaffold.entrypoint import choose_entrypoint
+from devenv.app.scaffold.library import FOLDER, build_library, vendor_library
+from devenv.app.scaffold.placement import replace_file
+from devenv.app.scaffold.survey import survey
 from devenv.errors import ConfigurationError, DevenvError, Location, UsageError
 from devenv.model.identity import identify
 from devenv.model.scaffold import InitDocument
@@ -148,7 +148,9 @@ def _notes(stack: Stack, has: Path | None, wanted: Wanted, *, python: bool) -> l
     if python and not wanted.library:
         notes.append("to be started traced, an image needs the tracing library: --library brings it into vendor/")
     if wanted.library:
-        notes.append(f"in a Dockerfile: COPY {FOLDER}/ /opt/vendor/, then RUN pip install /opt/vendor/devenv_otel-*.whl")
+        notes.append(
+            f"in a Dockerfile: COPY {FOLDER}/ /opt/vendor/, then RUN pip install /opt/vendor/devenv_otel-*.whl"
+        )
     return notes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from devenv.app.images import base_images
+from devenv.app.required_images import base_images
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service

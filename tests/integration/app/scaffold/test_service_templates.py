@@ -15,9 +15,9 @@ from otlp_receiver import OtlpReceiver
 from sample_processes import SampleProcesses, free_port
 
 from devenv.app.invocation import Invocation
-from devenv.app.new_service import ServiceWish, new_service
+from devenv.app.scaffold.new_service import ServiceWish, new_service
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 TEMPLATES = ["python/starlette", "python/fastapi"]
 
 

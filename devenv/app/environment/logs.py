@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.app.lifecycle import require_service
+from devenv.app.environment.lifecycle import require_service
 from devenv.app.session import Running, running
 
 if TYPE_CHECKING:

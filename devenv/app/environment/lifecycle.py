@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from devenv.app.describe import failure_documents
+from devenv.app.environment.descriptions import failure_documents
+from devenv.app.environment.status import status
 from devenv.app.invocation import read_stack
 from devenv.app.session import Running, running
-from devenv.app.status import status
 from devenv.errors import UnknownName
 
 if TYPE_CHECKING:
