@@ -74,16 +74,17 @@ def find_installation(path: Sequence[str] | None = None, root: str = ROOT) -> In
         root: The folder that contains the running package.
     """
     others: list[str] = []
-    found: tuple[str, str] | None = None
-    for folder, entry, name, version in _distributions(sys.path if path is None else path):
+    version: str | None = None
+    origin = "checkout"
+    for folder, entry, name, found in _distributions(sys.path if path is None else path):
         if name == SHARED_NAME:
-            others.append(f"{version or 'unknown version'} in {folder}")
-        elif name == DISTRIBUTION and found is None:
+            others.append(f"{found or 'unknown version'} in {folder}")
+        elif name == DISTRIBUTION and version is None:
             if _same(folder, root):
-                found = version, "wheel"
+                version, origin = found, "wheel"
             elif _is_editable(os.path.join(folder, entry), root):
-                found = version, "editable"
-    return Installation(*(found or (None, "checkout")), root, others)
+                version, origin = found, "editable"
+    return Installation(version, origin, root, others)
 
 
 def _distributions(path: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
