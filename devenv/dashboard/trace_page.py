@@ -9,6 +9,7 @@ from urllib.parse import quote
 from devenv.backend import Store
 from devenv.backend.api.ids import parse_trace_id
 from devenv.backend.api.times import parse_integer
+from devenv.backend.query.jaeger_text import as_text
 from devenv.backend.query.summaries import Summary, summarize
 from devenv.backend.store.decoding import KINDS, DecodedTrace, decode_trace, duration, is_error
 from devenv.backend.store.scopes import Scope
@@ -17,7 +18,6 @@ from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.units import show_duration, show_time
 from devenv.dashboard.waterfall import Row, rows
 from devenv.http.server import Request, Response
-from devenv.backend.query.jaeger_text import as_text
 from devenv.otlp.values import plain, text
 
 _ROWS = 1000

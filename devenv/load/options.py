@@ -88,7 +88,8 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
         except ValueError as error:
             raise UsageError(
                 f"stages {text!r}, column {column}: found {part!r}, expected {error}",
-                hint="write stages as DURATION:RATE, such as 30s:50,1m:200; the rate is reached at the end of the duration",
+                hint="write stages as DURATION:RATE, such as 30s:50,1m:200; "
+                "the rate is reached at the end of the duration",
                 details={"column": column, "found": part},
             ) from error
         column += len(part) + 1

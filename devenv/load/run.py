@@ -17,11 +17,12 @@ from devenv.load.rows import read_rows, write_rows
 from devenv.load.run_store import RunStore, new_run_id
 from devenv.load.schedule import Schedule, make_schedule
 from devenv.load.send.root_spans import RootSpans
-from devenv.load.send.sending import SendingOutcome, Sending
+from devenv.load.send.sending import Sending, SendingOutcome
 from devenv.load.summary import summarize_run
 from devenv.load.verify.accounting import NOTHING, Account, choose, make_account
 from devenv.load.verify.verification import Patience, Verifier
 from devenv.load.workload import Workload, options_record
+from devenv.model.counts import plural
 from devenv.model.documents import LoadDocument
 from devenv.model.run import RunRecord, Threshold
 from devenv.traces.client import TraceClient

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from devenv.backend.query.jaeger_text import as_text
 from devenv.backend.query.needles import ERROR_STATUS, Needle
 from devenv.backend.store.decoding import duration, is_error, readable
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.otlp import messages
-from devenv.backend.query.jaeger_text import as_text
 from devenv.otlp.values import plain
 
 ERROR_KEY = "error"

@@ -14,15 +14,15 @@ from pathlib import Path
 from devenv.events import LoadProgress, Sink
 from devenv.load.options import LoadOptions
 from devenv.load.schedule import Schedule
-from devenv.load.workload import Workload
 from devenv.load.send.client import LoadClient
 from devenv.load.send.flight import Flight
 from devenv.load.send.generator import Generator
 from devenv.load.send.histogram import Histogram
 from devenv.load.send.recorder import Recorder
-from devenv.load.send.request_template import RequestTemplate
 from devenv.load.send.request_headers import RETRIABLE_METHODS, is_success
+from devenv.load.send.request_template import RequestTemplate
 from devenv.load.send.root_spans import RootEncoder, RootSpans
+from devenv.load.workload import Workload
 from devenv.model.run import RequestError
 from devenv.model.span import Value
 

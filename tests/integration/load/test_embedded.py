@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from load_runs import asked
 from traced_services import Fault, TracedServices
 
 from devenv.app.traces.canary import send_canary
 from devenv.backend import BackendSettings, serve
 from devenv.clock import SystemClock
-from devenv.load.options import LoadOptions
 from devenv.load.run import run_load
 from devenv.load.run_store import RunStore
 from devenv.load.verify.verification import Patience
@@ -48,7 +48,7 @@ async def load(backend: Embedded, services: TracedServices, folder: Path, **fiel
     async with services, TraceClient(backend.query_url) as client:
         values: dict[str, Any] = {"rps": 100, "duration": 0.5, "scenario": Scenario(), "target": services.url}
         return await run_load(
-            LoadOptions(**values | fields),
+            *asked(**values | fields),
             client=client,
             otlp_http_url=backend.otlp_url,
             expected_services=services.services,
