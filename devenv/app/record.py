@@ -8,13 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from devenv.disk import make_state_directory, replace_file
 from devenv.model.identity import Project
-
-if TYPE_CHECKING:
-    from devenv.model.state import EngineName
 
 FILE = "project.json"
 
@@ -37,7 +34,7 @@ class Record:
     id: str
     name: str
     stack: str
-    engine: EngineName
+    engine: str
     entrypoint: str | None = None
     trace_backend: str | None = None
     expected_services: tuple[str, ...] = ()
