@@ -27,7 +27,8 @@ from devenv.orchestrate.naming import entrypoint_of
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.capabilities import Capabilities
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
@@ -106,7 +107,8 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             observed = await choice.engine.observe(loaded.project)
             backend = await trace_backend(choice.engine, observed, _backend_name(loaded.stack, observed))
             entry = entrypoint_url(observed, entrypoint_of(loaded.stack))
-            canary = await _canary(loaded.stack, result, backend, entry, request, clock=clock, sink=sink)
+            capabilities = choice.engine.capabilities
+            canary = await _canary(loaded.stack, capabilities, result, backend, entry, request, clock=clock, sink=sink)
             if canary.verdict not in {"complete", "skipped"}:
                 names = span_names(loaded.stack)
                 said = await troubles(choice.engine, observed, names, canary.missing, now=clock.now())
@@ -172,6 +174,7 @@ def _backend_name(stack: Stack, observed: ObservedState) -> str | None:
 
 async def _canary(
     stack: Stack,
+    capabilities: Capabilities,
     result: UpResult,
     backend: Backend | None,
     entry: str | None,
@@ -200,7 +203,7 @@ async def _canary(
             otlp_http_url=backend.otlp_http_url,
             clock=clock,
             sink=sink,
-            setups=tracing_setups(stack, "process" if backend.kind == "embedded" else "docker"),
+            setups=tracing_setups(stack, capabilities),
         )
 
 

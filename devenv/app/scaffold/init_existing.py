@@ -148,7 +148,9 @@ def _notes(stack: Stack, has: Path | None, wanted: Wanted, *, python: bool) -> l
     if python and not wanted.library:
         notes.append("to be started traced, an image needs the tracing library: --library brings it into vendor/")
     if wanted.library:
-        notes.append(f"in a Dockerfile: COPY {FOLDER}/ /opt/vendor/, then RUN pip install /opt/vendor/devenv-*.whl")
+        notes.append(
+            f"in a Dockerfile: COPY {FOLDER}/ /opt/vendor/, then RUN pip install /opt/vendor/devenv_otel-*.whl"
+        )
     return notes
 
 

@@ -179,8 +179,8 @@ def test_what_is_kept_is_no_half_project_when_the_rest_fails(here, monkeypatch):
 
 def test_an_older_wheel_would_be_installed_beside_the_new_one(here):
     (here.directory / "vendor").mkdir()
-    (here.directory / "vendor" / "devenv-0.0.1-py3-none-any.whl").write_text("x")
-    with pytest.raises(UsageError, match=r"devenv-0\.0\.1"):
+    (here.directory / "vendor" / "devenv_otel-0.0.1-py3-none-any.whl").write_text("x")
+    with pytest.raises(UsageError, match=r"devenv_otel-0\.0\.1"):
         init_project(here)
 
 
