@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from devenv.errors import Location
 from devenv.model.extension import parse_duration
-from devenv.stack import schema
-from devenv.stack.nodes import ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_null
-from devenv.stack.problems import Problems, is_slip, suggest
+from devenv.stack.problems import Problems
+from devenv.stack.yaml import scalars
+from devenv.stack.yaml.nodes import ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_null
+from devenv.suggestions import is_slip, suggest
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -82,7 +83,7 @@ class Cursor:
     def integer(self, least: int | None = None) -> int | None:
         """A whole number, not below ``least``."""
         value = self.node.value if isinstance(self.node, ScalarNode) else None
-        number = schema.integer(value.strip()) if isinstance(value, str) else value
+        number = scalars.integer(value.strip()) if isinstance(value, str) else value
         if not isinstance(number, int) or isinstance(number, bool):
             self.wrong("a whole number")
             return None
@@ -94,7 +95,7 @@ class Cursor:
     def number(self) -> float | None:
         """A number from 0 on."""
         value = self.node.value if isinstance(self.node, ScalarNode) else None
-        number = schema.number(value.strip()) if isinstance(value, str) else value
+        number = scalars.number(value.strip()) if isinstance(value, str) else value
         if not isinstance(number, int | float) or isinstance(number, bool) or not 0 <= number < 1e12:
             self.wrong("a number from 0 on")
             return None

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from devenv.stack import ports, volumes
-from devenv.stack.nodes import Atom, Entry, ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_failed
+from devenv.stack.compose import port_syntax, volume_syntax
 from devenv.stack.problems import Problems
+from devenv.stack.yaml.nodes import Atom, Entry, ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_failed
 
 Rewrite = Callable[[Node, str, Problems], Node]
 
@@ -130,9 +130,9 @@ def _each(rewrite: Callable[[ScalarNode, str, Problems], list[Node]]) -> Rewrite
 
 def _port(item: ScalarNode, key: str, problems: Problems) -> list[Node]:
     try:
-        parsed = ports.parse_short(atom_text(item.value).strip())
+        parsed = port_syntax.parse_short(atom_text(item.value).strip())
     except ValueError as error:
-        problems.add(str(error), item.place, key=key, found=describe(item), expected=ports.GRAMMAR)
+        problems.add(str(error), item.place, key=key, found=describe(item), expected=port_syntax.GRAMMAR)
         return []
     longs: list[Node] = []
     for port in parsed:
@@ -144,18 +144,20 @@ def _port(item: ScalarNode, key: str, problems: Problems) -> list[Node]:
 
 
 def _volume(item: ScalarNode, key: str, problems: Problems) -> list[Node]:
-    return _mount(item, key, problems, volumes.parse_short)
+    return _mount(item, key, problems, volume_syntax.parse_short)
 
 
 def _tmpfs(item: ScalarNode, key: str, problems: Problems) -> list[Node]:
-    return _mount(item, key, problems, volumes.parse_tmpfs)
+    return _mount(item, key, problems, volume_syntax.parse_tmpfs)
 
 
-def _mount(item: ScalarNode, key: str, problems: Problems, parse: Callable[[str], volumes.ShortVolume]) -> list[Node]:
+def _mount(
+    item: ScalarNode, key: str, problems: Problems, parse: Callable[[str], volume_syntax.ShortVolume]
+) -> list[Node]:
     try:
         parsed = parse(atom_text(item.value))
     except ValueError as error:
-        problems.add(str(error), item.place, key=key, found=describe(item), expected=volumes.GRAMMAR)
+        problems.add(str(error), item.place, key=key, found=describe(item), expected=volume_syntax.GRAMMAR)
         return []
     values: dict[str, Node | Atom] = {"type": parsed.kind, "target": parsed.target}
     values |= {"source": parsed.source} if parsed.source else {}

@@ -7,15 +7,11 @@ from typing import Literal, cast
 
 from devenv.model.extension import ServiceExtension
 from devenv.model.stack import Condition, Dependency, Service
-from devenv.stack import keys
-from devenv.stack.builds import read_build
-from devenv.stack.context import Context
-from devenv.stack.cursor import EXTENSION, Cursor, Fields
-from devenv.stack.environments import read_environment
-from devenv.stack.extension import read_extension
-from devenv.stack.networking import read_expose, read_hosts, read_networks, read_ports
-from devenv.stack.nodes import MapNode, is_failed, is_null
-from devenv.stack.running import (
+from devenv.stack.readers import keys
+from devenv.stack.readers.build_section import read_build
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import EXTENSION, Cursor, Fields
+from devenv.stack.readers.execution import (
     read_command,
     read_deploy,
     read_healthcheck,
@@ -25,7 +21,11 @@ from devenv.stack.running import (
     read_restart,
     read_ulimits,
 )
-from devenv.stack.storage import read_files, read_mounts
+from devenv.stack.readers.networking import read_expose, read_hosts, read_networks, read_ports
+from devenv.stack.readers.service_environment import read_environment
+from devenv.stack.readers.storage import read_files, read_mounts
+from devenv.stack.readers.x_devenv import read_extension
+from devenv.stack.yaml.nodes import MapNode, is_failed, is_null
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")

@@ -12,9 +12,9 @@ import re
 from pathlib import Path
 
 from devenv.errors import Location, StackFileError
-from devenv.stack.interpolation import Lookup, TemplateError, Variable, substitute
+from devenv.stack.env.interpolation import Lookup, TemplateError, Variable, substitute
 from devenv.stack.problems import Problems, as_problem
-from devenv.stack.reading import display, place_of, read_text
+from devenv.stack.yaml.text_file import display, place_of, read_text
 
 _BLANK = re.compile(r"(?:\s+|#[^\n]*)*")
 _EXPORT = re.compile(r"export[ \t]+")

@@ -6,10 +6,10 @@ import shlex
 from typing import Literal, cast
 
 from devenv.model.stack import Healthcheck, Logging, Restart, Ulimit
-from devenv.stack import keys
-from devenv.stack.cursor import Cursor, Fields
-from devenv.stack.nodes import ListNode, ScalarNode
-from devenv.stack.problems import suggest
+from devenv.stack.readers import keys
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.yaml.nodes import ListNode, ScalarNode
+from devenv.suggestions import suggest
 
 _HEALTHCHECK = ("test", "interval", "timeout", "retries", "start_period", "start_interval", "disable")
 _POLICIES = ("no", "always", "on-failure", "unless-stopped")

@@ -7,7 +7,7 @@ that starts none of these forms stays as it is. Format: https://docs.docker.com/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -24,6 +24,17 @@ class Variable:
 
 
 Lookup = Callable[[str], Variable | None]
+
+
+def lookup_in(environ: Mapping[str, str], *fallbacks: Mapping[str, Variable]) -> Lookup:
+    """Looks a name up in the environment, then in ``fallbacks`` in turn."""
+
+    def lookup(name: str) -> Variable | None:
+        if name in environ:
+            return Variable(environ[name], "the environment")
+        return next((fallback[name] for fallback in fallbacks if name in fallback), None)
+
+    return lookup
 
 
 class TemplateError(ValueError):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from devenv.model.stack import Build
-from devenv.stack import keys
-from devenv.stack.context import Context
-from devenv.stack.cursor import Cursor, Fields
-from devenv.stack.environments import resolve_pairs
-from devenv.stack.networking import read_hosts
+from devenv.stack.readers import keys
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.readers.networking import read_hosts
+from devenv.stack.readers.service_environment import resolve_pairs
 
 _REMOTE = re.compile(r"[a-z+]+://|git@|github\.com/")
 

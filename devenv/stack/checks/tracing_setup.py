@@ -1,4 +1,4 @@
-"""Checks that need the whole stack."""
+"""Checks ``x-devenv``: the entry point, the services named in traces, and the trace backend."""
 
 from __future__ import annotations
 
@@ -6,30 +6,7 @@ from collections.abc import Iterator
 
 from devenv.model.extension import StackExtension
 from devenv.model.stack import Service
-from devenv.stack.conflicts import check_conflicts
-from devenv.stack.references import check_references
-from devenv.stack.whole import Whole
-
-
-def check(whole: Whole) -> None:
-    """Notes all problems of the whole stack."""
-    check_references(whole)
-    check_conflicts(whole)
-    for service in whole.active.values():
-        _check_platform(whole, service)
-    _check_extension(whole)
-
-
-def _check_platform(whole: Whole, service: Service) -> None:
-    platforms = service.build.platforms if service.build else ()
-    if service.platform and platforms and service.platform not in platforms:
-        whole.add(
-            f"{service.name} runs on {service.platform}, and is not built for it",
-            *("services", service.name, "platform"),
-            found=service.platform,
-            expected=", ".join(platforms),
-            hint="add it to build.platforms",
-        )
+from devenv.stack.checks.merged_stack import MergedStack
 
 
 def _named_in_traces(x: StackExtension) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -49,14 +26,15 @@ def _traced_names(service: Service) -> Iterator[str]:
             yield value.strip()
 
 
-def _check_extension(whole: Whole) -> None:
-    x, active = whole.x, whole.active
-    known = whole.defined("services")
+def check_tracing_setup(merged: MergedStack) -> None:
+    """Note what is wrong with the references of ``x-devenv`` and the role of the trace backend."""
+    x, active = merged.x, merged.active
+    known = merged.defined("services")
     if x.entrypoint is not None:
         if x.entrypoint not in known:
-            whole.unknown("service", x.entrypoint, active, ("x-devenv", "entrypoint"), "")
-        elif not whole.problems.found and x.entrypoint in active and not active[x.entrypoint].container_ports:
-            whole.add(
+            merged.unknown("service", x.entrypoint, active, ("x-devenv", "entrypoint"), "")
+        elif not merged.problems.found and x.entrypoint in active and not active[x.entrypoint].container_ports:
+            merged.add(
                 f"the entrypoint {x.entrypoint} has no port",
                 "x-devenv",
                 "entrypoint",
@@ -67,10 +45,10 @@ def _check_extension(whole: Whole) -> None:
     for path, name in _named_in_traces(x):
         if name not in traced:
             hint = "name a service, or what its OTEL_SERVICE_NAME says"
-            whole.unknown("service", name, sorted(traced), ("x-devenv", *path), hint)
+            merged.unknown("service", name, sorted(traced), ("x-devenv", *path), hint)
     backends = [service.name for service in active.values() if service.x.role == "trace-backend"]
     for name in backends[1:]:
-        whole.add(
+        merged.add(
             f"{backends[0]} is the trace backend already",
             *("services", name, "x-devenv", "role"),
             found="trace-backend",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import cast
 
 from devenv.model.stack import Attachment, Port, Protocol
-from devenv.stack.cursor import Cursor, Fields
-from devenv.stack.nodes import ListNode, ScalarNode, is_null
-from devenv.stack.ports import check_address, port_range
+from devenv.stack.compose.port_syntax import check_address, port_range
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.yaml.nodes import ListNode, ScalarNode, is_null
 
 _PORT = ("name", "target", "published", "host_ip", "protocol", "app_protocol", "mode")
 _ATTACHMENT = ("aliases", "ipv4_address", "ipv6_address", "mac_address", "priority")

@@ -11,8 +11,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Sequence
 
-from devenv.stack.nodes import Entry, ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_null, plain
 from devenv.stack.problems import Problems
+from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_null, plain
 
 Path = tuple[str, ...]
 

@@ -43,6 +43,11 @@ class ScalarNode:
         """Number of nodes below and including this one."""
         return 1
 
+    @property
+    def origin(self) -> str:
+        """The value's place, with the variables used in it."""
+        return f"{self.place} ({', '.join(self.origins)})" if self.origins else str(self.place)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListNode:

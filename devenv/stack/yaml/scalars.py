@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from devenv.stack.nodes import Atom
+from devenv.stack.yaml.nodes import Atom
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})

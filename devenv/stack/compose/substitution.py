@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from devenv.errors import Location
-from devenv.stack.interpolation import Lookup, Substitution, TemplateError, Variable, substitute
-from devenv.stack.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from devenv.stack.env.interpolation import Lookup, Substitution, TemplateError, substitute
 from devenv.stack.problems import Problems
-
-
-def lookup_in(environ: Mapping[str, str], *fallbacks: Mapping[str, Variable]) -> Lookup:
-    """Looks a name up in the environment, then in ``fallbacks`` in turn."""
-
-    def lookup(name: str) -> Variable | None:
-        if name in environ:
-            return Variable(environ[name], "the environment")
-        return next((fallback[name] for fallback in fallbacks if name in fallback), None)
-
-    return lookup
+from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 
 
 def interpolate(node: Node, lookup: Lookup, problems: Problems, key: str = "") -> Node:

@@ -9,9 +9,10 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from devenv.model.extension import Strict
-from devenv.stack.cursor import Cursor
-from devenv.stack.nodes import Entry, ListNode, MapNode, Node, describe, plain
-from devenv.stack.problems import Problem, suggest
+from devenv.stack.problems import Problem
+from devenv.stack.readers.cursor import Cursor
+from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, describe, plain
+from devenv.suggestions import suggest
 
 Extension = TypeVar("Extension", bound=Strict)
 

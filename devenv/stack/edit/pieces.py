@@ -1,7 +1,7 @@
-"""Where each value of a YAML text stands, to the character: what an edit that touches nothing else needs.
+"""The pieces of a YAML text: each value with its first and last character, as edits need them.
 
-The nodes of :mod:`devenv.stack.yaml12` say where a value begins, for messages. An edit must also know where it ends,
-how it is written and whether it is an alias, whose text stands elsewhere.
+The nodes of :mod:`devenv.stack.yaml.parser` have only the start of a value, for messages. An edit also needs its end,
+how it is written, and whether it is an alias, whose text is elsewhere.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from devenv.errors import Location
-from devenv.stack.syntax import syntax_error
+from devenv.stack.yaml.syntax_errors import syntax_error
 
 Kind = Literal["scalar", "list", "mapping", "alias"]
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devenv.errors import StackFileError
-from devenv.stack.context import Context
-from devenv.stack.cursor import Cursor, Fields
-from devenv.stack.dotenv import read_dotenv
-from devenv.stack.interpolation import Variable
-from devenv.stack.nodes import ScalarNode, is_null
+from devenv.stack.env.dotenv import read_dotenv
+from devenv.stack.env.interpolation import Variable
 from devenv.stack.problems import as_problem
-from devenv.stack.provenance import origin_of
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.yaml.nodes import ScalarNode, is_null
 
 
 def read_environment(service: Fields, context: Context) -> dict[str, str]:
@@ -39,7 +38,7 @@ def _own(service: Fields, context: Context) -> dict[str, Variable | None]:
             found = context.lookup(name)
             variables[name] = Variable(found.value, f"{member.place} (${name} from {found.origin})") if found else None
         elif (text := member.text()) is not None and isinstance(member.node, ScalarNode):
-            variables[name] = Variable(text, origin_of(member.node))
+            variables[name] = Variable(text, member.node.origin)
     return variables
 
 

@@ -6,9 +6,9 @@ import posixpath
 from typing import Literal, cast
 
 from devenv.model.stack import FileMount, Mount
-from devenv.stack.context import Context
-from devenv.stack.cursor import Cursor, Fields
-from devenv.stack.nodes import ScalarNode
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.yaml.nodes import ScalarNode
 
 _VOLUME = ("type", "source", "target", "read_only", "bind", "volume", "tmpfs")
 _KINDS = ("volume", "bind", "tmpfs")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 
 from devenv.model.stack import FileSource, Network, Volume
-from devenv.stack import keys
-from devenv.stack.context import Context
-from devenv.stack.cursor import Cursor, Fields
-from devenv.stack.nodes import MapNode, is_null
+from devenv.stack.readers import keys
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.yaml.nodes import MapNode, is_null
 
 _IPAM_REFUSED = {"options": "not supported yet; remove it"}
 _POOL_REFUSED = {

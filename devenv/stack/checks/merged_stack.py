@@ -1,4 +1,4 @@
-"""The stack as far as it is known when it is checked as a whole."""
+"""The stack as far as it is known when it is checked as a merged."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from devenv.errors import Location
 from devenv.model.extension import StackExtension
 from devenv.model.stack import Service
-from devenv.stack.nodes import Entry, ListNode, MapNode, Node, ScalarNode
-from devenv.stack.problems import Problems, suggest
+from devenv.stack.problems import Problems
+from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from devenv.suggestions import suggest
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class MergedStack:
     """The stack as far as it is known when it is checked; ``active`` are the services that would run."""
 
     document: MapNode

@@ -1,7 +1,7 @@
 """YAML text -> nodes: anchors, merge keys and tags resolved, every node with its place.
 
 PyYAML does the scanning and parsing (in C where its extension is there); what YAML 1.1 decides differently happens
-here: scalar values (:mod:`devenv.stack.schema`), duplicate keys (an error), merge keys, and bounds on depth and
+here: scalar values (:mod:`devenv.stack.yaml.scalars`), duplicate keys (an error), merge keys, and bounds on depth and
 expansion, so that no text can exhaust the process.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from devenv.errors import Location, StackFileError
-from devenv.stack.nodes import Directive, Entry, ListNode, MapNode, Node, ScalarNode, describe
 from devenv.stack.problems import Problems
-from devenv.stack.schema import resolve
-from devenv.stack.syntax import MAXIMUM_DEPTH, syntax_error
+from devenv.stack.yaml.nodes import Directive, Entry, ListNode, MapNode, Node, ScalarNode, describe
+from devenv.stack.yaml.scalars import resolve
+from devenv.stack.yaml.syntax_errors import MAXIMUM_DEPTH, syntax_error
 
 MAXIMUM_NODES = 50_000
 """Counted with aliases expanded: ten nested levels of ten aliases each are stopped here."""

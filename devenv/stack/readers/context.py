@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devenv.stack.interpolation import Lookup
+from devenv.stack.env.interpolation import Lookup
 from devenv.stack.problems import Problems
 
 

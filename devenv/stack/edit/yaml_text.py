@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from devenv.errors import ConfigurationError
-from devenv.stack.places import Piece, read_pieces
+from devenv.stack.edit.pieces import Piece, read_pieces
 
 Path_ = Sequence[str | int]
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*(:[\w./-]+)*", re.ASCII)
