@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.app.images import cannot_be_built_here, needed_images
+from devenv.app.required_images import cannot_be_built_here, needed_images
 from devenv.errors import EngineUnavailable, EnvironmentFailure, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ REGISTRY_TIMEOUT = 3.0
 """Seconds within which a registry has to answer for the images that the engine lacks."""
 
 INIT_HINT = "devenv init DIR makes a project of it that does"
-"""What to do about a stack that :func:`devenv.app.images.cannot_be_built_here` is about."""
+"""What to do about a stack that :func:`devenv.app.required_images.cannot_be_built_here` is about."""
 
 
 @dataclass(frozen=True, slots=True)

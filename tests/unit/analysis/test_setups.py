@@ -6,7 +6,7 @@ from typing import Any
 
 from devenv.analysis.causes import fault_of
 from devenv.analysis.completeness import Expectation, classify
-from devenv.app.verify import tracing_setups
+from devenv.app.traces.setups import tracing_setups
 from devenv.model.extension import StackExtension
 from devenv.model.stack import Stack
 from devenv.testing.builders import make_service
