@@ -142,9 +142,7 @@ def cause_of_orphans(tree: SpanTree) -> str:
     if not tree.roots and all(span.parent_id == orphan.parent_id for span in tree.orphans):
         return f"devenv's root span, the parent of {orphan.service}'s {orphan.name!r}, did not arrive"
     source = _likely_source(orphan, tree)
-    return (
-        f"the parent of {orphan.service}'s {orphan.name!r} did not arrive: probably dropped by {source}'s exporter"
-    )
+    return f"the parent of {orphan.service}'s {orphan.name!r} did not arrive: probably dropped by {source}'s exporter"
 
 
 def cause_of_split(trace: Trace | None, parts: Sequence[Trace]) -> str:

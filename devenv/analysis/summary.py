@@ -41,7 +41,7 @@ def summarize(trace: Trace) -> TraceSummary:
 
 
 def summarize_outlines(trace_id: str, spans: Iterable[Outline]) -> TraceSummary:
-    """Return the summary of a trace of which only outlines are decoded; it has at least one span."""
+    """Return the summary of a trace of which only outlines are decoded."""
     outlines = list(spans)
     ids = {span.span_id for span in outlines}
     roots = [(span.start_ns, span.span_id, span.service, span.name) for span in outlines if span.parent_id is None]
@@ -52,8 +52,8 @@ def summarize_outlines(trace_id: str, spans: Iterable[Outline]) -> TraceSummary:
         trace_id=trace_id,
         root_service=root_service,
         root_operation=root_operation,
-        start_ns=min(span.start_ns for span in outlines),
-        end_ns=max(span.end_ns for span in outlines),
+        start_ns=min((span.start_ns for span in outlines), default=0),
+        end_ns=max((span.end_ns for span in outlines), default=0),
         spans=len(outlines),
         errors=sum(errors.values()),
         orphans=sum(1 for span in outlines if span.parent_id is not None and span.parent_id not in ids),

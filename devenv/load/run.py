@@ -23,15 +23,15 @@ from devenv.load.summary import summarize_run
 from devenv.load.verification import Patience, Verifier
 from devenv.model.documents import LoadDocument
 from devenv.model.run import RunRecord, Threshold
-from devenv.traces.client import TraceClient
 from devenv.traces.export import SpanExporter
 from devenv.traces.http import Origin
+from devenv.traces.source import TraceSource
 
 
 async def run_load(
     options: LoadOptions,
     *,
-    client: TraceClient | None,
+    client: TraceSource | None,
     otlp_http_url: str | None,
     expected_services: Collection[str],
     clock: Clock,
@@ -126,7 +126,7 @@ class _Run:
             self.sink(Notice(message=f"{count} requests stay unverified: {found.failure}", warning=True))
         self.account = make_account(found)
 
-    def keep(self, client: TraceClient | None) -> LoadDocument:
+    def keep(self, client: TraceSource | None) -> LoadDocument:
         """Write the rows with their classes and the document, and return it."""
         path = self.store.rows_path(self.run_id)
         rows = read_rows(path)

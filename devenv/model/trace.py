@@ -103,7 +103,7 @@ class TraceSummary:
 
     Attributes:
         root_service, root_operation: of the earliest span without a parent; empty if the trace has none (yet).
-        services: ``(name, spans, error spans)`` of each service, by name.
+        services: ``(name, spans, error spans)`` of each service.
         orphans: number of spans whose parent is not in the trace.
     """
 
