@@ -15,6 +15,7 @@ from devenv.app.session import running
 from devenv.app.urls import trace_backend
 from devenv.engine.ports import is_free
 from devenv.errors import DevenvError, EngineUnavailable
+from devenv.installation import find_installation
 from devenv.model.listings import CheckPart, DoctorDocument
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ LEAST_PYTHON = (3, 11)
 
 async def doctor(invocation: Invocation) -> DoctorDocument:
     """Look at everything; nothing is changed and nothing raised: what is wrong becomes a line."""
-    checks = [_python(), _disk(invocation)]
+    checks = [_python(), _distribution(), _disk(invocation)]
     loaded, stack_check = _stack(invocation)
     checks.append(stack_check)
     checks += await _engine(invocation, loaded)
@@ -40,6 +41,14 @@ async def doctor(invocation: Invocation) -> DoctorDocument:
 def verdict_code(document: DoctorDocument) -> int:
     """Exit code: 3 where a check is an error, else 0."""
     return 3 if any(check.verdict == "error" for check in document.checks) else 0
+
+
+def _distribution() -> CheckPart:
+    installation = find_installation()
+    if not installation.warning:
+        return CheckPart(name="distribution", verdict="ok", found=str(installation))
+    found = f"{installation}; {installation.warning}"
+    return CheckPart(name="distribution", verdict="warning", found=found, hint=installation.hint)
 
 
 def _python() -> CheckPart:

@@ -87,7 +87,7 @@ async def load(
                 sink=sink,
                 store=store(invocation),
                 stop=stop,
-                setups=tracing_setups(stack, project.engine.name),
+                setups=tracing_setups(stack, project.engine.capabilities),
             )
 
 

@@ -15,14 +15,15 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from devenv.app.distribution import NAME, PACKAGE, Distribution, read_distribution
-from devenv.app.scaffold.placement import not_written, replace_file
+from devenv.app.distribution import PACKAGE, Distribution, read_distribution
+from devenv.app.scaffold.changes import Changes
+from devenv.installation import DISTRIBUTION, FILE_NAME
 
 FOLDER = "vendor"
-_OURS = re.compile(rf"{NAME}-[^-/]+-py3-none-any\.whl")
+_OURS = re.compile(rf"{FILE_NAME}-[^-/]+-py3-none-any\.whl")
 _TOOLS = frozenset({"cli", "dev"})
 """Extras that belong to what the library leaves out."""
-_TOP = ("__init__.py", "__main__.py", "py.typed")
+_TOP = ("__init__.py", "__main__.py", "installation.py", "py.typed")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100644
 
@@ -39,22 +40,26 @@ def vendor_library(project: Path) -> Path:
     Raises:
         EnvironmentFailure: the running installation lacks its metadata, or the file cannot be written.
     """
-    name, content = build_library()
-    folder = project / FOLDER
-    wheel = folder / name
-    if not (wheel.is_file() and wheel.read_bytes() == content):
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise not_written(folder, error) from error
-        replace_file(wheel, content)
-    for other in vendored(project):
-        if other != wheel:
-            try:
-                other.unlink()
-            except OSError as error:
-                raise not_written(other, error) from error
+    wheel, changes = library_changes(project)
+    changes.make()
     return wheel
+
+
+def library_changes(project: Path) -> tuple[Path, Changes]:
+    """The wheel's path in ``project/vendor/``, and the changes that bring it there in place of an older one.
+
+    Raises:
+        EnvironmentFailure: If the running installation lacks its metadata.
+    """
+    name, content = build_library()
+    wheel = project / FOLDER / name
+    found = vendored(project)
+    older = tuple(path for path in found if path != wheel)
+    if wheel not in found:
+        return wheel, Changes(created={wheel: content}, removed=older)
+    if wheel.read_bytes() != content:
+        return wheel, Changes(replaced={wheel: content}, removed=older)
+    return wheel, Changes(removed=older)
 
 
 def vendored(project: Path) -> tuple[Path, ...]:
@@ -71,8 +76,8 @@ def build_library() -> tuple[str, bytes]:
         EnvironmentFailure: the running installation lacks its metadata.
     """
     distribution = read_distribution()
-    info = f"{NAME}-{distribution.version}.dist-info"
-    members = {f"{NAME}/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes() for path in _sources()}
+    info = f"{FILE_NAME}-{distribution.version}.dist-info"
+    members = {f"{PACKAGE.name}/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes() for path in _sources()}
     members |= {
         f"{info}/METADATA": _metadata(distribution).encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: devenv\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
@@ -80,7 +85,7 @@ def build_library() -> tuple[str, bytes]:
         f"{info}/licenses/LICENSE": distribution.license_text,
     }
     members[f"{info}/RECORD"] = _record(members, f"{info}/RECORD").encode()
-    return f"{NAME}-{distribution.version}-py3-none-any.whl", _archive(members)
+    return f"{FILE_NAME}-{distribution.version}-py3-none-any.whl", _archive(members)
 
 
 def _sources() -> Iterable[Path]:
@@ -98,7 +103,7 @@ def _is_leftover(path: Path) -> bool:
 def _metadata(distribution: Distribution) -> str:
     lines = [
         "Metadata-Version: 2.4",
-        f"Name: {NAME}",
+        f"Name: {DISTRIBUTION}",
         f"Version: {distribution.version}",
         f"Summary: {distribution.summary}",
         "License-File: LICENSE",

@@ -16,6 +16,7 @@ TRACE = "a" * 32
 OTHER = "b" * 32
 START = 1_700_000_000 * 10**9
 EXPECTED = Expectation(services=frozenset({"gateway", "auth", "user"}))
+BROKEN = "propagation broken between gateway and auth: auth has spans in other traces (split suspected)"
 
 
 def span(identity: str, parent: str | None, service: str, **fields: Any) -> Span:
@@ -84,7 +85,7 @@ def test_a_backend_without_any_service_points_at_their_exporters() -> None:
     [
         (
             frozenset({"gateway", "auth", "user"}),
-            "propagation broken between gateway and auth: auth has spans in other traces (split suspected)",
+            BROKEN,
         ),
         (frozenset({"gateway"}), "gateway called auth, but no span from auth ever arrived: not traced"),
         (None, "propagation broken between gateway and auth, or auth does not export"),
@@ -104,13 +105,13 @@ def test_a_call_with_nothing_below_it_names_both_ends(known: frozenset[str] | No
         ({"user": START + 1}, "gateway called auth, but auth has only spans from before this request"),
         (
             {"auth": START + 1},
-            "propagation broken between gateway and auth: auth has spans in other traces (split suspected)",
+            BROKEN,
         ),
         (
             {"auth": START - 10**8},
-            "propagation broken between gateway and auth: auth has spans in other traces (split suspected)",
+            BROKEN,
         ),  # clocks differ
-        (None, "propagation broken between gateway and auth: auth has spans in other traces (split suspected)"),
+        (None, BROKEN),
     ],
 )
 def test_older_spans_of_a_service_are_no_sign_of_broken_propagation(newest: dict[str, int] | None, cause: str) -> None:

@@ -15,7 +15,7 @@ PROGRAM = """
 import sys, pathlib, devenv.tracing
 from importlib.metadata import version
 traced = devenv.tracing.setup(service_name="alone")
-print(pathlib.Path(devenv.tracing.__file__).is_relative_to(sys.argv[1]), version("devenv"))
+print(pathlib.Path(devenv.tracing.__file__).is_relative_to(sys.argv[1]), version("devenv-otel"))
 try:
     import devenv.cli
 except ModuleNotFoundError:

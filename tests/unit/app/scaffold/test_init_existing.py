@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devenv.app.invocation import Invocation
-from devenv.app.scaffold import init_existing
+from devenv.app.scaffold import changes
 from devenv.app.scaffold.entrypoint import choose_entrypoint
 from devenv.app.scaffold.init_existing import Wanted, prepare_existing
 from devenv.cli.main import run
@@ -156,7 +156,7 @@ def test_x_devenv_in_the_override_file_counts(shop):
 def test_a_dry_run_shows_the_diff_and_changes_nothing(shop):
     document = prepared(shop, library=True, dry_run=True, canary_path="/shop?x=$1")
     assert (document.changed, document.dry_run) == (False, True)
-    assert [name.partition("-")[0] for name in document.files] == ["compose.yaml", "vendor/devenv"]
+    assert [name.partition("-")[0] for name in document.files] == ["compose.yaml", "vendor/devenv_otel"]
     assert '+    path: "/shop?x=$$1"' in document.diff.splitlines()
     assert (shop.directory / "compose.yaml").read_text() == SHOP
     assert not (shop.directory / "vendor").exists()
@@ -168,17 +168,21 @@ def test_a_path_with_a_dollar_comes_out_as_it_was_given(shop):
 
 
 def test_the_library_comes_when_asked_for_and_goes_with_a_failure(shop, monkeypatch):
-    def fails(project):
+    real = changes.replace_file
+
+    def fails(path, content):
+        if path.suffix == ".yaml":
+            real(path, content)
         raise EnvironmentFailure("no")
 
     with monkeypatch.context() as patched:
-        patched.setattr(init_existing, "vendor_library", fails)
+        patched.setattr(changes, "replace_file", fails)
         with pytest.raises(EnvironmentFailure):
             prepared(shop, library=True)
     assert (shop.directory / "compose.yaml").read_text() == SHOP
     document = prepared(shop, library=True)
     assert (shop.directory / document.files[1]).is_file()
-    assert document.files[1].startswith("vendor/devenv-")
+    assert document.files[1].startswith("vendor/devenv_otel-")
     assert prepared(shop, library=True).files == []
 
 

@@ -18,8 +18,8 @@ from devenv.app.scaffold import library
 from devenv.app.scaffold.library import build_library, vendor_library, vendored
 from devenv.errors import EnvironmentFailure
 
-NAME = f"devenv-{__version__}-py3-none-any.whl"
-INFO = f"devenv-{__version__}.dist-info"
+NAME = f"devenv_otel-{__version__}-py3-none-any.whl"
+INFO = f"devenv_otel-{__version__}.dist-info"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_wheel_holds_the_library_and_nothing_of_the_tool(wheel):
     assert {"devenv/__init__.py", "devenv/__main__.py", "devenv/py.typed", "devenv/tracing/__init__.py"} <= names
     assert "devenv/tracing/startup/sitecustomize.py" in names
     others = {name for name in names if not name.startswith(("devenv/tracing/", f"{INFO}/"))}
-    assert others == {"devenv/__init__.py", "devenv/__main__.py", "devenv/py.typed"}
+    assert others == {"devenv/__init__.py", "devenv/__main__.py", "devenv/installation.py", "devenv/py.typed"}
     assert not [name for name in names if name.endswith(".pyc") or "__pycache__" in name]
 
 
@@ -104,7 +104,7 @@ def test_metadata_of_another_version_is_refused(monkeypatch, copied):
     monkeypatch.setattr(distribution, "__version__", "9.9")
     with pytest.raises(EnvironmentFailure, match=r"9\.9") as caught:
         distribution.read_distribution()
-    assert "install devenv again" in caught.value.hint
+    assert "devenv-otel[cli]" in caught.value.hint
 
 
 def test_an_unchanged_wheel_is_not_written_again(tmp_path):
@@ -117,18 +117,21 @@ def test_an_unchanged_wheel_is_not_written_again(tmp_path):
 def test_an_older_version_goes_and_what_is_not_ours_stays(tmp_path):
     folder = tmp_path / "vendor"
     folder.mkdir()
-    kept = {"devenv-tools-1.0-py3-none-any.whl", "devenv-0.0.9-cp311-none-any.whl", "other-1-py3-none-any.whl", "a.txt"}
-    for name in {*kept, "devenv-0.0.9-py3-none-any.whl"}:
+    kept = {
+        *("devenv_otel-tools-1.0-py3-none-any.whl", "devenv_otel-0.0.9-cp311-none-any.whl", "other-1-py3-none-any.whl"),
+        *("devenv-0.0.9-py3-none-any.whl", "a.txt"),  # the first: the library under its former name
+    }
+    for name in {*kept, "devenv_otel-0.0.9-py3-none-any.whl"}:
         (folder / name).write_text("x")
-    (folder / "devenv-0.0.8-py3-none-any.whl").mkdir()
+    (folder / "devenv_otel-0.0.8-py3-none-any.whl").mkdir()
     path = vendor_library(tmp_path)
     assert path.name == NAME
-    assert {each.name for each in folder.iterdir()} == {*kept, NAME, "devenv-0.0.8-py3-none-any.whl"}
+    assert {each.name for each in folder.iterdir()} == {*kept, NAME, "devenv_otel-0.0.8-py3-none-any.whl"}
     assert vendored(tmp_path) == (path,)
 
 
 def test_what_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path):
     (tmp_path / "vendor").write_text("a file")
-    with pytest.raises(EnvironmentFailure, match="vendor cannot be written"):
+    with pytest.raises(EnvironmentFailure, match=r"cannot write .*vendor"):
         vendor_library(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["vendor"]

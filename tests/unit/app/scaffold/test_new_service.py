@@ -63,7 +63,7 @@ def test_it_writes_what_the_document_says(project: Path) -> None:
     assert set(after) - set(before) == set(document.created)
     assert {name for name in before if after[name] != before[name]} == set(document.edited)
     assert (document.port, document.package, document.by_hand) == (8083, "orders", [])
-    assert any(name.startswith("vendor/devenv-") for name in document.created)
+    assert any(name.startswith("vendor/devenv_otel-") for name in document.created)
     stack = load_stack([project / "compose.yaml"], environ={})
     assert stack.x.canary is not None
     assert stack.x.canary.services == ("gateway", "auth", "user", "orders")
@@ -99,12 +99,12 @@ def test_a_second_one_asks_the_first_and_leaves_the_library_alone(project: Path)
 
 def test_an_older_library_gives_way_to_this_one(project: Path) -> None:
     (project / "vendor").mkdir()
-    (project / "vendor" / "devenv-0.0.1-py3-none-any.whl").write_text("old")
+    (project / "vendor" / "devenv_otel-0.0.1-py3-none-any.whl").write_text("old")
     (project / "vendor" / "other-1-py3-none-any.whl").write_text("somebody else's")
     document = add(project)
-    assert document.removed == ["vendor/devenv-0.0.1-py3-none-any.whl"]
+    assert document.removed == ["vendor/devenv_otel-0.0.1-py3-none-any.whl"]
     assert len(list((project / "vendor").iterdir())) == 2
-    wheel = next((project / "vendor").glob("devenv-*"))
+    wheel = next((project / "vendor").glob("devenv_otel-*"))
     wheel.write_text("of the same version, but not this one")
     assert f"vendor/{wheel.name}" in add(project, "second").edited
     assert wheel.stat().st_size > 1000
@@ -252,7 +252,7 @@ def test_an_edit_that_the_loader_refuses_changes_nothing(project: Path, monkeypa
 @pytest.mark.parametrize("failing", range(16))
 def test_a_write_that_fails_undoes_the_others(project: Path, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
     (project / "vendor").mkdir()
-    (project / "vendor" / "devenv-0.0.1-py3-none-any.whl").write_text("old")
+    (project / "vendor" / "devenv_otel-0.0.1-py3-none-any.whl").write_text("old")
     before, real, calls = contents(project), changes.replace_file, iter(range(100))
 
     def write(path: Path, content: bytes) -> None:
@@ -283,7 +283,7 @@ def test_a_file_that_somebody_edits_meanwhile_is_not_overwritten(
         return real(files, texts=texts, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(use_case, "load_stack", load)
-    with pytest.raises(ConfigurationError, match="changed while it was being edited"):
+    with pytest.raises(ConfigurationError, match="the file changed while devenv was editing it"):
         add(project)
     assert compose.read_text().endswith("# mine\n")
     assert not (project / "orders").exists()
