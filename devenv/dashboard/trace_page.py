@@ -15,8 +15,8 @@ from devenv.http.server import Request, Response
 from devenv.model.counts import plural
 from devenv.model.span import Span, SpanEvent, SpanLink, Status, Value
 from devenv.model.trace import MARKS, Mark, Trace, TraceSummary
-from devenv.otlp.values import as_text
 from devenv.traces.ids import parse_trace_id
+from devenv.traces.jaeger_text import as_text
 from devenv.traces.source import TraceSource
 from devenv.traces.times import parse_integer
 

@@ -13,7 +13,8 @@ from devenv.analysis.summary import summarize
 from devenv.errors import BackendUnavailable
 from devenv.model.span import Span
 from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, collect
-from devenv.traces import jaeger_json, links, otlp_json
+from devenv.otlp import json_spans
+from devenv.traces import jaeger_json, links
 from devenv.traces.dialect import EVICTED_PATH, Capabilities, json_object, probe
 from devenv.traces.http import HttpClient, Response, TransportError
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
@@ -210,7 +211,7 @@ class TraceClient:
         return {trace.trace_id: trace for trace in collect(spans)}
 
     def _otlp_spans(self, answer: Mapping[str, Any]) -> list[Span]:
-        return self._read(lambda: list(otlp_json.parse_spans(answer.get("result") or {})))
+        return self._read(lambda: list(json_spans.parse_spans(answer.get("result") or {})))
 
     def _legacy_spans(self, answer: Mapping[str, Any]) -> list[Span]:
         return self._read(

@@ -11,7 +11,7 @@ from devenv.analysis.completeness import Expectation, Finding, classify
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
 from devenv.events import CanarySent, CanaryWaiting, Notice, Sink
-from devenv.load.request import baggage, encode_body, fixed_headers, is_success, traceparent
+from devenv.load.send.request_headers import baggage, encode_body, fixed_headers, is_success, traceparent
 from devenv.model.documents import CanaryDocument
 from devenv.model.extension import Request
 from devenv.model.span import Span, SpanKind, Status

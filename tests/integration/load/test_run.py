@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 import uvloop
+from load_runs import asked
 from traced_services import Fault, TracedServices
 
 from devenv.clock import SystemClock
 from devenv.events import Event, LoadProgress, Notice, VerifyProgress
-from devenv.load.options import LoadOptions
 from devenv.load.run import run_load
-from devenv.load.runs import RunStore
-from devenv.load.verification import Patience
+from devenv.load.run_store import RunStore
+from devenv.load.verify.verification import Patience
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Scenario
 from devenv.traces.client import TraceClient
@@ -62,7 +62,7 @@ async def load(
             "target": services.url,
         }
         return await run_load(
-            LoadOptions(**values | fields),
+            *asked(**values | fields),
             client=client,
             clock=SystemClock(),
             sink=(events if events is not None else []).append,
@@ -241,7 +241,7 @@ async def test_a_backend_that_takes_no_spans_is_stated(jaeger: Any, tmp_path: Pa
     assert classes(document) == {"orphaned": 50}
     assert document.causes[0].cause.startswith("devenv's root span, the parent of")
     warnings = [event.message for event in events if isinstance(event, Notice) and event.warning]
-    assert warnings[0].startswith("50 of devenv's own root spans were not taken")
+    assert warnings[0].startswith("the trace backend did not accept 50 root spans")
 
 
 @on_uvloop

@@ -13,11 +13,11 @@ import pytest
 
 from devenv.errors import BackendUnavailable
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
+from devenv.otlp.span_encoding import encode_request, encode_span
 from devenv.traces import client as client_module
 from devenv.traces.client import TraceClient
 from devenv.traces.dialect import Capabilities
 from devenv.traces.export import SpanExporter
-from devenv.traces.otlp_wire import encode_request, encode_span
 from devenv.traces.query import Query
 
 pytestmark = pytest.mark.jaeger

@@ -11,11 +11,11 @@ import pytest
 
 from devenv.analysis.completeness import Expectation
 from devenv.errors import BackendUnavailable
-from devenv.load import accounting
-from devenv.load.accounting import NOTHING, choose, make_account
 from devenv.load.rows import ROW
-from devenv.load.sent import Sent
-from devenv.load.verification import Patience, Verification, Verifier
+from devenv.load.verify import accounting
+from devenv.load.verify.accounting import NOTHING, choose, make_account
+from devenv.load.verify.sent_request import Sent
+from devenv.load.verify.verification import Patience, Verification, Verifier
 from devenv.model.run import RequestError, RowFlag
 from devenv.model.span import Span, SpanKind
 from devenv.model.trace import TRACE_CLASSES, Trace, collect

@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from devenv.errors import BackendUnavailable
+from devenv.http.origin import Origin
 from devenv.traces.client import TraceClient
 from devenv.traces.dialect import Capabilities
 from devenv.traces.export import SpanExporter
-from devenv.traces.http import HttpClient, Origin, TransportError
+from devenv.traces.http import HttpClient, TransportError
 from devenv.traces.parts import parts_of
 from devenv.traces.query import Query
 
