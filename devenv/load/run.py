@@ -25,15 +25,15 @@ from devenv.load.workload import Workload, options_record
 from devenv.model.counts import plural
 from devenv.model.documents import LoadDocument
 from devenv.model.run import RunRecord, Threshold
-from devenv.traces.client import TraceClient
 from devenv.traces.export import SpanExporter
+from devenv.traces.source import TraceSource
 
 
 async def run_load(
     options: LoadOptions,
     workload: Workload,
     *,
-    client: TraceClient | None,
+    client: TraceSource | None,
     otlp_http_url: str | None,
     expected_services: Collection[str],
     clock: Clock,
@@ -128,7 +128,7 @@ class _Run:
             self.sink(Notice(message=f"{unverified} not verified: {found.failure}", warning=True))
         self.account = make_account(found)
 
-    def save(self, client: TraceClient | None) -> LoadDocument:
+    def save(self, client: TraceSource | None) -> LoadDocument:
         """Write the rows with their classes and the document, and return the document."""
         path = self.store.rows_path(self.run_id)
         rows = read_rows(path)

@@ -14,7 +14,7 @@ from devenv.load.workload import Workload
 from devenv.model.documents import LoadDocument
 from devenv.model.run import Threshold
 from devenv.model.trace import OWN_SERVICE, RUN_KEY
-from devenv.traces.client import TraceClient
+from devenv.traces.source import TraceSource
 
 _MOST_LISTED = 200
 """Traces on the search page that a run links to: more make Jaeger's page slow."""
@@ -32,7 +32,7 @@ def summarize_run(
     *,
     thresholds: Sequence[Threshold],
     target_rps: float,
-    client: TraceClient | None,
+    client: TraceSource | None,
 ) -> LoadDocument:
     """Put the figures of a run together; its rows carry their classes."""
     response, service, lag = report.response_times(rows), report.service_times(rows), report.generator_lag(rows)
@@ -78,7 +78,7 @@ def summarize_run(
     )
 
 
-def _search_url(client: TraceClient, run_id: str, rows: Rows, outcome: SendingOutcome) -> str:
+def _search_url(client: TraceSource, run_id: str, rows: Rows, outcome: SendingOutcome) -> str:
     """The search page with the run's traces, found by their root spans."""
     last = int(rows["end"].max()) if len(rows) else round(outcome.elapsed * 1e9)
     return client.ui_search_url(

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from otlp_build import make_span, one
 
-from devenv.backend.query.jaeger_text import as_text
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.store.store import Store
 from devenv.otlp import columns
 from devenv.otlp.batches import batches
+from devenv.traces.jaeger_text import as_text
 
 BASE = 10**18
 KEYS = ["k", "key", "error"]

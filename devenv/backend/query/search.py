@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from devenv.backend.query.jaeger_text import as_text
 from devenv.backend.query.needles import ERROR_STATUS, Needle
 from devenv.backend.store.decoding import duration, is_error, readable
 from devenv.backend.store.records import StoredTrace
@@ -14,6 +13,7 @@ from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.otlp import messages
 from devenv.otlp.values import plain
+from devenv.traces.jaeger_text import as_text
 
 ERROR_KEY = "error"
 # Candidates looked at, or decoded, between two pauses of a search: a few milliseconds of work.

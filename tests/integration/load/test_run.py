@@ -126,10 +126,18 @@ async def test_every_request_of_a_good_stack_is_complete(jaeger: Any, tmp_path: 
 @pytest.mark.parametrize(
     ("fault", "trace_class", "cause"),
     [
-        ("propagation", "partial", "propagation broken between {}gateway and {}auth: split suspected"),
-        ("split", "split", "propagation broken between {}gateway and {}auth: {}auth's spans stand in a trace"),
-        ("dropped", "partial", "exporter of {}auth dropped its spans"),
-        ("orphan", "orphaned", "exporter of {}auth dropped the parent of {}user's"),
+        (
+            "propagation",
+            "partial",
+            "propagation broken between {}gateway and {}auth: {}auth has spans in other traces (split suspected)",
+        ),
+        ("split", "split", "propagation broken between {}gateway and {}auth: {}auth's spans are in a separate trace"),
+        (
+            "dropped",
+            "partial",
+            "no span from {}auth, but {}user received its context: {}auth's exporter probably dropped spans",
+        ),
+        ("orphan", "orphaned", "the parent of {}user's 'SERVER' did not arrive: probably dropped by {}auth's exporter"),
         ("untraced", "absent", "only devenv's root span arrived"),
     ],
 )
@@ -231,7 +239,7 @@ async def test_a_backend_that_takes_no_spans_is_stated(jaeger: Any, tmp_path: Pa
     events: list[Event] = []
     document = await load(jaeger, playing(jaeger), tmp_path, events=events, otlp_http_url=gone.url, patience=SHORT)
     assert classes(document) == {"orphaned": 50}
-    assert document.causes[0].cause.startswith("devenv's root span did not arrive")
+    assert document.causes[0].cause.startswith("devenv's root span, the parent of")
     warnings = [event.message for event in events if isinstance(event, Notice) and event.warning]
     assert warnings[0].startswith("the trace backend did not accept 50 root spans")
 

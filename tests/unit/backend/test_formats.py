@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from devenv.backend.api.ids import parse_trace_id, show_trace_id
-from devenv.backend.api.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
-from devenv.backend.query.jaeger_text import as_text
 from devenv.backend.store.evicted_ids import EvictedIds
 from devenv.backend.store.rate import Rate
 from devenv.otlp.batches import walk
 from devenv.otlp.wire import FieldBudget, TooLarge, Undecodable, fields, read_varint, varint
+from devenv.traces.ids import parse_trace_id, show_trace_id
+from devenv.traces.jaeger_text import as_text
+from devenv.traces.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from devenv.model.run import RequestError, RowFlag
 from devenv.model.span import Span, SpanKind
 from devenv.model.trace import TRACE_CLASSES, Trace, collect
 from devenv.testing.clock import FakeClock
-from devenv.traces.dialect import Capabilities
 from devenv.traces.query import Query
 
 
@@ -45,8 +44,8 @@ class Backend:
         ]
         self.arrivals.setdefault(trace_id, []).extend((at, each) for each in spans)
 
-    async def probe(self) -> Capabilities:
-        return Capabilities(legacy=True, embedded=self.embedded)
+    async def reports_evictions(self) -> bool:
+        return self.embedded
 
     async def services(self) -> list[str]:
         return sorted({each.service for arrived in self.arrivals.values() for _, each in arrived})
