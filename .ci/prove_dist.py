@@ -23,7 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NAME, FILE_NAME = "devenv-otel", "devenv_otel"
 EXTRAS = {"cli", "dev", "sample", "templates"}
-MINUTES = 60
+LIMIT = 600
+"""Seconds that one command may take; pip installs within it."""
 CLEAN = {
     key: value
     for key, value in os.environ.items()
@@ -32,14 +33,16 @@ CLEAN = {
 
 
 def demand(good: bool, fault: object) -> None:
+    """End with the fault unless it is good."""
     if not good:
         sys.exit(f"dist: {fault}")
 
 
 def run(*command: object, cwd: Path, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that has to end with this exit code."""
     words = [str(word) for word in command]
     environment = CLEAN | environ
-    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=10 * MINUTES)
+    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT)
     demand(done.returncode == code, f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done
 
@@ -52,6 +55,7 @@ class Environment:
 
     @classmethod
     def with_requirement(cls, folder: Path, requirement: str) -> Environment:
+        """Make the environment and install into it."""
         print(f"dist: installing {Path(requirement).name}", flush=True)
         run(sys.executable, "-m", "venv", folder, cwd=folder.parent)
         made = cls(folder)
@@ -60,11 +64,13 @@ class Environment:
         return made
 
     def call(self, program: str, *arguments: str, cwd: Path | None = None, code: int = 0, **environ: str) -> str:
+        """Run one of its programs; return stdout, or stderr if the program is expected to fail."""
         done = run(self.folder / "bin" / program, *arguments, cwd=cwd or self.folder.parent, code=code, **environ)
         return done.stdout if code == 0 else done.stderr
 
 
 def tracked(*folders: str) -> set[str]:
+    """Return the files that git tracks."""
     return set(run("git", "ls-files", "--", *folders, cwd=ROOT).stdout.splitlines())
 
 
@@ -82,9 +88,10 @@ def check_contents(wheel: Path, sdist: Path) -> None:
 
 
 def check_metadata(wheel: Path, version: str) -> None:
+    """Name, version, license, README, extras and entry point are the project's."""
     with zipfile.ZipFile(wheel) as archive:
         info = wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"
-        metadata = email.message_from_bytes(archive.read(f"{info}/METADATA"))
+        metadata = email.message_from_string(archive.read(f"{info}/METADATA").decode())
         points = archive.read(f"{info}/entry_points.txt").decode().split("\n")
     wanted = {
         "Name": NAME,
@@ -103,6 +110,7 @@ def check_metadata(wheel: Path, version: str) -> None:
 
 
 def digests(wheel: Path) -> dict[str, str]:
+    """Return the digest of each file in a wheel."""
     archive = zipfile.ZipFile(wheel)
     return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
 
@@ -134,6 +142,7 @@ def check_tool(environment: Environment, folder: Path) -> None:
 
 
 def main(directory: Path) -> None:
+    """Prove what is in the directory."""
     version = run(sys.executable, "-c", "import devenv; print(devenv.__version__)", cwd=ROOT).stdout.strip()
     wheel, sdist = directory / f"{FILE_NAME}-{version}-py3-none-any.whl", directory / f"{FILE_NAME}-{version}.tar.gz"
     built = sorted(path.name for path in directory.iterdir())
