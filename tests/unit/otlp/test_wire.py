@@ -8,7 +8,7 @@ import grimp
 import pytest
 
 from devenv.otlp import messages, wire
-from devenv.tracing.wire import read_fields
+from devenv.tracing.export.wire import read_fields
 
 
 @pytest.mark.parametrize("number", [1, 15, 16, 2000])
@@ -40,5 +40,5 @@ def test_protobuf_reads_and_writes_the_same_bytes() -> None:
 
 def test_one_module_takes_the_writer_from_the_tracing_library() -> None:
     graph = grimp.build_graph("devenv", cache_dir=None)
-    importers = graph.find_modules_that_directly_import("devenv.tracing.wire")
+    importers = graph.find_modules_that_directly_import("devenv.tracing.export.wire")
     assert {name for name in importers if not name.startswith("devenv.tracing.")} == {"devenv.otlp.wire"}
