@@ -100,3 +100,21 @@ def one_shots(stack: Stack) -> frozenset[str]:
         for dependency in service.depends_on
         if dependency.condition == "service_completed_successfully"
     )
+
+
+def in_dependency_order(stack: Stack, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``names``, each after all that it depends on; the stack's reader has refused cycles."""
+    order: dict[str, None] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in order or name in path or name not in names:
+            return
+        service = stack.services[name]
+        shared = shared_network(service)
+        for needed in [*(dependency.service for dependency in service.depends_on), *([shared] if shared else [])]:
+            visit(needed, (*path, name))
+        order[name] = None
+
+    for name in names:
+        visit(name, ())
+    return tuple(order)
