@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from devenv.disk import replace_file
 from devenv.errors import UnknownName
 from devenv.model.documents import LoadDocument
 from devenv.model.run import RunRecord
@@ -55,10 +56,7 @@ class RunStore:
             "document": document.model_dump(mode="json", by_alias=True),
             "record": dataclasses.asdict(record),
         }
-        target = self._file(document.run_id)
-        new = target.with_suffix(".new")
-        new.write_text(json.dumps(content, indent=1))
-        new.replace(target)
+        replace_file(self._file(document.run_id), json.dumps(content, indent=1).encode(), durable=False)
         self._retain(document.run_id)
 
     def list(self) -> list[LoadDocument]:
