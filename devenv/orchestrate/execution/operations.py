@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from devenv.errors import EngineRefused
 from devenv.events import ImageBuilding, ImagePulling
 from devenv.health.waiter import Failure, Outcome, log_tail
-from devenv.orchestrate.execution.executor import StepResult
+from devenv.orchestrate.execution.executor import Execution, StepResult
+from devenv.orchestrate.execution.progress import ProgressEvents
 from devenv.orchestrate.execution.readiness import Readiness
 from devenv.orchestrate.planning.calls import (
     BuildImage,
@@ -27,19 +28,42 @@ from devenv.orchestrate.planning.calls import (
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine, Progress
+    from devenv.contract.answers import Progress
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.orchestrate.execution.executor import Results
     from devenv.orchestrate.planning.calls import InstanceRef
-    from devenv.orchestrate.planning.graph import Action, Step
+    from devenv.orchestrate.planning.graph import Action, Plan, Step
 
 _DONE = StepResult(success=True)
+
+
+async def run_plan(
+    engine: Engine, plan: Plan, results: Results, *, clock: Clock, sink: Sink, timeout: float = 0.0
+) -> None:
+    """Run the steps of ``plan`` that have no result yet.
+
+    Args:
+        engine: gets the requests.
+        plan: its steps run as soon as their predecessors allow it.
+        results: of the steps that have run before; gets those of the others, also if an error ends the run.
+        clock: measures the waits.
+        sink: gets the events.
+        timeout: seconds from now until everything has to be ready; plans without a wait need none.
+
+    Raises:
+        EnvironmentFailure: If the engine refuses what concerns no single service, or is not available.
+    """
+    events = ProgressEvents(sink, "process" if engine.capabilities.processes else "container")
+    events.unchanged(plan)
+    operations = Operations(engine, clock=clock, sink=sink, timeout=timeout)
+    await Execution(plan, operations.perform, events, results=results).run()
 
 
 class Operations:
     """The calls on one engine, with one deadline for all waits."""
 
-    def __init__(self, engine: Engine, *, clock: Clock, sink: Sink, timeout: float = 0.0) -> None:
+    def __init__(self, engine: Engine, *, clock: Clock, sink: Sink, timeout: float) -> None:
         """Prepare the calls.
 
         Args:

@@ -9,7 +9,7 @@ from devenv.health.waiter import Outcome, wait_completed, wait_ready
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.stack import Service
 
@@ -30,9 +30,7 @@ class Readiness:
             self._engine, instance_id, service, index, timeout=self._remaining(), clock=self._clock, sink=self._sink
         )
 
-    async def ready(
-        self, service: Service, instance_id: str, index: int, *, image: str, started_at: float
-    ) -> Outcome:
+    async def ready(self, service: Service, instance_id: str, index: int, *, image: str, started_at: float) -> Outcome:
         """Wait until an instance is ready.
 
         Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from devenv.engine.protocol import InstanceSpec, NetworkSpec, VolumeSpec
+    from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
     from devenv.model.stack import Build, Service
 
 

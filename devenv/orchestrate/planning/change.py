@@ -37,9 +37,7 @@ def plan_change(
     planned = ServiceSchedule(schedule, project, stack)
     for name in in_dependency_order(stack, services):
         planned.add(stack.services[name], [(action, InstanceRef(action.object_id), ()) for action in actions[name]])
-    return Plan(
-        actions=tuple(action for name in services for action in actions[name]), steps=tuple(schedule.steps)
-    )
+    return Plan(actions=tuple(action for name in services for action in actions[name]), steps=tuple(schedule.steps))
 
 
 def with_dependents(stack: Stack, observed: ObservedState, services: tuple[str, ...]) -> tuple[str, ...]:

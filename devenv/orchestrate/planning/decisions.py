@@ -8,21 +8,13 @@ from typing import TYPE_CHECKING
 
 from devenv.model.state import RUNS, State
 from devenv.orchestrate.naming import LABEL_PORTS, fields_of, instance_name, ports_text
-from devenv.orchestrate.planning.graph import Action, ActionKind
+from devenv.orchestrate.planning.graph import CONDITIONS, Action, ActionKind
 from devenv.orchestrate.selection import in_dependency_order, one_shots, shared_network
 
 if TYPE_CHECKING:
     from devenv.model.stack import Dependency, Service
     from devenv.model.state import ObservedInstance, ObservedState
-    from devenv.orchestrate.planning.graph import RunCondition
     from devenv.orchestrate.target import Target
-
-CONDITIONS: Mapping[str, RunCondition] = {
-    "service_started": "started",
-    "service_healthy": "healthy",
-    "service_completed_successfully": "completed",
-}
-"""A condition of ``depends_on`` in one word."""
 
 
 def network_actions(target: Target, observed: ObservedState) -> Iterator[Action]:

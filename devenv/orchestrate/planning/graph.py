@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -28,6 +28,13 @@ ActionKind = Literal[
 ]
 
 RunCondition = Literal["started", "healthy", "completed"]
+
+CONDITIONS: Mapping[str, RunCondition] = {
+    "service_started": "started",
+    "service_healthy": "healthy",
+    "service_completed_successfully": "completed",
+}
+"""A condition of ``depends_on`` in one word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,8 @@ def plan_down(
 
     Args:
         instances: with their labels, which hold the dependencies.
-        networks: are removed after all instances; ``volumes`` likewise.
+        networks: are removed after all instances.
+        volumes: likewise.
         grace: seconds that an instance has to end; ``None``: as it was created with.
     """
     instances = list(instances)
@@ -58,7 +59,7 @@ def plan_down(
     actions = {instance.id: _action("remove", instance) for instance in instances}
     stopped = _add_stops(schedule, instances, actions, grace)
     removed = [
-        schedule.add(RemoveInstance(InstanceRef(id)), action, after=[stopped[id]]) for id, action in actions.items()
+        schedule.add(RemoveInstance(InstanceRef(key)), action, after=[stopped[key]]) for key, action in actions.items()
     ]
     objects = []
     for item in networks:
@@ -134,10 +135,10 @@ def _add_stops(
     order = removal_order(instances)
     stopped: dict[str, int] = {}
     while len(stopped) < len(order):
-        free = [id for id, dependents in order.items() if id not in stopped and dependents <= stopped.keys()]
-        for id in free:
-            call = StopInstance(InstanceRef(id), grace)
-            stopped[id] = schedule.add(call, actions[id], after=[stopped[other] for other in order[id]])
+        free = [key for key, dependents in order.items() if key not in stopped and dependents <= stopped.keys()]
+        for key in free:
+            call = StopInstance(InstanceRef(key), grace)
+            stopped[key] = schedule.add(call, actions[key], after=[stopped[other] for other in order[key]])
     return stopped
 
 

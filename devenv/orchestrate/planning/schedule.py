@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from devenv.orchestrate.naming import image_tag
 from devenv.orchestrate.planning.calls import InstanceRef, StartInstance, StopInstance, WaitCompleted, WaitReady
-from devenv.orchestrate.planning.decisions import CONDITIONS
-from devenv.orchestrate.planning.graph import Gate, Step
+from devenv.orchestrate.planning.graph import CONDITIONS, Gate, Step
 from devenv.orchestrate.selection import one_shots, shared_network
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from devenv.model.state import ObservedState
     from devenv.orchestrate.images import ImageTask
     from devenv.orchestrate.planning.calls import Call
+    from devenv.orchestrate.planning.graph import ActionKind
     from devenv.orchestrate.target import Target
 
 
@@ -49,6 +50,16 @@ def preparation(plan: Plan) -> Plan:
     """Return the part of ``plan`` that does not depend on image IDs: pulls, builds, new networks and volumes."""
     steps = tuple(step for step in plan.calls(PullImage, BuildImage, CreateNetwork, CreateVolume) if not step.after)
     return Plan(actions=tuple(step.action for step in steps), steps=steps)
+
+
+def image_ids_of(plan: Plan, created: Mapping[int, str]) -> dict[str, str]:
+    """Return by reference the IDs of the images that ``plan`` pulls and builds.
+
+    Args:
+        plan: as made before.
+        created: the engine's IDs by the step that created the object.
+    """
+    return {step.action.target: created[step.id] for step in plan.calls(PullImage, BuildImage)}
 
 
 class _UpPlanner:
@@ -89,8 +100,10 @@ class _UpPlanner:
         else:
             labels = {LABEL_PROJECT: self._target.project.id}
             call = BuildImage(build=task.build, tag=task.reference, labels=labels, service=task.services[0])
-        self._images = (*self._images, self._schedule.add(call, task.action))
-        return task.action
+        kind: ActionKind = "pull" if task.build is None else "build"
+        action = Action(kind=kind, target=task.reference, service=", ".join(task.services), reason=task.reason)
+        self._images = (*self._images, self._schedule.add(call, action))
+        return action
 
     def _add_objects(self, networks: Iterable[Action], volumes: Iterable[Action]) -> None:
         for action in networks:
@@ -132,14 +145,12 @@ class _UpPlanner:
         """What the start waits for beside conditions: the creation, else the removals that free name and ports."""
         return (instance.created_by,) if instance.created_by else self._freed(action) or self._images
 
-    def _reference(
-        self, service: Service, action: Action, references: Mapping[str, list[InstanceRef]]
-    ) -> InstanceRef:
+    def _reference(self, service: Service, action: Action, references: Mapping[str, list[InstanceRef]]) -> InstanceRef:
         """The instance of ``action``, with a step that creates it if it is new."""
         if not action.creates:
             return InstanceRef(id=action.object_id)
         owner = next(iter(references.get(shared_network(service) or "", ())), None)
-        spec = instance_spec(self._target, service.name, action.index, network_container=None)
+        spec = instance_spec(self._target, service.name, action.index)
         needed = [
             *self._freed(action),
             *([self._removed[action.object_id]] if action.object_id else []),
