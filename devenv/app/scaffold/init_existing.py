@@ -16,7 +16,7 @@ from devenv.app.scaffold.survey import survey
 from devenv.errors import ConfigurationError, UsageError
 from devenv.model.scaffold import InitDocument
 from devenv.stack.discovery import files_in, shipped_templates
-from devenv.stack.editing import YamlText, scalar
+from devenv.stack.edit import YamlText, scalar
 from devenv.stack.loader import load_stack
 
 if TYPE_CHECKING:
