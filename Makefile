@@ -1,4 +1,4 @@
-# `make` alone lists what there is. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
+# `make` alone lists the targets. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
 .PHONY: help demo install test lint types format bench-up bench-ingest bench-load bench-overhead soak clean
 SHELL := /bin/sh
@@ -12,17 +12,17 @@ DEVENV := $(BIN)/devenv
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.cli ## start the sample stack, send it a load, show the run and its traces; leaves it up
+demo: $(VENV)/.cli ## start the sample stack, run a load test, show the results; leaves the stack running
 	$(DEVENV) up
 	$(DEVENV) load --rps 50 --duration 10s
 	@echo
-	@echo "The environment stays up. Next: $(DEVENV) status | $(DEVENV) open jaeger | $(DEVENV) down"
+	@echo "The stack keeps running. Next: $(DEVENV) status | $(DEVENV) open jaeger | $(DEVENV) down"
 	@.ci/install.sh check
 
-install: $(VENV)/.cli ## put `devenv` on the PATH for good (pipx, uv tool, or a link in ~/.local/bin)
+install: $(VENV)/.cli ## install `devenv` on the PATH permanently (pipx, uv tool, or a link in ~/.local/bin)
 	@.ci/install.sh install $(VENV)
 
-# What the machine lacks (an engine, Jaeger, a browser) skips its tests, unless DEVENV_TEST_REQUIRE names it.
+# A test is skipped if it needs an engine, Jaeger or a browser that is missing, unless DEVENV_TEST_REQUIRE names it.
 test: lint types ## lint, types, and every test; those that share ports or an engine run one by one
 	@status=0; \
 	$(BIN)/pytest -q -n $(JOBS) -m "not serial" || status=$$?; \
@@ -53,10 +53,10 @@ bench-load: $(VENV)/.dev ## the load generator beside other load generators
 bench-overhead: $(VENV)/stock ## what tracing adds to a request, beside the stock instrumentation
 	$(BIN)/python tests/bench/overhead.py --stock $(VENV)/stock $(ARGS)
 
-soak: $(VENV)/.dev ## ten minutes of full sampling with the collector down, slow or refusing
+soak: $(VENV)/.dev ## ten minutes of full sampling while the collector is down, slow or rejecting
 	$(BIN)/python tests/bench/soak.py $(ARGS)
 
-# OpenTelemetry's own instrumentation, in a folder of its own: only the benchmark's services are to find it.
+# OpenTelemetry's own instrumentation, in a separate folder: only the benchmark's services may import it.
 $(VENV)/stock: | $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ \
 		opentelemetry-sdk opentelemetry-exporter-otlp-proto-http \
@@ -69,7 +69,7 @@ clean: ## remove the virtual environment, caches and builds; run `devenv down` f
 $(BIN)/python:
 	@.ci/make-venv.sh $(VENV)
 
-# Stamps: a second run installs nothing; a change of pyproject.toml installs again.
+# Stamps: a second run installs nothing, unless pyproject.toml has changed.
 $(VENV)/.cli: pyproject.toml | $(BIN)/python
 	@echo "installing devenv and its command line into $(VENV) (a minute the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cli]"

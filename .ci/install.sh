@@ -1,8 +1,8 @@
 #!/bin/sh
-# Puts `devenv` on the PATH for good, and never over another tool of the same name (there is one for Nix).
+# Installs `devenv` on the PATH permanently, and never overwrites another tool of the same name (there is one for Nix).
 # usage: install.sh check | install VENV
-#   check    says how `devenv` can be called from here on
-#   install  by pipx or uv where there is one, else by a link in ~/.local/bin to VENV's script
+#   check    print how to call `devenv`
+#   install  by pipx or uv if one is installed, else by a link in ~/.local/bin to VENV's script
 set -eu
 
 bin="${HOME}/.local/bin"
@@ -10,7 +10,7 @@ bin="${HOME}/.local/bin"
 # Our script is a Python one that names our entry point; following links also finds a link of ours.
 ours() { grep -qsa "devenv.__main__" "$(readlink -f "$1")"; }
 
-# Prints the path of a `devenv` that stands in the way and is not ours.
+# Prints the path of another tool's `devenv` on the PATH, if there is one.
 other() {
   for candidate in "$(command -v devenv || true)" "$bin/devenv"; do
     if [ -n "$candidate" ] && [ -e "$candidate" ] && ! ours "$candidate"; then
@@ -39,7 +39,7 @@ check() {
 install() {
   taken=$(other)
   if [ -n "$taken" ]; then
-    echo "not installed: $taken is another tool of the same name, and stays as it is." >&2
+    echo "not installed: $taken is another tool of the same name, and is not changed." >&2
     echo "hint: call this one by its path, $(pwd)/$1/bin/devenv, or as an alias: alias tdevenv=$(pwd)/$1/bin/devenv" >&2
     exit 1
   fi

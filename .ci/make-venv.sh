@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the virtual environment with the first Python that will do, or says what is lacking.
+# Creates the virtual environment with the first suitable Python, or prints what is missing.
 # usage: make-venv.sh DIRECTORY     (PYTHON names an interpreter to use instead of looking for one)
 set -eu
 

@@ -1,4 +1,4 @@
-# Where CI keeps things and how its scripts speak; sourced by them, never run.
+# Directories and messages of the CI scripts; sourced by them, never run.
 # shellcheck shell=bash
 
 CACHE=${DEVENV_CI_CACHE:-/var/cache/devenv-ci}   # survives a run: binaries, image tarballs, the base tree
@@ -11,7 +11,7 @@ JAEGER_MODULE=v1.76.0        # the Go module's number of Jaeger 2.13.0
 JAEGER_VERSION=2.13.0
 COMPOSE_VERSION=v2.40.3
 GO_MINIMUM=1.24.6            # what Jaeger's go.mod asks for
-GO_TOOLCHAIN=go1.25.4        # fetched through the module proxy where the installed Go is older
+GO_TOOLCHAIN=go1.25.4        # fetched through the module proxy if the installed Go is older
 REGISTRY_PORT=${DEVENV_CI_REGISTRY_PORT:-5000}
 SOCKET=${DEVENV_CI_SOCKET:-/var/run/docker.sock}
 
@@ -28,7 +28,7 @@ await() {
   done
 }
 
-# True when the process in a pid file lives and is the named program: alive FILE PROGRAM
+# True if the process in a pid file is alive and is the named program: alive FILE PROGRAM
 alive() {
   [[ -s $1 ]] && [[ $(cat "/proc/$(cat "$1")/comm" 2>/dev/null) == "$2" ]]
 }

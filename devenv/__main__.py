@@ -8,14 +8,17 @@ import sys
 def main() -> int:
     """Run the command line and return the exit code.
 
-    Without the ``cli`` extra only the tracing library is installed: ``run`` works with it, and for
-    all else one line says what to install.
+    Without the ``cli`` extra only the tracing library is installed: ``run`` works, and every other
+    command prints one line with what to install.
     """
     arguments = sys.argv[1:]
     if arguments and arguments[0] == "--version":
-        from devenv import __version__
+        from devenv.installation import find_installation
 
-        sys.stdout.write(f"devenv {__version__}\n")
+        installation = find_installation()
+        sys.stdout.write(f"{installation.version_line}\n")
+        if installation.warning:
+            sys.stderr.write(f"devenv: {installation.warning}\n  hint: {installation.hint}\n")
         return 0
     from importlib.util import find_spec
 
@@ -27,8 +30,8 @@ def main() -> int:
         return run_traced(arguments[1:], "devenv run")
     if lacking:
         sys.stderr.write(
-            "devenv: only the tracing library is installed; the command line needs the extra: "
-            "pip install 'devenv[cli]' (or pipx install 'devenv[cli]')\n"
+            "devenv: only the tracing library is installed; install the command line with "
+            "pip install 'devenv-otel[cli]' (or pipx install 'devenv-otel[cli]')\n"
         )
         return 3
     from devenv.cli.main import run

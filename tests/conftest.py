@@ -1,8 +1,8 @@
 """Fixtures for the tests that need the real thing: a Docker engine, a Jaeger, a browser.
 
-A test says what it needs with a marker (`docker`, `jaeger`, `browser`) or by taking the fixture. What is lacking skips
-the test with the reason, unless `DEVENV_TEST_REQUIRE` (a comma-separated list of those names) says that it must be
-there: then the test fails, and so does any other skip of a test of that kind.
+A test requests what it needs by a marker (`docker`, `jaeger`, `browser`) or by the fixture. If it is missing, the test
+is skipped with the reason. If `DEVENV_TEST_REQUIRE` (a comma-separated list of those names) requires it, the test fails
+instead, and so does any other skip of a test of that kind.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ KINDS = ("docker", "jaeger", "browser")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
-PROBES = {"docker": "docker_client", "jaeger": "jaeger_factory", "browser": "_chromium"}  # skip what is lacking
+PROBES = {"docker": "docker_client", "jaeger": "jaeger_factory", "browser": "_chromium"}  # these fixtures skip
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
 
 
-# --- what is lacking skips, or fails where it is required -------------------------------------------------------------
+# --- what is missing skips a test, or fails it if it is required ------------------------------------------------------
 
 
 def lacking(kind: str, reason: str) -> NoReturn:
-    """Skip the running test for want of `kind`, or fail it where `kind` is required."""
+    """Skip the running test because `kind` is missing, or fail it if `kind` is required."""
     if kind in REQUIRED:
         pytest.fail(f"{kind} is required (DEVENV_TEST_REQUIRE), but {reason}", pytrace=False)
     pytest.skip(f"{kind}: {reason}")
@@ -54,9 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a test that takes such a fixture its marker, and mark what cannot run beside others.
+    """Give a test that uses such a fixture its marker, and mark what cannot run beside others.
 
-    Tests of the whole tool hold fixed ports (4318, 16686) and share an engine, hence `serial`.
+    Tests of the whole tool use fixed ports (4318, 16686) and share an engine, hence `serial`.
     """
     for item in items:
         for kind, probe in PROBES.items():
@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _present(request: pytest.FixtureRequest) -> None:
-    """Skip or fail a test whose marker names what this machine lacks."""
+    """Skip or fail a test whose marker names what is missing on this machine."""
     for kind, probe in PROBES.items():
         if request.node.get_closest_marker(kind):
             request.getfixturevalue(probe)
@@ -100,7 +100,7 @@ def pytest_make_collect_report() -> Any:
 
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[DockerClient]:
-    """A client of the engine that the environment names; the images of the sample stack's bases are there."""
+    """A client of the engine that the environment names; the base images of the sample stack are available."""
     import docker
 
     try:
@@ -112,14 +112,14 @@ def docker_client() -> Iterator[DockerClient]:
         try:
             client.images.get(image)
         except docker.errors.ImageNotFound:
-            lacking("docker", f"the engine has no image {image}; `.ci/images all` makes it")
+            lacking("docker", f"the engine has no image {image}; `.ci/images all` creates it")
     yield client
     client.close()
 
 
 @pytest.fixture(scope="session")
 def docker_engine(docker_client: DockerClient) -> str:
-    """The address of an engine that answers (`unix://…`)."""
+    """Address of an engine that answers (`unix://…`)."""
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
 
@@ -207,7 +207,7 @@ def jaeger_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
     """
     binary = os.environ.get("DEVENV_TEST_JAEGER_BIN") or f"{CI_CACHE}/bin/jaeger"
     if not os.access(binary, os.X_OK):
-        lacking("jaeger", f"{binary} is no program; `.ci/go-build jaeger` makes it, DEVENV_TEST_JAEGER_BIN names it")
+        lacking("jaeger", f"{binary} is not a program; `.ci/go-build jaeger` builds it, or set DEVENV_TEST_JAEGER_BIN")
     running: list[subprocess.Popen[bytes]] = []
 
     def start(backend: Mapping[str, Any] | None = None) -> JaegerServer:
@@ -238,7 +238,7 @@ def jaeger_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 
 @pytest.fixture(scope="session")
 def jaeger(jaeger_factory: Callable[..., JaegerServer]) -> JaegerServer:
-    """One real Jaeger with memory storage, shared by the session: use trace ids and service names of your own."""
+    """One real Jaeger with memory storage, shared by the session: use your own trace IDs and service names."""
     return jaeger_factory()
 
 

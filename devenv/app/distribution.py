@@ -1,7 +1,7 @@
-"""What the running devenv says of itself as a package: name, version, dependencies, extras, license.
+"""Reads the metadata of the running devenv: version, dependencies, extras, license.
 
-In a checkout ``pyproject.toml`` says it, because what an editable installation wrote down is as old as that
-installation; elsewhere the metadata of the installed distribution does. Both give the same values.
+A checkout is read from ``pyproject.toml``, because the metadata of an editable installation is as old as that
+installation; anything else is read from the installed metadata. Both give the same values.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from devenv import __version__
 from devenv.errors import EnvironmentFailure
+from devenv.installation import DISTRIBUTION
 
-NAME = "devenv"
 PACKAGE = Path(__file__).resolve().parents[1]
-_OWN = re.compile(rf"{NAME}\[([\w, .-]+)\]$")
+_OWN = re.compile(rf"{DISTRIBUTION}\[([\w, .-]+)\]$")
 _EXTRA = re.compile(
     r"""^(?P<spec>[^;]+);\s*(?:\(?(?P<marker>.*?)\)?\s+and\s+)?extra\s*==\s*['"](?P<extra>[^'"]+)['"]$"""
 )
@@ -43,10 +43,10 @@ class Distribution:
 
 
 def read_distribution() -> Distribution:
-    """The running installation's.
+    """Read the metadata of the running installation.
 
     Raises:
-        EnvironmentFailure: the installed metadata is not there, or of another version than the code.
+        EnvironmentFailure: If the installed metadata is missing, or its version is not the code's.
     """
     pyproject = PACKAGE.parent / "pyproject.toml"
     found = _from_checkout(pyproject) if pyproject.is_file() else None
@@ -57,8 +57,8 @@ def _from_checkout(pyproject: Path) -> Distribution | None:
     import tomllib
 
     project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
-    if project.get("name") != NAME:
-        return None  # somebody else's file, beside a package that lies in their folder
+    if project.get("name") != DISTRIBUTION:
+        return None  # another project's file: the package was copied into its folder
     optional: dict[str, list[str]] = project.get("optional-dependencies", {})
     return Distribution(
         version=__version__,
@@ -78,7 +78,7 @@ def _points_of(project: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, 
 
 
 def _resolved(optional: Mapping[str, Iterable[str]], name: str, above: tuple[str, ...] = ()) -> list[str]:
-    """Requirements of an extra, with those of the extras that it names as ``devenv[...]``."""
+    """Requirements of an extra, with those of the extras that it refers to as ``devenv-otel[...]``."""
     found: list[str] = []
     for requirement in optional[name]:
         own = _OWN.match(requirement)
@@ -95,11 +95,11 @@ def _from_metadata() -> Distribution:
     from importlib import metadata
 
     try:
-        installed = metadata.distribution(NAME)
+        installed = metadata.distribution(DISTRIBUTION)
     except metadata.PackageNotFoundError as error:
-        raise _unusable("the metadata of the installed devenv is not there") from error
+        raise _unusable(f"the metadata of {DISTRIBUTION} is missing") from error
     if installed.version != __version__:
-        raise _unusable(f"the installed metadata is of devenv {installed.version}, the code is {__version__}")
+        raise _unusable(f"the installed metadata is of {DISTRIBUTION} {installed.version}, the code is {__version__}")
     requires: list[str] = []
     # Extras without requirements are listed as well.
     extras: dict[str, list[str]] = {name: [] for name in sorted(installed.metadata.get_all("Provides-Extra") or [])}
@@ -129,7 +129,7 @@ def _license(files: Iterable[object]) -> bytes:
     for file in files:
         if isinstance(file, PackagePath) and file.name == "LICENSE" and ".dist-info" in str(file):
             return file.read_binary()
-    raise _unusable("the license of the installed devenv is not there")
+    raise _unusable(f"the license of {DISTRIBUTION} is missing")
 
 
 def _normal(requirements: Iterable[str]) -> tuple[str, ...]:
@@ -142,4 +142,4 @@ def _normal(requirements: Iterable[str]) -> tuple[str, ...]:
 
 
 def _unusable(message: str) -> EnvironmentFailure:
-    return EnvironmentFailure(message, hint="install devenv again: pip install --force-reinstall 'devenv[cli]'")
+    return EnvironmentFailure(message, hint=f"run `pip install --force-reinstall '{DISTRIBUTION}[cli]'`")

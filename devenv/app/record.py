@@ -9,12 +9,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from devenv.model.identity import Project
-
-if TYPE_CHECKING:
-    from devenv.model.state import EngineName
 
 FILE = "project.json"
 
@@ -37,7 +34,7 @@ class Record:
     id: str
     name: str
     stack: str
-    engine: EngineName
+    engine: str
     entrypoint: str | None = None
     trace_backend: str | None = None
     expected_services: tuple[str, ...] = ()

@@ -2,6 +2,6 @@
 
 from devenv.backend.server import Backend, serve
 from devenv.backend.settings import BackendSettings
-from devenv.backend.store import Store
+from devenv.backend.store.store import Store
 
 __all__ = ["Backend", "BackendSettings", "Store", "serve"]

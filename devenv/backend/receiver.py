@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 
-from devenv.backend import columns, otlp_json, schema
-from devenv.backend.inflate import BadEncoding, BodyTooLarge, UnknownEncoding, inflate
-from devenv.backend.scopes import parse
-from devenv.backend.store import Store
-from devenv.backend.web.message import JSON, Request, Response, dumps
-from devenv.backend.web.router import Route
-from devenv.backend.wire import ORDINARY_BYTES, Batch, TooLarge, Undecodable, batches
+from devenv.backend.store.scopes import parse
+from devenv.backend.store.store import Store
+from devenv.http.server.compression import BadEncoding, BodyTooLarge, UnknownEncoding, inflate
+from devenv.http.server.message import JSON, Request, Response, dumps
+from devenv.http.server.router import Route
+from devenv.otlp import columns, json_decoder, messages
+from devenv.otlp.wire import ORDINARY_BYTES, Batch, TooLarge, Undecodable, batches
 
 PROTOBUF = "application/x-protobuf"
 # Codes of google.rpc.Status.
@@ -84,7 +84,7 @@ class Receiver:
         encoding = request.headers.get("content-encoding", "").strip().lower()
         try:
             body = inflate(request.body, encoding, self._limit)
-            return _Opened(body, encoded, None if encoded else otlp_json.parse(body))
+            return _Opened(body, encoded, None if encoded else json_decoder.parse(body))
         except (BodyTooLarge, UnknownEncoding, BadEncoding, Undecodable, TooLarge) as error:
             return self._failed(error, encoded)
 
@@ -125,7 +125,7 @@ class Receiver:
     def _refuse(self, status: int, code: int, message: str, encoded: bool) -> Response:
         self.refused_posts += 1
         if encoded:
-            body = schema.RpcStatus(code=code, message=message.encode("utf-8", "replace")).SerializeToString()
+            body = messages.RpcStatus(code=code, message=message.encode("utf-8", "replace")).SerializeToString()
             return Response(status, body, PROTOBUF)
         return Response(status, dumps({"code": code, "message": message}), JSON)
 
@@ -136,7 +136,7 @@ class _Opened:
 
     body: bytes
     encoded: bool
-    document: otlp_json.Document | None
+    document: json_decoder.Document | None
 
     def decoded(self) -> Iterator[tuple[Batch, columns.Columns]]:
         """Its batches, checked and taken apart.
@@ -145,7 +145,7 @@ class _Opened:
             Undecodable, TooLarge: at the first part that is at fault.
         """
         known = None
-        for batch in batches(self.body) if self.document is None else otlp_json.batches(self.document):
+        for batch in batches(self.body) if self.document is None else json_decoder.batches(self.document):
             if (batch.resource, batch.scope) != known:
                 parse(batch)
                 known = (batch.resource, batch.scope)
@@ -157,7 +157,7 @@ def _accepted(rejected: int, reasons: set[str], encoded: bool) -> Response:
     if not rejected:
         return Response(200, b"", PROTOBUF) if encoded else Response(200, b"{}", JSON)
     if encoded:
-        response = schema.ExportResponse()
+        response = messages.ExportResponse()
         response.partial_success.rejected_spans = rejected
         response.partial_success.error_message = reason.encode()
         return Response(200, response.SerializeToString(), PROTOBUF)

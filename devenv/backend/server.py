@@ -6,13 +6,14 @@ from contextlib import AsyncExitStack
 from time import time, time_ns
 from typing import Any
 
-from devenv.backend.devenv_api import DevenvApi
-from devenv.backend.legacy_api import LegacyApi
+from devenv.backend.api.devenv_api import DevenvApi
+from devenv.backend.api.legacy_api import LegacyApi
+from devenv.backend.api.v3_api import V3Api
 from devenv.backend.receiver import Receiver
 from devenv.backend.settings import BackendSettings
-from devenv.backend.store import Store
-from devenv.backend.v3_api import V3Api
-from devenv.backend.web import Guard, Listener, Request, Response, Route, Router
+from devenv.backend.store.figures import figures
+from devenv.backend.store.store import Store
+from devenv.http.server import Guard, Listener, Request, Response, Route, Router
 
 
 class Backend:
@@ -75,7 +76,7 @@ class Backend:
         """What came in, what is kept, what was let go; rates are spans per second over the last 10 s."""
         receiver = self._receiver
         return {
-            **self.store.stats(),
+            **figures(self.store),
             "posts": {
                 "traces": receiver.traces_posts,
                 "metrics": receiver.metrics_posts,

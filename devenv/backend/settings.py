@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from devenv.backend.web.listener import Limits
-from devenv.backend.web.router import Route
+from devenv.backend.store.store import Store
+from devenv.http.server.limits import Limits
+from devenv.http.server.router import Route
 
-if TYPE_CHECKING:
-    from devenv.backend.store import Store
-
-Pages = Callable[["Store"], Sequence[Route]]
+Pages = Callable[[Store], Sequence[Route]]
 
 
 @dataclass(frozen=True, slots=True)

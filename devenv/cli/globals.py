@@ -75,9 +75,12 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from devenv import __version__
+        from devenv.installation import find_installation
 
-        typer.echo(f"devenv {__version__}")
+        installation = find_installation()
+        typer.echo(installation.version_line)
+        if installation.warning:
+            typer.echo(f"devenv: {installation.warning}\n  hint: {installation.hint}", err=True)
         raise typer.Exit
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import islice
 
-from devenv.backend.web import Response
-from devenv.backend.web.message import HTML
 from devenv.dashboard.markup import Child, Markup, element, join
+from devenv.http.server import Response
+from devenv.http.server.message import HTML
 
 COLOURS = 12
 MAX_DEPTH = 40

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 
 from devenv.backend import Store
-from devenv.backend.dependencies import Edges, dependencies
-from devenv.backend.times import parse_duration
-from devenv.backend.web import Request, Response
+from devenv.backend.api.times import parse_duration
+from devenv.backend.query.dependencies import Edges, dependencies
 from devenv.dashboard.layout import Colours, page
 from devenv.dashboard.map_layout import HEIGHT, WIDTH, Placed, over_columns, place
 from devenv.dashboard.markup import Markup, element, join
+from devenv.http.server import Request, Response
 
 _LOOKBACK = "24h"
 # devenv's own spans (the canary's and the load generator's roots) are no part of the system under test.

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from time import time_ns
 
 from devenv.backend import Store
-from devenv.backend.web import Request, Response, Route
 from devenv.dashboard.map_page import MapPage
 from devenv.dashboard.search_page import SearchPage
 from devenv.dashboard.trace_page import TracePage
+from devenv.http.server import Request, Response, Route
 
 
 def page_routes(store: Store, now: Callable[[], int] = time_ns) -> Sequence[Route]:

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from devenv.backend.search import Query
-from devenv.backend.times import parse_duration, parse_integer
-from devenv.backend.web.message import Parameters
+from devenv.backend.api.times import parse_duration, parse_integer
+from devenv.backend.query.search import Criteria
 from devenv.dashboard.markup import Child, Markup, element
+from devenv.http.server.message import Parameters
 
 _LOOKBACKS = ("5m", "15m", "1h", "3h", "6h", "12h", "24h", "48h", "168h")
 _SORTS = {"recent": "most recent", "longest": "longest", "shortest": "shortest", "spans": "most spans"}
@@ -56,7 +56,7 @@ class Form:
             trace_ids=parameters.every("traceID"),
         )
 
-    def query(self, now: int) -> Query:
+    def query(self, now: int) -> Criteria:
         """The search that the form describes.
 
         Raises:
@@ -70,7 +70,7 @@ class Form:
         limit = _parse("limit", parse_integer, self.limit)
         if not 0 < limit <= MAX_LIMIT:
             raise BadForm(f"limit: a number from 1 to {MAX_LIMIT}")
-        return Query(
+        return Criteria(
             service=self.service,
             operation=self.operation,
             start_min=start,

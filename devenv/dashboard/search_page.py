@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from devenv.backend import Store
-from devenv.backend.ids import parse_trace_id
-from devenv.backend.reading import Snapshot, find, operations, snapshots
-from devenv.backend.spans import decode
-from devenv.backend.summary import Summary, summarize
-from devenv.backend.web import Request, Response
+from devenv.backend.api.ids import parse_trace_id
+from devenv.backend.query.lookups import Snapshot, find, operations, snapshots
+from devenv.backend.query.summaries import Summary, summarize
+from devenv.backend.store.decoding import decode
 from devenv.dashboard.layout import Colours, page
 from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.search_form import MAX_LIMIT, Form, form_markup
 from devenv.dashboard.units import show_duration, show_time
+from devenv.http.server import Request, Response
 
 
 class SearchPage:

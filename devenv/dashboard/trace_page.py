@@ -7,17 +7,17 @@ from typing import Any
 from urllib.parse import quote
 
 from devenv.backend import Store
-from devenv.backend.ids import parse_trace_id
-from devenv.backend.scopes import Scope
-from devenv.backend.spans import KINDS, DecodedTrace, decode_trace, duration, is_error
-from devenv.backend.summary import Summary, summarize
-from devenv.backend.times import parse_integer
-from devenv.backend.values import as_text, plain, text
-from devenv.backend.web import Request, Response
+from devenv.backend.api.ids import parse_trace_id
+from devenv.backend.api.times import parse_integer
+from devenv.backend.query.summaries import Summary, summarize
+from devenv.backend.store.decoding import KINDS, DecodedTrace, decode_trace, duration, is_error
+from devenv.backend.store.scopes import Scope
 from devenv.dashboard.layout import MAX_DEPTH, Colours, long_page, page
 from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.units import show_duration, show_time
 from devenv.dashboard.waterfall import Row, rows
+from devenv.http.server import Request, Response
+from devenv.otlp.values import as_text, plain, text
 
 _ROWS = 1000
 _TICKS = 4

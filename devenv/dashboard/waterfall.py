@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from devenv.backend.scopes import Scope
-from devenv.backend.spans import DecodedTrace
+from devenv.backend.store.decoding import DecodedTrace
+from devenv.backend.store.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project
 from devenv.orchestrate.lock import make_state_directory
 
 if TYPE_CHECKING:
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.model.plan import Plan
     from devenv.model.stack import Port, Service, Stack
     from devenv.model.state import ObservedState

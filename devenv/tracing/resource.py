@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from uuid import uuid4
 
+from devenv import __version__
 from devenv.tracing.settings import Settings
 
 
@@ -44,7 +45,7 @@ class ProcessResource:
             "telemetry.sdk.name": "opentelemetry",
             "telemetry.sdk.version": _version("opentelemetry-api"),
             "telemetry.distro.name": "devenv",
-            "telemetry.distro.version": _version("devenv"),
+            "telemetry.distro.version": __version__,
             "process.pid": self._pid,
             "process.runtime.name": sys.implementation.name,
             "process.runtime.version": ".".join(str(part) for part in sys.version_info[:3]),

@@ -16,7 +16,7 @@ def declared() -> set[tuple[str, str, str]]:
     found = set()
     for extra in ("none", "sample", "cli"):
         for requirement in weights[extra]:
-            if not requirement.startswith("devenv["):
+            if not requirement.startswith("devenv-otel["):
                 name, version = re.match(r"([\w-]+)>=([\d.]+)", requirement).groups()  # type: ignore[union-attr]
                 found.add((name, extra, version))
     return found

@@ -34,7 +34,7 @@ def test_version_imports_nothing_heavy(tmp_path: Path) -> None:
 def test_status_imports_only_what_it_needs(tmp_path: Path) -> None:
     found = imported_by("status", "--engine", "process", "--json", cwd=tmp_path)
     assert found & {"docker", "numpy", "httpx", "aiohttp", "rich", "hdrh"} == set()
-    assert "devenv.app.status" in found
+    assert "devenv.app.environment.status" in found
 
 
 @pytest.mark.parametrize("module", ["devenv.daemon.service", "devenv.daemon.supervisor", "devenv.daemon.embedded"])

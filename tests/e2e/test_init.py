@@ -120,7 +120,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The script of a new environment in which `devenv[cli]` is installed from that wheel."""
+    """The script of a new environment in which `devenv-otel[cli]` is installed from that wheel."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
     python = str(folder / "bin" / "python")
@@ -253,7 +253,7 @@ def test_an_existing_project_is_prepared(tmp_path: Path, text: str, entrypoint: 
     assert {part["name"]: part["tracing"] for part in done["services"]} == tracing
     config = tool.json("config")["config"]
     assert config["x-devenv"]["entrypoint"] == entrypoint == done["entrypoint"]
-    assert len(list((tmp_path / "vendor").glob("devenv-*.whl"))) == 1
+    assert len(list((tmp_path / "vendor").glob("devenv_otel-*.whl"))) == 1
     again = tool.json("init", "--from", "compose.yaml", "--library")
     assert (again["changed"], again["files"]) == (False, [])
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_build import field, make_span, request, resource_spans
 
-from devenv.backend import columns, schema
-from devenv.backend.legacy import trace_json
-from devenv.backend.otlp_document import resource_spans as otlp_documents
+from devenv.backend.api.legacy_json import trace_json
+from devenv.backend.api.otlp_document import resource_spans as otlp_documents
+from devenv.backend.query.summaries import summarize
 from devenv.backend.receiver import Receiver
-from devenv.backend.spans import decode, decode_trace, snapshot
-from devenv.backend.store import Store
-from devenv.backend.summary import summarize
-from devenv.backend.web import Request, Response
-from devenv.backend.wire import Undecodable, batches, walk
+from devenv.backend.store.decoding import decode, decode_trace, snapshot
+from devenv.backend.store.store import Store
+from devenv.http.server import Request, Response
+from devenv.otlp import columns, messages
+from devenv.otlp.wire import Undecodable, batches, walk
 
 MIB = 1024 * 1024
 TRACES = [bytes([n]) * 16 for n in range(1, 5)]
@@ -68,7 +68,7 @@ def check(store: Store) -> None:
     for trace in store.traces.values():
         held += trace.spans
         decoded = decode_trace(trace, store.scopes)
-        json.loads(trace_json(decode(*snapshot(trace, store.scopes), schema.OpaqueSpan)))
+        json.loads(trace_json(decode(*snapshot(trace, store.scopes), messages.OpaqueSpan)))
         json.dumps(otlp_documents(decoded))
         summarize(decoded)
         assert len(decoded.spans) <= trace.spans
@@ -96,7 +96,7 @@ def test_a_good_request_is_stored_as_it_was(body: bytes) -> None:
     kept = [(trace.id, span) for trace in store.traces.values() for _, span in decode_trace(trace, store.scopes).spans]
     assert all(span.trace_id == trace_id for trace_id, span in kept)
     shown = {span.SerializeToString(deterministic=True) for _, span in kept}
-    assert shown == {schema.Span.FromString(each).SerializeToString(deterministic=True) for each in sent}
+    assert shown == {messages.Span.FromString(each).SerializeToString(deterministic=True) for each in sent}
 
 
 @given(requests)

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from otlp_build import make_span, one
 
-from devenv.backend import columns
-from devenv.backend.search import Query, search
-from devenv.backend.store import Store
-from devenv.backend.values import as_text
-from devenv.backend.wire import batches
+from devenv.backend.query.search import Criteria, search
+from devenv.backend.store.store import Store
+from devenv.otlp import columns
+from devenv.otlp.values import as_text
+from devenv.otlp.wire import batches
 
 BASE = 10**18
 KEYS = ["k", "key", "error"]
@@ -32,7 +32,7 @@ span = st.fixed_dictionaries(
     }
 )
 queries = st.builds(
-    Query,
+    Criteria,
     service=st.sampled_from(["", "a", "b", "c"]),
     operation=st.sampled_from(["", "x", "z"]),
     start_min=st.sampled_from([0, BASE + 3, BASE + 10]),
@@ -44,7 +44,7 @@ queries = st.builds(
 )
 
 
-def meets(one_span: dict[str, Any], query: Query) -> bool:
+def meets(one_span: dict[str, Any], query: Criteria) -> bool:
     start, took = BASE + one_span["start"], one_span["took"]
     has = [one_span["attributes"], one_span["event"]]
 
@@ -66,7 +66,7 @@ def meets(one_span: dict[str, Any], query: Query) -> bool:
 
 @given(st.lists(span, max_size=14), queries)
 @settings(max_examples=400, deadline=None)
-def test_search_finds_what_it_should_in_the_order_it_should(spans: list[dict[str, Any]], query: Query) -> None:
+def test_search_finds_what_it_should_in_the_order_it_should(spans: list[dict[str, Any]], query: Criteria) -> None:
     store = Store(1 << 26)
     order: dict[bytes, bool] = {}
     by_service: dict[bytes, list[str]] = {}

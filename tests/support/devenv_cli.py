@@ -1,4 +1,4 @@
-"""The real command line as another process, and a look at what it did with none of its code."""
+"""The real command line as a separate process, and its results read without devenv's own code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVICES = {"gateway", "auth", "user"}
 
 @dataclass
 class Devenv:
-    """Runs `devenv` as a user would: another process, its words on stdout and stderr."""
+    """Runs `devenv` as a user does: a separate process with its own stdout and stderr."""
 
     directory: Path
     engine: str
@@ -65,7 +65,7 @@ def services_of(trace: dict[str, Any]) -> set[str]:
 
 
 def find_trace(query_url: str, trace_id: str) -> dict[str, Any] | None:
-    """A trace by Jaeger's API; `None` where it is not there."""
+    """A trace by Jaeger's API; `None` if it does not exist."""
     try:
         found: dict[str, Any] = get_json(f"{query_url}/api/traces/{trace_id}")["data"][0]
     except urllib.error.HTTPError as error:
@@ -78,7 +78,7 @@ def find_trace(query_url: str, trace_id: str) -> dict[str, Any] | None:
 def wait_for_trace(
     query_url: str, trace_id: str, services: set[str], *, spans: int = 0, seconds: float = 10
 ) -> dict[str, Any]:
-    """The trace once all of `services` have spans in it, and there are so many: a service sends several batches."""
+    """The trace, once all of `services` have spans in it and it has enough spans: a service sends several batches."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         trace = find_trace(query_url, trace_id)

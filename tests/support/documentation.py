@@ -1,16 +1,16 @@
-"""Pages of documentation as what they ask a reader to do: files to write, and commands with the output to expect.
+"""Parses documentation pages into what they ask a reader to do: files to write, commands to run, output to expect.
 
 The rules, which hold for every page that says "start in a copy of `DIRECTORY`" or "start in an empty directory", and
 for the README of a folder, which starts in a copy of that folder:
 
-- ```` ```console ````: each line that begins with `$ ` is a command; lines below it that begin with `> ` belong to it,
-  and so does the line behind a `\\`. What stands below is its output: whole lines, in order, all of them. `…` inside a
-  line stands for any text, a line that is only `…` for any number of lines. Runs of spaces inside a line are alike.
-  A command with nothing below it may print anything. A command has to exit with 0, or the last line says
-  `[exit code N]`. Where that depends on the machine, the command has a block of its own, whose opening line says so:
-  ```` ```console exit 0 or 1 ````.
+- ```` ```console ````: each line that begins with `$ ` is a command; the following lines that begin with `> ` belong to
+  it, and so does the line after a `\\`. The lines below are its output: all lines, complete and in order. `…` inside a
+  line matches any text; a line that is only `…` matches any number of lines. Runs of spaces inside a line are equal.
+  A command without output lines may print anything. A command has to exit with 0, unless the last line is
+  `[exit code N]`. If the exit code depends on the machine, the command has its own block with the possible codes in the
+  opening line: ```` ```console exit 0 or 1 ````.
 - ```` ```python ```` or ```` ```yaml ````: a file. The first line is a comment with its path.
-- ```` ```text ````: to be read only. Every other kind of block is a mistake, so that nothing passes unseen.
+- ```` ```text ````: for reading only. Every other kind of block is a mistake, so that no block is skipped silently.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _EXITS = re.compile(r"^console exit (\d+(?: or \d+)+)$")
 
 
 class PageMistake(AssertionError):
-    """A page that does not keep the rules, or does not do what it says; the message begins with page and line."""
+    """A page breaks the rules, or its commands do not do what it shows; the message begins with page and line."""
 
 
 @dataclass(slots=True)
 class Command:
-    """What a reader types, and what has to come of it."""
+    """What a reader types, and the expected result."""
 
     line: int
     text: str
@@ -59,8 +59,8 @@ class Page:
     """One page.
 
     Attributes:
-        name: As it stands in messages.
-        start: The directory of the repository that is copied; empty for an empty one, None where the page says nothing.
+        name: Name in messages.
+        start: Directory of the repository that is copied; empty for an empty one, None if the page names none.
         steps: What to do, in order.
     """
 
@@ -73,17 +73,17 @@ def read_page(path: Path, *, start: str | None = None) -> Page:
     """Read a page.
 
     Args:
-        path: Where it lies.
-        start: The directory in whose copy it starts where it does not say so itself.
+        path: File of the page.
+        start: Directory in whose copy it starts if the page itself names none.
 
     Raises:
-        PageMistake: It breaks the rules above.
+        PageMistake: If the page breaks the rules above.
     """
     return parse_page(path.read_text(encoding="utf-8"), path.name, start=start)
 
 
 def parse_page(text: str, name: str, *, start: str | None = None) -> Page:
-    """As `read_page`, of a text."""
+    """Parse the text of a page, as `read_page` does."""
     steps: list[Step] = []
     prose: list[str] = []
     lines = text.splitlines()
@@ -149,7 +149,7 @@ def _commands(page: str, line: int, body: list[str]) -> list[Command]:
 
 
 def agrees(expected: list[str], output: list[str]) -> bool:
-    """Whether an output is what a page shows, by the rules above."""
+    """Return whether an output is what a page shows, by the rules above."""
     wanted, found = _trimmed(expected), _trimmed(output)
     if not wanted:
         return True

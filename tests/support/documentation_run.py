@@ -1,4 +1,4 @@
-"""Does what a page of documentation says, in a directory of its own."""
+"""Runs the commands of a documentation page in an empty directory or in a copy of one, and compares their output."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from documentation import Command, File, Page, PageMistake, agrees
 
 LONGEST_S = 150.0
 BROWSERS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
-"""Variables without which `devenv open` prints its URL: no test starts a browser on somebody's desktop."""
+"""Without these variables, `devenv open` prints its URL: no test may start a browser on a developer's desktop."""
 
 _GRACE_S = 5.0
 
@@ -26,8 +28,8 @@ class Shell:
     """One bash for a page, so that `cd`, variables and background jobs last from block to block, as for a reader.
 
     Args:
-        directory: Where it starts.
-        scratch: Where it keeps commands and outputs.
+        directory: Directory in which it starts.
+        scratch: Directory for commands and outputs.
         environ: Its environment.
     """
 
@@ -45,11 +47,11 @@ class Shell:
         )
 
     def run(self, command: str, timeout: float = LONGEST_S) -> tuple[int, list[str]]:
-        """Exit code and output, stdout and stderr together as on a terminal.
+        """Run a command; return its exit code and its output, stdout and stderr together as on a terminal.
 
         Raises:
-            TimeoutError: it did not end in time.
-            EOFError: it ended the shell.
+            TimeoutError: If the command does not end in time.
+            EOFError: If the command ends the shell.
         """
         assert self._bash.stdin is not None
         assert self._bash.stdout is not None
@@ -68,7 +70,12 @@ class Shell:
         return int(code), lines
 
     def close(self) -> None:
-        """End the shell and whatever it left in the background."""
+        """End the shell and what it left in the background, and return when all of it has ended.
+
+        Raises:
+            TimeoutError: If a process outlives SIGKILL.
+        """
+        group = _group(self._bash.pid)
         try:
             os.killpg(self._bash.pid, signal.SIGTERM)
             self._bash.wait(_GRACE_S)
@@ -77,13 +84,40 @@ class Shell:
         with suppress(ProcessLookupError):  # nothing is left
             os.killpg(self._bash.pid, signal.SIGKILL)
         self._bash.wait()
+        _wait_for(group)  # a signal is on its way when `killpg` returns: the processes end a few milliseconds later
         for stream in (self._bash.stdin, self._bash.stdout):
             if stream is not None:
                 stream.close()
 
 
+def _group(leader: int) -> list[psutil.Process]:
+    """Return the processes of a process group, except its leader."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError):  # it has ended since it was listed
+            if process.pid != leader and os.getpgid(process.pid) == leader:
+                found.append(process)
+    return found
+
+
+def _wait_for(processes: list[psutil.Process]) -> None:
+    """Wait until all have ended. The entry of a process that its parent never collects stays, as a zombie."""
+    deadline = time.monotonic() + _GRACE_S
+    while left := [each for each in processes if _runs(each)]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"these did not end: {left}")
+        time.sleep(0.005)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def environment() -> dict[str, str]:
-    """A reader's: the commands of this interpreter's environment first, and nothing that steers devenv or tracing."""
+    """Return a reader's environment: this interpreter's commands first, no variables that configure devenv."""
     steering = ("DEVENV_", "OTEL_", "PYTHON", "PYTEST_", *BROWSERS)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
@@ -91,15 +125,15 @@ def environment() -> dict[str, str]:
 
 
 def run_page(page: Page, root: Path, scratch: Path) -> int:
-    """Do what a page says, and give back the number of its commands.
+    """Write the page's files, run its commands, and return the number of commands.
 
     Args:
         page: The page.
-        root: The repository, where directories to start from are.
-        scratch: An empty directory, for the page's own and for what the runner keeps.
+        root: The repository, which contains the directories that pages start in.
+        scratch: An empty directory for the page's files and for those of the runner.
 
     Raises:
-        PageMistake: a command failed, or printed something else, or something was left after `devenv down`.
+        PageMistake: If a command fails or prints something else, or if something is left after `devenv down`.
     """
     work, kept = scratch / "work", scratch / "kept"
     kept.mkdir()

@@ -1,4 +1,4 @@
-"""The engines that the contract tests run on. A further engine joins by a factory of its own in `ENGINES`.
+"""The engines that the contract tests run on. A further engine needs a factory in `ENGINES`.
 
 What an engine cannot do is declared by name in `CANNOT`, with the reason; a test of it takes `engines_with(…)`, so that
 it is not even collected for that engine.
@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from devenv.clock import Clock, SystemClock
-from devenv.engine.protocol import Engine, FileContent, InstanceSpec, LogLine, NetworkSpec
+from devenv.contract.answers import LogLine
+from devenv.contract.engine import Engine
+from devenv.contract.specification import FileContent, InstanceSpec, NetworkSpec
 from devenv.model.identity import Project
 from devenv.model.stack import Attachment, Network
 from devenv.model.state import ObservedInstance
@@ -30,7 +32,7 @@ CAPABILITIES = frozenset({"images", "networks", "volumes", "files"})
 
 @dataclass
 class Harness:
-    """One engine under test, and a project of its own on it."""
+    """One engine under test, and its project."""
 
     engine: Engine
     clock: Clock
@@ -149,7 +151,7 @@ CANNOT: Mapping[str, Mapping[str, str]] = {
 
 
 def engines_with(capability: str) -> pytest.MarkDecorator:
-    """Run a test of the fixture `harness` on those engines only that have the capability."""
+    """Run a test of the fixture `harness` only on the engines that have the capability."""
     assert capability in CAPABILITIES
     able = [engine for engine in ENGINES if capability not in CANNOT.get(engine.id, {})]
     return pytest.mark.parametrize("harness", able, indirect=True)

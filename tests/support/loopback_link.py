@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback: into another network namespace, and as slow as a far registry's line where asked for."""
+"""A TCP proxy on loopback: into another network namespace, or as slow as the link to a distant registry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 
 
 def listen_in(namespace: Path | None, port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1 of a network namespace (`/proc/PID/ns/net`), where it stays whoever uses it."""
+    """A listening socket on 127.0.0.1 of a network namespace (`/proc/PID/ns/net`), which it keeps in every thread."""
 
     def listen() -> socket.socket:
         if namespace is not None:

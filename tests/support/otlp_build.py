@@ -115,7 +115,7 @@ def one(service: str, *spans: Span, **more: Any) -> bytes:
 
 
 def field(number: int, payload: bytes) -> bytes:
-    """A length-delimited field, for what the protobuf classes refuse to make."""
+    """A length-delimited field, for what the protobuf classes cannot create."""
     size, encoded = len(payload), bytearray([number << 3 | 2])
     while size > 0x7F:
         encoded.append(size & 0x7F | 0x80)

@@ -24,7 +24,7 @@ class ReceivedEvent:
 
 @dataclass(frozen=True)
 class ReceivedSpan:
-    """One span; ids in hex, ``parent_id`` empty for a root, ``error`` is whether its status says so."""
+    """One span; ids in hex, ``parent_id`` is empty for a root, ``error`` is true if its status is an error."""
 
     service: str
     name: str
@@ -49,7 +49,7 @@ class OtlpReceiver:
 
     @property
     def endpoint(self) -> str:
-        """Base URL, as OTEL_EXPORTER_OTLP_ENDPOINT wants it."""
+        """Base URL for OTEL_EXPORTER_OTLP_ENDPOINT."""
         assert self._server is not None
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -93,7 +93,7 @@ class OtlpReceiver:
         """The spans of a trace once they are ``enough``.
 
         Raises:
-            AssertionError: they were not in time; says which came.
+            AssertionError: If they do not come in time; lists those that came.
         """
         with self._changed:
 

@@ -22,7 +22,7 @@ DEFAULT_SERVICES = ("user", "auth", "gateway")
 
 
 def free_port() -> int:
-    """A port that nobody held a moment ago."""
+    """A port that was not in use a moment ago."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -49,7 +49,7 @@ class SampleProcesses:
         """The lines of a service's log that have a text, once there are any.
 
         Raises:
-            AssertionError: there were none within 10 s.
+            AssertionError: If there are none within 10 s.
         """
         deadline = time.monotonic() + 10
         while not (found := [line for line in self.log(service).splitlines() if text in line]):
@@ -61,7 +61,7 @@ class SampleProcesses:
         """Start services and wait until each is ready.
 
         Raises:
-            AssertionError: one ended, or was not ready within 20 s; with its log.
+            AssertionError: If one ends, or is not ready within 20 s; with its log.
         """
         for service in services:
             environment = {

@@ -1,4 +1,4 @@
-"""A Docker engine of a test's own, beside the machine's: with little disk, of a short life, with another mirror."""
+"""A Docker engine for one test, beside the machine's: with a small disk, a short life, or another mirror."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TINY = "devenv-ci/tiny:1"
 
 @dataclass
 class SecondEngine:
-    """A running dockerd; `address` is what `DOCKER_HOST` takes, `namespace` the network that it lives in."""
+    """A running dockerd; `address` is its `DOCKER_HOST`, `namespace` the network namespace that it runs in."""
 
     folder: Path
     command: list[str]
@@ -44,7 +44,7 @@ class SecondEngine:
 
     @property
     def inside(self) -> list[str]:
-        """What stands before a command that is to see the ports that this engine publishes."""
+        """Prefix of a command that has to reach the ports that this engine publishes."""
         return ["nsenter", f"--net={self.namespace}"]
 
     def start(self) -> None:
@@ -68,7 +68,7 @@ class SecondEngine:
         return docker.DockerClient(self.address, timeout=30)
 
     def kill(self) -> None:
-        """End it as a crash would; its containers go on, as they do then."""
+        """End it as a crash would; its containers keep running, as after a crash."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         # Its containerd ends with it, a moment later; an engine started before that would count on it.
@@ -125,7 +125,7 @@ class SecondEngine:
 
 @contextmanager
 def network_namespace() -> Iterator[Path]:
-    """An empty network but for loopback, held by a process that does nothing else."""
+    """A network with nothing but loopback, kept by a process that does nothing else."""
     with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdin is not None
         assert holder.stdout is not None
@@ -141,13 +141,13 @@ def network_namespace() -> Iterator[Path]:
 def second_engine(*, disk: str | None = None, mirror: int | None = None) -> Iterator[SecondEngine]:
     """Start an engine and remove all of it afterwards.
 
-    It has a network of its own, because two engines in one network take each other's default bridge away.
+    It has its own network, because two engines in one network remove each other's default bridge.
 
     Args:
         disk: size of the tmpfs that holds its data (`"96m"`); `None`: an ordinary folder.
         mirror: port on its loopback of a registry that it asks for `docker.io` names.
     """
-    # A socket's path may have 107 characters, which pytest's folders come near to.
+    # A socket's path may have at most 107 characters, and pytest's folders have almost as many.
     folder = Path(tempfile.mkdtemp(prefix="engine-"))
     data = folder / "data"
     data.mkdir()

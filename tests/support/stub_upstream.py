@@ -1,4 +1,4 @@
-"""An upstream that misbehaves on request, for tests of the sample's gateway; one thread a connection."""
+"""An upstream that misbehaves on request, for tests of the sample's gateway; one thread per connection."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class StubUpstream:
 
     Attributes:
         released: ends what ``/slow`` waits for.
-        left: set once whoever read ``/endless`` has gone.
-        meeting: where requests to ``/meet/`` wait for each other.
+        left: set once the reader of ``/endless`` has disconnected.
+        meeting: the barrier at which requests to ``/meet/`` wait for each other.
     """
 
     released: threading.Event = field(default_factory=threading.Event)
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def _session(self) -> None:
-        """Says that whoever asks is account 1, unless the key says what to answer."""
+        """Answers that the caller is account 1, unless the key names another answer."""
         content = (self.headers.get("x-api-key") or '{"id": 1}').encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _meet(self, body: bytes) -> None:
-        """Answers once another request has come; hangs up where none does."""
+        """Answers once another request has come; closes the connection if none does."""
         try:
             self.stub.meeting.wait()
         except threading.BrokenBarrierError:
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _reset(self) -> None:
-        """Hangs up without a word."""
+        """Closes the connection without an answer."""
         self.close_connection = True
 
     def _endless(self) -> None:

@@ -1,4 +1,4 @@
-"""Real programs as processes of their own: servers that are waited for, asked, and ended."""
+"""Real programs as separate processes: servers that a test starts, sends requests to, and ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clean(**environ: str) -> dict[str, str]:
 
 @dataclass
 class Server:
-    """A server process; `port` is where it answers."""
+    """A server process that answers on `port`."""
 
     port: int
     process: subprocess.Popen[bytes]

@@ -22,12 +22,12 @@ class TracedServices:
     """Answers every request with 200, or with what ``statuses`` says for the first ones.
 
     Attributes:
-        otlp_url: where the spans go; ``None``: nowhere.
-        fault: ``propagation``: auth starts a trace of its own, and nothing travels; ``split``: the same, with the key
+        otlp_url: base URL of the OTLP receiver; ``None``: the spans are not exported.
+        fault: ``propagation``: auth starts a new trace, and no key travels; ``split``: the same, with the key
             of the request; ``dropped``: auth's spans are lost; ``orphan``: its client span is; ``lost``: user's spans
             are; ``untraced``: no service has any; ``unexported``: spans are kept until :meth:`flush`.
-        statuses: of the first requests, in order; 0 closes the connection instead of answering.
-        headers: of each request received.
+        statuses: statuses of the first requests, in order; 0 closes the connection instead of answering.
+        headers: headers of each request received.
     """
 
     otlp_url: str | None = None

@@ -1,4 +1,4 @@
-"""A collector on loopback that is as well, slow, resetting or overloaded as a test wants it, with fixtures."""
+"""A collector on loopback that is healthy, slow, resetting or overloaded as a test requires, with fixtures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devenv.tracing.testing import decode
 
 @dataclass
 class Collector:
-    """Answers each POST as the next of `script` says, the last one for ever: a status, or a callable on the handler."""
+    """Answers each POST by the next entry of `script`, then always by the last: a status or a callable."""
 
     script: list = field(default_factory=lambda: [200])
     requests: list = field(default_factory=list)

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def http_upstream() -> Iterator[types.SimpleNamespace]:
-    """Answers `ok`, and 500 below /500; `url` and `got`, the headers of each request by lower-case name."""
+    """Answers `ok`, and 500 below /500; `url` and `got`, the headers of each request by lowercase name."""
     got = []
 
     class Handler(BaseHTTPRequestHandler):

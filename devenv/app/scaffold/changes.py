@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from devenv.app.files import not_written, replace_file
+from devenv.app.scaffold.placement import not_written, replace_file
 from devenv.errors import ConfigurationError, EnvironmentFailure, Location
 
 if TYPE_CHECKING:

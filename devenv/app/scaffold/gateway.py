@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.scaffold.changes import read_text
-from devenv.app.scaffold.compose import NewService, add_dependency, add_variable
 from devenv.app.scaffold.names import package_of
+from devenv.app.scaffold.service_entry import NewService, add_dependency, add_variable
 from devenv.errors import ConfigurationError
 from devenv.stack.editing import YamlText
 

@@ -39,7 +39,7 @@ def up(
     ] = False,
 ) -> None:
     """Start the stack, wait until every service is ready, and prove with a canary request that traces flow."""
-    from devenv.app import up as use_case
+    from devenv.app.environment import up as use_case
     from devenv.cli.arguments import seconds
     from devenv.orchestrate.up import UpOptions
 
@@ -72,7 +72,7 @@ def down(
     all_projects: Annotated[bool, typer.Option("--all-projects", help="Whatever devenv started, anywhere.")] = False,
 ) -> None:
     """Remove all that the project owns and verify that nothing is left; the stack file is not needed."""
-    from devenv.app import down as use_case
+    from devenv.app.environment import down as use_case
     from devenv.orchestrate.down import DownOptions
 
     state: Globals = context.obj
@@ -100,7 +100,7 @@ def restart(context: typer.Context, services: Services = None, timeout: Timeout 
 
 
 def _change(context: typer.Context, verb: str, services: list[str] | None, timeout: str) -> None:
-    from devenv.app import lifecycle
+    from devenv.app.environment import lifecycle
     from devenv.cli.arguments import seconds
 
     state: Globals = context.obj
@@ -122,7 +122,7 @@ def status(
     no_usage: Annotated[bool, typer.Option("--no-usage", help="Leave CPU and memory out.")] = False,
 ) -> None:
     """Services, state, health, ports, uptime, restarts, CPU and memory; exit code 1 where something is not well."""
-    from devenv.app import status as use_case
+    from devenv.app.environment import status as use_case
 
     state: Globals = context.obj
     document = run_async(lambda: use_case.status(state.invocation, clock=SystemClock(), usage=not no_usage))

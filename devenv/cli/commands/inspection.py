@@ -31,7 +31,7 @@ def logs(
     trace: Annotated[str | None, typer.Option(help="Lines that carry this trace id.")] = None,
 ) -> None:
     """Output of services, merged by time; with --json one line of JSON each."""
-    from devenv.app import logs as use_case
+    from devenv.app.environment import logs as use_case
     from devenv.cli.arguments import instant, pattern
     from devenv.cli.views.lines import LineView
 
@@ -63,7 +63,7 @@ def exec_(
     index: Annotated[int, typer.Option(help="Which instance.", min=1)] = 1,
 ) -> None:
     """Run a command in a running service with this terminal attached; its exit code becomes ours."""
-    from devenv.app import exec as use_case
+    from devenv.app.environment import exec as use_case
 
     state: Globals = context.obj
     words = command[1:] if command[0] == "--" else command
@@ -78,7 +78,7 @@ def open_(
     only_print: Annotated[bool, typer.Option("--print", help="Print the URL, start no browser.")] = False,
 ) -> None:
     """Open the browser on the traces of the last run, on a service or on one trace."""
-    from devenv.app.open import target_url
+    from devenv.app.environment.open import target_url
     from devenv.cli.browser import open_in_browser
     from devenv.model.listings import OpenDocument
 

@@ -45,7 +45,7 @@ def load(
     seed: Annotated[int | None, typer.Option(help="Of poisson arrivals, to repeat a run.")] = None,
 ) -> None:
     """Send requests at a constant arrival rate and account for each one in the trace backend."""
-    from devenv.app import load as use_case
+    from devenv.app.load import load as use_case
     from devenv.cli.arguments import seconds
     from devenv.load.options import parse_stages
 
@@ -85,7 +85,7 @@ def runs(context: typer.Context) -> None:
 
 def list_runs(context: typer.Context) -> None:
     """The runs that are kept, newest first."""
-    from devenv.app import runs as use_case
+    from devenv.app.load import history as use_case
 
     state: Globals = context.obj
     state.show(use_case.listing(state.invocation), view.show_runs)
@@ -96,7 +96,7 @@ def show(
     run: Annotated[str | None, typer.Argument(help="Run id or name; none: the last one.")] = None,
 ) -> None:
     """The summary of one run."""
-    from devenv.app import runs as use_case
+    from devenv.app.load import history as use_case
 
     state: Globals = context.obj
     state.show(use_case.show_run(state.invocation, run), view.show_load)

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(context: typer.Context) -> None:
     """Look at engine, versions, ports, disk, images and trace backend; exit code 3 where something is in the way."""
-    from devenv.app import doctor as use_case
+    from devenv.app.environment import doctor as use_case
 
     state: Globals = context.obj
     document = run_async(lambda: use_case.doctor(state.invocation))
@@ -42,7 +42,7 @@ def config(
     origin: Annotated[bool, typer.Option("--origin", help="Where each value came from.")] = False,
 ) -> None:
     """The resolved stack in Compose's long form."""
-    from devenv.app import stacks as use_case
+    from devenv.app.environment import stacks as use_case
 
     state: Globals = context.obj
     state.show(use_case.resolved(state.invocation, origins=origin), _show_config)
@@ -56,7 +56,7 @@ def stacks(context: typer.Context) -> None:
 
 def list_(context: typer.Context) -> None:
     """Stacks that can be found from here; the default is marked with *."""
-    from devenv.app import stacks as use_case
+    from devenv.app.environment import stacks as use_case
 
     state: Globals = context.obj
     state.show(use_case.list_stacks(state.invocation), _show_stacks)
@@ -68,7 +68,7 @@ def show(
     """One stack, resolved."""
     from dataclasses import replace
 
-    from devenv.app import stacks as use_case
+    from devenv.app.environment import stacks as use_case
 
     state: Globals = context.obj
     invocation = replace(state.invocation, stack=name) if name else state.invocation

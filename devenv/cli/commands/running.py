@@ -44,7 +44,7 @@ def run(
     It runs in the current directory and takes devenv's place: terminal,
     signals and exit code are its own. Its Python may be another environment's.
     """
-    from devenv.app import run as use_case
+    from devenv.app.traces import program as use_case
     from devenv.errors import UsageError
     from devenv.tracing.errors import LaunchError
     from devenv.tracing.launch import run as become

@@ -38,8 +38,8 @@ def init(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written and change nothing.")] = False,
 ) -> None:
     """A project with the sample stack, or what an existing Compose project needs (--from); nothing is overwritten."""
-    from devenv.app import init as of_the_sample
-    from devenv.app import init_existing as existing
+    from devenv.app.scaffold import init as of_the_sample
+    from devenv.app.scaffold import init_existing as existing
 
     state: Globals = context.obj
     if state.invocation.files or state.invocation.stack:
@@ -73,7 +73,7 @@ def service(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the edits and new files.")] = False,
 ) -> None:
     """A new traced service in the stack: app, config.yaml, Dockerfile, tests, its block in compose.yaml, its route."""
-    from devenv.app.new_service import ServiceWish, new_service
+    from devenv.app.scaffold.new_service import ServiceWish, new_service
 
     state: Globals = context.obj
     wish = ServiceWish(name=name, template=template, port=port, upstreams=tuple(upstream or ()))

@@ -40,7 +40,7 @@ def search(
     limit: Annotated[int, typer.Option(help="Traces at most.", min=1)] = 20,
 ) -> None:
     """Search traces by service, operation, attributes, duration, error or run."""
-    from devenv.app import traces as use_case
+    from devenv.app.traces import lookup as use_case
     from devenv.cli.arguments import instant, seconds
     from devenv.traces.query import Query
 
@@ -64,7 +64,7 @@ def search(
 
 def show(context: typer.Context, trace_id: Annotated[str, typer.Argument(help="32 hex digits.")]) -> None:
     """One trace as a waterfall with its critical path."""
-    from devenv.app import traces as use_case
+    from devenv.app.traces import lookup as use_case
 
     state: Globals = context.obj
     state.show(run_async(lambda: use_case.show(state.invocation, trace_id)), view.show_trace)
@@ -78,7 +78,7 @@ def export(
     """Write traces as OTLP JSON, for an issue report or another tool."""
     import json
 
-    from devenv.app import exchange as use_case
+    from devenv.app.traces import exchange as use_case
 
     state: Globals = context.obj
     document = run_async(lambda: use_case.collected(state.invocation, trace_ids))
@@ -93,7 +93,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="OTLP JSON, one document or one a line; - is stdin.")],
 ) -> None:
     """Send traces from a file to the trace backend that is up."""
-    from devenv.app import exchange as use_case
+    from devenv.app.traces import exchange as use_case
 
     state: Globals = context.obj
     state.show(run_async(lambda: use_case.import_(state.invocation, file)), view.show_import)

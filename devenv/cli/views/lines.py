@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from devenv.app.logs import ServiceLine
+    from devenv.app.environment.logs import ServiceLine
     from devenv.cli.output import Output
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)

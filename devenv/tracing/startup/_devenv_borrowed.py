@@ -37,7 +37,7 @@ def borrow(libraries: str) -> str:
         return f"{sys.executable} is Python {mine}, and tracing needs 3.11 or newer"
     if version != mine or not folders:
         there = f"devenv's are for Python {version}" if version else "there are none to lend"
-        advice = f"{sys.executable} -m pip install devenv"
+        advice = f"{sys.executable} -m pip install devenv-otel"
         return f"{sys.executable} (Python {mine}) has no devenv.tracing or lacks what it needs, and {there}: {advice}"
     sys.meta_path.append(Lender(folders))  # behind all others
     return ""

@@ -12,7 +12,7 @@ from otlp_build import field, make_span, one, trace_id
 from raw_http import PROTOBUF, Client, backend, running, until
 
 from devenv.backend import Backend
-from devenv.backend.web import Limits, Request, Response, Route
+from devenv.http.server import Limits, Request, Response, Route
 
 MIB = 1024 * 1024
 __all__ = ["backend"]  # a fixture

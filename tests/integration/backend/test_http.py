@@ -13,8 +13,8 @@ from otlp_build import make_span, one, trace_id
 from raw_http import PROTOBUF, Client, running
 
 from devenv.backend import Backend, BackendSettings, serve
-from devenv.backend.web import Request, Response, Route
 from devenv.errors import PortTaken
+from devenv.http.server import Request, Response, Route
 
 
 def _slow_pages(store: Any) -> list[Route]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from traced_services import Fault, TracedServices
 
-from devenv.app.canary import send_canary
+from devenv.app.traces.canary import send_canary
 from devenv.backend import BackendSettings, serve
 from devenv.clock import SystemClock
 from devenv.load.options import LoadOptions

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from traced_services import Fault, TracedServices
 
-from devenv.app.canary import send_canary
+from devenv.app.traces.canary import send_canary
 from devenv.clock import SystemClock
 from devenv.events import CanarySent, CanaryWaiting, Event, Notice
 from devenv.model.documents import CanaryDocument

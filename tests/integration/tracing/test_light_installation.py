@@ -1,4 +1,4 @@
-"""`pip install devenv` alone, from the wheel into a fresh environment: what comes with it, and what works."""
+"""`pip install devenv-otel` alone, from the wheel into a fresh environment: what comes with it, and what works."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_what_comes_with_it_is_what_opentelemetry_and_yaml_bring(light):
     listed = json.loads(light.run("python", "-m", "pip", "list", "--format", "json").stdout)
     came = {re.sub(r"[-_.]+", "-", item["name"]).lower() for item in listed} - {"pip", "setuptools"}
     closure = set(json.loads(light.run("python", "-c", CLOSURE, *sorted(DECLARED)).stdout))
-    assert came == closure | {"devenv"}, sorted(came)
+    assert came == closure | {"devenv-otel"}, sorted(came)
     assert came & HEAVY == set()
     assert closure >= {*DECLARED, "opentelemetry-api", "protobuf"}
 
@@ -170,5 +170,9 @@ def test_other_commands_say_in_one_line_what_to_install(light, arguments):
     done = light.run("devenv", *arguments)
     assert (done.returncode, done.stdout) == (3, "")
     (line,) = done.stderr.splitlines()
-    assert "pip install 'devenv[cli]'" in line
-    assert light.run("devenv", "--version").stdout == f"devenv {devenv.__version__}\n"
+    assert "pip install 'devenv-otel[cli]'" in line
+    folder = light.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip()
+    version = devenv.__version__
+    asked = light.run("devenv", "--version")
+    assert asked.stdout == f"devenv {version} (devenv-otel {version}, wheel in {folder})\n"
+    assert asked.stderr == ""

@@ -296,4 +296,4 @@ def test_an_interpreter_of_another_version_says_what_to_install_where(project, b
     assert done.stdout.startswith("[] ")
     (line,) = done.stderr.splitlines()
     assert "devenv's are for Python 3.99" in line
-    assert line.endswith(f"{bare_python} -m pip install devenv")
+    assert line.endswith(f"{bare_python} -m pip install devenv-otel")

@@ -9,8 +9,8 @@ import pytest
 
 from devenv.app import engines
 from devenv.app.engines import choose
-from devenv.app.images import cannot_be_built_here
 from devenv.app.invocation import Invocation, read_stack
+from devenv.app.required_images import cannot_be_built_here
 from devenv.errors import UsageError
 from devenv.stack import discovery, shipped_stacks
 

@@ -11,7 +11,7 @@ from otlp_build import MS, make_span, one, request, resource_spans, span_id, tra
 
 from devenv.backend import BackendSettings
 from devenv.backend.server import Backend
-from devenv.backend.web import Request, Response, Router
+from devenv.http.server import Request, Response, Router
 
 PROTOBUF = "application/x-protobuf"
 START = 1_700_000_000_000_000_000

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from devenv.backend.evicted import EvictedIds
-from devenv.backend.ids import parse_trace_id, show_trace_id
-from devenv.backend.rate import Rate
-from devenv.backend.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
-from devenv.backend.values import as_text
-from devenv.backend.wire import Budget, TooLarge, Undecodable, fields, read_varint, varint, walk
+from devenv.backend.api.ids import parse_trace_id, show_trace_id
+from devenv.backend.api.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
+from devenv.backend.store.evicted_ids import EvictedIds
+from devenv.backend.store.rate import Rate
+from devenv.otlp.values import as_text
+from devenv.otlp.wire import Budget, TooLarge, Undecodable, fields, read_varint, varint, walk
 
 
 @pytest.mark.parametrize(

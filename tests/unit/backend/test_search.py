@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from otlp_build import MS, make_span, one, trace_id
 
-from devenv.backend import columns
-from devenv.backend.needles import Needle
-from devenv.backend.search import Query, search
-from devenv.backend.store import Store
-from devenv.backend.wire import batches
+from devenv.backend.query.needles import Needle
+from devenv.backend.query.search import Criteria, search
+from devenv.backend.store.store import Store
+from devenv.otlp import columns
+from devenv.otlp.wire import batches
 
 
 def store_with(*bodies: bytes, max_bytes: int = 1 << 28) -> Store:
@@ -23,7 +23,7 @@ def store_with(*bodies: bytes, max_bytes: int = 1 << 28) -> Store:
 
 
 def found(store: Store, **query: Any) -> list[bytes]:
-    return [trace.id for trace in search(store, Query(**query)) if trace is not None]
+    return [trace.id for trace in search(store, Criteria(**query)) if trace is not None]
 
 
 def test_error_means_the_status_or_the_attribute() -> None:
@@ -50,13 +50,13 @@ def test_any_service_and_no_service() -> None:
 
 def test_a_long_search_pauses() -> None:
     store = store_with(*(one("a", *(make_span(trace_id()) for _ in range(500))) for _ in range(10)))
-    steps = list(search(store, Query(service="a", attributes={"none": "such"})))
+    steps = list(search(store, Criteria(service="a", attributes={"none": "such"})))
     assert steps == [None]
 
 
 def test_a_trace_evicted_while_a_search_pauses_is_left_out() -> None:
     store = store_with(*(one("a", *(make_span(trace_id()) for _ in range(500))) for _ in range(10)))
-    running = search(store, Query(service="a", duration_min=2, limit=10_000))
+    running = search(store, Criteria(service="a", duration_min=2, limit=10_000))
     assert next(running) is not None
     service = store.services["a"]
     while len(service.owned) > 1:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from otlp_build import MS, make_span, one, request, resource_spans, span_id, trace_id
 
-from devenv.backend import columns
-from devenv.backend.eviction import shares
-from devenv.backend.records import Service
-from devenv.backend.search import Query, search
-from devenv.backend.spans import decode_trace
-from devenv.backend.store import Store
-from devenv.backend.wire import batches
+from devenv.backend.query.search import Criteria, search
+from devenv.backend.store.decoding import decode_trace
+from devenv.backend.store.figures import figures
+from devenv.backend.store.records import StoredService
+from devenv.backend.store.shares import shares
+from devenv.backend.store.store import Store
+from devenv.otlp import columns
+from devenv.otlp.wire import batches
 
 MIB = 1024 * 1024
 
@@ -24,7 +25,7 @@ def put(store: Store, body: bytes) -> int:
 
 
 def found(store: Store, **query: Any) -> list[bytes]:
-    return [trace.id for trace in search(store, Query(**query)) if trace is not None]
+    return [trace.id for trace in search(store, Criteria(**query)) if trace is not None]
 
 
 def filler(service: str, count: int, size: int = 1000) -> list[bytes]:
@@ -66,7 +67,7 @@ def test_memory_stays_within_the_bound_and_what_goes_is_counted() -> None:
         assert store.bytes + store.scopes.bytes <= MIB
     # What the indexes still refer to weighs no more than what is counted.
     assert sum(len(trace.raw) for trace in store.services["a"].recent) <= MIB
-    stats = store.stats()
+    stats = figures(store)
     assert stats["spans_received"] == 3000
     assert stats["evicted"]["traces"] == 3000 - stats["traces_stored"] > 0
     assert stats["evicted"]["spans"] == 3000 - stats["spans_stored"]
@@ -94,7 +95,7 @@ def test_a_noisy_service_does_not_push_out_a_quiet_one() -> None:
     for body in filler("noisy", 3000):
         put(store, body)
     assert len(found(store, service="quiet", limit=9999)) == 50
-    assert store.stats()["evicted"]["by_service"].keys() == {"noisy"}
+    assert figures(store)["evicted"]["by_service"].keys() == {"noisy"}
 
 
 def test_two_services_that_want_all_get_half_each() -> None:
@@ -109,7 +110,7 @@ def test_two_services_that_want_all_get_half_each() -> None:
 def test_who_holds_most_gives_way_first() -> None:
     services = []
     for name, size in (("small", 10), ("large", 100), ("middle", 50)):
-        service = Service(name)
+        service = StoredService(name)
         service.bytes = size
         service.owned.append(object())  # type: ignore[arg-type] - only whether there is one counts here
         services.append(service)
@@ -131,7 +132,7 @@ def test_a_trace_that_grows_without_end_is_cut_and_says_so() -> None:
     assert refused > 0
     assert store.traces[trace].truncated
     assert len(store.traces[trace].raw) <= MIB // 8
-    assert store.stats()["spans_rejected"] == refused
+    assert figures(store)["spans_rejected"] == refused
     assert store.spans + refused == 300
     put(store, one("b", make_span(trace_id())))
     assert len(store.traces) == 2
@@ -194,8 +195,8 @@ def test_ids_of_zeros_are_rejected_and_counted() -> None:
     store = Store(MIB)
     body = one("a", make_span(bytes(16)), make_span(trace_id(), id=bytes(8)), make_span(trace_id()))
     put(store, body)
-    assert store.stats()["spans_rejected"] == 2
-    assert store.stats()["spans_stored"] == 1
+    assert figures(store)["spans_rejected"] == 2
+    assert figures(store)["spans_stored"] == 1
 
 
 @pytest.mark.parametrize("kind", [-1, 6, 2**31 - 1])
@@ -223,7 +224,7 @@ def test_rates_are_of_the_last_seconds() -> None:
     store = Store(MIB, lambda: now)
     put(store, one("a", *(make_span(trace_id(), took=MS) for _ in range(30))))
     now = 101.5
-    assert store.stats()["spans_per_second"] == 3.0
-    assert store.stats()["services"]["a"]["spans_per_second"] == 3.0
+    assert figures(store)["spans_per_second"] == 3.0
+    assert figures(store)["services"]["a"]["spans_per_second"] == 3.0
     now = 120.0
-    assert store.stats()["spans_per_second"] == 0.0
+    assert figures(store)["spans_per_second"] == 0.0

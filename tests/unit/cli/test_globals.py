@@ -75,7 +75,7 @@ def test_a_bug_is_code_70_without_a_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("unexpected")
 
-    monkeypatch.setattr("devenv.app.stacks.list_stacks", broken)
+    monkeypatch.setattr("devenv.app.environment.stacks.list_stacks", broken)
     assert run(["stacks", "list"]) == 70
     printed = capsys.readouterr()
     assert "ZeroDivisionError: unexpected" in printed.err

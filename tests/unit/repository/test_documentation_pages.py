@@ -141,5 +141,5 @@ def test_a_command_that_does_not_end_is_given_up(tmp_path: Path) -> None:
 def test_what_runs_in_the_background_ends_with_the_page(tmp_path: Path) -> None:
     run(console("$ sleep 600 >sleep.log 2>&1 &", "$ echo $! > pid"), tmp_path)
     pid = int((tmp_path / "scratch/work/pid").read_text())
-    # Where nobody collects orphans, the entry of a dead one stays.
+    # If the machine's first process does not collect orphans, the entry of an ended one stays as a zombie.
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

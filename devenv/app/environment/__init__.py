@@ -1,0 +1,1 @@
+"""Use cases of an environment: start it, look at it, stop it."""

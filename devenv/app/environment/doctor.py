@@ -1,0 +1,137 @@
+"""``devenv doctor``: what of the machine and the project stands in the way, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from devenv.app.engines import INIT_HINT, connect, lacking_images
+from devenv.app.invocation import LoadedStack, read_stack
+from devenv.app.record import read_record
+from devenv.app.required_images import cannot_be_built_here
+from devenv.app.session import running
+from devenv.app.urls import trace_backend
+from devenv.engine.ports import is_free
+from devenv.errors import DevenvError, EngineUnavailable
+from devenv.installation import find_installation
+from devenv.model.listings import CheckPart, DoctorDocument
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+
+GIB = 2**30
+LEAST_DISK = 2 * GIB
+LEAST_PYTHON = (3, 11)
+
+
+async def doctor(invocation: Invocation) -> DoctorDocument:
+    """Look at everything; nothing is changed and nothing raised: what is wrong becomes a line."""
+    checks = [_python(), _distribution(), _disk(invocation)]
+    loaded, stack_check = _stack(invocation)
+    checks.append(stack_check)
+    checks += await _engine(invocation, loaded)
+    if loaded is not None:
+        checks += _ports(invocation, loaded)
+    checks.append(await _backend(invocation))
+    return DoctorDocument(checks=checks)
+
+
+def verdict_code(document: DoctorDocument) -> int:
+    """Exit code: 3 where a check is an error, else 0."""
+    return 3 if any(check.verdict == "error" for check in document.checks) else 0
+
+
+def _distribution() -> CheckPart:
+    installation = find_installation()
+    if not installation.warning:
+        return CheckPart(name="distribution", verdict="ok", found=str(installation))
+    found = f"{installation}; {installation.warning}"
+    return CheckPart(name="distribution", verdict="warning", found=found, hint=installation.hint)
+
+
+def _python() -> CheckPart:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    return CheckPart(name="python", verdict="ok" if sys.version_info >= LEAST_PYTHON else "error", found=found)
+
+
+def _disk(invocation: Invocation) -> CheckPart:
+    free = shutil.disk_usage(invocation.directory).free
+    if free >= LEAST_DISK:
+        return CheckPart(name="disk", verdict="ok", found=f"{free / GIB:.1f} GiB free")
+    hint = "images and runs need room: devenv runs and docker system df show what takes it"
+    return CheckPart(name="disk", verdict="warning", found=f"{free / GIB:.1f} GiB free", hint=hint)
+
+
+def _stack(invocation: Invocation) -> tuple[LoadedStack | None, CheckPart]:
+    try:
+        loaded = read_stack(invocation)
+    except DevenvError as error:
+        return None, CheckPart(name="stack file", verdict="error", found=error.message, hint=error.hint)
+    names = ", ".join(loaded.stack.services)
+    return loaded, CheckPart(name="stack file", verdict="ok", found=f"{loaded.stack.files[0]}: {names}")
+
+
+async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[CheckPart]:
+    from devenv.model.identity import identify
+
+    project = loaded.project if loaded else identify(invocation.directory)
+    try:
+        engine = await asyncio.wait_for(connect("docker", project, invocation.environ), 3.0)
+    except TimeoutError:
+        return [CheckPart(name="docker", verdict="warning", found="does not answer within 3 s")]
+    except EngineUnavailable as error:
+        return [CheckPart(name="docker", verdict="warning", found=error.message, hint=error.hint)]
+    try:
+        info = await engine.info()
+        found = f"engine {info.version}, API {info.api_version}, {info.address}" + (" (remote)" if info.remote else "")
+        checks = [CheckPart(name="docker", verdict="ok", found=found)]
+        if loaded is not None:
+            lacking = await lacking_images(engine, loaded.stack)
+            verdict = CheckPart(name="images", verdict="ok", found="all are there or can be fetched")
+            if why := cannot_be_built_here(loaded.stack):
+                verdict = CheckPart(name="images", verdict="warning", found=why, hint=INIT_HINT)
+            if lacking:
+                hint = "pull or build them, or check the registry; --engine auto falls back to processes"
+                verdict = CheckPart(
+                    name="images", verdict="warning", found=f"cannot be had: {', '.join(lacking)}", hint=hint
+                )
+            checks.append(verdict)
+    finally:
+        await engine.close()
+    return checks
+
+
+def _ports(invocation: Invocation, loaded: LoadedStack) -> list[CheckPart]:
+    """Published ports that something else holds; not asked while the project itself is up and holds them."""
+    if read_record(invocation.directory) is not None:
+        return [CheckPart(name="ports", verdict="skipped", found="the project is up and holds its own")]
+    checks = []
+    for service in loaded.stack.services.values():
+        for port in service.ports:
+            if port.host and port.protocol == "tcp" and not is_free(port.address or "127.0.0.1", port.host):
+                hint = "end what holds it, change ports:, or use devenv up --isolated"
+                found = f"{port.host} ({service.name}) is in use"
+                checks.append(CheckPart(name="ports", verdict="error", found=found, hint=hint))
+    return checks or [CheckPart(name="ports", verdict="ok", found="all that the stack publishes are free")]
+
+
+async def _backend(invocation: Invocation) -> CheckPart:
+    from devenv.traces.client import TraceClient
+
+    try:
+        async with running(invocation) as project:
+            backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
+            if backend is None:
+                hint = "a declared backend has to publish 16686 and 4318"
+                return CheckPart(name="trace backend", verdict="error", found="is not reached from here", hint=hint)
+            async with TraceClient(backend.query_url) as client:
+                services = await client.services()
+    except DevenvError as error:
+        verdict = "skipped" if error.kind == "NotUp" else "error"
+        return CheckPart.model_validate(
+            {"name": "trace backend", "verdict": verdict, "found": error.message, "hint": error.hint}
+        )
+    found = f"{backend.kind} at {backend.query_url} knows {', '.join(services) or 'no service yet'}"
+    return CheckPart(name="trace backend", verdict="ok" if services else "warning", found=found)

@@ -1,0 +1,120 @@
+"""``devenv down``: remove all that the project owns, and check that nothing is left; no stack file is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.app.engines import choose, connect_shared
+from devenv.app.invocation import read_stack
+from devenv.app.record import forget_record, read_record, state_directory
+from devenv.errors import ConfigurationError, EngineUnavailable, UsageError
+from devenv.model.documents import DownDocument, KeptDocument, RemovedDocument
+from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project, identify
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+    from devenv.clock import Clock
+    from devenv.contract.engine import Engine
+    from devenv.events import Sink
+    from devenv.orchestrate.down import DownOptions, DownResult
+
+LOCK_WAIT = 60.0
+
+
+async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, sink: Sink) -> DownDocument:
+    """Take this directory's projects down, whatever their names were when they came up.
+
+    Raises:
+        EngineUnavailable: the engine that the project is up on does not answer, so nothing can be said.
+    """
+    from devenv.orchestrate.down import take_down
+    from devenv.orchestrate.lock import project_lock
+
+    started = clock.monotonic()
+    engine, projects = await _found(invocation)
+    results = []
+    try:
+        state_directory(invocation.directory)
+        async with project_lock(projects[0], "down", wait=LOCK_WAIT, clock=clock, sink=sink):
+            for project in projects:
+                results.append(await take_down(engine, project, options, clock=clock, sink=sink))  # noqa: PERF401 - awaits
+            if not options.services and not any(result.left for result in results):
+                forget_record(invocation.directory)
+    finally:
+        await engine.close()
+    return _document(projects[0].id, results, (clock.monotonic() - started) * 1000)
+
+
+async def down_all(invocation: Invocation, options: DownOptions, *, clock: Clock, sink: Sink) -> DownDocument:
+    """Take down every project that carries devenv's labels on the engine, of whatever directory."""
+    from devenv.orchestrate.down import take_down
+
+    started = clock.monotonic()
+    engine = await connect_shared(invocation)
+    results = []
+    try:
+        everything = await engine.observe(None)
+        labels = everything.all_labels
+        ids = sorted(
+            {(label[LABEL_PROJECT], label.get(LABEL_DIRECTORY, "")) for label in labels if LABEL_PROJECT in label}
+        )
+        for project_id, directory in ids:
+            project = _project(project_id, Path(directory or "/"))
+            results.append(await take_down(engine, project, options, clock=clock, sink=sink))
+            if directory:
+                forget_record(project.directory)
+    finally:
+        await engine.close()
+    return _document("*", results, (clock.monotonic() - started) * 1000)
+
+
+async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
+    """The engine to ask and the projects of this directory: by record, by labels, else by the stack file's name."""
+    record = read_record(invocation.directory)
+    provisional = record.project(invocation.directory) if record else _named(invocation)
+    try:
+        choice = await choose(invocation, provisional, stack=None, recorded=record.engine if record else None)
+    except EngineUnavailable as error:
+        if record is not None:
+            raise EngineUnavailable(
+                f"{record.name} is up on the {record.engine} engine, which does not answer: {error.message}",
+                hint="start that engine and run devenv down again; nothing was removed",
+            ) from error
+        raise
+    directory = str(invocation.directory.resolve())
+    everything = await choice.engine.observe(None)
+    ids = {label[LABEL_PROJECT] for label in everything.all_labels if label.get(LABEL_DIRECTORY) == directory}
+    ids.add(provisional.id)
+    others = sorted(ids - {provisional.id})
+    return choice.engine, [provisional, *(_project(item, invocation.directory) for item in others)]
+
+
+def _named(invocation: Invocation) -> Project:
+    """Identity by the stack file where there is one that can be read; it is not needed for anything else."""
+    try:
+        return read_stack(invocation).project
+    except (ConfigurationError, UsageError):
+        return identify(invocation.directory)
+
+
+def _project(project_id: str, directory: Path) -> Project:
+    return Project(directory=directory, name=project_id.rpartition("-")[0], id=project_id)
+
+
+def _document(project_id: str, results: list[DownResult], elapsed_ms: float) -> DownDocument:
+    def names(kind: str) -> list[str]:
+        return [name for result in results for name in result.removed.get(kind, ())]
+
+    return DownDocument(
+        project=project_id,
+        removed=RemovedDocument(
+            containers=names("containers"),
+            networks=names("networks"),
+            volumes=names("volumes"),
+            processes=names("processes"),
+        ),
+        kept=KeptDocument(volumes=[name for result in results for name in result.kept_volumes]),
+        left=[name for result in results for name in result.left],
+        elapsed_ms=round(elapsed_ms, 1),
+    )

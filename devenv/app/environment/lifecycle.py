@@ -1,0 +1,74 @@
+"""``devenv stop``, ``start`` and ``restart``: without removal; the latter two wait until the services are ready."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from devenv.app.environment.descriptions import failure_documents
+from devenv.app.environment.status import status
+from devenv.app.invocation import read_stack
+from devenv.app.session import Running, running
+from devenv.errors import UnknownName
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+    from devenv.clock import Clock
+    from devenv.events import Sink
+    from devenv.model.documents import FailureDocument, StatusDocument
+
+Verb = Literal["stop", "start", "restart"]
+LOCK_WAIT = 60.0
+
+
+async def change(
+    invocation: Invocation, verb: Verb, services: tuple[str, ...], *, timeout: float, clock: Clock, sink: Sink
+) -> StatusDocument:
+    """Stop, start or restart ``services`` (all where none are named) and return the status afterwards.
+
+    A service that does not become ready is a negative verdict: ``failures`` of the document says why.
+
+    Raises:
+        NotUp: nothing of the project is there.
+        UnknownName: a service is not part of what is up.
+    """
+    from devenv.orchestrate import lifecycle
+    from devenv.orchestrate.lock import project_lock
+
+    failures: list[FailureDocument] = []
+    async with running(invocation) as project:
+        _check_names(project, services)
+        async with project_lock(project.project, verb, wait=LOCK_WAIT, clock=clock, sink=sink):
+            if verb == "stop":
+                await lifecycle.stop(project.engine, project.project, services, clock=clock, sink=sink)
+            else:
+                stack = read_stack(invocation, services).stack
+                act = lifecycle.start if verb == "start" else lifecycle.restart
+                results = await act(
+                    project.engine, project.project, stack, services, timeout=timeout, clock=clock, sink=sink
+                )
+                failures = failure_documents(results)
+    document = await status(invocation, clock=clock, usage=False)
+    return document.model_copy(update={"failures": failures})
+
+
+def verdict_code(document: StatusDocument) -> int:
+    """Exit code: 1 where a service that was started did not become ready, else 0."""
+    return 1 if document.failures else 0
+
+
+def _check_names(project: Running, services: tuple[str, ...]) -> None:
+    """Every name has to be a service that is there."""
+    for name in services:
+        require_service(project, name)
+
+
+def require_service(project: Running, name: str) -> None:
+    """Raise :class:`UnknownName` with a suggestion where ``name`` is not a service of what is up."""
+    import difflib
+
+    known = sorted({instance.service for instance in project.observed.instances})
+    if name in known:
+        return
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"services that are up: {', '.join(known)}"
+    raise UnknownName(f"{project.project.name} has no service {name!r} up", hint=hint, details={"services": known})

@@ -1,0 +1,145 @@
+"""``devenv logs``: output of services, merged by time, with the trace that a line belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devenv.app.environment.lifecycle import require_service
+from devenv.app.session import Running, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from devenv.app.invocation import Invocation
+    from devenv.contract.answers import LogLine
+    from devenv.model.state import ObservedInstance
+
+_TRACE_ID = re.compile(r"(?i)trace[_-]?id\W{1,4}([0-9a-f]{32})\b|\b00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """Which lines.
+
+    Attributes:
+        since: seconds since the epoch.
+        tail: so many last lines of each instance.
+        grep: regular expression that the text has to match.
+        trace: trace id that the line has to carry.
+    """
+
+    services: tuple[str, ...] = ()
+    follow: bool = False
+    since: float | None = None
+    tail: int | None = None
+    grep: re.Pattern[str] | None = None
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLine:
+    """One line of one instance; ``trace_id`` is ``None`` where it carries none."""
+
+    service: str
+    instance: int
+    time: float
+    stream: str
+    text: str
+    trace_id: str | None
+
+
+async def logs(invocation: Invocation, options: LogOptions) -> AsyncIterator[ServiceLine]:
+    """Lines in order of time; with ``follow`` as they come, until cancelled.
+
+    Raises:
+        NotUp: nothing of the project is there.
+        UnknownName: a service is not part of what is up.
+    """
+    async with running(invocation) as project:
+        for name in options.services:
+            require_service(project, name)
+        chosen = [i for i in project.observed.instances if not options.services or i.service in options.services]
+        source = _followed(project, chosen, options) if options.follow else _merged(project, chosen, options)
+        async for line in source:
+            if _wanted(line, options):
+                yield line
+
+
+def trace_id_of(text: str) -> str | None:
+    """The trace id in a log line: after a key such as ``trace_id``, or in a ``traceparent``."""
+    found = _TRACE_ID.search(text)
+    return (found[1] or found[2]).lower() if found else None
+
+
+def in_order(lines: Iterable[ServiceLine]) -> list[ServiceLine]:
+    """Lines by time; those of one millisecond by service and instance, and those of one instance as they came.
+
+    Finer times are those of reading the services' pipes, whose order says nothing.
+    """
+    return sorted(lines, key=lambda line: (round(line.time * 1e6) // 1000, line.service, line.instance))
+
+
+def _wanted(line: ServiceLine, options: LogOptions) -> bool:
+    if options.trace is not None and options.trace.lower() not in line.text.lower():
+        return False
+    return options.grep is None or options.grep.search(line.text) is not None
+
+
+def _line(instance: ObservedInstance, line: LogLine) -> ServiceLine:
+    return ServiceLine(
+        service=instance.service,
+        instance=instance.index,
+        time=line.time,
+        stream=line.stream,
+        text=line.text,
+        trace_id=trace_id_of(line.text),
+    )
+
+
+async def _merged(
+    project: Running, instances: list[ObservedInstance], options: LogOptions
+) -> AsyncIterator[ServiceLine]:
+    """All that is there, by time."""
+
+    async def collect(instance: ObservedInstance) -> list[ServiceLine]:
+        source = project.engine.logs(instance.id, since=options.since, tail=options.tail)
+        return [_line(instance, line) async for line in source]
+
+    found = await asyncio.gather(*(collect(instance) for instance in instances))
+    for line in in_order(line for lines in found for line in lines):
+        yield line
+
+
+async def _followed(
+    project: Running, instances: list[ObservedInstance], options: LogOptions
+) -> AsyncIterator[ServiceLine]:
+    """Lines of all instances as they come; a bounded queue holds back whoever writes faster than is read."""
+    queue: asyncio.Queue[ServiceLine | None] = asyncio.Queue(maxsize=1000)
+
+    async def pump(instance: ObservedInstance) -> None:
+        source = project.engine.logs(instance.id, follow=True, since=options.since, tail=options.tail)
+        async for line in source:
+            await queue.put(_line(instance, line))
+
+    async def pump_all() -> None:
+        failure: Exception | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for instance in instances:
+                    group.create_task(pump(instance))
+        except ExceptionGroup as errors:
+            failure = errors.exceptions[0]
+        await queue.put(None)  # or the reader would wait for ever
+        if failure is not None:
+            raise failure
+
+    pumps = asyncio.create_task(pump_all())
+    try:
+        while (line := await queue.get()) is not None:
+            yield line
+        await pumps
+    finally:
+        pumps.cancel()

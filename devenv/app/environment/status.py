@@ -1,0 +1,106 @@
+"""``devenv status``: what is there now, asked of the engine and of each service's own probe."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from devenv.app.environment.descriptions import service_document
+from devenv.app.environment.recorded_probes import services_with_probes
+from devenv.app.environment.up import backend_document
+from devenv.app.session import Running, running
+from devenv.app.urls import entrypoint_url, trace_backend
+from devenv.errors import DevenvError
+from devenv.model.documents import ServiceDocument, StatusDocument
+from devenv.model.state import Health, ObservedInstance, State
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+    from devenv.clock import Clock
+    from devenv.model.stack import Service
+    from devenv.model.state import Usage
+
+
+async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) -> StatusDocument:
+    """State, health, ports, uptime, restarts and resource use of each service.
+
+    Raises:
+        NotUp: nothing of the project is there.
+    """
+    async with running(invocation) as project:
+        instances = project.observed.instances
+        healths, samples = await asyncio.gather(
+            _healths(invocation, project), _samples(project, instances if usage else ())
+        )
+        backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
+        entry = entrypoint_url(project.observed, project.record.entrypoint)
+        services = [
+            service_document(
+                name,
+                project.observed.of(name),
+                healths,
+                ready_ms=(project.record.ready_ms or {}).get(name),
+                now=clock.now(),
+                usage=samples,
+            )
+            for name in sorted({instance.service for instance in instances})
+        ]
+    return StatusDocument(
+        project=project.project.id,
+        stack=project.record.stack,
+        engine=project.engine.name,
+        services=services,
+        trace_backend=backend_document(backend),
+        entrypoint_url=entry,
+    )
+
+
+def verdict_code(document: StatusDocument) -> int:
+    """Exit code: 1 where a service is not as it should be, else 0."""
+    return 1 if document.failures or any(not _good(service) for service in document.services) else 0
+
+
+def _good(service: ServiceDocument) -> bool:
+    return service.health == Health.COMPLETED or (
+        service.state == State.RUNNING and service.health in {Health.HEALTHY, Health.NONE}
+    )
+
+
+async def _healths(invocation: Invocation, project: Running) -> dict[str, Health]:
+    """Health of each instance: devenv's own probe where one is known, else what the engine says."""
+    services = _probed(invocation, project)
+    instances = project.observed.instances
+    found = await asyncio.gather(
+        *(_health(project, instance, services.get(instance.service)) for instance in instances)
+    )
+    return {instance.id: health for instance, health in zip(instances, found, strict=True)}
+
+
+def _probed(invocation: Invocation, project: Running) -> dict[str, Service]:
+    """Services with their probes: as recorded by ``up``, else from the stack file if that can be read."""
+    if project.record.probes is not None:
+        return services_with_probes(project.record.probes)
+    from devenv.app.invocation import read_stack
+
+    try:
+        return dict(read_stack(invocation).stack.services)
+    except DevenvError:
+        return {}
+
+
+async def _health(project: Running, instance: ObservedInstance, service: Service | None) -> Health:
+    if instance.state is State.EXITED:
+        return Health.COMPLETED if instance.exit_code == 0 else Health.UNHEALTHY
+    if instance.state is not State.RUNNING:
+        return Health.UNHEALTHY
+    if service is not None and service.x.ready is not None:
+        from devenv.health.waiter import check_once
+
+        return await check_once(project.engine, instance.id, service, image_healthcheck=())
+    return Health.NONE if instance.engine_health is None else Health(instance.engine_health)
+
+
+async def _samples(project: Running, instances: tuple[ObservedInstance, ...]) -> dict[str, Usage | None]:
+    """Resource use of all instances at once."""
+    found = await asyncio.gather(*(project.engine.usage(instance.id) for instance in instances))
+    return {instance.id: usage for instance, usage in zip(instances, found, strict=True)}

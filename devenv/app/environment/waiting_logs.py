@@ -1,0 +1,48 @@
+"""Output of services while ``up`` waits for them, as events between the others."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from devenv.events import Event, ServiceLog, ServiceStarted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from devenv.contract.engine import Engine
+    from devenv.events import Sink
+    from devenv.model.identity import Project
+
+
+@asynccontextmanager
+async def shown_logs(engine: Engine, project: Project, sink: Sink, *, wanted: bool) -> AsyncIterator[Sink]:
+    """A sink that passes events on to ``sink`` and follows the output of each instance once it has started.
+
+    Following ends with the context: ``up`` is about to say how it went, and ``devenv logs`` shows the rest.
+    """
+    if not wanted:
+        yield sink
+        return
+    followers: list[asyncio.Task[None]] = []
+
+    def take(event: Event) -> None:
+        sink(event)
+        if isinstance(event, ServiceStarted):
+            followers.append(asyncio.create_task(_follow(engine, project, event, sink)))
+
+    try:
+        yield take
+    finally:
+        for follower in followers:
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+
+
+async def _follow(engine: Engine, project: Project, started: ServiceStarted, sink: Sink) -> None:
+    observed = await engine.observe(project)
+    for instance in observed.of(started.service):
+        if instance.index == max(started.instance, 1):
+            async for line in engine.logs(instance.id, follow=True):
+                sink(ServiceLog(service=started.service, instance=started.instance, line=line.text))

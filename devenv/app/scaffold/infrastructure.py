@@ -1,0 +1,51 @@
+"""Services that are no code of the user's, told by their image: databases, brokers, collectors of telemetry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from devenv.app.required_images import base_images
+
+if TYPE_CHECKING:
+    from devenv.model.stack import Service
+
+Kind = Literal["database", "broker", "tool", "collector"]
+
+_IMAGES: dict[Kind, str] = {
+    "database": (
+        "postgres postgresql postgis pgvector timescaledb timescaledb-ha mysql mysql-server mariadb percona mongo "
+        "mongodb redis redis-stack redis-stack-server valkey keydb dragonfly memcached elasticsearch opensearch solr "
+        "meilisearch typesense qdrant weaviate cassandra scylla couchdb couchbase neo4j influxdb clickhouse "
+        "clickhouse-server cockroach minio etcd consul vault"
+    ),
+    "broker": (
+        "rabbitmq kafka cp-kafka cp-server cp-zookeeper cp-schema-registry zookeeper redpanda nats activemq "
+        "activemq-artemis artemis emqx eclipse-mosquitto pulsar"
+    ),
+    "tool": (
+        "prometheus grafana loki alertmanager kibana opensearch-dashboards adminer pgadmin4 phpmyadmin mongo-express "
+        "kafka-ui redisinsight mailhog mailpit maildev localstack azurite"
+    ),
+    "collector": (
+        "opentelemetry-collector opentelemetry-collector-contrib otel-lgtm tempo zipkin zipkin-slim jaeger-collector "
+        "jaeger-query jaeger-agent alloy signoz-otel-collector aspire-dashboard"
+    ),
+}
+_KINDS = {name: kind for kind, names in _IMAGES.items() for name in names.split()}
+
+
+def infrastructure_kind(service: Service) -> Kind | None:
+    """What kind of infrastructure a service's image, or the base that it is built from, is known to be."""
+    image = image_of(service)
+    return _KINDS.get(repository_name(image)) if image else None
+
+
+def image_of(service: Service) -> str:
+    """The image that tells what a service is: the last base of a build, else the image; empty where none is known."""
+    bases = base_images(service.build) if service.build is not None else ()
+    return bases[-1] if bases else service.image or ""
+
+
+def repository_name(image: str) -> str:
+    """``postgres`` of ``registry:5000/library/postgres:16@sha256:…``."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()

@@ -1,0 +1,164 @@
+"""``devenv init``: a directory becomes a project of the sample stack, which builds and runs with nothing published."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.app.scaffold.library import FOLDER, build_library, vendored
+from devenv.app.scaffold.placement import place_files
+from devenv.errors import EnvironmentFailure, UsageError
+from devenv.model.identity import slug
+from devenv.model.scaffold import InitDocument
+from devenv.stack.discovery import OVERRIDE_NAMES, files_in, shipped_stacks, shipped_templates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from devenv.app.invocation import Invocation
+
+STACK_FILE = "compose.yaml"
+_SAMPLE = "sample"
+_TEMPLATE = "project"
+_LEFT_OUT = frozenset({"__pycache__", ".devenv", FOLDER})
+_IGNORES = (".dockerignore", ".gitignore")
+# What a new repository begins with; nothing that runs needs ours.
+_MAY_STAY = ("README.md", *_IGNORES)
+_HIDES_THE_LIBRARY = frozenset({FOLDER, f"{FOLDER}/*", f"{FOLDER}/**", "*.whl", "*", "**"})
+_IMAGE = ("x-image", "image")
+_BUILD = ("x-image", "build")
+
+
+def init_project(
+    invocation: Invocation, *, directory: Path | None = None, name: str | None = None, dry_run: bool = False
+) -> InitDocument:
+    """Make a project of the sample stack; a README.md, .dockerignore and .gitignore that are there stay as they are.
+
+    Args:
+        invocation: whose directory is the project's, unless another is given.
+        directory: relative to it; made where it is not there.
+        name: of the project; by default made from the directory's.
+        dry_run: write nothing.
+
+    Raises:
+        UsageError: the directory has a stack file or a file that would be overwritten, or the name cannot be one.
+        EnvironmentFailure: a file cannot be read or written; nothing is left of the attempt.
+    """
+    root = (invocation.directory / (directory or "")).resolve()
+    _refuse_a_stack(root)
+    files = project_files(_name_for(root, name))
+    _refuse_other_wheels(root, files)
+    kept = {name: files.pop(name) for name in _MAY_STAY if (root / name).is_file()}
+    notes = [_about_kept(root / name, content) for name, content in kept.items()]
+    place_files(root, files, dry_run=dry_run)
+    return InitDocument(
+        directory=str(root),
+        file=str(root / STACK_FILE),
+        files=list(files),
+        changed=not dry_run,
+        dry_run=dry_run,
+        entrypoint="gateway",
+        notes=notes,
+        next=_next(invocation.directory, root),
+    )
+
+
+def project_files(name: str) -> dict[str, bytes]:
+    """What a project called ``name`` consists of, by path; the stack file last: once it is there, all is."""
+    files = {**dict(_below(shipped_stacks() / _SAMPLE)), **dict(_below(shipped_templates() / _TEMPLATE))}
+    stack_file = _edited(files.pop(STACK_FILE).decode(), name)
+    wheel, content = build_library()
+    return {**dict(sorted(files.items())), f"{FOLDER}/{wheel}": content, STACK_FILE: stack_file.encode()}
+
+
+def _below(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and not _LEFT_OUT.intersection(inside.parts) and path.suffix != ".pyc":
+            yield inside.as_posix(), path.read_bytes()
+
+
+def _edited(text: str, name: str) -> str:
+    """The sample's stack file, for a project whose directory is the build context."""
+    from devenv.stack.editing import YamlText, scalar
+
+    stack_file = YamlText(text, STACK_FILE)
+    stack_file.replace(("name",), scalar(name))
+    stack_file.replace(_IMAGE, scalar(f"{_repository(name)}:latest"))
+    stack_file.replace((*_BUILD, "context"), ".")
+    stack_file.replace((*_BUILD, "dockerfile"), "Dockerfile")
+    return stack_file.text
+
+
+def _repository(name: str) -> str:
+    """A name that an image may have: no runs of separators."""
+    return re.sub(r"[_-]{2,}", "-", name)
+
+
+def _name_for(root: Path, name: str | None) -> str:
+    if name is None:
+        return slug(root.name)
+    if slug(name) != name:
+        raise UsageError(
+            f"--name: found {name!r}, expected small letters, digits, - and _ (it names images and containers)",
+            hint=f"--name {slug(name)}",
+        )
+    return name
+
+
+def _refuse_a_stack(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise UsageError(
+            f"{root} is no directory", hint="devenv init takes a directory, and makes it where it is not there"
+        )
+    if found := files_in(root):
+        raise _is_a_project(root, [path.name for path in found])
+    # An override file alone is no stack, but would change the one that is about to come.
+    if overrides := [name for name in OVERRIDE_NAMES if (root / name).exists()]:
+        raise _is_a_project(root, overrides)
+
+
+def _is_a_project(root: Path, names: list[str]) -> UsageError:
+    return UsageError(
+        f"{root} is a project already: it has {', '.join(names)}",
+        hint=f"devenv init --from {names[0]} prepares it; another DIR takes a project of the sample",
+        details={"files": names},
+    )
+
+
+def _refuse_other_wheels(root: Path, files: Mapping[str, bytes]) -> None:
+    """An older wheel beside the new one would be installed as well."""
+    others = [f"{FOLDER}/{path.name}" for path in vendored(root) if f"{FOLDER}/{path.name}" not in files]
+    if others:
+        raise UsageError(f"{root} has {', '.join(others)} already", hint="move it away", details={"files": others})
+
+
+def _about_kept(path: Path, content: bytes) -> str:
+    """What a user should know of the file at ``path``, which stays in place of one with ``content``."""
+    said = f"kept {path.name}"
+    if path.name not in _IGNORES:
+        return f"{said}; devenv's own, which says how to run and extend the project, was not written"
+    try:
+        there = _patterns(path.read_text(errors="replace"))
+    except OSError as error:
+        raise EnvironmentFailure(f"{path} cannot be read: {error.strerror or error}", hint="check its mode") from error
+    missing = [line for plain, line in _patterns(content.decode()).items() if plain not in there]
+    if missing:
+        said += f"; add the lines that it lacks: {', '.join(missing)}"
+    if f"!{FOLDER}" not in there and (hiding := [line for plain, line in there.items() if plain in _HIDES_THE_LIBRARY]):
+        said += f"; take out {', '.join(hiding)}, because the image is built with {FOLDER}/"
+    return said
+
+
+def _patterns(text: str) -> dict[str, str]:
+    """The lines of an ignore file by what they come to at the top: ``/.venv/`` and ``**/.venv`` are ``.venv`` there."""
+    lines = (line.strip() for line in text.splitlines())
+    return {line.removeprefix("**/").strip("/"): line for line in lines if line and not line.startswith("#")}
+
+
+def _next(here: Path, root: Path) -> list[str]:
+    enter = [] if here.resolve() == root else [shlex.join(["cd", os.path.relpath(root, here.resolve())])]
+    return [*enter, "devenv up", "devenv load --rps 50", "devenv open jaeger", "devenv down"]

@@ -1,0 +1,168 @@
+"""``devenv init --from``: a Compose project that is there gets an ``x-devenv`` block; no other line of it changes."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.app.scaffold.entrypoint import choose_entrypoint
+from devenv.app.scaffold.library import FOLDER, build_library, vendor_library
+from devenv.app.scaffold.placement import replace_file
+from devenv.app.scaffold.survey import survey
+from devenv.errors import ConfigurationError, DevenvError, Location, UsageError
+from devenv.model.identity import identify
+from devenv.model.scaffold import InitDocument
+from devenv.stack.discovery import files_in, shipped_templates
+from devenv.stack.editing import YamlText, scalar
+from devenv.stack.loader import load_stack
+
+if TYPE_CHECKING:
+    from devenv.app.invocation import Invocation
+    from devenv.model.stack import Stack
+
+KEY = "x-devenv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the preparation of a project is asked to do.
+
+    Attributes:
+        file: the stack file, relative to the invocation's directory.
+        entrypoint: a service's name; by default chosen.
+        canary_path: path and query of the canary's request and of the first scenario.
+        library: bring the tracing library into ``vendor/``.
+        dry_run: write nothing.
+    """
+
+    file: Path
+    entrypoint: str | None = None
+    canary_path: str = "/"
+    library: bool = False
+    dry_run: bool = False
+
+
+def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
+    """Prepare a project; one that has ``x-devenv`` already is looked at and keeps its file as it is.
+
+    Raises:
+        StackFileError: the file says what cannot be.
+        UsageError: no entry point can be chosen, or the canary's path is none.
+        EnvironmentFailure: a file cannot be written; all is as it was then.
+    """
+    if not wanted.canary_path.startswith("/"):
+        raise UsageError(f"--canary-path: found {wanted.canary_path!r}, expected a path that starts with /")
+    files = _files(invocation.directory / wanted.file)
+    stack = load_stack(files, environ=invocation.environ)
+    project = identify(invocation.directory, stack.name)
+    texts = {path: _read(path) for path in files}
+    has = next((path for path, text in texts.items() if YamlText(text, str(path)).find((KEY,)) is not None), None)
+    old = new = texts[files[0]]
+    entrypoint = stack.x.entrypoint
+    if has is None:
+        entrypoint = choose_entrypoint(stack, wanted.entrypoint)
+        new = with_block(old, files[0], entrypoint, wanted.canary_path)
+    services = survey(stack, project)
+    written = _write(invocation.directory, files[0], old, new, wanted)
+    return InitDocument(
+        directory=str(invocation.directory),
+        file=str(files[0]),
+        files=written,
+        changed=bool(written) and not wanted.dry_run,
+        dry_run=wanted.dry_run,
+        diff=_diff(old, new, _shown(invocation.directory, files[0])),
+        entrypoint=entrypoint,
+        services=services,
+        inactive=list(stack.inactive),
+        notes=_notes(stack, has, wanted, python=any(part.traced_command for part in services)),
+        next=_next(invocation.directory, files),
+    )
+
+
+def with_block(text: str, file: Path, entrypoint: str, canary_path: str) -> str:
+    """``text`` with ``x-devenv`` above the services; where that cannot be, at the end."""
+    document = YamlText(text, str(file))
+    block = _block(entrypoint, canary_path)
+    try:
+        document.insert_before((), "services", KEY, block)
+    except ConfigurationError:
+        document.add((), KEY, block)
+    return document.text
+
+
+def _block(entrypoint: str, canary_path: str) -> str:
+    template = (shipped_templates() / "existing" / f"{KEY}.yaml").read_text(encoding="utf-8")
+    path = scalar(canary_path.replace("$", "$$"))
+    return template.replace("__entrypoint__", scalar(entrypoint)).replace("__path__", path)
+
+
+def _files(file: Path) -> tuple[Path, ...]:
+    """The file and, where it is the stack file of its directory, the override file beside it."""
+    path = Path(os.path.normpath(file.absolute()))
+    found = files_in(path.parent)
+    return found if found and found[0] == path else (path,)
+
+
+def _read(path: Path) -> str:
+    """The text with its line ends as they are."""
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot be read: {error}", location=Location(str(path))) from error
+
+
+def _write(directory: Path, file: Path, old: str, new: str, wanted: Wanted) -> list[str]:
+    """Names of what is written (or would be), relative to the project's directory."""
+    written = []
+    if new != old:
+        written.append(_shown(directory, file))
+        if not wanted.dry_run:
+            replace_file(file, new.encode())
+    if wanted.library:
+        name, content = build_library()
+        wheel = directory / FOLDER / name
+        if not (wheel.is_file() and wheel.read_bytes() == content):
+            written.append(f"{FOLDER}/{name}")
+        if not wanted.dry_run:
+            _vendor(directory, file, old, new)
+    return written
+
+
+def _vendor(directory: Path, file: Path, old: str, new: str) -> None:
+    try:
+        vendor_library(directory)
+    except DevenvError:
+        if new != old:
+            replace_file(file, old.encode())
+        raise
+
+
+def _notes(stack: Stack, has: Path | None, wanted: Wanted, *, python: bool) -> list[str]:
+    notes = [f"{warning.location}: {warning.message}" for warning in stack.warnings]
+    if has is not None:
+        notes.insert(0, f"{has.name} has {KEY} already and is left as it is")
+    if python and not wanted.library:
+        notes.append("to be started traced, an image needs the tracing library: --library brings it into vendor/")
+    if wanted.library:
+        notes.append(
+            f"in a Dockerfile: COPY {FOLDER}/ /opt/vendor/, then RUN pip install /opt/vendor/devenv_otel-*.whl"
+        )
+    return notes
+
+
+def _diff(old: str, new: str, name: str) -> str:
+    lines = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), name, name)
+    return "".join(lines)
+
+
+def _shown(directory: Path, file: Path) -> str:
+    return str(file.relative_to(directory)) if file.is_relative_to(directory) else str(file)
+
+
+def _next(directory: Path, files: tuple[Path, ...]) -> list[str]:
+    options = "" if files_in(directory) == files else f" -f {shlex.quote(_shown(directory, files[0]))}"
+    return [f"devenv{options} {rest}" for rest in ("up --dry-run", "up", "load --rps 50", "open jaeger", "down")]

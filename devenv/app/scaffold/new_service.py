@@ -1,0 +1,182 @@
+"""``devenv new service``: a new traced service in the stack, from a template, wired into stack file and gateway.
+
+Everything is worked out first; the edited stack is loaded as any command would load it; only then is it written.
+The image of the service is its own (its folder has a Dockerfile): an image that a stack's services share, like the
+sample's, needs no entry for it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from devenv.app.scaffold.changes import Changes, read_text
+from devenv.app.scaffold.gateway import by_hand, connect_gateway, find_gateway
+from devenv.app.scaffold.library import FOLDER, build_library, vendored
+from devenv.app.scaffold.names import check_name
+from devenv.app.scaffold.port_choice import choose_port, upstream_urls
+from devenv.app.scaffold.service_entry import NewService, add_service
+from devenv.app.scaffold.templates import DEFAULT, render
+from devenv.errors import UsageError
+from devenv.model.scaffold import NewServiceDocument
+from devenv.stack.discovery import discover, shipped_stacks
+from devenv.stack.editing import YamlText
+from devenv.stack.loader import load_stack
+from devenv.stack.places import read_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from devenv.app.invocation import Invocation
+    from devenv.model.stack import Stack
+    from devenv.stack.discovery import Discovery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceWish:
+    """What the user wants; ``port`` ``None``: the first free one."""
+
+    name: str
+    template: str = DEFAULT
+    port: int | None = None
+    upstreams: tuple[str, ...] = ()
+
+
+def new_service(invocation: Invocation, wish: ServiceWish, *, dry_run: bool = False) -> NewServiceDocument:
+    """Add a service to the stack that the invocation names; on any error nothing has changed.
+
+    Args:
+        invocation: chooses the stack; the service's folder is made beside the stack's first file.
+        wish: the service.
+        dry_run: write nothing, and tell the edits as a diff.
+
+    Raises:
+        UsageError: the name or the port cannot be, or the stack is not the project's own.
+        UnknownName: there is no such template or upstream.
+        ConfigurationError: a file of the project cannot be edited.
+        EnvironmentFailure: a file cannot be written.
+    """
+    found = discover(invocation.directory, files=invocation.files, stack_name=invocation.stack)
+    _check_own(found)
+    stack = _load(invocation, found, {})
+    folder = found.files[0].parent
+    check_name(wish.name, folder, _services(found, stack))
+    new = NewService(
+        name=wish.name,
+        port=choose_port(stack, wish.port),
+        upstreams=upstream_urls(stack, tuple(dict.fromkeys(wish.upstreams))),
+    )
+    changes, left = _changes(found.files[0], stack, new, wish.template)
+    edited = _load(invocation, found, {path: after for path, (_, after) in changes.edited.items()})
+    left += _apart(edited, new)
+    if not dry_run:
+        changes.make()
+    return NewServiceDocument(
+        service=new.name,
+        package=new.package,
+        template=wish.template,
+        port=new.port,
+        folder=str(folder),
+        created=_relative(changes.created, folder),
+        edited=_relative((*changes.edited, *changes.replaced), folder),
+        removed=_relative(changes.removed, folder),
+        dry_run=dry_run,
+        diff=changes.diff(folder) if dry_run else "",
+        by_hand=left,
+        next=[f"python -m pytest {new.package}", _up(invocation)],
+    )
+
+
+def _changes(stack_path: Path, stack: Stack, new: NewService, template: str) -> tuple[Changes, list[str]]:
+    """All new texts, and what is left to be done by hand."""
+    folder = stack_path.parent
+    rendered = render(template, service=new.name, module=new.package, port=new.port)
+    before = read_text(stack_path)
+    stack_file = YamlText(before, str(stack_path))
+    gateway = find_gateway(stack, stack_file, folder)
+    # A gateway that waits for the service cannot be waited for by it.
+    waits_for = tuple(name for name in new.upstreams if gateway is None or name != gateway.service)
+    add_service(stack_file, new, rendered.block, waits_for=waits_for)
+    edited: dict[Path, tuple[str, str]] = {}
+    if gateway is None:
+        left = by_hand(new)
+    else:
+        original = gateway.config.text
+        left = connect_gateway(gateway, stack_file, stack, new)
+        edited[gateway.path] = (original, gateway.config.text)
+    edited[stack_path] = (before, stack_file.text)
+    files = {folder / new.package / path: text for path, text in rendered.files.items()}
+    config = folder / new.package / "config.yaml"
+    files[config] = _with_upstreams(files[config], str(config), new.upstreams)
+    created = {path: text.encode() for path, text in files.items()}
+    return _with_library(folder, Changes(created=created, edited=edited)), left
+
+
+def _with_library(folder: Path, changes: Changes) -> Changes:
+    """The tracing library too, where the project has not this one: as `vendor_library`, but together with the rest."""
+    name, content = build_library()
+    path = folder / FOLDER / name
+    there = vendored(folder)
+    older = tuple(other for other in there if other != path)
+    if path not in there:
+        return replace(changes, created={path: content, **changes.created}, removed=older)
+    if path.read_bytes() != content:
+        return replace(changes, replaced={path: content}, removed=older)
+    return replace(changes, removed=older)
+
+
+def _with_upstreams(text: str, file: str, upstreams: Mapping[str, str]) -> str:
+    """The service's config.yaml with its upstreams, as they are reached without a stack."""
+    config = YamlText(text, file)
+    for name, url in upstreams.items():
+        config.add(("upstreams",), name, f"http://127.0.0.1:{url.rpartition(':')[2]}")
+    return config.text
+
+
+def _apart(stack: Stack, new: NewService) -> list[str]:
+    """A line for each service that the new one asks or is asked by, and shares no network with."""
+    own = {each.network for each in stack.services[new.name].networks}
+    callers = [service.name for service in stack.services.values() if new.variable in service.environment]
+    found = []
+    for name in (*new.upstreams, *callers):
+        others = [each.network for each in stack.services[name].networks]
+        if others and own.isdisjoint(others):
+            found.append(f"give services.{new.name} the networks [{', '.join(others)}], on which {name} is")
+    return found
+
+
+def _check_own(found: Discovery) -> None:
+    shipped = shipped_stacks()
+    inside = shipped.name.startswith("_") and any(path.is_relative_to(shipped) for path in found.files)
+    if found.source == "packaged" or inside:
+        raise UsageError(
+            f"the stack {found.name!r} came with devenv and is not a part of {found.directory}",
+            hint="devenv init makes a project with a copy of it that is yours to edit",
+        )
+
+
+def _services(found: Discovery, stack: Stack) -> set[str]:
+    """Names of all services, in whichever file and profile."""
+    names = {*stack.services, *stack.inactive}
+    for path in found.files:
+        root = read_pieces(read_text(path), str(path))
+        services = root.entries.get("services") if root is not None else None
+        names |= set(services.entries if services is not None else ())
+    return names
+
+
+def _load(invocation: Invocation, found: Discovery, texts: Mapping[Path, str]) -> Stack:
+    profiles = tuple(name for name in invocation.environ.get("COMPOSE_PROFILES", "").split(",") if name)
+    return load_stack(found.files, environ=invocation.environ, profiles=profiles, texts=texts)
+
+
+def _relative(paths: Mapping[Path, object] | tuple[Path, ...], folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def _up(invocation: Invocation) -> str:
+    files = [word for path in invocation.files for word in ("-f", str(path))]
+    stack = ["-s", invocation.stack] if invocation.stack else []
+    return shlex.join(["devenv", *files, *stack, "up"])

@@ -1,0 +1,154 @@
+"""Query parameters of both dialects as :class:`Criteria`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from devenv.backend.api.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
+from devenv.backend.query.search import Criteria
+from devenv.http.server.message import Parameters
+
+MICROSECOND = 1_000
+MILLISECOND = 1_000_000
+DEFAULT_LIMIT = 100
+# Jaeger's default for a search without a start.
+LEGACY_LOOKBACK = 48 * 3600 * 1_000_000_000
+
+
+class BadParameter(ValueError):
+    """A parameter cannot be understood; the message is for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one parameter under any of its names."""
+
+    parameters: Parameters
+    wording: str
+
+    def read(self, parse: Callable[[str], int], default: int, *names: str) -> int:
+        name, value = self.parameters.named(*names)
+        if not value:
+            return default
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise BadParameter(f"{self.wording.format(name)}: {error}") from error
+
+
+def legacy_query(parameters: Parameters, now: int) -> Criteria:
+    """The search of ``/api/traces``. ``now`` in ns.
+
+    Raises:
+        BadParameter: something is malformed or missing.
+    """
+    reader = _Reader(parameters, "unable to parse param '{}'")
+    service = parameters.first("service")
+    if not service:
+        raise BadParameter("parameter 'service' is required")
+    shortest = reader.read(parse_duration, 0, "minDuration")
+    longest = reader.read(parse_duration, 0, "maxDuration")
+    if shortest and longest and longest < shortest:
+        raise BadParameter("'maxDuration' should be greater than 'minDuration'")
+    return Criteria(
+        service=service,
+        operation=parameters.first("operation"),
+        start_min=reader.read(_micros, now - LEGACY_LOOKBACK, "start"),
+        start_max=reader.read(_micros, now, "end"),
+        duration_min=shortest,
+        duration_max=longest,
+        attributes=_legacy_tags(parameters),
+        limit=_limit(reader.read(parse_integer, DEFAULT_LIMIT, "limit")),
+    )
+
+
+def _micros(text: str) -> int:
+    return parse_integer(text) * MICROSECOND
+
+
+def _limit(limit: int) -> int:
+    if limit <= 0:
+        raise BadParameter("search depth must be greater than 0")
+    return limit
+
+
+def _legacy_tags(parameters: Parameters) -> dict[str, str]:
+    tags = {}
+    for pair in parameters.every("tag"):
+        key, colon, value = pair.partition(":")
+        if not colon:
+            raise BadParameter(f"malformed 'tag' parameter, expecting key:value, received: {pair}")
+        tags[key] = value
+    for given in parameters.every("tags"):
+        if given:
+            tags.update(_string_map(given, "malformed 'tags' parameter, cannot unmarshal JSON"))
+    return tags
+
+
+def _string_map(given: str, wording: str) -> dict[str, str]:
+    try:
+        found = json.loads(given)
+    except (ValueError, RecursionError) as error:
+        raise BadParameter(f"{wording}: {error}") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise BadParameter(f"{wording}: not a map of strings")
+    return found
+
+
+def v3_query(parameters: Parameters) -> Criteria:
+    """The search of ``/api/v3/traces`` and ``/api/v3/trace-summaries``, in camelCase or the older snake_case.
+
+    Raises:
+        BadParameter: something is malformed or missing.
+    """
+    reader = _Reader(parameters, "malformed parameter {}")
+    if not (
+        parameters.first("query.startTimeMin", "query.start_time_min")
+        and parameters.first("query.startTimeMax", "query.start_time_max")
+    ):
+        raise BadParameter("query.startTimeMin and query.startTimeMax are required")
+    start = reader.read(parse_rfc3339, 0, "query.startTimeMin", "query.start_time_min")
+    end = reader.read(parse_rfc3339, 0, "query.startTimeMax", "query.start_time_max")
+    if start >= end:
+        raise BadParameter("query.startTimeMin must be before query.startTimeMax")
+    given = parameters.first("query.attributes")
+    depth = ("query.searchDepth", "query.search_depth", "query.num_traces")
+    return Criteria(
+        service=parameters.first("query.serviceName", "query.service_name"),
+        operation=parameters.first("query.operationName", "query.operation_name"),
+        start_min=start,
+        start_max=end,
+        duration_min=reader.read(parse_duration, 0, "query.durationMin", "query.duration_min"),
+        duration_max=reader.read(parse_duration, 0, "query.durationMax", "query.duration_max"),
+        attributes=_string_map(given, "malformed parameter query.attributes") if given else {},
+        limit=_limit(reader.read(parse_integer, DEFAULT_LIMIT, *depth)),
+    )
+
+
+def legacy_raw(parameters: Parameters) -> bool:
+    """The ``raw`` parameter, checked; what is stored is not adjusted, so that it changes nothing.
+
+    Raises:
+        BadParameter: it is no boolean.
+    """
+    value = parameters.first("raw")
+    try:
+        return parse_bool(value) if value else False
+    except ValueError as error:
+        raise BadParameter(f"unable to parse param 'raw': {error}") from error
+
+
+def dependency_window(parameters: Parameters, now: int) -> tuple[int, int]:
+    """Start and end in ns from ``endTs`` and ``lookback`` in ms.
+
+    Raises:
+        BadParameter: one of them is no integer.
+    """
+    reader = _Reader(parameters, "unable to parse param '{}'")
+    end = reader.read(parse_integer, now // MILLISECOND, "endTs") * MILLISECOND
+    lookback = reader.read(parse_integer, 24 * 3600 * 1000, "lookback") * MILLISECOND
+    return end - lookback, end

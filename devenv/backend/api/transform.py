@@ -1,0 +1,23 @@
+"""Decodes OTLP JSON without a store, for ``POST /api/transform``."""
+
+from __future__ import annotations
+
+from devenv.backend.store.decoding import DecodedTrace, decode, snapshot
+from devenv.backend.store.store import Store
+from devenv.otlp import columns, json_decoder, messages
+
+_ROOM = 1 << 40
+
+
+def transform(body: bytes) -> list[DecodedTrace]:
+    """The traces in an OTLP JSON document, in order of appearance, their spans as ``messages.OpaqueSpan``.
+
+    Raises:
+        Undecodable: it is no such document.
+        TooLarge: it holds more than can be taken apart.
+    """
+    # A store of its own, for the length of one request, is the grouping by trace that is wanted here.
+    store = Store(_ROOM)
+    for batch in json_decoder.batches(json_decoder.parse(body)):
+        store.add(batch, columns.decode(batch.spans))
+    return [decode(*snapshot(trace, store.scopes), messages.OpaqueSpan) for trace in store.traces.values()]

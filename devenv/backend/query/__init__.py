@@ -1,0 +1,1 @@
+"""Search, look-ups and summaries over the store, in no dialect."""

@@ -1,0 +1,44 @@
+"""Which service calls which, from the parents of the spans, as Jaeger's memory store counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from devenv.backend.store.decoding import decode_trace, is_error
+from devenv.backend.store.store import Store
+
+_BETWEEN_PAUSES = 128
+
+
+@dataclass(slots=True)
+class Calls:
+    """Calls over one edge; ``errors`` are those whose child span failed."""
+
+    calls: int = 0
+    errors: int = 0
+
+
+Edges = dict[tuple[str, str], Calls]
+
+
+def dependencies(store: Store, start: int, end: int) -> Iterator[Edges | None]:
+    """Edges (parent, child) of all traces within a window in ns, a service's calls to itself included.
+
+    Yields None where the caller should let others run, and the edges last.
+    """
+    edges: Edges = {}
+    for count, trace in enumerate(list(store.traces.values()), 1):
+        if count % _BETWEEN_PAUSES == 0:
+            yield None
+        if not trace.alive or trace.start <= start or trace.end >= end:
+            continue
+        decoded = decode_trace(trace, store.scopes).spans
+        services = {span.span_id: scope.service.name for scope, span in reversed(decoded)}
+        for scope, span in decoded:
+            parent = services.get(span.parent_span_id)
+            if parent is not None:
+                edge = edges.setdefault((parent, scope.service.name), Calls())
+                edge.calls += 1
+                edge.errors += is_error(span)
+    yield edges

@@ -1,0 +1,72 @@
+"""What both query dialects and the pages read from a store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+
+from devenv.backend.query.search import Criteria, search
+from devenv.backend.store.decoding import KINDS, snapshot
+from devenv.backend.store.records import StoredTrace
+from devenv.backend.store.scopes import Scope
+from devenv.backend.store.store import Store
+from devenv.http.server.message import Response
+from devenv.otlp.values import text
+
+Snapshot = tuple[bytes, bytes, bool, dict[int, Scope]]
+
+
+def find(
+    store: Store, query: Criteria, answer: Callable[[list[Snapshot]], Response]
+) -> Response | Coroutine[None, None, Response]:
+    """``answer`` with the traces that match, not decoded yet.
+
+    A short search is done at once; a long one goes on in turns with other connections.
+    """
+    steps = search(store, query)
+    found: list[Snapshot] = []
+    for trace in steps:
+        if trace is None:
+            return _go_on(store, steps, found, answer)
+        found.append(snapshot(trace, store.scopes))
+    return answer(found)
+
+
+async def _go_on(
+    store: Store,
+    steps: Iterator[StoredTrace | None],
+    found: list[Snapshot],
+    answer: Callable[[list[Snapshot]], Response],
+) -> Response:
+    await asyncio.sleep(0)
+    for trace in steps:
+        if trace is None:
+            await asyncio.sleep(0)
+        else:
+            found.append(snapshot(trace, store.scopes))
+    return answer(found)
+
+
+def size(found: list[Snapshot]) -> int:
+    """Bytes of encoded spans."""
+    return sum(len(taken[1]) for taken in found)
+
+
+def snapshots(store: Store, trace_ids: Iterable[bytes]) -> list[Snapshot]:
+    """Those of the traces that are in the store."""
+    found = (store.get(trace_id) for trace_id in trace_ids)
+    return [snapshot(trace, store.scopes) for trace in found if trace is not None]
+
+
+def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:
+    """(name, kind) of a service's spans, sorted; kind is empty where unspecified."""
+    known = store.services.get(service)
+    if known is None:
+        return []
+    found = [
+        (text(name), KINDS[bit])
+        for name, operation in known.operations.items()
+        for bit in range(len(KINDS))
+        if operation.kinds >> bit & 1
+    ]
+    return sorted(pair for pair in found if kind in {"", pair[1]})

@@ -1,0 +1,166 @@
+"""Finding traces by Jaeger's rules: a trace matches if one of its spans meets all criteria at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from devenv.backend.query.needles import ERROR_STATUS, Needle
+from devenv.backend.store.decoding import duration, is_error, readable
+from devenv.backend.store.records import StoredTrace
+from devenv.backend.store.scopes import Scope
+from devenv.backend.store.store import Store
+from devenv.otlp import messages
+from devenv.otlp.values import as_text, plain
+
+ERROR_KEY = "error"
+# Candidates looked at, or decoded, between two pauses of a search: a few milliseconds of work.
+_LOOKS = 4096
+_DECODES = 128
+_FOREVER = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Criteria; empty or zero means any. Times and durations in ns, ends inclusive.
+
+    ``attributes`` are compared as text with a span's, its scope's, its resource's and its events' attributes; the key
+    ``error`` asks for the span's status.
+    """
+
+    service: str = ""
+    operation: str = ""
+    start_min: int = 0
+    start_max: int = 0
+    duration_min: int = 0
+    duration_max: int = 0
+    attributes: dict[str, str] = field(default_factory=dict)
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One attribute with what it takes to rule a trace out quickly."""
+
+    key: bytes
+    name: str
+    value: str
+    needle: Needle
+    scopes: frozenset[int]
+
+
+def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
+    """Matching traces, the latest to begin first, at most ``limit``; None where the caller should let others run."""
+    if query.limit <= 0:
+        return
+    plan = _Plan(store, query)
+    found = decoded = 0
+    seen: set[bytes] = set()
+    earliest, latest = query.start_min, query.start_max or _FOREVER
+    shortest = query.duration_min if query.duration_min > 1 else 0
+    for looked, trace in enumerate(store.newest(query.service, query.operation), 1):
+        if looked % _LOOKS == 0:
+            yield None
+        # First what costs next to nothing: most traces end here, and all there are may have to be looked at.
+        if trace.longest < shortest or trace.end < earliest or trace.start > latest or trace.owner is None:
+            continue
+        if not plan.possible(trace.raw) or trace.id in seen:
+            continue
+        if not plan.certain(trace):
+            decoded += 1
+            if decoded % _DECODES == 0:
+                yield None
+            if not trace.alive or not plan.matches(trace):
+                continue
+        seen.add(trace.id)
+        yield trace
+        found += 1
+        if found == query.limit:
+            return
+
+
+class _Plan:
+    """A query made ready: what excludes a trace, what proves it, and the exact test."""
+
+    def __init__(self, store: Store, query: Criteria) -> None:
+        self._store = store
+        self._query = query
+        self._error = query.attributes.get(ERROR_KEY)
+        self._wanted = [self._want(name, value) for name, value in query.attributes.items() if name != ERROR_KEY]
+        # The index knows operations by service: without one, `newest` gives every trace.
+        indexed = bool(query.service or not query.operation)
+        self._whole = indexed and not (query.attributes or query.duration_min or query.duration_max)
+
+    def _want(self, name: str, value: str) -> _Wanted:
+        scopes = frozenset(scope.number for scope in self._store.scopes if _in_scope(scope, name, value))
+        return _Wanted(name.encode("utf-8", "replace"), name, value, Needle(name, value), scopes)
+
+    def possible(self, raw: bytes) -> bool:
+        """False where no span of an encoded trace can have the attributes."""
+        if self._error == "true" and ERROR_STATUS not in raw and b"error" not in raw:
+            return False
+        for wanted in self._wanted:  # noqa: SIM110 (all() with a generator takes three times as long)
+            if not wanted.scopes and not wanted.needle.within(raw):
+                return False
+        return True
+
+    def certain(self, trace: StoredTrace) -> bool:
+        """True where the index alone proves a match: all spans lie in the window, and nothing else is asked."""
+        query = self._query
+        return (
+            self._whole
+            and not trace.truncated
+            and trace.start >= query.start_min
+            and (not query.start_max or trace.end <= query.start_max)
+        )
+
+    def matches(self, trace: StoredTrace) -> bool:
+        """The exact test."""
+        for chunk in messages.Stored.FromString(trace.raw).chunks:
+            scope = self._store.scopes[chunk.scope]
+            if self._query.service and scope.service.name != self._query.service:
+                continue
+            if any(self._span_matches(scope, span) for span in readable(chunk.spans)):
+                return True
+        return False
+
+    def _span_matches(self, scope: Scope, span: Any) -> bool:
+        query = self._query
+        if query.operation and span.name.decode("utf-8", "replace") != query.operation:
+            return False
+        start, took = span.start, duration(span)
+        if start < query.start_min or (query.start_max and start > query.start_max):
+            return False
+        if took < query.duration_min or (query.duration_max and took > query.duration_max):
+            return False
+        if self._error is not None and not _error_matches(span, self._error):
+            return False
+        return all((wanted.scopes and scope.number in wanted.scopes) or _has(span, wanted) for wanted in self._wanted)
+
+
+def _in_scope(scope: Scope, name: str, value: str) -> bool:
+    return any(
+        name in attributes and as_text(attributes[name]) == value for attributes in (scope.attributes, scope.resource)
+    )
+
+
+def _error_matches(span: Any, wanted: str) -> bool:
+    # Jaeger keeps errors as a tag made from the status; older instrumentation sets the attribute itself.
+    error = is_error(span) or any(
+        pair.key == b"error" and as_text(plain(pair.value)) == "true" for pair in span.attributes
+    )
+    return error if wanted == "true" else wanted == "false" and not error
+
+
+def _has(span: messages.Span, wanted: _Wanted) -> bool:
+    if _attribute_is(span.attributes, wanted):
+        return True
+    return any(_attribute_is(event.attributes, wanted) for event in span.events)
+
+
+def _attribute_is(attributes: Any, wanted: _Wanted) -> bool:
+    for pair in attributes:
+        if pair.key == wanted.key:
+            return as_text(plain(pair.value)) == wanted.value
+    return False

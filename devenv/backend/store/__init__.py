@@ -1,0 +1,1 @@
+"""Traces in memory, the indexes over them and what is evicted."""

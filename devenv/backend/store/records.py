@@ -1,0 +1,108 @@
+"""What the store keeps in memory: traces and the indexes over them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from devenv.backend.store.rate import Rate
+
+# What a trace costs beside its encoded spans, and what a service, an operation or a scope costs, measured with
+# CPython 3.11 and rounded up: the bound in bytes is one of memory, not of payload.
+TRACE_BYTES = 480
+SPAN_BYTES = 10
+SERVICE_BYTES = 2500
+OPERATION_BYTES = 420
+SCOPE_BYTES = 900
+
+
+class StoredTrace:
+    """One trace. ``raw`` is an encoded ``Stored``: chunks of spans, each with the number of its scope.
+
+    ``start`` and ``end`` (ns) enclose all spans, ``longest`` (ns) is the longest span's duration: bounds by which a
+    search passes over a trace without decoding it. ``fresh`` collects spans while a batch is taken in; ``truncated``
+    says that spans were refused because it had grown too large.
+    """
+
+    __slots__ = ("end", "fresh", "id", "longest", "owner", "raw", "services", "spans", "start", "truncated")
+
+    def __init__(self, trace_id: bytes, owner: StoredService, start: int, end: int) -> None:
+        self.id = trace_id
+        self.raw = b""
+        self.start = start
+        self.end = end
+        self.longest = 0
+        self.spans = 0
+        self.services: tuple[StoredService, ...] = ()
+        self.owner: StoredService | None = owner
+        self.fresh: list[bytes] | None = None
+        self.truncated = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the store still has it."""
+        return self.owner is not None
+
+    @property
+    def cost(self) -> int:
+        """Bytes of memory that it is counted with."""
+        return len(self.raw) + TRACE_BYTES + SPAN_BYTES * self.spans
+
+
+class StoredOperation:
+    """One span name of a service: the kinds it occurred with, as bits, and its traces in order of arrival."""
+
+    __slots__ = ("kinds", "last", "recent")
+
+    def __init__(self) -> None:
+        self.kinds = 0
+        self.recent: list[StoredTrace] = []
+        self.last: StoredTrace | None = None
+
+
+class StoredService:
+    """One service: its operations, the traces it takes part in, and those that count against its share.
+
+    A trace counts against the service whose span came first; so a noisy service pays for its own traces.
+    """
+
+    __slots__ = (
+        "bytes",
+        "dead",
+        "evicted_spans",
+        "evicted_traces",
+        "name",
+        "operations",
+        "owned",
+        "rate",
+        "received",
+        "recent",
+        "scopes",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.operations: dict[bytes, StoredOperation] = {}
+        self.recent: list[StoredTrace] = []
+        self.owned: deque[StoredTrace] = deque()
+        self.bytes = 0
+        self.dead = 0
+        self.received = 0
+        self.evicted_spans = 0
+        self.evicted_traces = 0
+        self.scopes = 0
+        self.rate = Rate()
+
+    def compact(self) -> int:
+        """Drop evicted traces from the indexes; returns how many operations went with them."""
+        self.recent = [trace for trace in self.recent if trace.alive]
+        self.dead = 0
+        gone = []
+        for name, operation in self.operations.items():
+            operation.recent = [trace for trace in operation.recent if trace.alive]
+            if operation.last is not None and not operation.last.alive:
+                operation.last = None
+            if not operation.recent:
+                gone.append(name)
+        for name in gone:
+            del self.operations[name]
+        return len(gone)

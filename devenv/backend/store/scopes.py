@@ -1,0 +1,129 @@
+"""Resources and instrumentation scopes, each kept once however many spans refer to it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from devenv.backend.store.records import SCOPE_BYTES, StoredService
+from devenv.otlp import messages
+from devenv.otlp.values import attributes, plain, text
+from devenv.otlp.wire import Batch, TooLarge, Undecodable, varint
+
+_MAX_BYTES = 1024 * 1024
+
+Key = tuple[bytes, bytes, bytes, bytes]
+
+
+class Scope:
+    """A resource with one instrumentation scope in it, under a number that stored chunks refer to."""
+
+    def __init__(self, number: int, key: Key, service: StoredService, resource: Any, scope: Any) -> None:
+        self.number = number
+        self.key = key
+        self.service = service
+        self.spans = 0
+        self.prefix = b"\x08" + varint(number)
+        self.cost = SCOPE_BYTES + 3 * sum(map(len, key))
+        self._resource = resource
+        self._scope = scope
+
+    @property
+    def resource_key(self) -> bytes:
+        """Equal for equal resources."""
+        return self.key[0]
+
+    @cached_property
+    def resource(self) -> dict[str, Any]:
+        """The resource's attributes, with a service name in every case (Jaeger's placeholders where it lacks)."""
+        return {**attributes(self._resource.attributes), "service.name": self.service.name}
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """The scope's own attributes."""
+        return attributes(self._scope.attributes)
+
+    @cached_property
+    def name(self) -> str:
+        """The instrumentation library's name."""
+        return text(self._scope.name)
+
+    @cached_property
+    def version(self) -> str:
+        """The instrumentation library's version."""
+        return text(self._scope.version)
+
+    @property
+    def urls(self) -> tuple[str, str]:
+        """Schema URLs of resource and scope."""
+        return text(self.key[1]), text(self.key[3])
+
+
+def service_name(resource: Any) -> str:
+    """The service a resource names; Jaeger's placeholders where it names none."""
+    for pair in resource.attributes:
+        if pair.key == b"service.name":
+            value = plain(pair.value)
+            if not isinstance(value, str):
+                return "service-name-wrong-type"
+            return value or "empty-service-name"
+    return "missing-service-name"
+
+
+def parse(batch: Batch) -> tuple[Any, Any]:
+    """Resource and scope of a batch, decoded.
+
+    Raises:
+        Undecodable: one of them is malformed.
+        TooLarge: one of them is larger than any that describes a service.
+    """
+    if len(batch.resource) + len(batch.scope) > _MAX_BYTES:
+        raise TooLarge(f"a resource or scope larger than {_MAX_BYTES} bytes")
+    try:
+        return messages.Resource.FromString(batch.resource), messages.Scope.FromString(batch.scope)
+    except DecodeError as error:
+        raise Undecodable(f"resource or scope: {error}") from error
+
+
+class Scopes:
+    """All scopes in use, by number and by content."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, Scope] = {}
+        self._by_number: dict[int, Scope] = {}
+        self._free: list[int] = []
+        self.bytes = 0
+
+    def find(self, batch: Batch) -> Scope | None:
+        """The scope of ``batch`` where it is known."""
+        return self._by_key.get((batch.resource, batch.resource_url, batch.scope, batch.scope_url))
+
+    def add(self, batch: Batch, service: StoredService, parsed: tuple[Any, Any]) -> Scope:
+        """Give the scope of ``batch`` a number."""
+        key = (batch.resource, batch.resource_url, batch.scope, batch.scope_url)
+        number = self._free.pop() if self._free else len(self._by_number)
+        scope = Scope(number, key, service, *parsed)
+        self._by_key[key] = self._by_number[number] = scope
+        self.bytes += scope.cost
+        service.scopes += 1
+        return scope
+
+    def __getitem__(self, number: int) -> Scope:
+        return self._by_number[number]
+
+    def __iter__(self) -> Any:
+        return iter(self._by_number.values())
+
+    def release(self, number: int, spans: int) -> Scope:
+        """``spans`` spans fewer refer to a scope; with the last one it goes."""
+        scope = self._by_number[number]
+        scope.spans -= spans
+        if scope.spans <= 0:
+            del self._by_number[number]
+            del self._by_key[scope.key]
+            self._free.append(number)
+            self.bytes -= scope.cost
+            scope.service.scopes -= 1
+        return scope

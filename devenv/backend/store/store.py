@@ -1,0 +1,262 @@
+"""Traces in memory: taken in by batches, found by id and by index, let go when memory is short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from time import monotonic
+
+from devenv.backend.store.evicted_ids import EvictedIds
+from devenv.backend.store.rate import Rate
+from devenv.backend.store.records import (
+    OPERATION_BYTES,
+    SERVICE_BYTES,
+    SPAN_BYTES,
+    TRACE_BYTES,
+    StoredOperation,
+    StoredService,
+    StoredTrace,
+)
+from devenv.backend.store.scopes import Scope, Scopes, parse, service_name
+from devenv.backend.store.shares import shares
+from devenv.otlp import messages
+from devenv.otlp.columns import Columns
+from devenv.otlp.wire import Batch, varint
+
+# Tag (field 2, bytes) and length of a span in a chunk, ready for the sizes that occur.
+_SPAN_TAG = b"\x12"
+_CHUNK_TAG = b"\x0a"
+_READY = 4096
+_HEADS = [_SPAN_TAG + varint(size) for size in range(_READY)]
+_CHUNK_HEADS = [_CHUNK_TAG + varint(size) for size in range(_READY)]
+# One trace may take this part of the memory; a runaway one must not push out all others.
+_TRACE_SHARE = 8
+# Eviction frees a little more than it must, so that it does not run for every batch.
+_SLACK = 64
+_LAST_KIND = 5
+
+
+class Store:
+    """Spans by trace, in at most ``max_bytes`` of memory.
+
+    Args:
+        max_bytes: bound on what traces and indexes take, by the store's own reckoning.
+        now: monotonic seconds, for rates.
+    """
+
+    def __init__(self, max_bytes: int, now: Callable[[], float] = monotonic) -> None:
+        self.max_bytes = max_bytes
+        self.traces: dict[bytes, StoredTrace] = {}
+        self.services: dict[str, StoredService] = {}
+        self.scopes = Scopes()
+        self.evicted = EvictedIds()
+        self.bytes = 0
+        self.spans = 0
+        self.received = 0
+        self.rejected = 0
+        self.evicted_spans = 0
+        self.evicted_by_service: dict[str, tuple[int, int]] = {}
+        self.rate = Rate()
+        self.version = 0
+        self.now = now
+        self._largest = max_bytes // _TRACE_SHARE
+        self._memberships: dict[tuple[StoredService, ...], tuple[StoredService, ...]] = {}
+
+    # -- taking in ---------------------------------------------------------------------------------------------
+
+    def add(self, batch: Batch, columns: Columns) -> int:
+        """Store the spans of ``batch`` as decoded in ``columns``; returns how many were refused.
+
+        Refused are the spans of a trace that has outgrown its part of the memory. Older traces may go to make room.
+        """
+        self.rejected += columns.rejected
+        if not columns.payloads:
+            return 0
+        scope = self.scopes.find(batch)
+        if scope is None:
+            scope = self._new_scope(batch)
+        touched = self._index(scope.service, columns)
+        refused = 0
+        for trace in touched:
+            refused += self._settle(trace, scope)
+        stored = len(columns.payloads) - refused
+        self.rejected += refused
+        self._count(scope, stored)
+        if scope.spans == 0:
+            self.scopes.release(scope.number, 0)
+            self._tidy()
+        if self.bytes + self.scopes.bytes > self.max_bytes:
+            self._make_room()
+        return refused
+
+    def _new_scope(self, batch: Batch) -> Scope:
+        parsed = parse(batch)
+        name = service_name(parsed[0])
+        service = self.services.get(name)
+        if service is None:
+            service = self.services[name] = StoredService(name)
+            self.bytes += SERVICE_BYTES
+        return self.scopes.add(batch, service, parsed)
+
+    def _index(self, service: StoredService, columns: Columns) -> list[StoredTrace]:
+        # The innermost loop of the receiver: about 1 µs a span, most of it spent here.
+        traces = self.traces
+        operations = service.operations
+        heads = _HEADS
+        touched = []
+        for trace_id, payload, name, kind, start, end in zip(
+            columns.trace_ids,
+            columns.payloads,
+            columns.names,
+            columns.kinds,
+            columns.starts,
+            columns.ends,
+            strict=True,
+        ):
+            trace = traces.get(trace_id)
+            if trace is None:
+                trace = traces[trace_id] = self._new_trace(trace_id, service, start, end)
+            fresh = trace.fresh
+            if fresh is None:
+                fresh = trace.fresh = []
+                touched.append(trace)
+            size = len(payload)
+            fresh.append(heads[size] if size < _READY else _SPAN_TAG + varint(size))
+            fresh.append(payload)
+            if start < trace.start:
+                trace.start = start
+            if end > trace.end:
+                trace.end = end
+            if end - start > trace.longest:
+                trace.longest = end - start
+            operation = operations.get(name)
+            if operation is None:
+                operation = operations[name] = StoredOperation()
+                self.bytes += OPERATION_BYTES + len(name)
+            if operation.last is not trace:
+                operation.last = trace
+                operation.recent.append(trace)
+            if not operation.kinds >> (kind if 0 <= kind <= _LAST_KIND else 0) & 1:
+                operation.kinds |= 1 << (kind if 0 <= kind <= _LAST_KIND else 0)
+        return touched
+
+    def _new_trace(self, trace_id: bytes, service: StoredService, start: int, end: int) -> StoredTrace:
+        service.owned.append(trace := StoredTrace(trace_id, service, start, end))
+        self._charge(trace, TRACE_BYTES)
+        return trace
+
+    def _settle(self, trace: StoredTrace, scope: Scope) -> int:
+        # Joins what a batch brought for one trace into a chunk of it; returns the number of spans refused.
+        fresh = trace.fresh or []
+        trace.fresh = None
+        count = len(fresh) // 2
+        payload = b"".join(fresh)
+        raw = trace.raw
+        if len(raw) + len(payload) > self._largest:
+            trace.truncated = True
+            if not trace.spans:
+                self._evict(trace)
+            return count
+        prefix = scope.prefix
+        size = len(prefix) + len(payload)
+        head = _CHUNK_HEADS[size] if size < _READY else _CHUNK_TAG + varint(size)
+        trace.raw = b"".join((raw, head, prefix, payload))
+        trace.spans += count
+        self._charge(trace, size + len(head) + SPAN_BYTES * count)
+        service = scope.service
+        if service not in trace.services:
+            self._join(trace, service)
+        return 0
+
+    def _join(self, trace: StoredTrace, service: StoredService) -> None:
+        # The same few sets of services take part in all traces: each is kept once.
+        joined = (*trace.services, service)
+        if len(self._memberships) > 4096:
+            self._memberships.clear()
+        trace.services = self._memberships.setdefault(joined, joined)
+        service.recent.append(trace)
+
+    def _charge(self, trace: StoredTrace, size: int) -> None:
+        self.bytes += size
+        if trace.owner is not None:
+            trace.owner.bytes += size
+
+    def _count(self, scope: Scope, stored: int) -> None:
+        now = self.now()
+        scope.spans += stored
+        scope.service.received += stored
+        scope.service.rate.add(stored, now)
+        self.rate.add(stored, now)
+        self.spans += stored
+        self.received += stored
+        self.version += 1
+
+    # -- letting go --------------------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        # A small slack, so that it does not run for every batch; scopes and services go with their last traces.
+        target = self.max_bytes - self.max_bytes // _SLACK
+        for service, floor in shares(self.services.values()):
+            while service.owned and service.bytes > floor and self.bytes + self.scopes.bytes > target:
+                oldest = service.owned.popleft()
+                if oldest.alive:
+                    self._evict(oldest)
+            if self.bytes + self.scopes.bytes <= target:
+                break
+        self._tidy()
+
+    def _evict(self, trace: StoredTrace) -> None:
+        del self.traces[trace.id]
+        self.evicted.add(trace.id)
+        self._charge(trace, -trace.cost)
+        trace.owner = None
+        self.spans -= trace.spans
+        self.evicted_spans += trace.spans
+        for service in trace.services:
+            service.dead += 1
+            service.evicted_traces += 1
+        for chunk in messages.Stored.FromString(trace.raw).chunks:
+            count = len(chunk.spans)
+            self.scopes.release(chunk.scope, count).service.evicted_spans += count
+        # The indexes may refer to the trace for a while yet; its spans go now.
+        trace.raw = b""
+
+    def _tidy(self) -> None:
+        for service in list(self.services.values()):
+            if service.recent and service.dead * 2 <= len(service.recent):
+                continue
+            names = sum(map(len, service.operations))
+            gone = service.compact()
+            self.bytes -= gone * OPERATION_BYTES + names - sum(map(len, service.operations))
+            if not service.recent and not service.owned and not service.scopes:
+                del self.services[service.name]
+                self._memberships.clear()
+                self.bytes -= SERVICE_BYTES
+                self._remember(service)
+
+    def _remember(self, service: StoredService) -> None:
+        # Counts of services that are gone altogether, bounded as everything is.
+        spans, traces = self.evicted_by_service.pop(service.name, (0, 0))
+        self.evicted_by_service[service.name] = (spans + service.evicted_spans, traces + service.evicted_traces)
+        if len(self.evicted_by_service) > 1000:
+            del self.evicted_by_service[next(iter(self.evicted_by_service))]
+
+    # -- finding -----------------------------------------------------------------------------------------------
+
+    def get(self, trace_id: bytes) -> StoredTrace | None:
+        """The trace of an id of 16 bytes, or None."""
+        return self.traces.get(trace_id)
+
+    def newest(self, service: str = "", operation: str = "") -> Iterable[StoredTrace]:
+        """Traces with a span of ``service`` (any where empty) named ``operation``, the latest to begin first.
+
+        A trace may come twice, and one that is evicted meanwhile still comes (see ``StoredTrace.alive``).
+        """
+        if not service:
+            return reversed(list(self.traces.values()))
+        found = self.services.get(service)
+        if found is None:
+            return ()
+        if not operation:
+            return reversed(found.recent)
+        known = found.operations.get(operation.encode("utf-8", "surrogatepass"))
+        return reversed(known.recent) if known is not None else ()

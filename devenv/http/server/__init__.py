@@ -1,0 +1,9 @@
+"""A small HTTP/1.1 server on asyncio and httptools: what the receiver, the query APIs and the pages share."""
+
+from devenv.http.server.guard import Guard
+from devenv.http.server.limits import Limits
+from devenv.http.server.listener import Listener
+from devenv.http.server.message import Handler, Request, Response
+from devenv.http.server.router import Route, Router
+
+__all__ = ["Guard", "Handler", "Limits", "Listener", "Request", "Response", "Route", "Router"]

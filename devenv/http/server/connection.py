@@ -1,0 +1,353 @@
+"""One client's connection: HTTP/1.1 with keep-alive and pipelining, bounded in size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Coroutine, Iterator
+from typing import Any, Protocol, cast
+
+import httptools
+
+from devenv.http.server.guard import Guard
+from devenv.http.server.head import response_head
+from devenv.http.server.limits import Limits
+from devenv.http.server.message import Request, Response
+from devenv.http.server.router import Router
+
+log = logging.getLogger(__name__)
+
+_PIPELINE = 32
+_LINGER = 2.0
+_SEND_BUFFER = 1024 * 1024
+
+
+class Owner(Protocol):
+    """What a connection needs of the listener that accepted it.
+
+    Attributes:
+        buffered: bytes of request bodies that all its connections hold together.
+    """
+
+    router: Router
+    guard: Guard
+    limits: Limits
+    buffered: int
+
+    def opened(self, connection: Connection) -> None:
+        """A client has connected."""
+
+    def closed(self, connection: Connection) -> None:
+        """A client's connection has ended."""
+
+
+class Connection(asyncio.Protocol):
+    """Parses requests, hands them to the router one after the other, writes the answers."""
+
+    def __init__(self, listener: Owner) -> None:
+        self._listener = listener
+        self._limits = listener.limits
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._parser = httptools.HttpRequestParser(self)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._paused_at = 0.0
+        self._ended = 0.0
+        self._done = False
+        self._in_progress = False
+        self.since = self._loop.time()
+        self._begin_message(in_progress=False)
+
+    # -- transport ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio's call: the client is there."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._tune_socket()
+        self._listener.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+        """Asyncio's call: the client is gone; whatever was under way for it ends."""
+        self._done = True
+        self._release()
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+        self._listener.closed(self)
+
+    def pause_writing(self) -> None:
+        """Asyncio's call: the client does not take what it asked for."""
+        self._writable.clear()
+        self._paused_at = self._loop.time()
+
+    def resume_writing(self) -> None:
+        """Asyncio's call: the client reads again."""
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio's call: bytes of requests."""
+        if self._done:
+            return
+        self._last_data = self._loop.time()
+        if not self._in_progress:
+            self._start = self._last_data
+            self._in_progress = True
+        while data and not self._done:
+            data = self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # An offer that a server may ignore (RFC 9110, 7.8), such as the h2c of Java's HTTP client. The parser
+            # stops there and takes a body for the other protocol, so that it is given the request without the offer.
+            head = self._head_without_upgrade()
+            self._parser = httptools.HttpRequestParser(self)
+            self._begin_message(in_progress=True)
+            return head + data[upgrade.args[0] :]
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"not HTTP: {error}")
+        return b""
+
+    def _head_without_upgrade(self) -> bytes:
+        method = self._parser.get_method()
+        kept = (pair for pair in self._headers.items() if pair[0] not in {"upgrade", "connection"})
+        lines = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in kept)
+        return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self._url, lines)
+
+    # -- parser ------------------------------------------------------------------------------------------------
+
+    def _begin_message(self, *, in_progress: bool) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._header_bytes = 0
+        self._chunks: list[bytes] = []
+        self._body_bytes = 0
+        self._headers_done = False
+        self._in_progress = in_progress
+        self._start = self._last_data = self._loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        """Httptools' call: a piece of the request target."""
+        if self._header_bytes == 0 and not self._in_progress:
+            self._begin_message(in_progress=True)
+        self._url += url
+        self._count_header(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Httptools' call: one header (or trailer) field."""
+        self._count_header(len(name) + len(value) + 4)
+        if self._done or self._headers_done:
+            return
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+        known = self._headers.get(key)
+        if known is not None and key in {"host", "content-length"} and known != text:
+            self._refuse(400, f"conflicting {key} headers")
+        self._headers[key] = text if known is None else f"{known}, {text}"
+
+    def on_headers_complete(self) -> None:
+        """Httptools' call: time to decide whether the body is wanted."""
+        if self._done:
+            return
+        self._headers_done = True
+        method = self._parser.get_method().decode("latin-1")
+        if method == "CONNECT":
+            self._refuse(405, "this is no proxy")
+        if self._parser.should_upgrade():
+            return
+        refusal = self._listener.guard.refusal(method, self._headers)
+        if refusal is not None:
+            self._refuse(*refusal)
+        elif "host" not in self._headers and self._parser.get_http_version() == "1.1":
+            self._refuse(400, "the Host header is missing")
+        elif int(self._headers.get("content-length", "0") or "0") > self._limits.body_bytes:
+            self._refuse(413, f"the body is larger than {self._limits.body_bytes} bytes")
+        elif self._headers.get("expect", "").lower() == "100-continue":
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        """Httptools' call: a piece of the body, chunks taken apart."""
+        if self._done:
+            return
+        self._body_bytes += len(body)
+        self._listener.buffered += len(body)
+        self._chunks.append(body)
+        if self._body_bytes > self._limits.body_bytes:
+            self._refuse(413, f"the body is larger than {self._limits.body_bytes} bytes")
+        elif self._listener.buffered > self._limits.buffered:
+            self._refuse(503, "too many bodies at a time", (("Retry-After", "1"),))
+
+    def on_message_complete(self) -> None:
+        """Httptools' call: the request is whole."""
+        if self._done or self._parser.should_upgrade():
+            return
+        path, _, query = self._url.partition(b"?")
+        request = Request(
+            self._parser.get_method().decode("latin-1"),
+            _text(path),
+            query.decode("latin-1"),
+            self._headers,
+            b"".join(self._chunks) if len(self._chunks) != 1 else self._chunks[0],
+            version=self._parser.get_http_version(),
+        )
+        keep = bool(self._parser.should_keep_alive())
+        self._release()
+        self._begin_message(in_progress=False)
+        self._waiting.append((request, keep))
+        if len(self._waiting) > _PIPELINE:
+            self._refuse(429, "too many requests ahead of their answers")
+        elif self._task is None:
+            self._serve_next()
+
+    # -- serving -----------------------------------------------------------------------------------------------
+
+    def _serve_next(self) -> None:
+        while self._waiting and self._task is None and not self._done:
+            request, keep = self._waiting.popleft()
+            answer = self._answer(request)
+            if isinstance(answer, Response) and isinstance(answer.body, bytes) and self._writable.is_set():
+                self._write_whole(request, answer, answer.body, keep)
+            else:
+                self._transport.pause_reading()
+                self._task = self._loop.create_task(self._serve_slowly(request, answer, keep))
+
+    def _answer(self, request: Request) -> Response | Coroutine[Any, Any, Response]:
+        resolved = self._listener.router.resolve(request)
+        if isinstance(resolved, Response):
+            return resolved
+        handler, request = resolved
+        try:
+            return cast("Response | Coroutine[Any, Any, Response]", handler(request))
+        except Exception as error:  # noqa: BLE001 (a handler's bug must cost one answer, not the server)
+            return _failed(request, error)
+
+    async def _serve_slowly(
+        self, request: Request, answer: Response | Coroutine[Any, Any, Response], keep: bool
+    ) -> None:
+        try:
+            response = answer if isinstance(answer, Response) else await answer
+        except Exception as error:  # noqa: BLE001 (as in _answer)
+            response = _failed(request, error)
+        try:
+            await self._writable.wait()
+            if not isinstance(response.body, bytes) and request.version == "1.0":
+                response.body = b"".join(response.body)  # chunks came with HTTP/1.1
+            if isinstance(response.body, bytes):
+                self._write_whole(request, response, response.body, keep)
+            else:
+                await self._write_chunks(request, response, response.body, keep)
+        except Exception as error:  # noqa: BLE001 (the answer is half sent; all that can be said is by closing)
+            _failed(request, error)
+            self.abort()
+        self._task = None
+        if not self._done:
+            self._transport.resume_reading()
+            self._serve_next()
+
+    def _write_whole(self, request: Request, response: Response, body: bytes, keep: bool) -> None:
+        keep = keep and not response.close
+        head = response_head(response, keep, b"Content-Length: %d\r\n" % len(body))
+        self._transport.write(head if request.method == "HEAD" else head + body)
+        if not keep:
+            self._end()
+
+    async def _write_chunks(self, request: Request, response: Response, body: Iterator[bytes], keep: bool) -> None:
+        keep = keep and not response.close
+        self._transport.write(response_head(response, keep, b"Transfer-Encoding: chunked\r\n"))
+        if request.method != "HEAD":
+            for chunk in body:
+                if chunk:
+                    self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                else:
+                    await asyncio.sleep(0)
+                await self._writable.wait()
+            self._transport.write(b"0\r\n\r\n")
+        if not keep:
+            self._end()
+
+    # -- limits ------------------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of a request is here."""
+        return not self._in_progress and self._task is None and not self._waiting
+
+    def check(self, now: float) -> None:
+        """End the connection where it holds something for too long; called every second."""
+        limits = self._limits
+        stuck = not self._writable.is_set() and now - self._paused_at > limits.write_stall
+        if stuck or (self._done and now - self._ended > _LINGER):
+            self.abort()
+        elif self.idle and now - self._last_data > limits.idle_time:
+            self._end()
+        elif self._in_progress and not self._done:
+            if not self._headers_done:
+                late = now - self._start > limits.header_time
+            else:
+                late = now - self._last_data > limits.body_stall or now - self._start > limits.body_time
+            if late:
+                self._refuse(408, "the request did not arrive in time")
+
+    def _tune_socket(self) -> None:
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            # Answers are written whole: waiting for more of them only delays, and a list of traces should leave in
+            # one piece instead of waking both sides for each part of it.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+
+    def abort(self) -> None:
+        """Close at once, whatever is unsent."""
+        self._done = True
+        self._transport.abort()
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > self._limits.header_bytes and not self._done:
+            self._refuse(431, f"the header is larger than {self._limits.header_bytes} bytes")
+
+    def _refuse(self, status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        # Answers to earlier requests may still be on their way: only a quiet connection gets a text.
+        if self._done:
+            return
+        if self._task is None:
+            response = Response.text(f"{status} {reason}\n", status)
+            response.headers = headers
+            body = cast("bytes", response.body)
+            self._transport.write(response_head(response, False, b"Content-Length: %d\r\n" % len(body)) + body)
+        self._waiting.clear()
+        self._end()
+
+    def _end(self) -> None:
+        self._done = True
+        self._ended = self._loop.time()
+        self._release()
+        if not self._in_progress:
+            self._transport.close()
+        elif self._transport.can_write_eof():
+            # Closing while a body is still coming in resets the connection, and the client never sees the answer:
+            # what comes is read and dropped for a moment instead.
+            self._transport.write_eof()
+
+    def _release(self) -> None:
+        self._listener.buffered -= self._body_bytes
+        self._body_bytes = 0
+        self._chunks = []
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    log.error("no answer to %s %s", request.method, request.path, exc_info=error)
+    return Response.text("500 internal error\n", 500)
+
+
+def _text(path: bytes) -> str:
+    # Absolute-form targets (RFC 9112, 3.2.2) are for proxies; their path is what counts here.
+    if not path.startswith(b"/"):
+        rest = path.partition(b"://")[2]
+        path = b"/" + rest.partition(b"/")[2]
+    return path.decode("latin-1")

@@ -1,0 +1,24 @@
+"""Limits of a server's connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what clients can hold; times in seconds, sizes in bytes.
+
+    ``connections`` stays below the usual 1,024 file descriptors of a process: above it the longest idle one is closed.
+    ``buffered`` bounds the bodies that all connections together have sent so far.
+    """
+
+    connections: int = 400
+    header_bytes: int = 64 * 1024
+    header_time: float = 10.0
+    body_bytes: int = 64 * 1024 * 1024
+    body_stall: float = 15.0
+    body_time: float = 120.0
+    buffered: int = 192 * 1024 * 1024
+    idle_time: float = 75.0
+    write_stall: float = 30.0

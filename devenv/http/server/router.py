@@ -1,0 +1,66 @@
+"""Which handler answers a path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+from devenv.http.server.message import Handler, Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``pattern`` is a path whose segments in braces match any one segment: ``/api/traces/{id}``."""
+
+    method: str
+    pattern: str
+    handler: Handler
+
+
+class Router:
+    """Matches requests to routes: 404 for an unknown path, 405 for a known one by another method."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._exact: dict[str, dict[str, Handler]] = {}
+        self._patterns: list[tuple[list[str], str, Handler]] = []
+        for route in routes:
+            if "{" in route.pattern:
+                self._patterns.append((route.pattern.split("/"), route.method, route.handler))
+            else:
+                self._exact.setdefault(route.pattern, {})[route.method] = route.handler
+
+    def resolve(self, request: Request) -> tuple[Handler, Request] | Response:
+        """The handler and the request with the path's arguments, or the answer that none exists."""
+        method = "GET" if request.method == "HEAD" else request.method
+        methods = self._exact.get(request.path)
+        if methods is not None and method in methods:
+            return methods[method], request
+        allowed = set(methods or ())
+        segments = request.path.split("/")
+        for pattern, wanted, handler in self._patterns:
+            arguments = _match(pattern, segments)
+            if arguments is None:
+                continue
+            if wanted == method:
+                return handler, replace(request, arguments=arguments)
+            allowed.add(wanted)
+        if allowed:
+            refusal = Response.text("405 method not allowed\n", 405)
+            refusal.headers = (("Allow", ", ".join(sorted(allowed))),)
+            return refusal
+        return Response.text("404 page not found\n", 404)
+
+
+def _match(pattern: list[str], segments: list[str]) -> dict[str, str] | None:
+    if len(pattern) != len(segments):
+        return None
+    arguments = {}
+    for expected, segment in zip(pattern, segments, strict=True):
+        if expected.startswith("{"):
+            if not segment:
+                return None
+            arguments[expected[1:-1]] = unquote(segment)
+        elif expected != segment:
+            return None
+    return arguments

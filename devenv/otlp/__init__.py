@@ -1,0 +1,1 @@
+"""OTLP: messages, wire format and JSON."""
