@@ -6,11 +6,11 @@ It is a cache, never the truth: on Docker the labels are, and a lost record is m
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from devenv.disk import make_state_directory, replace_file
 from devenv.model.identity import Project
 
 FILE = "project.json"
@@ -28,7 +28,7 @@ class Record:
         expected_services: those that the canary found in its trace, sorted.
         ready_ms: by service, of the last ``up``.
         probes: ``x-devenv.ready`` and the ports by service, so that ``status`` need not read the stack file.
-        otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads this key, so that ``run`` asks no engine.
+        otlp_http_url: of the trace backend; read by ``devenv.tracing.launch``, so that ``run`` asks no engine.
     """
 
     id: str
@@ -47,16 +47,6 @@ class Record:
         return Project(directory=directory, name=self.name, id=self.id)
 
 
-def state_directory(directory: Path) -> Path:
-    """Make ``.devenv/`` (mode 0700, ignored by git) in the project's directory and return it."""
-    path = directory / ".devenv"
-    path.mkdir(mode=0o700, exist_ok=True)
-    ignore = path / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
-    return path
-
-
 def read_record(directory: Path) -> Record | None:
     """The record, or ``None`` where there is none that can be read: it is only a cache."""
     path = directory / ".devenv" / FILE
@@ -70,10 +60,8 @@ def read_record(directory: Path) -> Record | None:
 
 def write_record(directory: Path, record: Record) -> None:
     """Replace the record in one step, so that a reader never sees half of it."""
-    target = state_directory(directory) / FILE
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(asdict(record)))
-    temporary.replace(target)
+    path = make_state_directory(directory / ".devenv") / FILE
+    replace_file(path, json.dumps(asdict(record)).encode(), durable=False)
 
 
 def forget_record(directory: Path) -> None:

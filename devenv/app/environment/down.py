@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.app.engines import choose, connect_shared
 from devenv.app.invocation import read_stack
-from devenv.app.record import forget_record, read_record, state_directory
+from devenv.app.record import forget_record, read_record
 from devenv.errors import ConfigurationError, EngineUnavailable, UsageError
 from devenv.model.documents import DownDocument, KeptDocument, RemovedDocument
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project, identify
@@ -35,7 +35,6 @@ async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, si
     engine, projects = await _found(invocation)
     results = []
     try:
-        state_directory(invocation.directory)
         async with project_lock(projects[0], "down", wait=LOCK_WAIT, clock=clock, sink=sink):
             for project in projects:
                 results.append(await take_down(engine, project, options, clock=clock, sink=sink))  # noqa: PERF401 - awaits

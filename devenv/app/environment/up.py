@@ -10,7 +10,7 @@ from devenv.app.environment.descriptions import failure_documents, service_docum
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack
-from devenv.app.record import Record, read_record, state_directory, write_record
+from devenv.app.record import Record, read_record, write_record
 from devenv.app.traces.export_trouble import troubles
 from devenv.app.traces.setups import span_names
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
@@ -96,7 +96,6 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
 
     started = clock.monotonic()
     loaded, choice = await prepare(invocation, request.options.services, sink)
-    state_directory(invocation.directory)
     try:
         async with project_lock(loaded.project, "up", wait=request.lock_wait, clock=clock, sink=sink):
             _record(invocation, loaded, choice.engine, {})
