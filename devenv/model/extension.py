@@ -97,7 +97,7 @@ class Load(Strict):
     @model_validator(mode="after")
     def _default_exists(self) -> Load:
         if self.default is not None and self.default not in self.scenarios:
-            raise ValueError(f"default names no scenario; there are: {', '.join(self.scenarios) or 'none'}")
+            raise ValueError(f"default is not a scenario; available: {', '.join(self.scenarios) or 'none'}")
         return self
 
 
