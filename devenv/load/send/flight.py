@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from devenv.load.connection import Connection
+
+class Carrier(Protocol):
+    """The connection that carries a request, as far as the request's owner uses it."""
+
+    def abort(self) -> None:
+        """Close at once; a request on it is no longer reported."""
 
 
 class Flight:
@@ -45,4 +49,4 @@ class Flight:
         self.data = data
         self.retried = False
         self.done = False
-        self.connection: Connection | None = None
+        self.connection: Carrier | None = None

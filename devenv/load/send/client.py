@@ -14,10 +14,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from devenv.load.connection import Connection
-from devenv.load.flight import Flight
+from devenv.http.origin import Origin
+from devenv.load.send.connection import LoadConnection
+from devenv.load.send.flight import Flight
 from devenv.model.run import RequestError
-from devenv.traces.http import Origin
 
 IDLE_NS = 2_500_000_000
 """A connection idle for longer is closed: servers close theirs after 5 s (uvicorn, Node), some after 2 s."""
@@ -62,7 +62,7 @@ class LoadClient:
         self._base_ns = time.perf_counter_ns()
         self._settled: asyncio.Event | None = None
         self._address: tuple[str, int] = (origin.host, origin.port)
-        self._idle: list[Connection] = []
+        self._idle: list[LoadConnection] = []
         self._flights: deque[Flight] = deque()
         self._connecting: set[asyncio.Task[None]] = set()
         self.in_flight = 0
@@ -138,7 +138,7 @@ class LoadClient:
             connection.abort()
         self._idle.clear()
 
-    def answered(self, connection: Connection, flight: Flight, status: int) -> None:
+    def answered(self, connection: LoadConnection, flight: Flight, status: int) -> None:
         """The connection's callback."""
         now = self.now()
         if connection.alive:
@@ -148,7 +148,7 @@ class LoadClient:
             connection.abort()
         self._end(flight, now, status, RequestError.NONE)
 
-    def broken(self, connection: Connection, flight: Flight, error: RequestError, *, untouched: bool) -> None:
+    def broken(self, connection: LoadConnection, flight: Flight, error: RequestError, *, untouched: bool) -> None:
         """The connection's callback."""
         stale = untouched and connection.served > 0 and error in {RequestError.CLOSED, RequestError.RESET}
         if stale and self._retriable and not flight.retried:
@@ -182,7 +182,7 @@ class LoadClient:
         host, port = address
         async with asyncio.timeout(self._timeout_ns / 1e9):
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self, head_only=self._head_only),
+                lambda: LoadConnection(self, head_only=self._head_only),
                 host,
                 port,
                 ssl=self._tls,
@@ -205,7 +205,7 @@ class LoadClient:
             self._settled.set()
         self._finished(flight, end, status, error)
 
-    def _is_young(self, connection: Connection, keep: int) -> bool:
+    def _is_young(self, connection: LoadConnection, keep: int) -> bool:
         if connection.alive and connection.idle_since >= keep:
             return True
         connection.abort()

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from devenv.otlp import messages
-from devenv.otlp.wire import CHUNK_SPANS, Batch, TooLarge, Undecodable
+from devenv.otlp.batches import CHUNK_SPANS, Batch
+from devenv.otlp.wire import TooLarge, Undecodable
 
 # A value costs about 60 bytes of Python; 64 MiB of "[]," would otherwise become gigabytes.
 MAX_VALUES = 8_000_000

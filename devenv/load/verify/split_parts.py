@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from devenv.analysis.completeness import request_of
 from devenv.model.trace import Trace
-from devenv.traces.client import TraceClient
 from devenv.traces.parts import parts_of
 from devenv.traces.query import Query
+from devenv.traces.source import TraceSource
 
 FEW = 25
 """Up to so many requests are searched for one by one; for more, the service's traces of the time are gone through."""
@@ -28,7 +28,7 @@ class Window:
 
 
 async def find_torn(
-    client: TraceClient, missing: Mapping[str, Sequence[str]], known: Collection[str], window: Window
+    client: TraceSource, missing: Mapping[str, Sequence[str]], known: Collection[str], window: Window
 ) -> dict[str, list[Trace]]:
     """Torn-off parts by the trace id of their request.
 
@@ -53,7 +53,7 @@ async def find_torn(
     return {request: list(parts.values()) for request, parts in found.items()}
 
 
-async def _one_by_one(client: TraceClient, service: str, wanted: Collection[str], window: Window) -> list[Trace]:
+async def _one_by_one(client: TraceSource, service: str, wanted: Collection[str], window: Window) -> list[Trace]:
     answers = await asyncio.gather(
         *(
             parts_of(client, trace_id, start_ns=window.start_ns, end_ns=window.end_ns, services=[service])
@@ -63,6 +63,6 @@ async def _one_by_one(client: TraceClient, service: str, wanted: Collection[str]
     return [trace for answer in answers for trace in answer]
 
 
-async def _all_at_once(client: TraceClient, service: str, wanted: Collection[str], window: Window) -> list[Trace]:
+async def _all_at_once(client: TraceSource, service: str, wanted: Collection[str], window: Window) -> list[Trace]:
     limit = min(2 * len(wanted) + 1000, _MOST_SEARCHED)
     return await client.find(Query(service=service, start_ns=window.start_ns, end_ns=window.end_ns, limit=limit))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from devenv.analysis.completeness import Expectation, Finding, classify
 from devenv.analysis.eviction import infer_evicted
-from devenv.load.sent import Sent
-from devenv.load.torn import Window, find_torn
+from devenv.load.verify.sent_request import Sent
+from devenv.load.verify.split_parts import Window, find_torn
 from devenv.model.trace import Trace, TraceClass
-from devenv.traces.client import TraceClient
 from devenv.traces.newest import newest_spans
+from devenv.traces.source import TraceSource
 
 _CHUNK = 200
 _MARGIN_NS = 60 * 10**9
@@ -27,7 +27,7 @@ class Explained:
 
 
 async def explain(
-    client: TraceClient,
+    client: TraceSource,
     left: Sequence[Sent],
     requests: Sequence[Sent],
     expectation: Expectation,
@@ -54,7 +54,7 @@ async def explain(
     return [_explained(sent, findings[sent.number], evicted.get(sent.number, "")) for sent in left]
 
 
-async def _informed(client: TraceClient, left: Sequence[Sent], expectation: Expectation) -> Expectation:
+async def _informed(client: TraceSource, left: Sequence[Sent], expectation: Expectation) -> Expectation:
     """The expectation with what the backend knows of the services, now and in the time of the requests."""
     known = frozenset(await client.services())
     window = _window(left)
@@ -70,7 +70,7 @@ def _window(requests: Sequence[Sent]) -> Window:
 
 
 async def _classify(
-    client: TraceClient, left: Sequence[Sent], expectation: Expectation, torn: Mapping[str, Sequence[Trace]]
+    client: TraceSource, left: Sequence[Sent], expectation: Expectation, torn: Mapping[str, Sequence[Trace]]
 ) -> tuple[dict[int, Finding], set[int]]:
     """The class of each request by number, and those of which the backend has no span at all."""
     findings: dict[int, Finding] = {}
@@ -87,7 +87,7 @@ async def _classify(
 
 
 async def _torn(
-    client: TraceClient, left: Sequence[Sent], findings: Mapping[int, Finding], expectation: Expectation
+    client: TraceSource, left: Sequence[Sent], findings: Mapping[int, Finding], expectation: Expectation
 ) -> dict[str, list[Trace]]:
     """Torn-off parts of the requests that miss services, by trace id."""
     arrived = [sent for sent in left if not sent.never_arrived and findings[sent.number].missing]
@@ -107,14 +107,14 @@ def _explained(sent: Sent, finding: Finding, eviction: str) -> Explained:
 
 
 async def _evicted(
-    client: TraceClient, candidates: Sequence[Sent], requests: Sequence[Sent], gone: set[int], roots_taken: bool
+    client: TraceSource, candidates: Sequence[Sent], requests: Sequence[Sent], gone: set[int], roots_taken: bool
 ) -> dict[int, str]:
     """Which of the requests' traces the backend let go, by number, with how that is known.
 
     Spans that come after that begin the trace anew, so one that was let go may be there in part. Inference counts only
     those of which nothing is there.
     """
-    if (await client.probe()).embedded:
+    if await client.reports_evictions():
         said = await client.evicted([sent.trace_id for sent in candidates])
         return {
             sent.number: "the backend says that it let the trace go" for sent in candidates if sent.trace_id in said

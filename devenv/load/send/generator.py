@@ -6,10 +6,10 @@ import asyncio
 import random
 from collections.abc import Iterator
 
-from devenv.load.client import LoadClient
-from devenv.load.flight import Flight
-from devenv.load.message import Identities, Message
-from devenv.load.timer import make_timer
+from devenv.load.send.client import LoadClient
+from devenv.load.send.flight import Flight
+from devenv.load.send.request_template import Identities, RequestTemplate
+from devenv.load.send.timer import make_timer
 
 _LEAST_WAIT_NS = 200_000
 """At thousands of requests a second those due within this time leave together: one wake-up of the loop for all."""
@@ -29,7 +29,7 @@ class Generator:
         offsets: Iterator[float],
         *,
         client: LoadClient,
-        message: Message,
+        message: RequestTemplate,
         sampling: float,
         max_in_flight: int,
     ) -> None:

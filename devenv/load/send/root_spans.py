@@ -8,12 +8,12 @@ from collections import deque
 from itertools import islice
 
 from devenv.errors import BackendUnavailable
-from devenv.load.flight import Flight
+from devenv.load.send.flight import Flight
 from devenv.model.run import RequestError
 from devenv.model.span import Span, SpanKind, Status, Value
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, RUN_KEY
+from devenv.otlp.span_encoding import encode_span
 from devenv.traces.export import SpanExporter
-from devenv.traces.otlp_wire import encode_span
 
 BATCH = 512
 """Spans in one POST at most."""
@@ -94,7 +94,6 @@ class RootSpans:
     """Sends root spans to the backend.
 
     Attributes:
-        exported: spans that the backend took.
         lost: spans that it did not take, or that found no room.
         failure: why, for the last time that it did not.
     """
@@ -102,7 +101,6 @@ class RootSpans:
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
         self._waiting: deque[bytes] = deque()
-        self.exported = 0
         self.lost = 0
         self.failure = ""
 
@@ -138,5 +136,4 @@ class RootSpans:
                 return False
             for _ in batch:
                 self._waiting.popleft()
-            self.exported += len(batch)
         return True

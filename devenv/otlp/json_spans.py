@@ -26,12 +26,12 @@ def parse_spans(document: Mapping[str, Any]) -> Iterator[Span]:
         resource = _attributes((resource_spans.get("resource") or {}).get("attributes"))
         service = str(resource.get("service.name", ""))
         for scope_spans in resource_spans.get("scopeSpans") or ():
-            scope = str((scope_spans.get("scope") or {}).get("name", ""))
+            scope = scope_spans.get("scope") or {}
             for span in scope_spans.get("spans") or ():
                 yield _span(span, service, scope, resource)
 
 
-def _span(span: Mapping[str, Any], service: str, scope: str, resource: Mapping[str, Value]) -> Span:
+def _span(span: Mapping[str, Any], service: str, scope: Mapping[str, Any], resource: Mapping[str, Value]) -> Span:
     status = span.get("status") or {}
     return Span(
         trace_id=span["traceId"].lower(),
@@ -48,7 +48,9 @@ def _span(span: Mapping[str, Any], service: str, scope: str, resource: Mapping[s
         events=tuple(_event(event) for event in span.get("events") or ()),
         links=tuple(_link(link) for link in span.get("links") or ()),
         resource=resource,
-        scope=scope,
+        scope=scope.get("name", ""),
+        scope_version=scope.get("version", ""),
+        trace_state=span.get("traceState", ""),
     )
 
 
@@ -78,7 +80,11 @@ def _status(value: int | str) -> Status:
 
 
 def _attributes(pairs: list[Mapping[str, Any]] | None) -> dict[str, Value]:
-    return {pair.get("key", ""): _value(pair.get("value") or {}) for pair in pairs or ()}
+    """Attributes by name; the first of equal names counts, as in Jaeger's look-up."""
+    found: dict[str, Value] = {}
+    for pair in pairs or ():
+        found.setdefault(pair.get("key", ""), _value(pair.get("value") or {}))
+    return found
 
 
 def _value(value: Mapping[str, Any]) -> Value:

@@ -10,10 +10,10 @@ from devenv.analysis.completeness import Expectation, is_complete
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
 from devenv.events import Sink, VerifyProgress
-from devenv.load.explanation import Explained, explain
-from devenv.load.sent import Sent
+from devenv.load.verify.explanation import Explained, explain
+from devenv.load.verify.sent_request import Sent
 from devenv.model.trace import Trace, TraceClass
-from devenv.traces.client import TraceClient
+from devenv.traces.source import TraceSource
 
 CHUNK = 200
 """Requests looked up at a time: bounds the memory that their traces take."""
@@ -74,7 +74,7 @@ class Verifier:
 
     def __init__(
         self,
-        client: TraceClient,
+        client: TraceSource,
         expectation: Expectation,
         *,
         clock: Clock,

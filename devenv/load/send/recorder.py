@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from devenv.load.flight import Flight
+from devenv.load.send.flight import Flight
 from devenv.model.run import ROW_FORMAT, RequestError, RowFlag
 
 _ROW = struct.Struct(ROW_FORMAT)

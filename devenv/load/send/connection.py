@@ -6,29 +6,28 @@ Only what is needed is parsed: the status and the end of the message. Bodies are
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import httptools
 
+from devenv.http.response_head import ResponseHead
+from devenv.load.send.flight import Flight
 from devenv.model.run import RequestError
-
-if TYPE_CHECKING:
-    from devenv.load.flight import Flight
 
 
 class Owner(Protocol):
     """Who is told what became of a connection and of the request on it."""
 
-    def answered(self, connection: Connection, flight: Flight, status: int) -> None:
+    def answered(self, connection: LoadConnection, flight: Flight, status: int) -> None:
         """The answer is complete; the connection can be used again where it is still ``alive``."""
         ...
 
-    def broken(self, connection: Connection, flight: Flight, error: RequestError, *, untouched: bool) -> None:
+    def broken(self, connection: LoadConnection, flight: Flight, error: RequestError, *, untouched: bool) -> None:
         """The connection ended under a request; ``untouched``: not one byte of an answer had come."""
         ...
 
 
-class Connection(asyncio.Protocol):
+class LoadConnection(asyncio.Protocol):
     """A connection; at most one request is on it at a time.
 
     Attributes:
@@ -91,8 +90,8 @@ class Connection(asyncio.Protocol):
         if self._flight is None:
             self.abort()  # an answer that nobody asked for
             return
-        if not self._head:
-            self._head = data
+        if self._status < 200:
+            self._head += data  # nearly always the only piece, and then not copied
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -110,7 +109,7 @@ class Connection(asyncio.Protocol):
         self.alive = False
         if self._flight is None:
             return
-        if self._status >= 200 and exc is None and self._ends_with_connection():
+        if self._status >= 200 and exc is None and ResponseHead.parse(self._head).ends_with_connection:
             self._finish()
             return
         self._break(RequestError.RESET if isinstance(exc, ConnectionError) else RequestError.CLOSED)
@@ -143,8 +142,3 @@ class Connection(asyncio.Protocol):
         if flight is not None:
             flight.connection = None
             self._owner.broken(self, flight, error, untouched=untouched)
-
-    def _ends_with_connection(self) -> bool:
-        """Whether the body had no length of its own, so that the end of the connection is its end (RFC 9112 6.3)."""
-        head = self._head.partition(b"\r\n\r\n")[0].lower()
-        return b"\ncontent-length:" not in head and b"\ntransfer-encoding:" not in head

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from devenv.load.rows import Rows, sampled, trace_id
-from devenv.load.sent import Sent
-from devenv.load.verification import Verification
+from devenv.load.verify.sent_request import Sent
+from devenv.load.verify.verification import Verification
 from devenv.model.documents import CauseDocument
 from devenv.model.run import RequestError
 from devenv.model.trace import TRACE_CLASSES, TraceClass

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.events import LoadProgress, Sink
-from devenv.load.client import LoadClient
-from devenv.load.flight import Flight
-from devenv.load.generator import Generator
-from devenv.load.histogram import Histogram
-from devenv.load.message import Message
 from devenv.load.options import LoadOptions
-from devenv.load.recorder import Recorder
-from devenv.load.request import RETRIABLE_METHODS, is_success
-from devenv.load.roots import RootEncoder, RootSpans
 from devenv.load.schedule import Schedule
+from devenv.load.send.client import LoadClient
+from devenv.load.send.flight import Flight
+from devenv.load.send.generator import Generator
+from devenv.load.send.histogram import Histogram
+from devenv.load.send.recorder import Recorder
+from devenv.load.send.request_headers import RETRIABLE_METHODS, is_success
+from devenv.load.send.request_template import RequestTemplate
+from devenv.load.send.root_spans import RootEncoder, RootSpans
+from devenv.load.workload import Workload
 from devenv.model.run import RequestError
 from devenv.model.span import Value
-from devenv.traces.http import Origin
 
 _SWEEP = 0.1
 _PROGRESS = 0.5
@@ -33,7 +33,7 @@ _HURRY = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SendingOutcome:
     """What became of the sending.
 
     Attributes:
@@ -56,11 +56,20 @@ class Sending:
     """Sends the requests of a run, once."""
 
     def __init__(
-        self, options: LoadOptions, schedule: Schedule, *, run_id: str, rows: Path, roots: RootSpans | None, sink: Sink
+        self,
+        options: LoadOptions,
+        workload: Workload,
+        schedule: Schedule,
+        *,
+        run_id: str,
+        rows: Path,
+        roots: RootSpans | None,
+        sink: Sink,
     ) -> None:
         self._options = options
+        self._workload = workload
         self._schedule = schedule
-        self._origin = Origin.parse(options.target)
+        self._origin = workload.origin
         self._run_id = run_id
         self._rows = rows
         self._roots = roots
@@ -69,7 +78,7 @@ class Sending:
         self._completed = 0
         self._wall_ns = 0
 
-    async def run(self, stop: asyncio.Event) -> Outcome:
+    async def run(self, stop: asyncio.Event) -> SendingOutcome:
         """Send everything, or what is due until ``stop`` is set, and wait for the answers."""
         _allow_sockets(self._options.max_in_flight)
         with Recorder(self._rows) as recorder, _quiet_collector():
@@ -83,7 +92,7 @@ class Sending:
                 client.close()
 
     def _client(self) -> LoadClient:
-        method = self._options.scenario.method
+        method = self._workload.scenario.method
         return LoadClient(
             self._origin,
             timeout=self._options.timeout,
@@ -92,12 +101,12 @@ class Sending:
             finished=self._finished,
         )
 
-    async def _run(self, client: LoadClient, stop: asyncio.Event) -> Outcome:
+    async def _run(self, client: LoadClient, stop: asyncio.Event) -> SendingOutcome:
         generator = Generator(
             self._schedule.offsets(),
             client=client,
-            message=Message(self._origin, self._options.scenario),
-            sampling=self._options.sampling,
+            message=RequestTemplate(self._origin, self._workload.scenario),
+            sampling=self._workload.sampling,
             max_in_flight=self._options.max_in_flight,
         )
         cpu = time.process_time()
@@ -119,7 +128,7 @@ class Sending:
             await asyncio.gather(*beside, return_exceptions=True)
         client.cancel()
         self._sink(self._progress(client, generator))
-        return Outcome(
+        return SendingOutcome(
             sent=generator.sent,
             completed=self._completed,
             failed=self._recorder.failed,
@@ -143,22 +152,22 @@ class Sending:
     def _finished(self, flight: Flight, end: int, status: int, error: RequestError) -> None:
         if status:
             self._completed += 1
-            if not is_success(self._options.scenario, status):
+            if not is_success(self._workload.scenario, status):
                 error = RequestError.STATUS
         self._recorder.add(flight, end, status, error)
         if self._roots is not None and flight.sampled:
             self._roots.add(self._encoder.encode(flight, end, status, error))
 
     def _root_encoder(self) -> RootEncoder:
-        scenario = self._options.scenario
+        scenario = self._workload.scenario
         attributes: dict[str, Value] = {
-            "devenv.scenario": self._options.scenario_name,
+            "devenv.scenario": self._workload.scenario_name,
             "http.request.method": scenario.method,
             "url.path": self._origin.path + scenario.path.partition("?")[0],
             "server.address": self._origin.host,
             "server.port": self._origin.port,
         }
-        return RootEncoder(self._run_id, f"load {self._options.scenario_name}", attributes, self._wall_ns)
+        return RootEncoder(self._run_id, f"load {self._workload.scenario_name}", attributes, self._wall_ns)
 
     async def _sweep(self, client: LoadClient) -> None:
         while True:
