@@ -1,7 +1,6 @@
 # `make` alone lists the targets. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-quick lint types format dist \
-	bench-up bench-ingest bench-load bench-overhead soak clean
+.PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-ingest bench-load bench-overhead
 SHELL := /bin/sh
 
 VENV ?= .venv
