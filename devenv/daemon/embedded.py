@@ -6,11 +6,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from devenv.model.state import State
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from devenv.backend import Backend
-    from devenv.model.launch import Launch
+    from devenv.engine.process.launch import Launch
 
 QUERY_PORT = 16686
 OTLP_HTTP_PORT = 4318
@@ -33,7 +35,7 @@ class EmbeddedBackend:
         self._ports = dict(ports)
         self._notify = notify
         self._backend: Backend | None = None
-        self.state = "created"
+        self.state = State.CREATED
         self.exit_code: int | None = None
         self.error = ""
         self.restarts = 0
@@ -61,7 +63,7 @@ class EmbeddedBackend:
         )
         self._backend = await serve(settings)
         self.ended.clear()
-        self.state, self.started_at, self.finished_at, self.exit_code = "running", time.time(), None, None
+        self.state, self.started_at, self.finished_at, self.exit_code = State.RUNNING, time.time(), None, None
         self._notify(self, "start")
 
     async def stop(self, grace: float | None) -> None:
@@ -71,7 +73,7 @@ class EmbeddedBackend:
             return
         await self._backend.close()
         self._backend = None
-        self.state, self.exit_code, self.finished_at = "exited", 0, time.time()
+        self.state, self.exit_code, self.finished_at = State.EXITED, 0, time.time()
         self.ended.set()
         self._notify(self, "die")
 

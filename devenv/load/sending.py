@@ -24,6 +24,7 @@ from devenv.load.roots import RootEncoder, RootSpans
 from devenv.load.schedule import Schedule
 from devenv.model.run import RequestError
 from devenv.model.span import Value
+from devenv.race import first
 from devenv.traces.http import Origin
 
 _SWEEP = 0.1
@@ -188,12 +189,7 @@ class Sending:
 
 async def _until(finished: asyncio.Event, stop: asyncio.Event) -> bool:
     """Wait for either; says whether it was ``stop`` while requests were still due."""
-    waits = [asyncio.ensure_future(finished.wait()), asyncio.ensure_future(stop.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+    await first(finished.wait(), stop.wait())
     return stop.is_set() and not finished.is_set()
 
 

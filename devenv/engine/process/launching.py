@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.engine.process.launch import Launch, Listening, Peer
 from devenv.errors import ConfigurationError
-from devenv.model.launch import Launch, Listening, Peer
 
 if TYPE_CHECKING:
     from devenv.contract.specification import InstanceSpec
