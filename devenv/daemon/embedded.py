@@ -7,16 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from devenv.model.state import State
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from devenv.backend import Backend
     from devenv.engine.process.launch import Launch
-
-QUERY_PORT = 16686
-OTLP_HTTP_PORT = 4318
-HEALTH_PORT = 13133
 
 
 class EmbeddedBackend:

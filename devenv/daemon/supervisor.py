@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from devenv.contract.answers import EngineEvent
 from devenv.daemon import logfile
 from devenv.daemon.addresses import Ports, rewrite
-from devenv.daemon.embedded import OTLP_HTTP_PORT, QUERY_PORT, EmbeddedBackend
+from devenv.daemon.embedded import EmbeddedBackend
 from devenv.daemon.instance import Supervised, environment_of
 from devenv.engine.ports import is_free, port_holder
 from devenv.engine.process import daemon_file
@@ -22,6 +22,7 @@ from devenv.engine.process.messages import HostPort, InstanceReport, ProjectEven
 from devenv.errors import EngineRefused, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import State
+from devenv.otlp.backend_ports import OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from pathlib import Path
