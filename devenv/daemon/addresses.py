@@ -15,7 +15,7 @@ from devenv.engine.ports import is_free
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from devenv.model.launch import Listening, Peer
+    from devenv.engine.process.launch import Listening, Peer
 
 FIRST_PORT = 20_000
 """Allotted ports lie below the range from which the system takes those of outgoing connections."""

@@ -6,13 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from devenv.model.state import State
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from devenv.backend import Backend
-    from devenv.model.launch import Launch
+    from devenv.engine.process.launch import Launch
 
 
 class EmbeddedBackend:
@@ -31,7 +32,7 @@ class EmbeddedBackend:
         self._ports = dict(ports)
         self._notify = notify
         self._backend: Backend | None = None
-        self.state = "created"
+        self.state = State.CREATED
         self.exit_code: int | None = None
         self.error = ""
         self.restarts = 0
@@ -59,7 +60,7 @@ class EmbeddedBackend:
         )
         self._backend = await serve(settings)
         self.ended.clear()
-        self.state, self.started_at, self.finished_at, self.exit_code = "running", time.time(), None, None
+        self.state, self.started_at, self.finished_at, self.exit_code = State.RUNNING, time.time(), None, None
         self._notify(self, "start")
 
     async def stop(self, grace: float | None) -> None:
@@ -69,7 +70,7 @@ class EmbeddedBackend:
             return
         await self._backend.close()
         self._backend = None
-        self.state, self.exit_code, self.finished_at = "exited", 0, time.time()
+        self.state, self.exit_code, self.finished_at = State.EXITED, 0, time.time()
         self.ended.set()
         self._notify(self, "die")
 

@@ -7,8 +7,6 @@ and rests five times as long as its last run took. An instance that has died is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from devenv.clock import Clock
 from devenv.contract.engine import InstanceAccess
@@ -20,6 +18,7 @@ from devenv.health.outcome import Failure, Outcome
 from devenv.health.questions import Questions
 from devenv.model.stack import Service
 from devenv.model.state import Health
+from devenv.race import first
 
 __all__ = ["Failure", "Outcome", "check_once", "wait_completed", "wait_ready"]
 
@@ -65,7 +64,7 @@ async def wait_ready(
     questions = Questions(choice, service, index, clock, sink, started_at)
     limit = _limit(service, timeout)
     try:
-        verdict = await _first(questions.until_ready(), exits.until_final(completes=choice is None), clock.sleep(limit))
+        verdict = await first(questions.until_ready(), exits.until_final(completes=choice is None), clock.sleep(limit))
     finally:
         if choice is not None:
             await choice.probe.close()
@@ -91,7 +90,7 @@ async def wait_completed(
     begun = clock.monotonic()
     exits = Exits(engine, instance_id, service, clock)
     limit = _limit(service, timeout)
-    verdict = await _first(exits.until_final(completes=True), clock.sleep(limit))
+    verdict = await first(exits.until_final(completes=True), clock.sleep(limit))
     elapsed = (clock.monotonic() - begun) * 1000
     if isinstance(verdict, ExitVerdict) and verdict.success:
         return Outcome(ready=True, ready_ms=elapsed, completed=True)
@@ -125,18 +124,6 @@ async def check_once(
 def _limit(service: Service, timeout: float) -> float:
     ready = service.x.ready
     return ready.timeout if ready is not None and ready.timeout is not None else timeout
-
-
-async def _first(*waits: Coroutine[Any, Any, Any]) -> Any:
-    """The result of the wait that ends first (in the order given where several do); the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return next(task for task in tasks if task.done()).result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _reason(verdict: object, exits: Exits, timeout_reason: str, questions: Questions | None) -> str:

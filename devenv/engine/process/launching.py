@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.engine.process.launch import Launch, Listening, Peer
 from devenv.errors import ConfigurationError
-from devenv.model.launch import Launch, Listening, Peer
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from devenv.daemon.addresses import Ports, rewrite
 from devenv.engine.ports import is_free
-from devenv.model.launch import Listening, Peer
+from devenv.engine.process.launch import Listening, Peer
 
 PEERS = (
     Peer(service="user", names=("user", "accounts"), ports=(Listening(container=8082, host=9082),)),
