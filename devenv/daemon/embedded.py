@@ -1,4 +1,4 @@
-"""The embedded trace backend as an instance: it stands where the stack has its service of the role trace-backend."""
+"""The embedded trace backend as an instance: it replaces the stack's service of the role trace-backend."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class EmbeddedBackend:
         """Bind its ports.
 
         Raises:
-            PortTaken: one of them is in use.
+            PortTaken: If one of them is in use.
         """
         if self._backend is not None:
             return
@@ -64,7 +64,7 @@ class EmbeddedBackend:
         self._notify(self, "start")
 
     async def stop(self, grace: float | None) -> None:
-        """Free its ports; ``grace`` has no meaning here."""
+        """Free its ports, without waiting: ``grace`` is not used."""
         del grace
         if self._backend is None:
             return

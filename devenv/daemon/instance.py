@@ -1,4 +1,4 @@
-"""One supervised process: started, captured, restarted as its policy says, stopped with grace."""
+"""One supervised process: started, captured, restarted by its policy, stopped with grace."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Supervised:
 
     Attributes:
         environment: with addresses rewritten.
-        ended: set while it is exited for good, for whoever waits.
+        ended: set while it is exited for good, for those that wait.
         notify: called with ``start``, ``die`` and so on after each change.
     """
 
@@ -58,7 +58,7 @@ class Supervised:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
-        """Start the process; returns when it runs or could not be started (``error`` says why)."""
+        """Start the process; returns when it runs or could not start (``error`` is the reason)."""
         if self.state in {State.RUNNING, State.RESTARTING}:
             return
         self._stopping = False
@@ -83,7 +83,7 @@ class Supervised:
             await self._runner
 
     def kill(self, name: str) -> None:
-        """Send a signal by name to the process group; no error where it has ended."""
+        """Send a signal by name to the process group; an ended process is not an error."""
         if self.state is State.RUNNING:
             send(self.pid, getattr(signal, name if name.startswith("SIG") else f"SIG{name}"))
 
@@ -146,7 +146,7 @@ class Supervised:
             if stream is not None
         ]
         code = await process.wait()
-        send(process.pid, signal.SIGKILL)  # the leader has ended: what is left of its group is nobody's
+        send(process.pid, signal.SIGKILL)  # the leader has ended, so the rest of its group has no parent to end it
         await asyncio.wait(readers, timeout=DRAIN_S)
         for reader in readers:
             reader.cancel()
@@ -182,7 +182,7 @@ class Supervised:
 
 
 def _limiter(limits: Mapping[str, tuple[int, int]]) -> Callable[[], None] | None:
-    """What sets ulimits between fork and exec; ``None`` where there are none, because it makes starts slower."""
+    """Return the function that sets ulimits between fork and exec; ``None`` without limits, as it slows starts down."""
     if not limits:
         return None
     import resource

@@ -59,16 +59,16 @@ class Supervisor:
         self.empty = asyncio.Event()
 
     def get(self, instance_id: str) -> Item:
-        """An instance by id; raises :class:`~devenv.errors.NotUp` where there is none."""
+        """Return an instance by ID; raises :class:`~devenv.errors.NotUp` if it does not exist."""
         try:
             return self._items[instance_id]
         except KeyError:
             raise NotUp(f"no instance {instance_id}") from None
 
     def create(self, launch: Launch) -> None:
-        """Add an instance without starting it; an earlier one of the id has to be removed first."""
+        """Add an instance without starting it; an earlier one with its ID must be removed first."""
         if launch.id in self._items:
-            raise EngineRefused(f"an instance {launch.name} is there already")
+            raise EngineRefused(f"instance {launch.name} already exists")
         self.empty.clear()
         own = [self._ports.host_port(launch.service, launch.index, port) for port in launch.ports]
         if launch.kind == "backend":
@@ -88,7 +88,7 @@ class Supervisor:
         """Start an instance and return it.
 
         Raises:
-            PortTaken: a port that it publishes is in use; the message names by whom.
+            PortTaken: If a port that it publishes is in use; the message names the program.
         """
         item = self.get(instance_id)
         if isinstance(item, Supervised) and item.state not in ALIVE:
@@ -107,7 +107,8 @@ class Supervisor:
             if owner is not None:
                 raise PortTaken(
                     f"port {port.host} of {launch.service} is in use by {owner}",
-                    hint="end what holds it, change ports: in the stack file, or use devenv up --isolated",
+                    hint="stop the program that uses it, change ports: in the stack file, "
+                    "or run `devenv up --isolated`",
                     details={"port": port.host, "owner": owner, "service": launch.service},
                 )
 
@@ -120,7 +121,7 @@ class Supervisor:
         return None
 
     async def remove(self, instance_id: str) -> None:
-        """Stop an instance at once where it runs, and forget it with its log."""
+        """Stop an instance immediately if it runs, and remove it with its log."""
         item = self.get(instance_id)
         await item.stop(0.0)
         if isinstance(item, Supervised):
@@ -141,7 +142,7 @@ class Supervisor:
             self.empty.set()
 
     def log_path(self, instance_id: str) -> Path:
-        """Where an instance's output goes."""
+        """The log file of an instance."""
         return self._directory / "logs" / f"{instance_id}.log"
 
     def observe(self) -> tuple[InstanceReport, ...]:
@@ -205,7 +206,7 @@ class Supervisor:
         )
         self._happened.append(event)
         for queue in self._listeners:
-            if not queue.full():  # a reader that is a thousand events behind sees the state by asking
+            if not queue.full():  # a reader that is a thousand events behind has to ask for the state
                 queue.put_nowait(event)
 
     def _groups(self) -> set[int]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from devenv.model.extension import Ready
 
 EXEC_TIMEOUT = 30.0
-"""Seconds that a probe's command may take where the file names no time; Compose's default."""
+"""Seconds that a probe's command may take if the file sets no time; Compose's default."""
 
 _ANY_ADDRESS = {None: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared, not bound
 
@@ -56,7 +56,7 @@ def choose(
         target: the engine.
         instance_id: the engine's id of the instance.
         service: as resolved.
-        image_healthcheck: test of the image's ``HEALTHCHECK``, empty where it has none.
+        image_healthcheck: test of the image's ``HEALTHCHECK``, empty if it has none.
         since: seconds since the epoch of the start; output from before it does not count.
         follow: whether a log probe waits for further lines.
     """
@@ -98,7 +98,7 @@ def _declared(
 
 
 def _first_port(service: Service) -> int:
-    """The service's first TCP port; 80 where it names none, which the probe's answer then shows."""
+    """The service's first TCP port; 80 if it has none, which the probe's answer then shows."""
     return next(iter(service.container_ports), 80)
 
 

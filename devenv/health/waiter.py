@@ -1,4 +1,4 @@
-"""Waits until an instance is ready, has completed, or never will; and asks once for ``status``.
+"""Waits until an instance is ready, has completed, or has failed; and probes it once for ``status``.
 
 The probe is asked every 50 to 100 ms, independent of the engine's own health interval; an exec probe never overlaps
 and rests five times as long as its last run took. An instance that has died is not waited for.
@@ -46,17 +46,17 @@ async def wait_ready(
         instance_id: the engine's id of the instance.
         service: as resolved.
         index: of the instance, from 1, for events.
-        image_healthcheck: test of the image's ``HEALTHCHECK``; empty where it has none.
-        timeout: seconds from now, unless the service's ``ready.timeout`` says otherwise.
+        image_healthcheck: test of the image's ``HEALTHCHECK``; empty if it has none.
+        timeout: seconds from now, unless the service sets ``ready.timeout``.
         clock: paces the questions and bounds the wait.
         sink: gets ``ProbeFailed`` for each new answer, and once a second for one that stays.
         started_at: ``clock.monotonic()`` at the instance's start call.
 
     Returns:
-        The outcome; a service without probe is ready once it runs, or where it exits with code 0 by itself.
+        The outcome; a service without probe is ready once it runs, or if it exits with code 0 by itself.
 
     Raises:
-        EngineUnavailable: the engine went away meanwhile.
+        EngineUnavailable: If the engine stops answering meanwhile.
     """
     since = clock.now() - (clock.monotonic() - started_at)
     choice = choose(engine, instance_id, service, image_healthcheck=image_healthcheck, since=since)
@@ -84,7 +84,7 @@ async def wait_completed(
     ``ready_ms`` counts from this call. ``sink`` gets no event yet; it is taken so that progress can be told later.
 
     Raises:
-        EngineUnavailable: the engine went away meanwhile.
+        EngineUnavailable: If the engine stops answering meanwhile.
     """
     del sink
     begun = clock.monotonic()
@@ -105,8 +105,8 @@ async def check_once(
     """Ask the probe of a running instance once, within 300 ms.
 
     Returns:
-        ``NONE`` where it has no probe; ``STARTING`` where a command or a search through the output took too long to
-        tell; else ``HEALTHY`` or ``UNHEALTHY``.
+        ``NONE`` if it has no probe; ``STARTING`` if a command or a search through the output takes longer than that;
+        else ``HEALTHY`` or ``UNHEALTHY``.
     """
     choice = choose(engine, instance_id, service, image_healthcheck=image_healthcheck, follow=False)
     if choice is None:
@@ -130,7 +130,7 @@ def _reason(verdict: object, exits: Exits, timeout_reason: str, questions: Quest
     if isinstance(verdict, ExitVerdict):
         return verdict.reason
     if verdict is False and questions is not None:
-        return f"is unhealthy: {questions.attempts} probes failed"
+        return f"is unhealthy: {questions.attempts} {'probe' if questions.attempts == 1 else 'probes'} failed"
     again = exits.restarts_text
     return timeout_reason + (f"; {again}" if again else "")
 
@@ -162,12 +162,12 @@ async def _failure(
 
 
 async def log_tail(engine: InstanceAccess, instance_id: str, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
-    """The last lines of an instance's output; what was read so far where the engine is slow or refuses."""
+    """The last lines of an instance's output; what was read so far if the engine is slow or refuses."""
     found: list[str] = []
     try:
         async with asyncio.timeout(TAIL_SECONDS):
             async for line in engine.logs(instance_id, tail=lines):
                 found.append(line.text)  # noqa: PERF401 - a comprehension would lose what came before a timeout
     except (TimeoutError, EnvironmentFailure) as error:
-        found.append(f"(output not to be had: {error})")
+        found.append(f"(cannot read the output: {error})")
     return tuple(found[-lines:])

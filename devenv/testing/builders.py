@@ -38,7 +38,7 @@ def make_service(name: str = "web", **fields: Any) -> Service:
 
 
 def make_labels(project: Project, service: str = "", index: int = 0, config_hash: str = "") -> dict[str, str]:
-    """The labels that orchestration gives an object; those of instances only where ``service`` is given."""
+    """The labels that orchestration gives an object; those of instances only if ``service`` is given."""
     labels = {
         LABEL_PROJECT: project.id,
         LABEL_DIRECTORY: str(project.directory),

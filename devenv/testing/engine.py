@@ -144,7 +144,7 @@ class FakeEngine:
             if found.name == spec.name:
                 if dict(found.labels) == dict(spec.labels):
                     return found.id
-                raise EngineRefused(f"a network called {spec.name} is there already and is not this project's")
+                raise EngineRefused(f"a network called {spec.name} already exists and is not this project's")
         made = self._object(spec.name, spec.network.key, spec.labels, f"net{next(self._ids)}")
         self.networks[made.id] = made
         self.faults.leave("create_network")
@@ -165,7 +165,7 @@ class FakeEngine:
             raise EngineRefused(f"the name {name} is in use by another container")
         image = self._image(spec.image) if spec.image and self._capabilities.images else FakeImage("")
         if image is None:
-            raise ImageMissing(f"image {spec.image} is not there", details={"image": spec.image})
+            raise ImageMissing(f"image {spec.image} is missing", details={"image": spec.image})
         spec = replace(spec, service=replace(spec.service, container_name=name))
         instance_id = f"{next(self._ids):012x}"
         script = self.scripts.get(spec.service.name)

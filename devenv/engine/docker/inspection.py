@@ -1,4 +1,4 @@
-"""What the engine says of one container, remembered for a moment: ``status`` asks for three things of each at once."""
+"""Inspections of containers, kept for a moment: ``status`` asks for three things of each at once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Inspections:
         """Look at a container.
 
         Raises:
-            NoSuchObject: it is not there.
+            NoSuchObject: If it does not exist.
         """
         found: Inspected = await self._connection.call(
-            lambda client: client.inspect_container(container_id), doing=f"looking at container {container_id[:12]}"
+            lambda client: client.inspect_container(container_id), doing=f"inspecting container {container_id[:12]}"
         )
         self._seen[container_id] = (time.monotonic(), found)
         return found

@@ -35,7 +35,7 @@ RUNTIME_LAYERS = ("OCI runtime create failed: ", "failed to create shim task: ",
 
 
 async def create(connection: Connection, spec: InstanceSpec, *, remote: bool) -> str:
-    """Create a container on all its networks, with its files in it; nothing is left where a step fails."""
+    """Create a container on all its networks, with its files in it; nothing is left if a step fails."""
     name = spec.service.container_name or spec.name
     config = container_config(spec, remote=remote)
     doing = f"creating container {name}"
@@ -47,7 +47,7 @@ async def create(connection: Connection, spec: InstanceSpec, *, remote: bool) ->
         if isinstance(error, ImageMissing) or "image" in error.message.lower():
             raise ImageMissing(
                 f"{doing}: the engine has no image {spec.image}",
-                hint="`devenv up` pulls or builds it",
+                hint="run `devenv up` to pull or build it",
                 details={"image": spec.image, "service": spec.service.name},
             ) from error
         raise
@@ -93,18 +93,20 @@ async def _furnish(connection: Connection, spec: InstanceSpec, container_id: str
 
 
 async def start(connection: Connection, container_id: str) -> None:
-    """Start a container; one that runs already is no error."""
+    """Start a container; one that already runs is not an error."""
     try:
         await connection.call(lambda client: client.start(container_id), doing="starting a container")
     except EngineRefused as error:
         taken = taken_port(error.message)
-        found = await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+        found = await connection.call(
+            lambda client: client.inspect_container(container_id), doing="inspecting the container"
+        )
         service = (found["Config"]["Labels"] or {}).get(LABEL_SERVICE, found["Name"].lstrip("/"))
         if taken is not None:
             raise await _port_taken(connection, container_id, service, *taken) from error
         detail = error.message.partition(": ")[2]
         raise EngineRefused(
-            f"{service} could not be started: {_plain(detail)}", details={"service": service, "answer": detail}
+            f"cannot start {service}: {_plain(detail)}", details={"service": service, "answer": detail}
         ) from error
 
 
@@ -120,15 +122,15 @@ async def _port_taken(connection: Connection, container_id: str, service: str, a
     owner = await _port_owner(connection, container_id, port)
     where = f"{address or '0.0.0.0'}:{port}"  # noqa: S104 - told, not bound
     return PortTaken(
-        f"port {where} for {service} is in use by {owner or 'a process that cannot be told from here'}",
-        hint=f"stop {owner or 'what holds it'}, publish another port, or use `devenv up --isolated`",
+        f"port {where} for {service} is in use by {owner or 'an unknown process'}",
+        hint=f"stop {owner or 'that process'}, publish another port, or run `devenv up --isolated`",
         details={"port": port, "address": address, "owner": owner, "service": service},
     )
 
 
 async def _port_owner(connection: Connection, container_id: str, port: int) -> str:
-    """A container that publishes ``port``, else the process that listens on it; empty where neither is found."""
-    containers = await connection.call(lambda client: client.containers(), doing="looking for the port's owner")
+    """A container that publishes ``port``, else the process that listens on it; empty if neither is found."""
+    containers = await connection.call(lambda client: client.containers(), doing="finding the port's owner")
     for entry in containers:
         published = {binding.get("PublicPort") for binding in entry.get("Ports") or ()}
         if port in published and entry["Id"] != container_id:
@@ -138,7 +140,7 @@ async def _port_owner(connection: Connection, container_id: str, port: int) -> s
 
 
 async def stop(connection: Connection, container_id: str, *, grace: float | None) -> None:
-    """Stop a container; one that has ended or is gone is no error."""
+    """Stop a container; one that has ended or is gone is not an error."""
     seconds = None if grace is None else math.ceil(grace)
 
     def request(client: APIClient) -> None:
@@ -165,7 +167,7 @@ def _check(response: Any) -> None:
 
 
 async def kill(connection: Connection, container_id: str, *, signal: str) -> None:
-    """Send a signal; a container that has ended or is gone is no error."""
+    """Send a signal; a container that has ended or is gone is not an error."""
     try:
         await connection.call(lambda client: client.kill(container_id, signal), doing=f"sending {signal}")
     except (NoSuchObject, Conflict):
@@ -192,7 +194,9 @@ async def _until_gone(connection: Connection, container_id: str) -> None:
     deadline = loop.time() + REMOVAL_SECONDS
     while loop.time() < deadline:
         try:
-            await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+            await connection.call(
+                lambda client: client.inspect_container(container_id), doing="inspecting the container"
+            )
         except NoSuchObject:
             return
         await asyncio.sleep(0.05)
@@ -223,7 +227,7 @@ async def endpoint(
         container_id: of a running container.
         port: in the container.
         direct: this machine routes to the addresses of containers.
-        published_host: where the engine's published ports are reached.
+        published_host: host of the engine's published ports.
     """
     found = await inspections.recent(container_id)
     if not found["State"]["Running"]:

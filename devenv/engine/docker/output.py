@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HEADER = 8
 STDERR = 2
 MAXIMUM_FRAME = 64 * 1024 * 1024
-"""A length above it means that these are no frames."""
+"""A length above it means that these are not frames."""
 
 RAW_TYPE = "application/vnd.docker.raw-stream"
 CHUNK = 64 * 1024
@@ -94,7 +94,7 @@ def read_lines(pieces: Iterable[bytes], *, framed: bool | None) -> Iterator[LogL
 
     Args:
         pieces: bytes as they came.
-        framed: whether these are frames; ``None``: told by their look.
+        framed: whether these are frames; ``None``: guessed from the first bytes.
     """
     rest: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
     for stream, payload, single in _payloads(pieces, framed):

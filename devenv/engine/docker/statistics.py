@@ -1,4 +1,4 @@
-"""CPU and memory of a container: from its control group where the engine is on this machine, else from the engine.
+"""CPU and memory of a container: from its control group if the engine is on this machine, else from the engine.
 
 The engine's statistics, one-shot ones included, wait for its sampling of once a second when several are asked for at
 once; ``status`` has half of that for everything.
@@ -30,7 +30,7 @@ class Statistics:
         self._last: dict[str, Sample] = {}
 
     async def usage(self, container_id: str) -> Usage | None:
-        """CPU since the last call, at first since the start, and memory; ``None`` where the container does not run."""
+        """CPU since the last call, at first since the start, and memory; ``None`` if the container does not run."""
         try:
             found = await self._inspections.recent(container_id)
             if not found["State"]["Running"]:
@@ -45,7 +45,7 @@ class Statistics:
         when, figures = read
         before = self._last.get(container_id, started)
         if before[0] < started[0]:
-            before = started  # it was started anew in between
+            before = started  # it was restarted in between
         self._last[container_id] = (when, figures.cpu_seconds)
         return compared(figures, when, before)
 

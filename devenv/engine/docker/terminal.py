@@ -31,7 +31,7 @@ async def attached(connection: Connection, container_id: str, command: Sequence[
         connection: to the engine.
         container_id: of a running container.
         command: argument list.
-        tty: give it a terminal; this process's own is put into raw mode meanwhile, where stdin is one.
+        tty: give it a terminal; if stdin is one too, it is in raw mode meanwhile.
     """
     exec_id, channel = await connection.call(
         lambda client: _begin(client, container_id, command, tty=tty), doing=f"running {command[0]}"

@@ -58,10 +58,10 @@ CAPABILITIES = Capabilities(
 
 
 class ProcessEngine:
-    """Local processes of one project; images, networks and volumes have no meaning and are passed over.
+    """Local processes of one project; images, networks and volumes have no meaning and are ignored.
 
     Args:
-        project: whose daemon is spoken to.
+        project: of the daemon.
         environ: the user's environment, for commands of :meth:`exec`.
     """
 
@@ -147,11 +147,11 @@ class ProcessEngine:
         """No volumes here."""
 
     async def create(self, spec: InstanceSpec) -> str:
-        """Tell the daemon of an instance, starting it first where it does not run."""
+        """Create an instance at the daemon, and start the daemon first if it does not run."""
         launch = launch_of(spec)
         try:
             await self._create(launch)
-        except (NotUp, EngineLost):  # the daemon ended in between, for want of anything to do
+        except (NotUp, EngineLost):  # the daemon ended in between, as it had no instance
             await self._daemon.gone(END_TIMEOUT_S)
             await self._create(launch)
         return launch.id
@@ -163,7 +163,7 @@ class ProcessEngine:
         await self._daemon.ask(CREATE, launch)
 
     async def start(self, instance_id: str) -> None:
-        """Start an instance; raises ``PortTaken`` or ``EngineRefused`` where that is not possible."""
+        """Start an instance; raises ``PortTaken`` or ``EngineRefused`` if that is not possible."""
         report = await self._ask_if_there(START, OneInstance(id=instance_id))
         if report is None:
             raise EngineRefused(f"no instance {instance_id}")
@@ -171,7 +171,7 @@ class ProcessEngine:
             raise EngineRefused(f"{instance_id}: {report.error}", hint="check x-devenv.process in the stack file")
 
     async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
-        """Stop with grace; no error where it is gone."""
+        """Stop with grace; a missing instance is not an error."""
         await self._ask_if_there(STOP, StopRequest(id=instance_id, grace=grace))
 
     async def kill(self, instance_id: str, *, signal: str = "SIGKILL") -> None:
@@ -226,7 +226,7 @@ class ProcessEngine:
             yield line
 
     async def usage(self, instance_id: str) -> Usage | None:
-        """CPU and memory of an instance with its descendants; ``None`` where it does not run."""
+        """CPU and memory of an instance with its descendants; ``None`` if it does not run."""
         report = await self._ask_if_there(USAGE, OneInstance(id=instance_id))
         return report.usage if report else None
 
@@ -250,7 +250,7 @@ class ProcessEngine:
         return Endpoint(host=LOOPBACK, port=ports[port]) if port in ports else None
 
     async def close(self) -> None:
-        """Nothing is held open between requests; a daemon that has nothing to supervise is let go."""
+        """Nothing is held open between requests; a daemon without instances is ended."""
         try:
             if not (await self._daemon.ask(OBSERVE, Nothing())).instances:
                 await self._daemon.ask(RETIRE, Nothing())
@@ -286,7 +286,7 @@ class ProcessEngine:
         return report
 
     async def _clear_leftovers(self) -> None:
-        """End what a killed daemon left, before a new one takes its place."""
+        """End what a killed daemon left, before a new one starts."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         found = leftovers.leftovers(self._directory)
         await asyncio.gather(*(leftovers.end(item) for item in found))

@@ -240,7 +240,7 @@ async def test_who_keeps_being_restarted_says_so_when_time_runs_out() -> None:
     assert outcome.failure is not None
     assert outcome.failure.timed_out
     assert outcome.failure.exit_code == 9
-    assert "times, last exited with code 9" in outcome.failure.reason
+    assert "times (the last time it exited with code 9)" in outcome.failure.reason
 
 
 async def test_restarts_that_are_used_up_end_the_wait() -> None:
