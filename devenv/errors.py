@@ -20,8 +20,6 @@ The tree, with the process exit code of each branch::
     │   ├── LockHeld               3   another command works on the project; carries its pid
     │   ├── NotUp                  3   the project is not up
     │   └── BackendUnavailable     3   the trace backend does not answer
-    ├── Unhealthy                  1   services did not become ready; carries one Failure each
-    ├── TimedOut                   4
     ├── Interrupted                130
     └── InternalError              70  a bug of ours
 
@@ -186,18 +184,6 @@ class NotUp(EnvironmentFailure):
 
 class BackendUnavailable(EnvironmentFailure):
     """The trace backend does not answer, or not as Jaeger would."""
-
-
-class Unhealthy(DevenvError):
-    """Services did not become ready; ``details["failures"]`` carries the failure documents."""
-
-    exit_code = 1
-
-
-class TimedOut(DevenvError):
-    """Something did not happen within the time allowed for it."""
-
-    exit_code = 4
 
 
 class Interrupted(DevenvError):

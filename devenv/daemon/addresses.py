@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from devenv.engine.ports import is_free
+from devenv.engine.host_ports import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

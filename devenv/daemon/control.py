@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv import __version__
 from devenv.contract.answers import ExitStatus
-from devenv.daemon.instance import Supervised
+from devenv.daemon.supervised import Supervised
 from devenv.engine.process import messages
 from devenv.engine.process.decoding import MalformedMessage, decode, encode
 from devenv.engine.process.messages import ErrorReport, Nothing

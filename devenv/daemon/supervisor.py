@@ -13,12 +13,12 @@ from devenv.contract.answers import EngineEvent
 from devenv.daemon import logfile
 from devenv.daemon.addresses import Ports, rewrite
 from devenv.daemon.embedded import EmbeddedBackend
-from devenv.daemon.instance import Supervised, environment_of
-from devenv.engine.ports import is_free, port_holder
+from devenv.daemon.supervised import Supervised, environment_of
+from devenv.engine.host_ports import is_free, port_holder
 from devenv.engine.process import daemon_file
 from devenv.engine.process.daemon_file import DaemonFile, RecordedInstance
-from devenv.engine.process.identity import start_time
 from devenv.engine.process.messages import HostPort, InstanceReport, ProjectEvent
+from devenv.engine.process.process_identity import start_time
 from devenv.errors import EngineRefused, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import State

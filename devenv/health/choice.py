@@ -34,7 +34,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenProbe:
     """A probe, and the budget that its healthcheck sets; without one only the overall timeout counts."""
 
     probe: Probe
@@ -49,7 +49,7 @@ def choose(
     image_healthcheck: tuple[str, ...] = (),
     since: float | None = None,
     follow: bool = True,
-) -> Choice | None:
+) -> ChosenProbe | None:
     """The service's probe for one instance; ``None``: it is ready once started.
 
     Args:
@@ -62,7 +62,7 @@ def choose(
     """
     ready = service.x.ready
     if ready is not None and _has_probe(ready):
-        return Choice(_declared(target, instance_id, service, ready, since=since, follow=follow))
+        return ChosenProbe(_declared(target, instance_id, service, ready, since=since, follow=follow))
     check = service.healthcheck
     if check is not None and check.disable:
         return None
@@ -71,7 +71,9 @@ def choose(
         return None
     timing = check if check is not None else Healthcheck()
     probe = ExecProbe(target, instance_id, shell_command(test), timing.timeout or EXEC_TIMEOUT)
-    return Choice(probe, Budget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval))
+    return ChosenProbe(
+        probe, Budget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval)
+    )
 
 
 def _has_probe(ready: Ready) -> bool:

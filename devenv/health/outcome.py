@@ -32,7 +32,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class WaitOutcome:
     """Of waiting for one instance.
 
     Attributes:

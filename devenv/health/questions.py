@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devenv.clock import Clock
 from devenv.events import ProbeFailed, Sink
-from devenv.health.choice import Budget, Choice
+from devenv.health.choice import Budget, ChosenProbe
 from devenv.health.probe import Answer
 from devenv.model.stack import Service
 
@@ -32,7 +32,7 @@ class Questions:
     """
 
     def __init__(
-        self, choice: Choice | None, service: Service, index: int, clock: Clock, sink: Sink, started_at: float
+        self, choice: ChosenProbe | None, service: Service, index: int, clock: Clock, sink: Sink, started_at: float
     ) -> None:
         self._choice = choice
         self._service = service

@@ -14,13 +14,13 @@ from devenv.errors import EnvironmentFailure
 from devenv.events import Sink
 from devenv.health.choice import choose
 from devenv.health.exits import Exits, ExitVerdict
-from devenv.health.outcome import Failure, Outcome
+from devenv.health.outcome import Failure, WaitOutcome
 from devenv.health.questions import Questions
 from devenv.model.stack import Service
 from devenv.model.state import Health
 from devenv.race import first
 
-__all__ = ["Failure", "Outcome", "check_once", "wait_completed", "wait_ready"]
+__all__ = ["Failure", "WaitOutcome", "check_once", "wait_completed", "wait_ready"]
 
 CHECK_SECONDS = 0.3
 TAIL_LINES = 20
@@ -38,7 +38,7 @@ async def wait_ready(
     clock: Clock,
     sink: Sink,
     started_at: float,
-) -> Outcome:
+) -> WaitOutcome:
     """Wait until an instance is ready.
 
     Args:
@@ -70,33 +70,32 @@ async def wait_ready(
             await choice.probe.close()
     elapsed = (clock.monotonic() - started_at) * 1000
     if verdict is True or (isinstance(verdict, ExitVerdict) and verdict.success):
-        return Outcome(ready=True, ready_ms=elapsed, completed=verdict is not True, attempts=questions.attempts)
+        return WaitOutcome(ready=True, ready_ms=elapsed, completed=verdict is not True, attempts=questions.attempts)
     reason = _reason(verdict, exits, f"did not become ready within {limit:g} s", questions)
     failure = await _failure(engine, instance_id, service, index, reason, exits, questions, timed_out=verdict is None)
-    return Outcome(ready=False, ready_ms=elapsed, failure=failure, attempts=questions.attempts)
+    return WaitOutcome(ready=False, ready_ms=elapsed, failure=failure, attempts=questions.attempts)
 
 
 async def wait_completed(
-    engine: InstanceAccess, instance_id: str, service: Service, index: int, *, timeout: float, clock: Clock, sink: Sink
-) -> Outcome:
+    engine: InstanceAccess, instance_id: str, service: Service, index: int, *, timeout: float, clock: Clock
+) -> WaitOutcome:
     """Wait until a one-shot has ended; exit code 0 is success.
 
-    ``ready_ms`` counts from this call. ``sink`` gets no event yet; it is taken so that progress can be told later.
+    ``ready_ms`` counts from this call.
 
     Raises:
         EngineUnavailable: If the engine stops answering meanwhile.
     """
-    del sink
     begun = clock.monotonic()
     exits = Exits(engine, instance_id, service, clock)
     limit = _limit(service, timeout)
     verdict = await first(exits.until_final(completes=True), clock.sleep(limit))
     elapsed = (clock.monotonic() - begun) * 1000
     if isinstance(verdict, ExitVerdict) and verdict.success:
-        return Outcome(ready=True, ready_ms=elapsed, completed=True)
+        return WaitOutcome(ready=True, ready_ms=elapsed, completed=True)
     reason = _reason(verdict, exits, f"did not complete within {limit:g} s", None)
     failure = await _failure(engine, instance_id, service, index, reason, exits, None, timed_out=verdict is None)
-    return Outcome(ready=False, ready_ms=elapsed, failure=failure)
+    return WaitOutcome(ready=False, ready_ms=elapsed, failure=failure)
 
 
 async def check_once(

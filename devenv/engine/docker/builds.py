@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
-from devenv.engine.docker.client import Connection
 from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NO_SPACE
 from devenv.errors import BuildFailed, DevenvError, DiskFull, EngineRefused
 from devenv.model.stack import Build
@@ -29,7 +29,7 @@ TAIL_LINES = 20
 class Builds:
     """Builds for one engine."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SdkConnection) -> None:
         self._connection = connection
 
     async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> None:

@@ -11,12 +11,12 @@ from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.engine.docker import instances, objects
 from devenv.engine.docker.address import Address, find_address
 from devenv.engine.docker.builds import Builds
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.container_output import follow_output
 from devenv.engine.docker.happenings import Happenings
-from devenv.engine.docker.images import Images
-from devenv.engine.docker.inspection import Inspections
+from devenv.engine.docker.image_store import Images
+from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.observation import observe
-from devenv.engine.docker.output import follow_output
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.statistics import Statistics
 from devenv.errors import BuildFailed, ConfigurationError
 from devenv.model.identity import Project
@@ -38,7 +38,7 @@ class DockerEngine:
 
     def __init__(self, address: Address | None = None, *, pull_silence: float = 60.0) -> None:
         self._address = address or find_address()
-        self._connection = Connection(self._address)
+        self._connection = SdkConnection(self._address)
         self._images = Images(self._connection, silence=pull_silence)
         self._builds = Builds(self._connection)
         self._happenings = Happenings(self._connection)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import EngineEvent, ExitStatus
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NoSuchObject
 from devenv.errors import DevenvError, EngineLost
 from devenv.model.identity import LABEL_INSTANCE, LABEL_PROJECT, LABEL_SERVICE, Project
@@ -24,7 +24,7 @@ KILLED = 137
 class Happenings:
     """One stream of the events of all that devenv has on the engine; it starts with the first listener."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SdkConnection) -> None:
         self._connection = connection
         self._reader: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from devenv.contract.answers import Endpoint, ExecResult
 from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker.archive import archives
-from devenv.engine.docker.client import Connection
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
-from devenv.engine.docker.inspection import Inspections
+from devenv.engine.docker.inspections import Inspections
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
-from devenv.engine.ports import port_holder
+from devenv.engine.host_ports import port_holder
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
 from devenv.model.identity import LABEL_SERVICE
 
@@ -34,7 +34,7 @@ RUNTIME_LAYERS = ("OCI runtime create failed: ", "failed to create shim task: ",
 """What the layers below the engine put before the one word that matters."""
 
 
-async def create(connection: Connection, spec: InstanceSpec, *, remote: bool) -> str:
+async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool) -> str:
     """Create a container on all its networks, with its files in it; nothing is left if a step fails."""
     name = spec.service.container_name or spec.name
     config = container_config(spec, remote=remote)
@@ -56,7 +56,7 @@ async def create(connection: Connection, spec: InstanceSpec, *, remote: bool) ->
     return container_id
 
 
-async def _furnish(connection: Connection, spec: InstanceSpec, container_id: str, name: str) -> None:
+async def _furnish(connection: SdkConnection, spec: InstanceSpec, container_id: str, name: str) -> None:
     """Connect the further networks and put the files, at once."""
 
     def join(client: APIClient, network: str, settings: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ async def _furnish(connection: Connection, spec: InstanceSpec, container_id: str
         raise
 
 
-async def start(connection: Connection, container_id: str) -> None:
+async def start(connection: SdkConnection, container_id: str) -> None:
     """Start a container; one that already runs is not an error."""
     try:
         await connection.call(lambda client: client.start(container_id), doing="starting a container")
@@ -118,7 +118,7 @@ def _plain(detail: str) -> str:
     return detail.removesuffix(": unknown")
 
 
-async def _port_taken(connection: Connection, container_id: str, service: str, address: str, port: int) -> PortTaken:
+async def _port_taken(connection: SdkConnection, container_id: str, service: str, address: str, port: int) -> PortTaken:
     owner = await _port_owner(connection, container_id, port)
     where = f"{address or '0.0.0.0'}:{port}"  # noqa: S104 - told, not bound
     return PortTaken(
@@ -128,7 +128,7 @@ async def _port_taken(connection: Connection, container_id: str, service: str, a
     )
 
 
-async def _port_owner(connection: Connection, container_id: str, port: int) -> str:
+async def _port_owner(connection: SdkConnection, container_id: str, port: int) -> str:
     """A container that publishes ``port``, else the process that listens on it; empty if neither is found."""
     containers = await connection.call(lambda client: client.containers(), doing="finding the port's owner")
     for entry in containers:
@@ -139,7 +139,7 @@ async def _port_owner(connection: Connection, container_id: str, port: int) -> s
     return f"process {holder}" if holder is not None else ""
 
 
-async def stop(connection: Connection, container_id: str, *, grace: float | None) -> None:
+async def stop(connection: SdkConnection, container_id: str, *, grace: float | None) -> None:
     """Stop a container; one that has ended or is gone is not an error."""
     seconds = None if grace is None else math.ceil(grace)
 
@@ -166,7 +166,7 @@ def _check(response: Any) -> None:
         create_api_error_from_http_exception(error)
 
 
-async def kill(connection: Connection, container_id: str, *, signal: str) -> None:
+async def kill(connection: SdkConnection, container_id: str, *, signal: str) -> None:
     """Send a signal; a container that has ended or is gone is not an error."""
     try:
         await connection.call(lambda client: client.kill(container_id, signal), doing=f"sending {signal}")
@@ -174,7 +174,7 @@ async def kill(connection: Connection, container_id: str, *, signal: str) -> Non
         return
 
 
-async def remove(connection: Connection, container_id: str) -> None:
+async def remove(connection: SdkConnection, container_id: str) -> None:
     """Kill and remove a container with its anonymous volumes, and return when it is gone."""
     try:
         await connection.call(
@@ -189,7 +189,7 @@ async def remove(connection: Connection, container_id: str) -> None:
         await _until_gone(connection, container_id)
 
 
-async def _until_gone(connection: Connection, container_id: str) -> None:
+async def _until_gone(connection: SdkConnection, container_id: str) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + REMOVAL_SECONDS
     while loop.time() < deadline:
@@ -204,7 +204,7 @@ async def _until_gone(connection: Connection, container_id: str) -> None:
 
 
 async def run_command(
-    connection: Connection, container_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None
+    connection: SdkConnection, container_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None
 ) -> ExecResult:
     """Run a command in a running container and collect its output."""
 

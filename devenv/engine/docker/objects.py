@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from devenv.contract.specification import LABEL_KEY, NetworkSpec, VolumeSpec
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject
 from devenv.errors import EngineRefused
 
 
-async def create_network(connection: Connection, spec: NetworkSpec) -> str:
+async def create_network(connection: SdkConnection, spec: NetworkSpec) -> str:
     """Create a network, or find the one of that name that has the same labels."""
     network = spec.network
     labels = {**network.labels, **spec.labels, LABEL_KEY: network.key}
@@ -47,7 +47,7 @@ async def create_network(connection: Connection, spec: NetworkSpec) -> str:
         ) from None
 
 
-async def create_volume(connection: Connection, spec: VolumeSpec) -> str:
+async def create_volume(connection: SdkConnection, spec: VolumeSpec) -> str:
     """Create a volume; the engine returns the existing one if there is one."""
     volume = spec.volume
     labels = {**volume.labels, **spec.labels, LABEL_KEY: volume.key}
@@ -60,7 +60,7 @@ async def create_volume(connection: Connection, spec: VolumeSpec) -> str:
     return str(made["Name"])
 
 
-async def remove_network(connection: Connection, network_id: str) -> None:
+async def remove_network(connection: SdkConnection, network_id: str) -> None:
     """Remove a network; a missing one is not an error."""
     try:
         await connection.call(lambda client: client.remove_network(network_id), doing=f"removing network {network_id}")
@@ -68,7 +68,7 @@ async def remove_network(connection: Connection, network_id: str) -> None:
         return
 
 
-async def remove_volume(connection: Connection, name: str) -> None:
+async def remove_volume(connection: SdkConnection, name: str) -> None:
     """Remove a named volume; a missing one is not an error."""
     try:
         await connection.call(lambda client: client.remove_volume(name), doing=f"removing volume {name}")

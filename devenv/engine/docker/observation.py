@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from devenv.contract.specification import LABEL_KEY
-from devenv.engine.docker.client import Connection
-from devenv.engine.docker.inspection import Inspections
+from devenv.engine.docker.inspections import Inspections
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NoSuchObject
 from devenv.model.identity import LABEL_CONFIG_HASH, LABEL_INSTANCE, LABEL_PROJECT, LABEL_SERVICE, Project
 from devenv.model.state import ObservedInstance, ObservedObject, ObservedState, PublishedPort, State
@@ -23,7 +23,7 @@ def label_filter(project: Project | None) -> dict[str, list[str]]:
     return {"label": [LABEL_PROJECT if project is None else f"{LABEL_PROJECT}={project.id}"]}
 
 
-async def observe(connection: Connection, inspections: Inspections, project: Project | None) -> ObservedState:
+async def observe(connection: SdkConnection, inspections: Inspections, project: Project | None) -> ObservedState:
     """All containers, networks and volumes of ``project``, asked for at once."""
     filters = label_filter(project)
     containers, networks, volumes = await asyncio.gather(

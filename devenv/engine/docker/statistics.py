@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from devenv.engine.cgroups import GroupFigures, group_figures
-from devenv.engine.docker.client import Connection
-from devenv.engine.docker.inspection import Inspections
+from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.observation import read_time
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject
 from devenv.model.state import Usage
 
@@ -24,7 +24,7 @@ Sample = tuple[float, float]
 class Statistics:
     """Keeps the last sample of each container, so that the next figure is over the time in between."""
 
-    def __init__(self, connection: Connection, inspections: Inspections) -> None:
+    def __init__(self, connection: SdkConnection, inspections: Inspections) -> None:
         self._connection = connection
         self._inspections = inspections
         self._last: dict[str, Sample] = {}

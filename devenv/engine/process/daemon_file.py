@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devenv.disk import replace_file
 from devenv.engine.process.decoding import decode, encode
-from devenv.engine.process.identity import start_time
+from devenv.engine.process.process_identity import start_time
 
 NAME = "daemon.json"
 

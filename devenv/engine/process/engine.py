@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from devenv.contract.answers import Endpoint, EngineInfo, ExitStatus
 from devenv.contract.capabilities import Capabilities
-from devenv.engine.process import commands, leftovers, logs
+from devenv.engine.process import commands, leftovers, log_reader
 from devenv.engine.process.daemon_client import DaemonClient
 from devenv.engine.process.launching import is_backend, launch_of, refuse_what_cannot_be
 from devenv.engine.process.messages import (
@@ -219,10 +219,10 @@ class ProcessEngine:
         """Output of an instance from its log files."""
         path = self._directory / "logs" / f"{instance_id}.log"
         if not follow:
-            for line in logs.read_lines(path, since, tail):
+            for line in log_reader.read_lines(path, since, tail):
                 yield line
             return
-        async for line in logs.follow(path, since, tail, lambda: self._has_ended(instance_id)):
+        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id)):
             yield line
 
     async def usage(self, instance_id: str) -> Usage | None:

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from devenv.daemon.addresses import Ports, rewrite
-from devenv.engine.ports import is_free
+from devenv.engine.host_ports import is_free
 from devenv.engine.process.launch import Listening, Peer
 
 PEERS = (

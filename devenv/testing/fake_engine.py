@@ -25,9 +25,9 @@ from devenv.errors import EngineRefused, ImageMissing, PortTaken
 from devenv.model.identity import LABEL_PROJECT, Project
 from devenv.model.stack import Build, Service, Stack
 from devenv.model.state import ObservedObject, ObservedState, PublishedPort, State, Usage
-from devenv.testing.clock import FakeClock
+from devenv.testing.fake_clock import FakeClock
+from devenv.testing.fake_instance import FakeInstance
 from devenv.testing.faults import Crashed, Faults
-from devenv.testing.instance import FakeInstance
 from devenv.testing.script import FakeImage, Script
 
 __all__ = ["CONTAINERS", "Crashed", "FakeEngine"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from devenv.daemon.guardian import send
 from devenv.daemon.resources import Sampler
-from devenv.engine.process.identity import start_time
+from devenv.engine.process.process_identity import start_time
 from devenv.model.state import State
 
 if TYPE_CHECKING:

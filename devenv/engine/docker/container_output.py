@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from devenv.contract.answers import LogLine
-from devenv.engine.docker.client import Connection
 from devenv.engine.docker.observation import read_time
+from devenv.engine.docker.sdk_connection import SdkConnection
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -28,7 +28,7 @@ Stream = Literal["stdout", "stderr"]
 
 
 async def follow_output(
-    connection: Connection, container_id: str, *, follow: bool, since: float | None, tail: int | None
+    connection: SdkConnection, container_id: str, *, follow: bool, since: float | None, tail: int | None
 ) -> AsyncIterator[LogLine]:
     """Lines of a container's output; see :meth:`devenv.contract.engine.Engine.logs`."""
     query: dict[str, Any] = {

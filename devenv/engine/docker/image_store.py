@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NoSuchObject, pull_error
 from devenv.errors import EngineLost, EngineRefused, ImageMissing, PullFailed
 
@@ -33,7 +33,7 @@ class Images:
         silence: seconds without progress after which a pull is given up.
     """
 
-    def __init__(self, connection: Connection, *, silence: float = SILENCE_SECONDS) -> None:
+    def __init__(self, connection: SdkConnection, *, silence: float = SILENCE_SECONDS) -> None:
         self._connection = connection
         self._silence = silence
         self._known: dict[str, _Image] = {}

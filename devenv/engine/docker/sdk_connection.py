@@ -76,7 +76,7 @@ def _cut(response: Response) -> None:
             channel.shutdown(socket.SHUT_RDWR)
 
 
-class Connection:
+class SdkConnection:
     """A lazily made connection to one engine, shared by all parts of :class:`DockerEngine`.
 
     Args:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.sdk_connection import SdkConnection
 
 RECENT_SECONDS = 0.5
 
@@ -17,7 +17,7 @@ Inspected = Mapping[str, Any]
 class Inspections:
     """Looks at containers."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SdkConnection) -> None:
         self._connection = connection
         self._seen: dict[str, tuple[float, Inspected]] = {}
 
