@@ -23,7 +23,8 @@ The tree, with the process exit code of each branch::
     ├── Interrupted                130
     └── InternalError              70  a bug of ours
 
-Errors of other libraries are translated where they enter, with ``raise … from``.
+A verdict is not an error: its document says what was found, and the exit code is :data:`NEGATIVE_VERDICT` or
+:data:`TIMED_OUT`. Errors of other libraries are translated where they enter, with ``raise … from``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+NEGATIVE_VERDICT = 1
+"""Exit code of a command that worked and found something wrong: unhealthy, untraced, a threshold not met."""
+
+TIMED_OUT = 4
+"""Exit code of a command that stopped waiting."""
 
 
 class DevenvError(Exception):
