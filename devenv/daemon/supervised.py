@@ -152,7 +152,7 @@ class Supervised:
             reader.cancel()
         for result in await asyncio.gather(*readers, return_exceptions=True):
             if isinstance(result, Exception):
-                # The service goes on without its output, such as when the disk is full; daemon.log has the reason.
+                # The service keeps running without its output, as on a full disk; daemon.log has the reason.
                 report = {"message": f"output of {self.launch.id} was lost", "exception": result}
                 asyncio.get_running_loop().call_exception_handler(report)
         return code if code >= 0 else 128 - code

@@ -36,7 +36,7 @@ class WaitOutcome:
     """Of waiting for one instance.
 
     Attributes:
-        ready: whether dependents may go on.
+        ready: whether dependents may start.
         ready_ms: milliseconds from the instance's start call to this outcome.
         failure: set exactly if ``ready`` is false.
         completed: it is a one-shot that has exited with code 0.

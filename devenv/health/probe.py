@@ -1,4 +1,4 @@
-"""A probe asks one question of one instance; here those that need no network of their own."""
+"""Probes of one instance: commands in it, and its output."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class ExecProbe:
 
 
 class LogProbe:
-    """Follows the output; ready once a line matches ``pattern`` (searched, not anchored).
+    """Follows the output; ready as soon as a line matches ``pattern`` (searched, not anchored).
 
     Args:
         since: seconds since the epoch; older lines, of an earlier start, do not count. ``None``: all count.

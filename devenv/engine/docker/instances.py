@@ -31,7 +31,7 @@ STOP_MARGIN = 30.0
 LONGEST_GRACE = 3600.0
 
 RUNTIME_LAYERS = ("OCI runtime create failed: ", "failed to create shim task: ", "unable to start container process: ")
-"""What the layers below the engine put before the one word that matters."""
+"""Prefixes that the layers below the engine add to the actual reason."""
 
 
 async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool) -> str:
@@ -251,6 +251,6 @@ async def endpoint(
 
 
 def routes_directly(version: Mapping[str, Any], *, local: bool) -> bool:
-    """Whether this machine routes to containers: a local engine on Linux that runs in no virtual machine of its own."""
+    """Whether this machine routes to containers: a local engine on Linux that does not run in a virtual machine."""
     platform = str((version.get("Platform") or {}).get("Name", ""))
     return local and sys.platform == "linux" and "Desktop" not in platform

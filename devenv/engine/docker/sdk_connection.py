@@ -1,6 +1,6 @@
 """The connection to the engine: blocking calls of the SDK in threads, streams of the SDK as asynchronous iterators.
 
-Each call runs in a daemon thread of its own (about 0.1 ms, against 2 ms and more of a call), because a thread of the
+Each call runs in its own daemon thread (about 0.1 ms, against 2 ms and more of a call), because a thread of the
 standard pool that waits for the engine would hold up the end of the program. The number of calls under way is bounded;
 streams are not counted, for they wait and do not work.
 """

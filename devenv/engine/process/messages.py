@@ -114,7 +114,7 @@ class StartReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReport:
-    """Resource use of an instance; ``None`` if it does not run as a process of its own."""
+    """Resource use of an instance; ``None`` if it does not run as a separate process."""
 
     usage: Usage | None
 
