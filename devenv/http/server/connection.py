@@ -24,7 +24,7 @@ _LINGER = 2.0
 _SEND_BUFFER = 1024 * 1024
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """The listener of a connection, as far as the connection uses it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """A connection: parses requests, passes them to the router one after the other, and writes the responses."""
 
-    def __init__(self, listener: Owner) -> None:
+    def __init__(self, listener: ConnectionOwner) -> None:
         self._listener = listener
         self._limits = listener.limits
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)

@@ -15,7 +15,7 @@ from devenv.load.send.flight import Flight
 from devenv.model.run import RequestError
 
 
-class Owner(Protocol):
+class FlightOwner(Protocol):
     """What a connection reports to: the load client."""
 
     def answered(self, connection: LoadConnection, flight: Flight, status: int) -> None:
@@ -50,7 +50,7 @@ class LoadConnection(asyncio.Protocol):
         "served",
     )
 
-    def __init__(self, owner: Owner, *, head_only: bool = False) -> None:
+    def __init__(self, owner: FlightOwner, *, head_only: bool = False) -> None:
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
