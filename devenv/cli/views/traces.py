@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devenv.cli.views.quantities import plural
+
 if TYPE_CHECKING:
     from devenv.cli.output import Output
     from devenv.model.listings import ExportDocument, ImportDocument, SpanPart, TraceDocument, TracesDocument
@@ -15,7 +17,7 @@ LINKS = 10
 
 
 def show_search(document: TracesDocument, output: Output) -> None:
-    """One trace a line, newest first."""
+    """One trace per line, newest first."""
     from rich.table import Table
 
     if not document.traces:
@@ -38,26 +40,28 @@ def show_search(document: TracesDocument, output: Output) -> None:
 
 
 def show_trace(document: TraceDocument, output: Output) -> None:
-    """The waterfall: each span's place in time, ``━`` where it is on the critical path."""
-    output.line(f"Trace {document.trace_id}: {document.duration_ms:.2f} ms, {len(document.spans)} spans")
+    """The waterfall: each span's place in time, ``━`` for spans on the critical path."""
+    output.line(f"Trace {document.trace_id}: {document.duration_ms:.2f} ms, {plural(len(document.spans), 'span')}")
     labels = [f"{'  ' * span.depth}{span.service}: {span.operation}" for span in document.spans]
     width = min(max((len(label) for label in labels), default=0), 60)
     for label, span in zip(labels, document.spans, strict=True):
         shown = label if len(label) <= width else label[: width - 1] + "…"
         mark = " ERROR" if span.error else ""
         output.line(f"{shown:<{width}}  {_bar(span, document.duration_ms)}  {span.duration_ms:9.2f} ms{mark}")
-    output.line("━ critical path  ─ the rest")
+    output.line("━ critical path  ─ other time")
     output.line(document.ui_url)
 
 
 def show_export(document: ExportDocument, output: Output) -> None:
-    """What was written, and where."""
-    output.line(f"Wrote {document.traces} traces with {document.spans} spans to {document.file}")
+    """The numbers of traces and spans written, and the file."""
+    output.line(f"Wrote {plural(document.traces, 'trace')} with {plural(document.spans, 'span')} to {document.file}")
 
 
 def show_import(document: ImportDocument, output: Output) -> None:
-    """What was sent, with links."""
-    output.line(f"Sent {len(document.traces)} traces with {document.spans} spans to the trace backend")
+    """The numbers of traces and spans sent, with links."""
+    output.line(
+        f"Sent {plural(len(document.traces), 'trace')} with {plural(document.spans, 'span')} to the trace backend"
+    )
     for url in document.ui_urls[:LINKS]:
         output.line(f"  {url}")
 
