@@ -24,7 +24,7 @@ ENGINE_TIMEOUT = 1.0
 REGISTRY_TIMEOUT = 3.0
 """Seconds that ``auto`` waits for a registry, if the engine does not have the images."""
 
-INIT_HINT = "to get a project that builds its images, run `devenv init DIR` "
+INIT_HINT = "to get a project that builds its images, run `devenv init DIR`"
 """Hint for a stack that :func:`devenv.app.required_images.cannot_be_built_here` refuses."""
 
 
@@ -115,15 +115,15 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
 async def _why_not(engine: Engine, stack: Stack) -> str:
     """Why a stack cannot run on an available engine; empty if it can."""
     if why := cannot_be_built_here(stack):
-        return f"{why}: {INIT_HINT}"
-    lacking = await lacking_images(engine, stack)
-    return f"{', '.join(lacking)}: not available locally or from the registry" if lacking else ""
+        return f"{why}; {INIT_HINT}"
+    missing = await missing_images(engine, stack)
+    return f"{', '.join(missing)}: not available locally or from the registry" if missing else ""
 
 
-async def lacking_images(engine: Engine, stack: Stack) -> tuple[str, ...]:
+async def missing_images(engine: Engine, stack: Stack) -> tuple[str, ...]:
     """Images that the stack needs (base images of its builds included) and that are not available."""
 
-    async def can_be_had(reference: str) -> bool:
+    async def is_available(reference: str) -> bool:
         if await engine.image_id(reference) is not None:
             return True
         try:
@@ -132,5 +132,5 @@ async def lacking_images(engine: Engine, stack: Stack) -> tuple[str, ...]:
             return False
 
     references = needed_images(stack)
-    answers = await asyncio.gather(*(can_be_had(reference) for reference in references))
+    answers = await asyncio.gather(*(is_available(reference) for reference in references))
     return tuple(reference for reference, answer in zip(references, answers, strict=True) if not answer)

@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.close()  # the reader of our output has closed it, as `| head` does
         return 0
     except ClickException as error:
-        hint = "see `devenv --help` "
+        hint = "see `devenv --help`"
         return _failed(UsageError(_words_of(error), hint=hint), output, debug)
     except Exception as error:  # noqa: BLE001 - the last resort: every bug becomes one message and code 70
         return _failed(_bug(error), output, debug)

@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from devenv.app.engines import INIT_HINT, connect, lacking_images
+from devenv.app.engines import INIT_HINT, connect, missing_images
 from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import read_record
 from devenv.app.required_images import cannot_be_built_here
@@ -89,14 +89,14 @@ async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[Ch
         found = f"engine {info.version}, API {info.api_version}, {info.address}" + (" (remote)" if info.remote else "")
         checks = [CheckPart(name="docker", verdict="ok", found=found)]
         if loaded is not None:
-            lacking = await lacking_images(engine, loaded.stack)
+            missing = await missing_images(engine, loaded.stack)
             verdict = CheckPart(name="images", verdict="ok", found="all available locally or from their registry")
             if why := cannot_be_built_here(loaded.stack):
                 verdict = CheckPart(name="images", verdict="warning", found=why, hint=INIT_HINT)
-            if lacking:
+            if missing:
                 hint = "pull or build them, or check the registry; --engine auto falls back to the process engine"
                 verdict = CheckPart(
-                    name="images", verdict="warning", found=f"not available: {', '.join(lacking)}", hint=hint
+                    name="images", verdict="warning", found=f"not available: {', '.join(missing)}", hint=hint
                 )
             checks.append(verdict)
     finally:
@@ -112,7 +112,7 @@ def _ports(invocation: Invocation, loaded: LoadedStack) -> list[CheckPart]:
     for service in loaded.stack.services.values():
         for port in service.ports:
             if port.host and port.protocol == "tcp" and not is_free(port.address or "127.0.0.1", port.host):
-                hint = "stop the program that uses it, change ports:, or run `devenv up --isolated` "
+                hint = "stop the program that uses it, change ports:, or run `devenv up --isolated`"
                 found = f"{port.host} ({service.name}) is in use"
                 checks.append(CheckPart(name="ports", verdict="error", found=found, hint=hint))
     return checks or [CheckPart(name="ports", verdict="ok", found="all published ports are free")]

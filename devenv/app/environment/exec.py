@@ -27,4 +27,4 @@ async def exec_in(invocation: Invocation, service: str, command: Sequence[str], 
         for instance in project.observed.of(service):
             if instance.index == index and instance.state is State.RUNNING:
                 return await project.engine.exec_attached(instance.id, command, tty=tty)
-    raise NotUp(f"{service} (instance {index}) is not running", hint=f"see `devenv logs {service}` ")
+    raise NotUp(f"{service} (instance {index}) is not running", hint=f"see `devenv logs {service}`")

@@ -38,7 +38,7 @@ def show_run(invocation: Invocation, run_id: str | None) -> LoadDocument:
             return run
     known = [run.run_id for run in runs]
     close = difflib.get_close_matches(run_id or "", known, n=1)
-    hint = f"did you mean {close[0]}?" if close else "list saved runs with `devenv runs list` "
+    hint = f"did you mean {close[0]}?" if close else "list saved runs with `devenv runs list`"
     raise UnknownName(f"no run {run_id!r}" if run_id else "no saved runs", hint=hint)
 
 

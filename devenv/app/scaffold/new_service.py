@@ -140,7 +140,7 @@ def _check_own(found: Discovery) -> None:
     if found.source == "packaged" or inside:
         raise UsageError(
             f"the stack {found.name!r} belongs to devenv, not to {found.directory}",
-            hint="create a project with your own copy: `devenv init DIR` ",
+            hint="create a project with your own copy: `devenv init DIR`",
         )
 
 

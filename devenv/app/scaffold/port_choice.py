@@ -59,7 +59,7 @@ def _port_of(stack: Stack, name: str) -> int:
         known = [each for each in stack.services if backend is None or each != backend.name]
         raise UnknownName(
             f"--upstream: no service {name!r}; available: {', '.join(known) or 'none'}",
-            hint=suggest(name, known) or "see `devenv config` ",
+            hint=suggest(name, known) or "see `devenv config`",
             details={"name": name, "known": known},
         )
     if service is backend:

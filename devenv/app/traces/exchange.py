@@ -38,7 +38,7 @@ async def collected(invocation: Invocation, trace_ids: Sequence[str]) -> dict[st
             for trace_id in trace_ids:
                 spans = await client.otlp_json(trace_id)
                 if not spans:
-                    hint = "list traces with `devenv traces search` "
+                    hint = "list traces with `devenv traces search`"
                     raise UnknownName(f"trace {trace_id} not found in the trace backend", hint=hint)
                 found += spans
     return {"resourceSpans": found}
@@ -128,7 +128,7 @@ def _not_otlp(name: str, line: int, found: str) -> ConfigurationError:
         location=Location(name, line, 1),
         found=found,
         expected='{"resourceSpans": [...]}',
-        hint="create such a file with `devenv traces export` ",
+        hint="create such a file with `devenv traces export`",
     )
 
 

@@ -99,4 +99,4 @@ def service(
 def _refuse(given: dict[str, object], why: str) -> None:
     for option, value in given.items():
         if value:
-            raise UsageError(f"{option} {why}", hint="see `devenv init --help` ")
+            raise UsageError(f"{option} {why}", hint="see `devenv init --help`")

@@ -76,7 +76,7 @@ class Board:
                 return f"{who}: completed"
             case e.ServiceFailed(summary=summary):
                 row.state, row.note = "failed", summary
-                return f"{who}: failed: {reason}"
+                return f"{who}: failed: {summary}"
             case e.ServiceLog(line=line):
                 return f"{who} | {line}"
             case e.Stopping():

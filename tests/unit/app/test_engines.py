@@ -64,7 +64,7 @@ async def test_auto_takes_processes_and_says_why(installed, connected):
     assert [engine.name for engine in connected] == ["docker", "process"]
     assert connected[0].closed
     assert choice.engine is connected[1]
-    assert choice.reason.startswith("process: a Docker engine is available, but the stack sample")
+    assert choice.reason.startswith("process: a Docker engine is available, but the sample stack")
     assert "devenv init" in choice.reason
 
 

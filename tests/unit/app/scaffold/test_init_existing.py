@@ -252,7 +252,7 @@ def test_errors_of_the_file_are_shown_as_they_are(tmp_path):
 
 
 def test_a_canary_path_starts_with_a_slash(shop):
-    with pytest.raises(UsageError, match="starts with /"):
+    with pytest.raises(UsageError, match="starting with /"):
         prepared(shop, canary_path="shop")
 
 
