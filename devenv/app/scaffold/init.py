@@ -85,7 +85,7 @@ def _below(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _edited(text: str, name: str) -> str:
     """The sample's stack file, for a project whose directory is the build context."""
-    from devenv.stack.editing import YamlText, scalar
+    from devenv.stack.edit import YamlText, scalar
 
     stack_file = YamlText(text, STACK_FILE)
     stack_file.replace(("name",), scalar(name))

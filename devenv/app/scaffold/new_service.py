@@ -20,9 +20,8 @@ from devenv.app.scaffold.templates import DEFAULT, render
 from devenv.errors import UsageError
 from devenv.model.scaffold import NewServiceDocument
 from devenv.stack.discovery import discover, shipped_stacks
-from devenv.stack.editing import YamlText
+from devenv.stack.edit import YamlText, read_pieces
 from devenv.stack.loader import load_stack
-from devenv.stack.places import read_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,11 +9,10 @@ from devenv.app.required_images import base_images, start_commands
 from devenv.app.scaffold.infrastructure import image_of, infrastructure_kind, repository_name
 from devenv.model.scaffold import InitServicePart
 from devenv.orchestrate.instrument import instrument
-from devenv.stack.editing import scalar
+from devenv.stack.edit import scalar
 
 if TYPE_CHECKING:
     from devenv.app.scaffold.infrastructure import Kind
-    from devenv.model.identity import Project
     from devenv.model.scaffold import InitTracing
     from devenv.model.stack import Service, Stack
 
@@ -23,13 +22,13 @@ _OFF = "x-devenv: { instrument: false }"
 _RUNNER = "python -m devenv.tracing --"
 
 
-def survey(stack: Stack, project: Project) -> list[InitServicePart]:
+def survey(stack: Stack) -> list[InitServicePart]:
     """Describe each service, in the stack's order.
 
     Raises:
         ConfigurationError: If tracing cannot be added to the stack.
     """
-    traced = instrument(stack, project, backend="jaeger")
+    traced = instrument(stack, backend="jaeger")
     stated = traced.warnings[len(stack.warnings) :]
     return [
         _part(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devenv import events as e
-from devenv.cli.views.quantities import plural
+from devenv.model.counts import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from devenv import events as e
-from devenv.cli.views.quantities import duration
+from devenv.cli.views.durations import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.cli.views.quantities import plural
+from devenv.model.counts import plural
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output

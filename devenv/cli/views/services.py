@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.cli.views.quantities import duration, plural
+from devenv.cli.views.durations import duration
+from devenv.model.counts import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.cli.views.quantities import plural
+from devenv.model.counts import plural
+from devenv.model.trace import MARKS
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 WIDTH = 48
 """Columns of the waterfall's time axis."""
+
+LEVELS = 20
+"""Levels that are indented; deeper spans are at the same column."""
 
 LINKS = 10
 
@@ -42,12 +46,12 @@ def show_search(document: TracesDocument, output: Output) -> None:
 def show_trace(document: TraceDocument, output: Output) -> None:
     """The waterfall: each span's place in time, ``━`` for spans on the critical path."""
     output.line(f"Trace {document.trace_id}: {document.duration_ms:.2f} ms, {plural(len(document.spans), 'span')}")
-    labels = [f"{'  ' * span.depth}{span.service}: {span.operation}" for span in document.spans]
+    labels = [f"{'  ' * min(span.depth, LEVELS)}{span.service}: {span.operation}" for span in document.spans]
     width = min(max((len(label) for label in labels), default=0), 60)
     for label, span in zip(labels, document.spans, strict=True):
         shown = label if len(label) <= width else label[: width - 1] + "…"
-        mark = " ERROR" if span.error else ""
-        output.line(f"{shown:<{width}}  {_bar(span, document.duration_ms)}  {span.duration_ms:9.2f} ms{mark}")
+        notes = "".join([" ERROR" if span.error else "", *(f" ⚠ {MARKS[mark]}" for mark in span.marks)])
+        output.line(f"{shown:<{width}}  {_bar(span, document.duration_ms)}  {span.duration_ms:9.2f} ms{notes}")
     output.line("━ critical path  ─ other time")
     output.line(document.ui_url)
 

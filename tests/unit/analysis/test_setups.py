@@ -29,7 +29,7 @@ def test_what_the_file_sets_is_judged_by_the_engine_it_runs_on() -> None:
 
 def test_grpc_is_a_fault_only_where_the_embedded_backend_stands() -> None:
     made = stack(web={"environment": {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}})
-    assert "the embedded backend does not take" in fault_of(tracing_setups(made, PROCESS)["web"])
+    assert "the embedded backend does not support" in fault_of(tracing_setups(made, PROCESS)["web"])
     assert fault_of(tracing_setups(made, DOCKER)["web"]) == ""
 
 
@@ -45,7 +45,7 @@ def test_settings_for_traces_alone_win_and_spans_carry_another_name() -> None:
     (setup,) = tracing_setups(stack(web={"environment": environment}), DOCKER).values()
     assert (setup.endpoint, setup.protocol, setup.disabled) == ("http://b:4318", "grpc", True)
     assert list(tracing_setups(stack(web={"environment": environment}), DOCKER)) == ["shop"]
-    assert "the port of HTTP" in fault_of(replace(setup, disabled=False))
+    assert "the HTTP port" in fault_of(replace(setup, disabled=False))
 
 
 def test_the_trace_backend_and_services_that_are_not_expected_are_not_blamed() -> None:
@@ -55,4 +55,4 @@ def test_the_trace_backend_and_services_that_are_not_expected_are_not_blamed() -
     found = classify(None, Expectation(services=frozenset({"web"}), setups=setups))
     assert "database" not in found.cause
     found = classify(None, Expectation(services=frozenset({"web", "database"}), setups=setups))
-    assert found.cause == "database is a service without tracing (x-devenv.instrument: false)"
+    assert found.cause == "database is not traced (x-devenv.instrument: false)"

@@ -15,7 +15,7 @@ from devenv.errors import BackendUnavailable
 from devenv.traces.client import TraceClient
 from devenv.traces.dialect import Capabilities
 from devenv.traces.export import SpanExporter
-from devenv.traces.http import HttpClient, Origin, TransportError
+from devenv.traces.http import HttpClient, TransportError
 from devenv.traces.parts import parts_of
 from devenv.traces.query import Query
 
@@ -172,7 +172,7 @@ async def test_no_match_is_404_and_no_error() -> None:
 
 async def test_pages_alone_are_no_trace_backend() -> None:
     async with serving({}) as (client, _):
-        with pytest.raises(BackendUnavailable, match="neither of Jaeger's query APIs"):
+        with pytest.raises(BackendUnavailable, match="does not provide a Jaeger query API"):
             await client.probe()
 
 
@@ -181,8 +181,8 @@ async def test_pages_alone_are_no_trace_backend() -> None:
     [
         (said({"error": {"message": "boom"}}, 500), "answered 500: .*boom"),
         (lambda _: PAGE, "answered 200"),
-        (said({"summaries": [{"spanCount": 1}]}), "not in Jaeger's format"),
-        (said({"summaries": [7]}), "not in Jaeger's format"),
+        (said({"summaries": [{"spanCount": 1}]}), "unexpected response format"),
+        (said({"summaries": [7]}), "unexpected response format"),
     ],
 )
 async def test_answers_that_are_not_jaegers(answer: Route, message: str) -> None:
@@ -291,23 +291,3 @@ async def test_a_receiver_that_refuses_spans() -> None:
     async with serving({"/v1/traces": said({}, 503)}) as (client, _), SpanExporter(client.query_url) as exporter:
         with pytest.raises(BackendUnavailable, match="POST /v1/traces answered 503"):
             await exporter.export([])
-
-
-@pytest.mark.parametrize(
-    ("url", "origin", "authority"),
-    [
-        ("http://h", Origin("http", "h", 80), "h"),
-        ("https://h/base/", Origin("https", "h", 443, "/base"), "h"),
-        ("http://[::1]:8080/a", Origin("http", "::1", 8080, "/a"), "[::1]:8080"),
-        ("https://h:80", Origin("https", "h", 80), "h:80"),
-    ],
-)
-def test_origins(url: str, origin: Origin, authority: str) -> None:
-    assert Origin.parse(url) == origin
-    assert origin.authority == authority
-
-
-@pytest.mark.parametrize("url", ["", "h:80", "ftp://h", "http://", "/path"])
-def test_what_is_no_base_url(url: str) -> None:
-    with pytest.raises(ValueError, match="not an http"):
-        Origin.parse(url)

@@ -1,0 +1,121 @@
+"""Resolves the settings: environment over argument over config.yaml over profile over default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from devenv.tracing.configuration.document import Document, Path_, Place, read
+from devenv.tracing.configuration.environment import read_environment
+from devenv.tracing.configuration.validation import read_profiles, read_section
+from devenv.tracing.settings import KEYS, PATHS, PROFILES, Settings
+
+DEPLOYMENT = ("deployment.environment.name", "deployment.environment")
+
+
+def resolve(
+    config: str | Path | Mapping[str, Any] | None,
+    *,
+    service_name: str | None = None,
+    environ: Mapping[str, str],
+) -> Settings:
+    """Resolve all settings and remember where each came from.
+
+    Args:
+        config: A YAML file, a mapping, or None. Its `tracing` section is read, or all of it where it has none.
+        service_name: Name given in code; the environment wins over it, config.yaml does not.
+        environ: The environment variables.
+
+    Raises:
+        ConfigError: The configuration is wrong; the message has file, line and column.
+    """
+    document = _document(config)
+    base: Path_ = ("tracing",) if "tracing" in document.values else ()
+    from_environment = read_environment(environ)
+    from_file = list(read_section(document, base))
+    profiles = read_profiles(document, base)
+    layers = _Layers()
+    for key, value, place in from_file:
+        layers.put(PATHS[key.path], value, _origin(document, place))
+    if service_name:
+        layers.put("service_name", service_name, "argument service_name")
+    for name, (value, variable) in from_environment.items():
+        layers.put(name, value, f"environment {variable}")
+    _name_from_resource(layers, from_environment)
+    environment = _deployment(layers)
+    layers.under(_profile(environment, profiles, document))
+    layers.put("environment", environment, layers.origins.get("environment", "default"))
+    return layers.settings()
+
+
+class _Layers:
+    """Values by field name with their origins; maps (headers, resource) are merged, all else is replaced."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+
+    def put(self, name: str, value: Any, origin: str) -> None:
+        if KEYS[name].kind == "map":
+            value = {**self.values.get(name, {}), **value}
+        self.values[name] = value
+        self.origins[name] = origin
+
+    def under(self, profile: list[tuple[str, Any, str]]) -> None:
+        """Add what a profile says wherever nothing stronger has spoken."""
+        for name, value, origin in profile:
+            if KEYS[name].kind == "map":
+                self.values[name] = {**value, **self.values.get(name, {})}
+            elif name not in self.values:
+                self.values[name] = value
+            else:
+                continue
+            self.origins.setdefault(name, origin)
+
+    def settings(self) -> Settings:
+        origins = {KEYS[name].path: origin for name, origin in self.origins.items()}
+        return Settings(**self.values, origins=origins)
+
+
+def _document(config: str | Path | Mapping[str, Any] | None) -> Document:
+    if config is None:
+        return Document("configuration", {})
+    if isinstance(config, Mapping):
+        return Document("configuration", dict(config))
+    return read(Path(config))
+
+
+def _origin(document: Document, place: Place) -> str:
+    return f"{document.source}:{place.line}:{place.column}" if place.line else document.source
+
+
+def _name_from_resource(layers: _Layers, from_environment: Mapping[str, tuple[Any, str]]) -> None:
+    """OTEL_SERVICE_NAME wins over service.name in OTEL_RESOURCE_ATTRIBUTES, which wins over the rest."""
+    if "service_name" in from_environment:
+        return
+    in_environment = from_environment.get("resource", ({}, ""))[0].get("service.name")
+    if in_environment:
+        layers.put("service_name", in_environment, "environment OTEL_RESOURCE_ATTRIBUTES")
+    elif "service_name" not in layers.values and layers.values.get("resource", {}).get("service.name"):
+        layers.put("service_name", layers.values["resource"]["service.name"], layers.origins["resource"])
+
+
+def _deployment(layers: _Layers) -> str:
+    resource = layers.values.get("resource", {})
+    named = layers.values.get("environment") or next((resource[key] for key in DEPLOYMENT if resource.get(key)), "")
+    return named or "development"
+
+
+def _profile(
+    environment: str, own: Mapping[str, list[tuple[Any, Any, Place]]], document: Document
+) -> list[tuple[str, Any, str]]:
+    """The user's profile of that name over the built-in one."""
+    origin = f"profile {environment}"
+    mine = [
+        (PATHS[key.path], value, f"{origin} ({_origin(document, place)})")
+        for key, value, place in own.get(environment, [])
+    ]
+    named = {name for name, _, _ in mine}
+    built_in = [(PATHS[path], value, origin) for path, value in PROFILES.get(environment, {}).items()]
+    return [*mine, *((name, value, source) for name, value, source in built_in if name not in named)]

@@ -1,0 +1,264 @@
+"""The export pipeline: a bounded queue that never blocks, and a thread that encodes and delivers in batches."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import Any, Protocol
+
+from devenv.tracing.export.encoding import Encoder
+from devenv.tracing.export.transport import Outcome, Transport
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+# Encoding pauses after this many spans, so that it never holds the interpreter for long while requests wait.
+_SLICE = 64
+_BREATH_S = 0.0001
+_REPORT_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportStats:
+    """Counts since the start of the process (a forked child begins anew).
+
+    Attributes:
+        exported: Spans that the receiver took.
+        dropped: Spans left out: the queue was full, the trace too long, or export had been shut down.
+        failed: Spans that could not be delivered.
+        queued: Spans that wait now.
+        batches: POSTs that were answered with success.
+    """
+
+    exported: int
+    dropped: int
+    failed: int
+    queued: int
+    batches: int
+
+
+class Sender(Protocol):
+    """Where encoded batches go."""
+
+    def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
+        """Deliver a batch until the deadline of `time.monotonic`."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+class BatchExporter:
+    """Takes ended spans and delivers them from a thread of its own.
+
+    Args:
+        settings: Sizes and times of batching.
+        encoder: Makes the bytes.
+        resource: Resource attributes; asked again after a fork.
+        sender: Makes the sender from a pause function; `Transport` unless told otherwise.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        encoder: Encoder,
+        resource: Callable[[], Mapping[str, Any]],
+        sender: Callable[[Callable[[float], bool]], Sender] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._encoder = encoder
+        self._resource = resource
+        self._make_sender = sender or (lambda pause: Transport(settings, pause))
+        self._max_queue = settings.max_queue_size
+        self._batch = min(settings.max_batch_size, settings.max_queue_size)
+        self._start()
+        exporter = weakref.ref(self)
+
+        def after_fork() -> None:
+            alive = exporter()
+            if alive is not None:
+                alive.after_fork()
+
+        os.register_at_fork(after_in_child=after_fork)
+
+    def _start(self) -> None:
+        self._queue: deque[LightSpan] = deque()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._flushes: list[_Flush] = []
+        self._closed = False
+        self._deadline = 0.0
+        self._exported = self._dropped = self._failed = self._batches = 0
+        self._taken = 0
+        self._reported_at = float("-inf")
+        self._resource_bytes = self._encoder.resource(self._resource())
+        self._sender = self._make_sender(self._stop.wait)
+        self._thread: threading.Thread | None = None
+
+    def after_fork(self) -> None:
+        """In a forked child: the parent sends what waits, the child starts empty with its own thread and connection."""
+        closed = self._closed
+        self._start()
+        self._closed = closed
+
+    def offer(self, span: LightSpan) -> None:
+        """Queue an ended span; never blocks. A span that finds the queue full is dropped and counted."""
+        queue = self._queue
+        waiting = len(queue)
+        if waiting >= self._max_queue or self._closed:
+            self._drop()
+            return
+        queue.append(span)
+        if self._thread is None:
+            self._begin()
+        elif waiting + 1 == self._batch:
+            self._wake.set()
+
+    def stats(self, surplus: int = 0) -> ExportStats:
+        """The counts; `surplus` is added to the dropped ones."""
+        waiting = len(self._queue) + self._taken
+        return ExportStats(self._exported, self._dropped + surplus, self._failed, waiting, self._batches)
+
+    def force_flush(self, timeout_s: float = 10.0) -> bool:
+        """Deliver what waits. True when all of it was dealt with in time, False when something failed or is left."""
+        if self._thread is None or self._closed:
+            return not self._queue
+        flush = _Flush(self._failed)
+        with self._lock:
+            self._flushes.append(flush)
+        self._wake.set()
+        return flush.done.wait(timeout_s) and flush.delivered
+
+    def shutdown(self, timeout_s: float = 5.0) -> bool:
+        """Deliver what waits within the time, then stop for good. True when nothing is left."""
+        if not self._closed:
+            self._deadline = monotonic() + timeout_s
+            self._closed = True
+            self._stop.set()
+            self._wake.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join(max(0.0, self._deadline - monotonic()) + 0.05)
+            if thread.is_alive():
+                _log.warning("%d spans were not exported in time", len(self._queue) + self._taken)
+                return False
+        return not self._queue
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="devenv-tracing-export", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def _drop(self) -> None:
+        with self._lock:
+            self._dropped += 1
+
+    def _run(self) -> None:
+        delay = self._settings.schedule_delay_ms / 1000
+        due = monotonic() + delay
+        while not self._closed:
+            self._wake.wait(max(0.0, due - monotonic()))
+            self._wake.clear()
+            with self._lock:
+                flushes, self._flushes = self._flushes, []
+            if flushes or monotonic() >= due:
+                self._drain(1)
+                due = monotonic() + delay
+            else:
+                self._drain(self._batch)
+            for flush in flushes:
+                flush.finish(self._failed)
+        self._drain(1)
+        self._sender.close()
+        for flush in self._flushes:
+            flush.finish(self._failed)
+
+    def _drain(self, least: int) -> None:
+        """Send what waits now in batches, as long as at least `least` spans wait."""
+        left = len(self._queue)
+        while left > 0 and len(self._queue) >= least:
+            size = min(self._batch, left)
+            if self._closed and monotonic() >= self._deadline:
+                self._give_up()
+                return
+            self._send(size)
+            left -= size
+
+    def _send(self, size: int) -> None:
+        popleft = self._queue.popleft
+        encode = self._encoder.span
+        by_scope: dict[int, tuple[tuple[Any, ...], list[bytes]]] = {}
+        self._taken = size
+        unreadable = 0
+        for index in range(size):
+            span = popleft()
+            try:
+                encoded = encode(span)
+            except Exception:  # noqa: BLE001 - logged and counted
+                # One span that cannot be encoded must cost neither the others nor the thread.
+                unreadable += 1
+                _log.exception("span %r cannot be encoded", span.name)
+                continue
+            scope = span.tracer.scope
+            group = by_scope.get(id(scope))
+            if group is None:
+                group = by_scope[id(scope)] = (scope, [])
+            group[1].append(encoded)
+            if index % _SLICE == _SLICE - 1 and not self._closed:
+                sleep(_BREATH_S)
+        body = self._encoder.request(self._resource_bytes, by_scope)
+        count = size - unreadable
+        deadline = monotonic() + self._settings.export_timeout_ms / 1000
+        if self._closed:
+            deadline = min(deadline, self._deadline)
+        try:
+            outcome = self._sender.send(body, count, deadline)
+        except Exception as error:  # noqa: BLE001 - logged and counted
+            # The thread must outlive whatever a sender or a wrong setting (a header, a certificate) raises.
+            _log.exception("export failed")
+            outcome = Outcome(count, str(error))
+        self._exported += count - outcome.rejected
+        self._failed += outcome.rejected + unreadable
+        self._batches += outcome.rejected < count
+        self._taken = 0
+        if outcome.rejected or self._dropped:
+            self._report(outcome)
+
+    def _give_up(self) -> None:
+        self._failed += len(self._queue)
+        self._queue.clear()
+
+    def _report(self, outcome: Outcome) -> None:
+        now = monotonic()
+        if now - self._reported_at < _REPORT_EVERY_S:
+            return
+        self._reported_at = now
+        _log.warning(
+            "spans are being lost: %d could not be delivered to %s, %d dropped because the queue was full%s",
+            self._failed,
+            self._settings.endpoint,
+            self._dropped,
+            f" (last: {outcome.reason})" if outcome.reason else "",
+        )
+
+
+class _Flush:
+    """One request to deliver everything."""
+
+    def __init__(self, failed_before: int) -> None:
+        self.done = threading.Event()
+        self.delivered = False
+        self._failed_before = failed_before
+
+    def finish(self, failed_now: int) -> None:
+        self.delivered = failed_now == self._failed_before
+        self.done.set()
