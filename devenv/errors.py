@@ -23,7 +23,7 @@ The tree, with the process exit code of each branch::
     ├── Interrupted                130
     └── InternalError              70  an internal error
 
-A negative verdict and a timeout of ``up`` are not errors: the command prints its document and exits with the code.
+A verdict is not an error: the document contains it, and the exit code is :data:`NEGATIVE_VERDICT` or :data:`TIMED_OUT`.
 Errors of other libraries are translated at the boundary, with ``raise … from``.
 """
 
@@ -31,21 +31,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, ClassVar
 
+NEGATIVE_VERDICT = 1
+"""Exit code of a command that worked and found something wrong: unhealthy, untraced, a threshold not met."""
 
-class ExitCode(IntEnum):
-    """The exit codes of every command."""
-
-    GOOD = 0
-    NEGATIVE = 1
-    """Unhealthy, untraced, threshold not met, regression."""
-    USAGE = 2
-    ENVIRONMENT = 3
-    TIMEOUT = 4
-    INTERNAL = 70
-    INTERRUPTED = 130
+TIMED_OUT = 4
+"""Exit code of a command that stopped waiting."""
 
 
 class DevenvError(Exception):
@@ -57,7 +49,7 @@ class DevenvError(Exception):
         details: JSON-serialisable facts for programs.
     """
 
-    exit_code: ClassVar[int] = ExitCode.INTERNAL
+    exit_code: ClassVar[int] = 70
 
     def __init__(self, message: str, *, hint: str = "", details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -74,7 +66,7 @@ class DevenvError(Exception):
 class UsageError(DevenvError):
     """The command line is wrong, or cannot be carried out."""
 
-    exit_code = ExitCode.USAGE
+    exit_code = 2
 
 
 class UnknownName(UsageError):
@@ -150,7 +142,7 @@ class StackFileError(ConfigurationError):
 class EnvironmentFailure(DevenvError):
     """The machine or the project is not ready for the command."""
 
-    exit_code = ExitCode.ENVIRONMENT
+    exit_code = 3
 
 
 class EngineUnavailable(EnvironmentFailure):
@@ -204,10 +196,10 @@ class BackendUnavailable(EnvironmentFailure):
 class Interrupted(DevenvError):
     """The user pressed Ctrl-C."""
 
-    exit_code = ExitCode.INTERRUPTED
+    exit_code = 130
 
 
 class InternalError(DevenvError):
     """An internal error of devenv."""
 
-    exit_code = ExitCode.INTERNAL
+    exit_code = 70

@@ -11,7 +11,7 @@ import typer
 from devenv.cli.commands import environment, inspection, loading, project, running, scaffolding, tracing
 from devenv.cli.globals import callback, hoist
 from devenv.cli.output import Output, Style
-from devenv.errors import DevenvError, ExitCode, InternalError, Interrupted, UsageError
+from devenv.errors import DevenvError, InternalError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _failed(Interrupted("interrupted"), output, debug)
     except (typer.Abort, typer.Exit) as ended:
-        return getattr(ended, "exit_code", ExitCode.INTERRUPTED)
+        return getattr(ended, "exit_code", Interrupted.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has closed it, as `| head` does
         return 0

@@ -13,8 +13,8 @@ from devenv.app.record import read_record
 from devenv.app.required_images import cannot_be_built_here
 from devenv.app.session import running
 from devenv.app.urls import trace_backend
-from devenv.engine.ports import is_free
-from devenv.errors import DevenvError, EngineUnavailable, ExitCode
+from devenv.engine.host_ports import is_free
+from devenv.errors import DevenvError, EngineUnavailable
 from devenv.installation import find_installation
 from devenv.model.listings import CheckPart, DoctorDocument
 
@@ -40,8 +40,7 @@ async def doctor(invocation: Invocation) -> DoctorDocument:
 
 def verdict_code(document: DoctorDocument) -> int:
     """Exit code: 3 if a check is an error, else 0."""
-    failed = any(check.verdict == "error" for check in document.checks)
-    return ExitCode.ENVIRONMENT if failed else ExitCode.GOOD
+    return 3 if any(check.verdict == "error" for check in document.checks) else 0
 
 
 def _distribution() -> CheckPart:

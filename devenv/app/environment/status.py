@@ -10,7 +10,7 @@ from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.up import backend_document
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, trace_backend
-from devenv.errors import DevenvError, ExitCode
+from devenv.errors import NEGATIVE_VERDICT, DevenvError
 from devenv.model.documents import ServiceDocument, StatusDocument
 from devenv.model.state import Health, ObservedInstance, State
 
@@ -57,8 +57,8 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) ->
 
 def verdict_code(document: StatusDocument) -> int:
     """Exit code: 1 if a service is down or unhealthy, else 0."""
-    bad = document.failures or any(not _good(service) for service in document.services)
-    return ExitCode.NEGATIVE if bad else ExitCode.GOOD
+    good = not document.failures and all(_good(service) for service in document.services)
+    return 0 if good else NEGATIVE_VERDICT
 
 
 def _good(service: ServiceDocument) -> bool:

@@ -11,7 +11,7 @@ from devenv.cli.runner import run_async
 from devenv.cli.views import services as view
 from devenv.cli.views.progress import progress
 from devenv.clock import SystemClock
-from devenv.errors import ExitCode
+from devenv.errors import NEGATIVE_VERDICT
 
 Services = Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Services to act on. Default: all.")]
 Timeout = Annotated[
@@ -91,7 +91,7 @@ def down(
     with progress(state.output) as sink:
         document = run_async(lambda: act(state.invocation, options, clock=SystemClock(), sink=sink))
     state.show(document, view.show_down)
-    raise typer.Exit(ExitCode.NEGATIVE if document.left else ExitCode.GOOD)
+    raise typer.Exit(NEGATIVE_VERDICT if document.left else 0)
 
 
 def stop(context: typer.Context, services: Services = None) -> None:
