@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         PlanDocument,
         ServiceDocument,
         StatusDocument,
+        StepDocument,
         TraceBackendDocument,
         UpDocument,
     )
@@ -66,6 +67,17 @@ def show_plan(document: PlanDocument, output: Output) -> None:
     for action in document.actions:
         reason = f"  ({action.reason})" if action.reason else ""
         output.line(f"  {action.action:<16} {action.target}{reason}")
+    if document.steps:
+        output.line("Schedule; each step runs as soon as those that it waits for have ended:")
+    for step in document.steps:
+        output.line(f"  {step.id:>3}  {step.call:<14} {step.target}{_waits(step)}")
+
+
+def _waits(step: StepDocument) -> str:
+    """What a step waits for, as the end of its line."""
+    after = ", ".join(str(number) for number in step.after)
+    conditions = [f"{wait.service} is {wait.condition}" for wait in step.waits_for]
+    return (f"  after {after}" if after else "") + (f"  when {', '.join(conditions)}" if conditions else "")
 
 
 def show_down(document: DownDocument, output: Output) -> None:
