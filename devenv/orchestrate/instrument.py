@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from devenv.errors import ConfigurationError
+from devenv.http.origin import split_endpoint
 from devenv.model import stack as model
 from devenv.model.stack import Network, Stack
 from devenv.orchestrate.jaeger import (
     ADDED_BACKEND,
-    OTLP_GRPC_PORT,
-    OTLP_HTTP_PORT,
     added_backend,
     attached,
     configured,
     is_managed,
 )
 from devenv.orchestrate.naming import instance_name
+from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.capabilities import BackendKind
@@ -164,7 +163,7 @@ def _chose_grpc(own: Mapping[str, str]) -> bool:
 
 def _port_of(endpoint: str) -> int | None:
     try:
-        return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").port
+        return split_endpoint(endpoint).port
     except ValueError:
         return None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from devenv.errors import Location
 from devenv.model.extension import HttpReady, Jaeger, Ready, ServiceExtension
 from devenv.model.stack import Attachment, FileMount, FileSource, Mount, Port, Service, Volume
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_GRPC_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from devenv.model.stack import Stack
@@ -27,7 +28,6 @@ DATA_PATH = "/tmp"  # noqa: S108 - a directory of the image, not of this machine
 mode of the directory that it covers, and only ``/tmp`` is writable for every user."""
 
 SPAN_TTL = "720h"
-OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT, HEALTH_PORT = 4317, 4318, 16686, 13133
 PUBLISHED = (QUERY_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT)
 _LISTEN = "0.0.0.0"  # noqa: S104 - inside its container; published ports are bound to loopback
 
@@ -44,7 +44,7 @@ def added_backend(settings: Jaeger) -> Service:
 
 
 def is_managed(service: Service) -> bool:
-    """Return whether devenv configures ``service``: it is Jaeger 2 and has no configuration of its own."""
+    """Return whether devenv configures ``service``: it is Jaeger 2 without its own configuration."""
     repository = (service.image or "").split("@")[0]
     if repository.rpartition("/")[2].split(":")[0] != "jaeger" or service.entrypoint is not None:
         return False
@@ -104,7 +104,7 @@ def configuration(settings: Jaeger) -> dict[str, Any]:
                 # Its own traces would be among the user's, and exporting their last batch delays its stop by 10 s.
                 "enable_tracing": False,
                 "http": {"endpoint": f"{_LISTEN}:{QUERY_PORT}"},
-                "grpc": {"endpoint": f"{_LISTEN}:16685"},
+                "grpc": {"endpoint": f"{_LISTEN}:{QUERY_GRPC_PORT}"},
             },
             "remote_sampling": {
                 "file": {"path": "", "default_sampling_probability": 1},
