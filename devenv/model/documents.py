@@ -132,6 +132,7 @@ class StepDocument(Part):
         id: from 1; a step waits only for steps with smaller IDs.
         call: what is done with ``target``, as part of ``action``.
         after: IDs of the steps that have to succeed first.
+        follows: IDs of the steps that have to end first, whether they succeed or not.
         waits_for: conditions of services that have to be met first.
     """
 
@@ -141,6 +142,7 @@ class StepDocument(Part):
     target: str
     service: str
     after: list[int]
+    follows: list[int]
     waits_for: list[ConditionDocument]
 
 

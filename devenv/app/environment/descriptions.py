@@ -154,6 +154,7 @@ def _step(step: Step) -> StepDocument:
         target=step.action.target,
         service=step.action.service,
         after=list(step.after),
+        follows=list(step.follows),
         waits_for=[
             ConditionDocument(
                 service=gate.service, condition=gate.condition, required=gate.required, steps=list(gate.steps)

@@ -75,7 +75,7 @@ def show_plan(document: PlanDocument, output: Output) -> None:
 
 def _waits(step: StepDocument) -> str:
     """What a step waits for, as the end of its line."""
-    after = ", ".join(str(number) for number in step.after)
+    after = ", ".join(str(number) for number in sorted({*step.after, *step.follows}))
     conditions = [f"{wait.service} is {wait.condition}" for wait in step.waits_for]
     return (f"  after {after}" if after else "") + (f"  when {', '.join(conditions)}" if conditions else "")
 

@@ -98,7 +98,7 @@ class Execution:
         pending = self._pending[step.id]
         if not pending:
             group.create_task(self._run(step, group))
-        elif pending.isdisjoint(step.after):
+        elif step.gates and pending.isdisjoint({*step.after, *step.follows}):
             unmet = (gate.service for gate in step.gates if not pending.isdisjoint(gate.steps))
             self._listener.waiting(step, tuple(dict.fromkeys(unmet)))
 

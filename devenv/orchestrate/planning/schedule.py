@@ -28,17 +28,31 @@ class Schedule:
     def __init__(self) -> None:
         self.steps: list[Step] = []
 
-    def add(self, call: Call, action: Action, *, after: Iterable[int] = (), gates: Sequence[Gate] = ()) -> int:
+    def add(
+        self,
+        call: Call,
+        action: Action,
+        *,
+        after: Iterable[int] = (),
+        follows: Iterable[int] = (),
+        gates: Sequence[Gate] = (),
+    ) -> int:
         """Add a step and return its ID.
 
         Args:
             call: what the step does.
             action: what it is part of.
             after: IDs of steps that have to succeed first.
+            follows: IDs of steps that have to end first, whether they succeed or not.
             gates: conditions on services that have to be met first.
         """
         step = Step(
-            id=len(self.steps) + 1, call=call, action=action, after=tuple(sorted(set(after))), gates=tuple(gates)
+            id=len(self.steps) + 1,
+            call=call,
+            action=action,
+            after=tuple(sorted(set(after))),
+            follows=tuple(sorted(set(follows))),
+            gates=tuple(gates),
         )
         self.steps.append(step)
         return step.id

@@ -83,9 +83,8 @@ class _UpPlanner:
         unused = tuple(unused_network_actions(self._target, self._observed))
         self._add_removals((*removals, *(action for action in instances if action.removes_first)))
         self._replace_networks(networks)
-        for action in unused:
-            self._add(RemoveNetwork(action.object_id), action, after=self._removed.values())
         self._add_services(instances)
+        self._remove_networks(unused)
         actions = (*images, *networks, *volumes, *removals, *instances, *unused)
         return Plan(actions=actions, steps=tuple(self._schedule.steps))
 
@@ -127,6 +126,13 @@ class _UpPlanner:
                 removed = self._add(RemoveNetwork(action.object_id), action, after=self._removed.values())
                 call = CreateNetwork(network_spec(self._target, action.key))
                 self._objects["network", action.key] = self._add(call, action, after=[removed])
+
+    def _remove_networks(self, unused: Iterable[Action]) -> None:
+        """Remove networks last: if the engine refuses it, because of a container of others, everything else is up."""
+        removals = frozenset(self._removed.values())
+        others = {step.id for step in self._schedule.steps} - {*removals, *self._images}
+        for action in unused:
+            self._schedule.add(RemoveNetwork(action.object_id), action, after=removals or self._images, follows=others)
 
     def _add_services(self, actions: Iterable[Action]) -> None:
         by_service: dict[str, list[Action]] = {}

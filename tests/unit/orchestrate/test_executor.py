@@ -12,9 +12,10 @@ from devenv.orchestrate.planning.calls import RemoveNetwork
 from devenv.orchestrate.planning.graph import Action, Gate, Plan, Step
 
 
-def step(number: int, *after: int, gates: tuple[Gate, ...] = ()) -> Step:
+def step(number: int, *after: int, follows: tuple[int, ...] = (), gates: tuple[Gate, ...] = ()) -> Step:
     action = Action(kind="remove-network", target=f"n{number}", service=f"s{number}")
-    return Step(id=number, call=RemoveNetwork(str(number)), action=action, after=after, gates=gates)
+    call = RemoveNetwork(str(number))
+    return Step(id=number, call=call, action=action, after=after, follows=follows, gates=gates)
 
 
 def gate(service: str, *steps: int, required: bool = True) -> Gate:
@@ -82,6 +83,14 @@ async def test_a_failure_skips_what_comes_after_it_and_nothing_else() -> None:
     results = await run(recorder, step(1), step(2, 1), step(3, 2), step(4))
     assert (results[2].skipped, results[3].skipped, results[4].success) == (True, True, True)
     assert "2 begins" not in recorder.told
+
+
+async def test_a_step_that_only_follows_runs_after_a_failure() -> None:
+    recorder = Recorder(1)
+    results = await run(recorder, step(1), step(2, 1), step(3, follows=(1, 2)))
+    assert results[2].skipped
+    assert results[3].success
+    assert recorder.told == ["1 begins", "1 fails", "3 begins", "3 succeeds"]
 
 
 async def test_a_failed_condition_names_the_service() -> None:

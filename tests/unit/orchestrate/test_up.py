@@ -20,7 +20,7 @@ from devenv.events import (
     ServiceWaiting,
 )
 from devenv.model.identity import LABEL_ROLE, LABEL_SERVICE
-from devenv.model.stack import Build, Dependency, Mount, Port, Volume
+from devenv.model.stack import Build, Dependency, Mount, Network, Port, Volume
 from devenv.model.state import Health, State
 from devenv.testing import Script
 
@@ -246,6 +246,18 @@ async def test_rollback_takes_away_what_this_up_made_and_no_more() -> None:
     assert result.services[2].failure is not None
     assert set(world.engine.instances) == standing
     assert len(world.engine.networks) == 1
+
+
+async def test_a_network_that_cannot_be_removed_ends_the_up_when_all_is_ready() -> None:
+    world = World()
+    before = stack(service("web"), networks={"default": Network(key="default"), "extra": Network(key="extra")})
+    await world.up(before)
+    world.events.clear()
+    world.engine.faults.fail("remove_network", EngineRefused("has active endpoints"))
+    world.engine.scripts["new"] = Script(ready_after=2.0)
+    with pytest.raises(EngineRefused):
+        await world.up(stack(service("web"), service("new", x=PROBED)))
+    assert "new" in world.named(ServiceReady)
 
 
 async def test_without_rollback_what_runs_is_left_for_inspection() -> None:
