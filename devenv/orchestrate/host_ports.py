@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.engine.ports import port_holder
+from devenv.engine.host_ports import port_holder
 from devenv.errors import PortTaken
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from devenv.disk import make_state_directory, replace_file
 from devenv.errors import EnvironmentFailure, PortTaken
-from devenv.orchestrate.host_ports import LOOPBACK, is_free
+from devenv.orchestrate.published_ports import LOOPBACK, is_free
 
 if TYPE_CHECKING:
     from devenv.model.identity import Project

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from devenv.orchestrate.published_ports import is_free
 from orchestration import World, service, stack
 
 from devenv.errors import EnvironmentFailure, PortTaken
 from devenv.model.identity import identify
 from devenv.model.stack import Port, Stack
-from devenv.orchestrate.host_ports import is_free
 from devenv.orchestrate.port_block import allot
 
 
