@@ -57,8 +57,8 @@ def show_status(document: StatusDocument, output: Output) -> None:
 
 
 def show_plan(document: PlanDocument, output: Output) -> None:
-    """The steps of a plan, one per line."""
-    output.line(f"{document.project} on the {document.engine} engine: {plural(len(document.actions), 'step')}")
+    """The actions of a plan and the schedule of their steps, one per line."""
+    output.line(f"{document.project} on the {document.engine} engine: {plural(len(document.actions), 'action')}")
     for action in document.actions:
         reason = f"  ({action.reason})" if action.reason else ""
         output.line(f"  {action.action:<16} {action.target}{reason}")
