@@ -22,14 +22,14 @@ _KEEP_ALIVE_S = 75
 
 
 def serve(config: Path, create: Callable[[Settings], ASGIApp]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what runs and send the last spans; exits with 0.
+    """Serve until SIGTERM or SIGINT, then finish the running requests and export the last spans; exits with 0.
 
     Args:
         config: config.yaml.
-        create: makes the application of the settings.
+        create: creates the application of the settings.
 
     Raises:
-        SystemExit: 2 where the settings are wrong, 3 where the port or an upstream's client cannot be had.
+        SystemExit: 2 if the settings are invalid, 3 if the port or an upstream's client is not available.
     """
     # uvicorn sends itself the signal again once it has stopped, and the default action would end the process at once.
     for number in (signal.SIGTERM, signal.SIGINT):
