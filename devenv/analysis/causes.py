@@ -1,4 +1,4 @@
-"""The likely cause where a request is not traced end to end: one line each, for people."""
+"""Likely causes of incomplete traces, as one-line messages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _CALLS = {SpanKind.CLIENT, SpanKind.PRODUCER}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What is known of a service's tracing settings; the values are those of its ``OTEL_*`` variables, ``""`` if unset.
+    """A service's tracing settings, as far as known: the values of its ``OTEL_*`` variables, ``""`` if unset.
 
     Attributes:
-        isolated: its loopback is its own (a container's), not this machine's.
-        disabled: the whole SDK is switched off.
-        instrumented: ``False`` where the stack file says that it is not traced.
-        takes_grpc: the backend takes OTLP over gRPC; the embedded one does not.
+        isolated: its loopback interface is its own (a container's), not this machine's.
+        disabled: the SDK is disabled.
+        instrumented: ``False`` if the stack file excludes it from tracing.
+        takes_grpc: the backend accepts OTLP over gRPC; the embedded one does not.
     """
 
     endpoint: str = ""
@@ -39,30 +39,30 @@ class Setup:
 
 
 def fault_of(setup: Setup | None) -> str:
-    """What is wrong with a service's settings, as the end of a sentence; empty where nothing is seen."""
+    """The fault in a service's settings, as the end of a sentence; empty if none is found."""
     if setup is None:
         return ""
     if not setup.instrumented:
-        return "is a service without tracing (x-devenv.instrument: false)"
+        return "is not traced (x-devenv.instrument: false)"
     if setup.disabled:
-        return "has its tracing switched off (OTEL_SDK_DISABLED=true)"
+        return "has tracing disabled (OTEL_SDK_DISABLED=true)"
     if setup.exporter and "otlp" not in setup.exporter:
-        return f"exports no traces by OTLP (OTEL_TRACES_EXPORTER={setup.exporter})"
+        return f"does not export traces over OTLP (OTEL_TRACES_EXPORTER={setup.exporter})"
     if setup.sampler.removeprefix("parentbased_") == "always_off":
-        return f"samples nothing (sampler {setup.sampler})"
+        return f"does not sample any trace (sampler {setup.sampler})"
     if setup.sampler == "traceidratio" and not _is_one(setup.sampler_argument):
-        return "decides on sampling by itself (sampler traceidratio instead of parentbased_traceidratio)"
+        return "ignores the caller's sampling decision (sampler traceidratio instead of parentbased_traceidratio)"
     if setup.protocol == "grpc" and not setup.takes_grpc:
-        return "exports by gRPC, which the embedded backend does not take (wrong protocol: set http/protobuf)"
+        return "exports over gRPC, which the embedded backend does not support (wrong protocol: set http/protobuf)"
     return _endpoint_fault(setup)
 
 
 def _is_one(argument: str) -> bool:
-    """Whether a sampler's argument means everything, as its absence does."""
+    """Whether a sampler's argument means that all traces are sampled; a missing one does."""
     try:
         return float(argument or 1) >= 1
     except ValueError:
-        return True  # what cannot be read is taken for the default
+        return True  # an unreadable argument means the default
 
 
 def _endpoint_fault(setup: Setup) -> str:
@@ -70,11 +70,11 @@ def _endpoint_fault(setup: Setup) -> str:
         return ""
     parts = urlsplit(setup.endpoint if "://" in setup.endpoint else f"//{setup.endpoint}")
     if setup.isolated and parts.hostname in _LOOPBACK:
-        return f"exports to {setup.endpoint}, which inside a container is the container itself (loopback endpoint)"
+        return f"exports to {setup.endpoint}, which is the container itself (loopback endpoint)"
     if parts.port == 4317 and setup.protocol.startswith("http"):
-        return f"exports by {setup.protocol} to {setup.endpoint}, the port of gRPC (wrong endpoint or protocol)"
+        return f"exports over {setup.protocol} to {setup.endpoint}, the gRPC port (wrong endpoint or protocol)"
     if parts.port == 4318 and setup.protocol == "grpc":
-        return f"exports by gRPC to {setup.endpoint}, the port of HTTP (wrong endpoint or protocol)"
+        return f"exports over gRPC to {setup.endpoint}, the HTTP port (wrong endpoint or protocol)"
     return ""
 
 
@@ -84,10 +84,10 @@ def cause_of_absence(trace: Trace | None, setups: Mapping[str, Setup], known: fr
         if fault := fault_of(setup):
             return f"{service} {fault}"
     if known is not None and not known - {OWN_SERVICE}:
-        return "no service exports to this backend: services without tracing, or a wrong endpoint or protocol"
+        return "no service exports to this backend: no tracing, or wrong endpoint or protocol"
     if trace is None:
-        return "no span at all arrived, devenv's own included: the backend did not take them, or let them go"
-    return "only devenv's root span arrived: the entry point has no tracing, ignores traceparent, or cannot export"
+        return "no span arrived, not even devenv's own: the backend rejected or evicted them"
+    return "only devenv's root span arrived: the entry point is not traced, ignores traceparent, or cannot export"
 
 
 def cause_of_missing(
@@ -100,56 +100,61 @@ def cause_of_missing(
     """Why ``service`` has no span in a trace that has others.
 
     Args:
-        service: the one that is missed.
+        service: the missing service.
         tree: of the trace.
-        setups: what is known of the services' tracing settings.
-        known: services of which the backend has any span; ``None`` where that was not asked.
-        active: those of them with a span since the request began; ``None`` where that was not asked.
+        setups: the services' tracing settings, as far as known.
+        known: services that have any span in the backend; ``None`` if the backend was not asked.
+        active: those of them with a span since the request began; ``None`` if the backend was not asked.
     """
     if fault := fault_of(setups.get(service)):
         return f"{service} {fault}"
     caller = _caller_of(service, tree)
     if tree.orphans:
         below = tree.orphans[0].service
-        return f"exporter of {service} dropped its spans or cannot reach the backend: the context passed on to {below}"
+        return (
+            f"no span from {service}, but {below} received its context: {service}'s exporter probably dropped spans or "
+            "cannot reach the backend"
+        )
     if caller is None:
-        return f"nothing in the trace calls {service}: the request did not get that far, or the call is not traced"
+        return f"no span in the trace calls {service}: the request did not reach it, or the call is not traced"
     if known is not None and service in known and active is not None and service not in active:
         return (
-            f"{caller} called {service}, of which no span has arrived since the request began, only older ones: "
-            "its exporter fails, or wrong endpoint"
+            f"{caller} called {service}, but {service} has only spans from before this request: "
+            "its exporter fails, or its endpoint is wrong"
         )
     if known is not None and service in known:
         return (
-            f"propagation broken between {caller} and {service}: split suspected, {service} has spans in other traces"
+            f"propagation broken between {caller} and {service}: {service} has spans in other traces (split suspected)"
         )
     if known is not None:
-        return f"{caller} called {service}, of which no span ever arrived: service without tracing, or wrong endpoint"
-    return f"propagation broken between {caller} and {service}, or {service} does not export: split suspected"
+        return f"{caller} called {service}, but no span from {service} ever arrived: not traced, or wrong endpoint"
+    return f"propagation broken between {caller} and {service}, or {service} does not export (split suspected)"
 
 
 def cause_of_orphans(tree: SpanTree) -> str:
-    """Why spans have no parent although every expected service is there."""
+    """Why spans have no parent although every expected service has a span."""
     if not tree.orphans:
-        names = " and ".join(dict.fromkeys(span.service for span in tree.roots)) or "none"
-        return f"{len(tree.roots)} roots instead of one ({names}): a service took the trace id but no parent"
+        names = " and ".join(dict.fromkeys(span.service for span in tree.roots))
+        return f"{len(tree.roots)} root spans instead of 1 ({names}): a service continued the trace ID without a parent"
     orphan = tree.orphans[0]
+    if orphan.span_id in tree.cycles:
+        return f"the parents of {orphan.service}'s {orphan.name!r} lead back to the span itself"
     if not tree.roots and all(span.parent_id == orphan.parent_id for span in tree.orphans):
-        return f"devenv's root span did not arrive, the parent of {orphan.service}'s {orphan.name!r}"
+        return f"devenv's root span, the parent of {orphan.service}'s {orphan.name!r}, did not arrive"
     source = _likely_source(orphan, tree)
-    return f"exporter of {source} dropped the parent of {orphan.service}'s {orphan.name!r}"
+    return f"the parent of {orphan.service}'s {orphan.name!r} did not arrive: probably dropped by {source}'s exporter"
 
 
 def cause_of_split(trace: Trace | None, parts: Sequence[Trace]) -> str:
-    """Between whom the context was lost, for a request of which parts stand in other traces."""
+    """Between which services the context was lost, if parts of a request are in other traces."""
     first = min(parts, key=lambda part: part.start_ns)
-    torn = first.spans[0].service
+    service = first.spans[0].service
     caller = _caller_at(first, trace)
-    return f"propagation broken between {caller} and {torn}: {torn}'s spans stand in a trace of their own"
+    return f"propagation broken between {caller} and {service}: {service}'s spans are in a separate trace"
 
 
 def callee(span: Span) -> str | None:
-    """The host name that a client span says it called, without its domain; ``None`` where it says nothing."""
+    """The host name that a client span called, without its domain; ``None`` if no attribute names it."""
     if span.kind not in _CALLS:
         return None
     for key in _PEER_KEYS:
@@ -166,8 +171,8 @@ def _text(value: Value) -> str:
 
 
 def _caller_of(service: str, tree: SpanTree) -> str | None:
-    """The service with a call to ``service`` that nothing stands below; else one with any such call."""
-    unanswered = [span for span in tree.spans.values() if span.kind in _CALLS and span.span_id not in tree.children]
+    """The service with a call to ``service`` that has no child span; else one with a call to an unknown host."""
+    unanswered = [span for span in tree.spans if span.kind in _CALLS and span.span_id not in tree.children]
     named = [span for span in unanswered if callee(span) == service]
     unnamed = [span for span in unanswered if callee(span) is None or _is_address(callee(span))]
     return next((span.service for span in [*named, *unnamed]), None)
@@ -178,7 +183,7 @@ def _is_address(host: str | None) -> bool:
 
 
 def _caller_at(part: Trace, trace: Trace | None) -> str:
-    """Who called at the time when a torn-off part began: the innermost call that spans its beginning."""
+    """The service whose call was running when a separate part began: the innermost call at that time."""
     calls = [
         span
         for span in (trace.spans if trace else ())
@@ -190,12 +195,12 @@ def _caller_at(part: Trace, trace: Trace | None) -> str:
 
 
 def _likely_source(orphan: Span, tree: SpanTree) -> str:
-    """Whose span is missing above an orphan: above a server span its caller's, above any other its own service's."""
+    """The service whose span is missing: for a server span its caller's, for any other span its own."""
     if orphan.kind not in {SpanKind.SERVER, SpanKind.CONSUMER}:
         return orphan.service
     around = [
         span
-        for span in tree.spans.values()
+        for span in tree.spans
         if span.service != orphan.service and span.start_ns <= orphan.start_ns and span.end_ns >= orphan.end_ns
     ]
     return max(around, key=lambda span: span.start_ns).service if around else f"the caller of {orphan.service}"

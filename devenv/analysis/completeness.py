@@ -1,4 +1,4 @@
-"""Whether a request is traced end to end, and in which class it ends where it is not."""
+"""Whether a request is traced end to end, and its class if it is not."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from devenv.analysis.tree import SpanTree, build_tree
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, Trace, TraceClass
 
 CLOCKS_NS = 10**9
-"""How far the clocks of services may be behind devenv's own: an engine may be another machine."""
+"""How far the services' clocks may be behind devenv's: an engine may be another machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What a complete trace of a request has to hold, and what helps to say why it does not.
+    """What a complete trace of a request has to contain, and facts that explain why a trace is not complete.
 
     Attributes:
-        services: each has to have a span.
-        setups: what is known of the services' tracing settings, by service.
-        known_services: services of which the backend has any span; ``None`` where that was not asked.
-        newest_ns: start of the newest span of each service that is missed, nanoseconds since the epoch; a service of
-            which nothing was found is left out, and ``None`` where that was not asked.
+        services: each needs a span.
+        setups: the services' tracing settings as far as known, by service.
+        known_services: services that have any span in the backend; ``None`` if the backend was not asked.
+        newest_ns: start of the newest span of each missing service, nanoseconds since the epoch; a service without a
+            span is left out; ``None`` if the backend was not asked.
     """
 
     services: frozenset[str] = frozenset()
@@ -38,7 +38,7 @@ class Expectation:
     newest_ns: Mapping[str, int] | None = None
 
     def active_since(self, start_ns: int) -> frozenset[str] | None:
-        """Services with a span since then, give or take the difference of two machines' clocks."""
+        """Services with a span since ``start_ns``, allowing for the difference between two machines' clocks."""
         if self.newest_ns is None:
             return None
         return frozenset(service for service, newest in self.newest_ns.items() if newest >= start_ns - CLOCKS_NS)
@@ -50,8 +50,8 @@ class Finding:
 
     Attributes:
         missing: expected services without a span.
-        cause: empty where complete; the same text for requests that fell short in the same way.
-        elsewhere: ids of the traces in which its torn-off parts stand.
+        cause: empty if complete; the same text for requests that are incomplete in the same way.
+        elsewhere: IDs of the traces that contain the other parts of a split trace.
     """
 
     trace_class: TraceClass
@@ -64,14 +64,14 @@ COMPLETE = Finding(trace_class="complete")
 
 
 def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[Trace] = ()) -> Finding:
-    """The class of a request by what the backend has of it: complete, partial, split, orphaned or absent.
+    """Return the class of a request by its spans: complete, partial, split, orphaned or absent.
 
-    devenv's own root span counts as a parent, not as evidence that anything was traced.
+    devenv's own root span counts as a parent, not as evidence that a service is traced.
 
     Args:
-        trace: the trace under the id that the request was sent with; ``None`` where there is none.
-        expectation: what it has to hold.
-        others: traces that carry the request's key (:data:`~devenv.model.trace.REQUEST_KEY`) under other ids.
+        trace: the trace under the ID that the request was sent with; ``None`` if it has no spans.
+        expectation: what the trace has to contain.
+        others: traces under other IDs that carry the request's key (:data:`~devenv.model.trace.REQUEST_KEY`).
     """
     setups = {name: setup for name, setup in expectation.setups.items() if name in expectation.services}
     parts = [other for other in others if is_part(other, trace)]
@@ -97,21 +97,24 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
 
 
 def is_complete(trace: Trace | None, services: Collection[str]) -> bool:
-    """Whether every one of ``services`` has a span, with one root and every parent present; the quick form."""
+    """Whether every one of ``services`` has a span, with one root and every parent present; faster than `classify`."""
     if trace is None or not trace.services:
         return False
-    ids = {span.span_id for span in trace.spans}
-    roots = 0
+    starts = {span.span_id: span.start_ns for span in trace.spans}
+    roots, ordered = 0, len(starts) == len(trace.spans)
     for span in trace.spans:
         if span.parent_id is None:
             roots += 1
-        elif span.parent_id not in ids or span.parent_id == span.span_id:
+        elif span.parent_id not in starts:
             return False
-    return roots == 1 and set(services) <= set(trace.services)
+        else:
+            ordered = ordered and starts[span.parent_id] < span.start_ns
+    # If each parent starts before its child, there is no cycle of parents.
+    return roots == 1 and set(services) <= set(trace.services) and (ordered or not build_tree(trace).cycles)
 
 
 def is_part(other: Trace, trace: Trace | None) -> bool:
-    """Whether ``other`` is a torn-off part of ``trace``'s request, and not a batch joined to it by span links."""
+    """Whether ``other`` is a part of ``trace``'s request, and not a batch that span links join to it."""
     if trace is None:
         return True
     if other.trace_id == trace.trace_id:
@@ -122,7 +125,7 @@ def is_part(other: Trace, trace: Trace | None) -> bool:
 
 
 def request_of(trace: Trace) -> str | None:
-    """The request that a trace belongs to by the key that travelled with it; ``None`` where nothing travelled."""
+    """The request that a trace belongs to by its request key; ``None`` if the trace carries no key."""
     for span in trace.spans:
         value = span.attributes.get(REQUEST_KEY)
         if isinstance(value, str) and span.service != OWN_SERVICE:
@@ -131,7 +134,7 @@ def request_of(trace: Trace) -> str | None:
 
 
 def _missing(trace: Trace | None, expectation: Expectation) -> tuple[str, ...]:
-    """Expected services without a span, those nearest to what is there first: they are called by it."""
+    """Expected services without a span; first those that a span in the trace calls."""
     present = set(trace.services) if trace else set()
     missing = expectation.services - present
     called = _called(build_tree(trace)) if trace else frozenset()
@@ -139,4 +142,4 @@ def _missing(trace: Trace | None, expectation: Expectation) -> tuple[str, ...]:
 
 
 def _called(tree: SpanTree) -> frozenset[str]:
-    return frozenset(name for span in tree.spans.values() if (name := callee(span)))
+    return frozenset(name for span in tree.spans if (name := callee(span)))

@@ -1,4 +1,7 @@
-"""A trace's spans as a tree."""
+"""A trace's spans as a tree, for the waterfall, the critical path and the classes of traces.
+
+docs/decisions/traces.md describes what becomes of orphans, cycles and span IDs that occur twice.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,58 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from devenv.model.span import Span
-from devenv.model.trace import Trace
+from devenv.model.trace import Mark, Trace
+
+SKEW_NS = 1_000_000
+"""A span that starts earlier than this before its parent is marked: clocks of some SDKs have a resolution of 1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpanTree:
-    """Parents and children; nothing is lost: whatever cannot be reached from a root hangs on an orphan.
+    """Parents and children. No span is lost: one that no root leads to is below an orphan or a cut cycle.
 
     Attributes:
-        spans: by span id.
-        children: of each span id, in order of start; ids without children are left out.
+        spans: all spans, in order of start.
+        first: the first span of each span ID; if an ID occurs twice, the others have no children.
+        children: by span ID, in order of start; IDs without children are left out.
         roots: spans without a parent, in order of start.
-        orphans: spans whose parent is not in the trace, and one of each circle of parents, in order of start.
+        orphans: spans whose parent is not in the trace, and the first span of each cycle of parents, in order of start.
+        cycles: IDs of those orphans at which a cycle was cut.
     """
 
-    spans: dict[str, Span]
+    spans: tuple[Span, ...]
+    first: dict[str, Span]
     children: dict[str, tuple[Span, ...]]
     roots: tuple[Span, ...]
     orphans: tuple[Span, ...]
+    cycles: frozenset[str]
 
     @property
     def tops(self) -> tuple[Span, ...]:
-        """Where a walk begins: the roots, then the orphans."""
+        """The spans at depth 0: the roots, then the orphans."""
         return self.roots + self.orphans
+
+    def below(self, span: Span) -> tuple[Span, ...]:
+        """Children of a span, in order of start."""
+        return self.children.get(span.span_id, ()) if self.first[span.span_id] is span else ()
+
+    def parent(self, span: Span) -> Span | None:
+        """Parent of a span; ``None`` for a root, an orphan, and the span at which a cycle was cut."""
+        if span.parent_id is None or self._is_cut(span):
+            return None
+        return self.first.get(span.parent_id)
+
+    def marks(self, span: Span) -> tuple[Mark, ...]:
+        """What is wrong with a span's place in the trace; usually nothing."""
+        found: list[Mark] = []
+        parent = self.parent(span)
+        if parent is None and span.parent_id is not None:
+            found.append("cycle" if self._is_cut(span) else "orphan")
+        if self.first[span.span_id] is not span:
+            found.append("duplicate")
+        if parent is not None and span.start_ns < parent.start_ns - SKEW_NS:
+            found.append("skew")
+        return tuple(found)
 
     def walk(self) -> Iterator[tuple[Span, int]]:
         """Every span once with its depth, parents before children, siblings in order of start."""
@@ -36,39 +68,48 @@ class SpanTree:
         while stack:
             span, depth = stack.pop()
             yield span, depth
-            stack.extend((child, depth + 1) for child in reversed(self.children.get(span.span_id, ())))
+            stack.extend((child, depth + 1) for child in reversed(self.below(span)))
+
+    def _is_cut(self, span: Span) -> bool:
+        return span.span_id in self.cycles and self.first[span.span_id] is span
 
 
 def build_tree(trace: Trace) -> SpanTree:
-    """Arrange the spans of a trace."""
-    spans = {span.span_id: span for span in trace.spans}
-    ordered = sorted(trace.spans, key=lambda span: (span.start_ns, span.span_id))
-    broken = _one_of_each_circle(ordered, spans)
+    """Arrange the spans of a trace, in linear time after sorting."""
+    spans = tuple(sorted(trace.spans, key=lambda span: (span.start_ns, span.span_id)))
+    first: dict[str, Span] = {}
+    for span in spans:
+        first.setdefault(span.span_id, span)
+    cycles = _cuts(first)
     children: dict[str, list[Span]] = {}
     roots: list[Span] = []
     orphans: list[Span] = []
-    for span in ordered:
+    for span in spans:
         if span.parent_id is None:
             roots.append(span)
-        elif span.parent_id not in spans or span.span_id in broken:
+        elif span.parent_id not in first or (span.span_id in cycles and first[span.span_id] is span):
             orphans.append(span)
         else:
             children.setdefault(span.parent_id, []).append(span)
-    return SpanTree(spans, {key: tuple(value) for key, value in children.items()}, tuple(roots), tuple(orphans))
+    below = {key: tuple(value) for key, value in children.items()}
+    return SpanTree(spans, first, below, tuple(roots), tuple(orphans), cycles)
 
 
-def _one_of_each_circle(ordered: list[Span], spans: dict[str, Span]) -> set[str]:
-    """Ids at which circles of parents are cut: that of the span by which the circle was entered."""
+def _cuts(first: dict[str, Span]) -> frozenset[str]:
+    """The ID of the first span of each cycle of parents."""
     settled: set[str] = set()
-    cut: set[str] = set()
-    for start in ordered:
+    cuts: set[str] = set()
+    position = {span_id: number for number, span_id in enumerate(first)}
+    for start in first.values():
         path: dict[str, None] = {}
         current: Span | None = start
         while current is not None and current.span_id not in settled:
             if current.span_id in path:
-                cut.add(current.span_id)
+                members = list(path)
+                cycle = members[members.index(current.span_id) :]
+                cuts.add(min(cycle, key=position.__getitem__))
                 break
             path[current.span_id] = None
-            current = spans.get(current.parent_id) if current.parent_id else None
+            current = first.get(current.parent_id) if current.parent_id else None
         settled.update(path)
-    return cut
+    return frozenset(cuts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from devenv.analysis.critical_path import critical_path
 from devenv.analysis.tree import build_tree
 from devenv.model.span import Span
-from devenv.model.trace import Trace
+from devenv.model.trace import Mark, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,25 +15,30 @@ class Row:
     """One span in the waterfall.
 
     Attributes:
-        depth: 0 for a root or an orphan.
+        depth: 0 for a root, an orphan, and the span at which a cycle of parents was cut.
         offset_ns: from the start of the trace's first span.
-        on_critical_path: some of its own time is on the critical path.
-        orphan: its parent is not in the trace.
+        on_critical_path: a part of the span's own time is on the critical path.
+        marks: what is wrong with the span's place in the trace.
     """
 
     span: Span
     depth: int
     offset_ns: int
     on_critical_path: bool
-    orphan: bool = False
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def orphan(self) -> bool:
+        """Whether the span is at the top although it has a parent."""
+        return "orphan" in self.marks or "cycle" in self.marks
 
 
 def waterfall(trace: Trace) -> tuple[Row, ...]:
     """All spans, parents before children, siblings in order of start; orphans come after the roots."""
     tree = build_tree(trace)
-    critical = {segment.span_id for segment in critical_path(tree)}
-    orphans = {span.span_id for span in tree.orphans}
+    critical = {id(segment.span) for segment in critical_path(tree)}
+    start_ns = trace.start_ns
     return tuple(
-        Row(span, depth, span.start_ns - trace.start_ns, span.span_id in critical, span.span_id in orphans)
+        Row(span, depth, span.start_ns - start_ns, id(span) in critical, tree.marks(span))
         for span, depth in tree.walk()
     )

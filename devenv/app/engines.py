@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from devenv.app.required_images import cannot_be_built_here, needed_images
 from devenv.errors import EngineUnavailable, EnvironmentFailure, UsageError
+from devenv.model.identity import identify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devenv.app.invocation import Invocation
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.model.identity import Project
     from devenv.model.stack import Stack
-    from devenv.model.state import EngineName
 
 ENGINE_TIMEOUT = 1.0
 """Seconds within which an engine has to answer to be taken by ``auto``."""
@@ -36,7 +36,7 @@ class Choice:
     reason: str
 
 
-async def connect(name: EngineName, project: Project, environ: Mapping[str, str]) -> Engine:
+async def connect(name: str, project: Project, environ: Mapping[str, str]) -> Engine:
     """Connect to the engine ``name`` and make sure that it answers.
 
     Raises:
@@ -62,9 +62,17 @@ async def connect(name: EngineName, project: Project, environ: Mapping[str, str]
     return engine
 
 
-async def choose(
-    invocation: Invocation, project: Project, *, stack: Stack | None, recorded: EngineName | None
-) -> Choice:
+async def connect_shared(invocation: Invocation) -> Engine:
+    """Connect to the engine that serves all directories of this machine, for commands without a project.
+
+    Raises:
+        EngineUnavailable: If it does not answer.
+    """
+    name = "docker" if invocation.engine == "auto" else invocation.engine
+    return await connect(name, identify(invocation.directory), invocation.environ)
+
+
+async def choose(invocation: Invocation, project: Project, *, stack: Stack | None, recorded: str | None) -> Choice:
     """Take the engine that was asked for, else the one that the project is up on, else what ``auto`` finds.
 
     Raises:

@@ -6,15 +6,12 @@ It is a cache, never the truth: on Docker the labels are, and a lost record is m
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from devenv.disk import make_state_directory, replace_file
 from devenv.model.identity import Project
-
-if TYPE_CHECKING:
-    from devenv.model.state import EngineName
 
 FILE = "project.json"
 
@@ -37,7 +34,7 @@ class Record:
     id: str
     name: str
     stack: str
-    engine: EngineName
+    engine: str
     entrypoint: str | None = None
     trace_backend: str | None = None
     expected_services: tuple[str, ...] = ()
@@ -48,16 +45,6 @@ class Record:
     def project(self, directory: Path) -> Project:
         """The identity that was recorded."""
         return Project(directory=directory, name=self.name, id=self.id)
-
-
-def state_directory(directory: Path) -> Path:
-    """Make ``.devenv/`` (mode 0700, ignored by git) in the project's directory and return it."""
-    path = directory / ".devenv"
-    path.mkdir(mode=0o700, exist_ok=True)
-    ignore = path / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
-    return path
 
 
 def read_record(directory: Path) -> Record | None:
@@ -73,10 +60,8 @@ def read_record(directory: Path) -> Record | None:
 
 def write_record(directory: Path, record: Record) -> None:
     """Replace the record in one step, so that a reader never sees half of it."""
-    target = state_directory(directory) / FILE
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(asdict(record)))
-    temporary.replace(target)
+    path = make_state_directory(directory / ".devenv") / FILE
+    replace_file(path, json.dumps(asdict(record)).encode(), durable=False)
 
 
 def forget_record(directory: Path) -> None:

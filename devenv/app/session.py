@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from devenv.app.invocation import Invocation
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.model.state import ObservedState
 
 

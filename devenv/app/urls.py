@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from devenv.errors import BackendUnavailable
+from devenv.model.state import State
 
 if TYPE_CHECKING:
     from devenv.app.session import Running
-    from devenv.engine.protocol import Engine
+    from devenv.contract.capabilities import BackendKind
+    from devenv.contract.engine import Engine
     from devenv.model.state import ObservedInstance, ObservedState, PublishedPort
 
 UI_PORT = 16686
 OTLP_HTTP_PORT = 4318
+
+_LISTENING = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     """The trace backend; the UI and the query API are at one address."""
 
-    kind: Literal["jaeger", "embedded"]
+    kind: BackendKind
     query_url: str
     otlp_http_url: str
 
@@ -53,16 +57,13 @@ def entrypoint_url(observed: ObservedState, service: str | None) -> str | None:
 
 async def trace_backend(engine: Engine, observed: ObservedState, service: str | None) -> Backend | None:
     """The trace backend of a project; ``None`` where it has none that is reached from here."""
-    if engine.name == "process":
-        from devenv.engine.process import backend_urls
-
-        urls = backend_urls(observed)
-        return Backend(kind="embedded", query_url=urls[0], otlp_http_url=urls[1]) if urls else None
     for instance in observed.of(service) if service else ():
+        if instance.state not in _LISTENING:
+            continue
         query_url = await port_url(engine, instance, UI_PORT)
         otlp_url = await port_url(engine, instance, OTLP_HTTP_PORT)
         if query_url and otlp_url:
-            return Backend(kind="jaeger", query_url=query_url, otlp_http_url=otlp_url)
+            return Backend(kind=engine.capabilities.trace_backend, query_url=query_url, otlp_http_url=otlp_url)
     return None
 
 

@@ -14,8 +14,9 @@ from devenv.backend.store.store import Store
 from devenv.http.server.compression import BadEncoding, BodyTooLarge, UnknownEncoding, inflate
 from devenv.http.server.message import JSON, Request, Response, dumps
 from devenv.http.server.router import Route
-from devenv.otlp import columns, json_decoder, messages
-from devenv.otlp.wire import ORDINARY_BYTES, Batch, TooLarge, Undecodable, batches
+from devenv.otlp import columns, json_requests, messages
+from devenv.otlp.batches import ORDINARY_BYTES, Batch, batches
+from devenv.otlp.wire import TooLarge, Undecodable
 
 PROTOBUF = "application/x-protobuf"
 # Codes of google.rpc.Status.
@@ -84,7 +85,7 @@ class Receiver:
         encoding = request.headers.get("content-encoding", "").strip().lower()
         try:
             body = inflate(request.body, encoding, self._limit)
-            return _Opened(body, encoded, None if encoded else json_decoder.parse(body))
+            return _Opened(body, encoded, None if encoded else json_requests.parse(body))
         except (BodyTooLarge, UnknownEncoding, BadEncoding, Undecodable, TooLarge) as error:
             return self._failed(error, encoded)
 
@@ -136,7 +137,7 @@ class _Opened:
 
     body: bytes
     encoded: bool
-    document: json_decoder.Document | None
+    document: json_requests.Document | None
 
     def decoded(self) -> Iterator[tuple[Batch, columns.Columns]]:
         """Its batches, checked and taken apart.
@@ -145,7 +146,7 @@ class _Opened:
             Undecodable, TooLarge: at the first part that is at fault.
         """
         known = None
-        for batch in batches(self.body) if self.document is None else json_decoder.batches(self.document):
+        for batch in batches(self.body) if self.document is None else json_requests.batches(self.document):
             if (batch.resource, batch.scope) != known:
                 parse(batch)
                 known = (batch.resource, batch.scope)

@@ -9,6 +9,7 @@ from typing import Any
 from devenv.backend.api.devenv_api import DevenvApi
 from devenv.backend.api.legacy_api import LegacyApi
 from devenv.backend.api.v3_api import V3Api
+from devenv.backend.query.source import StoreSource
 from devenv.backend.receiver import Receiver
 from devenv.backend.settings import BackendSettings
 from devenv.backend.store.figures import figures
@@ -36,7 +37,7 @@ class Backend:
             *DevenvApi(self.store, self.stats).routes(),
         ]
         if self.settings.pages is not None:
-            routes += self.settings.pages(self.store)
+            routes += self.settings.pages(StoreSource(self.store))
         return routes
 
     async def open(self) -> None:

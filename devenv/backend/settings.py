@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from devenv.backend.store.store import Store
 from devenv.http.server.limits import Limits
 from devenv.http.server.router import Route
+from devenv.traces.source import TraceSource
 
-Pages = Callable[[Store], Sequence[Route]]
+Pages = Callable[[TraceSource], Sequence[Route]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class BackendSettings:
 
     Attributes:
         max_bytes: memory for traces; beyond it whole traces are evicted, the largest service's oldest first.
-        pages: called with the store, gives routes that the query port serves beside the APIs.
+        pages: called with the source of traces; returns the routes that the query port serves beside the APIs.
         host_names: names beside the loopback ones under which the backend may be asked.
     """
 

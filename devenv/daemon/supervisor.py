@@ -14,9 +14,10 @@ from devenv.daemon import logfile
 from devenv.daemon.addresses import Ports, rewrite
 from devenv.daemon.embedded import OTLP_HTTP_PORT, QUERY_PORT, EmbeddedBackend
 from devenv.daemon.instance import Supervised, environment_of
+from devenv.disk import replace_file
 from devenv.engine.ports import is_free, port_holder
 from devenv.engine.process.identity import start_time
-from devenv.errors import DevenvError, EngineRefused, NotUp, PortTaken
+from devenv.errors import EngineRefused, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
 
 if TYPE_CHECKING:
@@ -232,10 +233,4 @@ class Supervisor:
             if isinstance(item, Supervised)
         ]
         document = {"pid": os.getpid(), "born": start_time(os.getpid()), "instances": rows}
-        target = self._directory / "daemon.json"
-        temporary = target.with_suffix(".tmp")
-        try:
-            temporary.write_text(json.dumps(document))
-            temporary.replace(target)
-        except OSError as error:
-            raise DevenvError(f"cannot write {target}: {error.strerror}") from error
+        replace_file(self._directory / "daemon.json", json.dumps(document).encode(), durable=False)

@@ -1,4 +1,4 @@
-"""The web pages over what the backend holds."""
+"""Web pages over a source of traces."""
 
 from devenv.dashboard.pages import page_routes
 

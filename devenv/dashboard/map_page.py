@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
-from devenv.backend import Store
-from devenv.backend.api.times import parse_duration
-from devenv.backend.query.dependencies import Edges, dependencies
 from devenv.dashboard.layout import Colours, page
 from devenv.dashboard.map_layout import HEIGHT, WIDTH, Placed, over_columns, place
 from devenv.dashboard.markup import Markup, element, join
 from devenv.http.server import Request, Response
+from devenv.model.counts import plural
+from devenv.model.trace import OWN_SERVICE, Dependency
+from devenv.traces.source import TraceSource
+from devenv.traces.times import parse_duration
 
 _LOOKBACK = "24h"
-# devenv's own spans (the canary's and the load generator's roots) are no part of the system under test.
-_OWN = "devenv"
+_AHEAD_NS = 60_000_000_000
+"""Spans of services whose clocks are ahead are shown as well."""
+
+Edges = dict[tuple[str, str], Dependency]
 
 
 class MapPage:
     """The handler."""
 
-    def __init__(self, store: Store, now: Callable[[], int]) -> None:
-        self._store = store
+    def __init__(self, source: TraceSource, now: Callable[[], int]) -> None:
+        self._source = source
         self._now = now
 
     async def __call__(self, request: Request) -> Response:
@@ -32,17 +34,14 @@ class MapPage:
             lookback = parse_duration(parameters.first("lookback") or _LOOKBACK)
         except ValueError as error:
             return page("Service map", element("p", str(error), class_="bad"), status=400)
-        now = self._now()
-        edges: Edges = {}
-        for step in dependencies(self._store, now - lookback, now + 60_000_000_000):
-            if step is None:
-                await asyncio.sleep(0)
-            else:
-                edges = step
+        found = await self._source.dependencies(self._now() + _AHEAD_NS, lookback + _AHEAD_NS)
         own = bool(parameters.first("own"))
-        shown = {pair: calls for pair, calls in edges.items() if own or _OWN not in pair}
-        services = {name for name in self._store.services if own or name != _OWN}
-        return page("Service map", element("h1", "Service map"), _map(services, shown), _table(shown))
+        # devenv's own spans (of the canary and the load generator) are not part of the system under test.
+        edges = {
+            (each.parent, each.child): each for each in found if own or OWN_SERVICE not in (each.parent, each.child)
+        }
+        services = {name for name in await self._source.services() if own or name != OWN_SERVICE}
+        return page("Service map", element("h1", "Service map"), _map(services, edges), _table(edges))
 
 
 def _map(services: set[str], edges: Edges) -> Markup:
@@ -50,9 +49,10 @@ def _map(services: set[str], edges: Edges) -> Markup:
         return element("p", "No spans have arrived yet.", class_="note")
     placed = place(services, set(edges))
     colours = Colours()
-    between = [(pair, calls) for pair, calls in sorted(edges.items()) if pair[0] != pair[1]]
-    lines = (_edge(placed, pair, calls.calls, calls.errors) for pair, calls in between)
-    inside = {pair[0]: calls.calls for pair, calls in edges.items() if pair[0] == pair[1]}
+    lines = (
+        _edge(placed, pair, edge.calls, edge.errors or 0) for pair, edge in sorted(edges.items()) if len({*pair}) > 1
+    )
+    inside = {caller: edge.calls for (caller, callee), edge in edges.items() if caller == callee}
     boxes = (_box(placed, name, colours.of(name), inside.get(name, 0)) for name in sorted(placed.at))
     arrow = element(
         "marker",
@@ -81,7 +81,7 @@ def _box(placed: Placed, name: str, colour: str, inside: int) -> Markup:
     x, y = placed.at[name]
     shown = name if len(name) <= 22 else f"{name[:21]}…"
     middle = x + WIDTH / 2
-    note = f"{inside} calls inside" if inside else ""
+    note = plural(inside, "internal call") if inside else ""
     return element(
         "g",
         element("title", f"{name} {note}".strip()),
@@ -103,7 +103,7 @@ def _edge(placed: Placed, pair: tuple[str, str], calls: int, errors: int) -> Mar
     path = (
         f"M{start[0]},{start[1]} C{start[0] + bend},{start[1] - lift} {end[0] - bend},{end[1] - lift} {end[0]},{end[1]}"
     )
-    shown = f"{calls} calls" + (f", {errors} failed" if errors else "")
+    shown = plural(calls, "call") + (f", {errors} failed" if errors else "")
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 0.75 * lift - 6
     thickness = f"{1 + min(calls, 10_000) ** 0.2:.1f}"
     return element(
@@ -116,16 +116,16 @@ def _edge(placed: Placed, pair: tuple[str, str], calls: int, errors: int) -> Mar
 
 def _table(edges: Edges) -> Markup:
     if not edges:
-        return element("p", "No service has called another yet.", class_="soft")
-    head = element("tr", *(element("th", name) for name in ("Caller", "Called", "Calls", "Errors")))
+        return element("p", "No calls between services yet.", class_="soft")
+    head = element("tr", *(element("th", name) for name in ("Caller", "Callee", "Calls", "Errors")))
     lines = (
         element(
             "tr",
-            element("td", parent),
-            element("td", child),
-            element("td", calls.calls),
-            element("td", calls.errors, class_="bad" if calls.errors else None),
+            element("td", caller),
+            element("td", callee),
+            element("td", edge.calls),
+            element("td", "" if edge.errors is None else edge.errors, class_="bad" if edge.errors else None),
         )
-        for (parent, child), calls in sorted(edges.items())
+        for (caller, callee), edge in sorted(edges.items())
     )
     return join(element("table", head, *lines))

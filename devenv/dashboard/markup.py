@@ -1,15 +1,15 @@
-"""HTML and SVG that cannot be broken out of: whatever is not markup made here is escaped."""
+"""Builds HTML and SVG; all text is escaped."""
 
 from __future__ import annotations
 
 from html import escape
 
-# Elements without an end tag (HTML Living Standard, 13.1.2); the shapes are closed in SVG's way.
+# Elements without an end tag (HTML Living Standard, 13.1.2).
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 
 
 class Markup(str):
-    """Text that is markup already."""
+    """Text that is already markup."""
 
     __slots__ = ()
 
@@ -18,10 +18,10 @@ Child = str | int | float | None
 
 
 def element(tag: str, *children: Child, **attributes: Child) -> Markup:
-    """One element. Children that are not :class:`Markup` are escaped, as are all attribute values.
+    """Build one element. Children that are not :class:`Markup` are escaped, as are all attribute values.
 
-    An attribute named ``class_`` becomes ``class``, ``stroke_width`` becomes ``stroke-width``; None leaves it out, and
-    an empty string makes it a bare one.
+    An attribute named ``class_`` becomes ``class``, ``stroke_width`` becomes ``stroke-width``. An attribute whose value
+    is None is left out; an empty string gives an attribute without a value.
     """
     shown = "".join(_attribute(name, value) for name, value in attributes.items() if value is not None)
     if tag in _VOID:
@@ -30,7 +30,7 @@ def element(tag: str, *children: Child, **attributes: Child) -> Markup:
 
 
 def join(*children: Child) -> Markup:
-    """Children one after the other, None left out."""
+    """Join children in order, without those that are None."""
     return Markup(
         "".join(
             child if isinstance(child, Markup) else escape(_printable(str(child)))
@@ -46,7 +46,7 @@ def _attribute(name: str, value: Child) -> str:
 
 
 def _printable(text: str) -> str:
-    # NUL and other controls are errors in HTML, and lone surrogates have no encoding.
+    # NUL and other control characters are errors in HTML, and lone surrogates have no encoding.
     if text.isprintable():
         return text
     return "".join(

@@ -1,26 +1,44 @@
-"""Plain pages on Jaeger's paths, so that a link into Jaeger's UI is answered here as well."""
+"""Plain pages on the paths of Jaeger's UI, so that links into that UI work here as well."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import time_ns
 
-from devenv.backend import Store
+from devenv.dashboard.layout import page
 from devenv.dashboard.map_page import MapPage
+from devenv.dashboard.markup import element
 from devenv.dashboard.search_page import SearchPage
 from devenv.dashboard.trace_page import TracePage
+from devenv.errors import BackendUnavailable
 from devenv.http.server import Request, Response, Route
+from devenv.traces.source import TraceSource
+
+Page = Callable[[Request], Awaitable[Response]]
 
 
-def page_routes(store: Store, now: Callable[[], int] = time_ns) -> Sequence[Route]:
-    """Routes for ``BackendSettings.pages``; ``now`` gives wall time in ns."""
+def page_routes(source: TraceSource, now: Callable[[], int] = time_ns) -> Sequence[Route]:
+    """Routes of the pages over a source of traces; ``now`` returns nanoseconds since the epoch."""
     return [
         Route("GET", "/", _home),
-        Route("GET", "/search", SearchPage(store, now)),
-        Route("GET", "/trace/{id}", TracePage(store)),
-        Route("GET", "/dependencies", MapPage(store, now)),
+        Route("GET", "/search", _available(SearchPage(source, now))),
+        Route("GET", "/trace/{id}", _available(TracePage(source))),
+        Route("GET", "/dependencies", _available(MapPage(source, now))),
     ]
 
 
 def _home(request: Request) -> Response:  # noqa: ARG001 (the handler's signature)
     return Response.redirect("/search")
+
+
+def _available(handler: Page) -> Page:
+    """The page, or the reason why the trace backend did not respond."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except BackendUnavailable as error:
+            hint = element("p", error.hint, class_="note") if error.hint else None
+            return page("Traces", element("h1", "Traces"), element("p", error.message, class_="bad"), hint, status=502)
+
+    return answer

@@ -1,4 +1,4 @@
-"""The search form's fields: read from the address, turned into a query, shown again."""
+"""The search form's fields: read from the URL, converted to a query, and shown again."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from devenv.backend.api.times import parse_duration, parse_integer
-from devenv.backend.query.search import Criteria
 from devenv.dashboard.markup import Child, Markup, element
 from devenv.http.server.message import Parameters
+from devenv.traces.query import Query
+from devenv.traces.times import parse_duration, parse_integer
 
 _LOOKBACKS = ("5m", "15m", "1h", "3h", "6h", "12h", "24h", "48h", "168h")
 _SORTS = {"recent": "most recent", "longest": "longest", "shortest": "shortest", "spans": "most spans"}
@@ -19,12 +19,12 @@ MAX_LIMIT = 1500
 
 
 class BadForm(ValueError):
-    """A field of the form cannot be understood; the message is for the person."""
+    """A field of the form is invalid; the message is for the user."""
 
 
 @dataclass(slots=True)
 class Form:
-    """The fields as given, to show them again."""
+    """The fields as entered, to show them again."""
 
     service: str = ""
     operation: str = ""
@@ -56,11 +56,11 @@ class Form:
             trace_ids=parameters.every("traceID"),
         )
 
-    def query(self, now: int) -> Criteria:
+    def query(self, now: int) -> Query:
         """The search that the form describes.
 
         Raises:
-            BadForm: a field is malformed.
+            BadForm: If a field is malformed.
         """
         end = _parse("end", parse_integer, self.end) * 1000 if self.end else now
         if self.start:
@@ -69,15 +69,15 @@ class Form:
             start = end - _parse("lookback", parse_duration, _hours(self.lookback))
         limit = _parse("limit", parse_integer, self.limit)
         if not 0 < limit <= MAX_LIMIT:
-            raise BadForm(f"limit: a number from 1 to {MAX_LIMIT}")
-        return Criteria(
+            raise BadForm(f"limit: expected a number from 1 to {MAX_LIMIT}")
+        return Query(
             service=self.service,
-            operation=self.operation,
-            start_min=start,
-            start_max=end,
-            duration_min=_parse("min duration", parse_duration, self.shortest or "0"),
-            duration_max=_parse("max duration", parse_duration, self.longest or "0"),
-            attributes=parse_tags(self.tags),
+            operation=self.operation or None,
+            start_ns=start,
+            end_ns=end,
+            min_duration_ns=_parse("min duration", parse_duration, self.shortest) if self.shortest else None,
+            max_duration_ns=_parse("max duration", parse_duration, self.longest) if self.longest else None,
+            tags=parse_tags(self.tags),
             limit=limit,
         )
 
@@ -90,7 +90,7 @@ def _parse(name: str, parse: Callable[[str], int], value: str) -> int:
 
 
 def _hours(lookback: str) -> str:
-    # Jaeger UI's days and weeks are no units of Go's durations; "custom" comes with a start.
+    # Go's durations have no units for the days and weeks of Jaeger's UI; "custom" comes with a start.
     for unit, hours in (("d", 24), ("w", 168)):
         if lookback.endswith(unit) and lookback[:-1].isdecimal():
             return f"{int(lookback[:-1][:6]) * hours}h"
@@ -98,10 +98,10 @@ def _hours(lookback: str) -> str:
 
 
 def parse_tags(text: str) -> dict[str, str]:
-    """``key=value`` pairs separated by blanks, values in quotes where they have blanks, or a JSON map.
+    """``key=value`` pairs separated by blanks, values in quotes if they contain blanks, or a JSON map.
 
     Raises:
-        BadForm: it is neither.
+        BadForm: If it is neither.
     """
     text = text.strip()
     try:
@@ -117,7 +117,7 @@ def parse_tags(text: str) -> dict[str, str]:
 
 
 def form_markup(form: Form, services: list[str], operations: list[str]) -> Markup:
-    """The form with what was given in it; ``services`` and ``operations`` are offered."""
+    """The form with its fields as entered; ``services`` and ``operations`` are suggested."""
     return element(
         "form",
         _field("Service", _select("service", services, form.service)),

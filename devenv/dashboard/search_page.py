@@ -2,109 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from urllib.parse import quote
 
-from devenv.backend import Store
-from devenv.backend.api.ids import parse_trace_id
-from devenv.backend.query.lookups import Snapshot, find, operations, snapshots
-from devenv.backend.query.summaries import Summary, summarize
-from devenv.backend.store.decoding import decode
+from devenv.analysis.summary import summarize
 from devenv.dashboard.layout import Colours, page
-from devenv.dashboard.markup import Child, Markup, element, join
+from devenv.dashboard.markup import Markup, element, join
 from devenv.dashboard.search_form import MAX_LIMIT, Form, form_markup
 from devenv.dashboard.units import show_duration, show_time
 from devenv.http.server import Request, Response
+from devenv.model.counts import plural
+from devenv.model.trace import TraceSummary
+from devenv.traces.ids import parse_trace_id
+from devenv.traces.source import TraceSource
 
 
 class SearchPage:
     """The handler."""
 
-    def __init__(self, store: Store, now: Callable[[], int]) -> None:
-        self._store = store
+    def __init__(self, source: TraceSource, now: Callable[[], int]) -> None:
+        self._source = source
         self._now = now
 
-    def __call__(self, request: Request) -> Response | Awaitable[Response]:
-        """The form, and the results where something was asked for."""
+    async def __call__(self, request: Request) -> Response:
+        """The form, and the results if a search was requested."""
         try:
             form = Form.read(request.parameters())
         except ValueError as error:
             return page("Search", element("p", str(error), class_="bad"), status=400)
         try:
-            if form.trace_ids:
-                return self._page(form, self._by_ids(form))
-            if form.service:
-                query = form.query(self._now())
-                return find(self._store, query, lambda found: self._page(form, _results(_summaries(found), form)))
+            content, status = await self._results(form), 200
         except ValueError as error:
-            return self._page(form, element("p", str(error), class_="bad", role="alert"), status=400)
-        return self._page(form)
+            content, status = element("p", str(error), class_="bad", role="alert"), 400
+        return page("Search", element("h1", "Traces"), await self._form(form), content, status=status)
 
-    def _form(self, form: Form) -> Markup:
-        names = sorted({name for name, _ in operations(self._store, form.service)})
-        return form_markup(form, sorted(self._store.services), names)
+    async def _form(self, form: Form) -> Markup:
+        operations = await self._source.operations(form.service) if form.service else []
+        names = sorted({operation.name for operation in operations})
+        return form_markup(form, await self._source.services(), names)
 
-    def _page(self, form: Form, *content: Child, status: int = 200) -> Response:
-        return page("Search", element("h1", "Traces"), self._form(form), *content, status=status)
+    async def _results(self, form: Form) -> Markup | None:
+        if form.trace_ids:
+            return await self._by_ids(form)
+        if form.service:
+            return _list(await self._source.search(form.query(self._now())), form)
+        return None
 
-    def _by_ids(self, form: Form) -> Markup:
-        wanted = [parse_trace_id(text) for text in form.trace_ids[:MAX_LIMIT]]
-        found = snapshots(self._store, wanted)
-        missing = len(wanted) - len(found)
-        evicted = len(self._store.evicted.among(wanted)) if missing else 0
-        note = None
-        if missing:
-            text = f"{missing} of {len(wanted)} traces are not here, {evicted} of them evicted to save memory."
-            note = element("p", text, class_="note")
-        return join(note, _results(_summaries(found), form))
+    async def _by_ids(self, form: Form) -> Markup:
+        wanted = [parse_trace_id(text).hex() for text in form.trace_ids[:MAX_LIMIT]]
+        found = await self._source.traces(wanted)
+        note = await self._note([trace_id for trace_id in wanted if trace_id not in found], len(wanted))
+        return join(note, _list([summarize(trace) for trace in found.values()], form))
+
+    async def _note(self, missing: list[str], wanted: int) -> Markup | None:
+        if not missing:
+            return None
+        text = f"{len(missing)} of {plural(wanted, 'trace')} not found"
+        if await self._source.reports_evictions():
+            evicted = len(await self._source.evicted(missing))
+            text += f"; {evicted} of them {'was' if evicted == 1 else 'were'} evicted to save memory"
+        return element("p", f"{text}.", class_="note")
 
 
-def _summaries(found: list[Snapshot]) -> list[Summary]:
-    return [summarize(decode(*taken)) for taken in found]
-
-
-def _results(found: list[Summary], form: Form) -> Markup:
-    if form.sort == "longest":
-        found.sort(key=lambda summary: summary.start - summary.end)
-    elif form.sort == "shortest":
-        found.sort(key=lambda summary: summary.end - summary.start)
-    elif form.sort == "spans":
-        found.sort(key=lambda summary: -summary.spans)
-    else:
-        found.sort(key=lambda summary: -summary.start)
+def _list(found: list[TraceSummary], form: Form) -> Markup:
     if not found:
         return element("p", "No traces match. A wider lookback or fewer criteria may find some.", class_="note")
-    longest = max(summary.end - summary.start for summary in found)
+    keys: dict[str, Callable[[TraceSummary], int]] = {
+        "longest": lambda summary: -summary.duration_ns,
+        "shortest": lambda summary: summary.duration_ns,
+        "spans": lambda summary: -summary.spans,
+    }
+    ordered = sorted(found, key=keys.get(form.sort, lambda summary: -summary.start_ns))
+    longest = max(summary.duration_ns for summary in found)
     colours = Colours()
-    count = f"{len(found)} trace{'s' if len(found) != 1 else ''}"
-    return join(element("p", count, class_="soft"), *(_card(summary, longest, colours) for summary in found))
+    cards = (_card(summary, longest, colours) for summary in ordered)
+    return join(element("p", plural(len(found), "trace"), class_="soft"), *cards)
 
 
-def _card(summary: Summary, longest: int, colours: Colours) -> Markup:
-    took = summary.end - summary.start
+def _card(summary: TraceSummary, longest: int, colours: Colours) -> Markup:
     root = f"{summary.root_service}: {summary.root_operation}" if summary.root_service else "(no root span)"
-    main = colours.of(summary.root_service or next(iter(summary.services), ""))
-    tags = (
-        element("span", f"{name} ({count.spans})", class_=f"tag {colours.of(name)}")
-        for name, count in sorted(summary.services.items())
-    )
+    services = sorted(summary.services)
+    main = colours.of(summary.root_service or next((name for name, _, _ in services), ""))
+    tags = (element("span", f"{name} ({spans})", class_=f"tag {colours.of(name)}") for name, spans, _ in services)
     troubles = join(
-        element("span", f" {summary.errors} errors", class_="bad") if summary.errors else None,
-        element("span", f" {summary.orphans} without their parent", class_="warn") if summary.orphans else None,
+        element("span", f" {plural(summary.errors, 'error')}", class_="bad") if summary.errors else None,
+        element("span", f" {plural(summary.orphans, 'orphan span')}", class_="warn") if summary.orphans else None,
     )
     return element(
         "a",
         element(
             "div",
             element("strong", root),
-            element("span", show_duration(took), class_="mono"),
+            element("span", show_duration(summary.duration_ns), class_="mono"),
             class_="row",
         ),
-        _bar(took, longest, main),
+        _bar(summary.duration_ns, longest, main),
         element(
             "div",
-            element("span", f"{summary.spans} spans", troubles, Markup(" "), element("code", summary.trace_id[:16])),
-            element("span", show_time(summary.start), class_="soft"),
+            element(
+                "span", plural(summary.spans, "span"), troubles, Markup(" "), element("code", summary.trace_id[:16])
+            ),
+            element("span", show_time(summary.start_ns), class_="soft"),
             class_="row",
         ),
         *tags,

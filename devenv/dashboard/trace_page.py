@@ -2,110 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
 from urllib.parse import quote
 
-from devenv.backend import Store
-from devenv.backend.api.ids import parse_trace_id
-from devenv.backend.api.times import parse_integer
-from devenv.backend.query.summaries import Summary, summarize
-from devenv.backend.store.decoding import KINDS, DecodedTrace, decode_trace, duration, is_error
-from devenv.backend.store.scopes import Scope
+from devenv.analysis.summary import summarize
+from devenv.analysis.waterfall import Row, waterfall
 from devenv.dashboard.layout import MAX_DEPTH, Colours, long_page, page
 from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.units import show_duration, show_time
-from devenv.dashboard.waterfall import Row, rows
 from devenv.http.server import Request, Response
-from devenv.otlp.values import as_text, plain, text
+from devenv.model.counts import plural
+from devenv.model.span import Span, SpanEvent, SpanLink, Status, Value
+from devenv.model.trace import MARKS, Mark, Trace, TraceSummary
+from devenv.traces.ids import parse_trace_id
+from devenv.traces.jaeger_text import as_text
+from devenv.traces.source import TraceSource
+from devenv.traces.times import parse_integer
 
 _ROWS = 1000
 _TICKS = 4
-_STATUS = ("", "OK", "ERROR")
+_NOTES: Mapping[Mark, str] = {
+    "orphan": "Some spans name a parent that is not in this trace: it was lost, has not arrived yet, or belongs to a "
+    "service that exports elsewhere. They are marked ⚠ and shown at the top level.",
+    "cycle": "The parents of some spans lead back to the spans themselves. The first span of each such cycle is marked "
+    "⚠ and shown at the top level.",
+    "duplicate": "Some spans have the ID of another span of this trace. Child spans are shown below the first of them.",
+    "skew": "Some spans start before their parent: the clocks of the machines differ. Times are shown as sent.",
+}
 
 
 class TracePage:
     """The handler."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, source: TraceSource) -> None:
+        self._source = source
 
-    def __call__(self, request: Request) -> Response:
-        """The trace, or why there is none."""
+    async def __call__(self, request: Request) -> Response:
+        """The trace, or the reason why it is not available."""
         given = request.arguments["id"]
         try:
-            trace_id = parse_trace_id(given)
+            trace_id = parse_trace_id(given).hex()
             limit = parse_integer(request.parameters().first("spans") or str(_ROWS))
         except ValueError as error:
-            return page("Trace", element("h1", "No such trace"), element("p", str(error)), status=400)
-        trace = self._store.get(trace_id)
+            return page("Trace", element("h1", "Invalid trace address"), element("p", str(error)), status=400)
+        trace = await self._source.trace(trace_id)
         if trace is None:
-            return self._missing(trace_id)
-        return _page(decode_trace(trace, self._store.scopes), max(limit, 1))
+            return await self._missing(trace_id)
+        return _page(trace, max(limit, 1))
 
-    def _missing(self, trace_id: bytes) -> Response:
-        if self._store.evicted.among([trace_id]):
-            reason = "It was here and was evicted to save memory; newer traces have taken its place."
+    async def _missing(self, trace_id: str) -> Response:
+        if await self._source.evicted([trace_id]):
+            reason = "The trace was evicted to make room for newer ones."
         else:
-            reason = "No span of it has arrived. It may still be on its way, unsampled, or sent elsewhere."
-        heading = element("h1", "Trace ", element("code", trace_id.hex()), " is not here")
+            reason = "No span of this trace has arrived. It may still be in transit, not sampled, or sent elsewhere."
+        heading = element("h1", "Trace ", element("code", trace_id), " not found")
         return page("Trace", heading, element("p", reason, class_="note"), status=404)
 
 
-def _page(trace: DecodedTrace, limit: int) -> Response:
+def _page(trace: Trace, limit: int) -> Response:
     summary = summarize(trace)
-    ordered = rows(trace)
+    rows = waterfall(trace)
     colours = Colours()
-    title = f"{summary.root_service}: {summary.root_operation}" if summary.root_service else "Trace without a root"
+    title = f"{summary.root_service}: {summary.root_operation}" if summary.root_service else "Trace without a root span"
     heading = join(
         element("h1", title),
-        _facts(summary, max((row.depth for row in ordered), default=0) + 1),
+        _facts(summary, rows),
         _services(summary, colours),
-        _notes(trace, summary, len(ordered), limit),
+        _notes(trace, rows, limit),
     )
-    return long_page(title, heading, chain([_ruler(summary)], (_row(row, summary, colours) for row in ordered[:limit])))
+    return long_page(title, heading, chain([_ruler(summary)], (_row(row, summary, colours) for row in rows[:limit])))
 
 
-def _facts(summary: Summary, depth: int) -> Markup:
+def _facts(summary: TraceSummary, rows: Sequence[Row]) -> Markup:
     path = quote(summary.trace_id)
+    depth = max(row.depth for row in rows) + 1
+    size = f"{plural(summary.spans, 'span')}, {plural(len(summary.services), 'service')}, depth {depth}"
     facts: list[Child] = [
         element("span", "Trace ", element("code", summary.trace_id)),
-        element("span", show_time(summary.start)),
-        element("span", "Duration ", element("strong", show_duration(summary.end - summary.start))),
-        element("span", f"{summary.spans} spans, {len(summary.services)} services, depth {depth}"),
-        element("span", f"{summary.errors} errors", class_="bad") if summary.errors else None,
-        element("span", f"{summary.orphans} without their parent", class_="warn") if summary.orphans else None,
+        element("span", show_time(summary.start_ns)),
+        element("span", "Duration ", element("strong", show_duration(summary.duration_ns))),
+        element("span", size),
+        element("span", plural(summary.errors, "error"), class_="bad") if summary.errors else None,
+        element("span", plural(summary.orphans, "orphan span"), class_="warn") if summary.orphans else None,
         element("a", "Jaeger JSON", href=f"/api/traces/{path}"),
         element("a", "OTLP JSON", href=f"/api/v3/traces/{path}"),
     ]
     return element("div", *facts, class_="facts")
 
 
-def _services(summary: Summary, colours: Colours) -> Markup:
+def _services(summary: TraceSummary, colours: Colours) -> Markup:
     tags = (
-        element("span", f"{name} ({count.spans})", class_=f"tag {colours.of(name)}")
-        for name, count in summary.services.items()
+        element("span", f"{name} ({spans})", class_=f"tag {colours.of(name)}") for name, spans, _ in summary.services
     )
     return element("p", *tags)
 
 
-def _notes(trace: DecodedTrace, summary: Summary, count: int, limit: int) -> Markup:
-    notes: list[Child] = []
-    if summary.orphans:
-        notes.append(
-            "Some spans name a parent that is not in this trace: it was lost, is still on its way, or belongs to a "
-            "service whose spans go elsewhere. They are marked ⚠ and stand at the top level."
-        )
+def _notes(trace: Trace, rows: Sequence[Row], limit: int) -> Markup:
+    marks = {mark for row in rows for mark in row.marks}
+    notes: list[Child] = [note for mark, note in _NOTES.items() if mark in marks]
     if trace.truncated:
-        notes.append("The trace is larger than the backend keeps; further spans were refused.")
-    if count > limit:
-        more = element("a", f"show all {count}", href=f"?spans={count}")
-        notes.append(join(f"The first {limit} spans are shown; ", more, "."))
+        notes.append("The trace exceeds the backend's size limit; further spans were rejected.")
+    if len(rows) > limit:
+        more = element("a", f"show all {len(rows)}", href=f"?spans={len(rows)}")
+        notes.append(join(f"Showing the first {plural(limit, 'span')}; ", more, "."))
     return join(*(element("p", note, class_="note") for note in notes))
 
 
-def _ruler(summary: Summary) -> Markup:
-    whole = summary.end - summary.start
+def _ruler(summary: TraceSummary) -> Markup:
+    whole = summary.duration_ns
     ticks = (
         element(
             "text",
@@ -127,89 +132,85 @@ def _line(*content: Child) -> Markup:
     return element("svg", *lines, *content, class_="line")
 
 
-def _row(row: Row, summary: Summary, colours: Colours) -> Markup:
-    service, operation = row.scope.service.name, text(row.span.name)
-    colour = colours.of(service)
+def _row(row: Row, summary: TraceSummary, colours: Colours) -> Markup:
+    span = row.span
+    colour = colours.of(span.service)
     name = element(
         "div",
-        element("b", service, class_=colour),
+        element("b", span.service, class_=colour),
         " ",
-        element("span", "● error ", class_="bad") if is_error(row.span) else None,
-        element("span", "⚠ parent missing ", class_="warn") if row.orphan else None,
-        element("span", operation, class_="soft"),
+        element("span", "● error ", class_="bad") if span.is_error else None,
+        *(element("span", f"⚠ {MARKS[mark]} ", class_="warn") for mark in row.marks),
+        element("span", span.name, class_="soft"),
         class_=f"name d{min(row.depth, MAX_DEPTH)}",
-        title=f"{service}: {operation}",
+        title=f"{span.service}: {span.name}",
     )
     return element(
         "details",
         element("summary", name, _bar(row, summary, colour)),
-        _detail(row, summary),
+        _detail(row),
         class_="span",
-        id=f"span-{row.span.span_id.hex()}",
+        id=f"span-{span.span_id}",
     )
 
 
-def _bar(row: Row, summary: Summary, colour: str) -> Markup:
-    whole = max(summary.end - summary.start, 1)
-    left = 100 * (row.span.start - summary.start) / whole
-    width = min(max(100 * duration(row.span) / whole, 0.15), 100 - left)
-    # The label stands where there is room: behind the bar, before it, or on it.
+def _bar(row: Row, summary: TraceSummary, colour: str) -> Markup:
+    whole = max(summary.duration_ns, 1)
+    left = 100 * row.offset_ns / whole
+    width = min(max(100 * row.span.duration_ns / whole, 0.15), 100 - left)
+    # The label is placed where there is room: after the bar, before it, or on it.
     x, anchor, shift, place = left + width, "start", "4", None
     if left + width > 85:
         x, anchor, shift, place = (left, "end", "-4", None) if left > 15 else (left, "start", "6", "on")
     label = element(
-        "text", show_duration(duration(row.span)), x=f"{x:.3f}%", y="15", dx=shift, text_anchor=anchor, class_=place
+        "text", show_duration(row.span.duration_ns), x=f"{x:.3f}%", y="15", dx=shift, text_anchor=anchor, class_=place
     )
     bar = element("rect", x=f"{left:.3f}%", y="4", width=f"{max(width, 0.15):.3f}%", height="14", rx="2", class_=colour)
     return _line(bar, label)
 
 
-def _detail(row: Row, summary: Summary) -> Markup:
-    span, scope = row.span, row.scope
+def _detail(row: Row) -> Markup:
+    span = row.span
     about = [
-        ("Span id", span.span_id.hex()),
-        ("Parent", span.parent_span_id.hex()),
-        ("Kind", KINDS[span.kind] if 0 <= span.kind < len(KINDS) else str(span.kind)),
-        ("Starts", f"{show_duration(max(span.start - summary.start, 0))} after the trace"),
-        ("Duration", show_duration(duration(span))),
+        ("Span ID", span.span_id),
+        ("Parent", span.parent_id or ""),
+        ("Kind", span.kind.name.lower() if span.kind else ""),
+        ("Starts", f"{show_duration(row.offset_ns)} after the start of the trace"),
+        ("Duration", show_duration(span.duration_ns)),
         ("Status", _status(span)),
-        ("Library", f"{scope.name} {scope.version}".strip()),
-        ("Trace state", text(span.trace_state)),
+        ("Library", f"{span.scope} {span.scope_version}".strip()),
+        ("Trace state", span.trace_state),
     ]
     return element(
         "div",
         _table("", [pair for pair in about if pair[1]]),
         _table("Attributes", _pairs(span.attributes)),
-        *(_event(event, span.start) for event in span.events),
+        *(_event(event, span.start_ns) for event in span.events),
         *(_link(link) for link in span.links),
-        _table("Resource", _resource(scope)),
+        _table("Resource", _pairs(span.resource)),
         class_="detail",
     )
 
 
-def _status(span: Any) -> str:
-    code = span.status.code
-    shown = _STATUS[code] if 0 <= code < len(_STATUS) else str(code)
-    return f"{shown} {text(span.status.message)}".strip()
+def _status(span: Span) -> str:
+    shown = span.status.name if span.status is not Status.UNSET else ""
+    return f"{shown} {span.status_message}".strip()
 
 
-def _pairs(attributes: Any) -> list[tuple[str, str]]:
-    return sorted((text(pair.key), as_text(plain(pair.value))) for pair in attributes)
+def _pairs(attributes: Mapping[str, Value]) -> list[tuple[str, str]]:
+    return sorted((key, as_text(value)) for key, value in attributes.items())
 
 
-def _resource(scope: Scope) -> list[tuple[str, str]]:
-    return sorted((key, as_text(value)) for key, value in scope.resource.items())
-
-
-def _event(event: Any, start: int) -> Markup:
-    offset = event.time - start
+def _event(event: SpanEvent, start_ns: int) -> Markup:
+    offset = event.time_ns - start_ns
     when = f"at {show_duration(offset)}" if offset >= 0 else f"{show_duration(-offset)} before the span"
-    return _table(f"Event {text(event.name)} {when}", _pairs(event.attributes), always=True)
+    return _table(f"Event {event.name} {when}", _pairs(event.attributes), always=True)
 
 
-def _link(link: Any) -> Markup:
-    target = link.trace_id.hex()
-    heading = element("h2", "Link to ", element("a", target, href=f"/trace/{quote(target)}#span-{link.span_id.hex()}"))
+def _link(link: SpanLink) -> Markup:
+    heading = element(
+        "h2", "Link to ", element("a", link.trace_id, href=f"/trace/{quote(link.trace_id)}#span-{link.span_id}")
+    )
     return join(heading, _table("", _pairs(link.attributes)))
 
 

@@ -1,1 +1,1 @@
-"""Engines: what runs services. Import the protocol from :mod:`devenv.engine.protocol`."""
+"""Engines, which run services; :mod:`devenv.contract.engine` is what each of them implements."""

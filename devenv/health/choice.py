@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devenv.contract.engine import InstanceAccess
 from devenv.health.network import HttpProbe, TcpProbe
 from devenv.health.probe import Answer, ExecProbe, LogProbe, Probe, shell_command
 from devenv.health.route import Route
-from devenv.health.target import Target
 from devenv.model.stack import Healthcheck, Service
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Choice:
 
 
 def choose(
-    target: Target,
+    target: InstanceAccess,
     instance_id: str,
     service: Service,
     *,
@@ -79,7 +79,7 @@ def _has_probe(ready: Ready) -> bool:
 
 
 def _declared(
-    target: Target, instance_id: str, service: Service, ready: Ready, *, since: float | None, follow: bool
+    target: InstanceAccess, instance_id: str, service: Service, ready: Ready, *, since: float | None, follow: bool
 ) -> Probe:
     """The probe that ``x-devenv.ready`` declares."""
     if ready.exec is not None:
@@ -102,7 +102,7 @@ def _first_port(service: Service) -> int:
     return next(iter(service.container_ports), 80)
 
 
-def _route(target: Target, instance_id: str, service: Service, port: int) -> Route:
+def _route(target: InstanceAccess, instance_id: str, service: Service, port: int) -> Route:
     published = next(
         (
             (_ANY_ADDRESS.get(entry.address, entry.address or "127.0.0.1"), entry.host)
@@ -114,7 +114,9 @@ def _route(target: Target, instance_id: str, service: Service, port: int) -> Rou
     return Route(target, instance_id, port, published=published if service.replicas == 1 else None)
 
 
-def _inside(target: Target, instance_id: str, url: str, *, tcp: bool = False) -> Callable[[], Awaitable[Answer]]:
+def _inside(
+    target: InstanceAccess, instance_id: str, url: str, *, tcp: bool = False
+) -> Callable[[], Awaitable[Answer]]:
     """Asks from inside the instance with what images usually have: curl, wget, bash or Python."""
     quoted = shlex.quote(url)
     host, _, port = url.removeprefix("telnet://").rpartition(":") if tcp else ("", "", "")

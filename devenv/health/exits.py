@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from devenv.clock import Clock
-from devenv.health.target import Exit, Target
+from devenv.contract.answers import ExitStatus
+from devenv.contract.engine import InstanceAccess
 from devenv.model.stack import Service
 
 PACE = 0.1
@@ -23,12 +24,12 @@ class ExitVerdict:
 class Exits:
     """Watches the ends of one instance."""
 
-    def __init__(self, target: Target, instance_id: str, service: Service, clock: Clock) -> None:
+    def __init__(self, target: InstanceAccess, instance_id: str, service: Service, clock: Clock) -> None:
         self._target = target
         self._instance_id = instance_id
         self._restart = service.restart
         self._clock = clock
-        self.last: Exit | None = None
+        self.last: ExitStatus | None = None
         self.count = 0
 
     @property
@@ -53,7 +54,7 @@ class Exits:
                 return self._verdict(ended, completes=completes)
             await self._clock.sleep(PACE)
 
-    def _is_final(self, ended: Exit) -> bool:
+    def _is_final(self, ended: ExitStatus) -> bool:
         if ended.error or self._restart.policy == "no":
             return True
         if self._restart.policy == "on-failure":
@@ -61,7 +62,7 @@ class Exits:
             return ended.exit_code == 0 or (maximum is not None and maximum > 0 and self.count > maximum)
         return False
 
-    def _verdict(self, ended: Exit, *, completes: bool) -> ExitVerdict:
+    def _verdict(self, ended: ExitStatus, *, completes: bool) -> ExitVerdict:
         if ended.exit_code == 0 and not ended.error and completes:
             return ExitVerdict(success=True, reason="")
         before = "" if completes else " before it was ready"
@@ -71,7 +72,7 @@ class Exits:
         return ExitVerdict(success=False, reason=_how(ended) + again + before)
 
 
-def _how(ended: Exit) -> str:
+def _how(ended: ExitStatus) -> str:
     if ended.oom_killed:
         return f"was killed for want of memory (OOM, exit code {ended.exit_code})"
     return f"exited with code {ended.exit_code}"

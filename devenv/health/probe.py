@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from devenv.contract.engine import InstanceAccess
 from devenv.errors import EngineRefused
-from devenv.health.target import Target
 
 ANSWER_LENGTH = 300
 """Characters of an answer that are kept for the failure block."""
@@ -75,7 +75,7 @@ class ExecProbe:
         timeout: seconds that one run may take; the answer is negative after it.
     """
 
-    target: Target
+    target: InstanceAccess
     instance_id: str
     command: tuple[str, ...]
     timeout: float
@@ -119,7 +119,7 @@ class LogProbe:
     """
 
     def __init__(
-        self, target: Target, instance_id: str, pattern: str, *, since: float | None, follow: bool = True
+        self, target: InstanceAccess, instance_id: str, pattern: str, *, since: float | None, follow: bool = True
     ) -> None:
         self._target = target
         self._instance_id = instance_id

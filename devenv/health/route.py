@@ -6,9 +6,9 @@ import errno
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from devenv.contract.engine import InstanceAccess
 from devenv.errors import EngineRefused
 from devenv.health.probe import Answer, one_line
-from devenv.health.target import Target
 
 REFRESH_AFTER = 20
 """Failed questions after which the engine is asked anew: a restarted container may have another address."""
@@ -27,7 +27,7 @@ class Route:
         inside: asks from inside the instance, where there is no other way.
     """
 
-    target: Target
+    target: InstanceAccess
     instance_id: str
     port: int
     published: tuple[str, int] | None = None

@@ -11,13 +11,13 @@ from collections.abc import Coroutine
 from typing import Any
 
 from devenv.clock import Clock
+from devenv.contract.engine import InstanceAccess
 from devenv.errors import EnvironmentFailure
 from devenv.events import Sink
 from devenv.health.choice import choose
 from devenv.health.exits import Exits, ExitVerdict
 from devenv.health.outcome import Failure, Outcome
 from devenv.health.questions import Questions
-from devenv.health.target import Target
 from devenv.model.stack import Service
 from devenv.model.state import Health
 
@@ -29,7 +29,7 @@ TAIL_SECONDS = 2.0
 
 
 async def wait_ready(
-    engine: Target,
+    engine: InstanceAccess,
     instance_id: str,
     service: Service,
     index: int,
@@ -78,7 +78,7 @@ async def wait_ready(
 
 
 async def wait_completed(
-    engine: Target, instance_id: str, service: Service, index: int, *, timeout: float, clock: Clock, sink: Sink
+    engine: InstanceAccess, instance_id: str, service: Service, index: int, *, timeout: float, clock: Clock, sink: Sink
 ) -> Outcome:
     """Wait until a one-shot has ended; exit code 0 is success.
 
@@ -101,7 +101,7 @@ async def wait_completed(
 
 
 async def check_once(
-    engine: Target, instance_id: str, service: Service, *, image_healthcheck: tuple[str, ...]
+    engine: InstanceAccess, instance_id: str, service: Service, *, image_healthcheck: tuple[str, ...]
 ) -> Health:
     """Ask the probe of a running instance once, within 300 ms.
 
@@ -149,7 +149,7 @@ def _reason(verdict: object, exits: Exits, timeout_reason: str, questions: Quest
 
 
 async def _failure(
-    engine: Target,
+    engine: InstanceAccess,
     instance_id: str,
     service: Service,
     index: int,
@@ -173,7 +173,7 @@ async def _failure(
     )
 
 
-async def log_tail(engine: Target, instance_id: str, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
+async def log_tail(engine: InstanceAccess, instance_id: str, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
     """The last lines of an instance's output; what was read so far where the engine is slow or refuses."""
     found: list[str] = []
     try:

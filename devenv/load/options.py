@@ -1,21 +1,22 @@
-"""What a load run is asked to do, checked as far as that goes without a target."""
+"""Options of a load run, checked when they are built."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
 
 from devenv.errors import UsageError
-from devenv.model.extension import Scenario, parse_duration
+from devenv.model.extension import parse_duration
 
 MOST_REQUESTS = 50_000_000
 """More in one run would fill the disk with rows (64 bytes each)."""
 
+ARRIVALS = ("uniform", "poisson")
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A ramp: within ``duration`` seconds the rate goes in a straight line to ``rps``; the first one starts at 0."""
+    """A ramp: within ``duration`` seconds the rate changes linearly to ``rps``; the first one starts at 0."""
 
     duration: float
     rps: float
@@ -23,76 +24,58 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
-    """Options of one run; times in seconds.
+    """Options of one run, as the user gives them; times in seconds.
 
     Attributes:
-        rps: requests a second; not looked at where there are ``stages``.
-        duration: how long requests are sent; not looked at where there are ``stages``.
+        rps: requests per second; not used if there are ``stages``.
+        duration: for how long requests are sent; not used if there are ``stages``.
         arrivals: ``uniform``: evenly spaced; ``poisson``: the same number at random instants.
-        scenario: the request to send.
-        target: base URL; the scenario's path is put behind its path.
-        max_in_flight: a request that is due while so many wait for their answers is dropped and counted.
+        scenario: name of a scenario of the stack; ``None``: its default.
+        target: base URL; ``None``: the entry point's.
+        max_in_flight: a request that is due while this many wait for their responses is dropped and counted.
         timeout: for one request, from its sending.
         fail: thresholds, such as ``p99<250ms``.
-        verify: look every request up in the trace backend afterwards.
-        sampling: share of the requests that are sent with the sampled flag.
-        seed: of the random arrivals; trace ids are always new, for two runs must not share traces.
+        verify: look up every request in the trace backend afterwards.
+        seed: of the random arrivals. Trace IDs are always new, as two runs must not share traces.
+
+    Raises:
+        UsageError: If a value is out of range.
     """
 
-    rps: float | None = 50.0
+    rps: float = 50.0
     duration: float = 30.0
     stages: tuple[Stage, ...] = ()
-    arrivals: Literal["uniform", "poisson"] = "uniform"
-    scenario: Scenario
-    scenario_name: str = "default"
-    target: str
+    arrivals: str = "uniform"
+    scenario: str | None = None
+    target: str | None = None
     max_in_flight: int = 1000
     timeout: float = 10.0
     fail: tuple[str, ...] = ()
     name: str | None = None
     verify: bool = True
-    sampling: float = 1.0
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        if self.arrivals not in ARRIVALS:
+            raise UsageError(f"--arrivals: found {self.arrivals!r}, expected uniform or poisson")
         if not self.stages and not (self.rps and math.isfinite(self.rps) and self.rps > 0):
-            raise UsageError(f"rate: found {self.rps}, expected requests a second above 0")
-        for stage in self.stages or (Stage(self.duration, self.rps or 0.0),):
+            raise UsageError(f"rate: found {self.rps}, expected more than 0 requests per second")
+        for stage in self.stages or (Stage(self.duration, self.rps),):
             if not (math.isfinite(stage.duration) and stage.duration > 0):
                 raise UsageError(f"duration: found {stage.duration:g} s, expected more than 0")
             if not (math.isfinite(stage.rps) and stage.rps >= 0):
-                raise UsageError(f"rate: found {stage.rps:g}, expected requests a second of 0 or more")
+                raise UsageError(f"rate: found {stage.rps:g}, expected 0 or more requests per second")
         if self.max_in_flight < 1:
             raise UsageError(f"requests in flight: found {self.max_in_flight}, expected at least 1")
         if not self.timeout > 0:
             raise UsageError(f"timeout: found {self.timeout:g} s, expected more than 0")
-        if not 0 <= self.sampling <= 1:
-            raise UsageError(f"sampling: found {self.sampling:g}, expected a ratio from 0 to 1")
-
-    def record(self) -> dict[str, Any]:
-        """The options as JSON-serialisable values, for the run's record; without the scenario's headers and body."""
-        return {
-            "rps": self.rps,
-            "duration": self.duration,
-            "stages": [[stage.duration, stage.rps] for stage in self.stages],
-            "arrivals": self.arrivals,
-            "scenario": self.scenario_name,
-            "method": self.scenario.method,
-            "path": self.scenario.path,
-            "target": self.target,
-            "max_in_flight": self.max_in_flight,
-            "timeout": self.timeout,
-            "fail": list(self.fail),
-            "sampling": self.sampling,
-            "seed": self.seed,
-        }
 
 
 def parse_stages(text: str) -> tuple[Stage, ...]:
-    """Stages as ``30s:50,1m:200``: each a duration and the rate that is reached at its end.
+    """Parse stages such as ``30s:50,1m:200``: durations, each with the rate that is reached at its end.
 
     Raises:
-        UsageError: it cannot be read; the message names the column.
+        UsageError: If the text is not a list of stages; the message contains the column.
     """
     stages: list[Stage] = []
     column = 1
@@ -105,7 +88,8 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
         except ValueError as error:
             raise UsageError(
                 f"stages {text!r}, column {column}: found {part!r}, expected {error}",
-                hint="such as 30s:50,1m:200: a duration and the rate that is reached at its end",
+                hint="write stages as DURATION:RATE, such as 30s:50,1m:200; "
+                "the rate is reached at the end of the duration",
                 details={"column": column, "found": part},
             ) from error
         column += len(part) + 1
@@ -116,7 +100,7 @@ def _rate(text: str) -> float:
     try:
         rate = float(text)
     except ValueError:
-        raise ValueError("requests a second as a number") from None
+        raise ValueError("a number of requests per second") from None
     if not (math.isfinite(rate) and rate >= 0):
         raise ValueError("a rate of 0 or more")
     return rate

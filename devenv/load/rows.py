@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from devenv.disk import replace_file
 from devenv.model.run import ROW_FIELDS, RequestError, RowFlag
 
 ROW = np.dtype(list(ROW_FIELDS))
@@ -24,9 +25,7 @@ def read_rows(path: Path) -> Rows:
 
 def write_rows(path: Path, rows: Rows) -> None:
     """Replace the rows file at once, so that a reader sees the old or the new one."""
-    new = path.with_suffix(".new")
-    rows.tofile(new)
-    new.replace(path)
+    replace_file(path, np.ascontiguousarray(rows).view(np.uint8).data, durable=False)
 
 
 def answered(rows: Rows) -> NDArray[np.bool_]:

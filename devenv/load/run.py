@@ -1,4 +1,4 @@
-"""A whole run: send, account for every request, sum up, keep."""
+"""A whole run: send, verify every request, summarize, save."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from devenv.analysis.thresholds import parse_threshold
 from devenv.clock import Clock
 from devenv.errors import UsageError
 from devenv.events import Notice, Sink
-from devenv.load.accounting import NOTHING, Account, choose, make_account
 from devenv.load.options import LoadOptions
-from devenv.load.roots import RootSpans
 from devenv.load.rows import read_rows, write_rows
-from devenv.load.runs import RunStore, new_run_id
+from devenv.load.run_store import RunStore, new_run_id
 from devenv.load.schedule import Schedule, make_schedule
-from devenv.load.sending import Outcome, Sending
+from devenv.load.send.root_spans import RootSpans
+from devenv.load.send.sending import Sending, SendingOutcome
 from devenv.load.summary import summarize_run
-from devenv.load.verification import Patience, Verifier
+from devenv.load.verify.accounting import NOTHING, Account, choose, make_account
+from devenv.load.verify.verification import Patience, Verifier
+from devenv.load.workload import Workload, options_record
+from devenv.model.counts import plural
 from devenv.model.documents import LoadDocument
 from devenv.model.run import RunRecord, Threshold
-from devenv.traces.client import TraceClient
 from devenv.traces.export import SpanExporter
-from devenv.traces.http import Origin
+from devenv.traces.source import TraceSource
 
 
 async def run_load(
     options: LoadOptions,
+    workload: Workload,
     *,
-    client: TraceClient | None,
+    client: TraceSource | None,
     otlp_http_url: str | None,
     expected_services: Collection[str],
     clock: Clock,
@@ -41,28 +43,28 @@ async def run_load(
     setups: Mapping[str, Setup] | None = None,
     patience: Patience | None = None,
 ) -> LoadDocument:
-    """Run a load and account for every request; best on uvloop, with little else on the event loop.
+    """Run a load and verify the trace of every request; best on uvloop, with little else on the event loop.
 
     Args:
-        options: what to send.
-        client: of the trace backend; ``None``: nothing is looked up.
-        otlp_http_url: where the root spans go; ``None``: nowhere.
-        expected_services: services that each trace has to hold; empty: learnt from the traces.
-        clock: paces the looks into the backend, and dates the run; the sending itself keeps real time.
+        options: rate, limits and thresholds.
+        workload: the request and its target.
+        client: of the trace backend; ``None``: no trace is looked up.
+        otlp_http_url: receiver of the root spans; ``None``: none are exported.
+        expected_services: services that each trace has to contain; empty: learnt from the traces.
+        clock: paces the look-ups, and dates the run; the sending itself uses real time.
         sink: gets the events.
-        store: keeps the run.
-        stop: set to end early and keep what there is.
-        setups: what is known of the services' tracing settings, to name causes.
-        patience: how long traces are waited for.
+        store: saves the run.
+        stop: set to end early and keep the requests that were sent.
+        setups: the known tracing settings of the services, to name causes.
+        patience: how long to wait for traces.
 
     Raises:
-        UsageError: the options cannot be; nothing was sent.
+        UsageError: If a threshold or the number of requests is not valid; nothing was sent.
     """
     verifies = client is not None and options.verify
     thresholds = _thresholds(options, verifies=verifies)
     schedule = make_schedule(options)
-    _check_target(options.target)
-    run = _Run(options, thresholds, schedule, new_run_id(clock.now()), store, sink)
+    run = _Run(options, workload, thresholds, schedule, new_run_id(clock.now()), store, sink)
     await run.send(otlp_http_url, stop)
     try:
         if client is not None and verifies:
@@ -72,26 +74,27 @@ async def run_load(
             )
             await run.verify(verifier)
     finally:
-        document = run.keep(client)  # what was sent is kept whatever becomes of its verification
+        document = run.save(client)  # the requests are saved even if their verification fails
     return document
 
 
 @dataclass(slots=True)
 class _Run:
-    """A run on its way."""
+    """A run in progress."""
 
     options: LoadOptions
+    workload: Workload
     thresholds: tuple[Threshold, ...]
     schedule: Schedule
     run_id: str
     store: RunStore
     sink: Sink
-    outcome: Outcome = field(init=False)
+    outcome: SendingOutcome = field(init=False)
     roots_taken: bool = False
     account: Account = NOTHING
 
     async def send(self, otlp_http_url: str | None, stop: asyncio.Event) -> None:
-        """Send the requests, and the root spans that are left; a run that cannot be sent leaves nothing."""
+        """Send the requests and the remaining root spans; a run that cannot be sent leaves no files."""
         rows = self.store.begin(self.run_id)
         try:
             if otlp_http_url is None:
@@ -107,33 +110,33 @@ class _Run:
             raise
         self.roots_taken = roots.lost == 0
         if roots.lost:
-            text = f"{roots.lost} of devenv's own root spans were not taken by the trace backend: {roots.failure}"
+            lost = plural(roots.lost, "root span")
+            text = f"the trace backend did not accept {lost} of the load generator: {roots.failure}"
             self.sink(Notice(message=text, warning=True))
 
     async def verify(self, verifier: Verifier) -> None:
-        """Look the requests up; those for which the backend does not answer stay unverified, and a notice says so."""
+        """Look the requests up; without an answer of the backend they stay unverified, with a notice."""
         rows = read_rows(self.store.rows_path(self.run_id))
         everything = any(threshold.metric == "traced" for threshold in self.thresholds)
         chosen = choose(rows, self.outcome.wall_ns, everything=everything)
         if chosen.left_out:
-            text = (
-                f"{len(chosen.requests)} of {len(rows)} requests are looked up, evenly chosen; the rest is unverified"
-            )
-            self.sink(Notice(message=text))
+            verified = f"{len(chosen.requests)} of {len(rows)} requests"
+            self.sink(Notice(message=f"verifying {verified}, evenly sampled; the others stay unverified"))
         found = await verifier.verify(chosen.requests, roots_taken=self.roots_taken)
         if found.failure:
-            count = len(chosen.requests) - len(found.classes)
-            self.sink(Notice(message=f"{count} requests stay unverified: {found.failure}", warning=True))
+            unverified = plural(len(chosen.requests) - len(found.classes), "request")
+            self.sink(Notice(message=f"{unverified} not verified: {found.failure}", warning=True))
         self.account = make_account(found)
 
-    def keep(self, client: TraceClient | None) -> LoadDocument:
-        """Write the rows with their classes and the document, and return it."""
+    def save(self, client: TraceSource | None) -> LoadDocument:
+        """Write the rows with their classes and the document, and return the document."""
         path = self.store.rows_path(self.run_id)
         rows = read_rows(path)
         self.account.apply(rows)
         write_rows(path, rows)
         document = summarize_run(
             self.options,
+            self.workload,
             self.run_id,
             rows,
             self.outcome,
@@ -143,7 +146,10 @@ class _Run:
             client=client,
         )
         record = RunRecord(
-            run_id=self.run_id, started_ns=self.outcome.wall_ns, rows=len(rows), options=self.options.record()
+            run_id=self.run_id,
+            started_ns=self.outcome.wall_ns,
+            rows=len(rows),
+            options=options_record(self.options, self.workload),
         )
         self.store.save(document, record)
         return document
@@ -151,6 +157,7 @@ class _Run:
     def _sending(self, roots: RootSpans | None) -> Sending:
         return Sending(
             self.options,
+            self.workload,
             self.schedule,
             run_id=self.run_id,
             rows=self.store.rows_path(self.run_id),
@@ -164,14 +171,7 @@ def _thresholds(options: LoadOptions, *, verifies: bool) -> tuple[Threshold, ...
     for threshold in thresholds:
         if threshold.metric == "traced" and not verifies:
             raise UsageError(
-                f"threshold {threshold.expression!r} needs the traces to be looked up",
-                hint="leave out --no-verify, and have a trace backend up",
+                f"threshold {threshold.expression!r} requires trace verification",
+                hint="remove --no-verify and make sure that a trace backend is running",
             )
     return thresholds
-
-
-def _check_target(target: str) -> None:
-    try:
-        Origin.parse(target)
-    except ValueError as error:
-        raise UsageError(f"target: {error}", hint="such as http://127.0.0.1:8080") from error

@@ -18,7 +18,7 @@ from devenv.load.options import MOST_REQUESTS, LoadOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class RateSegment:
     """Rate from ``start_rps`` to ``end_rps`` over ``duration`` seconds."""
 
     duration: float
@@ -50,7 +50,7 @@ class Schedule:
         seed: of random arrivals; ``None`` for evenly spaced ones.
     """
 
-    segments: tuple[Segment, ...]
+    segments: tuple[RateSegment, ...]
     count: int
     duration: float
     seed: int | None = None
@@ -95,12 +95,11 @@ def make_schedule(options: LoadOptions) -> Schedule:
     return Schedule(segments, count, duration, seed)
 
 
-def _segments(options: LoadOptions) -> tuple[Segment, ...]:
+def _segments(options: LoadOptions) -> tuple[RateSegment, ...]:
     if not options.stages:
-        rate = options.rps or 0.0
-        return (Segment(options.duration, rate, rate),)
+        return (RateSegment(options.duration, options.rps, options.rps),)
     rates = [0.0, *(stage.rps for stage in options.stages)]
-    return tuple(Segment(stage.duration, rates[index], stage.rps) for index, stage in enumerate(options.stages))
+    return tuple(RateSegment(stage.duration, rates[index], stage.rps) for index, stage in enumerate(options.stages))
 
 
 def _evenly(count: int) -> Iterator[float]:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from devenv.load import report
-from devenv.load.accounting import Account
 from devenv.load.options import LoadOptions
 from devenv.load.rows import Rows
-from devenv.load.sending import Outcome
+from devenv.load.send.sending import SendingOutcome
+from devenv.load.verify.accounting import Account
+from devenv.load.workload import Workload
 from devenv.model.documents import LoadDocument
 from devenv.model.run import Threshold
 from devenv.model.trace import OWN_SERVICE, RUN_KEY
-from devenv.traces.client import TraceClient
+from devenv.traces.source import TraceSource
 
 _MOST_LISTED = 200
 """Traces on the search page that a run links to: more make Jaeger's page slow."""
@@ -23,14 +24,15 @@ _MARGIN_NS = 10**9
 
 def summarize_run(
     options: LoadOptions,
+    workload: Workload,
     run_id: str,
     rows: Rows,
-    outcome: Outcome,
+    outcome: SendingOutcome,
     account: Account,
     *,
     thresholds: Sequence[Threshold],
     target_rps: float,
-    client: TraceClient | None,
+    client: TraceSource | None,
 ) -> LoadDocument:
     """Put the figures of a run together; its rows carry their classes."""
     response, service, lag = report.response_times(rows), report.service_times(rows), report.generator_lag(rows)
@@ -66,8 +68,8 @@ def summarize_run(
         thresholds=report.evaluate(thresholds, measured),
         cpu_us_per_request=outcome.cpu_seconds * 1e6 / outcome.sent if outcome.sent else 0.0,
         name=options.name,
-        scenario=options.scenario_name,
-        target=options.target,
+        scenario=workload.scenario_name,
+        target=workload.target,
         started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_s=outcome.elapsed,
         interrupted=outcome.interrupted,
@@ -76,7 +78,7 @@ def summarize_run(
     )
 
 
-def _search_url(client: TraceClient, run_id: str, rows: Rows, outcome: Outcome) -> str:
+def _search_url(client: TraceSource, run_id: str, rows: Rows, outcome: SendingOutcome) -> str:
     """The search page with the run's traces, found by their root spans."""
     last = int(rows["end"].max()) if len(rows) else round(outcome.elapsed * 1e9)
     return client.ui_search_url(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from devenv.model.documents import Document, Part
+from devenv.model.trace import Mark
 
 
 class RunPart(Part):
@@ -33,7 +34,7 @@ class RunsDocument(Document):
 
 
 class TraceSummaryPart(Part):
-    """One trace of a search; ``start`` is RFC 3339 in UTC."""
+    """One trace of a search; ``start`` is RFC 3339 in UTC, ``orphans`` counts the spans whose parent is missing."""
 
     trace_id: str
     root_service: str
@@ -42,6 +43,7 @@ class TraceSummaryPart(Part):
     duration_ms: float
     spans: int
     errors: int
+    orphans: int = 0
     services: list[str]
     ui_url: str
 
@@ -72,7 +74,12 @@ class ImportDocument(Document):
 
 
 class SpanPart(Part):
-    """One row of a waterfall; offset from the trace's start and duration in milliseconds."""
+    """One row of a waterfall; offset from the trace's start and duration in milliseconds.
+
+    ``marks`` names what is wrong with the span's place in the trace: its parent is missing (``orphan``), its parents
+    lead back to it (``cycle``), an earlier span has the same ID (``duplicate``), or it starts before its parent
+    (``skew``).
+    """
 
     span_id: str
     parent_id: str | None
@@ -84,6 +91,7 @@ class SpanPart(Part):
     duration_ms: float
     error: bool
     on_critical_path: bool
+    marks: list[Mark] = Field(default=[])
     attributes: dict[str, Any]
 
 

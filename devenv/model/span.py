@@ -1,6 +1,6 @@
 """A span as the trace backend stores it, in OpenTelemetry's terms.
 
-Ids are lower-case hex (32 digits a trace, 16 a span), times are nanoseconds since the epoch.
+IDs are lowercase hex (32 digits for a trace, 16 for a span). Times are nanoseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpanEvent:
-    """Something that happened at one instant of a span."""
+    """An event at one instant of a span."""
 
     time_ns: int
     name: str
@@ -43,7 +43,7 @@ class SpanEvent:
 
 @dataclass(frozen=True, slots=True)
 class SpanLink:
-    """A pointer to a span of this or another trace that is not the parent."""
+    """A reference to a span of this or another trace that is not the parent."""
 
     trace_id: str
     span_id: str
@@ -59,7 +59,8 @@ class Span:
         service: the resource's ``service.name``.
         status_message: the description that goes with an error status.
         resource: attributes of the resource, ``service.name`` included.
-        scope: name of the instrumentation scope.
+        scope, scope_version: name and version of the instrumentation scope.
+        trace_state: W3C ``tracestate``, as sent.
     """
 
     trace_id: str
@@ -77,13 +78,15 @@ class Span:
     links: tuple[SpanLink, ...] = ()
     resource: Mapping[str, Value] = field(default_factory=dict)
     scope: str = ""
+    scope_version: str = ""
+    trace_state: str = ""
 
     @property
     def duration_ns(self) -> int:
-        """Length in nanoseconds; never negative, whatever clocks said."""
+        """Duration in nanoseconds, 0 if the end is before the start."""
         return max(self.end_ns - self.start_ns, 0)
 
     @property
     def is_error(self) -> bool:
-        """Whether the status says so."""
+        """Whether the status is an error."""
         return self.status is Status.ERROR

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-EngineName = Literal["docker", "process", "swarm"]
-
 
 class State(StrEnum):
     """State of an instance, in the terms of the Docker engine."""

@@ -1,8 +1,9 @@
-"""A trace, its short form in search results, and the classes in which requests end."""
+"""A trace, its summary in search results, and the classes in which requests end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,6 +11,17 @@ from devenv.model.span import Span
 
 CanaryVerdict = Literal["complete", "partial", "split", "absent", "skipped"]
 TraceClass = Literal["complete", "partial", "split", "orphaned", "late", "evicted", "unsampled", "unverified", "absent"]
+
+Mark = Literal["orphan", "cycle", "duplicate", "skew"]
+"""What is wrong with a span's place in its trace; :data:`MARKS` explains each."""
+
+MARKS: Mapping[Mark, str] = {
+    "orphan": "parent missing",
+    "cycle": "parent cycle",
+    "duplicate": "duplicate span ID",
+    "skew": "starts before its parent",
+}
+"""The marks in the order in which they are shown, with the text that explains each to a person."""
 
 TRACE_CLASSES: tuple[TraceClass, ...] = get_args(TraceClass)
 """All classes, in the order in which they are shown."""
@@ -26,10 +38,16 @@ RUN_KEY = "devenv.run"
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All spans of one trace id, each span id once; ``spans`` is not empty and in order of start."""
+    """All spans of one trace ID; ``spans`` is not empty and in order of start (see :func:`collect`).
+
+    Attributes:
+        truncated: the backend rejected further spans because the trace is too large. ``False`` also if the backend
+            does not report it, as Jaeger.
+    """
 
     trace_id: str
     spans: tuple[Span, ...]
+    truncated: bool = False
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -48,24 +66,45 @@ class Trace:
 
 
 def collect(spans: Iterable[Span]) -> list[Trace]:
-    """Group spans by trace id, in order of first appearance; of a span id that comes twice the later one is kept."""
+    """Group spans by trace ID, in order of first appearance.
+
+    A copy of a span, equal in every field, is left out: exporters and searches deliver a span more than once. Different
+    spans with one span ID are all kept.
+    """
     grouped: dict[str, dict[str, Span]] = {}
+    repeated: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
-        grouped.setdefault(span.trace_id, {})[span.span_id] = span
+        if grouped.setdefault(span.trace_id, {}).setdefault(span.span_id, span) is not span:
+            repeated[span.trace_id].append(span)
     return [
-        Trace(trace_id, tuple(sorted(by_id.values(), key=lambda span: (span.start_ns, span.span_id))))
+        Trace(trace_id, tuple(sorted([*by_id.values(), *_different(by_id, repeated.get(trace_id, []))], key=_by_start)))
         for trace_id, by_id in grouped.items()
     ]
 
 
+def _different(first: Mapping[str, Span], repeated: list[Span]) -> list[Span]:
+    """The repeated spans that are no copies; compared by their text, which takes linear time and knows NaN."""
+    seen = {repr(first[span.span_id]) for span in repeated}
+    kept = []
+    for span in repeated:
+        if (text := repr(span)) not in seen:
+            seen.add(text)
+            kept.append(span)
+    return kept
+
+
+def _by_start(span: Span) -> tuple[int, str, str, str]:
+    return span.start_ns, span.span_id, span.service, span.name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSummary:
-    """One row of a search: what can be said of a trace without its spans.
+    """A trace without its spans: one row of a search.
 
     Attributes:
-        root_service, root_operation: empty where the root is not (yet) there.
+        root_service, root_operation: of the earliest span without a parent; empty if the trace has none (yet).
         services: ``(name, spans, error spans)`` of each service.
-        orphans: spans whose parent is not in the trace.
+        orphans: number of spans whose parent is not in the trace.
     """
 
     trace_id: str
@@ -86,7 +125,7 @@ class TraceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A span name of a service; ``kind`` in lower case, empty where unknown."""
+    """A span name of a service; ``kind`` in lowercase, empty if unknown."""
 
     name: str
     kind: str = ""
@@ -94,8 +133,14 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Calls from one service to another, as the backend counted them; a service may call itself."""
+    """Calls from one service to another, as the backend counted them; a service may call itself.
+
+    Attributes:
+        errors: calls whose span in the called service has an error status; ``None`` if the backend does not count
+            them, as Jaeger.
+    """
 
     parent: str
     child: str
     calls: int
+    errors: int | None = None

@@ -29,7 +29,7 @@ from devenv.orchestrate.track import Track
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.model.plan import Action, Plan
     from devenv.model.stack import Dependency, Service
     from devenv.model.state import ObservedState

@@ -14,7 +14,7 @@ from devenv.orchestrate.naming import dependencies_of
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.model.identity import Project
     from devenv.model.state import ObservedInstance, ObservedObject, ObservedState
 
@@ -55,17 +55,18 @@ class DownResult:
     left: tuple[str, ...] = ()
 
 
+_PLURALS = {"container": "containers", "network": "networks", "volume": "volumes", "process": "processes"}
+
+
 @dataclass(slots=True)
 class _Tally:
     """Names of what was removed, by kind, in the order in which it went."""
 
     sink: Sink
-    names: dict[str, list[str]] = field(
-        default_factory=lambda: {"containers": [], "networks": [], "volumes": [], "processes": []}
-    )
+    names: dict[str, list[str]] = field(default_factory=lambda: {plural: [] for plural in _PLURALS.values()})
 
     def removed(self, kind: str, name: str) -> None:
-        self.names["processes" if kind == "process" else f"{kind}s"].append(name)
+        self.names[_PLURALS[kind]].append(name)
         self.sink(Removed(kind=kind, name=name))
 
 
@@ -123,7 +124,7 @@ def _left(observed: ObservedState, options: DownOptions) -> tuple[str, ...]:
 
 async def _remove_all(engine: Engine, observed: ObservedState, options: DownOptions, tally: _Tally, sink: Sink) -> None:
     instances = _chosen(observed, options)
-    kind = "process" if engine.name == "process" else "container"
+    kind = "process" if engine.capabilities.processes else "container"
     order = removal_order(instances)
     gone = {instance.id: asyncio.Event() for instance in instances}
 

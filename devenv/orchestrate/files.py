@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from devenv.engine.protocol import FileContent
+from devenv.contract.specification import FileContent
 from devenv.errors import ConfigurationError, Location
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from devenv.orchestrate.naming import network_name, volume_name
 if TYPE_CHECKING:
     from devenv.model.identity import Project
     from devenv.model.stack import Network, Service, Stack, Volume
-    from devenv.model.state import EngineName
 
 # What only devenv reads, what takes effect through the image's id, and what changes the order or the number of
 # instances but not what one of them is.
@@ -42,7 +41,7 @@ class Fingerprint:
 
 
 def service_fingerprint(
-    project: Project, stack: Stack, service: Service, *, image_id: str, engine: EngineName
+    project: Project, stack: Stack, service: Service, *, image_id: str, processes: bool
 ) -> Fingerprint:
     """Hash of a resolved service and of its image's id, before ports are allotted.
 
@@ -51,7 +50,7 @@ def service_fingerprint(
         stack: what the service refers to: networks, volumes, secrets, configs.
         service: with its tracing variables.
         image_id: the engine's id of the image; empty where there is none.
-        engine: the process engine also counts ``x-devenv.process``.
+        processes: the engine runs local processes, so ``x-devenv.process`` counts too.
     """
     parts: dict[str, Any] = {
         field.name: plain(getattr(service, field.name))
@@ -67,7 +66,7 @@ def service_fingerprint(
     for kind, sources in (("secrets", stack.secrets), ("configs", stack.configs)):
         mounts = getattr(service, kind)
         parts[kind] = [{**plain(mount), "content": file_digest(sources[mount.source])} for mount in mounts]
-    if engine == "process":
+    if processes:
         parts["process"] = plain(service.x.process.model_dump() if service.x.process else None)
     written = {name: canonical(value) for name, value in parts.items() if value not in (None, "", [], {}, False)}
     short = {name: hashlib.sha256(text.encode()).hexdigest()[:6] for name, text in written.items()}

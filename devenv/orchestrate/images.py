@@ -15,7 +15,8 @@ from devenv.orchestrate.fingerprint import canonical, plain
 from devenv.orchestrate.naming import image_tag
 
 if TYPE_CHECKING:
-    from devenv.engine.protocol import Engine, Progress
+    from devenv.contract.answers import Progress
+    from devenv.contract.engine import Engine
     from devenv.model.stack import Build, Service
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from devenv.errors import ConfigurationError
@@ -22,13 +22,11 @@ from devenv.orchestrate.jaeger import (
 from devenv.orchestrate.naming import instance_name
 
 if TYPE_CHECKING:
+    from devenv.contract.capabilities import BackendKind
     from devenv.model.identity import Project
     from devenv.model.stack import Service
 
-__all__ = ["ADDED_BACKEND", "BackendKind", "instance_environment", "instrument"]
-
-BackendKind = Literal["jaeger", "embedded"]
-"""``jaeger``: runs as a service; ``embedded``: the process engine's own, which stands in for the service."""
+__all__ = ["ADDED_BACKEND", "instance_environment", "instrument"]
 
 EXPORT_NETWORK = "devenv"
 """Added where every network of the stack is internal, because those publish no ports."""

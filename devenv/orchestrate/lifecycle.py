@@ -19,7 +19,7 @@ from devenv.orchestrate.target import Target
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.identity import Project
     from devenv.model.stack import Service, Stack
@@ -131,7 +131,7 @@ async def _apply(
     again: bool,
 ) -> tuple[ServiceResult, ...]:
     observed = await _observed(engine, project, services)
-    traced = instrument(stack, project, backend="embedded" if engine.name == "process" else "jaeger")
+    traced = instrument(stack, project, backend=engine.capabilities.trace_backend)
     chosen = tuple(name for name in traced.services if observed.of(name) and (not services or name in services))
     if again:
         chosen = _with_dependents(traced, observed, chosen)

@@ -10,12 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.errors import EnvironmentFailure, LockHeld
+from devenv.disk import make_state_directory
+from devenv.errors import LockHeld
 from devenv.events import LockWaiting
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from devenv.clock import Clock
     from devenv.events import Sink
     from devenv.model.identity import Project
@@ -53,7 +52,7 @@ async def project_lock(project: Project, command: str, *, wait: float, clock: Cl
         LockHeld: it did not become free in time; the message names the holder.
         EnvironmentFailure: the project's directory cannot be written.
     """
-    path = make_state_directory(project) / "lock"
+    path = make_state_directory(project.state_directory) / "lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         await _acquire(descriptor, project, wait=wait, clock=clock, sink=sink)
@@ -64,21 +63,6 @@ async def project_lock(project: Project, command: str, *, wait: float, clock: Cl
             os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
-
-
-def make_state_directory(project: Project) -> Path:
-    """``.devenv/`` of a project, made where it is missing: mode 0700, ignored by git."""
-    path = project.state_directory
-    try:
-        path.mkdir(mode=0o700, exist_ok=True)
-        ignore = path / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"{path} cannot be made: {error.strerror}", hint="devenv needs to write in the project's directory"
-        ) from error
-    return path
 
 
 async def _acquire(descriptor: int, project: Project, *, wait: float, clock: Clock, sink: Sink) -> None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.disk import make_state_directory, replace_file
 from devenv.engine.ports import port_holder
 from devenv.errors import EnvironmentFailure, PortTaken
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project
-from devenv.orchestrate.lock import make_state_directory
 
 if TYPE_CHECKING:
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.model.plan import Plan
     from devenv.model.stack import Port, Service, Stack
     from devenv.model.state import ObservedState
@@ -140,10 +140,8 @@ def allot(project: Project, stack: Stack, *, remember: bool) -> Stack:
             base = _free_block(len(set(keys)))
         kept = {**kept, **dict(zip(missing, _unused(base, kept), strict=False))}
         if remember:
-            make_state_directory(project)
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps({"base": base, "ports": kept}, indent=1))
-            temporary.replace(path)
+            make_state_directory(project.state_directory)
+            replace_file(path, json.dumps({"base": base, "ports": kept}, indent=1).encode(), durable=False)
     services = {service.name: _moved(service, kept) for service in stack.services.values()}
     return replace(stack, services=services)
 

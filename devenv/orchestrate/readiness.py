@@ -11,7 +11,7 @@ from devenv.orchestrate.selection import one_shots
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.stack import Service
     from devenv.orchestrate.target import Target

@@ -9,7 +9,7 @@ from devenv.events import Notice, Removed
 from devenv.orchestrate.concurrency import gather
 
 if TYPE_CHECKING:
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.engine.protocol import InstanceSpec, NetworkSpec, VolumeSpec
+from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.orchestrate.files import files_for
 from devenv.orchestrate.instrument import instance_environment, is_traced
 from devenv.orchestrate.naming import (

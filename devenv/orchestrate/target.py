@@ -10,10 +10,10 @@ from devenv.orchestrate.fingerprint import Fingerprint, network_digest, service_
 from devenv.orchestrate.naming import image_tag, network_name, volume_name
 
 if TYPE_CHECKING:
+    from devenv.contract.capabilities import Capabilities
     from devenv.model.identity import Project
     from devenv.model.plan import Action
     from devenv.model.stack import Service, Stack
-    from devenv.model.state import EngineName
 
 UNKNOWN_IMAGE = "?"
 """Stands for the id of an image that is not there yet, so that a plan can be made before its build."""
@@ -53,9 +53,9 @@ class Target:
         """The same with a stack that differs in what is not fingerprinted: its ports."""
         return replace(self, stack=stack)
 
-    def with_images(self, ids: Mapping[str, str | None], engine: EngineName) -> Target:
+    def with_images(self, ids: Mapping[str, str | None], capabilities: Capabilities) -> Target:
         """The same with images as they are now; ports are as in the file for the hash, and stay as allotted."""
-        return replace(self, prints=_prints(self.project, self.stack, self.services, ids, engine))
+        return replace(self, prints=_prints(self.project, self.stack, self.services, ids, capabilities))
 
 
 def make_target(
@@ -65,45 +65,41 @@ def make_target(
     *,
     whole: bool,
     ids: Mapping[str, str | None],
-    engine: EngineName,
+    capabilities: Capabilities,
     images: tuple[Action, ...] = (),
 ) -> Target:
-    """Describe what is wanted; on the process engine networks and volumes have no meaning."""
+    """Describe what is wanted; networks and volumes only if the engine creates them."""
     chosen = [stack.services[name] for name in services]
-    if engine == "process":
-        networks: dict[str, WantedObject] = {}
-        volumes: dict[str, WantedObject] = {}
-    else:
-        networks, volumes = _networks(project, stack, chosen), _volumes(project, stack, chosen)
     return Target(
         project=project,
         stack=stack,
         services=services,
         whole=whole,
-        prints=_prints(project, stack, services, ids, engine),
-        networks=networks,
-        volumes=volumes,
+        prints=_prints(project, stack, services, ids, capabilities),
+        networks=_networks(project, stack, chosen) if capabilities.networks else {},
+        volumes=_volumes(project, stack, chosen) if capabilities.volumes else {},
         images=images,
     )
 
 
 def _prints(
-    project: Project, stack: Stack, services: tuple[str, ...], ids: Mapping[str, str | None], engine: EngineName
+    project: Project,
+    stack: Stack,
+    services: tuple[str, ...],
+    ids: Mapping[str, str | None],
+    capabilities: Capabilities,
 ) -> dict[str, Fingerprint]:
+    absent = UNKNOWN_IMAGE if capabilities.images else ""
     return {
         name: service_fingerprint(
             project,
             stack,
             stack.services[name],
-            image_id=ids.get(image_tag(project, stack.services[name])) or _absent(engine),
-            engine=engine,
+            image_id=ids.get(image_tag(project, stack.services[name])) or absent,
+            processes=capabilities.processes,
         )
         for name in services
     }
-
-
-def _absent(engine: EngineName) -> str:
-    return "" if engine == "process" else UNKNOWN_IMAGE
 
 
 def _networks(project: Project, stack: Stack, services: list[Service]) -> dict[str, WantedObject]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.model.identity import Project
     from devenv.model.plan import Plan
     from devenv.model.stack import Stack
@@ -141,7 +141,7 @@ def _tell_old_volumes(survey: _Survey, sink: Sink) -> None:
 async def _survey(
     engine: Engine, project: Project, stack: Stack, options: UpOptions, *, sink: Sink, remember: bool
 ) -> _Survey:
-    traced = instrument(stack, project, backend="embedded" if engine.name == "process" else "jaeger")
+    traced = instrument(stack, project, backend=engine.capabilities.trace_backend)
     for warning in traced.warnings[len(stack.warnings) :]:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
     names = select(traced, options.services)
@@ -149,7 +149,7 @@ async def _survey(
     check_instances(chosen)
     for service in chosen:
         engine.check(service, traced)
-    with_images = [] if engine.name == "process" else chosen
+    with_images = chosen if engine.capabilities.images else []
     observed, ids = await both(engine.observe(project), image_ids(engine, project, with_images))
     tasks = image_tasks(project, with_images, ids, build=options.build)
     target = make_target(
@@ -158,7 +158,7 @@ async def _survey(
         names,
         whole=not options.services,
         ids=ids,
-        engine=engine.name,
+        capabilities=engine.capabilities,
         images=tuple(task.action for task in tasks),
     )
     if options.isolated:
@@ -181,4 +181,4 @@ async def _prepare(engine: Engine, survey: _Survey, plan: Plan, made: Made, *, s
         *(volume(action.key) for action in plan.of_kind("create-volume")),
     ]
     new, _ = await both(prepare_images(engine, target.project, survey.tasks, sink=sink), gather(*objects))
-    return target.with_images({**survey.ids, **new}, engine.name) if new else target
+    return target.with_images({**survey.ids, **new}, engine.capabilities) if new else target

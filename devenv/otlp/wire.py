@@ -1,7 +1,7 @@
-"""The outer layers of an OTLP request, taken apart without decoding the spans in them.
+"""The protobuf wire format, written and read field by field.
 
-A body of ordinary size is left to protobuf. A large one is walked over, one slice at a time, so that a hostile one
-(64 MiB of empty spans) cannot be blown up in memory as a decoder's tree would be.
+The writer is that of :mod:`devenv.tracing.wire`, which cannot import anything from here: the tracing library is
+installed without the rest of devenv. Only this module imports it from there.
 
 Format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -10,80 +10,85 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from struct import Struct
 
-from google.protobuf.message import DecodeError
+from devenv.tracing.wire import block, varint
+from devenv.tracing.wire import read_varint as _read_varint
 
-from devenv.otlp import messages
+__all__ = [
+    "FieldBudget",
+    "TooLarge",
+    "Undecodable",
+    "bytes_field",
+    "fields",
+    "fixed64_field",
+    "read_varint",
+    "text_field",
+    "varint",
+    "varint_field",
+]
 
-CHUNK_SPANS = 512
-CHUNK_BYTES = 512 * 1024
-ORDINARY_BYTES = 1024 * 1024
+_FIXED64 = Struct("<Q")
 
 
 class Undecodable(ValueError):
-    """The bytes are not what they should be; the message says what was wrong."""
+    """The bytes are not the expected message; the text names the fault."""
 
 
 class TooLarge(ValueError):
-    """What is asked for would take more time or memory than one request may have."""
+    """The request would take more time or memory than one request may use."""
 
 
 @dataclass(slots=True)
-class Budget:
-    """How many fields may still be looked at; a full body of ordinary spans, walked over twice, has 600,000."""
+class FieldBudget:
+    """How many fields may still be read; a full body of ordinary spans, read twice, has 600,000."""
 
     left: int = 2_000_000
 
     def spend(self) -> None:
-        """One more.
+        """Count one field.
 
         Raises:
-            TooLarge: there were enough.
+            TooLarge: If the limit is exceeded.
         """
         self.left -= 1
         if self.left < 0:
             raise TooLarge("more fields than one request may have")
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Spans of one resource and scope: all fields as their encoded bytes, URLs as text in bytes."""
-
-    resource: bytes
-    resource_url: bytes
-    scope: bytes
-    scope_url: bytes
-    spans: list[bytes]
+def bytes_field(number: int, value: bytes) -> bytes:
+    """A length-delimited field: bytes, or an encoded message."""
+    return block(varint(number << 3 | 2), value)
 
 
-def varint(value: int) -> bytes:
-    """``value`` (not negative) as a base-128 varint."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+def text_field(number: int, value: str) -> bytes:
+    """A string field, present even if the text is empty; lone surrogates become question marks."""
+    return bytes_field(number, value.encode("utf-8", "replace"))
+
+
+def varint_field(number: int, value: int) -> bytes:
+    """An integer, boolean or enumeration; a negative one as 64-bit two's complement."""
+    return varint(number << 3) + varint(value)
+
+
+def fixed64_field(number: int, value: int) -> bytes:
+    """A ``fixed64``, such as a time."""
+    return varint(number << 3 | 1) + _FIXED64.pack(value)
 
 
 def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
-    """The varint at ``position`` and the position after it.
+    """Return the varint at ``position`` and the position after it.
 
     Raises:
-        Undecodable: it is longer than ten bytes or than the data.
+        Undecodable: If it is longer than ten bytes, or reaches beyond ``end``.
     """
-    value = shift = 0
-    while position < end and shift < 70:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    raise Undecodable("a varint is cut off or too long")
+    try:
+        return _read_varint(data, position, end)
+    except ValueError as error:
+        raise Undecodable("a varint is cut off or too long") from error
 
 
-def fields(data: bytes, position: int, end: int, budget: Budget) -> Iterator[tuple[int, int, int]]:
+def fields(data: bytes, position: int, end: int, budget: FieldBudget) -> Iterator[tuple[int, int, int]]:
     """Length-delimited fields of a message as (number, start, end); fields of other wire types are passed over.
 
     Raises:
@@ -110,76 +115,3 @@ def fields(data: bytes, position: int, end: int, budget: Budget) -> Iterator[tup
                 raise Undecodable(f"field {number} is cut off")
         else:
             raise Undecodable(f"wire type {wire_type} of field {number}")
-
-
-def batches(body: bytes) -> Iterator[Batch]:
-    """The batches of an encoded ExportTraceServiceRequest, none larger than a chunk (or one span).
-
-    Raises:
-        Undecodable: the body is no such message, as far as its outer layers go.
-        TooLarge: see :func:`walk`.
-    """
-    return _decoded(body) if len(body) <= ORDINARY_BYTES else walk(body)
-
-
-def _decoded(body: bytes) -> Iterator[Batch]:
-    try:
-        request = messages.Request.FromString(body)
-    except DecodeError as error:
-        raise Undecodable(f"request: {error}") from error
-    for resource_spans in request.resource_spans:
-        resource, url = resource_spans.resource, resource_spans.url
-        for scope_spans in resource_spans.scope_spans:
-            scope, scope_url, spans = scope_spans.scope, scope_spans.url, scope_spans.spans
-            for first in range(0, len(spans), CHUNK_SPANS):
-                yield Batch(resource, url, scope, scope_url, spans[first : first + CHUNK_SPANS])
-
-
-def walk(body: bytes) -> Iterator[Batch]:
-    """As :func:`batches`, holding no more than a chunk at a time.
-
-    Raises:
-        Undecodable: as there.
-        TooLarge: the body has more fields than time is given to.
-    """
-    budget = Budget()
-    for number, start, end in fields(body, 0, len(body), budget):
-        if number == 1:
-            yield from _resource_spans(body, start, end, budget)
-
-
-def _resource_spans(body: bytes, start: int, end: int, budget: Budget) -> Iterator[Batch]:
-    # The order of fields on the wire is free, and what describes the spans may follow them: a first pass finds it.
-    resource, url = _described(body, start, end, budget)
-    for number, first, last in fields(body, start, end, budget):
-        if number != 2:
-            continue
-        scope, scope_url = _described(body, first, last, budget)
-        for spans in _chunks(body, first, last, budget):
-            yield Batch(resource, url, scope, scope_url, spans)
-
-
-def _described(body: bytes, start: int, end: int, budget: Budget) -> tuple[bytes, bytes]:
-    # Fields 1 and 3: resource or scope, and its schema's URL.
-    about = url = b""
-    for number, first, last in fields(body, start, end, budget):
-        if number == 1:
-            about = body[first:last]
-        elif number == 3:
-            url = body[first:last]
-    return about, url
-
-
-def _chunks(body: bytes, start: int, end: int, budget: Budget) -> Iterator[list[bytes]]:
-    spans: list[bytes] = []
-    size = 0
-    for number, first, last in fields(body, start, end, budget):
-        if number != 2:
-            continue
-        spans.append(body[first:last])
-        size += last - first
-        if len(spans) == CHUNK_SPANS or size >= CHUNK_BYTES:
-            yield spans
-            spans, size = [], 0
-    if spans:
-        yield spans

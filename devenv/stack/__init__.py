@@ -1,10 +1,15 @@
-"""Stack files: finding them, loading them into :class:`devenv.model.stack.Stack`, and writing a stack out in full.
+"""Stack files: finds them, loads them into :class:`devenv.model.stack.Stack`, edits them, and dumps a resolved stack.
 
-Nothing heavy is imported here: :mod:`devenv.stack.dump` and :mod:`devenv.stack.origins` are imported by name.
+The layers, each of which imports only those after it: :mod:`~devenv.stack.loader` (imports the rest only when called),
+:mod:`~devenv.stack.assembly` (the pipeline), ``checks``, ``readers``, ``compose``, ``env``, ``yaml``,
+:mod:`~devenv.stack.problems`. :mod:`~devenv.stack.origins` and ``edit`` use ``yaml`` only.
+
+Other packages import :mod:`~devenv.stack.discovery`, :mod:`~devenv.stack.loader`, :mod:`~devenv.stack.dump` and
+:mod:`~devenv.stack.edit`. Nothing heavy is imported here: ``dump`` and ``edit`` are imported by name.
 """
 
 from devenv.stack.discovery import Discovery, discover, list_stacks, shipped_stacks, shipped_templates
-from devenv.stack.loader import load_stack, load_with_origins
+from devenv.stack.loader import load_stack, load_with_origins, stack_origins
 
 __all__ = [
     "Discovery",
@@ -14,4 +19,5 @@ __all__ = [
     "load_with_origins",
     "shipped_stacks",
     "shipped_templates",
+    "stack_origins",
 ]

@@ -12,33 +12,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from devenv.errors import Location, StackFileError, UnknownName
+from devenv.errors import UnknownName
 from devenv.model.extension import StackExtension
 from devenv.model.identity import slug
 from devenv.model.stack import Network, Service, Stack
-from devenv.stack import keys
-from devenv.stack.canonical import canonical
-from devenv.stack.checks import check
-from devenv.stack.context import Context
-from devenv.stack.cursor import EXTENSION, Cursor, Fields
-from devenv.stack.dotenv import read_dotenv
-from devenv.stack.extension import read_extension
-from devenv.stack.interpolation import Lookup, Variable
-from devenv.stack.merging import merge
-from devenv.stack.networking import DEFAULT_NETWORK
-from devenv.stack.nodes import MapNode, ScalarNode, describe, is_null
-from devenv.stack.problems import Problems, as_problem, suggest
-from devenv.stack.profiles import active_profiles, is_active
-from devenv.stack.provenance import Origins, collect_origins
-from devenv.stack.reading import display, plain_text, read_text
-from devenv.stack.resources import read_networks, read_sources, read_volumes
-from devenv.stack.services import read_service
-from devenv.stack.variables import interpolate, lookup_in
-from devenv.stack.whole import Whole
-from devenv.stack.yaml12 import parse
+from devenv.stack.checks.conflicts import check_conflicts
+from devenv.stack.checks.merged_stack import MergedStack
+from devenv.stack.checks.references import check_references
+from devenv.stack.checks.tracing_setup import check_tracing_setup
+from devenv.stack.compose.merged_document import read_document
+from devenv.stack.env.dotenv import read_dotenv
+from devenv.stack.env.interpolation import Lookup, Variable, lookup_in
+from devenv.stack.origins import Origins, collect_origins
+from devenv.stack.problems import Problems
+from devenv.stack.readers import keys
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import EXTENSION, Cursor, Fields
+from devenv.stack.readers.networking import DEFAULT_NETWORK
+from devenv.stack.readers.service_section import read_service
+from devenv.stack.readers.top_level import read_networks, read_sources, read_volumes
+from devenv.stack.readers.x_devenv import read_extension
+from devenv.stack.yaml.nodes import MapNode
+from devenv.stack.yaml.text_file import display
+from devenv.suggestions import suggest
 
 _PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_PROJECT_VARIABLE = "COMPOSE_PROJECT_NAME"
+_PROFILES_VARIABLE = "COMPOSE_PROFILES"
+_EVERY_PROFILE = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def load(
     problems = Problems()
     shown = [display(path) for path in files]
     context = _context(files[0], environ, problems)
-    document = _document(files, texts, context, problems)
-    stack = _stack(document, files, context, active_profiles(profiles, context.lookup), services)
+    document = read_document(files, texts, context.lookup, slug(context.directory.name), problems)
+    stack = _stack(document, files, context, _active_profiles(profiles, context.lookup), services)
     problems.check(shown)
     return Loaded(stack, collect_origins(document, context.origins))
 
@@ -85,55 +85,6 @@ def _is_there(dotenv: Path) -> bool:
         return False
 
 
-def _document(files: Sequence[Path], texts: Mapping[Path, str], context: Context, problems: Problems) -> MapNode:
-    """All files as one canonical document."""
-    parsed = [document for path in files for document in _parse(path, texts.get(path), problems)]
-    problems.check(display(path) for path in files)
-    lookup = _with_project_name(parsed, context, problems)
-    layers: list[MapNode] = []
-    for document in parsed:
-        interpolated = interpolate(document, lookup, problems)
-        if isinstance(interpolated, MapNode):
-            layers.append(canonical(interpolated, problems))
-    return merge(layers, problems)
-
-
-def _parse(path: Path, text: str | None, problems: Problems) -> list[MapNode]:
-    """The documents of one file (of ``text``, if given); several in one file are merged like several files."""
-    shown = display(path)
-    try:
-        nodes = parse(read_text(path) if text is None else plain_text(text), shown, problems)
-    except StackFileError as error:
-        problems.found.append(as_problem(error))
-        return []
-    documents = [node for node in nodes if not is_null(node)]
-    if not documents:
-        problems.add("the file is empty", Location(shown, 1, 1), expected="a mapping with services:")
-    for node in documents:
-        if not isinstance(node, MapNode):
-            problems.add(
-                "a stack file is a mapping", node.place, found=describe(node), expected="a mapping with services:"
-            )
-    return [node for node in documents if isinstance(node, MapNode)]
-
-
-def _with_project_name(documents: Sequence[MapNode], context: Context, problems: Problems) -> Lookup:
-    """The context's lookup; ``COMPOSE_PROJECT_NAME`` is there as well, as in Compose."""
-    name = slug(context.directory.name)
-    for document in documents:
-        node = document.get("name")
-        resolved = interpolate(node, context.lookup, problems, "name") if node is not None else None
-        if isinstance(resolved, ScalarNode) and isinstance(resolved.value, str) and resolved.value:
-            name = resolved.value
-    project = Variable(name, "the name of the project")
-
-    def lookup(variable: str) -> Variable | None:
-        found = context.lookup(variable)
-        return project if found is None and variable == _PROJECT_VARIABLE else found
-
-    return lookup
-
-
 def _stack(
     document: MapNode, files: Sequence[Path], context: Context, wanted: frozenset[str], named: Sequence[str]
 ) -> Stack:
@@ -145,7 +96,7 @@ def _stack(
     if not services and not problems.found:
         problems.add("no service is defined", document.place, key="services", expected="services:")
     wanted = _with_named(services, wanted, named)
-    active = {name: service for name, service in services.items() if is_active(service, wanted)}
+    active = {name: service for name, service in services.items() if _is_active(service, wanted)}
     inactive = tuple(name for name in services if name not in active)
     networks = read_networks(top)
     if any(a.network == DEFAULT_NETWORK for service in active.values() for a in service.networks):
@@ -163,7 +114,10 @@ def _stack(
         inactive=inactive,
         warnings=tuple(problems.warnings),
     )
-    check(Whole(document=document, active=active, inactive=inactive, x=x, problems=problems))
+    merged = MergedStack(document=document, active=active, inactive=inactive, x=x, problems=problems)
+    check_references(merged)
+    check_conflicts(merged)
+    check_tracing_setup(merged)
     return replace(stack, services={name: _without_absent(service, active) for name, service in active.items()})
 
 
@@ -176,6 +130,20 @@ def _without_absent(service: Service, active: Mapping[str, Service]) -> Service:
 def _services(top: Fields, context: Context) -> dict[str, Service]:
     read = {name: read_service(name, member, context) for name, member in top.each("services").items()}
     return {name: service for name, service in read.items() if service is not None}
+
+
+def _active_profiles(given: Sequence[str], lookup: Lookup) -> frozenset[str]:
+    """The profiles ``given``, else those of ``COMPOSE_PROFILES`` (separated by commas)."""
+    if given:
+        return frozenset(given)
+    variable = lookup(_PROFILES_VARIABLE)
+    names = variable.value.split(",") if variable else []
+    return frozenset(name.strip() for name in names if name.strip())
+
+
+def _is_active(service: Service, profiles: frozenset[str]) -> bool:
+    """Whether ``service`` runs: it has no profiles, one of its profiles is active, or ``*`` is."""
+    return not service.profiles or _EVERY_PROFILE in profiles or bool(profiles & frozenset(service.profiles))
 
 
 def _with_named(services: Mapping[str, Service], wanted: frozenset[str], named: Sequence[str]) -> frozenset[str]:
@@ -192,7 +160,7 @@ def _with_named(services: Mapping[str, Service], wanted: frozenset[str], named: 
                 hint=suggest(name, services),
                 details={"name": name, "known": list(services)},
             )
-        if not is_active(services[name], wanted):
+        if not _is_active(services[name], wanted):
             wanted |= frozenset(services[name].profiles)
     return wanted
 

@@ -23,7 +23,7 @@ from devenv.model.stack import (
     Stack,
     Volume,
 )
-from devenv.stack.schema import resolve
+from devenv.stack.yaml.scalars import resolve
 
 _DURATIONS = ((3600, "h"), (60, "m"), (1, "s"))
 

@@ -1,4 +1,4 @@
-"""Loads stacks; what that needs (YAML, pydantic) is imported only when it is called."""
+"""Loads stacks. Its dependencies (YAML, pydantic) are imported only when it is called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from devenv.model.stack import Stack
-    from devenv.stack.provenance import Origins
+    from devenv.stack.origins import Origins
 
 
 def load_stack(
@@ -19,21 +19,21 @@ def load_stack(
     services: Sequence[str] = (),
     texts: Mapping[Path, str] | None = None,
 ) -> Stack:
-    """The resolved stack of ``files``, merged in their order.
+    """Return the resolved stack of ``files``, merged in their order.
 
     Args:
         files: at least one; relative paths in all of them start at the directory of the first.
-        environ: the command's environment, for interpolation; ``.env`` beside the first file comes after it.
-        profiles: active profiles; where empty, those of ``COMPOSE_PROFILES``.
-        services: services asked for by name, whose profiles are thereby active.
-        texts: what some of ``files`` are to say, in place of what they say now: whether an edit would do.
+        environ: the command's environment, for interpolation; it takes precedence over ``.env`` next to the first file.
+        profiles: active profiles; if empty, those of ``COMPOSE_PROFILES``.
+        services: services asked for by name; their profiles become active.
+        texts: texts to use in place of the contents of some of ``files``, to check an edit before it is written.
 
     Returns:
         The stack of the active services, with its warnings.
 
     Raises:
-        StackFileError: a file says what cannot be; the error is the first one, the rest are its ``others``.
-        UnknownName: one of ``services`` is not in the stack.
+        StackFileError: If a file is not valid; the error is the first one, the rest are its ``others``.
+        UnknownName: If one of ``services`` is not in the stack.
     """
     from devenv.stack.assembly import load
 
@@ -47,8 +47,29 @@ def load_with_origins(
     profiles: Sequence[str] = (),
     services: Sequence[str] = (),
 ) -> tuple[Stack, Origins]:
-    """As :func:`load_stack`, and where each value came from (``origins.of("services.web.ports[0].target")``)."""
+    """As :func:`load_stack`, with the origin of each value (``origins.of("services.web.ports[0].target")``)."""
     from devenv.stack.assembly import load
 
     loaded = load(files, environ=environ, profiles=profiles, services=services)
     return loaded.stack, loaded.origins
+
+
+def stack_origins(
+    files: Sequence[Path],
+    *,
+    environ: Mapping[str, str],
+    profiles: Sequence[str] = (),
+    services: Sequence[str] = (),
+) -> dict[str, str]:
+    """Return the origin of each leaf of :func:`devenv.stack.dump.dump`, by key (``services.web.ports[0].target``).
+
+    An origin is a place (``compose.yaml:4:9``), with the variables used in the value in parentheses, or ``default``.
+
+    Raises:
+        StackFileError: If a file is not valid.
+        UnknownName: If one of ``services`` is not in the stack.
+    """
+    from devenv.stack.dump import dump
+
+    stack, origins = load_with_origins(files, environ=environ, profiles=profiles, services=services)
+    return origins.of_leaves(dump(stack))

@@ -1,33 +1,41 @@
-"""Where every value of a resolved stack came from: ``devenv config --origin``."""
+"""The origin of each value of a resolved stack, for ``devenv config --origin``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from devenv.stack.dump import dump
-from devenv.stack.loader import load_with_origins
+from devenv.stack.yaml.nodes import ListNode, MapNode, Node
+
+DEFAULT = "default"
+_LAST_STEP = re.compile(r"(\.[^.\[\]]*|\[\d+\])$")
 
 
-def stack_origins(
-    files: Sequence[Path],
-    *,
-    environ: Mapping[str, str],
-    profiles: Sequence[str] = (),
-    services: Sequence[str] = (),
-) -> dict[str, str]:
-    """Origin of each leaf of :func:`devenv.stack.dump.dump`, by key such as ``services.web.ports[0].target``.
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Origins by key, such as ``services.web.ports[0].target``: ``compose.yaml:4:9 ($PORT from .env:1:1)``."""
 
-    An origin is a place (``compose.yaml:4:9``), with the variables that went into the value in parentheses, or
-    ``default``.
+    by_key: Mapping[str, str] = field(default_factory=dict)
 
-    Raises:
-        StackFileError: a file says what cannot be.
-        UnknownName: one of ``services`` is not in the stack.
-    """
-    stack, origins = load_with_origins(files, environ=environ, profiles=profiles, services=services)
-    return {key: origins.of(key) for key in _leaves(dump(stack), "")}
+    def of(self, key: str) -> str:
+        """Return the origin of the value at ``key``: its own, else that of its short form, else ``default``."""
+        while key:
+            if key in self.by_key:
+                return self.by_key[key]
+            shorter = _LAST_STEP.sub("", key)
+            key = "" if shorter == key else shorter
+        return DEFAULT
+
+    def of_leaves(self, document: Mapping[str, Any]) -> dict[str, str]:
+        """Return the origin of each leaf of a dumped stack, by key."""
+        return {key: self.of(key) for key in _leaves(document, "")}
+
+
+def collect_origins(document: MapNode, others: Mapping[str, str]) -> Origins:
+    """Return the origins of all values of the merged ``document``, and ``others`` from outside of the stack files."""
+    return Origins({**dict(_walk(document, "")), **dict(_tmpfs(document)), **others})
 
 
 def _leaves(value: Any, key: str) -> Iterator[str]:
@@ -39,3 +47,27 @@ def _leaves(value: Any, key: str) -> Iterator[str]:
             yield from _leaves(item, f"{key}[{index}]")
     else:
         yield key
+
+
+def _tmpfs(document: MapNode) -> Iterator[tuple[str, str]]:
+    """Entries of ``tmpfs`` come after those of ``volumes`` in the resolved service."""
+    services = document.get("services")
+    for name, entry in services.entries.items() if isinstance(services, MapNode) else ():
+        service = entry.node
+        if not isinstance(service, MapNode):
+            continue
+        volumes, tmpfs = service.get("volumes"), service.get("tmpfs")
+        before = len(volumes.items) if isinstance(volumes, ListNode) else 0
+        for index, item in enumerate(tmpfs.items if isinstance(tmpfs, ListNode) else ()):
+            yield from _walk(item, f"services.{name}.volumes[{before + index}]")
+
+
+def _walk(node: Node, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, MapNode):
+        for name, entry in node.entries.items():
+            yield from _walk(entry.node, f"{key}.{name}" if key else name)
+    elif isinstance(node, ListNode):
+        for index, item in enumerate(node.items):
+            yield from _walk(item, f"{key}[{index}]")
+    else:
+        yield key, node.origin

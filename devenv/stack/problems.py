@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -102,20 +101,3 @@ def shorten(text: str) -> str:
     """``text`` on one line of bounded length."""
     line = " ".join(text.split())
     return line if len(line) <= _FOUND_LENGTH else line[: _FOUND_LENGTH - 1] + "…"
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """A hint with the nearest of ``known``; empty where none is near."""
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {nearest[0]!r}?" if nearest else ""
-
-
-def is_slip(name: str, word: str) -> bool:
-    """Whether ``name`` is ``word`` but for one letter (another, one more, one less, or two neighbours swapped)."""
-    start = 0
-    while start < min(len(name), len(word)) and name[start] == word[start]:
-        start += 1
-    found, meant = name[start:], word[start:]
-    while found and meant and found[-1] == meant[-1]:
-        found, meant = found[:-1], meant[:-1]
-    return max(len(found), len(meant)) <= 1 or (len(found) == 2 and found == meant[::-1])

@@ -9,33 +9,37 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 from devenv.clock import Clock
-from devenv.engine.protocol import (
+from devenv.contract.answers import (
     Endpoint,
     EngineEvent,
     EngineInfo,
     ExecResult,
     ExitStatus,
-    InstanceSpec,
     LogLine,
-    NetworkSpec,
     Progress,
     ProgressSink,
-    VolumeSpec,
 )
+from devenv.contract.capabilities import Capabilities
+from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
 from devenv.model.identity import LABEL_PROJECT, Project
 from devenv.model.stack import Build, Service, Stack
-from devenv.model.state import EngineName, ObservedObject, ObservedState, PublishedPort, State, Usage
+from devenv.model.state import ObservedObject, ObservedState, PublishedPort, State, Usage
 from devenv.testing.clock import FakeClock
 from devenv.testing.faults import Crashed, Faults
 from devenv.testing.instance import FakeInstance
 from devenv.testing.script import FakeImage, Script
 
-__all__ = ["Crashed", "FakeEngine"]
+__all__ = ["CONTAINERS", "Crashed", "FakeEngine"]
+
+CONTAINERS = Capabilities(
+    images=True, networks=True, volumes=True, processes=False, shared_loopback=False, trace_backend="jaeger"
+)
+"""What a fake engine can do if its maker does not say."""
 
 
 class FakeEngine:
-    """A scriptable :class:`devenv.engine.protocol.Engine`.
+    """A scriptable :class:`devenv.contract.engine.Engine`.
 
     Attributes:
         scripts: by service name; a service without one runs its command in a tiny shell.
@@ -46,7 +50,9 @@ class FakeEngine:
         instances: by id.
     """
 
-    def __init__(self, clock: Clock | None = None, *, name: EngineName = "docker") -> None:
+    def __init__(
+        self, clock: Clock | None = None, *, name: str = "docker", capabilities: Capabilities = CONTAINERS
+    ) -> None:
         self.clock: Clock = clock or FakeClock()
         self.faults = Faults(self.clock)
         self.scripts: dict[str, Script] = {}
@@ -57,14 +63,20 @@ class FakeEngine:
         self.networks: dict[str, ObservedObject] = {}
         self.volumes: dict[str, ObservedObject] = {}
         self.builds: list[str] = []
-        self._name: EngineName = name
+        self._name = name
+        self._capabilities = capabilities
         self._ids = itertools.count(1)
         self._listeners: list[asyncio.Queue[EngineEvent]] = []
 
     @property
-    def name(self) -> EngineName:
-        """The engine that it stands in for."""
+    def name(self) -> str:
+        """As given."""
         return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As given."""
+        return self._capabilities
 
     async def info(self) -> EngineInfo:
         """Answers unless lost."""
@@ -92,6 +104,11 @@ class FakeEngine:
         await self.faults.enter("image_id", reference)
         image = self._image(reference)
         return image.id if image else None
+
+    async def registry_has(self, reference: str) -> bool:
+        """Whether :attr:`registry` has an image."""
+        await self.faults.enter("registry_has", reference)
+        return reference in self.registry
 
     async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
         """Its health test."""
@@ -141,12 +158,12 @@ class FakeEngine:
         return spec.name
 
     async def create(self, spec: InstanceSpec) -> str:
-        """Create an instance; its image has to be there where one is named."""
+        """Create an instance; if the engine runs images, its own has to exist."""
         await self.faults.enter("create", spec.name)
         name = spec.service.container_name or spec.name
         if any(name == (i.spec.service.container_name or i.spec.name) for i in self.instances.values()):
             raise EngineRefused(f"the name {name} is in use by another container")
-        image = self._image(spec.image) if spec.image else FakeImage("")
+        image = self._image(spec.image) if spec.image and self._capabilities.images else FakeImage("")
         if image is None:
             raise ImageMissing(f"image {spec.image} is not there", details={"image": spec.image})
         spec = replace(spec, service=replace(spec.service, container_name=name))

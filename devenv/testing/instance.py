@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from devenv.clock import Clock
-from devenv.engine.protocol import ExitStatus, InstanceSpec, LogLine
+from devenv.contract.answers import ExitStatus, LogLine
+from devenv.contract.specification import InstanceSpec
 from devenv.model.identity import LABEL_CONFIG_HASH
 from devenv.model.state import ObservedInstance, PublishedPort, State
 from devenv.testing.script import Script, Shell, Stream

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from devenv.clock import Clock
-from devenv.engine.protocol import Endpoint, ExecResult
+from devenv.contract.answers import Endpoint, ExecResult
 from devenv.errors import DevenvError
 
 Stream = Literal["stdout", "stderr"]

@@ -1,4 +1,4 @@
-"""The client of a trace backend: any Jaeger from 2.0 on, or devenv's embedded one."""
+"""The client of a trace backend: any Jaeger since 2.0, or devenv's embedded one."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
+from devenv.analysis.summary import summarize
 from devenv.errors import BackendUnavailable
 from devenv.model.span import Span
 from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, collect
-from devenv.traces import jaeger_json, links, otlp_json
+from devenv.otlp import json_spans
+from devenv.traces import jaeger_json, links
 from devenv.traces.dialect import EVICTED_PATH, Capabilities, json_object, probe
 from devenv.traces.http import HttpClient, Response, TransportError
-from devenv.traces.query import Query, legacy_parameters, v3_parameters
-from devenv.traces.summary import parse_summary, summarize
+from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
+from devenv.traces.summary import parse_summary
 
 T = TypeVar("T")
 
 BATCH = 50
-"""Trace ids in one request of the legacy dialect: a URL of about 2 kB."""
+"""Trace IDs in one request of the legacy dialect: a URL of about 2 kB."""
 
 _RAW = "raw_traces=true&query.raw_traces=true"
-"""Asks v3 for spans as they were stored; the parameter was renamed between versions."""
+"""Requests spans as they were stored from v3; the parameter was renamed between versions."""
 
 
 class _TooDeep(BackendUnavailable):
-    """A search was refused for its limit."""
+    """The backend rejected a search because of its limit."""
 
 
 class TraceClient:
-    """Reads traces; what the server speaks is found out at the first call.
+    """Reads traces over HTTP; implements :class:`~devenv.traces.source.TraceSource`.
 
-    Every method raises :class:`~devenv.errors.BackendUnavailable` where the server does not answer as Jaeger would.
+    The first call finds out which of Jaeger's dialects the server provides. Every method raises
+    :class:`~devenv.errors.BackendUnavailable` if the server does not respond as Jaeger does.
 
     Args:
         query_url: base URL of the query API.
-        ui_url: base URL of the pages, where it differs.
+        ui_url: base URL of the pages, if it differs.
         timeout: seconds for one request.
-        connections: requests under way at most.
+        connections: maximum number of concurrent requests.
     """
 
     def __init__(
@@ -64,14 +67,14 @@ class TraceClient:
         self._http.close()
 
     async def probe(self) -> Capabilities:
-        """What the server speaks; asked once, the answer is kept."""
+        """What the server provides; requested once."""
         if self._found is None:
             try:
                 found = await probe(self._http)
             except TransportError as error:
                 raise self._unavailable(str(error)) from error
             if not found.any:
-                raise self._unavailable("it answers, but with neither of Jaeger's query APIs")
+                raise self._unavailable("it does not provide a Jaeger query API")
             self._found = found
         return self._found
 
@@ -97,14 +100,13 @@ class TraceClient:
         if not (await self.probe()).summaries:
             return [summarize(trace) for trace in await self.find(query)]
         answers = await asyncio.gather(*(self._summaries(each) for each in query.widened()))
-        found = {summary.trace_id: summary for answer in answers for summary in answer}.values()
-        wanted = [summary for summary in found if summary.errors or not query.errors_only]
-        return sorted(wanted, key=lambda summary: summary.start_ns, reverse=True)[: query.limit]
+        found = {summary.trace_id: summary for answer in answers for summary in answer}
+        return newest_first(query, found.values(), lambda each: each.errors > 0)
 
     async def find(self, query: Query) -> list[Trace]:
         """Traces that match, with all their spans, newest first.
 
-        Jaeger before 2.19 takes no attributes in v3 searches, hence the legacy dialect where both are spoken.
+        Before 2.19, Jaeger does not accept attributes in v3 searches. Hence the legacy dialect if both are available.
         """
         if (await self.probe()).legacy:
             services = [query.service] if query.service else await self.services()
@@ -112,15 +114,14 @@ class TraceClient:
         else:
             searches = [self._find_v3(each) for each in query.widened()]
         found = collect(span for answer in await asyncio.gather(*searches) for span in answer)
-        wanted = [trace for trace in found if not query.errors_only or any(span.is_error for span in trace.spans)]
-        return sorted(wanted, key=lambda trace: trace.start_ns, reverse=True)[: query.limit]
+        return newest_first(query, found, lambda each: any(span.is_error for span in each.spans))
 
     async def trace(self, trace_id: str) -> Trace | None:
-        """One trace, ``None`` where the server does not have it."""
-        return (await self._one(trace_id)).get(trace_id.lower())
+        """One trace; ``None`` if the server does not have it."""
+        return (await self._one(trace_id)).get(trace_id.lower().zfill(32))
 
     async def traces(self, trace_ids: Iterable[str]) -> dict[str, Trace]:
-        """Those of the traces that the server has, by id; asked for in batches, several at a time."""
+        """Those of the traces that the server has, by ID; requested in batches, several at a time."""
         wanted = list(dict.fromkeys(trace_id.lower() for trace_id in trace_ids))
         if (await self.probe()).legacy:
             batches = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
@@ -130,18 +131,18 @@ class TraceClient:
         return {trace_id: trace for answer in answers for trace_id, trace in answer.items()}
 
     async def otlp_json(self, trace_id: str) -> list[dict[str, Any]]:
-        """One trace as it is stored: OTLP JSON ``resourceSpans``; empty where the server does not have it.
+        """One trace as it is stored: OTLP JSON ``resourceSpans``; empty if the server does not have it.
 
         Raises:
-            BackendUnavailable: the server has no v3 API (Jaeger 2 has).
+            BackendUnavailable: If the server does not provide API v3 (Jaeger 2 does).
         """
         if not (await self.probe()).v3:
-            raise self._unavailable("it cannot give OTLP JSON (Jaeger 2 can)")
+            raise self._unavailable("it does not provide OTLP JSON (requires Jaeger 2)")
         answer = await self._get(f"/api/v3/traces/{quote(trace_id, safe='')}?{_RAW}")
         return self._read(lambda: list((answer.get("result") or {}).get("resourceSpans") or ()))
 
     async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
-        """Who called whom how often in the time before ``end_ns``; only the legacy dialect has this."""
+        """Calls between services in the ``lookback_ns`` before ``end_ns``; only the legacy dialect provides them."""
         fields = urlencode({"endTs": end_ns // 1_000_000, "lookback": max(lookback_ns // 1_000_000, 1)})
         answer = await self._get(f"/api/dependencies?{fields}")
         return self._read(
@@ -150,9 +151,13 @@ class TraceClient:
             ]
         )
 
+    async def reports_evictions(self) -> bool:
+        """Whether the server reports which traces it evicted: the embedded backend does, Jaeger does not."""
+        return (await self.probe()).embedded
+
     async def evicted(self, trace_ids: Sequence[str]) -> frozenset[str]:
-        """Those of the traces that the server says it let go; empty for Jaeger, which does not say."""
-        if not (await self.probe()).embedded:
+        """Those of the traces that the server evicted; empty for Jaeger, which does not report it."""
+        if not await self.reports_evictions():
             return frozenset()
         gone: set[str] = set()
         for start in range(0, len(trace_ids), BATCH):
@@ -161,7 +166,7 @@ class TraceClient:
         return frozenset(gone)
 
     def ui_trace_url(self, trace_id: str) -> str:
-        """Page of a trace."""
+        """Address of the page of a trace."""
         return links.trace_url(self.ui_url, trace_id)
 
     def ui_search_url(
@@ -174,7 +179,7 @@ class TraceClient:
         operation: str | None = None,
         limit: int = 20,
     ) -> str:
-        """Page of a search."""
+        """Address of the page of a search."""
         return links.search_url(self.ui_url, service, start_ns, end_ns, tags=tags, operation=operation, limit=limit)
 
     async def _summaries(self, query: Query) -> list[TraceSummary]:
@@ -206,7 +211,7 @@ class TraceClient:
         return {trace.trace_id: trace for trace in collect(spans)}
 
     def _otlp_spans(self, answer: Mapping[str, Any]) -> list[Span]:
-        return self._read(lambda: list(otlp_json.parse_spans(answer.get("result") or {})))
+        return self._read(lambda: list(json_spans.parse_spans(answer.get("result") or {})))
 
     def _legacy_spans(self, answer: Mapping[str, Any]) -> list[Span]:
         return self._read(
@@ -214,7 +219,7 @@ class TraceClient:
         )
 
     async def _get_searched(self, query: Query, path: Callable[[Query], str]) -> dict[str, Any]:
-        """The answer to a search; Jaeger's memory store refuses to look for more traces than it may hold."""
+        """The response to a search; Jaeger's memory store rejects a limit above the number of traces that it keeps."""
         while True:
             try:
                 return await self._get(path(query))
@@ -224,7 +229,7 @@ class TraceClient:
                 query = replace(query, limit=query.limit // 2)
 
     async def _get(self, path: str) -> dict[str, Any]:
-        """The JSON object at ``path``; an empty one where the server has nothing (404)."""
+        """The JSON object at ``path``; an empty one if the server has nothing (404)."""
         try:
             response = await self._http.request("GET", path)
         except TransportError as error:
@@ -238,21 +243,22 @@ class TraceClient:
         return found
 
     def _read(self, parse: Callable[[], list[T]]) -> list[T]:
-        """What ``parse`` makes of an answer; whatever it trips over means that the answer is not Jaeger's."""
+        """The result of ``parse``; any error in it means that the response is not in Jaeger's format."""
         try:
             return parse()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._unavailable(f"its answer is not in Jaeger's format: {error!r}") from error
+            raise self._unavailable(f"unexpected response format: {error!r}") from error
 
     def _unavailable(self, reason: str, kind: type[BackendUnavailable] = BackendUnavailable) -> BackendUnavailable:
         return kind(
             f"trace backend at {self.query_url}: {reason}",
-            hint="devenv status shows whether it runs; its query API is on port 16686 unless published elsewhere",
+            hint="check with `devenv status` that it is running; "
+            "the query API is on port 16686 unless published elsewhere",
             details={"query_url": self.query_url},
         )
 
 
 def _reason(response: Response) -> str:
-    """What an error answer says of itself, shortened."""
+    """The text of an error response, shortened."""
     text = response.body[:200].decode(errors="replace").strip()
     return f": {text}" if text else ""

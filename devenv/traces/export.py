@@ -10,8 +10,8 @@ from typing import Self
 from devenv.errors import BackendUnavailable
 from devenv.model.span import Span, Value
 from devenv.model.trace import OWN_SERVICE
+from devenv.otlp.span_encoding import encode_request, encode_span
 from devenv.traces.http import HttpClient, TransportError
-from devenv.traces.otlp_wire import encode_request, encode_span
 
 SCOPE = "devenv"
 RESOURCE: Mapping[str, Value] = {"service.name": OWN_SERVICE}

@@ -7,52 +7,18 @@ and its import alone a third of the budget of ``status``.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, cast
-from urllib.parse import urlsplit
 
 import httptools
+
+from devenv.http.origin import Origin
 
 
 class TransportError(OSError):
     """No answer could be had: not connected, cut off, timed out, or not HTTP; the message says which."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an HTTP server is; ``path`` is the base URL's path without a trailing slash."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str = ""
-
-    @classmethod
-    def parse(cls, url: str) -> Origin:
-        """Take a base URL apart.
-
-        Raises:
-            ValueError: it is no ``http://`` or ``https://`` URL with a host.
-        """
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"not an http:// or https:// URL: {url!r}")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
-
-    @property
-    def authority(self) -> str:
-        """Value of the ``Host`` header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
-
-    @property
-    def tls(self) -> ssl.SSLContext | None:
-        """A verifying TLS context for ``https``, else ``None``."""
-        return ssl.create_default_context() if self.scheme == "https" else None
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""Jaeger's legacy trace JSON to spans in OpenTelemetry's terms.
+"""Reads Jaeger's legacy trace JSON as spans in OpenTelemetry's terms.
 
-Times are microseconds there. What Jaeger turned into tags on its way in (kind, status, scope) is turned back, so that a
-span is the same by whichever dialect it came.
+Its times are microseconds. Jaeger converts kind, status, scope and trace state to tags; this module converts them back,
+so that a span is the same in both dialects.
 """
 
 from __future__ import annotations
@@ -14,14 +14,22 @@ from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status, Value
 
 _KINDS = {kind.name.lower(): kind for kind in SpanKind}
 _STATUSES = {"OK": Status.OK, "ERROR": Status.ERROR}
-_TURNED_BACK = {"span.kind", "otel.status_code", "otel.status_description", "otel.scope.name", "internal.span.format"}
+_CONVERTED = {
+    "span.kind",
+    "otel.status_code",
+    "otel.status_description",
+    "otel.scope.name",
+    "otel.scope.version",
+    "w3c.tracestate",
+    "internal.span.format",
+}
 
 
 def parse_spans(trace: Mapping[str, Any]) -> Iterator[Span]:
-    """Spans of one element of ``data`` in an answer of ``/api/traces``.
+    """Spans of one element of ``data`` in a response of ``/api/traces``.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is no trace.
+        ValueError, KeyError, TypeError, AttributeError: If it is not a trace.
     """
     resources = {key: _resource(process) for key, process in trace["processes"].items()}
     for span in trace["spans"]:
@@ -52,11 +60,13 @@ def _span(span: Mapping[str, Any], resource: Mapping[str, Value]) -> Span:
         links=tuple(_links(span, trace_id)),
         resource=resource,
         scope=str(tags.get("otel.scope.name", "")),
+        scope_version=str(tags.get("otel.scope.version", "")),
+        trace_state=str(tags.get("w3c.tracestate", "")),
     )
 
 
 def _was_field(key: str, value: Value) -> bool:
-    return key in _TURNED_BACK or (key == "error" and value is True)
+    return key in _CONVERTED or (key == "error" and value is True)
 
 
 def _status(tags: Mapping[str, Value]) -> Status:
@@ -73,7 +83,7 @@ def _parent(span: Mapping[str, Any], trace_id: str) -> str | None:
 
 
 def _links(span: Mapping[str, Any], trace_id: str) -> Iterator[SpanLink]:
-    """Every reference that is not the parent: Jaeger keeps OpenTelemetry's links as ``FOLLOWS_FROM``."""
+    """Every reference that is not the parent: Jaeger stores OpenTelemetry's links as ``FOLLOWS_FROM``."""
     parent_seen = False
     for reference in span.get("references") or ():
         target = _trace_id(reference["traceID"])
@@ -90,7 +100,11 @@ def _event(log: Mapping[str, Any]) -> SpanEvent:
 
 
 def _tags(tags: list[Mapping[str, Any]] | None) -> dict[str, Value]:
-    return {tag["key"]: _value(tag) for tag in tags or ()}
+    """Tags by name; the first of equal names counts, as in Jaeger's look-up."""
+    found: dict[str, Value] = {}
+    for tag in tags or ():
+        found.setdefault(tag["key"], _value(tag))
+    return found
 
 
 def _value(tag: Mapping[str, Any]) -> Value:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from devenv.traces.client import TraceClient
 from devenv.traces.query import Query
+from devenv.traces.source import TraceSource
 
 
-async def newest_spans(client: TraceClient, services: Collection[str], *, start_ns: int, end_ns: int) -> dict[str, int]:
+async def newest_spans(client: TraceSource, services: Collection[str], *, start_ns: int, end_ns: int) -> dict[str, int]:
     """Start of each service's newest span in a window, nanoseconds since the epoch; services without one are left out.
 
     Args:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, Trace
-from devenv.traces.client import TraceClient
 from devenv.traces.query import Query
+from devenv.traces.source import TraceSource
 
 
 async def parts_of(
-    client: TraceClient, trace_id: str, *, start_ns: int, end_ns: int, services: Collection[str] | None = None
+    client: TraceSource, trace_id: str, *, start_ns: int, end_ns: int, services: Collection[str] | None = None
 ) -> list[Trace]:
     """Traces under other ids that carry the key of the request sent as ``trace_id``.
 

@@ -1,28 +1,33 @@
-"""What to search for, and how each of Jaeger's dialects wants it said."""
+"""Search criteria, and their form in each of Jaeger's dialects."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from urllib.parse import urlencode
+
+from devenv.model.trace import Trace, TraceSummary
+
+T = TypeVar("T", Trace, TraceSummary)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Criteria of a search; as in Jaeger all of them have to hold for one span of the trace.
+    """Criteria of a search. As in Jaeger, one span of the trace has to meet all of them.
 
     Attributes:
-        service: required by the legacy dialect; ``None`` there asks each service in turn.
+        service: ``None`` means any service; the legacy dialect requires one, so each service is searched in turn.
         operation: span name.
         tags: attributes by name; values as text.
-        start_ns, end_ns: of the span's start, nanoseconds since the epoch.
-        min_duration_ns, max_duration_ns: of the span.
-        errors_only: traces in which any span has an error status, whatever span the other criteria hold for.
-        limit: traces at most, the newest ones.
+        start_ns, end_ns: bounds of the span's start, nanoseconds since the epoch.
+        min_duration_ns, max_duration_ns: bounds of the span's duration.
+        errors_only: only traces in which a span has an error status; need not be the span of the other criteria.
+        limit: maximum number of traces, the newest ones.
     """
 
     service: str | None = None
@@ -36,10 +41,10 @@ class Query:
     limit: int = 20
 
     def widened(self) -> tuple[Query, ...]:
-        """The searches whose results together hold this one's, to be filtered and cut by the caller.
+        """The searches whose results together contain this one's; :func:`newest_first` filters and limits them.
 
-        ``error=true`` is how Jaeger's API asks for errors, but its memory store (2.13) reads the text as false and
-        answers with the spans whose status is OK; hence a second, deeper search that leaves the errors to the caller.
+        Jaeger's API searches for errors by ``error=true``, but its memory store (2.13) reads the text as false and
+        returns the spans whose status is OK. Hence a second search with a higher limit and without that criterion.
         """
         if not self.errors_only:
             return (self,)
@@ -47,8 +52,14 @@ class Query:
         return tagged, replace(self, errors_only=False, limit=max(self.limit * 10, 500))
 
 
+def newest_first(query: Query, found: Iterable[T], has_error: Callable[[T], bool]) -> list[T]:
+    """The results of a query's wider forms (:meth:`Query.widened`), filtered, newest first, and limited."""
+    wanted = [each for each in found if not query.errors_only or has_error(each)]
+    return sorted(wanted, key=lambda each: each.start_ns, reverse=True)[: query.limit]
+
+
 def legacy_parameters(query: Query, service: str) -> str:
-    """Query string of ``/api/traces``: times in microseconds, durations as Go writes them."""
+    """Query string of ``/api/traces``: times in microseconds, durations in Go's syntax."""
     fields: dict[str, str] = {
         "service": service,
         "start": str(query.start_ns // 1000),
@@ -67,7 +78,7 @@ def legacy_parameters(query: Query, service: str) -> str:
 
 
 def v3_parameters(query: Query) -> str:
-    """Query string of ``/api/v3/traces`` and ``/api/v3/trace-summaries``, in the names that every version takes."""
+    """Query string of ``/api/v3/traces`` and ``/api/v3/trace-summaries``, in names that every version accepts."""
     fields: dict[str, str] = {
         "query.start_time_min": rfc3339(query.start_ns),
         "query.start_time_max": rfc3339(max(query.end_ns, query.start_ns + 1)),

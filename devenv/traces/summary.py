@@ -1,38 +1,18 @@
-"""Short forms of traces: made of whole ones, or read from v3 ``trace-summaries``."""
+"""Reads API v3's ``trace-summaries``."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from devenv.model.trace import Trace, TraceSummary
-
-
-def summarize(trace: Trace) -> TraceSummary:
-    """The short form of a whole trace; its root is the earliest span without a parent."""
-    root = next((span for span in trace.spans if span.parent_id is None), None)
-    ids = {span.span_id for span in trace.spans}
-    spans = Counter(span.service for span in trace.spans)
-    errors = Counter(span.service for span in trace.spans if span.is_error)
-    return TraceSummary(
-        trace_id=trace.trace_id,
-        root_service=root.service if root else "",
-        root_operation=root.name if root else "",
-        start_ns=trace.start_ns,
-        end_ns=trace.end_ns,
-        spans=len(trace.spans),
-        errors=sum(errors.values()),
-        orphans=sum(1 for span in trace.spans if span.parent_id is not None and span.parent_id not in ids),
-        services=tuple((name, count, errors[name]) for name, count in spans.items()),
-    )
+from devenv.model.trace import TraceSummary
 
 
 def parse_summary(summary: Mapping[str, Any]) -> TraceSummary:
-    """One element of ``summaries``; fields that are zero or empty are omitted there.
+    """Read one element of ``summaries``, which omits fields that are zero or empty.
 
     Raises:
-        ValueError, KeyError, TypeError: it is no summary.
+        ValueError, KeyError, TypeError: If it is not a summary.
     """
     return TraceSummary(
         trace_id=summary["traceId"].lower(),

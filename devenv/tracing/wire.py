@@ -34,15 +34,16 @@ def text(tag: bytes, value: str) -> bytes:
     return block(tag, value.encode("utf-8", "replace")) if value else b""
 
 
-def read_varint(data: bytes, position: int) -> tuple[int, int]:
+def read_varint(data: bytes, position: int, end: int | None = None) -> tuple[int, int]:
     """The varint at a position, as (value, position after it).
 
     Raises:
         ValueError: The data ends within it, or it is longer than ten bytes.
     """
+    end = len(data) if end is None else end
     value = shift = 0
     while shift < 70:
-        if position >= len(data):
+        if position >= end:
             raise ValueError("truncated varint")
         byte = data[position]
         position += 1

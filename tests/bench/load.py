@@ -67,12 +67,14 @@ async def measure_devenv(url: str, rps: float, seconds: float, otlp: str | None)
     from devenv.clock import SystemClock
     from devenv.load.options import LoadOptions
     from devenv.load.run import run_load
-    from devenv.load.runs import RunStore
+    from devenv.load.run_store import RunStore
+    from devenv.load.workload import Workload
     from devenv.model.extension import Scenario
 
     with tempfile.TemporaryDirectory() as folder:
         document = await run_load(
-            LoadOptions(rps=rps, duration=seconds, scenario=Scenario(path="/x"), target=url, verify=False),
+            LoadOptions(rps=rps, duration=seconds, verify=False),
+            Workload(scenario=Scenario(path="/x"), target=url),
             client=None,
             otlp_http_url=otlp,
             expected_services=(),

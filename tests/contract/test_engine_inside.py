@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from engine_harness import ENGINES, Factory, Harness, engines_with
 
-from devenv.engine.protocol import EngineEvent, FileContent, NetworkSpec, VolumeSpec
+from devenv.contract.answers import EngineEvent
+from devenv.contract.specification import FileContent, NetworkSpec, VolumeSpec
 from devenv.errors import EngineRefused
 from devenv.model.stack import Network, Volume
 from devenv.testing import make_project

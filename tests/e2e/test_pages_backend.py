@@ -212,14 +212,14 @@ def test_jaegers_links_work(site: Site) -> None:
     by_ids = get(site, "/search", traceID=[site.good.hex(), site.orphaned.hex(), trace_id().hex()]).text
     assert site.good.hex() in by_ids
     assert site.orphaned.hex() in by_ids
-    assert "1 of 3 traces are not here" in by_ids
+    assert "1 of 3 traces not found; 0 of them were evicted to save memory" in by_ids
 
 
 def test_a_missing_parent_is_marked(site: Site) -> None:
     page = get(site, f"/trace/{site.orphaned.hex()}").text
     assert "parent missing" in page
-    assert "1 without their parent" in page
-    assert "1 without their parent" in get(site, "/search", service="user", minDuration="400ms").text
+    assert "1 orphan span" in page
+    assert "1 orphan span" in get(site, "/search", service="user", minDuration="400ms").text
 
 
 def test_a_trace_links_to_its_json(site: Site) -> None:
@@ -232,7 +232,7 @@ def test_a_trace_links_to_its_json(site: Site) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "text"),
     [
-        (f"/trace/{'0' * 31}1", 404, "is not here"),
+        (f"/trace/{'0' * 31}1", 404, "not found"),
         ("/trace/xyz", 400, "hexadecimal"),
         ("/search?service=gateway&minDuration=soon", 400, "min duration"),
         ("/search?service=gateway&limit=0", 400, "limit"),

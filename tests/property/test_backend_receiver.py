@@ -18,7 +18,8 @@ from devenv.backend.store.decoding import decode, decode_trace, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server import Request, Response
 from devenv.otlp import columns, messages
-from devenv.otlp.wire import Undecodable, batches, walk
+from devenv.otlp.batches import batches, walk
+from devenv.otlp.wire import Undecodable
 
 MIB = 1024 * 1024
 TRACES = [bytes([n]) * 16 for n in range(1, 5)]

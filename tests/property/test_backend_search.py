@@ -11,8 +11,8 @@ from otlp_build import make_span, one
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.store.store import Store
 from devenv.otlp import columns
-from devenv.otlp.values import as_text
-from devenv.otlp.wire import batches
+from devenv.otlp.batches import batches
+from devenv.traces.jaeger_text import as_text
 
 BASE = 10**18
 KEYS = ["k", "key", "error"]

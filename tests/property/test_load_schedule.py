@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from devenv.load.options import LoadOptions, Stage
 from devenv.load.schedule import Schedule, make_schedule
-from devenv.model.extension import Scenario
 
 STAGES = st.lists(
     st.builds(Stage, duration=st.floats(0.01, 20), rps=st.one_of(st.just(0.0), st.floats(0.1, 200))),
@@ -28,10 +27,8 @@ def schedule(stages: list[Stage], arrivals: str, seed: int) -> Schedule:
     made = make_schedule(
         LoadOptions(
             stages=tuple(stages),
-            arrivals="poisson" if arrivals == "poisson" else "uniform",
+            arrivals=arrivals,
             seed=seed,
-            scenario=Scenario(),
-            target="http://h",
         )
     )
     assert made.count == round(area)

@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from devenv.errors import ConfigurationError, StackFileError
-from devenv.stack import keys, load_stack
-from devenv.stack.dotenv import read_dotenv
+from devenv.stack import load_stack
 from devenv.stack.dump import dump, dump_yaml
-from devenv.stack.interpolation import TemplateError, Variable, substitute
-from devenv.stack.origins import stack_origins
+from devenv.stack.env.dotenv import read_dotenv
+from devenv.stack.env.interpolation import TemplateError, Variable, substitute
+from devenv.stack.loader import stack_origins
 from devenv.stack.problems import Problems
+from devenv.stack.readers import keys
 
 EXAMPLES = int(os.environ.get("DEVENV_STACK_EXAMPLES", "50"))
 quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

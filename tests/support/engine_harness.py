@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from devenv.clock import Clock, SystemClock
-from devenv.engine.protocol import Engine, FileContent, InstanceSpec, LogLine, NetworkSpec
+from devenv.contract.answers import LogLine
+from devenv.contract.engine import Engine
+from devenv.contract.specification import FileContent, InstanceSpec, NetworkSpec
 from devenv.model.identity import Project
 from devenv.model.stack import Attachment, Network
 from devenv.model.state import ObservedInstance

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from devenv.model.span import Span, SpanKind
+from devenv.otlp.span_encoding import encode_request, encode_span
 from devenv.traces.http import HttpClient
-from devenv.traces.otlp_wire import encode_request, encode_span
 
 Fault = Literal["none", "propagation", "split", "dropped", "orphan", "lost", "untraced", "unexported"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.app.engines import choose, connect
+from devenv.app.engines import choose, connect_shared
 from devenv.app.invocation import read_stack
-from devenv.app.record import forget_record, read_record, state_directory
+from devenv.app.record import forget_record, read_record
 from devenv.errors import ConfigurationError, EngineUnavailable, UsageError
 from devenv.model.documents import DownDocument, KeptDocument, RemovedDocument
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project, identify
@@ -15,7 +15,7 @@ from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project, ident
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.orchestrate.down import DownOptions, DownResult
 
@@ -35,7 +35,6 @@ async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, si
     engine, projects = await _found(invocation)
     results = []
     try:
-        state_directory(invocation.directory)
         async with project_lock(projects[0], "down", wait=LOCK_WAIT, clock=clock, sink=sink):
             for project in projects:
                 results.append(await take_down(engine, project, options, clock=clock, sink=sink))  # noqa: PERF401 - awaits
@@ -51,11 +50,7 @@ async def down_all(invocation: Invocation, options: DownOptions, *, clock: Clock
     from devenv.orchestrate.down import take_down
 
     started = clock.monotonic()
-    engine = await connect(
-        "docker" if invocation.engine == "auto" else invocation.engine,
-        identify(invocation.directory),
-        invocation.environ,
-    )
+    engine = await connect_shared(invocation)
     results = []
     try:
         everything = await engine.observe(None)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from devenv.app.invocation import Invocation
-    from devenv.engine.protocol import LogLine
+    from devenv.contract.answers import LogLine
     from devenv.model.state import ObservedInstance
 
 _TRACE_ID = re.compile(r"(?i)trace[_-]?id\W{1,4}([0-9a-f]{32})\b|\b00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\b")

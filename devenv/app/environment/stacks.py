@@ -35,7 +35,7 @@ def resolved(invocation: Invocation, *, origins: bool = False) -> ConfigDocument
     loaded = read_stack(invocation)
     found: dict[str, str] = {}
     if origins:
-        from devenv.stack.origins import stack_origins
+        from devenv.stack.loader import stack_origins
 
         found = stack_origins(loaded.stack.files, environ=invocation.environ)
     return ConfigDocument(

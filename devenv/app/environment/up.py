@@ -10,7 +10,7 @@ from devenv.app.environment.descriptions import failure_documents, service_docum
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack
-from devenv.app.record import Record, read_record, state_directory, write_record
+from devenv.app.record import Record, read_record, write_record
 from devenv.app.traces.export_trouble import troubles
 from devenv.app.traces.setups import span_names
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
@@ -27,7 +27,8 @@ from devenv.orchestrate.naming import entrypoint_of
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
-    from devenv.engine.protocol import Engine
+    from devenv.contract.capabilities import Capabilities
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
@@ -95,7 +96,6 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
 
     started = clock.monotonic()
     loaded, choice = await prepare(invocation, request.options.services, sink)
-    state_directory(invocation.directory)
     try:
         async with project_lock(loaded.project, "up", wait=request.lock_wait, clock=clock, sink=sink):
             _record(invocation, loaded, choice.engine, {})
@@ -106,7 +106,8 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             observed = await choice.engine.observe(loaded.project)
             backend = await trace_backend(choice.engine, observed, _backend_name(loaded.stack, observed))
             entry = entrypoint_url(observed, entrypoint_of(loaded.stack))
-            canary = await _canary(loaded.stack, result, backend, entry, request, clock=clock, sink=sink)
+            capabilities = choice.engine.capabilities
+            canary = await _canary(loaded.stack, capabilities, result, backend, entry, request, clock=clock, sink=sink)
             if canary.verdict not in {"complete", "skipped"}:
                 names = span_names(loaded.stack)
                 said = await troubles(choice.engine, observed, names, canary.missing, now=clock.now())
@@ -172,6 +173,7 @@ def _backend_name(stack: Stack, observed: ObservedState) -> str | None:
 
 async def _canary(
     stack: Stack,
+    capabilities: Capabilities,
     result: UpResult,
     backend: Backend | None,
     entry: str | None,
@@ -200,7 +202,7 @@ async def _canary(
             otlp_http_url=backend.otlp_http_url,
             clock=clock,
             sink=sink,
-            setups=tracing_setups(stack, "process" if backend.kind == "embedded" else "docker"),
+            setups=tracing_setups(stack, capabilities),
         )
 
 

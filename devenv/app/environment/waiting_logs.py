@@ -11,7 +11,7 @@ from devenv.events import Event, ServiceLog, ServiceStarted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.identity import Project
 

@@ -9,14 +9,14 @@ from devenv.errors import UnknownName
 
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
-    from devenv.load.runs import RunStore
+    from devenv.load.run_store import RunStore
     from devenv.model.documents import LoadDocument
     from devenv.model.listings import RunsDocument
 
 
 def store(invocation: Invocation) -> RunStore:
     """The runs of this project."""
-    from devenv.load.runs import RunStore
+    from devenv.load.run_store import RunStore
 
     return RunStore(invocation.directory / ".devenv" / "runs")
 

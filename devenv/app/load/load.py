@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.invocation import read_stack
@@ -18,68 +17,41 @@ if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
     from devenv.events import Sink
-    from devenv.load.options import Stage
+    from devenv.load.options import LoadOptions
     from devenv.model.documents import LoadDocument
     from devenv.model.extension import Scenario
     from devenv.model.stack import Stack
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadRequest:
-    """What ``load`` is asked to do; times in seconds. ``target`` overrides the entry point's URL."""
-
-    rps: float
-    duration: float
-    stages: tuple[Stage, ...] = ()
-    arrivals: str = "uniform"
-    scenario: str | None = None
-    target: str | None = None
-    max_in_flight: int = 1000
-    timeout: float = 10.0
-    fail: tuple[str, ...] = ()
-    name: str | None = None
-    verify: bool = True
-    seed: int | None = None
-
-
 async def load(
-    invocation: Invocation, request: LoadRequest, *, clock: Clock, sink: Sink, stop: asyncio.Event
+    invocation: Invocation, options: LoadOptions, *, clock: Clock, sink: Sink, stop: asyncio.Event
 ) -> LoadDocument:
-    """Run the load and verify its traces; ``stop`` ends it early and keeps what there is.
+    """Run the load and verify its traces; ``stop`` ends it early and keeps the requests that were sent.
 
     Raises:
-        NotUp: the project is not up.
-        UnknownName: there is no such scenario.
-        UsageError: a threshold cannot be read, or there is nothing to send load to.
+        NotUp: If the project is not running.
+        UnknownName: If no scenario has that name.
+        UsageError: If a threshold cannot be parsed, or if there is no target.
     """
     from devenv.app.traces.setups import tracing_setups
-    from devenv.load.options import LoadOptions
     from devenv.load.run import run_load
+    from devenv.load.workload import Workload
     from devenv.traces.client import TraceClient
 
     async with running(invocation) as project:
         stack = read_stack(invocation).stack
-        name, scenario = choose_scenario(stack, request.scenario)
-        options = LoadOptions(
-            rps=request.rps,
-            duration=request.duration,
-            stages=request.stages,
-            arrivals="poisson" if request.arrivals == "poisson" else "uniform",
+        name, scenario = choose_scenario(stack, options.scenario)
+        workload = Workload(
             scenario=scenario,
             scenario_name=name,
-            target=_target(project, request),
-            max_in_flight=request.max_in_flight,
-            timeout=request.timeout,
-            fail=request.fail,
-            name=request.name,
-            verify=request.verify,
+            target=_target(project, options.target),
             sampling=1.0 if stack.x.sampling is None else stack.x.sampling,
-            seed=request.seed,
         )
         backend = await require_backend(project)
         async with TraceClient(backend.query_url) as client:
             return await run_load(
                 options,
+                workload,
                 client=client,
                 otlp_http_url=backend.otlp_http_url,
                 expected_services=scenario.services or project.record.expected_services,
@@ -87,7 +59,7 @@ async def load(
                 sink=sink,
                 store=store(invocation),
                 stop=stop,
-                setups=tracing_setups(stack, project.engine.name),
+                setups=tracing_setups(stack, project.engine.capabilities),
             )
 
 
@@ -118,8 +90,8 @@ def choose_scenario(stack: Stack, asked: str | None) -> tuple[str, Scenario]:
     return name, scenarios[name]
 
 
-def _target(project: Running, request: LoadRequest) -> str:
-    target = request.target or entrypoint_url(project.observed, project.record.entrypoint)
+def _target(project: Running, asked: str | None) -> str:
+    target = asked or entrypoint_url(project.observed, project.record.entrypoint)
     if target is None:
         raise UsageError(
             "no entry point to send load to",

@@ -1,35 +1,44 @@
-"""Changes of a project's files, worked out before any of them is made, and made all or not at all."""
+"""Changes to a project's files: computed before the first one is written, then written all or not at all."""
 
 from __future__ import annotations
 
 import difflib
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from devenv.app.scaffold.placement import not_written, replace_file
-from devenv.errors import ConfigurationError, EnvironmentFailure, Location
+from devenv.disk import not_written, replace_file
+from devenv.errors import ConfigurationError, EnvironmentFailure, Location, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What is to be done to the files of a project.
+    """What to do to the files of a project.
 
     Attributes:
-        created: content of new files.
-        edited: texts before and after; a file that says something else by now is not touched.
-        replaced: new content of files that are ours as a whole.
-        removed: files that are ours, and that new ones take the place of.
+        created: content of new files, written in this order.
+        edited: texts before and after; a file with another text by now is not changed.
+        replaced: new content of files that devenv owns as a whole.
+        removed: files that devenv owns and that new ones replace.
     """
 
     created: Mapping[Path, bytes] = field(default_factory=dict)
     edited: Mapping[Path, tuple[str, str]] = field(default_factory=dict)
     replaced: Mapping[Path, bytes] = field(default_factory=dict)
     removed: tuple[Path, ...] = ()
+
+    def after(self, first: Changes) -> Changes:
+        """These changes, made together with ``first`` and after it."""
+        return Changes(
+            created={**first.created, **self.created},
+            edited={**first.edited, **self.edited},
+            replaced={**first.replaced, **self.replaced},
+            removed=(*first.removed, *self.removed),
+        )
 
     def diff(self, folder: Path) -> str:
         """The edits as a unified diff, with paths relative to ``folder``."""
@@ -45,11 +54,11 @@ class Changes:
         )
 
     def make(self) -> None:
-        """Make all changes, each file in one step; where one fails, what has been done is undone.
+        """Make all changes, each file in one step; if one fails, undo those before it.
 
         Raises:
-            EnvironmentFailure: a file cannot be written.
-            ConfigurationError: a file has been changed or made by somebody else meanwhile.
+            EnvironmentFailure: If a file cannot be written.
+            ConfigurationError: If another program changed or created a file meanwhile.
         """
         kept = {path: _read_bytes(path) for path in (*self.edited, *self.replaced, *self.removed)}
         self._check_unchanged(kept)
@@ -57,17 +66,15 @@ class Changes:
         made: list[Path] = []
         try:
             for path, content in self.created.items():
-                folders += _make_folders(path.parent)
+                _make_folders(path.parent, folders)
                 made.append(path)
                 replace_file(path, content)
             for path, content in self._rewritten():
                 replace_file(path, content)
             for path in self.removed:
-                path.unlink()
-        except BaseException as error:
+                _remove(path)
+        except BaseException:  # Ctrl-C included: half of a change would be in the way of the next attempt
             _undo(made, kept, folders)
-            if isinstance(error, OSError):
-                raise EnvironmentFailure(f"the project cannot be changed: {error}") from error
             raise
 
     def _rewritten(self) -> Iterator[tuple[Path, bytes]]:
@@ -79,23 +86,59 @@ class Changes:
         for path, (before, _) in self.edited.items():
             if found[path] != before.encode():
                 raise ConfigurationError(
-                    "changed while it was being edited", location=Location(str(path)), hint="run the command again"
+                    "the file changed while devenv was editing it",
+                    location=Location(str(path)),
+                    hint="run the command again",
                 )
         for path in self.created:
             if path.exists():
-                raise ConfigurationError("made by somebody else meanwhile", location=Location(str(path)))
+                raise ConfigurationError(
+                    "the file was created by another program meanwhile", location=Location(str(path))
+                )
+
+
+def new_files(root: Path, files: Mapping[str, bytes]) -> Changes:
+    """The changes that create ``files`` below ``root``, in their order; ``root`` need not exist.
+
+    Args:
+        root: a directory.
+        files: content by path with ``/``, relative to ``root``.
+
+    Raises:
+        UsageError: If files with these names exist.
+    """
+    if taken := in_the_way(root, files):
+        raise UsageError(
+            f"{root} already contains {', '.join(taken)}; devenv does not overwrite files",
+            hint="use an empty directory, or move the files away",
+            details={"files": list(taken)},
+        )
+    return Changes(created={root / name: content for name, content in files.items()})
+
+
+def in_the_way(root: Path, files: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``files`` that exist, and files whose place a directory needs."""
+    found: dict[str, None] = {}
+    for name in files:
+        for part in (PurePosixPath(name), *PurePosixPath(name).parents[:-1]):
+            path = root / part
+            if (path.exists() or path.is_symlink()) and (str(part) == name or not path.is_dir()):
+                found[str(part)] = None
+    return tuple(found)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file as it is: line ends and byte order mark included, so that it can be written back.
+    """The text of a file with its line ends and byte order mark, so that it can be written back unchanged.
 
     Raises:
-        ConfigurationError: it cannot be read, or is not UTF-8.
+        ConfigurationError: If it cannot be read or is not UTF-8.
     """
     try:
         return _read_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError("not UTF-8", location=Location(str(path)), hint="save it as UTF-8") from error
+        raise ConfigurationError(
+            "the file is not UTF-8", location=Location(str(path)), hint="save it as UTF-8"
+        ) from error
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -103,24 +146,32 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"cannot be read: {error.strerror or error}", location=Location(str(path)), hint="check its owner and mode"
+            f"cannot read the file: {error.strerror or error}",
+            location=Location(str(path)),
+            hint="check its owner and permissions",
         ) from error
 
 
-def _make_folders(folder: Path) -> list[Path]:
-    """Make a folder and those above it; the ones that were not there, outermost first."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()][::-1]
-    for index, each in enumerate(missing):
-        try:
-            each.mkdir()
-        except OSError as error:
-            _undo((), {}, missing[:index])
-            raise not_written(each, error) from error
-    return missing
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    """Create a folder and those above it; adds the ones that did not exist to ``made``, outermost first."""
+    for each in reversed([folder, *folder.parents]):
+        if not each.exists():
+            try:
+                each.mkdir()
+            except OSError as error:
+                raise not_written(each, error) from error
+            made.append(each)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise not_written(path, error) from error
 
 
 def _undo(made: Iterable[Path], kept: Mapping[Path, bytes], folders: Iterable[Path]) -> None:
-    """Put everything back; what cannot be is left, for the error that is on its way says more than a second one."""
+    """Restore everything; what cannot be restored is left, because the first error explains more than a second one."""
     for path in made:
         with suppress(OSError):
             path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from devenv.app.scaffold.infrastructure import infrastructure_kind
 from devenv.errors import ConfigurationError, UnknownName, UsageError
-from devenv.stack.problems import suggest
+from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack

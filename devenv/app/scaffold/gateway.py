@@ -9,7 +9,7 @@ from devenv.app.scaffold.changes import read_text
 from devenv.app.scaffold.names import package_of
 from devenv.app.scaffold.service_entry import NewService, add_dependency, add_variable
 from devenv.errors import ConfigurationError
-from devenv.stack.editing import YamlText
+from devenv.stack.edit import YamlText
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.app.scaffold.changes import new_files
 from devenv.app.scaffold.library import FOLDER, build_library, vendored
-from devenv.app.scaffold.placement import place_files
 from devenv.errors import EnvironmentFailure, UsageError
 from devenv.model.identity import slug
 from devenv.model.scaffold import InitDocument
@@ -53,7 +53,9 @@ def init_project(
     _refuse_other_wheels(root, files)
     kept = {name: files.pop(name) for name in _MAY_STAY if (root / name).is_file()}
     notes = [_about_kept(root / name, content) for name, content in kept.items()]
-    place_files(root, files, dry_run=dry_run)
+    changes = new_files(root, files)
+    if not dry_run:
+        changes.make()
     return InitDocument(
         directory=str(root),
         file=str(root / STACK_FILE),
@@ -83,7 +85,7 @@ def _below(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _edited(text: str, name: str) -> str:
     """The sample's stack file, for a project whose directory is the build context."""
-    from devenv.stack.editing import YamlText, scalar
+    from devenv.stack.edit import YamlText, scalar
 
     stack_file = YamlText(text, STACK_FILE)
     stack_file.replace(("name",), scalar(name))

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.app.scaffold.changes import Changes, read_text
 from devenv.app.scaffold.entrypoint import choose_entrypoint
-from devenv.app.scaffold.library import FOLDER, build_library, vendor_library
-from devenv.app.scaffold.placement import replace_file
+from devenv.app.scaffold.library import FOLDER, library_changes
 from devenv.app.scaffold.survey import survey
-from devenv.errors import ConfigurationError, DevenvError, Location, UsageError
+from devenv.errors import ConfigurationError, UsageError
 from devenv.model.identity import identify
 from devenv.model.scaffold import InitDocument
 from devenv.stack.discovery import files_in, shipped_templates
-from devenv.stack.editing import YamlText, scalar
+from devenv.stack.edit import YamlText, scalar
 from devenv.stack.loader import load_stack
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
     files = _files(invocation.directory / wanted.file)
     stack = load_stack(files, environ=invocation.environ)
     project = identify(invocation.directory, stack.name)
-    texts = {path: _read(path) for path in files}
+    texts = {path: read_text(path) for path in files}
     has = next((path for path, text in texts.items() if YamlText(text, str(path)).find((KEY,)) is not None), None)
     old = new = texts[files[0]]
     entrypoint = stack.x.entrypoint
@@ -67,7 +67,10 @@ def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
         entrypoint = choose_entrypoint(stack, wanted.entrypoint)
         new = with_block(old, files[0], entrypoint, wanted.canary_path)
     services = survey(stack, project)
-    written = _write(invocation.directory, files[0], old, new, wanted)
+    changes = _changes(invocation.directory, files[0], old, new, library=wanted.library)
+    if not wanted.dry_run:
+        changes.make()
+    written = [_shown(invocation.directory, path) for path in (*changes.edited, *changes.created, *changes.replaced)]
     return InitDocument(
         directory=str(invocation.directory),
         file=str(files[0]),
@@ -107,38 +110,9 @@ def _files(file: Path) -> tuple[Path, ...]:
     return found if found and found[0] == path else (path,)
 
 
-def _read(path: Path) -> str:
-    """The text with its line ends as they are."""
-    try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot be read: {error}", location=Location(str(path))) from error
-
-
-def _write(directory: Path, file: Path, old: str, new: str, wanted: Wanted) -> list[str]:
-    """Names of what is written (or would be), relative to the project's directory."""
-    written = []
-    if new != old:
-        written.append(_shown(directory, file))
-        if not wanted.dry_run:
-            replace_file(file, new.encode())
-    if wanted.library:
-        name, content = build_library()
-        wheel = directory / FOLDER / name
-        if not (wheel.is_file() and wheel.read_bytes() == content):
-            written.append(f"{FOLDER}/{name}")
-        if not wanted.dry_run:
-            _vendor(directory, file, old, new)
-    return written
-
-
-def _vendor(directory: Path, file: Path, old: str, new: str) -> None:
-    try:
-        vendor_library(directory)
-    except DevenvError:
-        if new != old:
-            replace_file(file, old.encode())
-        raise
+def _changes(directory: Path, file: Path, old: str, new: str, *, library: bool) -> Changes:
+    changes = Changes(edited={file: (old, new)} if new != old else {})
+    return changes.after(library_changes(directory)[1]) if library else changes
 
 
 def _notes(stack: Stack, has: Path | None, wanted: Wanted, *, python: bool) -> list[str]:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from devenv.app.distribution import PACKAGE, Distribution, read_distribution
-from devenv.app.scaffold.placement import not_written, replace_file
+from devenv.app.scaffold.changes import Changes
 from devenv.installation import DISTRIBUTION, FILE_NAME
 
 FOLDER = "vendor"
@@ -40,22 +40,26 @@ def vendor_library(project: Path) -> Path:
     Raises:
         EnvironmentFailure: the running installation lacks its metadata, or the file cannot be written.
     """
-    name, content = build_library()
-    folder = project / FOLDER
-    wheel = folder / name
-    if not (wheel.is_file() and wheel.read_bytes() == content):
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise not_written(folder, error) from error
-        replace_file(wheel, content)
-    for other in vendored(project):
-        if other != wheel:
-            try:
-                other.unlink()
-            except OSError as error:
-                raise not_written(other, error) from error
+    wheel, changes = library_changes(project)
+    changes.make()
     return wheel
+
+
+def library_changes(project: Path) -> tuple[Path, Changes]:
+    """The wheel's path in ``project/vendor/``, and the changes that bring it there in place of an older one.
+
+    Raises:
+        EnvironmentFailure: If the running installation lacks its metadata.
+    """
+    name, content = build_library()
+    wheel = project / FOLDER / name
+    found = vendored(project)
+    older = tuple(path for path in found if path != wheel)
+    if wheel not in found:
+        return wheel, Changes(created={wheel: content}, removed=older)
+    if wheel.read_bytes() != content:
+        return wheel, Changes(replaced={wheel: content}, removed=older)
+    return wheel, Changes(removed=older)
 
 
 def vendored(project: Path) -> tuple[Path, ...]:

@@ -8,12 +8,12 @@ sample's, needs no entry for it.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.scaffold.changes import Changes, read_text
 from devenv.app.scaffold.gateway import by_hand, connect_gateway, find_gateway
-from devenv.app.scaffold.library import FOLDER, build_library, vendored
+from devenv.app.scaffold.library import library_changes
 from devenv.app.scaffold.names import check_name
 from devenv.app.scaffold.port_choice import choose_port, upstream_urls
 from devenv.app.scaffold.service_entry import NewService, add_service
@@ -21,9 +21,8 @@ from devenv.app.scaffold.templates import DEFAULT, render
 from devenv.errors import UsageError
 from devenv.model.scaffold import NewServiceDocument
 from devenv.stack.discovery import discover, shipped_stacks
-from devenv.stack.editing import YamlText
+from devenv.stack.edit import YamlText, read_pieces
 from devenv.stack.loader import load_stack
-from devenv.stack.places import read_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,20 +110,8 @@ def _changes(stack_path: Path, stack: Stack, new: NewService, template: str) -> 
     config = folder / new.package / "config.yaml"
     files[config] = _with_upstreams(files[config], str(config), new.upstreams)
     created = {path: text.encode() for path, text in files.items()}
-    return _with_library(folder, Changes(created=created, edited=edited)), left
-
-
-def _with_library(folder: Path, changes: Changes) -> Changes:
-    """The tracing library too, where the project has not this one: as `vendor_library`, but together with the rest."""
-    name, content = build_library()
-    path = folder / FOLDER / name
-    there = vendored(folder)
-    older = tuple(other for other in there if other != path)
-    if path not in there:
-        return replace(changes, created={path: content, **changes.created}, removed=older)
-    if path.read_bytes() != content:
-        return replace(changes, replaced={path: content}, removed=older)
-    return replace(changes, removed=older)
+    _, library = library_changes(folder)
+    return Changes(created=created, edited=edited).after(library), left
 
 
 def _with_upstreams(text: str, file: str, upstreams: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from devenv.errors import UnknownName, UsageError
-from devenv.stack.problems import suggest
+from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.scaffold.names import package_of, variable_of
-from devenv.stack.editing import YamlText
+from devenv.stack.edit import YamlText
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from devenv.stack.places import Piece
+    from devenv.stack.edit import Piece
 
 _TRACING = "tracing"
 """The anchor of the variables that services export their spans by, where the file has one."""

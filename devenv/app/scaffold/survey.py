@@ -9,7 +9,7 @@ from devenv.app.required_images import base_images, start_commands
 from devenv.app.scaffold.infrastructure import image_of, infrastructure_kind, repository_name
 from devenv.model.scaffold import InitServicePart
 from devenv.orchestrate.instrument import instrument
-from devenv.stack.editing import scalar
+from devenv.stack.edit import scalar
 
 if TYPE_CHECKING:
     from devenv.app.scaffold.infrastructure import Kind

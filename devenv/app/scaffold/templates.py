@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from devenv.errors import UnknownName
 from devenv.stack.discovery import shipped_templates
-from devenv.stack.problems import suggest
+from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

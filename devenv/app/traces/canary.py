@@ -1,4 +1,4 @@
-"""The canary: one request through the entry point, followed through the trace backend span by span."""
+"""The canary: one request through the entry point whose trace is verified in the trace backend."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from devenv.analysis.completeness import Expectation, Finding, classify
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
 from devenv.events import CanarySent, CanaryWaiting, Notice, Sink
-from devenv.load.request import baggage, encode_body, fixed_headers, is_success, traceparent
+from devenv.load.send.request_headers import baggage, encode_body, fixed_headers, is_success, traceparent
 from devenv.model.documents import CanaryDocument
 from devenv.model.extension import Request
 from devenv.model.span import Span, SpanKind, Status
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, CanaryVerdict, Trace
-from devenv.traces.client import TraceClient
 from devenv.traces.export import export_spans
 from devenv.traces.http import HttpClient, TransportError
 from devenv.traces.newest import newest_spans
 from devenv.traces.parts import parts_of
+from devenv.traces.source import TraceSource
 
 NOT_YET = frozenset({502, 503, 504})
-"""Answers of an entry point whose upstreams it does not reach yet; the canary is repeated within the first moments."""
+"""Statuses of an entry point that cannot reach its upstreams yet; the canary is retried during the first seconds."""
 
 _FIRST_MOMENTS = 3.0
 _REPEAT_AFTER = 0.1
 _POLL_FIRST, _POLL_LAST, _POLL_GROWTH = 0.03, 0.25, 1.3
 _STEADY = 0.6
-"""Seconds without a new span after which a trace of unknown services is taken for whole: three export intervals."""
+"""Seconds without a new span after which a trace of unknown services is complete: three export intervals."""
 
 _MARGIN_NS = 60 * 10**9
 
 
 @dataclass(slots=True)
 class _Sending:
-    """One attempt: the request as it went out, and what came back."""
+    """One attempt: the request as sent, and its response."""
 
     trace_id: str
     span_id: str
@@ -48,7 +48,7 @@ class _Sending:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What the backend showed in the end."""
+    """The final state of the trace in the backend."""
 
     trace: Trace | None
     finding: Finding
@@ -60,28 +60,28 @@ async def send_canary(
     entrypoint_url: str,
     request: Request,
     expected_services: tuple[str, ...],
-    client: TraceClient,
+    client: TraceSource,
     otlp_http_url: str,
     clock: Clock,
     sink: Sink,
     timeout: float = 10.0,
     setups: Mapping[str, Setup] | None = None,
 ) -> CanaryDocument:
-    """Send the canary and wait until its trace is whole, or ``timeout`` seconds have passed.
+    """Send the canary and wait until its trace is complete, or ``timeout`` seconds have passed.
 
-    An entry point that answers 502, 503 or 504, or not at all, in the first moments is asked again under a new trace
-    id, and a notice says so. An answer other than the expected one is never ``complete``.
+    If the entry point responds with 502, 503 or 504, or not at all, during the first seconds, the canary is sent again
+    with a new trace ID, and a notice is emitted. An unexpected status is never ``complete``.
 
     Args:
         entrypoint_url: base URL of the entry point.
-        request: what to send; its ``expect_status`` decides what counts as an answer.
-        expected_services: services that have to have spans; empty: whatever is there once nothing new arrives.
+        request: what to send; its ``expect_status`` decides which status is a success.
+        expected_services: services that need spans; empty: those that have spans once no more spans arrive.
         client: of the trace backend.
         otlp_http_url: where the canary's own root span goes.
         clock: paces the polling.
-        sink: gets the events.
-        timeout: seconds for all of it.
-        setups: what is known of the services' tracing settings, to name the cause.
+        sink: receives the events.
+        timeout: seconds for everything.
+        setups: the services' tracing settings, as far as known, to find the cause of an incomplete trace.
     """
     started = clock.monotonic()
     sending = await _send_until_answered(entrypoint_url, request, clock=clock, sink=sink, timeout=timeout)
@@ -95,7 +95,7 @@ async def send_canary(
 
 
 async def _send_until_answered(url: str, request: Request, *, clock: Clock, sink: Sink, timeout: float) -> _Sending:
-    """Send, and send again while the entry point is not ready for it, within the first moments."""
+    """Send, and send again while the entry point is not ready, during the first seconds."""
     give_up = clock.monotonic() + min(_FIRST_MOMENTS, timeout / 2)
     while True:
         async with HttpClient(url, timeout=timeout) as http:  # a new connection each time: nothing is sent twice
@@ -103,7 +103,7 @@ async def _send_until_answered(url: str, request: Request, *, clock: Clock, sink
         if not _is_early(sending) or clock.monotonic() >= give_up:
             return sending
         answer = sending.error or f"answered {sending.status}"
-        sink(Notice(message=f"canary: {url} {answer}; sent again under a new trace id"))
+        sink(Notice(message=f"canary: {url} {answer}; retrying with a new trace ID"))
         await clock.sleep(_REPEAT_AFTER)
 
 
@@ -122,7 +122,7 @@ async def _send(http: HttpClient, url: str, request: Request, *, clock: Clock, s
         response = await http.request(request.method, request.path, headers=headers, body=encode_body(request))
         sending.status = response.status
     except TransportError as error:
-        sending.error = f"gave no answer: {error}"
+        sending.error = f"did not respond: {error}"
     sending.end_ns = max(_now_ns(clock), sending.start_ns + 1)
     return sending
 
@@ -143,7 +143,7 @@ def _root_span(sending: _Sending, request: Request) -> Span:
 
 
 async def _export(otlp_http_url: str, root: Span, *, clock: Clock, deadline: float) -> None:
-    """Hand the root span to the backend, again and again while it is not ready for it."""
+    """Send the root span to the backend; retry while it is not ready."""
     while True:
         try:
             await export_spans(otlp_http_url, [root])
@@ -156,9 +156,9 @@ async def _export(otlp_http_url: str, root: Span, *, clock: Clock, deadline: flo
 
 
 async def _follow(
-    sending: _Sending, expectation: Expectation, client: TraceClient, *, clock: Clock, sink: Sink, deadline: float
+    sending: _Sending, expectation: Expectation, client: TraceSource, *, clock: Clock, sink: Sink, deadline: float
 ) -> _Outcome:
-    """Ask the backend until the trace is whole or time is up; then look for the parts that are missing."""
+    """Read the trace until it is complete or the time is over; then look for its missing parts."""
     pause, seen, seen_at = _POLL_FIRST, -1, clock.monotonic()
     while True:
         trace = await _ask(sending.trace_id, client, patient=clock.monotonic() < deadline)
@@ -176,8 +176,8 @@ async def _follow(
         pause = min(pause * _POLL_GROWTH, _POLL_LAST)
 
 
-async def _ask(trace_id: str, client: TraceClient, *, patient: bool) -> Trace | None:
-    """The trace as far as it is there; a backend that does not answer has nothing, as long as there is time."""
+async def _ask(trace_id: str, client: TraceSource, *, patient: bool) -> Trace | None:
+    """The trace as far as it has arrived; ``None`` if the backend does not respond and there is time left."""
     try:
         return await client.trace(trace_id)
     except BackendUnavailable:
@@ -186,8 +186,8 @@ async def _ask(trace_id: str, client: TraceClient, *, patient: bool) -> Trace | 
         return None
 
 
-async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectation, client: TraceClient) -> _Outcome:
-    """Class and cause of a trace that did not become whole, with what else the backend has."""
+async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectation, client: TraceSource) -> _Outcome:
+    """Class and cause of a trace that is not complete, using the backend's other traces."""
     known = await client.services()
     window = {"start_ns": sending.start_ns - _MARGIN_NS, "end_ns": sending.end_ns + _MARGIN_NS}
     missing = classify(trace, expectation).missing
@@ -199,7 +199,7 @@ async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectat
 
 
 def _document(
-    sending: _Sending, request: Request, outcome: _Outcome, client: TraceClient, *, elapsed: float
+    sending: _Sending, request: Request, outcome: _Outcome, client: TraceSource, *, elapsed: float
 ) -> CanaryDocument:
     verdict, cause = _verdict(outcome.finding), outcome.cause or outcome.finding.cause
     if outcome.finding.elsewhere:
@@ -225,7 +225,7 @@ def _document(
 
 
 def _verdict(finding: Finding) -> CanaryVerdict:
-    """The canary knows no orphans of its own: spans without their parent are a trace that is partly there."""
+    """The canary has no verdict for orphans: a trace with orphans is ``partial``."""
     match finding.trace_class:
         case "complete" | "split" | "absent":
             return finding.trace_class

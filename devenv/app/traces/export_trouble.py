@@ -13,7 +13,7 @@ from devenv.model.documents import LogLineDocument
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from devenv.engine.protocol import Engine
+    from devenv.contract.engine import Engine
     from devenv.model.state import ObservedState
 
 RECENT_S = 120.0

@@ -1,4 +1,4 @@
-"""``devenv traces``: search the backend, and show one trace as a waterfall."""
+"""``devenv traces``: search the trace backend, and show one trace as a waterfall."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from devenv.errors import UnknownName
 from devenv.model.listings import SpanPart, TraceDocument, TracesDocument, TraceSummaryPart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from devenv.app.invocation import Invocation
     from devenv.model.trace import Trace, TraceSummary
     from devenv.traces.query import Query
+    from devenv.traces.source import TraceSource
 
 NS_PER_MS = 1e6
 
@@ -22,8 +25,8 @@ async def search(invocation: Invocation, query: Query) -> TracesDocument:
     """Traces that match, newest first.
 
     Raises:
-        NotUp: the project is not up.
-        BackendUnavailable: its trace backend does not answer.
+        NotUp: If the project is not running.
+        BackendUnavailable: If its trace backend does not respond.
     """
     from devenv.traces.client import TraceClient
 
@@ -31,14 +34,14 @@ async def search(invocation: Invocation, query: Query) -> TracesDocument:
         backend = await require_backend(project)
         async with TraceClient(backend.query_url) as client:
             found = await client.search(query)
-            return TracesDocument(traces=[_summary(row, client.ui_trace_url(row.trace_id)) for row in found])
+            return traces_document(found, client)
 
 
 async def show(invocation: Invocation, trace_id: str) -> TraceDocument:
     """One trace, its spans in the order of the waterfall.
 
     Raises:
-        UnknownName: the backend does not have it.
+        UnknownName: If the backend does not have it.
     """
     from devenv.traces.client import TraceClient
 
@@ -48,10 +51,15 @@ async def show(invocation: Invocation, trace_id: str) -> TraceDocument:
             trace = await client.trace(trace_id)
             if trace is None:
                 raise UnknownName(
-                    f"the trace backend has no trace {trace_id}",
-                    hint="it may not have arrived yet, or was evicted; devenv traces search shows what is there",
+                    f"trace {trace_id} not found in the trace backend",
+                    hint="it may not have arrived yet or was evicted; list traces with `devenv traces search`",
                 )
-            return _trace(trace, client.ui_trace_url(trace.trace_id))
+            return trace_document(trace, client)
+
+
+def traces_document(found: Sequence[TraceSummary], source: TraceSource) -> TracesDocument:
+    """The document of a search's results, in their order."""
+    return TracesDocument(traces=[_summary(row, source.ui_trace_url(row.trace_id)) for row in found])
 
 
 def _summary(row: TraceSummary, ui_url: str) -> TraceSummaryPart:
@@ -64,12 +72,14 @@ def _summary(row: TraceSummary, ui_url: str) -> TraceSummaryPart:
         duration_ms=round(row.duration_ns / NS_PER_MS, 3),
         spans=row.spans,
         errors=row.errors,
-        services=[name for name, _, _ in row.services],
+        orphans=row.orphans,
+        services=sorted(name for name, _, _ in row.services),
         ui_url=ui_url,
     )
 
 
-def _trace(trace: Trace, ui_url: str) -> TraceDocument:
+def trace_document(trace: Trace, source: TraceSource) -> TraceDocument:
+    """The document of one trace: its spans in the order of the waterfall."""
     from devenv.analysis.waterfall import waterfall
 
     return TraceDocument(
@@ -88,9 +98,10 @@ def _trace(trace: Trace, ui_url: str) -> TraceDocument:
                 duration_ms=round(row.span.duration_ns / NS_PER_MS, 3),
                 error=row.span.is_error,
                 on_critical_path=row.on_critical_path,
+                marks=list(row.marks),
                 attributes=dict(row.span.attributes),
             )
             for row in waterfall(trace)
         ],
-        ui_url=ui_url,
+        ui_url=source.ui_trace_url(trace.trace_id),
     )

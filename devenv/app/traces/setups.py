@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from devenv.analysis.causes import Setup
 
 if TYPE_CHECKING:
+    from devenv.contract.capabilities import Capabilities
     from devenv.model.stack import Service, Stack
-    from devenv.model.state import EngineName
 
 
-def tracing_setups(stack: Stack, engine: EngineName) -> dict[str, Setup]:
+def tracing_setups(stack: Stack, capabilities: Capabilities) -> dict[str, Setup]:
     """The tracing settings of the services by the name that their spans carry.
 
     Only what the file itself sets is judged: devenv fills in the rest, and fills it in right.
 
     Args:
         stack: as the file says it.
-        engine: that it runs on; processes share this machine's loopback, containers do not.
+        capabilities: of the engine that it runs on.
     """
-    return {name: _setup(stack.services[service], engine) for name, service in span_names(stack).items()}
+    return {name: _setup(stack.services[service], capabilities) for name, service in span_names(stack).items()}
 
 
 def span_names(stack: Stack) -> dict[str, str]:
@@ -34,9 +34,9 @@ def span_names(stack: Stack) -> dict[str, str]:
     }
 
 
-def _setup(service: Service, engine: EngineName) -> Setup:
+def _setup(service: Service, capabilities: Capabilities) -> Setup:
     own = service.environment
-    shares_loopback = engine == "process" or service.network_mode == "host"
+    shares_loopback = capabilities.shared_loopback or service.network_mode == "host"
     return Setup(
         endpoint=_first(own, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
         protocol=_first(own, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
@@ -46,7 +46,7 @@ def _setup(service: Service, engine: EngineName) -> Setup:
         disabled=own.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
         isolated=not shares_loopback,
         instrumented=service.x.instrument,
-        takes_grpc=engine != "process",
+        takes_grpc=capabilities.trace_backend != "embedded",
     )
 
 

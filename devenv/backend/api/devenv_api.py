@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from devenv.backend.api.ids import parse_trace_id
 from devenv.backend.store.store import Store
 from devenv.http.server.message import Request, Response
 from devenv.http.server.router import Route
+from devenv.traces.ids import parse_trace_id
 
 
 class DevenvApi:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from devenv.backend.api.ids import parse_trace_id, show_trace_id
 from devenv.backend.api.legacy_json import trace_json
 from devenv.backend.api.params import BadParameter, dependency_window, legacy_query, legacy_raw
 from devenv.backend.api.streaming import list_response
@@ -19,6 +18,7 @@ from devenv.http.server.message import Request, Response, dumps
 from devenv.http.server.router import Route
 from devenv.otlp import messages
 from devenv.otlp.wire import Undecodable
+from devenv.traces.ids import parse_trace_id, show_trace_id
 
 _OPENING = b'{"data":['
 

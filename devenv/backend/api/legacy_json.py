@@ -16,11 +16,12 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from devenv.backend.api.ids import show_span_id, show_trace_id
 from devenv.backend.store.decoding import ERROR, KINDS, DecodedTrace
 from devenv.backend.store.scopes import Scope
 from devenv.otlp import messages
-from devenv.otlp.values import as_json_number, as_text, plain, text
+from devenv.otlp.values import as_json_number, plain, text
+from devenv.traces.ids import show_span_id, show_trace_id
+from devenv.traces.jaeger_text import as_text
 
 _SAFE_INTEGER = 2**53 - 1
 _OK = 1

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from devenv.backend.api.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
 from devenv.backend.query.search import Criteria
 from devenv.http.server.message import Parameters
+from devenv.traces.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
 
 MICROSECOND = 1_000
 MILLISECOND = 1_000_000

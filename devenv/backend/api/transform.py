@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devenv.backend.store.decoding import DecodedTrace, decode, snapshot
 from devenv.backend.store.store import Store
-from devenv.otlp import columns, json_decoder, messages
+from devenv.otlp import columns, json_requests, messages
 
 _ROOM = 1 << 40
 
@@ -18,6 +18,6 @@ def transform(body: bytes) -> list[DecodedTrace]:
     """
     # A store of its own, for the length of one request, is the grouping by trace that is wanted here.
     store = Store(_ROOM)
-    for batch in json_decoder.batches(json_decoder.parse(body)):
+    for batch in json_requests.batches(json_requests.parse(body)):
         store.add(batch, columns.decode(batch.spans))
     return [decode(*snapshot(trace, store.scopes), messages.OpaqueSpan) for trace in store.traces.values()]

@@ -7,17 +7,17 @@ import binascii
 from collections.abc import Awaitable
 from itertools import chain
 
-from devenv.backend.api.ids import parse_trace_id
 from devenv.backend.api.otlp_document import resource_spans
 from devenv.backend.api.params import v3_query
 from devenv.backend.api.streaming import list_response
-from devenv.backend.api.times import parse_bool, parse_rfc3339
 from devenv.backend.query.lookups import Snapshot, find, operations, size
 from devenv.backend.query.summaries import summarize, summary_document
 from devenv.backend.store.decoding import decode, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.message import Parameters, Request, Response, dumps
 from devenv.http.server.router import Route
+from devenv.traces.ids import parse_trace_id
+from devenv.traces.times import parse_bool, parse_rfc3339
 
 _DEFAULT_KIND = "internal"
 

@@ -12,7 +12,8 @@ from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.otlp import messages
-from devenv.otlp.values import as_text, plain
+from devenv.otlp.values import plain
+from devenv.traces.jaeger_text import as_text
 
 ERROR_KEY = "error"
 # Candidates looked at, or decoded, between two pauses of a search: a few milliseconds of work.

@@ -75,11 +75,3 @@ def duration(span: Any) -> int:
 def is_error(span: Any) -> bool:
     """Whether its status says so."""
     return bool(span.status.code == ERROR)
-
-
-def orphans(trace: DecodedTrace) -> Iterator[Any]:
-    """Spans whose parent is not in the trace."""
-    known = {span.span_id for _, span in trace.spans}
-    for _, span in trace.spans:
-        if any(span.parent_span_id) and span.parent_span_id not in known:
-            yield span

@@ -9,8 +9,9 @@ from google.protobuf.message import DecodeError
 
 from devenv.backend.store.records import SCOPE_BYTES, StoredService
 from devenv.otlp import messages
+from devenv.otlp.batches import Batch
 from devenv.otlp.values import attributes, plain, text
-from devenv.otlp.wire import Batch, TooLarge, Undecodable, varint
+from devenv.otlp.wire import TooLarge, Undecodable, varint
 
 _MAX_BYTES = 1024 * 1024
 

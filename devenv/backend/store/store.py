@@ -19,8 +19,9 @@ from devenv.backend.store.records import (
 from devenv.backend.store.scopes import Scope, Scopes, parse, service_name
 from devenv.backend.store.shares import shares
 from devenv.otlp import messages
+from devenv.otlp.batches import Batch
 from devenv.otlp.columns import Columns
-from devenv.otlp.wire import Batch, varint
+from devenv.otlp.wire import varint
 
 # Tag (field 2, bytes) and length of a span in a chunk, ready for the sizes that occur.
 _SPAN_TAG = b"\x12"

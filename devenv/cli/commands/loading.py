@@ -11,7 +11,6 @@ from devenv.cli.globals import Globals
 from devenv.cli.runner import run_async
 from devenv.cli.views import runs as view
 from devenv.clock import SystemClock
-from devenv.errors import UsageError
 
 runs_app = typer.Typer(no_args_is_help=False, help="Past load runs.")
 
@@ -47,12 +46,10 @@ def load(
     """Send requests at a constant arrival rate and account for each one in the trace backend."""
     from devenv.app.load import load as use_case
     from devenv.cli.arguments import seconds
-    from devenv.load.options import parse_stages
+    from devenv.load.options import LoadOptions, parse_stages
 
     state: Globals = context.obj
-    if arrivals not in {"uniform", "poisson"}:
-        raise UsageError(f"--arrivals: found {arrivals!r}, expected uniform or poisson")
-    request = use_case.LoadRequest(
+    options = LoadOptions(
         rps=rps,
         duration=seconds(duration, "--duration"),
         stages=parse_stages(stages) if stages else (),
@@ -69,7 +66,7 @@ def load(
     stop = asyncio.Event()
     with view.run_progress(state.output) as sink:
         document = run_async(
-            lambda: use_case.load(state.invocation, request, clock=SystemClock(), sink=sink, stop=stop),
+            lambda: use_case.load(state.invocation, options, clock=SystemClock(), sink=sink, stop=stop),
             on_interrupt=stop.set,
             fast_loop=True,
         )

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devenv.model.counts import plural
+from devenv.model.trace import MARKS
+
 if TYPE_CHECKING:
     from devenv.cli.output import Output
     from devenv.model.listings import ExportDocument, ImportDocument, SpanPart, TraceDocument, TracesDocument
 
 WIDTH = 48
 """Columns of the waterfall's time axis."""
+
+LEVELS = 20
+"""Levels that are indented; deeper spans are at the same column."""
 
 LINKS = 10
 
@@ -39,25 +45,27 @@ def show_search(document: TracesDocument, output: Output) -> None:
 
 def show_trace(document: TraceDocument, output: Output) -> None:
     """The waterfall: each span's place in time, ``━`` where it is on the critical path."""
-    output.line(f"Trace {document.trace_id}: {document.duration_ms:.2f} ms, {len(document.spans)} spans")
-    labels = [f"{'  ' * span.depth}{span.service}: {span.operation}" for span in document.spans]
+    output.line(f"Trace {document.trace_id}: {document.duration_ms:.2f} ms, {plural(len(document.spans), 'span')}")
+    labels = [f"{'  ' * min(span.depth, LEVELS)}{span.service}: {span.operation}" for span in document.spans]
     width = min(max((len(label) for label in labels), default=0), 60)
     for label, span in zip(labels, document.spans, strict=True):
         shown = label if len(label) <= width else label[: width - 1] + "…"
-        mark = " ERROR" if span.error else ""
-        output.line(f"{shown:<{width}}  {_bar(span, document.duration_ms)}  {span.duration_ms:9.2f} ms{mark}")
-    output.line("━ critical path  ─ the rest")
+        notes = "".join([" ERROR" if span.error else "", *(f" ⚠ {MARKS[mark]}" for mark in span.marks)])
+        output.line(f"{shown:<{width}}  {_bar(span, document.duration_ms)}  {span.duration_ms:9.2f} ms{notes}")
+    output.line("━ critical path  ─ other time")
     output.line(document.ui_url)
 
 
 def show_export(document: ExportDocument, output: Output) -> None:
     """What was written, and where."""
-    output.line(f"Wrote {document.traces} traces with {document.spans} spans to {document.file}")
+    output.line(f"Wrote {plural(document.traces, 'trace')} with {plural(document.spans, 'span')} to {document.file}")
 
 
 def show_import(document: ImportDocument, output: Output) -> None:
     """What was sent, with links."""
-    output.line(f"Sent {len(document.traces)} traces with {document.spans} spans to the trace backend")
+    output.line(
+        f"Sent {plural(len(document.traces), 'trace')} with {plural(document.spans, 'span')} to the trace backend"
+    )
     for url in document.ui_urls[:LINKS]:
         output.line(f"  {url}")
 

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from devenv.engine.protocol import FileContent, InstanceSpec
+from devenv.contract.specification import FileContent, InstanceSpec
 
 
 def archives(spec: InstanceSpec) -> list[tuple[str, bytes]]:

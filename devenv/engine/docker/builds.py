@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from devenv.contract.answers import Progress, ProgressSink
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
 from devenv.engine.docker.translation import NO_SPACE
-from devenv.engine.protocol import Progress, ProgressSink
 from devenv.errors import BuildFailed, DevenvError, DiskFull, EngineRefused
 from devenv.model.stack import Build
 

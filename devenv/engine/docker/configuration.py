@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from devenv.engine.protocol import InstanceSpec
+from devenv.contract.specification import InstanceSpec
 from devenv.model.stack import Attachment, Healthcheck, Mount, Port, Service
 
 LOOPBACK = "127.0.0.1"

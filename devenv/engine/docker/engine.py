@@ -5,6 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from devenv.contract.answers import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus, LogLine, ProgressSink
+from devenv.contract.capabilities import Capabilities
+from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.engine.docker import instances, objects
 from devenv.engine.docker.address import Address, find_address
 from devenv.engine.docker.builds import Builds
@@ -15,26 +18,18 @@ from devenv.engine.docker.inspection import Inspections
 from devenv.engine.docker.observation import observe
 from devenv.engine.docker.output import follow_output
 from devenv.engine.docker.statistics import Statistics
-from devenv.engine.protocol import (
-    Endpoint,
-    EngineEvent,
-    EngineInfo,
-    ExecResult,
-    ExitStatus,
-    InstanceSpec,
-    LogLine,
-    NetworkSpec,
-    ProgressSink,
-    VolumeSpec,
-)
 from devenv.errors import BuildFailed, ConfigurationError
 from devenv.model.identity import Project
 from devenv.model.stack import Build, Service, Stack
-from devenv.model.state import EngineName, ObservedState, Usage
+from devenv.model.state import ObservedState, Usage
+
+CAPABILITIES = Capabilities(
+    images=True, networks=True, volumes=True, processes=False, shared_loopback=False, trace_backend="jaeger"
+)
 
 
 class DockerEngine:
-    """A Docker engine as :class:`devenv.engine.protocol.Engine`; nothing is connected before the first call.
+    """A Docker engine as :class:`devenv.contract.engine.Engine`; nothing is connected before the first call.
 
     Args:
         address: of the engine; ``None``: as the ``docker`` program finds it.
@@ -52,9 +47,14 @@ class DockerEngine:
         self._elsewhere: bool | None = None
 
     @property
-    def name(self) -> EngineName:
+    def name(self) -> str:
         """``docker``."""
         return "docker"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """All that containers have; the trace backend is one of them."""
+        return CAPABILITIES
 
     async def info(self) -> EngineInfo:
         """Version, API version and address of the engine."""

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from devenv.contract.answers import EngineEvent, ExitStatus
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.translation import NoSuchObject
-from devenv.engine.protocol import EngineEvent, ExitStatus
 from devenv.errors import DevenvError, EngineLost
 from devenv.model.identity import LABEL_INSTANCE, LABEL_PROJECT, LABEL_SERVICE, Project
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from devenv.contract.answers import Progress, ProgressSink
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.translation import NoSuchObject, pull_error
-from devenv.engine.protocol import Progress, ProgressSink
 from devenv.errors import EngineLost, EngineRefused, ImageMissing, PullFailed
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from devenv.contract.answers import Endpoint, ExecResult
+from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker.archive import archives
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
 from devenv.engine.docker.inspection import Inspections
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
 from devenv.engine.ports import port_holder
-from devenv.engine.protocol import Endpoint, ExecResult, InstanceSpec
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
 from devenv.model.identity import LABEL_SERVICE
 

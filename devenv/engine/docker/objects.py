@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from devenv.contract.specification import LABEL_KEY, NetworkSpec, VolumeSpec
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.translation import Conflict, NoSuchObject
-from devenv.engine.protocol import LABEL_KEY, NetworkSpec, VolumeSpec
 from devenv.errors import EngineRefused
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from devenv.contract.specification import LABEL_KEY
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.inspection import Inspections
 from devenv.engine.docker.translation import NoSuchObject
-from devenv.engine.protocol import LABEL_KEY
 from devenv.model.identity import LABEL_CONFIG_HASH, LABEL_INSTANCE, LABEL_PROJECT, LABEL_SERVICE, Project
 from devenv.model.state import ObservedInstance, ObservedObject, ObservedState, PublishedPort, State
 

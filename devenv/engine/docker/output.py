@@ -10,9 +10,9 @@ import struct
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from devenv.contract.answers import LogLine
 from devenv.engine.docker.client import Connection
 from devenv.engine.docker.observation import read_time
-from devenv.engine.protocol import LogLine
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -30,7 +30,7 @@ Stream = Literal["stdout", "stderr"]
 async def follow_output(
     connection: Connection, container_id: str, *, follow: bool, since: float | None, tail: int | None
 ) -> AsyncIterator[LogLine]:
-    """Lines of a container's output; see :meth:`devenv.engine.protocol.Engine.logs`."""
+    """Lines of a container's output; see :meth:`devenv.contract.engine.Engine.logs`."""
     query: dict[str, Any] = {
         "stdout": 1,
         "stderr": 1,

@@ -8,10 +8,11 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
+from devenv.contract.answers import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus
+from devenv.contract.capabilities import Capabilities
 from devenv.engine.process import leftovers, logs
 from devenv.engine.process.control import Control
 from devenv.engine.process.launching import is_backend, launch_of, refuse_what_cannot_be
-from devenv.engine.protocol import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus
 from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_CONFIG_HASH, LABEL_PROJECT
 from devenv.model.state import ObservedInstance, ObservedState, PublishedPort, State, Usage
@@ -19,15 +20,20 @@ from devenv.model.state import ObservedInstance, ObservedState, PublishedPort, S
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from devenv.engine.protocol import InstanceSpec, LogLine, NetworkSpec, ProgressSink, VolumeSpec
+    from devenv.contract.answers import LogLine, ProgressSink
+    from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
     from devenv.model.identity import Project
     from devenv.model.launch import Launch
     from devenv.model.stack import Build, Service, Stack
-    from devenv.model.state import EngineName
 
 LOOPBACK = "127.0.0.1"
 END_TIMEOUT_S = 5.0
 POLL_S = 0.05
+
+
+CAPABILITIES = Capabilities(
+    images=False, networks=False, volumes=False, processes=True, shared_loopback=True, trace_backend="embedded"
+)
 
 
 class ProcessEngine:
@@ -44,9 +50,14 @@ class ProcessEngine:
         self._environ = dict(os.environ if environ is None else environ)
 
     @property
-    def name(self) -> EngineName:
-        """Name as in ``--engine``."""
+    def name(self) -> str:
+        """``process``."""
         return "process"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Processes on this machine's loopback; the daemon runs the trace backend itself."""
+        return CAPABILITIES
 
     async def info(self) -> EngineInfo:
         """Always there: it needs nothing but Python."""
@@ -280,17 +291,6 @@ class ProcessEngine:
         found = leftovers.leftovers(self._directory)
         await asyncio.gather(*(leftovers.end(item) for item in found))
         leftovers.forget(self._directory)
-
-
-def backend_urls(state: ObservedState) -> tuple[str, str] | None:
-    """Query and OTLP/HTTP URL of the embedded backend; ``None`` where it does not run."""
-    for instance in state.instances:
-        if instance.state is not State.RUNNING:
-            continue
-        ports = {port.container: port.host for port in instance.ports}
-        if "trace-backend" in instance.labels.get("devenv.role", "") and {16686, 4318} <= set(ports):
-            return f"http://{LOOPBACK}:{ports[16686]}", f"http://{LOOPBACK}:{ports[4318]}"
-    return None
 
 
 def _observed(row: Mapping[str, Any]) -> ObservedInstance:

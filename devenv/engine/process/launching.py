@@ -12,7 +12,7 @@ from devenv.errors import ConfigurationError
 from devenv.model.launch import Launch, Listening, Peer
 
 if TYPE_CHECKING:
-    from devenv.engine.protocol import InstanceSpec
+    from devenv.contract.specification import InstanceSpec
     from devenv.model.stack import Service, Stack
 
 BACKEND_PORTS = (16686, 4318, 13133)

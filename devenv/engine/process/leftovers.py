@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from devenv.disk import replace_file
 from devenv.engine.process.identity import start_time
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def forget(directory: Path, instance_id: str | None = None) -> None:
         document = json.loads(path.read_text())
         kept = [row for row in document["instances"] if row["id"] != instance_id]
     if kept:
-        path.write_text(json.dumps({**document, "instances": kept}))
+        replace_file(path, json.dumps({**document, "instances": kept}).encode(), durable=False)
     else:
         path.unlink(missing_ok=True)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from engine_harness import BASE_IMAGE
 
+from devenv.contract.answers import Progress
 from devenv.engine.docker import DockerEngine
 from devenv.engine.docker.address import find_address
-from devenv.engine.protocol import Progress
 from devenv.errors import BuildFailed
 from devenv.model.stack import Build
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from engine_harness import Harness, docker, free_port
 
-from devenv.engine.protocol import FileContent, VolumeSpec
+from devenv.contract.specification import FileContent, VolumeSpec
 from devenv.model.stack import Healthcheck, Logging, Mount, Port, Restart, Ulimit, Volume
 from devenv.testing.builders import make_labels
 

@@ -13,7 +13,8 @@ import pytest
 from engine_harness import Harness, docker, free_port
 
 from devenv.clock import SystemClock
-from devenv.engine.protocol import Endpoint, NetworkSpec
+from devenv.contract.answers import Endpoint
+from devenv.contract.specification import NetworkSpec
 from devenv.errors import PortTaken
 from devenv.events import ignore
 from devenv.health.waiter import check_once, wait_ready

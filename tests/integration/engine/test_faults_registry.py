@@ -19,8 +19,8 @@ from devenv_cli import Devenv
 from loopback_link import loopback_link
 from second_engine import TINY, SecondEngine, import_tiny, second_engine, tiny_tree
 
+from devenv.contract.answers import Progress
 from devenv.engine.docker import DockerEngine
-from devenv.engine.protocol import Progress
 from devenv.errors import ImageMissing, PullFailed
 
 pytestmark = pytest.mark.docker

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from devenv.engine.protocol import Endpoint, ExecResult, ExitStatus, LogLine
+from devenv.contract.answers import Endpoint, ExecResult, ExitStatus, LogLine
 from devenv.errors import EngineRefused
 from devenv.health.choice import choose
 from devenv.health.network import HttpProbe, TcpProbe

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from load_runs import asked
 from traced_services import Fault, TracedServices
 
 from devenv.app.traces.canary import send_canary
 from devenv.backend import BackendSettings, serve
 from devenv.clock import SystemClock
-from devenv.load.options import LoadOptions
 from devenv.load.run import run_load
-from devenv.load.runs import RunStore
-from devenv.load.verification import Patience
+from devenv.load.run_store import RunStore
+from devenv.load.verify.verification import Patience
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Request, Scenario
 from devenv.traces.client import TraceClient
@@ -48,7 +48,7 @@ async def load(backend: Embedded, services: TracedServices, folder: Path, **fiel
     async with services, TraceClient(backend.query_url) as client:
         values: dict[str, Any] = {"rps": 100, "duration": 0.5, "scenario": Scenario(), "target": services.url}
         return await run_load(
-            LoadOptions(**values | fields),
+            *asked(**values | fields),
             client=client,
             otlp_http_url=backend.otlp_url,
             expected_services=services.services,

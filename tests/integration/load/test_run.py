@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 import uvloop
+from load_runs import asked
 from traced_services import Fault, TracedServices
 
 from devenv.clock import SystemClock
 from devenv.events import Event, LoadProgress, Notice, VerifyProgress
-from devenv.load.options import LoadOptions
 from devenv.load.run import run_load
-from devenv.load.runs import RunStore
-from devenv.load.verification import Patience
+from devenv.load.run_store import RunStore
+from devenv.load.verify.verification import Patience
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Scenario
 from devenv.traces.client import TraceClient
@@ -62,7 +62,7 @@ async def load(
             "target": services.url,
         }
         return await run_load(
-            LoadOptions(**values | fields),
+            *asked(**values | fields),
             client=client,
             clock=SystemClock(),
             sink=(events if events is not None else []).append,
@@ -126,10 +126,18 @@ async def test_every_request_of_a_good_stack_is_complete(jaeger: Any, tmp_path: 
 @pytest.mark.parametrize(
     ("fault", "trace_class", "cause"),
     [
-        ("propagation", "partial", "propagation broken between {}gateway and {}auth: split suspected"),
-        ("split", "split", "propagation broken between {}gateway and {}auth: {}auth's spans stand in a trace"),
-        ("dropped", "partial", "exporter of {}auth dropped its spans"),
-        ("orphan", "orphaned", "exporter of {}auth dropped the parent of {}user's"),
+        (
+            "propagation",
+            "partial",
+            "propagation broken between {}gateway and {}auth: {}auth has spans in other traces (split suspected)",
+        ),
+        ("split", "split", "propagation broken between {}gateway and {}auth: {}auth's spans are in a separate trace"),
+        (
+            "dropped",
+            "partial",
+            "no span from {}auth, but {}user received its context: {}auth's exporter probably dropped spans",
+        ),
+        ("orphan", "orphaned", "the parent of {}user's 'SERVER' did not arrive: probably dropped by {}auth's exporter"),
         ("untraced", "absent", "only devenv's root span arrived"),
     ],
 )
@@ -231,9 +239,9 @@ async def test_a_backend_that_takes_no_spans_is_stated(jaeger: Any, tmp_path: Pa
     events: list[Event] = []
     document = await load(jaeger, playing(jaeger), tmp_path, events=events, otlp_http_url=gone.url, patience=SHORT)
     assert classes(document) == {"orphaned": 50}
-    assert document.causes[0].cause.startswith("devenv's root span did not arrive")
+    assert document.causes[0].cause.startswith("devenv's root span, the parent of")
     warnings = [event.message for event in events if isinstance(event, Notice) and event.warning]
-    assert warnings[0].startswith("50 of devenv's own root spans were not taken")
+    assert warnings[0].startswith("the trace backend did not accept 50 root spans")
 
 
 @on_uvloop

@@ -77,16 +77,26 @@ async def test_services_are_learnt_where_none_are_expected(jaeger: Any) -> None:
             "propagation",
             "partial",
             ["auth", "user"],
-            "propagation broken between {}gateway and {}auth: split suspected",
+            "propagation broken between {}gateway and {}auth: {}auth has spans in other traces (split suspected)",
         ),
         (
             "split",
             "split",
             ["auth", "user"],
-            "propagation broken between {}gateway and {}auth: {}auth's spans stand in",
+            "propagation broken between {}gateway and {}auth: {}auth's spans are in a separate trace",
         ),
-        ("dropped", "partial", ["auth"], "exporter of {}auth dropped its spans or cannot reach the backend"),
-        ("orphan", "partial", [], "exporter of {}auth dropped the parent of {}user's 'SERVER'"),
+        (
+            "dropped",
+            "partial",
+            ["auth"],
+            "no span from {}auth, but {}user received its context: {}auth's exporter probably dropped spans",
+        ),
+        (
+            "orphan",
+            "partial",
+            [],
+            "the parent of {}user's 'SERVER' did not arrive: probably dropped by {}auth's exporter",
+        ),
         ("untraced", "absent", ["auth", "gateway", "user"], "only devenv's root span arrived"),
     ],
 )
@@ -104,9 +114,9 @@ async def test_each_fault_has_its_verdict_and_cause(
 @pytest.mark.parametrize(
     ("age_s", "cause"),
     [
-        (None, "{}auth called {}user, of which no span ever arrived"),
-        (30, "{}auth called {}user, of which no span has arrived since the request began, only older ones"),
-        (0, "propagation broken between {}auth and {}user: split suspected"),
+        (None, "{}auth called {}user, but no span from {}user ever arrived"),
+        (30, "{}auth called {}user, but {}user has only spans from before this request"),
+        (0, "propagation broken between {}auth and {}user: {}user has spans in other traces (split suspected)"),
     ],
 )
 async def test_spans_of_before_are_no_sign_of_broken_propagation(jaeger: Any, age_s: int | None, cause: str) -> None:
@@ -128,7 +138,7 @@ async def test_early_503s_and_cut_connections_are_tried_again_and_stated(jaeger:
     assert len({headers["traceparent"] for headers in services.headers}) == 4
     notices = [event.message for event in events if isinstance(event, Notice)]
     assert len(notices) == 3
-    assert "answered 503; sent again under a new trace id" in notices[0]
+    assert "answered 503; retrying with a new trace ID" in notices[0]
 
 
 async def test_an_unexpected_answer_is_never_complete(jaeger: Any) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from devenv.errors import BackendUnavailable
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
+from devenv.otlp.span_encoding import encode_request, encode_span
 from devenv.traces import client as client_module
 from devenv.traces.client import TraceClient
 from devenv.traces.dialect import Capabilities
 from devenv.traces.export import SpanExporter
-from devenv.traces.otlp_wire import encode_request, encode_span
 from devenv.traces.query import Query
 
 pytestmark = pytest.mark.jaeger
@@ -196,7 +196,7 @@ async def test_jaeger_does_not_say_what_it_evicted(client: TraceClient) -> None:
 
 async def test_an_otlp_port_is_no_query_api(jaeger: Any) -> None:
     async with TraceClient(jaeger.otlp_url) as client:
-        with pytest.raises(BackendUnavailable, match="neither of Jaeger's query APIs"):
+        with pytest.raises(BackendUnavailable, match="does not provide a Jaeger query API"):
             await client.services()
 
 

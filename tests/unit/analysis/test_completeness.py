@@ -16,6 +16,7 @@ TRACE = "a" * 32
 OTHER = "b" * 32
 START = 1_700_000_000 * 10**9
 EXPECTED = Expectation(services=frozenset({"gateway", "auth", "user"}))
+BROKEN = "propagation broken between gateway and auth: auth has spans in other traces (split suspected)"
 
 
 def span(identity: str, parent: str | None, service: str, **fields: Any) -> Span:
@@ -65,7 +66,7 @@ def test_services_beyond_the_expected_do_no_harm() -> None:
 def test_nothing_is_absent() -> None:
     found = classify(None, EXPECTED)
     assert (found.trace_class, found.missing) == ("absent", ("auth", "gateway", "user"))
-    assert "no span at all" in found.cause
+    assert "no span arrived, not even devenv's own" in found.cause
 
 
 def test_the_own_root_alone_is_absent_with_another_cause() -> None:
@@ -82,8 +83,11 @@ def test_a_backend_without_any_service_points_at_their_exporters() -> None:
 @pytest.mark.parametrize(
     ("known", "cause"),
     [
-        (frozenset({"gateway", "auth", "user"}), "propagation broken between gateway and auth: split suspected"),
-        (frozenset({"gateway"}), "gateway called auth, of which no span ever arrived: service without tracing"),
+        (
+            frozenset({"gateway", "auth", "user"}),
+            BROKEN,
+        ),
+        (frozenset({"gateway"}), "gateway called auth, but no span from auth ever arrived: not traced"),
         (None, "propagation broken between gateway and auth, or auth does not export"),
     ],
 )
@@ -96,12 +100,18 @@ def test_a_call_with_nothing_below_it_names_both_ends(known: frozenset[str] | No
 @pytest.mark.parametrize(
     ("newest", "cause"),
     [
-        ({}, "gateway called auth, of which no span has arrived since the request began, only older ones"),
-        ({"auth": START - 2 * 10**9}, "gateway called auth, of which no span has arrived since the request began"),
-        ({"user": START + 1}, "gateway called auth, of which no span has arrived since the request began"),
-        ({"auth": START + 1}, "propagation broken between gateway and auth: split suspected"),
-        ({"auth": START - 10**8}, "propagation broken between gateway and auth: split suspected"),  # clocks differ
-        (None, "propagation broken between gateway and auth: split suspected"),
+        ({}, "gateway called auth, but auth has only spans from before this request: its exporter fails"),
+        ({"auth": START - 2 * 10**9}, "gateway called auth, but auth has only spans from before this request"),
+        ({"user": START + 1}, "gateway called auth, but auth has only spans from before this request"),
+        (
+            {"auth": START + 1},
+            BROKEN,
+        ),
+        (
+            {"auth": START - 10**8},
+            BROKEN,
+        ),  # clocks differ
+        (None, BROKEN),
     ],
 )
 def test_older_spans_of_a_service_are_no_sign_of_broken_propagation(newest: dict[str, int] | None, cause: str) -> None:
@@ -114,32 +124,34 @@ def test_older_spans_of_a_service_are_no_sign_of_broken_propagation(newest: dict
 def test_a_gap_with_spans_below_it_is_a_dropping_exporter() -> None:
     found = classify(without("4", "5"), EXPECTED)
     assert (found.trace_class, found.missing) == ("partial", ("auth",))
-    assert found.cause.startswith("exporter of auth dropped its spans")
+    assert found.cause.startswith(
+        "no span from auth, but user received its context: auth's exporter probably dropped spans"
+    )
 
 
 def test_a_request_that_did_not_get_that_far() -> None:
     found = classify(without("3", "4", "5", "6", "7"), EXPECTED)
     assert found.trace_class == "partial"
-    assert "did not get that far" in found.cause
+    assert "did not reach it" in found.cause
 
 
 def test_a_missing_parent_is_orphaned_and_names_whose_span_is_gone() -> None:
     found = classify(without("5"), EXPECTED)
     assert found.trace_class == "orphaned"
-    assert found.cause == "exporter of auth dropped the parent of user's 'op 6'"
+    assert found.cause == "the parent of user's 'op 6' did not arrive: probably dropped by auth's exporter"
     assert not is_complete(without("5"), EXPECTED.services)
 
 
 def test_a_missing_own_root_is_orphaned_by_our_own_fault() -> None:
     found = classify(without("1"), EXPECTED)
     assert found.trace_class == "orphaned"
-    assert found.cause.startswith("devenv's root span did not arrive")
+    assert found.cause.startswith("devenv's root span, the parent of gateway's 'op 2', did not arrive")
 
 
 def test_two_roots_are_not_complete() -> None:
     two = trace(*WHOLE[:-1], span("7", None, "user"))
     assert classify(two, EXPECTED).trace_class == "orphaned"
-    assert "2 roots instead of one (devenv and user)" in classify(two, EXPECTED).cause
+    assert "2 root spans instead of 1 (devenv and user)" in classify(two, EXPECTED).cause
     assert not is_complete(two, EXPECTED.services)
 
 
@@ -155,7 +167,7 @@ def test_parts_in_another_trace_are_split_between_caller_and_torn() -> None:
     assert found == Finding(
         trace_class="split",
         missing=("auth", "user"),
-        cause="propagation broken between gateway and auth: auth's spans stand in a trace of their own",
+        cause="propagation broken between gateway and auth: auth's spans are in a separate trace",
         elsewhere=(OTHER,),
     )
     assert request_of(torn) == TRACE
@@ -179,15 +191,15 @@ def test_a_batch_joined_by_links_is_not_split() -> None:
 @pytest.mark.parametrize(
     ("setup", "cause"),
     [
-        (Setup(instrumented=False), "service without tracing"),
+        (Setup(instrumented=False), "auth is not traced (x-devenv.instrument: false)"),
         (Setup(exporter="console"), "OTEL_TRACES_EXPORTER=console"),
-        (Setup(sampler="always_off"), "samples nothing"),
-        (Setup(sampler="parentbased_always_off"), "samples nothing"),
+        (Setup(sampler="always_off"), "does not sample any trace"),
+        (Setup(sampler="parentbased_always_off"), "does not sample any trace"),
         (Setup(disabled=True), "OTEL_SDK_DISABLED"),
-        (Setup(sampler="traceidratio", sampler_argument="0.1"), "decides on sampling by itself"),
+        (Setup(sampler="traceidratio", sampler_argument="0.1"), "ignores the caller's sampling decision"),
         (Setup(endpoint="http://localhost:4318", isolated=True), "loopback endpoint"),
-        (Setup(endpoint="http://jaeger:4317", protocol="http/protobuf"), "the port of gRPC"),
-        (Setup(endpoint="jaeger:4318", protocol="grpc"), "the port of HTTP"),
+        (Setup(endpoint="http://jaeger:4317", protocol="http/protobuf"), "the gRPC port"),
+        (Setup(endpoint="jaeger:4318", protocol="grpc"), "the HTTP port"),
     ],
 )
 def test_settings_that_explain_a_missing_service(setup: Setup, cause: str) -> None:

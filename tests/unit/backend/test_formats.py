@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from devenv.backend.api.ids import parse_trace_id, show_trace_id
-from devenv.backend.api.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
 from devenv.backend.store.evicted_ids import EvictedIds
 from devenv.backend.store.rate import Rate
-from devenv.otlp.values import as_text
-from devenv.otlp.wire import Budget, TooLarge, Undecodable, fields, read_varint, varint, walk
+from devenv.otlp.batches import walk
+from devenv.otlp.wire import FieldBudget, TooLarge, Undecodable, fields, read_varint, varint
+from devenv.traces.ids import parse_trace_id, show_trace_id
+from devenv.traces.jaeger_text import as_text
+from devenv.traces.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
 
 
 @pytest.mark.parametrize(
@@ -124,12 +125,12 @@ def test_varints(value: int) -> None:
 @pytest.mark.parametrize("data", [b"\x80", b"\xff" * 11, b"\x00\x01", b"\x0a\x05a", b"\x09\x00", b"\x0b", b"\x0d\x00"])
 def test_what_is_no_message(data: bytes) -> None:
     with pytest.raises(Undecodable):
-        list(fields(data, 0, len(data), Budget()))
+        list(fields(data, 0, len(data), FieldBudget()))
 
 
 def test_fields_of_all_wire_types() -> None:
     data = b"\x08\x96\x01" + b"\x11" + bytes(8) + b"\x1d" + bytes(4) + b"\x22\x02hi"
-    assert list(fields(data, 0, len(data), Budget())) == [(4, len(data) - 2, len(data))]
+    assert list(fields(data, 0, len(data), FieldBudget())) == [(4, len(data) - 2, len(data))]
 
 
 def test_evicted_ids_are_remembered_in_a_ring() -> None:
@@ -156,6 +157,6 @@ def test_a_rate_counts_whole_seconds_of_the_window() -> None:
 
 def test_a_walk_over_more_fields_than_a_request_may_have_ends() -> None:
     with pytest.raises(TooLarge):
-        list(fields(b"\x08\x00" * 11, 0, 22, Budget(10)))
+        list(fields(b"\x08\x00" * 11, 0, 22, FieldBudget(10)))
     with pytest.raises(TooLarge):
         list(walk(b"\x0a\x00" * 2_000_001))

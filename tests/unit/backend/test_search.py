@@ -11,7 +11,7 @@ from devenv.backend.query.needles import Needle
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.store.store import Store
 from devenv.otlp import columns
-from devenv.otlp.wire import batches
+from devenv.otlp.batches import batches
 
 
 def store_with(*bodies: bytes, max_bytes: int = 1 << 28) -> Store:

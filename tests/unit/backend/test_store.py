@@ -14,7 +14,7 @@ from devenv.backend.store.records import StoredService
 from devenv.backend.store.shares import shares
 from devenv.backend.store.store import Store
 from devenv.otlp import columns
-from devenv.otlp.wire import batches
+from devenv.otlp.batches import batches
 
 MIB = 1024 * 1024
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from devenv.contract.specification import FileContent, InstanceSpec
 from devenv.engine.docker.configuration import (
     by_priority,
     container_config,
     endpoint_settings,
     file_volumes,
 )
-from devenv.engine.protocol import FileContent, InstanceSpec
 from devenv.model.stack import Attachment, Healthcheck, Logging, Mount, Port, Restart, Ulimit
 from devenv.testing import make_project, make_service
 

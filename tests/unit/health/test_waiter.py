@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from devenv.engine.protocol import ExecResult, InstanceSpec
+from devenv.contract.answers import ExecResult
+from devenv.contract.specification import InstanceSpec
 from devenv.errors import EngineLost
 from devenv.events import Event, ProbeFailed
 from devenv.health.waiter import Outcome, check_once, wait_completed, wait_ready

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from devenv.load.client import LoadClient
-from devenv.load.flight import Flight
-from devenv.load.message import Identities, Message
+from devenv.http.origin import Origin
+from devenv.load.send.client import LoadClient
+from devenv.load.send.flight import Flight
+from devenv.load.send.request_template import Identities, RequestTemplate
 from devenv.model.extension import Request
 from devenv.model.run import RequestError
-from devenv.traces.http import Origin
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -51,7 +51,7 @@ class Load:
         self.ends: dict[int, tuple[int, RequestError]] = {}
         self.flights: list[Flight] = []
         self.origin = Origin.parse(url)
-        self.message = Message(self.origin, Request(path="/p", **fields.pop("request", {})))
+        self.message = RequestTemplate(self.origin, Request(path="/p", **fields.pop("request", {})))
         values: dict[str, Any] = {"timeout": 5.0, "retriable": True, "head_only": False}
         self.client = LoadClient(self.origin, finished=self._finished, **values | fields)
 
@@ -293,7 +293,7 @@ async def test_an_idle_connection_that_grew_old_is_closed_before_the_server_does
         await load.client.settled(5)
         load.client.sweep()
         assert not ended.is_set()
-        monkeypatch.setattr("devenv.load.client.IDLE_NS", -1)
+        monkeypatch.setattr("devenv.load.send.client.IDLE_NS", -1)
         load.client.sweep()
         async with asyncio.timeout(5):
             await ended.wait()
@@ -301,7 +301,7 @@ async def test_an_idle_connection_that_grew_old_is_closed_before_the_server_does
 
 def test_a_message_carries_its_ids_where_they_belong() -> None:
     request = Request(method="POST", path="/a?b=c", headers={"X-Y": "z", "Traceparent": "no"}, body={"k": 1})
-    message = Message(Origin.parse("http://h:81/base/"), request)
+    message = RequestTemplate(Origin.parse("http://h:81/base/"), request)
     first = message.encode(b"\xaa" * 16, b"\xbb" * 8, sampled=True)
     head, _, body = first.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")

@@ -9,10 +9,10 @@ import pytest
 
 from devenv.analysis.thresholds import parse_threshold
 from devenv.load import report
-from devenv.load.flight import Flight
-from devenv.load.histogram import Histogram
-from devenv.load.recorder import Recorder
 from devenv.load.rows import ROW, read_rows, sampled, trace_id, write_rows
+from devenv.load.send.flight import Flight
+from devenv.load.send.histogram import Histogram
+from devenv.load.send.recorder import Recorder
 from devenv.model.documents import LagDocument, PercentilesDocument, TraceCountsDocument
 from devenv.model.run import RequestError, RowFlag
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devenv.errors import UnknownName
-from devenv.load.runs import RunStore, new_run_id
+from devenv.load.run_store import RunStore, new_run_id
 from devenv.model.documents import LagDocument, LoadDocument, PercentilesDocument, TraceCountsDocument
 from devenv.model.run import RunRecord
 

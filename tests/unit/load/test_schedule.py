@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from load_runs import asked
 
 from devenv.errors import UsageError
 from devenv.load.options import LoadOptions, Stage, parse_stages
@@ -15,7 +16,7 @@ from devenv.model.extension import Scenario
 
 
 def options(**fields: Any) -> LoadOptions:
-    return LoadOptions(**{"scenario": Scenario(), "target": "http://localhost"} | fields)
+    return asked(**{"scenario": Scenario(), "target": "http://localhost"} | fields)[0]
 
 
 def test_uniform_requests_are_evenly_spaced_from_the_start() -> None:
@@ -104,7 +105,7 @@ def test_stages_are_read() -> None:
     [
         ("30s:50,1m", 8, "duration:rate"),
         ("30x:50", 1, "a duration"),
-        ("30s:50,10s:fast", 8, "requests a second as a number"),
+        ("30s:50,10s:fast", 8, "a number of requests per second"),
         ("30s:-1", 1, "a rate of 0 or more"),
         ("", 1, "duration:rate"),
     ],

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from load_runs import asked
 from traced_services import TracedServices
 
 from devenv.clock import SystemClock
 from devenv.errors import UsageError
 from devenv.events import Event, LoadProgress
-from devenv.load.options import LoadOptions
 from devenv.load.rows import read_rows
 from devenv.load.run import run_load
-from devenv.load.runs import RunStore
-from devenv.load.timer import LoopTimer, TimerFd
+from devenv.load.run_store import RunStore
+from devenv.load.send.timer import LoopTimer, TimerFd
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Scenario
 from devenv.testing.clock import FakeClock
@@ -41,7 +41,7 @@ async def run(
     values: dict[str, Any] = {"rps": 200, "duration": 0.3, "scenario": Scenario(), "target": services.url}
     client, clock = fields.pop("client", None), fields.pop("clock", None)
     return await run_load(
-        LoadOptions(**values | fields),
+        *asked(**values | fields),
         client=client,
         otlp_http_url=None,
         expected_services=(),
@@ -92,7 +92,7 @@ async def test_answers_are_waited_for_after_the_last_request(tmp_path: Path) -> 
 async def test_after_stopping_answers_are_waited_for_only_shortly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devenv.load.sending._HURRY", 0.1)
+    monkeypatch.setattr("devenv.load.send.sending._HURRY", 0.1)
     stop = asyncio.Event()
     async with held() as services:
 
@@ -161,7 +161,7 @@ async def test_sockets_for_all_that_may_be_in_flight_are_allowed_for(tmp_path: P
     [
         ({"target": "localhost:80"}, "target: not an http"),
         ({"fail": ("p99<5",)}, "threshold 'p99<5'"),
-        ({"fail": ("traced==100%",)}, "needs the traces to be looked up"),
+        ({"fail": ("traced==100%",)}, "requires trace verification"),
         ({"duration": 0.001}, "the run would send 0 requests"),
     ],
 )

@@ -11,16 +11,15 @@ import pytest
 
 from devenv.analysis.completeness import Expectation
 from devenv.errors import BackendUnavailable
-from devenv.load import accounting
-from devenv.load.accounting import NOTHING, choose, make_account
 from devenv.load.rows import ROW
-from devenv.load.sent import Sent
-from devenv.load.verification import Patience, Verification, Verifier
+from devenv.load.verify import accounting
+from devenv.load.verify.accounting import NOTHING, choose, make_account
+from devenv.load.verify.sent_request import Sent
+from devenv.load.verify.verification import Patience, Verification, Verifier
 from devenv.model.run import RequestError, RowFlag
 from devenv.model.span import Span, SpanKind
 from devenv.model.trace import TRACE_CLASSES, Trace, collect
 from devenv.testing.clock import FakeClock
-from devenv.traces.dialect import Capabilities
 from devenv.traces.query import Query
 
 
@@ -45,8 +44,8 @@ class Backend:
         ]
         self.arrivals.setdefault(trace_id, []).extend((at, each) for each in spans)
 
-    async def probe(self) -> Capabilities:
-        return Capabilities(legacy=True, embedded=self.embedded)
+    async def reports_evictions(self) -> bool:
+        return self.embedded
 
     async def services(self) -> list[str]:
         return sorted({each.service for arrived in self.arrivals.values() for _, each in arrived})

@@ -291,7 +291,7 @@ def test_the_hash_is_the_same_in_every_process() -> None:
         "from orchestration import *; from devenv.orchestrate.fingerprint import service_fingerprint as f;"
         "keys = ['A', 'B', 'C'] if sys.argv[2] == '1' else ['C', 'B', 'A'];"
         "s = service('web', environment={k: k for k in keys}, labels={k: k for k in keys});"
-        "print(f(World().project, stack(s), s, image_id='sha256:1', engine='docker').digest)"
+        "print(f(World().project, stack(s), s, image_id='sha256:1', processes=False).digest)"
     )
     found = {
         subprocess.run(

@@ -8,8 +8,8 @@ import pytest
 
 from devenv.errors import StackFileError
 from devenv.stack import load_stack
-from devenv.stack.dotenv import read_dotenv
-from devenv.stack.interpolation import Variable
+from devenv.stack.env.dotenv import read_dotenv
+from devenv.stack.env.interpolation import Variable
 from devenv.stack.problems import Problems
 
 

@@ -13,7 +13,7 @@ from devenv.errors import Location
 from devenv.model.stack import Stack
 from devenv.stack import load_stack
 from devenv.stack.dump import dump, dump_yaml, duration_text
-from devenv.stack.origins import stack_origins
+from devenv.stack.loader import stack_origins
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "compose"
 ENVIRON = {"HOME": "/home/somebody", "SET": "$set", "EMPTY": "", "TRUTH": "true", "PORT": "80", "OVERRIDDEN": "x"}

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from devenv.errors import ConfigurationError
-from devenv.stack.editing import YamlText, scalar
+from devenv.stack.edit import YamlText, scalar
 
 STACK = """\
 # A stack.

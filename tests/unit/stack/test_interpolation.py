@@ -8,7 +8,7 @@ import pytest
 
 from devenv.errors import Location, StackFileError
 from devenv.stack import load_stack
-from devenv.stack.interpolation import TemplateError, Variable, substitute
+from devenv.stack.env.interpolation import TemplateError, Variable, substitute
 
 VALUES = {"SET": "value", "EMPTY": "", "OTHER": "other", "_x1": "under"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from devenv.errors import StackFileError
 from devenv.stack import load_stack
-from devenv.stack.problems import is_slip
+from devenv.suggestions import is_slip
 
 
 def warned(folder: Path, name: str) -> list[str]:

@@ -12,9 +12,9 @@ import pytest
 
 from devenv.errors import StackFileError
 from devenv.stack import load_stack
-from devenv.stack.nodes import MapNode, atom_text, plain
 from devenv.stack.problems import Problems
-from devenv.stack.yaml12 import parse
+from devenv.stack.yaml.nodes import MapNode, atom_text, plain
+from devenv.stack.yaml.parser import parse
 
 
 def values(text: str) -> object:

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from devenv.load.flight import Flight
-from devenv.load.roots import RootEncoder
+from devenv.load.send.flight import Flight
+from devenv.load.send.root_spans import RootEncoder
 from devenv.model.run import RequestError
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
-from devenv.traces import jaeger_json, links, otlp_json
-from devenv.traces.otlp_wire import encode_request, encode_span
+from devenv.otlp import json_spans
+from devenv.otlp.span_encoding import encode_request, encode_span
+from devenv.traces import jaeger_json, links
 from devenv.traces.query import Query, go_duration, legacy_parameters, rfc3339, v3_parameters
 
 VALUES = st.recursive(
@@ -64,7 +65,7 @@ def as_json(body: bytes) -> dict[str, Any]:
 @given(st.lists(SPANS, min_size=1, max_size=3))
 def test_what_is_encoded_comes_back_through_the_generated_classes_and_otlp_json(spans: list[Span]) -> None:
     body = encode_request({"service.name": "shop"}, "s", [encode_span(span) for span in spans])
-    assert list(otlp_json.parse_spans(as_json(body))) == spans
+    assert list(json_spans.parse_spans(as_json(body))) == spans
 
 
 @settings(max_examples=50, deadline=None)
@@ -82,7 +83,7 @@ def test_a_root_span_from_its_template_is_that_span(
     flight = Flight(0, 0, actual, ids[:16], ids[16:], True, b"")
     encoder.encode(Flight(1, 0, 5, bytes(16), bytes(8), True, b""), 6, status, error)  # fills the template
     body = encode_request({"service.name": "devenv"}, "devenv", [encoder.encode(flight, end, status, error)])
-    (span,) = otlp_json.parse_spans(as_json(body))
+    (span,) = json_spans.parse_spans(as_json(body))
     assert (span.trace_id, span.span_id, span.parent_id) == (ids[:16].hex(), ids[16:].hex(), None)
     assert (span.service, span.name, span.kind) == ("devenv", "load shop", SpanKind.INTERNAL)
     assert (span.start_ns, span.end_ns) == (1_700_000_000_000_000_000 + actual, 1_700_000_000_000_000_000 + end)
@@ -112,7 +113,7 @@ def test_otlp_json_as_other_programs_write_it() -> None:
         "someNewField": 7,
     }
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}, {"resource": None, "scopeSpans": None}]}
-    (found,) = otlp_json.parse_spans(document)
+    (found,) = json_spans.parse_spans(document)
     assert (found.trace_id, found.span_id) == ("5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174")
     assert found.parent_id is None
     assert (found.kind, found.status, found.status_message) == (SpanKind.CLIENT, Status.ERROR, "no")
@@ -124,7 +125,7 @@ def test_otlp_json_as_other_programs_write_it() -> None:
 @pytest.mark.parametrize(("kind", "status"), [(9, 7), (-1, -1), ("NEW", "NEW")])
 def test_unknown_kinds_and_states_are_unspecified(kind: Any, status: Any) -> None:
     span = {"traceId": "aa", "spanId": "bb", "kind": kind, "status": {"code": status}}
-    (found,) = otlp_json.parse_spans({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+    (found,) = json_spans.parse_spans({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
     assert (found.kind, found.status) == (SpanKind.UNSPECIFIED, Status.UNSET)
 
 

@@ -383,7 +383,7 @@ def test_the_root_ratio_is_taken_once():
                 return None
 
             for _ in range(2000):
-                await app({"type": "http", "path": "/", "headers": []}, None, ignore)
+                await app({"type": "http", "method": "GET", "path": "/", "headers": []}, None, ignore)
 
         asyncio.run(many())
         assert 380 < len(rec.spans()) < 620

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devenv.app.invocation import Invocation
-from devenv.app.scaffold import init_existing
+from devenv.app.scaffold import changes
 from devenv.app.scaffold.entrypoint import choose_entrypoint
 from devenv.app.scaffold.init_existing import Wanted, prepare_existing
 from devenv.cli.main import run
@@ -168,11 +168,15 @@ def test_a_path_with_a_dollar_comes_out_as_it_was_given(shop):
 
 
 def test_the_library_comes_when_asked_for_and_goes_with_a_failure(shop, monkeypatch):
-    def fails(project):
+    real = changes.replace_file
+
+    def fails(path, content):
+        if path.suffix == ".yaml":
+            real(path, content)
         raise EnvironmentFailure("no")
 
     with monkeypatch.context() as patched:
-        patched.setattr(init_existing, "vendor_library", fails)
+        patched.setattr(changes, "replace_file", fails)
         with pytest.raises(EnvironmentFailure):
             prepared(shop, library=True)
     assert (shop.directory / "compose.yaml").read_text() == SHOP

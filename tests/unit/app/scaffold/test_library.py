@@ -132,6 +132,6 @@ def test_an_older_version_goes_and_what_is_not_ours_stays(tmp_path):
 
 def test_what_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path):
     (tmp_path / "vendor").write_text("a file")
-    with pytest.raises(EnvironmentFailure, match="vendor cannot be written"):
+    with pytest.raises(EnvironmentFailure, match=r"cannot write .*vendor"):
         vendor_library(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["vendor"]

@@ -283,7 +283,7 @@ def test_a_file_that_somebody_edits_meanwhile_is_not_overwritten(
         return real(files, texts=texts, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(use_case, "load_stack", load)
-    with pytest.raises(ConfigurationError, match="changed while it was being edited"):
+    with pytest.raises(ConfigurationError, match="the file changed while devenv was editing it"):
         add(project)
     assert compose.read_text().endswith("# mine\n")
     assert not (project / "orders").exists()

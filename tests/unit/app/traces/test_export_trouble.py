@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devenv.app.traces.export_trouble import RECENT_S, export_trouble, troubles
-from devenv.engine.protocol import LogLine
+from devenv.contract.answers import LogLine
 from devenv.errors import EngineUnavailable
 
 WAIT = "spans wait: 2 could not be delivered to http://127.0.0.1:4399/v1/traces (ConnectionRefusedError)"

@@ -1,0 +1,164 @@
+"""The embedded store as a source of traces, read in process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import TypeVar
+
+from devenv.backend.query.dependencies import dependencies
+from devenv.backend.query.lookups import operations
+from devenv.backend.query.search import Criteria, search
+from devenv.backend.query.spans import spans
+from devenv.backend.query.summaries import summarize
+from devenv.backend.store.decoding import DecodedTrace, decode_trace
+from devenv.backend.store.store import Store
+from devenv.model.span import Span
+from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, collect
+from devenv.traces import links
+from devenv.traces.query import Query, newest_first
+
+T = TypeVar("T", Trace, TraceSummary)
+
+_TURN = 0.01
+"""Seconds after which other connections of the process get their turn."""
+
+
+class StoreSource:
+    """Implements :class:`~devenv.traces.source.TraceSource`.
+
+    Args:
+        store: the backend's.
+        ui_url: base URL of the pages; the default gives addresses relative to the server.
+    """
+
+    def __init__(self, store: Store, *, ui_url: str = "") -> None:
+        self._store = store
+        self._ui_url = ui_url
+
+    async def services(self) -> list[str]:
+        """Names of all services that have spans, sorted."""
+        return sorted(self._store.services)
+
+    async def operations(self, service: str) -> list[Operation]:
+        """Span names of a service with their kinds; empty for an unknown service."""
+        return [Operation(name, kind) for name, kind in operations(self._store, service)]
+
+    async def search(self, query: Query) -> list[TraceSummary]:
+        """Summaries of the traces that match, newest first."""
+
+        async def summary(trace: DecodedTrace, turns: _Turns) -> TraceSummary:
+            await turns.pause()
+            return summarize(trace)
+
+        found = await self._found(query, summary)
+        return newest_first(query, found, lambda each: each.errors > 0)
+
+    async def find(self, query: Query) -> list[Trace]:
+        """Traces that match, with all their spans, newest first."""
+        found = await self._found(query, _trace)
+        return newest_first(query, found, lambda each: any(span.is_error for span in each.spans))
+
+    async def trace(self, trace_id: str) -> Trace | None:
+        """One trace; ``None`` if the store does not have it."""
+        stored = self._store.get(_raw(trace_id))
+        return None if stored is None else await _trace(decode_trace(stored, self._store.scopes), _Turns())
+
+    async def traces(self, trace_ids: Iterable[str]) -> dict[str, Trace]:
+        """Those of the traces that the store has, by ID."""
+        found = [await self.trace(trace_id) for trace_id in dict.fromkeys(trace_ids)]
+        return {trace.trace_id: trace for trace in found if trace is not None}
+
+    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
+        """Calls between services in the ``lookback_ns`` nanoseconds before ``end_ns`` (since the epoch)."""
+        turns = _Turns()
+        found: list[Dependency] = []
+        for edges in dependencies(self._store, end_ns - lookback_ns, end_ns):
+            if edges is None:
+                await turns.pause()
+            else:
+                found = [Dependency(*pair, edge.calls, edge.errors) for pair, edge in sorted(edges.items())]
+        return found
+
+    async def reports_evictions(self) -> bool:
+        """Whether the backend reports which traces it evicted: yes."""
+        return True
+
+    async def evicted(self, trace_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the traces that the store evicted, as far as it remembers."""
+        by_raw = {_raw(trace_id): trace_id for trace_id in trace_ids}
+        return frozenset(by_raw[raw] for raw in self._store.evicted.among(by_raw))
+
+    def ui_trace_url(self, trace_id: str) -> str:
+        """Address of the page of a trace."""
+        return links.trace_url(self._ui_url, trace_id)
+
+    def ui_search_url(
+        self,
+        service: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        tags: Mapping[str, str] | None = None,
+        operation: str | None = None,
+        limit: int = 20,
+    ) -> str:
+        """Address of the page of a search."""
+        return links.search_url(self._ui_url, service, start_ns, end_ns, tags=tags, operation=operation, limit=limit)
+
+    async def _found(self, query: Query, read: Callable[[DecodedTrace, _Turns], Awaitable[T | None]]) -> list[T]:
+        """What ``read`` makes of the traces that match the query or its wider forms, each trace once."""
+        turns = _Turns()
+        found: dict[bytes, T | None] = {}
+        for wide in query.widened():
+            for stored in search(self._store, _criteria(wide)):
+                await turns.pause()
+                if stored is not None and stored.alive and stored.id not in found:
+                    found[stored.id] = await read(decode_trace(stored, self._store.scopes), turns)
+        return [each for each in found.values() if each is not None]
+
+
+class _Turns:
+    """Lets other connections have their turn when this one has worked for a while."""
+
+    def __init__(self) -> None:
+        self._since = monotonic()
+
+    async def pause(self) -> None:
+        """Let others run if it is their turn."""
+        if monotonic() - self._since >= _TURN:
+            await asyncio.sleep(0)
+            self._since = monotonic()
+
+
+async def _trace(decoded: DecodedTrace, turns: _Turns) -> Trace | None:
+    """The trace; ``None`` if none of its spans can be decoded."""
+    found: list[Span] = []
+    for span in spans(decoded):
+        found.append(span)
+        await turns.pause()
+    trace = next(iter(collect(found)), None)
+    return trace and replace(trace, truncated=decoded.truncated)
+
+
+def _criteria(query: Query) -> Criteria:
+    return Criteria(
+        service=query.service or "",
+        operation=query.operation or "",
+        start_min=query.start_ns,
+        start_max=query.end_ns,
+        duration_min=query.min_duration_ns or 0,
+        duration_max=query.max_duration_ns or 0,
+        attributes=dict(query.tags),
+        limit=query.limit,
+    )
+
+
+def _raw(trace_id: str) -> bytes:
+    """An ID of hex digits as the store has it; what is not an ID becomes one that the store cannot have."""
+    try:
+        return bytes.fromhex(trace_id.zfill(32))
+    except ValueError:
+        return b""

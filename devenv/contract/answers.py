@@ -1,0 +1,76 @@
+"""What an engine answers: facts about itself, progress, exits, output, events and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """Facts about an engine that answered; ``remote``: its ports are not on this machine's loopback."""
+
+    name: str
+    version: str
+    api_version: str = ""
+    address: str = ""
+    remote: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One step of a pull or build; ``done`` and ``total`` in bytes, 0 if unknown."""
+
+    text: str
+    done: int = 0
+    total: int = 0
+
+
+ProgressSink = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecResult:
+    """Result of a command in an instance; ``output`` is its stdout and stderr, in the order of arrival."""
+
+    exit_code: int
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitStatus:
+    """How an instance ended; ``error`` is the engine's own message if the start itself failed."""
+
+    exit_code: int
+    oom_killed: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of output, without its line end; ``time`` in seconds since the epoch."""
+
+    time: float
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineEvent:
+    """A change of one instance of the project; ``action``: start, die, oom, destroy or health_status."""
+
+    time: float
+    action: str
+    instance_id: str
+    service: str
+    index: int
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Address at which this process reaches a port of an instance."""
+
+    host: str
+    port: int

@@ -1,0 +1,69 @@
+"""What an engine is told to create: networks, volumes and instances, with complete names and all labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from devenv.model.identity import Project
+from devenv.model.stack import Network, Service, Stack, Volume
+
+LABEL_KEY = "devenv.key"
+"""Label that an engine adds to a network or volume: its key in the stack file, as ``ObservedObject.key``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSpec:
+    """A network to create; ``name`` is the engine's name for it."""
+
+    name: str
+    network: Network
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeSpec:
+    """A named volume to create; ``name`` is the engine's name for it."""
+
+    name: str
+    volume: Volume
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileContent:
+    """A file put into an instance before its start (secrets, configs, Jaeger's configuration)."""
+
+    target: str
+    content: bytes
+    mode: int = 0o444
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSpec:
+    """An instance to create.
+
+    Attributes:
+        name: the engine's name for it, unless the service has ``container_name``.
+        service: as resolved; its environment is final (tracing variables included).
+        image: reference or ID to run; without meaning on an engine without images.
+        networks: engine network name by key of the stack.
+        volumes: engine volume name by key of the stack.
+        network_container: engine ID of the instance whose network is shared (``network_mode: service:x``).
+        files: put into it before its start.
+        stack: the stack that it belongs to, for an engine that needs the addresses of its peers.
+    """
+
+    name: str
+    project: Project
+    service: Service
+    index: int
+    labels: Mapping[str, str]
+    image: str = ""
+    networks: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    network_container: str | None = None
+    files: tuple[FileContent, ...] = ()
+    stack: Stack | None = None

@@ -1,0 +1,69 @@
+"""Writes to disk: one file in one step, a project's state directory, and the error for what cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from devenv.errors import DiskFull, EnvironmentFailure
+
+
+def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write ``content`` to ``path`` in one step: a reader sees the old file or the new one, never half of it.
+
+    A symbolic link is followed; the mode of an existing file stays.
+
+    Args:
+        path: the file; its directory exists.
+        content: the whole new content.
+        durable: wait until the disk has it, so that even a power failure leaves the old file or the new one; not
+            needed for state that devenv can restore.
+
+    Raises:
+        DiskFull: If no space is left; the old file is kept.
+        EnvironmentFailure: If the file cannot be written for another reason; the old file is kept.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
+    except OSError as error:
+        raise not_written(path, error) from error
+    finally:
+        with suppress(OSError):  # it is there only if something else is on its way to the caller
+            temporary.unlink(missing_ok=True)
+
+
+def not_written(path: Path, error: OSError) -> EnvironmentFailure:
+    """The error for a file or directory that could not be written."""
+    message = f"cannot write {path}: {error.strerror or error}"
+    if error.errno == errno.ENOSPC:
+        return DiskFull(message, hint="free disk space")
+    return EnvironmentFailure(message, hint="check the owner and permissions of its directory")
+
+
+def make_state_directory(path: Path) -> Path:
+    """Create a project's ``.devenv/`` (mode 0700, ignored by git) if it is missing, and return it.
+
+    Raises:
+        EnvironmentFailure: If it cannot be created.
+    """
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        ignore = path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"cannot create {path}: {error.strerror}", hint="make the project directory writable"
+        ) from error
+    return path

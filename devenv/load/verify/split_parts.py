@@ -1,0 +1,68 @@
+"""Finds the torn-off parts of many requests: traces under other ids that carry the requests' keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from devenv.analysis.completeness import request_of
+from devenv.model.trace import Trace
+from devenv.traces.parts import parts_of
+from devenv.traces.query import Query
+from devenv.traces.source import TraceSource
+
+FEW = 25
+"""Up to so many requests are searched for one by one; for more, the service's traces of the time are gone through."""
+
+_MOST_SEARCHED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When the requests' spans started, nanoseconds since the epoch."""
+
+    start_ns: int
+    end_ns: int
+
+
+async def find_torn(
+    client: TraceSource, missing: Mapping[str, Sequence[str]], known: Collection[str], window: Window
+) -> dict[str, list[Trace]]:
+    """Torn-off parts by the trace id of their request.
+
+    A part is looked for where it can be: among the traces of a service that its request misses.
+
+    Args:
+        client: of the backend.
+        missing: of each request by trace id, the services without a span, the one nearest to what is there first.
+        known: services of which the backend has spans.
+        window: when they may have started.
+    """
+    first = Counter(services[0] for services in missing.values() if services)
+    every = {service for services in missing.values() for service in services if service in known}
+    found: dict[str, dict[str, Trace]] = defaultdict(dict)
+    for service in sorted(every, key=lambda name: (-first[name], name)):
+        wanted = {trace_id for trace_id, services in missing.items() if service in services and trace_id not in found}
+        traces = await (_one_by_one if len(wanted) <= FEW else _all_at_once)(client, service, wanted, window)
+        for trace in traces:
+            request = request_of(trace)
+            if request in wanted and request != trace.trace_id:
+                found[request][trace.trace_id] = trace
+    return {request: list(parts.values()) for request, parts in found.items()}
+
+
+async def _one_by_one(client: TraceSource, service: str, wanted: Collection[str], window: Window) -> list[Trace]:
+    answers = await asyncio.gather(
+        *(
+            parts_of(client, trace_id, start_ns=window.start_ns, end_ns=window.end_ns, services=[service])
+            for trace_id in wanted
+        )
+    )
+    return [trace for answer in answers for trace in answer]
+
+
+async def _all_at_once(client: TraceSource, service: str, wanted: Collection[str], window: Window) -> list[Trace]:
+    limit = min(2 * len(wanted) + 1000, _MOST_SEARCHED)
+    return await client.find(Query(service=service, start_ns=window.start_ns, end_ns=window.end_ns, limit=limit))

@@ -1,0 +1,10 @@
+"""Ports of a trace backend, as Jaeger and the OpenTelemetry specification have them."""
+
+from __future__ import annotations
+
+OTLP_GRPC_PORT = 4317
+OTLP_HTTP_PORT = 4318
+QUERY_PORT = 16686
+"""Query APIs and UI over HTTP."""
+QUERY_GRPC_PORT = 16685
+HEALTH_PORT = 13133

@@ -1,0 +1,103 @@
+"""The outer layers of an OTLP request, taken apart without decoding the spans in them.
+
+A body of ordinary size is left to protobuf. A large one is walked over, one slice at a time, so that a hostile one
+(64 MiB of empty spans) does not take the memory that a decoder's tree would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from devenv.otlp import messages
+from devenv.otlp.wire import FieldBudget, Undecodable, fields
+
+CHUNK_SPANS = 512
+CHUNK_BYTES = 512 * 1024
+ORDINARY_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Spans of one resource and scope: all fields as their encoded bytes, URLs as text in bytes."""
+
+    resource: bytes
+    resource_url: bytes
+    scope: bytes
+    scope_url: bytes
+    spans: list[bytes]
+
+
+def batches(body: bytes) -> Iterator[Batch]:
+    """The batches of an encoded ExportTraceServiceRequest, none larger than a chunk (or one span).
+
+    Raises:
+        Undecodable: the body is no such message, as far as its outer layers go.
+        TooLarge: see :func:`walk`.
+    """
+    return _decoded(body) if len(body) <= ORDINARY_BYTES else walk(body)
+
+
+def _decoded(body: bytes) -> Iterator[Batch]:
+    try:
+        request = messages.Request.FromString(body)
+    except DecodeError as error:
+        raise Undecodable(f"request: {error}") from error
+    for resource_spans in request.resource_spans:
+        resource, url = resource_spans.resource, resource_spans.url
+        for scope_spans in resource_spans.scope_spans:
+            scope, scope_url, spans = scope_spans.scope, scope_spans.url, scope_spans.spans
+            for first in range(0, len(spans), CHUNK_SPANS):
+                yield Batch(resource, url, scope, scope_url, spans[first : first + CHUNK_SPANS])
+
+
+def walk(body: bytes) -> Iterator[Batch]:
+    """As :func:`batches`, holding no more than a chunk at a time.
+
+    Raises:
+        Undecodable: as there.
+        TooLarge: the body has more fields than time is given to.
+    """
+    budget = FieldBudget()
+    for number, start, end in fields(body, 0, len(body), budget):
+        if number == 1:
+            yield from _resource_spans(body, start, end, budget)
+
+
+def _resource_spans(body: bytes, start: int, end: int, budget: FieldBudget) -> Iterator[Batch]:
+    # The order of fields on the wire is free, and what describes the spans may follow them: a first pass finds it.
+    resource, url = _described(body, start, end, budget)
+    for number, first, last in fields(body, start, end, budget):
+        if number != 2:
+            continue
+        scope, scope_url = _described(body, first, last, budget)
+        for spans in _chunks(body, first, last, budget):
+            yield Batch(resource, url, scope, scope_url, spans)
+
+
+def _described(body: bytes, start: int, end: int, budget: FieldBudget) -> tuple[bytes, bytes]:
+    # Fields 1 and 3: resource or scope, and its schema's URL.
+    about = url = b""
+    for number, first, last in fields(body, start, end, budget):
+        if number == 1:
+            about = body[first:last]
+        elif number == 3:
+            url = body[first:last]
+    return about, url
+
+
+def _chunks(body: bytes, start: int, end: int, budget: FieldBudget) -> Iterator[list[bytes]]:
+    spans: list[bytes] = []
+    size = 0
+    for number, first, last in fields(body, start, end, budget):
+        if number != 2:
+            continue
+        spans.append(body[first:last])
+        size += last - first
+        if len(spans) == CHUNK_SPANS or size >= CHUNK_BYTES:
+            yield spans
+            spans, size = [], 0
+    if spans:
+        yield spans

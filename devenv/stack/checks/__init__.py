@@ -1,0 +1,1 @@
+"""Checks that need the whole merged stack: references, conflicts and the tracing setup."""

@@ -1,0 +1,56 @@
+"""Checks ``x-devenv``: the entry point, the services named in traces, and the trace backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from devenv.model.extension import StackExtension
+from devenv.model.stack import Service
+from devenv.stack.checks.merged_stack import MergedStack
+
+
+def _named_in_traces(x: StackExtension) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The names of services, as traces have them, in the canary, the scenarios and the objectives."""
+    yield from ((("canary", "services", i), name) for i, name in enumerate(x.canary.services if x.canary else ()))
+    for scenario, request in x.load.scenarios.items():
+        yield from ((("load", "scenarios", scenario, "services", i), name) for i, name in enumerate(request.services))
+    yield from ((("slo", name), name) for name in x.slo)
+
+
+def _traced_names(service: Service) -> Iterator[str]:
+    """Names under which a service appears in traces where its environment gives it another one than its key."""
+    yield from filter(None, [service.environment.get("OTEL_SERVICE_NAME")])
+    for attribute in service.environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        name, _, value = attribute.partition("=")
+        if name.strip() == "service.name":
+            yield value.strip()
+
+
+def check_tracing_setup(merged: MergedStack) -> None:
+    """Note what is wrong with the references of ``x-devenv`` and the role of the trace backend."""
+    x, active = merged.x, merged.active
+    known = merged.defined("services")
+    if x.entrypoint is not None:
+        if x.entrypoint not in known:
+            merged.unknown("service", x.entrypoint, active, ("x-devenv", "entrypoint"), "")
+        elif not merged.problems.found and x.entrypoint in active and not active[x.entrypoint].container_ports:
+            merged.add(
+                f"the entrypoint {x.entrypoint} has no port",
+                "x-devenv",
+                "entrypoint",
+                found=x.entrypoint,
+                hint=f"give {x.entrypoint} ports or expose",
+            )
+    traced = {*known, *(name for service in active.values() for name in _traced_names(service))}
+    for path, name in _named_in_traces(x):
+        if name not in traced:
+            hint = "name a service, or what its OTEL_SERVICE_NAME says"
+            merged.unknown("service", name, sorted(traced), ("x-devenv", *path), hint)
+    backends = [service.name for service in active.values() if service.x.role == "trace-backend"]
+    for name in backends[1:]:
+        merged.add(
+            f"{backends[0]} is the trace backend already",
+            *("services", name, "x-devenv", "role"),
+            found="trace-backend",
+            hint="one service can have this role",
+        )

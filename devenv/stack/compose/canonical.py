@@ -1,0 +1,247 @@
+"""Brings every short form of a file into its long form, as nodes, so that files merge and read in one shape.
+
+What has neither shape is left as it is: the readers name it. Merging has not happened yet: each file is made canonical
+by itself, so that its places stay its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from devenv.stack.compose import port_syntax, volume_syntax
+from devenv.stack.problems import Problems
+from devenv.stack.yaml.nodes import Atom, Entry, ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_failed
+
+Rewrite = Callable[[Node, str, Problems], Node]
+
+
+def canonical(document: MapNode, problems: Problems) -> MapNode:
+    """``document`` with all short forms of services, networks and volumes in long form."""
+    rewritten = _map_entries(document, "services", "", _service, problems)
+    for section in ("networks", "volumes", "secrets", "configs"):
+        rewritten = _map_entries(rewritten, section, "", _resource, problems)
+    return rewritten
+
+
+def _map_entries(parent: MapNode, section: str, key: str, rewrite: Rewrite, problems: Problems) -> MapNode:
+    """``parent`` with each value of the mapping ``section`` rewritten."""
+    node = parent.get(section)
+    if not isinstance(node, MapNode):
+        return parent
+    path = f"{key}.{section}" if key else section
+    entries = {
+        name: Entry(key_place=entry.key_place, node=rewrite(entry.node, f"{path}.{name}", problems))
+        for name, entry in node.entries.items()
+    }
+    return with_entry(parent, section, with_entries(node, entries))
+
+
+def with_entries(node: MapNode, entries: dict[str, Entry]) -> MapNode:
+    """``node`` with other entries."""
+    return MapNode(entries=entries, place=node.place, directive=node.directive, size=node.size)
+
+
+def with_entry(node: MapNode, name: str, value: Node) -> MapNode:
+    """``node`` with another value for the key ``name``, which it has."""
+    entry = Entry(key_place=node.entries[name].key_place, node=value)
+    return with_entries(node, {**node.entries, name: entry})
+
+
+def _service(node: Node, key: str, problems: Problems) -> Node:
+    return _rewrite(node, key, _SERVICE, problems)
+
+
+def _resource(node: Node, key: str, problems: Problems) -> Node:
+    return _rewrite(node, key, {"labels": _pairs}, problems)
+
+
+def _build(node: Node, key: str, problems: Problems) -> Node:
+    if isinstance(node, ScalarNode) and node.value is not None:
+        return _long(node, {"context": node})
+    rules: dict[str, Rewrite] = {
+        "args": _pairs,
+        "labels": _pairs,
+        "additional_contexts": _pairs,
+        "extra_hosts": _hosts,
+        "tags": _strings,
+    }
+    return _rewrite(node, key, rules, problems)
+
+
+def _rewrite(node: Node, key: str, rules: dict[str, Rewrite], problems: Problems) -> Node:
+    if not isinstance(node, MapNode):
+        return node
+    entries = {
+        name: Entry(key_place=entry.key_place, node=rules[name](entry.node, f"{key}.{name}", problems))
+        if name in rules
+        else entry
+        for name, entry in node.entries.items()
+    }
+    return with_entries(node, entries)
+
+
+def _long(node: Node, values: dict[str, Node | Atom]) -> MapNode:
+    """A mapping that stands at the place of ``node``, its short form."""
+    origins = node.origins if isinstance(node, ScalarNode) else ()
+    entries = {
+        name: Entry(
+            key_place=node.place,
+            node=ScalarNode(value=value, place=node.place, plain=False, origins=origins)
+            if not isinstance(value, ScalarNode | ListNode | MapNode)
+            else value,
+        )
+        for name, value in values.items()
+    }
+    return MapNode(entries=entries, place=node.place, directive=node.directive, size=1 + len(entries))
+
+
+def _nested(values: dict[str, str | bool], node: Node) -> dict[str, Node | Atom]:
+    """Dotted keys (``bind.selinux``) as mappings of mappings."""
+    result: dict[str, Node | Atom] = {}
+    groups: dict[str, dict[str, Node | Atom]] = {}
+    for dotted, value in values.items():
+        group, _, name = dotted.rpartition(".")
+        if group:
+            groups.setdefault(group, {})[name] = value
+        else:
+            result[name] = value
+    return result | {group: _long(node, members) for group, members in groups.items()}
+
+
+def _each(rewrite: Callable[[ScalarNode, str, Problems], list[Node]]) -> Rewrite:
+    """Rewrites each scalar of a list (or a scalar in the place of a list) into any number of long forms."""
+
+    def rewrite_list(node: Node, key: str, problems: Problems) -> Node:
+        if isinstance(node, MapNode) or (isinstance(node, ScalarNode) and node.value is None):
+            return node
+        given = node.items if isinstance(node, ListNode) else (node,)
+        items: list[Node] = []
+        for index, item in enumerate(given):
+            if is_failed(item):
+                continue
+            if isinstance(item, ScalarNode):
+                items.extend(rewrite(item, f"{key}[{index}]", problems))
+            else:
+                items.append(item)
+        return ListNode(items=tuple(items), place=node.place, directive=node.directive, size=node.size)
+
+    return rewrite_list
+
+
+def _port(item: ScalarNode, key: str, problems: Problems) -> list[Node]:
+    try:
+        parsed = port_syntax.parse_short(atom_text(item.value).strip())
+    except ValueError as error:
+        problems.add(str(error), item.place, key=key, found=describe(item), expected=port_syntax.GRAMMAR)
+        return []
+    longs: list[Node] = []
+    for port in parsed:
+        values: dict[str, Node | Atom] = {"target": port.target, "protocol": port.protocol, "mode": "ingress"}
+        values |= {"published": port.published} if port.published else {}
+        values |= {"host_ip": port.host_ip} if port.host_ip else {}
+        longs.append(_long(item, values))
+    return longs
+
+
+def _volume(item: ScalarNode, key: str, problems: Problems) -> list[Node]:
+    return _mount(item, key, problems, volume_syntax.parse_short)
+
+
+def _tmpfs(item: ScalarNode, key: str, problems: Problems) -> list[Node]:
+    return _mount(item, key, problems, volume_syntax.parse_tmpfs)
+
+
+def _mount(
+    item: ScalarNode, key: str, problems: Problems, parse: Callable[[str], volume_syntax.ShortVolume]
+) -> list[Node]:
+    try:
+        parsed = parse(atom_text(item.value))
+    except ValueError as error:
+        problems.add(str(error), item.place, key=key, found=describe(item), expected=volume_syntax.GRAMMAR)
+        return []
+    values: dict[str, Node | Atom] = {"type": parsed.kind, "target": parsed.target}
+    values |= {"source": parsed.source} if parsed.source else {}
+    return [_long(item, values | _nested(parsed.options, item))]
+
+
+def _file(item: ScalarNode, key: str, problems: Problems) -> list[Node]:  # noqa: ARG001 - the rewriters' common shape
+    return [_long(item, {"source": item})]
+
+
+def _env_file(item: ScalarNode, key: str, problems: Problems) -> list[Node]:  # noqa: ARG001 - as above
+    return [_long(item, {"path": item})]
+
+
+def _strings(node: Node, key: str, problems: Problems) -> Node:
+    return _each(lambda item, _key, _problems: [item])(node, key, problems)
+
+
+def _pairs(node: Node, key: str, problems: Problems) -> Node:
+    """A list of ``NAME=value`` (or ``NAME``) as a mapping."""
+    return _keyed(node, key, problems, "=")
+
+
+def _keyed(node: Node, key: str, problems: Problems, separators: str) -> Node:
+    if not isinstance(node, ListNode):
+        return node
+    entries: dict[str, Entry] = {}
+    for index, item in enumerate(node.items):
+        if is_failed(item):
+            continue
+        if not isinstance(item, ScalarNode) or item.value is None:
+            problems.add(
+                "an entry must be text", item.place, key=f"{key}[{index}]", found=describe(item), expected="NAME=value"
+            )
+            continue
+        text = atom_text(item.value)
+        cut = min((found for mark in separators if (found := text.find(mark)) >= 0), default=-1)
+        name, value = (text, None) if cut < 0 else (text[:cut], text[cut + 1 :])
+        if not name:
+            problems.add(
+                "an entry without a name", item.place, key=f"{key}[{index}]", found=text, expected="NAME=value"
+            )
+            continue
+        scalar = ScalarNode(value=value, place=item.place, plain=False, origins=item.origins)
+        entries[name] = Entry(key_place=item.place, node=scalar)
+    return MapNode(entries=entries, place=node.place, directive=node.directive, size=node.size)
+
+
+def _hosts(node: Node, key: str, problems: Problems) -> Node:
+    """A list of ``host=address`` (or ``host:address``) as a mapping."""
+    return _keyed(node, key, problems, "=:")
+
+
+def _names(values: dict[str, Node | Atom] | None) -> Rewrite:
+    """A list of names as a mapping of each to ``values`` (to nothing where ``None``)."""
+
+    def rewrite(node: Node, key: str, problems: Problems) -> Node:
+        if not isinstance(node, ListNode):
+            return node
+        entries: dict[str, Entry] = {}
+        for index, item in enumerate(node.items):
+            if not isinstance(item, ScalarNode) or not isinstance(item.value, str):
+                problems.add("a name is expected", item.place, key=f"{key}[{index}]", found=describe(item))
+                continue
+            value: Node = ScalarNode(value=None, place=item.place) if values is None else _long(item, values)
+            entries[item.value] = Entry(key_place=item.place, node=value)
+        return MapNode(entries=entries, place=node.place, directive=node.directive, size=node.size)
+
+    return rewrite
+
+
+_SERVICE: dict[str, Rewrite] = {
+    "annotations": _pairs,
+    "build": _build,
+    "configs": _each(_file),
+    "depends_on": _names({"condition": "service_started", "required": True}),
+    "dns": _strings,
+    "env_file": _each(_env_file),
+    "environment": _pairs,
+    "extra_hosts": _hosts,
+    "labels": _pairs,
+    "networks": _names(None),
+    "ports": _each(_port),
+    "secrets": _each(_file),
+    "tmpfs": _each(_tmpfs),
+    "volumes": _each(_volume),
+}

@@ -1,0 +1,156 @@
+"""Merges canonical files by the Compose Spec's rules, later ones over earlier ones.
+
+Mappings merge key by key and lists are appended, except: commands and healthcheck tests are replaced; ports, volumes,
+secrets, configs and env files are unique by what they stand for; other lists hold each value once; log options of
+another driver are dropped; lists below ``x-devenv`` are replaced. ``!reset`` removes a key, ``!override`` replaces it.
+Rules: https://docs.docker.com/reference/compose-file/merge/
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Sequence
+
+from devenv.stack.problems import Problems
+from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode, atom_text, describe, is_null, plain
+
+Path = tuple[str, ...]
+
+_REPLACED = (
+    "services.*.command",
+    "services.*.entrypoint",
+    "services.*.healthcheck.test",
+    "services.*.x-devenv.**",
+    "x-devenv.**",
+)
+_EITHER_SHAPE = ("services.*.ulimits.*", "services.*.extra_hosts.*", *_REPLACED)
+"""Where a value of another shape may follow."""
+
+
+def merge(documents: Sequence[MapNode], problems: Problems) -> MapNode:
+    """One document of several canonical ones, with all directives carried out."""
+    merged = documents[0]
+    for document in documents[1:]:
+        merged = _mappings(merged, document, (), problems)
+    return _without_directives(merged, ())
+
+
+def _matches(path: Path, patterns: Sequence[str]) -> bool:
+    """Whether ``path`` fits one of the patterns: ``*`` is any one key, a final ``**`` any number of them."""
+    return any(_fits(path, pattern.split(".")) for pattern in patterns)
+
+
+def _fits(path: Path, pattern: list[str]) -> bool:
+    if pattern[-1] == "**":
+        pattern = pattern[:-1]
+        path = path[: len(pattern)] if len(path) > len(pattern) else ()
+    return len(path) == len(pattern) and all(want in ("*", part) for want, part in zip(pattern, path, strict=True))
+
+
+def _nodes(base: Node, over: Node, path: Path, problems: Problems) -> Node:
+    if over.directive == "reset":
+        return over
+    if over.directive == "override" or is_null(base) or base.directive == "reset":
+        return over
+    if is_null(over):
+        return base
+    if isinstance(base, MapNode) and isinstance(over, MapNode):
+        if _other_driver(base, over, path):
+            return over
+        return _mappings(base, over, path, problems)
+    if isinstance(base, ListNode) and isinstance(over, ListNode):
+        return over if _matches(path, _REPLACED) else _lists(base, over, path)
+    if isinstance(base, ScalarNode) and isinstance(over, ScalarNode):
+        return over
+    if not _matches(path, _EITHER_SHAPE):
+        problems.add(
+            f"cannot be merged with what stands at {base.place}",
+            over.place,
+            key=".".join(path),
+            found=describe(over),
+            expected=describe(base),
+            hint="give it the same shape, or tag it !override to replace the other",
+        )
+    return over
+
+
+def _mappings(base: MapNode, over: MapNode, path: Path, problems: Problems) -> MapNode:
+    entries = dict(base.entries)
+    for name, entry in over.entries.items():
+        if name in entries:
+            node = _nodes(entries[name].node, entry.node, (*path, name), problems)
+            entries[name] = Entry(key_place=entry.key_place, node=node)
+        else:
+            entries[name] = entry
+    return MapNode(entries=entries, place=base.place, directive=base.directive, size=base.size + over.size)
+
+
+def _lists(base: ListNode, over: ListNode, path: Path) -> ListNode:
+    """Both lists, where a later item takes the place of an earlier one that stands for the same."""
+    identity = next((how for pattern, how in _IDENTITIES.items() if _matches(path, (pattern,))), _same_value)
+    items: list[Node] = []
+    positions: dict[str, int] = {}
+    for item in (*base.items, *over.items):
+        name = identity(item)
+        if name and name in positions:
+            items[positions[name]] = item
+            continue
+        positions[name] = len(items)
+        items.append(item)
+    return ListNode(items=tuple(items), place=over.place, directive=base.directive, size=base.size + over.size)
+
+
+def _other_driver(base: MapNode, over: MapNode, path: Path) -> bool:
+    """Whether ``over`` is a log configuration of another driver, whose options have nothing to do with the first's."""
+    if not (len(path) == 3 and path[0] == "services" and path[2] == "logging"):
+        return False
+    before, after = base.get("driver"), over.get("driver")
+    return before is not None and after is not None and plain(before) != plain(after)
+
+
+def _same_value(item: Node) -> str:
+    return f"{type(item.value).__name__}:{item.value}" if isinstance(item, ScalarNode) else ""
+
+
+def _text(item: Node, name: str, default: str = "") -> str:
+    node = item.get(name) if isinstance(item, MapNode) else None
+    return atom_text(node.value) if isinstance(node, ScalarNode) and node.value is not None else default
+
+
+def _port(item: Node) -> str:
+    target = _text(item, "target")
+    address = _text(item, "host_ip", "0.0.0.0")  # noqa: S104 - "every address" as an identity, nothing is bound here
+    return f"{address}:{_text(item, 'published')}:{target}/{_text(item, 'protocol', 'tcp')}" if target else ""
+
+
+def _target(item: Node) -> str:
+    return _text(item, "target")
+
+
+def _file(root: str) -> Callable[[Node], str]:
+    """Secrets and configs stand for their path in the container."""
+    return lambda item: posixpath.join(root, _text(item, "target") or _text(item, "source"))
+
+
+_IDENTITIES: dict[str, Callable[[Node], str]] = {
+    "networks.*.ipam.config": lambda item: _text(item, "subnet"),
+    "services.*.configs": _file("/"),
+    "services.*.env_file": lambda item: _text(item, "path"),
+    "services.*.ports": _port,
+    "services.*.secrets": _file("/run/secrets"),
+    "services.*.tmpfs": _target,
+    "services.*.volumes": _target,
+}
+
+
+def _without_directives(node: MapNode, path: Path) -> MapNode:
+    """``node`` without what is reset."""
+    entries: dict[str, Entry] = {}
+    for name, entry in node.entries.items():
+        child = entry.node
+        if child.directive == "reset":
+            continue
+        if isinstance(child, MapNode):
+            child = _without_directives(child, (*path, name))
+        entries[name] = Entry(key_place=entry.key_place, node=child)
+    return MapNode(entries=entries, place=node.place, size=node.size)

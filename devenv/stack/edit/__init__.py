@@ -1,0 +1,6 @@
+"""Edits of a YAML file that change only the lines that they must; independent of how stacks are loaded."""
+
+from devenv.stack.edit.pieces import Piece, read_pieces
+from devenv.stack.edit.yaml_text import YamlText, scalar
+
+__all__ = ["Piece", "YamlText", "read_pieces", "scalar"]

@@ -1,0 +1,1 @@
+"""Variables: interpolation of text, and ``.env`` and ``env_file`` files."""

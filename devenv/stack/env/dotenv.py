@@ -1,0 +1,168 @@
+r"""``.env`` and ``env_file`` files, by the rules of Compose.
+
+``NAME=value``, ``NAME: value`` and ``export NAME=value``; a ``NAME`` alone takes its value from the environment.
+Unquoted values end at the line's end or before `` #``; double-quoted ones know escapes (``\n``, ``\"``, ``\$``) and may
+span lines; both are interpolated, single-quoted ones are literal.
+Format: https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from devenv.errors import Location, StackFileError
+from devenv.stack.env.interpolation import Lookup, TemplateError, Variable, substitute
+from devenv.stack.problems import Problems, as_problem
+from devenv.stack.yaml.text_file import display, place_of, read_text
+
+_BLANK = re.compile(r"(?:\s+|#[^\n]*)*")
+_EXPORT = re.compile(r"export[ \t]+")
+_NAME = re.compile(r"[\w.\[\]-]+")
+_SEPARATOR = re.compile(r"[ \t]*[=:][ \t]*")
+_LINE_END = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_ESCAPE = re.compile(r'\\([abfnrtv$"\\]|0[0-7]{0,3})')
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
+
+
+def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = False) -> dict[str, Variable]:
+    """The variables of the file; problems go to ``problems`` and end the reading.
+
+    Args:
+        path: the file.
+        lookup: where interpolation looks first; the file's own earlier variables come after it.
+        problems: receives what is wrong with the file.
+        raw: take values as they stand (``format: raw``).
+
+    Raises:
+        StackFileError: the file cannot be read.
+    """
+    text = read_text(path)
+    file = display(path)
+    reader = _Reader(text, file, lookup, problems)
+    try:
+        if raw:
+            reader.read_raw()
+        else:
+            reader.read()
+    except StackFileError as error:
+        problems.found.append(as_problem(error))
+    return reader.variables
+
+
+class _Reader:
+    """Reads one file statement by statement."""
+
+    def __init__(self, text: str, file: str, lookup: Lookup, problems: Problems) -> None:
+        self._text = text
+        self._file = file
+        self._environment = lookup
+        self._problems = problems
+        self._position = 0
+        self.variables: dict[str, Variable] = {}
+
+    def read(self) -> None:
+        while self._skip(_BLANK) and self._position < len(self._text):
+            self._skip(_EXPORT)
+            start = self._position
+            name = self._name(start)
+            if not self._skip(_SEPARATOR):
+                self._inherit(name, start)
+                continue
+            value = self._value()
+            self.variables[name] = Variable(value, str(self._place(start)))
+
+    def read_raw(self) -> None:
+        for number, line in enumerate(self._text.split("\n"), start=1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            name, separator, value = line.partition("=")
+            if not separator:
+                found = self._environment(name.strip())
+                if found:
+                    self.variables[name.strip()] = found
+                continue
+            self.variables[name.strip()] = Variable(value, str(Location(self._file, number, 1)))
+
+    def _skip(self, pattern: re.Pattern[str]) -> bool:
+        match = pattern.match(self._text, self._position)
+        if match:
+            self._position = match.end()
+        return match is not None
+
+    def _name(self, start: int) -> str:
+        match = _NAME.match(self._text, start)
+        if match is None:
+            line = self._text[start:].partition("\n")[0]
+            raise self._error("not a variable's name", start, found=line, expected="NAME=value")
+        self._position = match.end()
+        return match.group()
+
+    def _inherit(self, name: str, start: int) -> None:
+        """A name alone: the value comes from the environment, or there is none."""
+        if not self._skip(_LINE_END):
+            line = self._text[start:].partition("\n")[0]
+            raise self._error("a variable's name cannot hold this", self._position, found=line, expected="NAME=value")
+        found = self._environment(name)
+        if found:
+            self.variables[name] = found
+
+    def _value(self) -> str:
+        quote = self._text[self._position : self._position + 1]
+        return self._quoted(quote) if quote in ('"', "'") else self._unquoted()
+
+    def _unquoted(self) -> str:
+        start = self._position
+        end = self._text.find("\n", start)
+        end = len(self._text) if end < 0 else end
+        self._position = end
+        value = self._text[start:end]
+        value = value.partition(" #")[0].rstrip()
+        return self._expand(value, start)
+
+    def _quoted(self, quote: str) -> str:
+        start = self._position
+        position = start + 1
+        while position < len(self._text) and self._text[position] != quote:
+            position += 2 if self._text[position] == "\\" else 1
+        if position >= len(self._text):
+            raise self._error("a quoted value is not closed", start, expected=f"a closing {quote}")
+        body = self._text[start + 1 : position]
+        self._position = position + 1
+        if not self._skip(_LINE_END):
+            raise self._error("text behind a quoted value", self._position, expected="the end of the line or a comment")
+        if quote == "'":
+            return body.replace("\\'", "'")
+        return self._expand(_ESCAPE.sub(_unescape, body), start)
+
+    def _expand(self, value: str, start: int) -> str:
+        try:
+            result = substitute(value, self._lookup)
+        except TemplateError as error:
+            raise self._error(error.message, start, found=value, expected=error.expected, hint=error.hint) from error
+        for use in result.uses:
+            if use.variable is None and not use.defaulted:
+                message = f"variable {use.name} is not set: an empty text stands for it"
+                self._problems.warn(message, self._place(start))
+        return result.text
+
+    def _lookup(self, name: str) -> Variable | None:
+        return self._environment(name) or self.variables.get(name)
+
+    def _place(self, offset: int) -> Location:
+        return place_of(self._text, offset, self._file)
+
+    def _error(
+        self, message: str, offset: int, *, found: str = "", expected: str = "", hint: str = ""
+    ) -> StackFileError:
+        return StackFileError(message, location=self._place(offset), found=found, expected=expected, hint=hint)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    escape = match.group(1)
+    if escape == "$":
+        return "$$"  # the interpolation that follows makes one dollar sign of it
+    if escape.startswith("0"):
+        code = int(escape, 8)
+        return chr(code) if 0 < code < 256 else match.group()  # a NUL cannot stand in an environment
+    return _ESCAPES[escape]

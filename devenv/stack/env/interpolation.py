@@ -1,0 +1,165 @@
+"""Interpolation by the Compose Spec: ``$VAR ${VAR} ${VAR:-d} ${VAR-d} ${VAR:?e} ${VAR?e} ${VAR:+r} ${VAR+r} $$``.
+
+Defaults, replacements and error texts are interpolated in turn, and only where they are used, as a shell would. A ``$``
+that starts none of these forms stays as it is. Format: https://docs.docker.com/reference/compose-file/interpolation/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPERATOR = re.compile(r":[-?+]|[-?+]")
+_FORMS = "$VAR, ${VAR}, ${VAR:-default}, ${VAR:?error} or ${VAR:+replacement}; $$ for a dollar sign"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable's value and where it came from (``the environment``, ``.env:3:1``)."""
+
+    value: str
+    origin: str
+
+
+Lookup = Callable[[str], Variable | None]
+
+
+def lookup_in(environ: Mapping[str, str], *fallbacks: Mapping[str, Variable]) -> Lookup:
+    """Looks a name up in the environment, then in ``fallbacks`` in turn."""
+
+    def lookup(name: str) -> Variable | None:
+        if name in environ:
+            return Variable(environ[name], "the environment")
+        return next((fallback[name] for fallback in fallbacks if name in fallback), None)
+
+    return lookup
+
+
+class TemplateError(ValueError):
+    """A template that cannot be interpolated.
+
+    Args:
+        message: what is wrong.
+        offset: index in the template of the ``$`` of the expression.
+        expected: what is allowed.
+        hint: what to do.
+    """
+
+    def __init__(self, message: str, offset: int, *, expected: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+        self.expected = expected
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A variable that was asked for; ``variable`` is ``None`` where it is not set, ``defaulted`` where that is fine."""
+
+    name: str
+    offset: int
+    variable: Variable | None
+    defaulted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """An interpolated text and the variables that went into it, in order."""
+
+    text: str
+    uses: tuple[Use, ...]
+
+
+def substitute(template: str, lookup: Lookup) -> Substitution:
+    """``template`` with its variables replaced.
+
+    Raises:
+        TemplateError: an expression is malformed, or a required variable is missing.
+    """
+    run = _Run(template, lookup)
+    text = run.expand(0, len(template))
+    return Substitution(text, tuple(run.uses))
+
+
+class _Run:
+    """One interpolation of one template; offsets are into the whole template, however deep an expression stands."""
+
+    def __init__(self, template: str, lookup: Lookup) -> None:
+        self._template = template
+        self._lookup = lookup
+        self.uses: list[Use] = []
+
+    def expand(self, start: int, end: int) -> str:
+        """The text of ``template[start:end]`` with its expressions replaced."""
+        parts: list[str] = []
+        position = start
+        while (dollar := self._template.find("$", position, end)) >= 0:
+            parts.append(self._template[position:dollar])
+            text, position = self._expression(dollar, end)
+            parts.append(text)
+        parts.append(self._template[position:end])
+        return "".join(parts)
+
+    def _expression(self, dollar: int, end: int) -> tuple[str, int]:
+        """The value of what starts at ``dollar``, and the index behind it."""
+        following = self._template[dollar + 1 : dollar + 2] if dollar + 1 < end else ""
+        if following == "$":
+            return "$", dollar + 2
+        if following == "{":
+            closing = self._closing(dollar, end)
+            return self._braced(dollar, closing), closing + 1
+        name = _NAME.match(self._template, dollar + 1, end)
+        if name is None:
+            return "$", dollar + 1
+        return self._value(name.group(), dollar), name.end()
+
+    def _closing(self, dollar: int, end: int) -> int:
+        """Index of the brace that closes the expression at ``dollar``; braces inside it have to balance."""
+        depth = 0
+        for index in range(dollar + 1, end):
+            if self._template[index] == "{":
+                depth += 1
+            elif self._template[index] == "}":
+                depth -= 1
+                if depth == 0:
+                    return index
+        raise TemplateError(
+            "${ is not closed", dollar, expected=_FORMS, hint="close it with }, or write $$ for a dollar"
+        )
+
+    def _braced(self, dollar: int, closing: int) -> str:
+        name = _NAME.match(self._template, dollar + 2, closing)
+        if name is None:
+            raise TemplateError("${…} without a variable's name", dollar, expected=_FORMS)
+        if name.end() == closing:
+            return self._value(name.group(), dollar)
+        operator = _OPERATOR.match(self._template, name.end(), closing)
+        if operator is None:
+            raise TemplateError(f"unknown operator behind {name.group()}", dollar, expected=_FORMS)
+        return self._operate(name.group(), operator.group(), dollar, operator.end(), closing)
+
+    def _operate(self, name: str, operator: str, dollar: int, start: int, end: int) -> str:
+        variable = self._lookup(name)
+        present = variable is not None and not (operator.startswith(":") and not variable.value)
+        self.uses.append(Use(name, dollar, variable, defaulted=True))
+        kind = operator[-1]
+        if kind == "+":
+            return self.expand(start, end) if present else ""
+        if present and variable is not None:
+            return variable.value
+        if kind == "-":
+            return self.expand(start, end)
+        reason = self.expand(start, end)
+        state = "empty" if variable is not None else "not set"
+        message = f"required variable {name} is {state}" + (f": {reason}" if reason else "")
+        raise TemplateError(
+            message, dollar, expected=f"a value for {name}", hint=f"set {name} in the environment or .env"
+        )
+
+    def _value(self, name: str, dollar: int) -> str:
+        variable = self._lookup(name)
+        self.uses.append(Use(name, dollar, variable, defaulted=False))
+        return variable.value if variable else ""

@@ -1,0 +1,55 @@
+"""Reads ``build``."""
+
+from __future__ import annotations
+
+import re
+
+from devenv.model.stack import Build
+from devenv.stack.readers import keys
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.readers.networking import read_hosts
+from devenv.stack.readers.service_environment import resolve_pairs
+
+_REMOTE = re.compile(r"[a-z+]+://|git@|github\.com/")
+
+
+def read_build(service: Fields, context: Context) -> Build | None:
+    """How the service's image is built; the context is the stack's directory where none is given."""
+    member = service.get("build")
+    if member is None:
+        return None
+    fields = member.fields(keys.BUILD, refused=keys.BUILD_REFUSED, ignored=keys.BUILD_IGNORED)
+    inline, dockerfile = fields.get("dockerfile_inline"), fields.text("dockerfile")
+    if inline is not None and dockerfile is not None:
+        inline.error("dockerfile and dockerfile_inline exclude each other", expected="one of the two")
+    return Build(
+        context=context.path(_local(fields.get("context")) or "."),
+        dockerfile=dockerfile or "Dockerfile",
+        dockerfile_inline=fields.text("dockerfile_inline"),
+        args=resolve_pairs(fields.each("args"), context),
+        target=fields.text("target"),
+        network=fields.text("network"),
+        labels=fields.table("labels"),
+        cache_from=fields.texts("cache_from"),
+        extra_hosts=read_hosts(fields),
+        shm_size=fields.size("shm_size"),
+        platforms=fields.texts("platforms"),
+        tags=fields.texts("tags"),
+        pull=fields.flag("pull"),
+        no_cache=fields.flag("no_cache"),
+        additional_contexts=fields.table("additional_contexts"),
+    )
+
+
+def _local(member: Cursor | None) -> str | None:
+    """The context's path; a remote one is refused."""
+    text = member.text() if member else None
+    if member is None or text is None:
+        return None
+    if _REMOTE.match(text):
+        member.error(
+            "a remote build context is not supported", expected="a directory", hint="clone it, and name the directory"
+        )
+        return None
+    return text

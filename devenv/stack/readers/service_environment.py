@@ -1,0 +1,74 @@
+"""Environment of a service: ``env_file`` below ``environment``, with what the shell has for names without a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from devenv.errors import StackFileError
+from devenv.stack.env.dotenv import read_dotenv
+from devenv.stack.env.interpolation import Variable
+from devenv.stack.problems import as_problem
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.yaml.nodes import ScalarNode, is_null
+
+
+def read_environment(service: Fields, context: Context) -> dict[str, str]:
+    """The complete environment; a name without a value that the shell lacks is left out."""
+    own = _own(service, context)
+    given = {name: variable for name, variable in own.items() if variable is not None}
+    variables: dict[str, Variable] = {}
+    for index, item in enumerate(service.items("env_file")):
+        for name, variable in _env_file(item, context, given).items():
+            variables[name] = Variable(variable.value, f"{variable.origin} (env_file[{index}])")
+    variables = {name: variable for name, variable in variables.items() if name not in own} | given
+    for name, variable in variables.items():
+        context.origins[f"{service.cursor.key}.environment.{name}"] = variable.origin
+    return {name: variable.value for name, variable in variables.items()}
+
+
+def _own(service: Fields, context: Context) -> dict[str, Variable | None]:
+    """``environment`` with values from the shell for names without one; ``None`` where it has none either."""
+    variables: dict[str, Variable | None] = {}
+    for name, member in service.each("environment").items():
+        if not name or "=" in name:
+            member.error(f"{name!r} cannot be the name of a variable", found=name)
+        elif is_null(member.node):
+            found = context.lookup(name)
+            variables[name] = Variable(found.value, f"{member.place} (${name} from {found.origin})") if found else None
+        elif (text := member.text()) is not None and isinstance(member.node, ScalarNode):
+            variables[name] = Variable(text, member.node.origin)
+    return variables
+
+
+def resolve_pairs(members: Mapping[str, Cursor], context: Context) -> dict[str, str]:
+    """Pairs such as build arguments: a name without a value takes the shell's, or is left out."""
+    values: dict[str, str] = {}
+    for name, member in members.items():
+        found = context.lookup(name) if is_null(member.node) else None
+        text = found.value if found else None if is_null(member.node) else member.text()
+        if text is not None:
+            values[name] = text
+    return values
+
+
+def _env_file(item: Cursor, context: Context, given: Mapping[str, Variable]) -> dict[str, Variable]:
+    fields = item.fields(("path", "required", "format"))
+    required = fields.flag("required", default=True)
+    raw = fields.choice("format", ("raw",)) == "raw"
+    member = fields.required("path") if fields.members else None
+    text = member.text() if member else None
+    if member is None or text is None:
+        return {}
+    path: Path = context.path(text)
+    try:
+        if not required and not path.exists():
+            return {}
+        return read_dotenv(path, lambda name: context.lookup(name) or given.get(name), context.problems, raw=raw)
+    except StackFileError as error:
+        member.error(
+            f"env_file {text}: {as_problem(error).message}",
+            hint="write `required: false` beside its path if it may be missing",
+        )
+        return {}

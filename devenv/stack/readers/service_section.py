@@ -1,0 +1,195 @@
+"""Reads one service of a merged, canonical document into :class:`devenv.model.stack.Service`."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, cast
+
+from devenv.model.extension import ServiceExtension
+from devenv.model.stack import Condition, Dependency, Service
+from devenv.stack.readers import keys
+from devenv.stack.readers.build_section import read_build
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import EXTENSION, Cursor, Fields
+from devenv.stack.readers.execution import (
+    read_command,
+    read_deploy,
+    read_healthcheck,
+    read_limits,
+    read_logging,
+    read_replicas,
+    read_restart,
+    read_ulimits,
+)
+from devenv.stack.readers.networking import read_expose, read_hosts, read_networks, read_ports
+from devenv.stack.readers.service_environment import read_environment
+from devenv.stack.readers.storage import read_files, read_mounts
+from devenv.stack.readers.x_devenv import read_extension
+from devenv.stack.yaml.nodes import MapNode, is_failed, is_null
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]+")
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_CONDITIONS = ("service_started", "service_healthy", "service_completed_successfully")
+_PULL_POLICIES = ("always", "missing", "if_not_present", "never", "build")
+PullPolicy = Literal["always", "missing", "never", "build"]
+
+
+def read_service(name: str, member: Cursor, context: Context) -> Service | None:
+    """The service; ``None`` where nothing that could be read stands there."""
+    if not _NAME.fullmatch(name):
+        member.error(f"{name!r} cannot be the name of a service", found=name, expected="letters, digits and . _ -")
+    if not isinstance(member.node, MapNode):
+        member.wrong("a mapping with image or build")
+        return None
+    fields = member.fields(keys.SERVICE, refused=keys.SERVICE_REFUSED, ignored=keys.SERVICE_IGNORED, extension=True)
+    x = read_extension(fields.get(EXTENSION), ServiceExtension)
+    if not fields.get("image") and not fields.get("build") and x.process is None and not _explained(fields):
+        expected = "image, build or x-devenv.process"
+        message = f"service {name} has neither image nor build"
+        context.problems.add(message, member.place, key=member.key, expected=expected)
+    return _service(name, fields, x, context)
+
+
+def _explained(fields: Fields) -> bool:
+    """Whether another problem explains that image and build are missing: another key in their place, or a bad one."""
+    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"extends", "provider"}
+    return any(
+        is_failed(member.node) if name in ("image", "build") else name not in known and not name.startswith("x-")
+        for name, member in fields.members.items()
+    )
+
+
+def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -> Service:
+    deploy = read_deploy(fields)
+    limits = read_limits(deploy)
+    cpus, memory = _limit(fields, limits, "cpus", "cpus"), _limit(fields, limits, "mem_limit", "memory")
+    pids = limits.integer("pids", -1)
+    return Service(
+        name=name,
+        x=x,
+        location=fields.cursor.place,
+        image=fields.text("image"),
+        build=read_build(fields, context),
+        command=read_command(fields, "command"),
+        entrypoint=read_command(fields, "entrypoint"),
+        environment=read_environment(fields, context),
+        ports=read_ports(fields),
+        expose=read_expose(fields),
+        mounts=read_mounts(fields, context),
+        networks=read_networks(fields),
+        network_mode=_network_mode(fields),
+        depends_on=_dependencies(fields),
+        healthcheck=read_healthcheck(fields),
+        restart=read_restart(fields, deploy),
+        container_name=_container_name(fields),
+        hostname=fields.text("hostname"),
+        labels=fields.table("labels"),
+        profiles=fields.texts("profiles"),
+        secrets=read_files(fields, "secrets"),
+        configs=read_files(fields, "configs"),
+        replicas=read_replicas(fields, deploy),
+        cpus=cpus.number() if cpus else None,
+        memory=memory.size() if memory else None,
+        pids_limit=pids if pids is not None else fields.integer("pids_limit", -1),
+        logging=read_logging(fields),
+        init=fields.flag("init"),
+        user=fields.text("user"),
+        working_dir=fields.text("working_dir"),
+        stop_signal=fields.text("stop_signal"),
+        stop_grace_period=fields.duration("stop_grace_period", 10.0),
+        ulimits=read_ulimits(fields),
+        read_only=fields.flag("read_only"),
+        cap_add=fields.texts("cap_add"),
+        cap_drop=fields.texts("cap_drop"),
+        privileged=fields.flag("privileged"),
+        extra_hosts=read_hosts(fields),
+        platform=fields.text("platform"),
+        pull_policy=_pull_policy(fields),
+        dns=fields.texts("dns"),
+        pid=_pid(fields),
+        security_opt=fields.texts("security_opt"),
+        shm_size=fields.size("shm_size"),
+        stdin_open=fields.flag("stdin_open"),
+        tty=fields.flag("tty"),
+    )
+
+
+def _limit(fields: Fields, limits: Fields, short: str, long: str) -> Cursor | None:
+    """A limit from ``deploy.resources.limits`` or the service's own key of the same meaning, not from both."""
+    own, deployed = fields.get(short), limits.get(long)
+    if own is not None and deployed is not None and own.node != deployed.node:
+        own.error(f"{short} and deploy.resources.limits.{long} are both given", hint="remove one of the two")
+    return deployed or own
+
+
+def _network_mode(fields: Fields) -> str | None:
+    member, text = fields.get("network_mode"), fields.text("network_mode")
+    if member is None or text is None:
+        return None
+    kind, _, target = text.partition(":")
+    if text in ("none", "host", "bridge") or (kind in ("service", "container") and target):
+        return text
+    member.error(
+        f"{member.key} must be none, host, bridge, service:NAME or container:NAME",
+        expected="none, host, bridge, service:NAME, container:NAME",
+        hint="put the service on a network with networks",
+    )
+    return None
+
+
+def _pid(fields: Fields) -> str | None:
+    member, text = fields.get("pid"), fields.text("pid")
+    if member is None or text is None:
+        return None
+    kind, _, target = text.partition(":")
+    if text != "host" and not (kind in ("service", "container") and target):
+        member.error(f"{member.key} must be host, service:NAME or container:NAME", expected="host, service:NAME")
+        return None
+    return text
+
+
+def _container_name(fields: Fields) -> str | None:
+    member, text = fields.get("container_name"), fields.text("container_name")
+    if member is not None and text is not None and not _CONTAINER_NAME.fullmatch(text):
+        member.error(f"{text!r} cannot be a container's name", expected="letters, digits and _ . -, two or more")
+    return text
+
+
+def _pull_policy(fields: Fields) -> PullPolicy:
+    text = fields.choice("pull_policy", _PULL_POLICIES) or "missing"
+    return cast("PullPolicy", "missing" if text == "if_not_present" else text)
+
+
+def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
+    """``depends_on``, and the services that this one links to or whose namespaces it shares."""
+    dependencies = {name: _dependency(name, member) for name, member in fields.each("depends_on").items()}
+    shared = [(text or "").partition(":") for text in (fields.text("network_mode"), fields.text("pid"))]
+    namespaces = [target for kind, _, target in shared if kind == "service" and target]
+    for target in (*namespaces, *_links(fields)):
+        dependencies.setdefault(target, Dependency(service=target, restart=True))
+    return tuple(dependencies.values())
+
+
+def _links(fields: Fields) -> list[str]:
+    """Services under ``links``: on a shared network they have their names anyway; another name is refused."""
+    targets: list[str] = []
+    for item in fields.items("links"):
+        target, _, alias = (item.text() or "").partition(":")
+        if alias not in ("", target):
+            hint = f"add {alias} to the aliases of {target} under its networks"
+            item.error(f"{item.key}: a link under another name is not supported", expected=target, hint=hint)
+        targets.append(target)
+    return targets
+
+
+def _dependency(name: str, member: Cursor) -> Dependency:
+    if is_null(member.node):
+        return Dependency(service=name)
+    fields = member.fields(("condition", "restart", "required"))
+    condition = fields.choice("condition", _CONDITIONS) or "service_started"
+    return Dependency(
+        service=name,
+        condition=cast("Condition", condition),
+        restart=fields.flag("restart"),
+        required=fields.flag("required", default=True),
+    )

@@ -1,0 +1,139 @@
+"""Reads what a service is given to read and write: ``volumes``, ``tmpfs``, ``secrets``, ``configs``."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Literal, cast
+
+from devenv.model.stack import FileMount, Mount
+from devenv.stack.readers.context import Context
+from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.yaml.nodes import ScalarNode
+
+_VOLUME = ("type", "source", "target", "read_only", "bind", "volume", "tmpfs")
+_KINDS = ("volume", "bind", "tmpfs")
+_PROPAGATIONS = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
+_LATER = "not supported yet; remove it"
+
+
+def read_mounts(service: Fields, context: Context) -> tuple[Mount, ...]:
+    """Mounts of ``volumes`` and ``tmpfs``; two on one target are a problem."""
+    mounts: list[Mount] = []
+    taken: dict[str, str] = {}
+    for item in [*service.items("volumes"), *service.items("tmpfs")]:
+        mount = _mount(item, context)
+        if mount is None or mount in mounts:
+            continue
+        if mount.target in taken:
+            item.error(f"{mount.target} is mounted already, by {taken[mount.target]}", found=mount.target)
+            continue
+        taken[mount.target] = item.key
+        mounts.append(mount)
+    return tuple(mounts)
+
+
+def _mount(item: Cursor, context: Context) -> Mount | None:
+    fields = item.fields(_VOLUME, ignored={"consistency": "it says nothing to a Linux engine"})
+    if not fields.members:
+        return None
+    kind_text, required = fields.choice("type", _KINDS), fields.required("target")
+    target = required.text() if required else None
+    if fields.get("type") is None:
+        fields.required("type")
+    if kind_text is None or target is None or required is None:
+        return None
+    if not target.startswith("/"):
+        required.error(f"{target!r} is not an absolute path in the container", expected="an absolute path")
+        return None
+    kind = cast('Literal["volume", "bind", "tmpfs"]', kind_text)
+    bind = _options(fields, "bind", ("create_host_path", "propagation", "selinux"), {"recursive": _LATER})
+    volume = _options(fields, "volume", ("nocopy",), {"subpath": _LATER, "labels": "put them under the volume itself"})
+    tmpfs = _options(fields, "tmpfs", ("size", "mode"), {})
+    selinux = bind.choice("selinux", ("z", "Z"))
+    return Mount(
+        kind=kind,
+        target=posixpath.normpath(target),
+        source=_source(kind, fields, context),
+        read_only=fields.flag("read_only"),
+        create_host_path=bind.flag("create_host_path", default=True),
+        propagation=bind.choice("propagation", _PROPAGATIONS),
+        selinux=cast('Literal["z", "Z"] | None', selinux),
+        nocopy=volume.flag("nocopy"),
+        tmpfs_size=tmpfs.size("size"),
+        tmpfs_mode=read_mode(tmpfs.get("mode")),
+    )
+
+
+def _options(fields: Fields, name: str, known: tuple[str, ...], refused: dict[str, str]) -> Fields:
+    """The sub-mapping of options ``name``, empty where there is none."""
+    member = fields.get(name)
+    return member.fields(known, refused=refused) if member else Fields(fields.cursor, {})
+
+
+def _source(kind: str, fields: Fields, context: Context) -> str | None:
+    """A volume's key, a bind's absolute path, nothing for an anonymous volume and a tmpfs."""
+    source, text = fields.get("source"), fields.text("source")
+    if kind == "bind" and not text:
+        fields.cursor.error(f"{fields.cursor.key}: a bind mount needs a source", expected="a path of the host")
+    if source is not None and kind == "tmpfs":
+        source.error("a tmpfs has no source", expected="no source")
+        return None
+    if not text:
+        return None
+    return str(context.path(text)) if kind == "bind" else text
+
+
+def read_mode(member: Cursor | None) -> int | None:
+    """A file mode: digits are octal where quoted, or where they start with 0 or 0o; a bare number is what it is."""
+    if member is None:
+        return None
+    node = member.node
+    text = node.written or str(node.value) if isinstance(node, ScalarNode) else ""
+    octal = text.removeprefix("0o") if text.startswith("0") or isinstance(getattr(node, "value", None), str) else ""
+    if octal and all(digit in "01234567" for digit in octal):
+        mode = int(octal, 8)
+    else:
+        given = member.integer(0)
+        if given is None:
+            return None
+        mode = given
+    if mode > 0o7777:
+        member.wrong("a file mode such as 0440")
+        return None
+    return mode
+
+
+def read_files(service: Fields, section: str) -> tuple[FileMount, ...]:
+    """``secrets`` (below ``/run/secrets`` where no absolute target is given) or ``configs`` (below ``/``)."""
+    root = "/run/secrets" if section == "secrets" else "/"
+    mounts = [mount for item in service.items(section) if (mount := _file_mount(item, root)) is not None]
+    taken: set[str] = set()
+    for item, mount in zip(service.items(section), mounts, strict=False):
+        if mount.target in taken:
+            item.error(f"{mount.target} is given already", found=mount.target)
+        taken.add(mount.target)
+    return tuple(mounts)
+
+
+def _numeric(member: Cursor | None) -> str | None:
+    """A user's or group's number; names mean nothing outside of the container."""
+    number = member.integer(0) if member else None
+    return None if number is None else str(number)
+
+
+def _file_mount(item: Cursor, root: str) -> FileMount | None:
+    fields = item.fields(("source", "target", "uid", "gid", "mode"))
+    if not fields.members:
+        return None
+    required = fields.required("source")
+    source = required.text() if required else None
+    if source is None:
+        return None
+    target = fields.text("target") or source
+    return FileMount(
+        source=source,
+        target=posixpath.normpath(posixpath.join(root, target)),
+        uid=_numeric(fields.get("uid")),
+        gid=_numeric(fields.get("gid")),
+        mode=read_mode(fields.get("mode")),
+    )

@@ -1,0 +1,139 @@
+"""A YAML document as a tree whose every node knows its place: what all later steps work on.
+
+Nodes are frozen: an alias and its anchor share one node, and each step (interpolation, canonical form, merging)
+returns a new tree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from devenv.errors import Location
+
+Directive = Literal["reset", "override"]
+Atom = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalarNode:
+    """A single value.
+
+    Attributes:
+        value: by YAML's core schema, or the text after interpolation.
+        plain: written without quotes, so that interpolated text may stand for a number or a truth value.
+        written: a plain value that is not text, as it stands in the file (``0440``).
+        raw: the text as it stands in the file, quotes included; kept only where it holds a ``$``.
+        origins: where interpolated parts came from, such as ``$PORT from the environment``.
+    """
+
+    value: Atom
+    place: Location
+    directive: Directive | None = None
+    plain: bool = True
+    written: str = ""
+    raw: str = ""
+    origins: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of nodes below and including this one."""
+        return 1
+
+    @property
+    def origin(self) -> str:
+        """The value's place, with the variables used in it."""
+        return f"{self.place} ({', '.join(self.origins)})" if self.origins else str(self.place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListNode:
+    """A sequence."""
+
+    items: tuple[Node, ...]
+    place: Location
+    directive: Directive | None = None
+    size: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A value of a mapping, with the place of its key."""
+
+    key_place: Location
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapNode:
+    """A mapping, in the order of the file; merge keys are resolved already."""
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    place: Location
+    directive: Directive | None = None
+    size: int = 1
+
+    def get(self, key: str) -> Node | None:
+        """The value of ``key``, ``None`` where there is none."""
+        entry = self.entries.get(key)
+        return entry.node if entry else None
+
+
+Node = ScalarNode | ListNode | MapNode
+
+
+def is_null(node: Node | None) -> bool:
+    """Whether nothing is there, or an explicit null."""
+    return node is None or (isinstance(node, ScalarNode) and node.value is None)
+
+
+def is_failed(node: Node) -> bool:
+    """Whether interpolation failed here, which has been noted."""
+    return isinstance(node, ScalarNode) and node.value is None and bool(node.raw)
+
+
+def describe(node: Node) -> str:
+    """What stands there, for the ``found`` of an error."""
+    if isinstance(node, MapNode):
+        return "a mapping"
+    if isinstance(node, ListNode):
+        return "a list"
+    if node.value is None:
+        return "nothing"
+    return repr(node.value) if isinstance(node.value, str) else atom_text(node.value)
+
+
+def atom_text(value: Atom) -> str:
+    """The text that Compose makes of a value where text is wanted (``environment``, ``labels``): ``true``, ``1.5``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _float_text(value)
+    return str(value)
+
+
+def _float_text(value: float) -> str:
+    """A float as Compose prints it: the shortest digits, with an exponent below 1e-4 and from 1e6 on (Go's ``%v``)."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    shortest = Decimal(repr(value)).normalize()
+    power = shortest.adjusted() if value else 0
+    if -4 <= power < 6:
+        return f"{shortest:f}"
+    return f"{shortest.scaleb(-power):f}e{power:+03d}"
+
+
+def plain(node: Node) -> Any:
+    """The values of ``node`` as plain Python data, for validation by models that know no places."""
+    if isinstance(node, MapNode):
+        return {key: plain(entry.node) for key, entry in node.entries.items()}
+    if isinstance(node, ListNode):
+        return [plain(item) for item in node.items]
+    return node.value

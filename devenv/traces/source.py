@@ -1,0 +1,73 @@
+"""The one way to read traces, whichever backend stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from devenv.model.trace import Dependency, Operation, Trace, TraceSummary
+from devenv.traces.query import Query
+
+
+class TraceSource(Protocol):
+    """Reads traces from a trace backend.
+
+    :class:`~devenv.traces.client.TraceClient` reads any Jaeger and the embedded backend over HTTP,
+    :class:`~devenv.backend.query.source.StoreSource` reads the embedded backend's store in its own process.
+    tests/contract/test_trace_source.py states what they have in common.
+
+    Every method raises :class:`~devenv.errors.BackendUnavailable` if the backend does not respond as expected.
+    """
+
+    async def services(self) -> list[str]:
+        """Names of all services that have spans, sorted."""
+        ...
+
+    async def operations(self, service: str) -> list[Operation]:
+        """Span names of a service with their kinds; empty for an unknown service."""
+        ...
+
+    async def search(self, query: Query) -> list[TraceSummary]:
+        """Summaries of the traces that match, newest first."""
+        ...
+
+    async def find(self, query: Query) -> list[Trace]:
+        """Traces that match, with all their spans, newest first."""
+        ...
+
+    async def trace(self, trace_id: str) -> Trace | None:
+        """One trace; ``None`` if the backend does not have it."""
+        ...
+
+    async def traces(self, trace_ids: Iterable[str]) -> dict[str, Trace]:
+        """Those of the traces that the backend has, by ID."""
+        ...
+
+    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
+        """Calls between services in the ``lookback_ns`` nanoseconds before ``end_ns`` (since the epoch)."""
+        ...
+
+    async def reports_evictions(self) -> bool:
+        """Whether the backend reports which traces it evicted; Jaeger does not."""
+        ...
+
+    async def evicted(self, trace_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the traces that the backend evicted; empty if it does not report evictions."""
+        ...
+
+    def ui_trace_url(self, trace_id: str) -> str:
+        """Address of the page of a trace."""
+        ...
+
+    def ui_search_url(
+        self,
+        service: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        tags: Mapping[str, str] | None = None,
+        operation: str | None = None,
+        limit: int = 20,
+    ) -> str:
+        """Address of the page of a search."""
+        ...
