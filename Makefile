@@ -1,6 +1,6 @@
 # `make` alone lists the targets. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint types format bench-up bench-ingest bench-load bench-overhead soak clean
+.PHONY: help demo install test lint types format bench-up bench-ingest bench-load bench-overhead soak dist clean
 SHELL := /bin/sh
 
 VENV ?= .venv
@@ -55,6 +55,11 @@ bench-overhead: $(VENV)/stock ## what tracing adds to a request, beside the stoc
 
 soak: $(VENV)/.dev ## ten minutes of full sampling while the collector is down, slow or rejecting
 	$(BIN)/python tests/bench/soak.py $(ARGS)
+
+dist: $(VENV)/.dev ## build the wheel and the sdist, and prove both in new environments
+	rm -rf dist
+	$(BIN)/python -m hatchling build --directory dist
+	$(BIN)/python .ci/prove_dist.py dist
 
 # OpenTelemetry's own instrumentation, in a separate folder: only the benchmark's services may import it.
 $(VENV)/stock: | $(VENV)/.dev

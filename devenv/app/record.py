@@ -28,7 +28,7 @@ class Record:
         expected_services: those that the canary found in its trace, sorted.
         ready_ms: by service, of the last ``up``.
         probes: ``x-devenv.ready`` and the ports by service, so that ``status`` need not read the stack file.
-        otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads this key, so that ``run`` asks no engine.
+        otlp_http_url: of the trace backend; read by ``devenv.tracing.launch``, so that ``run`` asks no engine.
     """
 
     id: str

@@ -1,6 +1,6 @@
 """The protobuf wire format, written and read field by field.
 
-The writer is that of :mod:`devenv.tracing.wire`, which cannot import anything from here: the tracing library is
+The writer is that of :mod:`devenv.tracing.export.wire`, which cannot import anything from here: the tracing library is
 installed without the rest of devenv. Only this module imports it from there.
 
 Format: https://protobuf.dev/programming-guides/encoding/
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 
-from devenv.tracing.wire import block, varint
-from devenv.tracing.wire import read_varint as _read_varint
+from devenv.tracing.export.wire import block, varint
+from devenv.tracing.export.wire import read_varint as _read_varint
 
 __all__ = [
     "FieldBudget",

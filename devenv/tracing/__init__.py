@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from devenv.tracing.automatic import auto
     from devenv.tracing.clients import client_span
     from devenv.tracing.errors import ConfigError, TracingError
-    from devenv.tracing.exporting import ExportStats
+    from devenv.tracing.export.exporter import ExportStats
     from devenv.tracing.headers import extract, inject
     from devenv.tracing.integrations.aiohttp_client import aiohttp_trace_config
     from devenv.tracing.integrations.aiohttp_server import aiohttp_middleware
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "AsyncHTTPXTransport": "integrations.httpx_client",
     "ConfigError": "errors",
-    "ExportStats": "exporting",
+    "ExportStats": "export.exporter",
     "HTTPXTransport": "integrations.httpx_client",
     "Settings": "settings",
     "ThreadQueue": "queues",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devenv.tracing.errors import ConfigError, LaunchError
-from devenv.tracing.launch import prepare, recorded_endpoint, run
+from devenv.tracing.launch.program import prepare, recorded_endpoint, run
 
 _USAGE = "%(prog)s [--config FILE] [--service-name NAME] [--leave-out LIBRARY]... -- CMD..."
 

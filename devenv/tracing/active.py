@@ -10,14 +10,14 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
-from devenv.tracing.ambient import current
+from devenv.tracing.context.ambient import current
+from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
 from devenv.tracing.propagation import W3CPropagator
-from devenv.tracing.redaction import Redactor
 
 if TYPE_CHECKING:
-    from devenv.tracing.runtime import Tracing
+    from devenv.tracing.settings import Settings
 
 SCOPE = "devenv.tracing"
 
@@ -25,10 +25,46 @@ Open = Callable[[str, "Context | None", SpanKind, dict[str, Any], "Sequence[Link
 """Starts a span with attributes that are clean; the `own` ones are the span's to keep."""
 
 
+class Active(Protocol):
+    """The part of `devenv.tracing.Tracing` that is used by functions to which users do not pass it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The resolved settings."""
+
+    @property
+    def service_name(self) -> str:
+        """The name of the service in its traces."""
+
+    @property
+    def propagator(self) -> W3CPropagator:
+        """Reads and writes the headers of the context."""
+
+    @property
+    def light(self) -> LightTracer | None:
+        """The light provider's tracer, None on any other provider."""
+
+    @property
+    def cheap(self) -> bool:
+        """Whether spans below an unsampled span need no sampling decision."""
+
+    def force_flush(self, timeout_s: float = ...) -> bool:
+        """Deliver every ended span within the time; False if that failed."""
+
+    def shutdown(self, timeout_s: float = ...) -> bool:
+        """Deliver what waits within the time and stop exporting."""
+
+    def install(self) -> None:
+        """Make this the process's tracing."""
+
+    def stats(self) -> object:
+        """Counts of exported and lost spans, to be logged."""
+
+
 class Follower(Protocol):
     """Keeps what it needs of the tracing that is set up, so that no request has to ask for it."""
 
-    def bind(self, tracing: Tracing | None) -> None:
+    def bind(self, tracing: Active | None) -> None:
         """Take over what has been set up, or shut down."""
 
 
@@ -64,7 +100,7 @@ class State:
 
     def clear(self) -> None:
         """Forget what was set up, and tell those who follow it."""
-        self.tracing: Tracing | None = None
+        self.tracing: Active | None = None
         self.use(None)
         self.passing: type | None = None
         self.off = False

@@ -12,9 +12,9 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span
 
-from devenv.tracing.active import state
-from devenv.tracing.ambient import attach, detach
-from devenv.tracing.baggage_header import parse as parse_baggage
+from devenv.tracing.active import Active, state
+from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.runtime import Tracing
@@ -202,7 +202,7 @@ def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
     return shared, own
 
 
-def _flushing(send: Send, tracing: Tracing) -> Send:
+def _flushing(send: Send, tracing: Active) -> Send:
     """Flush before the server learns that the application has shut down: servers may end the process right after."""
 
     async def sending(message: MutableMapping[str, Any]) -> None:

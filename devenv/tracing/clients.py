@@ -14,8 +14,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from devenv.tracing.active import state
-from devenv.tracing.ambient import attach, current, detach, with_value
-from devenv.tracing.baggage_header import BAGGAGE_KEY
+from devenv.tracing.context.ambient import attach, current, detach, with_value
+from devenv.tracing.context.baggage_header import BAGGAGE_KEY
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import NO_STATE, LightSpan, UnsampledSpan
 from devenv.tracing.light.tracer import SPAN_KEY

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.context import Context
 
 from devenv.tracing.active import state
-from devenv.tracing.ambient import current
+from devenv.tracing.context.ambient import current
 from devenv.tracing.propagation import put, values, with_baggage, with_parent
 
 

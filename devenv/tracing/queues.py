@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind
 
 from devenv.tracing.active import state
-from devenv.tracing.ambient import attach, current, detach
+from devenv.tracing.context.ambient import attach, current, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, new_trace_hex
 from devenv.tracing.light.tracer import SPAN_KEY

@@ -14,17 +14,17 @@ from opentelemetry import propagate, trace
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
 from devenv.tracing.active import SCOPE, state
-from devenv.tracing.configuration import resolve
-from devenv.tracing.encoding import Encoder
-from devenv.tracing.ending import EXIT_TIMEOUT_S, watch
-from devenv.tracing.exporting import BatchExporter, ExportStats, Sender
+from devenv.tracing.configuration.resolution import resolve
+from devenv.tracing.export.encoding import Encoder
+from devenv.tracing.export.exporter import BatchExporter, ExportStats, Sender
+from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.light.decision import decider
 from devenv.tracing.light.provider import LightProvider
 from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.process.ending import EXIT_TIMEOUT_S, watch
+from devenv.tracing.process.resource import ProcessResource
 from devenv.tracing.propagation import W3CPropagator
-from devenv.tracing.redaction import Redactor
-from devenv.tracing.resource import ProcessResource
 from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Tracing:
             return None
         encoder = Encoder(self.redactor, settings.span_attribute_length, settings.attribute_length)
         if sender is None and settings.exporter == "console":
-            from devenv.tracing.console import ConsoleSender
+            from devenv.tracing.export.console import ConsoleSender
 
             return BatchExporter(settings, encoder, self.resource, lambda _pause: ConsoleSender())
         return BatchExporter(settings, encoder, self.resource, sender)
@@ -160,10 +160,11 @@ def setup(
         ConfigError: The configuration is wrong; the message has file, line and column.
     """
     with _lock:
-        if state.tracing is not None:
-            if service_name and service_name != state.tracing.service_name:
-                _log.info("tracing is set up already, as %s; %s is ignored", state.tracing.service_name, service_name)
-            return state.tracing
+        earlier = state.tracing
+        if isinstance(earlier, Tracing):
+            if service_name and service_name != earlier.service_name:
+                _log.info("tracing is already set up as %s; ignoring %s", earlier.service_name, service_name)
+            return earlier
         settings = resolve(config, service_name=service_name, environ=os.environ if environ is None else environ)
         tracing = Tracing(settings)
         tracing.install()

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    Decision,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
+from opentelemetry.util.types import Attributes
 
 from devenv.tracing.light.readable import record
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.settings import Settings
-from devenv.tracing.trace_limit import TraceLimit
 
 
 def make_provider(
@@ -48,6 +59,75 @@ def sampler(settings: Settings) -> Sampler:
     else:
         root = ALWAYS_ON if name.endswith("always_on") else ALWAYS_OFF
     return ParentBased(root) if name.startswith("parentbased_") else root
+
+
+class TraceLimit(Sampler):
+    """Limits the spans per trace, as the light provider does, as long as any span of the trace is open in this process.
+
+    A span below a span that is left out is left out as well, so that no span lacks its parent.
+
+    Args:
+        inner: Decides about the others.
+        most: Spans of one trace.
+
+    Attributes:
+        surplus: Spans that were left out.
+    """
+
+    def __init__(self, inner: Sampler, most: int) -> None:
+        self.surplus = 0
+        self._inner = inner
+        self._most = most
+        self._lock = threading.Lock()
+        self._traces: dict[int, _Count] = {}
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+        **more: Any,
+    ) -> SamplingResult:
+        """The inner sampler's decision, unless the trace has reached its limit."""
+        with self._lock:
+            count = self._traces.get(trace_id)
+            if count is not None and count.begun >= self._most:
+                self.surplus += 1
+                above = get_current_span(parent_context).get_span_context()
+                return SamplingResult(Decision.DROP, None, above.trace_state)
+        result = self._inner.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state=trace_state, **more
+        )
+        if result.decision is Decision.RECORD_AND_SAMPLE:
+            with self._lock:
+                count = self._traces.setdefault(trace_id, _Count())
+                count.begun += 1
+                count.open += 1
+        return result
+
+    def ended(self, trace_id: int) -> None:
+        """Note that a span ended; after the last open one the trace is forgotten."""
+        with self._lock:
+            count = self._traces.get(trace_id)
+            if count is not None:
+                count.open -= 1
+                if count.open <= 0:
+                    del self._traces[trace_id]
+
+    def get_description(self) -> str:
+        """What it does, in a few words."""
+        return f"TraceLimit{{{self._inner.get_description()},{self._most}}}"
+
+
+class _Count:
+    __slots__ = ("begun", "open")
+
+    def __init__(self) -> None:
+        self.begun = self.open = 0
 
 
 class Bridge(SpanProcessor):

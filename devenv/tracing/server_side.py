@@ -13,18 +13,17 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from devenv.tracing.active import state
-from devenv.tracing.baggage_header import BAGGAGE_KEY, Received
-from devenv.tracing.baggage_header import parse as parse_baggage
+from devenv.tracing.active import Active, state
+from devenv.tracing.context.baggage_header import BAGGAGE_KEY, Received
+from devenv.tracing.context.baggage_header import parse as parse_baggage
+from devenv.tracing.context.traceparent import FLAG_BITS, is_version_00, remote_context
+from devenv.tracing.context.traceparent import parse as parse_parent
+from devenv.tracing.context.tracestate import parse as parse_state
 from devenv.tracing.light.decision import LOW_64
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import NO_STATE, RANDOM, SAMPLED, LightSpan, LocalTrace, UnsampledSpan, new_trace_hex
 from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
 from devenv.tracing.propagation import traceparent
-from devenv.tracing.runtime import Tracing
-from devenv.tracing.traceparent import FLAG_BITS, is_version_00, remote_context
-from devenv.tracing.traceparent import parse as parse_parent
-from devenv.tracing.tracestate import parse as parse_state
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 REQUEST_KEY = "devenv.request"
@@ -54,14 +53,14 @@ class ServerSide:
         tracing: What is in force.
     """
 
-    def __init__(self, tracing: Tracing | None, trace_response: bool | None, exclude: Sequence[str] | None) -> None:
+    def __init__(self, tracing: Active | None, trace_response: bool | None, exclude: Sequence[str] | None) -> None:
         self._trace_response = trace_response
         self._exclude = exclude
         self.bind(tracing or state.tracing)
         if tracing is None:
             state.followers.add(self)
 
-    def bind(self, tracing: Tracing | None) -> None:
+    def bind(self, tracing: Active | None) -> None:
         """Take over what has been set up, or shut down."""
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None

@@ -13,11 +13,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
 
 from devenv.tracing.active import state
-from devenv.tracing.ambient import attach, current, detach, with_value
+from devenv.tracing.context.ambient import attach, current, detach, with_value
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan, UnsampledSpan
 from devenv.tracing.light.tracer import SPAN_KEY
-from devenv.tracing.values import clean
+from devenv.tracing.light.values import clean
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from opentelemetry.context import Context
 
-from devenv.tracing.ambient import attach, current, detach
+from devenv.tracing.context.ambient import attach, current, detach
 from devenv.tracing.headers import extract
 
 P = ParamSpec("P")

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.tracing.active import state
-from devenv.tracing.configuration import resolve
+from devenv.tracing.configuration.resolution import resolve
+from devenv.tracing.export.transport import Outcome
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.transport import Outcome
 
 
 @dataclass(frozen=True, slots=True)

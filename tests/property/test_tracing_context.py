@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opentelemetry import baggage, trace
 from opentelemetry.context import Context
 
-from devenv.tracing import baggage_header, traceparent, tracestate
+from devenv.tracing.context import baggage_header, traceparent, tracestate
 from devenv.tracing.propagation import W3CPropagator, put
 
 few = settings(max_examples=150, deadline=None)

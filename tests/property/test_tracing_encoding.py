@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
-from devenv.tracing.configuration import resolve
-from devenv.tracing.encoding import Encoder
+from devenv.tracing.configuration.resolution import resolve
+from devenv.tracing.context.tracestate import LevelTwoState
+from devenv.tracing.export.encoding import Encoder
+from devenv.tracing.export.redaction import Redactor
+from devenv.tracing.export.wire import read_fields, varint
 from devenv.tracing.light.span import LightSpan, LocalTrace
-from devenv.tracing.redaction import Redactor
 from devenv.tracing.testing import decode
-from devenv.tracing.tracestate import LevelTwoState
-from devenv.tracing.wire import read_fields, varint
 
 text = st.text(max_size=20)
 keys = st.text(min_size=1, max_size=12)

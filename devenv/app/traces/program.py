@@ -11,7 +11,7 @@ from devenv.app.session import running
 from devenv.app.urls import trace_backend
 from devenv.errors import ConfigurationError, DevenvError, Location, UsageError
 from devenv.tracing.errors import ConfigError, LaunchError
-from devenv.tracing.launch import Program, answers, prepare, recorded_endpoint
+from devenv.tracing.launch.program import Program, answers, prepare, recorded_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -47,7 +47,7 @@ def run(
     from devenv.app.traces import program as use_case
     from devenv.errors import UsageError
     from devenv.tracing.errors import LaunchError
-    from devenv.tracing.launch import run as become
+    from devenv.tracing.launch.program import run as become
 
     state: Globals = context.obj
     program = use_case.prepared(

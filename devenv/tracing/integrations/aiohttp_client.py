@@ -35,7 +35,7 @@ def instrument() -> None:
     """Trace every client session of the process."""
     from aiohttp import ClientSession
 
-    from devenv.tracing.integrations.patching import replace
+    from devenv.tracing.process.patching import replace
 
     def make(original: Callable[..., None]) -> Callable[..., None]:
         def init(

@@ -10,7 +10,7 @@ from aiohttp import web
 from opentelemetry.trace import Span
 
 from devenv.tracing.active import state
-from devenv.tracing.ambient import attach, detach
+from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.runtime import Tracing
@@ -83,7 +83,7 @@ async def _traced(span: Span, request: web.Request, handler: Handler, answers: b
 
 def instrument() -> None:
     """Trace every aiohttp application of the process."""
-    from devenv.tracing.integrations.patching import replace
+    from devenv.tracing.process.patching import replace
 
     def make(original: Callable[..., None]) -> Callable[..., None]:
         def init(self: web.Application, *, middlewares: Sequence[Any] = (), **options: Any) -> None:

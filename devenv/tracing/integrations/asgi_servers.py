@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from devenv.tracing.asgi import Receive, Scope, Send, TracingMiddleware
-from devenv.tracing.integrations.patching import replace
+from devenv.tracing.process.patching import replace
 
 
 def instrument_starlette() -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from opentelemetry.trace import get_current_span
 
 from devenv.tracing.integrations.asgi_servers import traced_application
-from devenv.tracing.integrations.patching import replace
 from devenv.tracing.integrations.wsgi import as_method
+from devenv.tracing.process.patching import replace
 from devenv.tracing.server_side import ROUTE_KEY
 from devenv.tracing.spans import fail
 from devenv.tracing.sql import db_span

@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry import trace
 
 from devenv.tracing.active import state
-from devenv.tracing.integrations.patching import replace
+from devenv.tracing.process.patching import replace
 
 FIELDS = " trace_id=%(trace_id)s span_id=%(span_id)s"
 

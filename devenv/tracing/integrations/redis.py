@@ -10,7 +10,7 @@ import redis.asyncio
 from opentelemetry.trace import Span
 
 from devenv.tracing.active import state
-from devenv.tracing.integrations.patching import replace
+from devenv.tracing.process.patching import replace
 from devenv.tracing.spans import KINDS, SpanScope
 
 _LONGEST = 20

@@ -9,7 +9,7 @@ import requests
 
 from devenv.tracing.active import state
 from devenv.tracing.clients import ClientCall
-from devenv.tracing.integrations.patching import replace
+from devenv.tracing.process.patching import replace
 
 
 class TracedAdapter(requests.adapters.HTTPAdapter):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv.tracing.active import state
-from devenv.tracing.integrations.patching import replace
+from devenv.tracing.process.patching import replace
 from devenv.tracing.sql import db_span
 
 # Positional arguments of sqlite3.connect between the database and the factory.

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from devenv.tracing.ambient import attach, current, detach
-from devenv.tracing.integrations.patching import replace
+from devenv.tracing.context.ambient import attach, current, detach
+from devenv.tracing.process.patching import replace
 from devenv.tracing.tasks import wrap
 
 P = ParamSpec("P")

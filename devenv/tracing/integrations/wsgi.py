@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from devenv.tracing.active import state
-from devenv.tracing.ambient import attach, detach
+from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes
@@ -144,7 +144,7 @@ def instrument_flask() -> None:
     """Trace every Flask application of the process."""
     import flask
 
-    from devenv.tracing.integrations.patching import replace
+    from devenv.tracing.process.patching import replace
 
     replace(flask.Flask, "wsgi_app", as_method)
 

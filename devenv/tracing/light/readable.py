@@ -12,7 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link
 
 from devenv.tracing.light.span import LightSpan, LocalTrace
-from devenv.tracing.values import shorten
+from devenv.tracing.light.values import shorten
 
 
 def readable(span: LightSpan, resource: Resource) -> ReadableSpan:

@@ -18,12 +18,12 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.trace.span import TraceState
 
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.values import PLAIN, bounded, clean
+from devenv.tracing.light.values import PLAIN, bounded, clean
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from devenv.tracing.light.tracer import LightTracer
+    from devenv.tracing.light.owner import Owner
 
 _log = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ class LightSpan(Span):
 
     def __init__(
         self,
-        tracer: LightTracer,
+        tracer: Owner,
         trace: LocalTrace,
         name: str,
         kind: SpanKind,

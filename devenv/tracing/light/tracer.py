@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 from opentelemetry.util.types import Attributes
 
-from devenv.tracing.ambient import current
+from devenv.tracing.context.ambient import current
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import (
     FEW,
@@ -26,11 +26,11 @@ from devenv.tracing.light.span import (
     UnsampledSpan,
     new_trace_hex,
 )
-from devenv.tracing.values import bounded
+from devenv.tracing.light.values import bounded
 
 if TYPE_CHECKING:
     from devenv.tracing.light.decision import CustomSampler
-    from devenv.tracing.light.provider import LightProvider
+    from devenv.tracing.light.owner import Provider, Scope
     from devenv.tracing.settings import Settings
 
 # The context's key of the current span, learnt through the public API.
@@ -46,7 +46,7 @@ class LightTracer(Tracer):
         scope: (name, version, schema URL, attributes).
     """
 
-    def __init__(self, provider: LightProvider, scope: tuple[str, str, str, Mapping[str, Any]]) -> None:
+    def __init__(self, provider: Provider, scope: Scope) -> None:
         self.provider = provider
         self.limits: Settings = provider.settings
         self._most_spans = self.limits.trace_spans or sys.maxsize

@@ -26,7 +26,7 @@ def borrow(libraries: str) -> str:
     """Make tracing importable from the folders of devenv's own interpreter.
 
     Args:
-        libraries: The version for which they are installed and the folders, as `devenv.tracing.launch` writes them.
+        libraries: Their Python version and their folders, as `devenv.tracing.launch.program` writes them.
 
     Returns:
         Why that cannot be, in one line; empty where it worked.

@@ -1,7 +1,7 @@
-"""Traces a program from its start: Python imports this by itself where this folder is first on PYTHONPATH.
+"""Traces a program from its start: Python imports this module if its folder is first on PYTHONPATH.
 
-`devenv.tracing.launch.environment` gives the variables for it. A `sitecustomize` of the program itself runs first. The
-program's interpreter may be another one than devenv's; its own `devenv.tracing` is taken where it has one.
+`devenv.tracing.launch.program.environment` returns the variables for it. The program's own `sitecustomize` runs first.
+The program may use another interpreter than devenv's; if that one has `devenv.tracing`, it is used.
 """
 # ruff: noqa: INP001 - a folder for PYTHONPATH, not a package
 

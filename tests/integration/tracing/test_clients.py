@@ -9,7 +9,8 @@ import requests
 from tracing_upstream import http_upstream
 
 from devenv import tracing
-from devenv.tracing.integrations import aiohttp_client, httpx_client, patching, requests_client
+from devenv.tracing.integrations import aiohttp_client, httpx_client, requests_client
+from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -12,10 +12,11 @@ import redis
 import sqlalchemy
 
 from devenv import tracing
-from devenv.tracing.integrations import patching, sqlite
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
+from devenv.tracing.integrations import sqlite
 from devenv.tracing.integrations.dbapi import TracedConnection
+from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
 

@@ -11,7 +11,7 @@ from http.server import ThreadingHTTPServer
 import pytest
 from tracing_collector import Collector, dead_port, reply, reset
 
-from devenv.tracing.configuration import resolve
+from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.testing import decode
 

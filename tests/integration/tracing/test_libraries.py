@@ -15,7 +15,8 @@ import pytest
 from tracing_upstream import http_upstream
 
 from devenv import tracing
-from devenv.tracing.integrations import log_records, patching, threads
+from devenv.tracing.integrations import log_records, threads
+from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
 
@@ -190,7 +191,7 @@ def test_every_public_name_is_there():
 
 
 def test_a_program_is_traced_without_a_change_of_its_code(tmp_path, upstream):
-    from devenv.tracing.launch import environment
+    from devenv.tracing.launch.program import environment
 
     (tmp_path / "sitecustomize.py").write_text("import builtins\nbuiltins.own_customization = True\n")
     (tmp_path / "config.yaml").write_text("tracing:\n  service_name: ignored\n  exporter: {type: console}\n")

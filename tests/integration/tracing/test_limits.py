@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.trace import Link, SpanContext, TraceFlags
 
 from devenv import tracing
-from devenv.tracing.configuration import resolve
+from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.testing import decode, recording
 

@@ -14,7 +14,7 @@ from tracing_collector import dead_port
 
 from devenv.tracing import ConfigError, setup
 from devenv.tracing.active import state
-from devenv.tracing.configuration import resolve
+from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.runtime import Tracing
 
 

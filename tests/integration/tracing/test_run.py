@@ -287,7 +287,7 @@ def test_the_programs_own_packages_win(collector, project, bare_python):
 
 
 def test_an_interpreter_of_another_version_says_what_to_install_where(project, bare_python):
-    from devenv.tracing.launch import LIBRARIES, environment
+    from devenv.tracing.launch.program import LIBRARIES, environment
 
     given = environment(clean())
     given[LIBRARIES] = os.pathsep.join(["3.99", *given[LIBRARIES].split(os.pathsep)[1:]])

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from devenv import tracing
-from devenv.tracing.integrations import patching, wsgi
+from devenv.tracing.integrations import wsgi
+from devenv.tracing.process import patching
 from devenv.tracing.testing import assert_trace, recording
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

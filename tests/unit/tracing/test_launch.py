@@ -12,8 +12,8 @@ import pytest
 from tracing_collector import dead_port
 
 from devenv.tracing.errors import ConfigError, LaunchError
-from devenv.tracing.launch import LIBRARIES, STARTUP, answers, environment, prepare, recorded_endpoint
-from devenv.tracing.program_name import service_name
+from devenv.tracing.launch.program import LIBRARIES, STARTUP, answers, environment, prepare, recorded_endpoint
+from devenv.tracing.launch.program_name import service_name
 
 OWN = "OTEL_EXPORTER_OTLP_ENDPOINT"
 

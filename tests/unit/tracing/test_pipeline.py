@@ -150,7 +150,7 @@ def test_ratio_goes_by_the_low_bits_of_the_trace_id(make, sampler):
 
 
 def test_tracestate_and_random_flag_reach_children(rec, tracer):
-    from devenv.tracing.tracestate import LevelTwoState
+    from devenv.tracing.context.tracestate import LevelTwoState
 
     state = LevelTwoState([("1rojo", "x"), ("b", "2")])
     parent = SpanContext(0xABC, 0xDEF, True, TraceFlags(3), state)

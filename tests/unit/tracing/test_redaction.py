@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from devenv.tracing.redaction import REDACTED, Redactor
+from devenv.tracing.export.redaction import REDACTED, Redactor
 
 redactor = Redactor()
 

@@ -18,7 +18,7 @@ WAIT = "spans wait: 2 could not be delivered to http://127.0.0.1:4399/v1/traces 
     "text",
     [
         WAIT,
-        "WARNING:devenv.tracing.exporting:spans are being lost: 3 could not be delivered",
+        "WARNING:devenv.tracing.export.exporter:spans are being lost: 3 could not be delivered",
         "Transient error StatusCode.UNAVAILABLE encountered while exporting traces to localhost:4317, retrying in 1s.",
         "Failed to export spans. The request could not be executed.",
         'traces export: Post "http://x:4318/v1/traces": dial tcp: connection refused',

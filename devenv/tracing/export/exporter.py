@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any, Protocol
 
-from devenv.tracing.encoding import Encoder
+from devenv.tracing.export.encoding import Encoder
+from devenv.tracing.export.transport import Outcome, Transport
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.settings import Settings
-from devenv.tracing.transport import Outcome, Transport
 
 _log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
+from devenv.tracing.export.redaction import REDACTED, Redactor
+from devenv.tracing.export.wire import SMALL, VARINTS, block, text, varint
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import NO_STATE, LightSpan
-from devenv.tracing.redaction import REDACTED, Redactor
-from devenv.tracing.values import shorten
-from devenv.tracing.wire import SMALL, VARINTS, block, text, varint
+from devenv.tracing.light.values import shorten
 
 _IDS = Struct(">2s16s2sQ")  # trace_id = 1, span_id = 2
 _IDS_BELOW = Struct(">2s16s2sQ2sQ")  # and parent_span_id = 4

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from devenv.tracing.configuration.validation import check_value
 from devenv.tracing.settings import KEYS, Key
-from devenv.tracing.validation import check_value
 
 _log = logging.getLogger(__name__)
 

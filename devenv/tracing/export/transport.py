@@ -17,8 +17,8 @@ from random import random
 from time import monotonic, time
 from urllib.parse import urlsplit
 
+from devenv.tracing.export.wire import read_fields
 from devenv.tracing.settings import Settings
-from devenv.tracing.wire import read_fields
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from devenv.tracing.document import Document, Path_, Place
+from devenv.tracing.configuration.document import Document, Path_, Place
 from devenv.tracing.errors import ConfigError
 from devenv.tracing.settings import KEYS, PATHS, Key
 

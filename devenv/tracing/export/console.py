@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from devenv.tracing.transport import Outcome
+from devenv.tracing.export.transport import Outcome
 
 
 class ConsoleSender:

@@ -21,12 +21,12 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from devenv.tracing.automatic import check_names
-from devenv.tracing.configuration import resolve
+from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.errors import LaunchError
-from devenv.tracing.program_name import service_name as name_of
+from devenv.tracing.launch.program_name import service_name as name_of
 from devenv.tracing.settings import Settings
 
-STARTUP = Path(__file__).resolve().parent / "startup"
+STARTUP = Path(__file__).resolve().parents[1] / "startup"
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 CONFIG, LEAVE_OUT, LIBRARIES = "DEVENV_TRACING_CONFIG", "DEVENV_TRACING_LEAVE_OUT", "DEVENV_TRACING_LIBRARIES"
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from devenv.tracing.document import Document, Path_, Place, read
-from devenv.tracing.environment import read_environment
+from devenv.tracing.configuration.document import Document, Path_, Place, read
+from devenv.tracing.configuration.environment import read_environment
+from devenv.tracing.configuration.validation import read_profiles, read_section
 from devenv.tracing.settings import KEYS, PATHS, PROFILES, Settings
-from devenv.tracing.validation import read_profiles, read_section
 
 DEPLOYMENT = ("deployment.environment.name", "deployment.environment")
 

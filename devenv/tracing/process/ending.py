@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devenv.tracing.active import state
-from devenv.tracing.integrations.patching import replace
+from devenv.tracing.process.patching import replace
 
 EXIT_TIMEOUT_S = 3.0
 

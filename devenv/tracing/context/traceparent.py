@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from opentelemetry.trace import SpanContext, TraceFlags
 from opentelemetry.trace.span import TraceState
 
-from devenv.tracing.tracestate import parse as parse_state
+from devenv.tracing.context.tracestate import parse as parse_state
 
 KNOWN_FLAGS = 0x03  # sampled, random-trace-id
 _pattern = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL).fullmatch

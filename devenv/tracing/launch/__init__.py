@@ -1,0 +1,1 @@
+"""Running an existing program with tracing."""
