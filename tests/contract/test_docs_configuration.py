@@ -40,7 +40,7 @@ def code(text: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A default as it would stand in YAML."""
+    """A default as it is written in YAML."""
     if value is None:
         return "null"
     if isinstance(value, bool):
