@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from devenv.errors import ConfigurationError, UnknownName
+from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack
@@ -41,8 +41,7 @@ def check_known(names: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(sorted(known)) or 'none'}"
+            hint = suggest(name, known) or f"available: {', '.join(sorted(known)) or 'none'}"
             raise UnknownName(f"no service {name!r}", hint=hint, details={"name": name, "known": sorted(known)})
 
 

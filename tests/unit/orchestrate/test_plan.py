@@ -100,7 +100,7 @@ async def test_named_services_bring_what_they_need() -> None:
     ]
     with pytest.raises(UnknownName) as caught:
         await world.plan(wanted, services=("wep",))
-    assert caught.value.hint == "did you mean web?"
+    assert caught.value.hint == "did you mean 'web'?"
 
 
 @pytest.mark.parametrize(
