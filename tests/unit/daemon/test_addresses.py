@@ -34,7 +34,7 @@ PEERS = (
         ("http://my-api.v1:80/x", "http://127.0.0.1:9180/x"),
         ("http://user:9999", "http://127.0.0.1:9999"),
         ("http://quiet", "http://127.0.0.1"),
-        # Not addresses, or somebody else's.
+        # Not addresses, or those of other hosts.
         ("user", "user"),
         ("role=user", "role=user"),
         ("http://user.example.com:8082", "http://user.example.com:8082"),
