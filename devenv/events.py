@@ -80,12 +80,12 @@ class ServiceWaiting(ServiceEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceUnchanged(ServiceEvent):
-    """Runs already as the stack file wants it."""
+    """Already runs as the stack file requires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStarting(ServiceEvent):
-    """Is being created and started; ``reason`` says why where it replaces something."""
+    """Is being created and started; ``reason`` is not empty if it replaces an instance."""
 
     reason: str = ""
 
