@@ -28,7 +28,7 @@ def make_project(directory: Path = Path("/nowhere/shop"), name: str | None = Non
 def make_service(name: str = "web", **fields: Any) -> Service:
     """A service called ``name`` with ``fields`` set and Compose's defaults for the rest.
 
-    ``x`` may be given as a mapping, as it would stand in the file.
+    ``x`` may be given as a mapping, as it is written in the file.
     """
     extension = fields.pop("x", None)
     if not isinstance(extension, ServiceExtension):

@@ -144,7 +144,7 @@ class FakeEngine:
             if found.name == spec.name:
                 if dict(found.labels) == dict(spec.labels):
                     return found.id
-                raise EngineRefused(f"a network called {spec.name} is there already and is not this project's")
+                raise EngineRefused(f"a network called {spec.name} already exists and does not belong to this project")
         made = self._object(spec.name, spec.network.key, spec.labels, f"net{next(self._ids)}")
         self.networks[made.id] = made
         self.faults.leave("create_network")

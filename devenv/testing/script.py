@@ -30,7 +30,7 @@ class Script:
     Attributes:
         exit_after: seconds from start to exit; ``None``: runs until stopped.
         exit_code: of that exit.
-        oom: that exit is the kernel's, for want of memory.
+        oom: the exit is the kernel's, because the instance is out of memory.
         logs: (seconds from start, line) pairs.
         ready_after: seconds from start before which every exec and probe fails; ``None``: never ready.
         exec: answers execs itself.
