@@ -117,7 +117,7 @@ RULES = (
         ("please", "sorry", "failed to"),
         r"(?:please|sorry|failed to)\b",
         'write "cannot …"; no "please" and no "sorry"',
-        r"\bfailed to export",  # what OpenTelemetry's exporters log
+        r"\bfailed to (?:export|create shim)",  # what OpenTelemetry's exporters and containerd print
     ),
     Rule(("torn",), r"torn\b(?!\.py)", 'write "split trace" or "orphan span"'),
     Rule(("lend", "lent"), r"(?:lends?|lent)\b", 'write "gives" or "makes … available"'),
