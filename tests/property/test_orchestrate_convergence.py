@@ -76,8 +76,8 @@ def world_of() -> World:
 
 
 async def assert_converged(world: World, wanted: Stack) -> None:
-    """After an `up` the state is what the file asks for, and another plan is empty."""
-    await world.clock.sleep(1.0)  # so that what is started now is younger than what was there before
+    """The observed state is that of the file, and another plan is empty."""
+    await world.clock.sleep(1.0)  # so that what is started now is younger than the rest
     result = await world.up(wanted)
     assert not [item.failure for item in result.services if item.failure]
     await assert_as_wanted(world, wanted)

@@ -78,7 +78,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
     :func:`verdict_code` for the exit code.
 
     Raises:
-        DevenvError: If the stack file, the engine, an image or a port does not allow it.
+        DevenvError: If the stack file, the engine, an image or a port is at fault.
     """
     from devenv.orchestrate.lock import project_lock
     from devenv.orchestrate.up import bring_up
