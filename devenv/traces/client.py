@@ -22,7 +22,7 @@ from devenv.traces.summary import parse_summary
 
 T = TypeVar("T")
 
-BATCH = 50
+BATCH = 200
 """Trace IDs in one request of the legacy dialect: a URL of about 2 kB."""
 
 _RAW = "raw_traces=true&query.raw_traces=true"
@@ -60,11 +60,7 @@ class TraceClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        await self._http.aclose()
 
     async def probe(self) -> Capabilities:
         """What the server provides; requested once."""
