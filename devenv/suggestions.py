@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a hint with the most similar of ``known``, or an empty string if none is similar."""
+    import difflib  # only an error needs it
+
     nearest = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {nearest[0]!r}?" if nearest else ""
 

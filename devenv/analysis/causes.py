@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from devenv.analysis.tree import SpanTree
+from devenv.http.origin import split_endpoint
 from devenv.model.span import Span, SpanKind, Value
 from devenv.model.trace import OWN_SERVICE, Trace
+from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 _PEER_KEYS = ("peer.service", "server.address", "net.peer.name", "http.host")
 _URL_KEYS = ("url.full", "http.url")
@@ -68,12 +70,12 @@ def _is_one(argument: str) -> bool:
 def _endpoint_fault(setup: Setup) -> str:
     if not setup.endpoint:
         return ""
-    parts = urlsplit(setup.endpoint if "://" in setup.endpoint else f"//{setup.endpoint}")
+    parts = split_endpoint(setup.endpoint)
     if setup.isolated and parts.hostname in _LOOPBACK:
         return f"exports to {setup.endpoint}, which is the container itself (loopback endpoint)"
-    if parts.port == 4317 and setup.protocol.startswith("http"):
+    if parts.port == OTLP_GRPC_PORT and setup.protocol.startswith("http"):
         return f"exports over {setup.protocol} to {setup.endpoint}, the gRPC port (wrong endpoint or protocol)"
-    if parts.port == 4318 and setup.protocol == "grpc":
+    if parts.port == OTLP_HTTP_PORT and setup.protocol == "grpc":
         return f"exports over gRPC to {setup.endpoint}, the HTTP port (wrong endpoint or protocol)"
     return ""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping
 
 from devenv.errors import UsageError
 from devenv.model.run import Threshold
+from devenv.suggestions import suggest
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -48,9 +48,8 @@ def parse_threshold(expression: str) -> Threshold:
         raise _unreadable(expression, 1, expression[:10], "a metric such as p99, errors or traced")
     metric, comparison, number, _ = found.groups()
     if metric not in METRICS:
-        close = difflib.get_close_matches(metric, METRICS, n=1)
-        hint = f"did you mean {close[0]}?" if close else ""
-        raise _unreadable(expression, found.start(1) + 1, metric, f"one of {', '.join(METRICS)}", hint)
+        expected = f"one of {', '.join(METRICS)}"
+        raise _unreadable(expression, found.start(1) + 1, metric, expected, suggest(metric, METRICS))
     if comparison not in _OPERATORS:
         raise _unreadable(expression, found.start(2) + 1, comparison, f"one of {' '.join(_OPERATORS)}")
     if not any(character.isdigit() for character in number):

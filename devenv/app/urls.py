@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from devenv.errors import BackendUnavailable
 from devenv.model.state import State
+from devenv.otlp.backend_ports import OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from devenv.app.session import Running
     from devenv.contract.capabilities import BackendKind
     from devenv.contract.engine import Engine
     from devenv.model.state import ObservedInstance, ObservedState, PublishedPort
-
-UI_PORT = 16686
-OTLP_HTTP_PORT = 4318
 
 _LISTENING = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
 
@@ -60,7 +58,7 @@ async def trace_backend(engine: Engine, observed: ObservedState, service: str | 
     for instance in observed.of(service) if service else ():
         if instance.state not in _LISTENING:
             continue
-        query_url = await port_url(engine, instance, UI_PORT)
+        query_url = await port_url(engine, instance, QUERY_PORT)
         otlp_url = await port_url(engine, instance, OTLP_HTTP_PORT)
         if query_url and otlp_url:
             return Backend(kind=engine.capabilities.trace_backend, query_url=query_url, otlp_http_url=otlp_url)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from devenv.http.server.limits import Limits
 from devenv.http.server.router import Route
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 from devenv.traces.source import TraceSource
 
 Pages = Callable[[TraceSource], Sequence[Route]]
@@ -23,9 +24,9 @@ class BackendSettings:
     """
 
     host: str = "127.0.0.1"
-    otlp_port: int = 4318
-    query_port: int = 16686
-    health_port: int | None = 13133
+    otlp_port: int = OTLP_HTTP_PORT
+    query_port: int = QUERY_PORT
+    health_port: int | None = HEALTH_PORT
     max_bytes: int = 256 * 1024 * 1024
     pages: Pages | None = None
     host_names: tuple[str, ...] = ()

@@ -6,15 +6,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from devenv.backend import Backend
     from devenv.model.launch import Launch
-
-QUERY_PORT = 16686
-OTLP_HTTP_PORT = 4318
-HEALTH_PORT = 13133
 
 
 class EmbeddedBackend:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.daemon import logfile
 from devenv.daemon.addresses import Ports, rewrite
-from devenv.daemon.embedded import OTLP_HTTP_PORT, QUERY_PORT, EmbeddedBackend
+from devenv.daemon.embedded import EmbeddedBackend
 from devenv.daemon.instance import Supervised, environment_of
 from devenv.disk import replace_file
 from devenv.engine.ports import is_free, port_holder
 from devenv.engine.process.identity import start_time
 from devenv.errors import EngineRefused, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
+from devenv.otlp.backend_ports import OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Probes over the network: a minimal HTTP/1.1 GET and a TCP connection, on asyncio's streams.
+"""Health probes over HTTP and TCP, on asyncio's streams.
 
 No HTTP library is imported here: a probe needs the status line, and ``status`` has half a second for everything.
 """
@@ -13,26 +13,28 @@ from dataclasses import dataclass
 
 from devenv.health.probe import Answer, one_line
 from devenv.health.route import Route
+from devenv.http.request_bytes import request_bytes
+from devenv.http.response_head import NotHttp, ResponseHead
 
 CONNECT_TIMEOUT = 1.0
-"""Seconds; a lost first packet is repeated by the kernel after one second, asking anew is quicker."""
+"""Seconds; the kernel repeats a lost first packet after one second, and a new attempt is faster."""
 
 HOLD_SECONDS = 0.03
-"""How long a TCP connection has to last: a proxy without a listener behind it accepts and resets at once."""
+"""Seconds that a TCP connection has to last: a proxy without a listener accepts, then resets immediately."""
 
 BODY_LIMIT = 64 * 1024
-"""Bytes of an HTTP answer that are read at most."""
+"""At most this many bytes of an HTTP response are read."""
 
 
 @asynccontextmanager
 async def connection(
     host: str, port: int, *, timeout: float = CONNECT_TIMEOUT
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection that is closed on the way out.
+    """Open a connection, and close it at the end of the block.
 
     Raises:
-        TimeoutError: no answer to the connection within ``timeout`` seconds.
-        OSError: refused, unreachable or reset.
+        TimeoutError: If the connection is not established within ``timeout`` seconds.
+        OSError: If it is refused or reset, or if the host is unreachable.
     """
     async with asyncio.timeout(timeout):
         reader, writer = await asyncio.open_connection(host, port, limit=BODY_LIMIT)
@@ -43,13 +45,13 @@ async def connection(
 
 
 def unsampled_traceparent() -> str:
-    """A W3C ``traceparent`` whose sampled flag is off, so that the probe's request leaves no trace."""
+    """Return a W3C ``traceparent`` without the sampled flag, so that the probe's request leaves no trace."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 
 @dataclass(frozen=True, slots=True)
 class HttpProbe:
-    """``GET path``; ready with any status below 400, or with exactly ``status`` where given.
+    """``GET path``; ready with a status from 200 to 399, or with exactly ``status`` if it is set.
 
     Attributes:
         timeout: seconds for the whole exchange.
@@ -62,12 +64,12 @@ class HttpProbe:
 
     @property
     def description(self) -> str:
-        """What is asked, in one clause."""
+        """The request in one clause."""
         return f"GET {self.path} on port {self.route.port}"
 
     @property
     def costly(self) -> bool:
-        """A request to a health endpoint is cheap."""
+        """False: a request to a health endpoint is cheap."""
         return False
 
     async def ask(self) -> Answer:
@@ -87,62 +89,57 @@ class HttpProbe:
             except TimeoutError:
                 return Answer(False, f"connected, but no answer within {self.timeout:g} s")
             except asyncio.IncompleteReadError as error:
-                said = one_line(error.partial.decode("latin-1"))
-                return Answer(False, f"not HTTP: {said}" if said else "connection closed without an answer")
+                received = one_line(error.partial.decode("latin-1"))
+                return Answer(False, f"not HTTP: {received}" if received else "connection closed without an answer")
             except asyncio.LimitOverrunError:
-                return Answer(False, "not HTTP: no end of headers within 64 KiB")
+                return Answer(False, "not HTTP: headers longer than 64 KiB")
 
     def _request(self) -> bytes:
-        lines = (
-            f"GET {self.path} HTTP/1.1",
-            f"Host: localhost:{self.route.port}",
-            "User-Agent: devenv-probe",
-            "Accept: */*",
-            f"traceparent: {unsampled_traceparent()}",
-            "Connection: close",
-        )
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+        headers = {
+            "Host": f"localhost:{self.route.port}",
+            "User-Agent": "devenv-probe",
+            "Accept": "*/*",
+            "traceparent": unsampled_traceparent(),
+            "Connection": "close",
+        }
+        return request_bytes("GET", self.path, headers)
 
-    async def _judge(self, head: bytes, reader: asyncio.StreamReader) -> Answer:
-        status_line, *headers = head.decode("latin-1").split("\r\n")
-        version, _, rest = status_line.partition(" ")
-        code = rest[:3]
-        if not version.startswith("HTTP/") or not (code.isascii() and code.isdigit()):
-            return Answer(False, one_line(f"not HTTP: {status_line}"))
-        status = int(code)
+    async def _judge(self, data: bytes, reader: asyncio.StreamReader) -> Answer:
+        try:
+            head = ResponseHead.parse(data)
+        except NotHttp as error:
+            return Answer(False, one_line(f"not HTTP: {error}"))
+        status = head.status
         ok = status == self.status if self.status is not None else 200 <= status < 400
-        body = await _body(headers, reader)
-        wanted = f" (expected {self.status})" if self.status is not None and not ok else ""
-        return Answer(ok, one_line(rest + wanted + (f": {body}" if body and not ok else "")))
+        body = await _body(head, reader)
+        expected = f" (expected {self.status})" if self.status is not None and not ok else ""
+        return Answer(ok, one_line(head.reason + expected + (f": {body}" if body and not ok else "")))
 
 
-async def _body(headers: list[str], reader: asyncio.StreamReader) -> str:
-    """The body where its length is stated and small; reading it spares simple servers a broken pipe."""
-    for header in headers:
-        name, _, value = header.partition(":")
-        if name.lower() == "content-length" and value.strip().isdecimal():
-            length = min(int(value), BODY_LIMIT)
-            try:
-                return (await reader.readexactly(length)).decode(errors="replace")
-            except asyncio.IncompleteReadError as error:
-                return error.partial.decode(errors="replace")
-    return ""
+async def _body(head: ResponseHead, reader: asyncio.StreamReader) -> str:
+    """Return the body, up to the limit, if its length is stated; reading it spares simple servers a broken pipe."""
+    if head.content_length is None:
+        return ""
+    try:
+        return (await reader.readexactly(min(head.content_length, BODY_LIMIT))).decode(errors="replace")
+    except asyncio.IncompleteReadError as error:
+        return error.partial.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
 class TcpProbe:
-    """Connects; ready where the connection is accepted and held, or something is said on it."""
+    """A connection; ready if it is accepted and held, or if the server sends something."""
 
     route: Route
 
     @property
     def description(self) -> str:
-        """What is asked, in one clause."""
+        """The request in one clause."""
         return f"TCP connection to port {self.route.port}"
 
     @property
     def costly(self) -> bool:
-        """A connection is cheap."""
+        """False: a connection is cheap."""
         return False
 
     async def ask(self) -> Answer:
@@ -156,7 +153,7 @@ class TcpProbe:
         async with connection(host, port) as (reader, _writer):
             try:
                 async with asyncio.timeout(HOLD_SECONDS):
-                    said = await reader.read(1)
+                    received = await reader.read(1)
             except TimeoutError:
                 return Answer(True, "accepted")
-            return Answer(True, "accepted") if said else Answer(False, "accepted and closed at once")
+            return Answer(True, "accepted") if received else Answer(False, "accepted, then closed immediately")

@@ -16,6 +16,7 @@ class Failure:
         exit_code: of the last exit; ``None`` where it still runs.
         log_tail: the last lines of output, oldest first.
         timed_out: the time allowed ran out, rather than a verdict being reached.
+        restarts: that the engine keeps restarting it, as a clause; empty if it has never ended.
     """
 
     service: str
@@ -27,6 +28,7 @@ class Failure:
     oom_killed: bool = False
     log_tail: tuple[str, ...] = ()
     timed_out: bool = False
+    restarts: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

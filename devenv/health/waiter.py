@@ -170,6 +170,7 @@ async def _failure(
         oom_killed=last.oom_killed if last is not None else False,
         log_tail=await log_tail(engine, instance_id),
         timed_out=timed_out,
+        restarts=exits.restarts_text,
     )
 
 

@@ -31,6 +31,7 @@ class ResponseHead:
         Raises:
             NotHttp: If the first line is not a status line.
         """
+        head = head.lstrip(b"\r\n")  # RFC 9112, 2.2
         while True:
             lines, _, rest = head.partition(b"\r\n\r\n")
             found = cls._parse_one(lines.decode("latin-1"))

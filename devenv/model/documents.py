@@ -1,4 +1,4 @@
-"""The JSON documents that ``--json`` prints and others build on: fields are added, never renamed.
+"""The JSON documents that ``--json`` prints. They are an interface: fields are added, never renamed.
 
 Times end in ``_ms`` (milliseconds) or ``_s``; every document starts with ``schema``.
 """
@@ -19,11 +19,11 @@ class Document(BaseModel):
 
 
 class Part(Document):
-    """A piece of a document, without a schema of its own."""
+    """A part of a document, without its own schema."""
 
 
 class PortDocument(Part):
-    """A published port and the URL under which it is reached."""
+    """A published port and its URL."""
 
     host: int
     container: int
@@ -46,7 +46,7 @@ class InstanceDocument(Part):
 
 
 class ServiceDocument(Part):
-    """One service: its state is the worst of its instances'."""
+    """One service; its state is the worst of those of its instances."""
 
     name: str
     state: str
@@ -62,7 +62,7 @@ class ServiceDocument(Part):
 
 
 class TraceBackendDocument(Part):
-    """Where traces go, as reached from this machine."""
+    """The trace backend, with URLs that are reachable from this machine."""
 
     kind: Literal["jaeger", "embedded"]
     ui_url: str
@@ -78,9 +78,9 @@ class LogLineDocument(Part):
 
 
 class CanaryDocument(Part):
-    """What became of the canary request; ``cause`` and ``missing`` say why where it is not ``complete``.
+    """The result of the canary request; if it is not ``complete``, with ``cause`` and ``missing`` services.
 
-    ``said`` is what services whose spans are missed wrote of exports that fail.
+    ``said`` has log lines about failed exports, of the services whose spans are missing.
     """
 
     verdict: CanaryVerdict
@@ -96,7 +96,7 @@ class CanaryDocument(Part):
 
 
 class FailureDocument(Part):
-    """Why a service did not become ready: the block that ``up`` shows, as facts."""
+    """Why a service did not become ready: the facts of the block that ``up`` shows."""
 
     service: str
     reason: str
@@ -155,13 +155,13 @@ class RemovedDocument(Part):
 
 
 class KeptDocument(Part):
-    """Names of what ``down`` left on purpose."""
+    """Names of what ``down`` kept on purpose."""
 
     volumes: list[str] = Field(default_factory=list)
 
 
 class DownDocument(Document):
-    """``devenv down``; ``left`` names what should be gone and is not."""
+    """``devenv down``; ``left`` lists what still exists but should not."""
 
     schema_: Literal["devenv.down/1"] = Field(default="devenv.down/1", alias="schema")
     project: str = ""
@@ -185,7 +185,7 @@ class StatusDocument(Document):
 
 
 class PercentilesDocument(Part):
-    """Percentiles in milliseconds; ``None`` where there are not enough samples for one."""
+    """Percentiles in milliseconds; ``None`` if there are not enough samples."""
 
     p50: float | None = None
     p90: float | None = None
@@ -196,7 +196,7 @@ class PercentilesDocument(Part):
 
 
 class LagDocument(Part):
-    """How late requests left, in milliseconds after their intended instant."""
+    """The delay of requests, in milliseconds after their scheduled time."""
 
     p50: float | None = None
     p99: float | None = None
@@ -204,7 +204,7 @@ class LagDocument(Part):
 
 
 class TraceCountsDocument(Part):
-    """How many requests ended in each class; they add up to the number sent."""
+    """Number of requests in each class; the sum is the number sent."""
 
     complete: int = 0
     partial: int = 0
@@ -226,7 +226,7 @@ class SlowRequestDocument(Part):
 
 
 class ThresholdDocument(Part):
-    """One ``--fail`` expression; ``value`` is ``None`` where it could not be computed."""
+    """One ``--fail`` expression; ``value`` is ``None`` if it cannot be computed."""
 
     expr: str
     value: float | None
@@ -234,7 +234,7 @@ class ThresholdDocument(Part):
 
 
 class CauseDocument(Part):
-    """Why requests are in a class that is not good; ``example`` is a trace id."""
+    """Why requests are not in the class ``complete``; ``example`` is a trace ID."""
 
     trace_class: TraceClass
     count: int
@@ -283,7 +283,7 @@ class ErrorPart(Part):
 
 
 class ErrorDocument(Document):
-    """What ``--json`` prints where a command could not do its work."""
+    """What ``--json`` prints if a command fails."""
 
     schema_: Literal["devenv.error/1"] = Field(default="devenv.error/1", alias="schema")
     error: ErrorPart

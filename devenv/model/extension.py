@@ -1,6 +1,6 @@
-"""``x-devenv``: what a stack file says to devenv beyond Compose; unknown keys are errors.
+"""``x-devenv``: devenv's own keys in a stack file; unknown keys are errors.
 
-Durations are Compose durations (``"250ms"``, ``"1m30s"``, a bare number means seconds) and are kept in seconds.
+Durations are Compose durations (``"250ms"``, ``"1m30s"``, a bare number is seconds), stored in seconds.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|µs|ms|s|m|h|d|w)")
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of a Compose duration such as ``1h30m``, ``250ms`` or a bare number of seconds.
+    """Return the seconds of a Compose duration such as ``1h30m``, ``250ms`` or a bare number of seconds.
 
     Raises:
-        ValueError: the text is not a duration.
+        ValueError: If the text is not a duration.
     """
     if isinstance(value, bool):
         raise ValueError("a duration such as 500ms or 1m30s")
@@ -49,7 +49,7 @@ PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _text(value: object) -> object:
-    """Numbers and truth values of YAML as the text that Compose makes of them where text is wanted."""
+    """Numbers and booleans of YAML as the text that Compose makes of them."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
@@ -59,19 +59,19 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class Strict(BaseModel):
-    """Base of the models that mirror user input: frozen, and an unknown key is an error."""
+    """Base of the models of user input: frozen; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Request(Strict):
-    """One HTTP request to the entry point, and what it should do.
+    """One HTTP request to the entry point, with its expected result.
 
     Attributes:
         path: path and query, starting with ``/``.
-        body: sent as it is if a string, else as JSON.
-        expect_status: the status that counts as success; ``None``: any below 400.
-        services: services that have to appear in the trace; empty: learnt from the canary.
+        body: sent unchanged if a string, else as JSON.
+        expect_status: the status that counts as success; if ``None``, any status below 400.
+        services: services that must be in the trace; if empty, those of the canary's trace.
     """
 
     method: HttpMethod = "GET"
@@ -83,13 +83,13 @@ class Request(Strict):
 
 
 class Scenario(Request):
-    """A request of a load run; ``weight`` is its share where a scenario has several ``steps``."""
+    """The request of a load scenario."""
 
     description: str = ""
 
 
 class Load(Strict):
-    """Load scenarios by name; ``default`` names the one that ``devenv load`` takes (the only or first one if unset)."""
+    """Load scenarios by name; ``default`` is the one that ``devenv load`` uses (the first one if unset)."""
 
     default: str | None = None
     scenarios: dict[str, Scenario] = Field(default_factory=dict)
@@ -97,16 +97,16 @@ class Load(Strict):
     @model_validator(mode="after")
     def _default_exists(self) -> Load:
         if self.default is not None and self.default not in self.scenarios:
-            raise ValueError(f"default names no scenario; there are: {', '.join(self.scenarios) or 'none'}")
+            raise ValueError(f"default is not a scenario; available: {', '.join(self.scenarios) or 'none'}")
         return self
 
 
 class Jaeger(Strict):
-    """How the trace backend that devenv configures keeps traces.
+    """Storage of the trace backend that devenv adds.
 
     Attributes:
-        storage: ``memory``, or ``badger`` on a named volume, where history outlives ``down``.
-        max_traces: bound of the memory store; the oldest go first.
+        storage: ``memory``, or ``badger`` on a named volume, which keeps traces after ``down``.
+        max_traces: limit of the memory store; the oldest traces are evicted first.
         version: tag of the ``jaegertracing/jaeger`` image that devenv adds to stacks without a trace backend.
     """
 
@@ -116,7 +116,7 @@ class Jaeger(Strict):
 
 
 class Objective(Strict):
-    """Service level objective of one service or of one operation in it; latency in seconds."""
+    """Service level objective of a service or of one of its operations; latencies in seconds."""
 
     operation: str | None = None
     p50: Seconds | None = None
@@ -138,7 +138,7 @@ class StackExtension(Strict):
 
 
 class HttpReady(Strict):
-    """``ready.http``: any status below 400 is ready, or exactly ``status`` where given."""
+    """``ready.http``: ready means any status below 400, or exactly ``status`` if given."""
 
     path: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
     port: PortNumber | None = None
@@ -154,13 +154,13 @@ def _short_exec(value: object) -> object:
 
 
 class Ready(Strict):
-    """``x-devenv.ready``: exactly one of http, tcp, log, exec; ``timeout`` bounds the wait for the service.
+    """``x-devenv.ready``: at most one of http, tcp, log and exec; ``timeout`` limits the wait for the service.
 
     Attributes:
-        http: ``/path``, or ``{path, port, status}``; ``port`` defaults to the service's first one.
-        tcp: container port that has to accept and hold a connection; ``true``: the service's first one.
-        log: regular expression that a line of output has to match.
-        exec: command that has to exit with 0, as a list or as a shell line.
+        http: ``/path``, or ``{path, port, status}``; the default ``port`` is the service's first one.
+        tcp: container port that must accept and keep a connection; ``true``: the service's first port.
+        log: regular expression that a line of output must match.
+        exec: command that must exit with 0, as a list or as a shell command line.
         timeout: seconds.
     """
 
@@ -180,13 +180,13 @@ class Ready(Strict):
 
 
 class Process(Strict):
-    """How the process engine runs a service.
+    """Settings of a service for the process engine.
 
     Attributes:
-        command: argument list, or a line split like a shell would (no shell is involved).
-        cwd: directory, relative to the stack file's.
-        env: environment added to the service's own.
-        port_env: variable by which the service learns the port that it has to listen on.
+        command: argument list, or a line that is split by the rules of a shell (no shell runs).
+        cwd: working directory, relative to that of the stack file.
+        env: variables added to the service's environment.
+        port_env: variable with the port on which the service must listen.
     """
 
     command: str | tuple[Text, ...]

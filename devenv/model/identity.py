@@ -1,4 +1,4 @@
-"""Who a project is: a directory, and a name for the engine's objects derived from it."""
+"""The identity of a project: its directory and the derived name of its engine objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABEL_ROLE = "devenv.role"
 """Roles of a service, joined by commas: ``entrypoint``, ``trace-backend``."""
 
 HASH_LENGTH = 6
-"""Hex digits of the directory's hash: with them two worktrees of one project have different names."""
+"""Hex digits of the directory's hash: so that two worktrees of one project have different names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Project:
 
     Attributes:
         directory: absolute, symlink-free path.
-        name: slug of the stack file's ``name:`` or of the folder's name.
-        id: ``<name>-<hash of the directory>``; prefix of every object that devenv creates for it.
+        name: slug of the stack file's ``name:``, else of the directory's name.
+        id: ``<name>-<hash of the directory>``; prefix of the names of all objects that devenv creates for it.
     """
 
     directory: Path
@@ -41,15 +41,15 @@ class Project:
 
 
 def slug(text: str) -> str:
-    """``text`` in the characters of a Compose project name (``[a-z0-9_-]``); ``devenv`` if none is left."""
+    """Return ``text`` in the characters of a Compose project name (``[a-z0-9_-]``); ``devenv`` if none is left."""
     cleaned = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")
     return cleaned or "devenv"
 
 
 def identify(directory: Path, name: str | None = None) -> Project:
-    """Identity of the project in ``directory``, called ``name`` in its stack file.
+    """Return the identity of the project in ``directory`` with the stack file's ``name``.
 
-    The hash is over the resolved path alone, so that a renamed stack in one directory is found by directory label.
+    Only the resolved path is hashed; a renamed stack in the same directory is found by its directory label.
     """
     resolved = directory.resolve()
     digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:HASH_LENGTH]

@@ -1,4 +1,4 @@
-"""JSON documents of the commands that look: runs, traces, stacks, config, doctor, open."""
+"""JSON documents of the commands that change nothing: runs, traces, stacks, config, doctor, open."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ExportDocument(Document):
 
 
 class ImportDocument(Document):
-    """``devenv traces import``: what was sent to the backend, with links to it."""
+    """``devenv traces import``: what was sent to the backend, with links."""
 
     schema_: Literal["devenv.import/1"] = Field(default="devenv.import/1", alias="schema")
     traces: list[str]
@@ -124,7 +124,7 @@ class StacksDocument(Document):
 class ConfigDocument(Document):
     """``devenv config`` and ``devenv stacks show``: the resolved stack in Compose's long form.
 
-    ``origins`` says by dotted path where each value came from; filled with ``--origin`` only.
+    ``origins`` has the origin of each value by dotted path; filled only with ``--origin``.
     """
 
     schema_: Literal["devenv.config/1"] = Field(default="devenv.config/1", alias="schema")
@@ -135,7 +135,7 @@ class ConfigDocument(Document):
 
 
 class CheckPart(Part):
-    """One thing that ``doctor`` looked at."""
+    """One check of ``doctor``."""
 
     name: str
     verdict: Literal["ok", "warning", "error", "skipped"]
@@ -151,7 +151,7 @@ class DoctorDocument(Document):
 
 
 class OpenDocument(Document):
-    """``devenv open``: ``opened`` is false where no browser was started."""
+    """``devenv open``: ``opened`` is false if no browser was started."""
 
     schema_: Literal["devenv.open/1"] = Field(default="devenv.open/1", alias="schema")
     url: str

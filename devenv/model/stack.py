@@ -1,7 +1,7 @@
-"""The resolved stack: what a Compose file with ``x-devenv`` means after merging, interpolation and profiles.
+"""The resolved stack: a Compose file with ``x-devenv`` after merging, interpolation and profiles.
 
-Plain frozen dataclasses, so that commands which only need labels never import pydantic. Times are seconds, sizes are
-bytes, paths are absolute unless said otherwise.
+Plain frozen dataclasses, so that commands that need only labels do not import pydantic. Times are in seconds, sizes in
+bytes; paths are absolute unless documented otherwise.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ Protocol = Literal["tcp", "udp", "sctp"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """A published port; ``host`` ``None``: the engine chooses; ``address`` ``None``: the file names none.
+    """A published port; if ``host`` is ``None``, the engine chooses; if ``address`` is ``None``, the file has none.
 
     Attributes:
-        host_last: last port of a range of which the engine takes a free one, ``host`` being the first;
-            ``None``: exactly ``host``.
-        app_protocol: protocol above the transport (``http``), for URLs.
-        mode: ``host`` publishes on the instance's own node of a cluster, ``ingress`` on all of them.
+        host_last: last port of a range from ``host``; the engine uses a free one; ``None``: exactly ``host``.
+        app_protocol: application protocol (``http``), for URLs.
+        mode: ``host`` publishes on the node of the instance in a cluster, ``ingress`` on all nodes.
     """
 
     container: int
@@ -63,7 +62,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileMount:
-    """A secret or config given to a service: key of the stack's ``secrets`` or ``configs``, and where it stands."""
+    """A secret or config of a service: a key of ``secrets`` or ``configs`` and its path in the container."""
 
     source: str
     target: str
@@ -74,7 +73,7 @@ class FileMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healthcheck:
-    """A Compose healthcheck; ``test`` starts with ``CMD`` or ``CMD-SHELL``; empty where the image's own is meant."""
+    """A Compose healthcheck; ``test`` starts with ``CMD`` or ``CMD-SHELL``; if it is empty, the image's applies."""
 
     test: tuple[str, ...] = ()
     interval: float = 30.0
@@ -118,7 +117,7 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A service's place on one network of the stack."""
+    """A service's connection to one network of the stack."""
 
     network: str
     aliases: tuple[str, ...] = ()
@@ -130,7 +129,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
-    """Restart policy; ``maximum`` counts for ``on-failure`` only, ``None`` is without bound."""
+    """Restart policy; ``maximum`` applies to ``on-failure`` only; ``None`` is unlimited."""
 
     policy: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
     maximum: int | None = None
@@ -146,7 +145,7 @@ class Ulimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logging:
-    """Log driver of the engine and its options."""
+    """A log driver of the engine, with its options."""
 
     driver: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
@@ -157,11 +156,11 @@ class Service:
     """One service of the stack.
 
     Attributes:
-        image: name to run, pull or tag; ``None`` where only ``build`` is given.
-        command: argument list; ``None``: the image's own; empty: explicitly none.
-        environment: complete, ``env_file`` included; a variable without value that the shell lacks is left out.
+        image: name to run, pull or tag; ``None`` if only ``build`` is given.
+        command: argument list; ``None``: the image's; empty: explicitly none.
+        environment: complete, ``env_file`` included, without the variables that have no value here or in the shell.
         networks: at least one entry unless ``network_mode`` is given.
-        location: where the service stands in its file.
+        location: the service's place in its file.
         x: its ``x-devenv``.
     """
 
@@ -214,14 +213,14 @@ class Service:
 
     @property
     def container_ports(self) -> tuple[int, ...]:
-        """TCP ports that the service listens on as far as the file says, published ones first, without repeats."""
+        """TCP ports on which the service listens according to the file, published ones first, without repeats."""
         published = [port.container for port in self.ports if port.protocol == "tcp"]
         return tuple(dict.fromkeys([*published, *self.expose]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A network of the stack; ``name`` is set for external ones and where the file gives one."""
+    """A network of the stack; ``name`` is set if it is external or the file has one."""
 
     key: str
     name: str | None = None
@@ -237,7 +236,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A named volume of the stack; ``name`` is set for external ones and where the file gives one."""
+    """A named volume of the stack; ``name`` is set if it is external or the file has one."""
 
     key: str
     name: str | None = None
@@ -252,7 +251,7 @@ class FileSource:
     """A secret or config of the stack: exactly one of ``file``, ``environment`` (a variable's name) and ``content``.
 
     Attributes:
-        value: what the variable held when the stack was loaded, ``.env`` included; ``None`` where it is not set.
+        value: the variable's value when the stack was loaded, ``.env`` included; ``None`` if it is not set.
     """
 
     key: str
@@ -263,8 +262,8 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warning:  # noqa: A001 - "warning" is the term of the design; the builtin is not used beside it
-    """Something in the file that devenv does not act on, stated by name."""
+class Warning:  # noqa: A001 - the design's term; the builtin is not used here
+    """Something in the file that devenv ignores."""
 
     message: str
     location: Location
@@ -275,10 +274,10 @@ class Stack:
     """A whole stack, with only the services whose profiles are active.
 
     Attributes:
-        name: the file's ``name:`` or ``None``; identity is made of it by :func:`devenv.model.identity.identify`.
-        directory: that of the first file; relative paths in the files are resolved against it.
+        name: the file's ``name:`` or ``None``; part of the identity, see :func:`devenv.model.identity.identify`.
+        directory: the directory of the first file; relative paths in the files are resolved against it.
         files: in the order in which they were merged.
-        inactive: services left out because none of their profiles is active.
+        inactive: names of the services left out, because none of their profiles is active.
     """
 
     name: str | None
@@ -295,14 +294,14 @@ class Stack:
 
     @property
     def trace_backend(self) -> Service | None:
-        """The service that is the trace backend: by declaration, else by its image; ``None`` where devenv adds one."""
+        """The trace backend: by its ``role``, else by its image; ``None`` if the stack has none and devenv adds one."""
         declared = [service for service in self.services.values() if service.x.role == "trace-backend"]
         by_image = [service for service in self.services.values() if _is_jaeger(service.image)]
         return next(iter([*declared, *by_image]), None)
 
 
 def _is_jaeger(image: str | None) -> bool:
-    """Whether ``image`` names Jaeger (v2 or the v1 all-in-one), whatever registry and tag it comes from."""
+    """Whether ``image`` is Jaeger (v2 or the v1 all-in-one), from any registry and with any tag."""
     if image is None:
         return False
     repository = image.split("@")[0]

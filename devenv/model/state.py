@@ -20,6 +20,10 @@ class State(StrEnum):
     MISSING = "missing"
 
 
+RUNS = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
+"""States in which an instance has a process, or gets one again without a request."""
+
+
 class Health(StrEnum):
     """What devenv's own probe says; ``NONE``: has no probe; ``COMPLETED``: a one-shot that exited with 0."""
 

@@ -1,1 +1,1 @@
-"""Observe, plan, apply: from a stack and an engine to a running project, and back to nothing."""
+"""Orchestration: observes an engine, plans the steps from state to target, and runs them."""

@@ -1,4 +1,4 @@
-"""Running many things at once, with the first error as itself rather than in a group."""
+"""Runs coroutines concurrently and raises the first error itself rather than in a group."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Second = TypeVar("Second")
 
 
 async def gather(*work: Coroutine[Any, Any, Result]) -> list[Result]:
-    """Results of all in order; at the first error the others are cancelled and awaited, and it is raised.
+    """Return the results in order; at the first error the others are cancelled and awaited, and it is raised.
 
-    Unlike :func:`asyncio.gather` nothing goes on behind the caller's back, neither on an error nor when cancelled.
+    Unlike with :func:`asyncio.gather`, nothing is still running afterwards, neither after an error nor when cancelled.
     """
     tasks: list[asyncio.Task[Result]] = []
     try:
@@ -26,7 +26,7 @@ async def gather(*work: Coroutine[Any, Any, Result]) -> list[Result]:
 
 
 def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first leaf of a group."""
+    """Return the first exception of a group that is not a group."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -34,6 +34,6 @@ def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def both(first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]) -> tuple[First, Second]:
-    """Results of two that differ in type, run at once like :func:`gather`."""
+    """Return the results of two coroutines of different types, run like :func:`gather`."""
     results: list[Any] = await gather(first, second)
     return results[0], results[1]

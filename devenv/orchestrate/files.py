@@ -1,4 +1,4 @@
-"""Contents of a stack's secrets and configs, as files to be put into instances."""
+"""The contents of a stack's secrets and configs, as files for instances."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def content_of(source: FileSource) -> bytes:
-    """Bytes of a secret or config.
+    """Return the bytes of a secret or config.
 
     Raises:
-        ConfigurationError: its file cannot be read, or its variable is not set.
+        ConfigurationError: If its file cannot be read, or its variable is not set.
     """
     if source.content is not None:
         return source.content.encode()
@@ -24,9 +24,9 @@ def content_of(source: FileSource) -> bytes:
         return source.value.encode()
     if source.environment is not None:
         raise ConfigurationError(
-            f"the environment variable {source.environment} of {source.key} is not set",
+            f"environment variable {source.environment} (used by {source.key}) is not set",
             key=source.key,
-            expected="a variable of the environment that devenv runs in, or of .env",
+            expected="a variable set in devenv's environment or in .env",
         )
     if source.file is None:
         return b""
@@ -35,17 +35,17 @@ def content_of(source: FileSource) -> bytes:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigurationError(
-            f"the file of {source.key} cannot be read: {reason}", location=Location(str(source.file)), key=source.key
+            f"cannot read the file of {source.key}: {reason}", location=Location(str(source.file)), key=source.key
         ) from error
 
 
 def file_digest(source: FileSource) -> str:
-    """Hash of the content, so that a changed secret replaces its services."""
+    """Return a hash of the content, so that a changed secret replaces its services."""
     return hashlib.sha256(content_of(source)).hexdigest()
 
 
 def files_for(stack: Stack, service: Service) -> tuple[FileContent, ...]:
-    """What is put into an instance of ``service`` before its start."""
+    """Return the files that are put into an instance of ``service`` before its start."""
     secrets = (_file(mount, stack.secrets[mount.source]) for mount in service.secrets)
     configs = (_file(mount, stack.configs[mount.source]) for mount in service.configs)
     return (*secrets, *configs)

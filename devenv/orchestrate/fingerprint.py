@@ -1,6 +1,6 @@
-"""Configuration hashes: equal exactly where nothing has to be replaced.
+"""Configuration hashes: equal exactly if nothing has to be replaced.
 
-The hash is over canonical JSON (sorted keys, no spaces), hence the same in every run, whatever Python's hash seed.
+The hash is over canonical JSON (sorted keys, no spaces), so it is the same in every run, with any hash seed of Python.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from devenv.model.identity import Project
     from devenv.model.stack import Network, Service, Stack, Volume
 
-# What only devenv reads, what takes effect through the image's id, and what changes the order or the number of
-# instances but not what one of them is.
+# Fields that only devenv reads, that take effect through the image's ID, or that change the order or number of
+# instances but not an instance.
 _NOT_OF_AN_INSTANCE = frozenset(
     {"name", "x", "location", "image", "build", "pull_policy", "depends_on", "profiles", "replicas"}
 )
@@ -29,13 +29,13 @@ _BY_WHAT_THEY_NAME = frozenset({"mounts", "networks", "secrets", "configs"})
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The hash of a whole configuration, and short ones of its fields by name."""
+    """The hash of a configuration, and short hashes of its fields by name."""
 
     digest: str
     fields: Mapping[str, str]
 
     def changed_since(self, earlier: Mapping[str, str]) -> tuple[str, ...]:
-        """Names of the fields that differ from ``earlier`` ones, sorted."""
+        """Return the names of the fields that differ from ``earlier`` ones, sorted."""
         names = sorted({*self.fields, *earlier})
         return tuple(name for name in names if self.fields.get(name) != earlier.get(name))
 
@@ -43,13 +43,13 @@ class Fingerprint:
 def service_fingerprint(
     project: Project, stack: Stack, service: Service, *, image_id: str, processes: bool
 ) -> Fingerprint:
-    """Hash of a resolved service and of its image's id, before ports are allotted.
+    """Return the hash of a resolved service and of its image's ID, before ports are allocated.
 
     Args:
         project: names networks and volumes.
-        stack: what the service refers to: networks, volumes, secrets, configs.
+        stack: with the networks, volumes, secrets and configs that the service refers to.
         service: with its tracing variables.
-        image_id: the engine's id of the image; empty where there is none.
+        image_id: the engine's ID of the image; empty if it has none.
         processes: the engine runs local processes, so ``x-devenv.process`` counts too.
     """
     parts: dict[str, Any] = {
@@ -74,17 +74,17 @@ def service_fingerprint(
 
 
 def network_digest(network: Network) -> str:
-    """Hash of a network's definition."""
+    """Return the hash of a network's definition."""
     return _digest({"network": canonical(plain(network))})
 
 
 def volume_digest(volume: Volume) -> str:
-    """Hash of a named volume's definition."""
+    """Return the hash of a named volume's definition."""
     return _digest({"volume": canonical(plain(volume))})
 
 
 def plain(value: Any) -> Any:
-    """``value`` as what JSON knows: mappings, lists, strings, numbers."""
+    """Return ``value`` in JSON's types: mappings, lists, strings, numbers."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -97,7 +97,7 @@ def plain(value: Any) -> Any:
 
 
 def canonical(value: Any) -> str:
-    """Canonical JSON of a plain value."""
+    """Return the canonical JSON of a plain value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -1,25 +1,24 @@
-"""Tracing without an edit of the user's file: the trace backend and the ``OTEL_*`` variables are added to the stack."""
+"""Adds the trace backend and the ``OTEL_*`` variables to a stack, without a change of its files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from devenv.errors import ConfigurationError
+from devenv.http.origin import split_endpoint
 from devenv.model import stack as model
 from devenv.model.stack import Network, Stack
 from devenv.orchestrate.jaeger import (
     ADDED_BACKEND,
-    OTLP_GRPC_PORT,
-    OTLP_HTTP_PORT,
     added_backend,
     attached,
     configured,
     is_managed,
 )
 from devenv.orchestrate.naming import instance_name
+from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.capabilities import BackendKind
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ADDED_BACKEND", "instance_environment", "instrument"]
 
 EXPORT_NETWORK = "devenv"
-"""Added where every network of the stack is internal, because those publish no ports."""
+"""Key of the network that is added if all networks of the stack are internal, because those publish no ports."""
 
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
@@ -37,21 +36,19 @@ _ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 _UNREACHABLE_MODES = frozenset({"none", "bridge"})
 
 
-def instrument(stack: Stack, project: Project, *, backend: BackendKind) -> Stack:
-    """``stack`` with a trace backend and with tracing variables where services do not set them.
+def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
+    """Return ``stack`` with a trace backend, and with the tracing variables that services do not set themselves.
 
-    On the process engine the service of the role trace-backend stands for the embedded backend: the engine starts
+    On the process engine the service with the role trace-backend represents the embedded backend: the engine starts
     nothing for it and rewrites its host name, as it does for every service.
 
     Args:
         stack: as resolved from its files.
-        project: unused by the variables of a whole service; see :func:`instance_environment` for an instance's.
-        backend: what takes the traces.
+        backend: the kind of the trace backend.
 
     Raises:
-        ConfigurationError: the name of the service to be added is taken by another one.
+        ConfigurationError: If another service has the name of the one to be added.
     """
-    del project
     found = stack.trace_backend
     if found is None:
         stack = _with_added_backend(stack)
@@ -67,18 +64,18 @@ def instrument(stack: Stack, project: Project, *, backend: BackendKind) -> Stack
         services[service.name], stated = _with_tracing(service, found.name, stack, only_traces=only_traces)
         warnings += [model.Warning(message=text, location=service.location) for text in stated]
         if backend == "embedded" and _chose_grpc(service.environment):
-            text = f"{service.name} exports OTLP over gRPC; the embedded backend takes OTLP over HTTP only"
+            text = f"{service.name} exports over gRPC; the embedded backend accepts OTLP over HTTP only"
             warnings.append(model.Warning(message=text, location=service.location))
     return replace(stack, services=services, warnings=(*stack.warnings, *warnings))
 
 
 def is_jaeger(service: Service) -> bool:
-    """Whether a backend is Jaeger by its image, and so takes no metrics and no logs."""
+    """Return whether a backend is Jaeger by its image, and so accepts no metrics and no logs."""
     return "jaegertracing/" in (service.image or "")
 
 
 def instance_environment(project: Project, service: Service, index: int, *, traced: bool) -> Mapping[str, str]:
-    """Environment of one instance: the service's, with ``service.instance.id`` where it is ``traced``."""
+    """Return the environment of one instance: the service's, with ``service.instance.id`` if it is ``traced``."""
     attributes = service.environment.get(_ATTRIBUTES, "")
     if not traced or "service.instance.id=" in attributes:
         return service.environment
@@ -87,7 +84,7 @@ def instance_environment(project: Project, service: Service, index: int, *, trac
 
 
 def is_traced(stack: Stack, service: Service) -> bool:
-    """Whether tracing variables are given to ``service``."""
+    """Return whether devenv sets tracing variables for ``service``."""
     backend = stack.trace_backend
     return service.x.instrument and (backend is None or backend.name != service.name)
 
@@ -96,17 +93,18 @@ def _with_added_backend(stack: Stack) -> Stack:
     taken = stack.services.get(ADDED_BACKEND)
     if taken is not None or ADDED_BACKEND in stack.inactive:
         raise ConfigurationError(
-            f"the service {ADDED_BACKEND} is not the trace backend, and devenv adds one of that name",
+            f"service {ADDED_BACKEND} is not marked as the trace backend, "
+            "and devenv needs that name for the one it adds",
             location=taken.location if taken else None,
             key=f"services.{ADDED_BACKEND}",
-            hint="say `x-devenv: {role: trace-backend}` at the service that takes traces, or rename this one",
+            hint="set `x-devenv: {role: trace-backend}` on the service that receives traces, or rename this one",
         )
     added = added_backend(stack.x.jaeger)
     return replace(stack, services={**stack.services, added.name: added})
 
 
 def _with_backend_set_up(stack: Stack, backend: Service, kind: BackendKind) -> Stack:
-    """Attach the backend to every network; give it its configuration where devenv manages it."""
+    """Attach the backend to every network; add its configuration if devenv manages it."""
     networks = dict(stack.networks)
     if backend.network_mode is None and not any(not network.internal for network in networks.values()):
         key = "default" if not networks else EXPORT_NETWORK
@@ -121,7 +119,7 @@ def _with_backend_set_up(stack: Stack, backend: Service, kind: BackendKind) -> S
 def _with_tracing(
     service: Service, backend: str, stack: Stack, *, only_traces: bool
 ) -> tuple[Service, tuple[str, ...]]:
-    """The service with what it does not set itself, and warnings about what cannot work."""
+    """The service with the variables that it does not set itself, and warnings about what cannot work."""
     own = service.environment
     host = _backend_host(service, backend)
     added = {
@@ -135,7 +133,7 @@ def _with_tracing(
     if "OTEL_TRACES_SAMPLER" in own:
         added.pop("OTEL_TRACES_SAMPLER_ARG", None)
     warning = (
-        f"{service.name} has network_mode {service.network_mode}, where the trace backend has no name: "
+        f"{service.name} has network_mode {service.network_mode}, which cannot resolve the trace backend's name: "
         f"set {_ENDPOINT} or x-devenv.instrument: false"
     )
     traced = replace(service, environment={**added, **own})
@@ -143,14 +141,14 @@ def _with_tracing(
 
 
 def _backend_host(service: Service, backend: str) -> str | None:
-    """Name under which ``service`` reaches the backend; ``None`` where it has none."""
+    """Host name of the backend for ``service``; ``None`` if it cannot reach it by name."""
     if service.network_mode == "host":
         return "127.0.0.1"
     return None if service.network_mode in _UNREACHABLE_MODES else backend
 
 
 def _export_settings(own: Mapping[str, str], host: str) -> dict[str, str]:
-    """Endpoint and protocol that fit what the service chose itself."""
+    """Endpoint and protocol that fit the service's own settings."""
     if _ENDPOINT in own:
         return {_PROTOCOL: "grpc" if _port_of(own[_ENDPOINT]) == OTLP_GRPC_PORT else "http/protobuf"}
     if _chose_grpc(own):
@@ -165,7 +163,7 @@ def _chose_grpc(own: Mapping[str, str]) -> bool:
 
 def _port_of(endpoint: str) -> int | None:
     try:
-        return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").port
+        return split_endpoint(endpoint).port
     except ValueError:
         return None
 

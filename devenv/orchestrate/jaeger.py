@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from devenv.errors import Location
 from devenv.model.extension import HttpReady, Jaeger, Ready, ServiceExtension
 from devenv.model.stack import Attachment, FileMount, FileSource, Mount, Port, Service, Volume
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_GRPC_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from devenv.model.stack import Stack
@@ -23,17 +24,16 @@ CONFIG_PATH = "/etc/jaeger/devenv.json"
 DATA_KEY = "jaeger-data"
 
 DATA_PATH = "/tmp"  # noqa: S108 - a directory of the image, not of this machine
-"""Where badger's volume is mounted. Jaeger runs as user 10001 and its image has no directory of its own for data; a
-fresh volume takes the mode of the directory that it covers, and of those only ``/tmp`` may be written by everyone."""
+"""Mount point of badger's volume. Jaeger runs as user 10001 and its image has no data directory. A new volume gets the
+mode of the directory that it covers, and only ``/tmp`` is writable for every user."""
 
 SPAN_TTL = "720h"
-OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT, HEALTH_PORT = 4317, 4318, 16686, 13133
 PUBLISHED = (QUERY_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT)
-_LISTEN = "0.0.0.0"  # noqa: S104 - inside its container; what is published is bound to loopback
+_LISTEN = "0.0.0.0"  # noqa: S104 - inside its container; published ports are bound to loopback
 
 
 def added_backend(settings: Jaeger) -> Service:
-    """The service for a stack that has no trace backend; its networks are attached by the caller."""
+    """Return the service for a stack without a trace backend; the caller attaches its networks."""
     return Service(
         name=ADDED_BACKEND,
         x=ServiceExtension(role="trace-backend"),
@@ -44,7 +44,7 @@ def added_backend(settings: Jaeger) -> Service:
 
 
 def is_managed(service: Service) -> bool:
-    """Whether devenv may give ``service`` a configuration: Jaeger 2, without a configuration of its own."""
+    """Return whether devenv configures ``service``: it is Jaeger 2 and has no configuration of its own."""
     repository = (service.image or "").split("@")[0]
     if repository.rpartition("/")[2].split(":")[0] != "jaeger" or service.entrypoint is not None:
         return False
@@ -52,7 +52,7 @@ def is_managed(service: Service) -> bool:
 
 
 def configured(stack: Stack, service: Service) -> tuple[Stack, Service]:
-    """``service`` with a configuration written by devenv, and the stack with what that needs."""
+    """Return ``service`` with a configuration written by devenv, and the stack with the config and volume for it."""
     settings = stack.x.jaeger
     content = json.dumps(configuration(settings), indent=1, sort_keys=True)
     configs = {**stack.configs, CONFIG_KEY: FileSource(key=CONFIG_KEY, content=content)}
@@ -74,7 +74,7 @@ def configured(stack: Stack, service: Service) -> tuple[Stack, Service]:
 
 
 def attached(service: Service, networks: Mapping[str, object]) -> Service:
-    """``service`` on each of ``networks`` (keys of the stack) beside those that it is on."""
+    """Return ``service``, attached to each of ``networks`` (keys of the stack) as well."""
     if service.network_mode is not None:
         return service
     have = {attachment.network for attachment in service.networks}
@@ -84,7 +84,7 @@ def attached(service: Service, networks: Mapping[str, object]) -> Service:
 
 
 def configuration(settings: Jaeger) -> dict[str, Any]:
-    """Jaeger's configuration file as a value: all-in-one, traces only, with the storage that is asked for."""
+    """Return Jaeger's configuration: all-in-one, traces only, with the storage of ``settings``."""
     store: dict[str, Any] = {"memory": {"max_traces": settings.max_traces}}
     if settings.storage == "badger":
         directories = {"keys": f"{DATA_PATH}/jaeger/keys", "values": f"{DATA_PATH}/jaeger/values"}
@@ -101,10 +101,10 @@ def configuration(settings: Jaeger) -> dict[str, Any]:
             "jaeger_storage": {"backends": {"traces": store}},
             "jaeger_query": {
                 "storage": {"traces": "traces"},
-                # Its own traces would stand among the user's, and their last batch makes its stop take 10 s.
+                # Its own traces would be among the user's, and exporting their last batch delays its stop by 10 s.
                 "enable_tracing": False,
                 "http": {"endpoint": f"{_LISTEN}:{QUERY_PORT}"},
-                "grpc": {"endpoint": f"{_LISTEN}:16685"},
+                "grpc": {"endpoint": f"{_LISTEN}:{QUERY_GRPC_PORT}"},
             },
             "remote_sampling": {
                 "file": {"path": "", "default_sampling_probability": 1},
@@ -121,7 +121,7 @@ def configuration(settings: Jaeger) -> dict[str, Any]:
                 }
             },
         },
-        # Small batches: a trace is to be found within a second, and storage is on the same machine.
+        # Small batches: a trace can be found within a second, and storage is on the same machine.
         "processors": {"batch": {"timeout": "50ms", "send_batch_size": 512}},
         "exporters": {"jaeger_storage_exporter": {"trace_storage": "traces"}},
     }

@@ -1,31 +1,25 @@
-"""Stopping, starting and restarting what is there, without creating or removing anything."""
+"""Stops, starts and restarts existing instances, without creating or removing any."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from devenv.errors import NotUp
-from devenv.events import Stopping
-from devenv.model.plan import Action, Plan
-from devenv.model.state import State
-from devenv.orchestrate.apply import Application
-from devenv.orchestrate.concurrency import gather
-from devenv.orchestrate.down import removal_order
+from devenv.orchestrate.execution.operations import run_plan
+from devenv.orchestrate.execution.results import ServiceResult, results_of
 from devenv.orchestrate.instrument import instrument
-from devenv.orchestrate.results import ServiceResult, results_of
-from devenv.orchestrate.selection import check_known, one_shots
-from devenv.orchestrate.target import Target
+from devenv.orchestrate.planning.change import plan_change, with_dependents
+from devenv.orchestrate.planning.removal import plan_stop
+from devenv.orchestrate.selection import check_known
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.identity import Project
-    from devenv.model.stack import Service, Stack
-    from devenv.model.state import ObservedInstance, ObservedState
-
-_RUNS = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
+    from devenv.model.stack import Stack
+    from devenv.model.state import ObservedState
+    from devenv.orchestrate.execution.executor import Results
 
 
 async def stop(
@@ -42,33 +36,22 @@ async def stop(
     Args:
         engine: runs them.
         project: whose instances.
-        services: of these alone; empty: all.
-        timeout: seconds that each has to end; ``None``: as its stack file said.
-        clock: unused; taken like everywhere.
-        sink: gets ``Stopping``.
+        services: instances of these alone; empty: all.
+        timeout: seconds that each has to end; ``None``: as in the stack file that it was created from.
+        clock: as in :func:`start`.
+        sink: gets the events.
 
     Returns:
-        Names of the instances that ran, sorted.
+        Names of the instances that were running, sorted.
 
     Raises:
-        NotUp: nothing of the project is there.
-        UnknownName: it has no such service.
+        NotUp: If the project has no instances.
+        UnknownName: If it has no such service.
     """
-    del clock
     observed = await _observed(engine, project, services)
-    running = tuple(i for i in observed.instances if i.state in _RUNS and (not services or i.service in services))
-    order = removal_order(running)
-    gone = {instance.id: asyncio.Event() for instance in running}
-
-    async def end(instance: ObservedInstance) -> None:
-        for earlier in order[instance.id]:
-            await gone[earlier].wait()
-        sink(Stopping(service=instance.service, instance=instance.index))
-        await engine.stop(instance.id, grace=timeout)
-        gone[instance.id].set()
-
-    await gather(*(end(instance) for instance in running))
-    return tuple(sorted(instance.name for instance in running))
+    plan = plan_stop(observed, services, grace=timeout)
+    await run_plan(engine, plan, {}, clock=clock, sink=sink)
+    return tuple(sorted(action.target for action in plan.actions))
 
 
 async def start(
@@ -85,11 +68,20 @@ async def start(
 
     A one-shot that has completed stays as it is. Results are as in :func:`devenv.orchestrate.up.bring_up`.
 
+    Args:
+        engine: runs them.
+        project: whose instances.
+        stack: as resolved from its files.
+        services: instances of these alone; empty: all.
+        timeout: seconds until everything has to be ready.
+        clock: bounds the wait.
+        sink: gets the events.
+
     Raises:
-        NotUp: nothing of the project is there.
-        UnknownName: it has no such service.
+        NotUp: If the project has no instances.
+        UnknownName: If it has no such service.
     """
-    return await _apply(engine, project, stack, services, timeout=timeout, clock=clock, sink=sink, again=False)
+    return await _change(engine, project, stack, services, timeout=timeout, clock=clock, sink=sink, restarts=False)
 
 
 async def restart(
@@ -104,22 +96,12 @@ async def restart(
 ) -> tuple[ServiceResult, ...]:
     """Stop and start instances and wait until they are ready; dependents with ``restart: true`` are restarted too.
 
-    Raises:
-        NotUp: nothing of the project is there.
-        UnknownName: it has no such service.
+    Arguments and errors are those of :func:`start`.
     """
-    return await _apply(engine, project, stack, services, timeout=timeout, clock=clock, sink=sink, again=True)
+    return await _change(engine, project, stack, services, timeout=timeout, clock=clock, sink=sink, restarts=True)
 
 
-async def _observed(engine: Engine, project: Project, services: tuple[str, ...]) -> ObservedState:
-    observed = await engine.observe(project)
-    if not observed.instances:
-        raise NotUp(f"{project.name} is not up", hint="run devenv up first", details={"project": project.id})
-    check_known(services, sorted({instance.service for instance in observed.instances}))
-    return observed
-
-
-async def _apply(
+async def _change(
     engine: Engine,
     project: Project,
     stack: Stack,
@@ -128,55 +110,23 @@ async def _apply(
     timeout: float,
     clock: Clock,
     sink: Sink,
-    again: bool,
+    restarts: bool,
 ) -> tuple[ServiceResult, ...]:
     observed = await _observed(engine, project, services)
-    traced = instrument(stack, project, backend=engine.capabilities.trace_backend)
+    traced = instrument(stack, backend=engine.capabilities.trace_backend)
     chosen = tuple(name for name in traced.services if observed.of(name) and (not services or name in services))
-    if again:
-        chosen = _with_dependents(traced, observed, chosen)
-    target = Target(project=project, stack=traced, services=chosen, whole=False, prints={}, networks={}, volumes={})
-    ends = one_shots(traced)
-    actions = [
-        _action(traced.services[name], instance, again=again, ends=name in ends)
-        for name in chosen
-        for instance in observed.of(name)
-    ]
-    plan = Plan(actions=tuple(actions))
-    application = Application(engine, target, plan, observed, clock=clock, sink=sink, timeout=timeout)
-    await application.run()
-    return results_of(target, plan, application.tracks, await engine.observe(project))
+    if restarts:
+        chosen = with_dependents(traced, observed, chosen)
+    plan = plan_change(project, traced, observed, chosen, restarts=restarts)
+    results: Results = {}
+    await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=timeout)
+    return results_of(traced, chosen, plan, results, await engine.observe(project))
 
 
-def _with_dependents(stack: Stack, observed: ObservedState, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    """``chosen`` and who wants to be restarted with them, in the stack's order."""
-    wanted = set(chosen)
-    grown = True
-    while grown:
-        more = {
-            service.name
-            for service in stack.services.values()
-            if observed.of(service.name) and any(d.restart and d.service in wanted for d in service.depends_on)
-        } - wanted
-        grown = bool(more)
-        wanted |= more
-    return tuple(name for name in stack.services if name in wanted)
-
-
-def _action(service: Service, instance: ObservedInstance, *, again: bool, ends: bool) -> Action:
-    kind = "keep"
-    reason = ""
-    if instance.state in _RUNS:
-        kind = "restart" if again else "keep"
-    elif ends and instance.exit_code == 0:
-        reason = "completed"
-    else:
-        kind = "start"
-    return Action(
-        kind=kind,  # type: ignore[arg-type] # one of the literals above
-        target=instance.name,
-        service=service.name,
-        index=instance.index,
-        instance_id=instance.id,
-        reason=reason,
-    )
+async def _observed(engine: Engine, project: Project, services: tuple[str, ...]) -> ObservedState:
+    observed = await engine.observe(project)
+    if not observed.instances:
+        text = f"{project.name} is not running"
+        raise NotUp(text, hint="run `devenv up` first", details={"project": project.id})
+    check_known(services, sorted({instance.service for instance in observed.instances}))
+    return observed

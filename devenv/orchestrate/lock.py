@@ -1,4 +1,4 @@
-"""One command at a time on a project: a lock that waits or says who holds it, and that a killed holder frees."""
+"""A lock for one command at a time on a project; it is released when its holder ends, also if it is killed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock; ``since`` in seconds since the epoch. All unknown where the holder has not said it yet."""
+    """The holder of a lock; ``since`` in seconds since the epoch. All are empty until it has written them."""
 
     pid: int = 0
     command: str = ""
@@ -39,18 +39,18 @@ class Holder:
 async def project_lock(project: Project, command: str, *, wait: float, clock: Clock, sink: Sink) -> AsyncIterator[None]:
     """Hold the project's lock, ``.devenv/lock``.
 
-    The lock is the kernel's (``flock``): it ends with its holder, however that ended.
+    The kernel (``flock``) releases the lock when the process ends.
 
     Args:
-        project: to be locked.
-        command: what is done under the lock, for whoever has to wait.
-        wait: seconds to wait for it.
+        project: the project to lock.
+        command: what runs under the lock, for the message of those that wait.
+        wait: seconds to wait at most.
         clock: measures and paces the wait.
-        sink: told once who is waited for.
+        sink: gets one event with the holder.
 
     Raises:
-        LockHeld: it did not become free in time; the message names the holder.
-        EnvironmentFailure: the project's directory cannot be written.
+        LockHeld: If it was not released in time; the message names the holder.
+        EnvironmentFailure: If the project's directory is not writable.
     """
     path = make_state_directory(project.state_directory) / "lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -73,7 +73,7 @@ async def _acquire(descriptor: int, project: Project, *, wait: float, clock: Clo
         if clock.monotonic() >= deadline:
             raise LockHeld(
                 f"{project.name} is locked by {holder}",
-                hint="wait for it to end, or end it, and try again",
+                hint="wait until it finishes, or stop it, then try again",
                 details={"pid": holder.pid, "command": holder.command, "since": holder.since},
             )
         if not told:

@@ -1,4 +1,4 @@
-"""Names and labels of everything that devenv creates: derived, so that a second command finds what the first made."""
+"""Names and labels of everything that devenv creates, derived so that other commands find it."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
     from devenv.model.stack import Network, Service, Stack, Volume
 
 LABEL_CONFIG_FIELDS = "devenv.config-fields"
-"""Short hash of each field of the configuration, so that a replacement can say what changed."""
+"""Short hash of each field of the configuration, so that a replacement can name what changed."""
 
 LABEL_DEPENDS_ON = "devenv.depends-on"
 """Services that an instance depends on, joined by commas: the order of ``down`` without a stack file."""
 
 LABEL_PORTS = "devenv.ports"
-"""Published ports as they were allotted, which the configuration hash leaves out."""
+"""Published ports as allocated, which the configuration hash leaves out."""
 
 
 def instance_name(project: Project, service: Service, index: int) -> str:
-    """Name of an instance; also its ``service.instance.id`` in traces."""
+    """Return the name of an instance; also its ``service.instance.id`` in traces."""
     return service.container_name or f"{project.id}-{service.name}-{index}"
 
 
 def network_name(project: Project, network: Network) -> str:
-    """Name of a network at the engine."""
+    """Return the name of a network at the engine."""
     return network.name or (network.key if network.external else f"{project.id}_{network.key}")
 
 
 def volume_name(project: Project, volume: Volume) -> str:
-    """Name of a named volume at the engine."""
+    """Return the name of a named volume at the engine."""
     return volume.name or (volume.key if volume.external else f"{project.id}_{volume.key}")
 
 
 def image_tag(project: Project, service: Service) -> str:
-    """Reference that a service runs: its ``image``, else the tag of what is built for it."""
+    """Return the image reference that a service runs: its ``image``, else the tag of its build."""
     return service.image or f"{project.id}-{service.name}:latest"
 
 
 def stack_label(stack: Stack) -> str:
-    """Value of the stack label: the files, relative to the stack's directory where they are in it."""
+    """Return the value of the stack label: the files, relative to the stack's directory if they are in it."""
     names = []
     for file in stack.files:
         inside = file.is_relative_to(stack.directory)
@@ -59,7 +59,7 @@ def stack_label(stack: Stack) -> str:
 
 
 def project_labels(project: Project, stack: Stack, config_hash: str) -> dict[str, str]:
-    """Labels of a network or volume."""
+    """Return the labels of a network or volume."""
     return {
         LABEL_PROJECT: project.id,
         LABEL_DIRECTORY: str(project.directory),
@@ -71,7 +71,7 @@ def project_labels(project: Project, stack: Stack, config_hash: str) -> dict[str
 def instance_labels(
     project: Project, stack: Stack, service: Service, index: int, *, config_hash: str, fields: Mapping[str, str]
 ) -> dict[str, str]:
-    """Labels of an instance, the service's own included."""
+    """Return the labels of an instance, the service's own included."""
     labels = {
         **service.labels,
         **project_labels(project, stack, config_hash),
@@ -87,7 +87,7 @@ def instance_labels(
 
 
 def _outlived_by(stack: Stack, service: Service) -> Iterator[str]:
-    """Services that stop after ``service``: what it depends on, and a trace backend that keeps its last spans."""
+    """Services that stop after ``service``: its dependencies, and a trace backend that stores its last spans."""
     yield from (dependency.service for dependency in service.depends_on)
     backend = stack.trace_backend
     if backend is not None and backend.name != service.name and any(m.kind == "volume" for m in backend.mounts):
@@ -95,12 +95,12 @@ def _outlived_by(stack: Stack, service: Service) -> Iterator[str]:
 
 
 def ports_text(service: Service) -> str:
-    """Published ports of a service in one line: ``address:host:container/protocol``, joined by commas."""
+    """Return the published ports of a service in one line: ``address:host:container/protocol``, joined by commas."""
     return ",".join(f"{p.address or ''}:{p.host or ''}:{p.container}/{p.protocol}" for p in service.ports)
 
 
 def roles_of(stack: Stack, service: Service) -> tuple[str, ...]:
-    """What a service is to devenv: the entry point of requests, the trace backend, both or neither."""
+    """Return the roles of a service: entry point of requests, trace backend, both or neither."""
     backend = stack.trace_backend
     roles = []
     if service.name == entrypoint_of(stack):
@@ -111,7 +111,7 @@ def roles_of(stack: Stack, service: Service) -> tuple[str, ...]:
 
 
 def entrypoint_of(stack: Stack) -> str | None:
-    """The service that requests go to: as declared, else the only one that publishes a port and is no backend."""
+    """Return the entry point: as declared, else the only service besides the backend that publishes a port."""
     if stack.x.entrypoint is not None:
         return stack.x.entrypoint
     backend = stack.trace_backend
@@ -124,11 +124,11 @@ def entrypoint_of(stack: Stack) -> str | None:
 
 
 def fields_of(labels: Mapping[str, str]) -> dict[str, str]:
-    """Short hashes by field, as :func:`instance_labels` wrote them."""
+    """Return the short hashes by field from the labels of an instance."""
     pairs = (entry.partition(":") for entry in labels.get(LABEL_CONFIG_FIELDS, "").split(",") if entry)
     return {name: digest for name, _, digest in pairs}
 
 
 def dependencies_of(labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Services that an instance depends on, as its labels say."""
+    """Return the services that an instance depends on, from its labels."""
     return tuple(name for name in labels.get(LABEL_DEPENDS_ON, "").split(",") if name)

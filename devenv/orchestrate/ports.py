@@ -1,4 +1,4 @@
-"""Host ports: who holds those that are wanted, and the block of its own that a directory keeps."""
+"""Checks that host ports are free, and reserves a block of them for a directory."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project
 
 if TYPE_CHECKING:
     from devenv.contract.engine import Engine
-    from devenv.model.plan import Plan
     from devenv.model.stack import Port, Service, Stack
     from devenv.model.state import ObservedState
+    from devenv.orchestrate.planning.graph import Plan
     from devenv.orchestrate.target import Target
 
 FILE = "ports.json"
 FIRST, LAST = 20_000, 32_000
-"""Blocks are taken from here: below Linux's range of ephemeral ports, so that no client takes one by chance."""
+"""The range of the blocks: below Linux's range of ephemeral ports, so that no client uses one by chance."""
 
 BLOCK = 20
 LOOPBACK = "127.0.0.1"
@@ -35,7 +35,7 @@ PROXY = "docker-proxy"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A host port that is about to be published for ``service``."""
+    """A host port to publish for ``service``."""
 
     service: str
     address: str
@@ -44,10 +44,10 @@ class Wanted:
 
 
 async def check_free(engine: Engine, target: Target, plan: Plan, observed: ObservedState) -> None:
-    """Make sure that nobody else holds a port which the plan is about to publish.
+    """Check that no other program uses a port that the plan publishes.
 
     Raises:
-        PortTaken: names the first that is taken and by whom; nothing was started.
+        PortTaken: If one is in use; names the first one and its user. Nothing was started.
     """
     wanted = list(_wanted(target, plan, observed))
     if not wanted or (await engine.info()).remote:
@@ -60,8 +60,8 @@ async def check_free(engine: Engine, target: Target, plan: Plan, observed: Obser
     owner = _project_owner(everything, first, target.project) or _process_owner(first) or "another program"
     others = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
     raise PortTaken(
-        f"port {first.port} of {first.service} is taken by {owner}{others}",
-        hint="stop that, or run with --isolated for ports of this directory's own, or change ports in the stack file",
+        f"port {first.port} of {first.service} is in use by {owner}{others}",
+        hint="stop it, change ports: in the stack file, or run `devenv up --isolated`",
         details={
             "port": first.port,
             "service": first.service,
@@ -72,7 +72,7 @@ async def check_free(engine: Engine, target: Target, plan: Plan, observed: Obser
 
 
 def _wanted(target: Target, plan: Plan, observed: ObservedState) -> Iterator[Wanted]:
-    """Fixed ports of what is to start, without those that this project holds already."""
+    """Fixed ports of the instances to start, without those that this project uses already."""
     own = {(port.host, port.protocol) for instance in observed.instances for port in instance.ports}
     starting = {a.service for a in plan.of_kind("create", "replace", "recreate", "start", "restart")}
     for name in target.services:
@@ -84,7 +84,7 @@ def _wanted(target: Target, plan: Plan, observed: ObservedState) -> Iterator[Wan
 
 
 def is_free(address: str, port: int, protocol: str) -> bool:
-    """Whether this machine could listen on a port now; where it may not try (privileged), it counts as free."""
+    """Return whether this machine could listen on a port now; a privileged port that it may not try counts as free."""
     if protocol == "sctp":
         return True
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -100,7 +100,7 @@ def is_free(address: str, port: int, protocol: str) -> bool:
 
 
 def _project_owner(everything: ObservedState, wanted: Wanted, project: Project) -> str | None:
-    """A service of another project of devenv that publishes the port."""
+    """The service of another devenv project that publishes the port."""
     for instance in everything.instances:
         if instance.labels.get(LABEL_PROJECT) == project.id:
             continue
@@ -113,23 +113,23 @@ def _project_owner(everything: ObservedState, wanted: Wanted, project: Project) 
 def _process_owner(wanted: Wanted) -> str | None:
     holder = port_holder(wanted.port) if wanted.protocol == "tcp" else None
     if holder is not None and holder.name == PROXY:
-        return f"a container that is not devenv's ({holder})"
+        return f"a container not started by devenv ({holder})"
     return str(holder) if holder else None
 
 
-# --- ports of a directory's own ---
+# --- ports reserved for a directory ---
 
 
 def allot(project: Project, stack: Stack, *, remember: bool) -> Stack:
-    """``stack`` with every fixed host port moved into the directory's block; the same ones each time.
+    """Return ``stack`` with every fixed host port moved into the directory's block, to the same port each time.
 
     Args:
-        project: keeps them in ``.devenv/ports.json``.
-        stack: with the ports of its file.
-        remember: write the file; without it a new block is only proposed.
+        project: its ``.devenv/ports.json`` holds the ports.
+        stack: with the ports of its files.
+        remember: write the file; otherwise a new block is only proposed.
 
     Raises:
-        PortTaken: there is no free block left.
+        PortTaken: If no block is free.
     """
     path = project.state_directory / FILE
     base, kept = _read(path)
@@ -154,7 +154,7 @@ def _read(path: Path) -> tuple[int | None, dict[str, int]]:
         return None, {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise EnvironmentFailure(
-            f"{path} cannot be read: {error}", hint="remove it to have a new block of ports allotted"
+            f"cannot read {path}: {error}", hint="remove the file; devenv then allocates new ports"
         ) from error
 
 
@@ -163,14 +163,14 @@ def _key(service: Service, port: Port) -> str:
 
 
 def _free_block(size: int) -> int:
-    """The first block of which every port is free now; the start of the search differs by process id."""
+    """The first block with all ports free now; the start of the search depends on the process ID."""
     length = max(BLOCK, size)
     blocks = list(range(FIRST, LAST - length, length))
     offset = os.getpid() % len(blocks)
     for base in [*blocks[offset:], *blocks[:offset]]:
         if all(is_free(LOOPBACK, port, "tcp") for port in range(base, base + length)):
             return base
-    raise PortTaken("no block of free host ports is left", hint=f"free ports between {FIRST} and {LAST}")
+    raise PortTaken("no free block of host ports", hint=f"free ports between {FIRST} and {LAST}")
 
 
 def _unused(base: int, kept: Mapping[str, int]) -> Iterator[int]:

@@ -1,13 +1,13 @@
-"""Which services of a stack an ``up`` is about, and what is wrong with them before an engine is asked."""
+"""Selects the services of an ``up``, checks their instances, and puts them in order."""
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from devenv.errors import ConfigurationError, UnknownName
+from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack
@@ -16,10 +16,10 @@ _SHARED_PREFIX = "service:"
 
 
 def select(stack: Stack, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The services named, all that they need and the trace backend, in the stack's order; all where none is named.
+    """Return the named services, all that they need and the trace backend, in the stack's order; all if none is named.
 
     Raises:
-        UnknownName: the stack has no such service.
+        UnknownName: If the stack has no such service.
     """
     check_known(names, stack.services)
     if not names:
@@ -41,19 +41,18 @@ def check_known(names: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}"
-            raise UnknownName(f"no service {name}", hint=hint, details={"name": name, "known": sorted(known)})
+            hint = suggest(name, known) or f"available: {', '.join(sorted(known)) or 'none'}"
+            raise UnknownName(f"no service {name!r}", hint=hint, details={"name": name, "known": sorted(known)})
 
 
 def needs(service: Service) -> tuple[str, ...]:
-    """Services that have to be there before ``service`` starts, whether they end or stay."""
+    """Return the services that ``service`` needs before it starts, whether they end or stay."""
     sharing = [shared for shared in (shared_network(service), _shared(service.pid)) if shared]
     return tuple(dict.fromkeys([*(dependency.service for dependency in service.depends_on), *sharing]))
 
 
 def shared_network(service: Service) -> str | None:
-    """The service whose network ``service`` shares, if any."""
+    """Return the service whose network ``service`` shares, if any."""
     return _shared(service.network_mode)
 
 
@@ -62,10 +61,10 @@ def _shared(mode: str | None) -> str | None:
 
 
 def check_instances(services: Iterable[Service]) -> None:
-    """Refuse what only one instance can have where there are several, and host ports that are published twice.
+    """Refuse host ports and container names that several instances would use.
 
     Raises:
-        ConfigurationError: at the service concerned.
+        ConfigurationError: If one is used twice; its location is that of the service.
     """
     publishers: Counter[tuple[int, str, str]] = Counter()
     for service in services:
@@ -74,29 +73,47 @@ def check_instances(services: Iterable[Service]) -> None:
             port for port in fixed if (port.host_last or port.host or 0) - (port.host or 0) + 1 < service.replicas
         ]
         if service.replicas > 1 and (narrow or service.container_name):
-            what = f"the host port {narrow[0].host}" if narrow else f"the container_name {service.container_name}"
+            what = f"host port {narrow[0].host}" if narrow else f"container_name {service.container_name}"
             raise ConfigurationError(
-                f"{service.name} has {service.replicas} replicas, and only one of them can have {what}",
+                f"{service.name} has {service.replicas} replicas, but only one can use {what}",
                 location=service.location,
                 key=f"services.{service.name}",
-                hint="leave the host's side out, or let the service have one replica",
+                hint="remove the host port or container_name, or set replicas to 1",
             )
         for port in fixed:
             place = (port.host or 0, port.protocol, port.address or "")
             publishers[place] += 1
             if publishers[place] > 1:
                 raise ConfigurationError(
-                    f"the host port {port.host} is published twice, here by {service.name}",
+                    f"host port {port.host} is published twice, here by {service.name}",
                     location=service.location,
                     key=f"services.{service.name}.ports",
                 )
 
 
 def one_shots(stack: Stack) -> frozenset[str]:
-    """Services that are to end: those whose completion another one waits for."""
+    """Return the services that are expected to end: those whose completion another one waits for."""
     return frozenset(
         dependency.service
         for service in stack.services.values()
         for dependency in service.depends_on
         if dependency.condition == "service_completed_successfully"
     )
+
+
+def in_dependency_order(stack: Stack, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``names``, each after all that it depends on; the stack's reader has refused cycles."""
+    order: dict[str, None] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in order or name in path or name not in names:
+            return
+        service = stack.services[name]
+        shared = shared_network(service)
+        for needed in [*(dependency.service for dependency in service.depends_on), *([shared] if shared else [])]:
+            visit(needed, (*path, name))
+        order[name] = None
+
+    for name in names:
+        visit(name, ())
+    return tuple(order)

@@ -1,4 +1,4 @@
-"""Specifications: what an engine is told to create, complete with names, labels, files and environment."""
+"""The specifications that an engine creates objects from, with names, labels, files and environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def network_spec(target: Target, key: str) -> NetworkSpec:
-    """The network ``key`` of the stack."""
+    """Return the specification of the network ``key``."""
     network = target.stack.networks[key]
     wanted = target.networks[key]
     labels = {**network.labels, **project_labels(target.project, target.stack, wanted.digest)}
@@ -31,21 +31,20 @@ def network_spec(target: Target, key: str) -> NetworkSpec:
 
 
 def volume_spec(target: Target, key: str) -> VolumeSpec:
-    """The named volume ``key`` of the stack."""
+    """Return the specification of the named volume ``key``."""
     volume = target.stack.volumes[key]
     wanted = target.volumes[key]
     labels = {**volume.labels, **project_labels(target.project, target.stack, wanted.digest)}
     return VolumeSpec(name=wanted.name, volume=volume, labels=labels)
 
 
-def instance_spec(target: Target, name: str, index: int, *, network_container: str | None) -> InstanceSpec:
-    """Instance ``index`` of the service ``name``.
+def instance_spec(target: Target, name: str, index: int) -> InstanceSpec:
+    """Return the specification of instance ``index`` of the service ``name``; it shares no network yet.
 
     Args:
-        target: what is wanted.
+        target: the target state.
         name: of the service.
         index: from 1.
-        network_container: engine id of the instance whose network it shares.
     """
     project, stack = target.project, target.stack
     service = stack.services[name]
@@ -66,14 +65,13 @@ def instance_spec(target: Target, name: str, index: int, *, network_container: s
             for attachment in service.networks
         },
         volumes={key: volume_name(project, stack.volumes[key]) for key in sorted(mounted)},
-        network_container=network_container,
         files=files_for(stack, service),
         stack=stack,
     )
 
 
 def _own(port: Port, index: int) -> Port:
-    """The port of one instance: of a range of host ports each instance has its own."""
+    """The port of one instance: each instance has its own of a range of host ports."""
     if port.host is None or port.host_last is None:
         return port
     return replace(port, host=port.host + index - 1, host_last=None)

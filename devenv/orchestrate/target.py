@@ -1,4 +1,4 @@
-"""The target: what a project is to look like, with everything that a plan compares."""
+"""The target state of a project, with everything that a plan compares."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from devenv.orchestrate.naming import image_tag, network_name, volume_name
 if TYPE_CHECKING:
     from devenv.contract.capabilities import Capabilities
     from devenv.model.identity import Project
-    from devenv.model.plan import Action
     from devenv.model.stack import Service, Stack
 
 UNKNOWN_IMAGE = "?"
-"""Stands for the id of an image that is not there yet, so that a plan can be made before its build."""
+"""Placeholder for the ID of a missing image, so that a plan can be made before its build."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedObject:
-    """A network or volume to be; ``name`` at the engine, ``digest`` of its definition."""
+    """A network or volume of the target; ``name`` at the engine, ``digest`` of its definition."""
 
     name: str
     digest: str
@@ -29,15 +28,14 @@ class WantedObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is wanted.
+    """The target state.
 
     Attributes:
-        stack: instrumented, with ports as they are to be published.
+        stack: with tracing, and with the ports to publish.
         services: names of those in question, in the stack's order.
-        whole: all of the stack is in question, hence what else there is of the project has to go.
-        prints: fingerprint by service, from before ports were allotted.
+        whole: the target is the whole stack, so everything else of the project is removed.
+        prints: fingerprint by service, from before ports were allocated.
         networks: by key, without external ones; likewise ``volumes``.
-        images: actions on images, first in the plan.
     """
 
     project: Project
@@ -47,14 +45,13 @@ class Target:
     prints: Mapping[str, Fingerprint]
     networks: Mapping[str, WantedObject]
     volumes: Mapping[str, WantedObject]
-    images: tuple[Action, ...] = ()
 
     def with_stack(self, stack: Stack) -> Target:
-        """The same with a stack that differs in what is not fingerprinted: its ports."""
+        """Return the same target with a stack that differs only in its ports, which are not in the fingerprint."""
         return replace(self, stack=stack)
 
     def with_images(self, ids: Mapping[str, str | None], capabilities: Capabilities) -> Target:
-        """The same with images as they are now; ports are as in the file for the hash, and stay as allotted."""
+        """Return the same target with the image IDs ``ids``."""
         return replace(self, prints=_prints(self.project, self.stack, self.services, ids, capabilities))
 
 
@@ -66,9 +63,8 @@ def make_target(
     whole: bool,
     ids: Mapping[str, str | None],
     capabilities: Capabilities,
-    images: tuple[Action, ...] = (),
 ) -> Target:
-    """Describe what is wanted; networks and volumes only if the engine creates them."""
+    """Return the target for ``services``; it has networks and volumes only if the engine creates them."""
     chosen = [stack.services[name] for name in services]
     return Target(
         project=project,
@@ -78,7 +74,6 @@ def make_target(
         prints=_prints(project, stack, services, ids, capabilities),
         networks=_networks(project, stack, chosen) if capabilities.networks else {},
         volumes=_volumes(project, stack, chosen) if capabilities.volumes else {},
-        images=images,
     )
 
 

@@ -1,22 +1,22 @@
-"""Bringing a project up: observe, plan, apply; and the plan alone, for ``--dry-run``."""
+"""Brings a project up: observes, plans, and runs the plan; or only plans, for ``--dry-run``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from devenv.errors import DevenvError
 from devenv.events import Notice, Planned, Sink
-from devenv.orchestrate import planner
-from devenv.orchestrate.apply import Application
-from devenv.orchestrate.concurrency import both, gather
-from devenv.orchestrate.images import ImageTask, image_ids, image_tasks, prepare_images
+from devenv.orchestrate.concurrency import both
+from devenv.orchestrate.execution.operations import run_plan
+from devenv.orchestrate.execution.results import ServiceResult, results_of
+from devenv.orchestrate.images import ImageTask, image_ids, image_tasks
 from devenv.orchestrate.instrument import instrument
+from devenv.orchestrate.planning.removal import plan_rollback
+from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.ports import allot, check_free
-from devenv.orchestrate.results import ServiceResult, results_of
-from devenv.orchestrate.rollback import Made
 from devenv.orchestrate.selection import check_instances, select
-from devenv.orchestrate.specs import network_spec, volume_spec
 from devenv.orchestrate.target import Target, make_target
 
 if TYPE_CHECKING:
@@ -25,23 +25,24 @@ if TYPE_CHECKING:
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.model.identity import Project
-    from devenv.model.plan import Plan
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
+    from devenv.orchestrate.execution.executor import Results
+    from devenv.orchestrate.planning.graph import Plan
 
 __all__ = ["ServiceResult", "UpOptions", "UpResult", "bring_up", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """What is wanted of ``up``.
+    """Options of ``up``.
 
     Attributes:
         services: those to bring up with what they need; empty: all, and what else the project has is removed.
-        build: build images even where they are there.
+        build: build images even if they exist.
         timeout: seconds from the first start until everything has to be ready; pulls and builds do not count.
         rollback: remove what this ``up`` created if a service fails.
-        isolated: publish on a block of ports that the directory keeps instead of those of the file.
+        isolated: publish on a block of ports reserved for the directory instead of those of the stack file.
     """
 
     services: tuple[str, ...] = ()
@@ -53,95 +54,119 @@ class UpOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpResult:
-    """What became of an ``up``; ``timed_out``: nothing failed, but not everything was ready in time."""
+    """Result of an ``up``.
+
+    Attributes:
+        services: by service, in the stack's order.
+        plan: as it was carried out.
+        observed: the state of the project at the end.
+        timed_out: nothing failed, but not everything was ready in time.
+    """
 
     services: tuple[ServiceResult, ...]
     plan: Plan
+    observed: ObservedState
     timed_out: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Survey:
-    """Everything that a plan is made from, and the images that it needs first."""
+    """Everything that a plan is made from; ``ids`` are those of the images that exist, by reference."""
 
     target: Target
     observed: ObservedState
     tasks: tuple[ImageTask, ...]
     ids: Mapping[str, str | None]
 
+    @property
+    def plan(self) -> Plan:
+        """The plan while images are not pulled or built yet."""
+        return plan_up(self.target, self.observed, self.tasks)
+
 
 async def make_plan(engine: Engine, project: Project, stack: Stack, options: UpOptions, *, sink: Sink) -> Plan:
-    """What :func:`bring_up` would do now; nothing is pulled, built, created or written.
+    """Return the plan that :func:`bring_up` would carry out; nothing is pulled, built, created or written.
 
     An instance whose image is still to be built or pulled shows as changed.
 
     Raises:
-        ConfigurationError: the stack asks for what cannot be.
-        EnvironmentFailure: the engine is not there, or an image is missing.
+        ConfigurationError: If the stack asks for something impossible.
+        EnvironmentFailure: If the engine is not available, or an image is missing.
     """
     survey = await _survey(engine, project, stack, options, sink=sink, remember=False)
-    return planner.make(survey.target, survey.observed)
+    return survey.plan
 
 
 async def bring_up(
     engine: Engine, project: Project, stack: Stack, options: UpOptions, *, clock: Clock, sink: Sink
 ) -> UpResult:
-    """Bring the services up, and wait until they are ready or never will be.
+    """Bring the services up, and wait until they are ready or have failed.
 
-    Killed or cancelled at any point, it leaves what another ``bring_up`` or ``take_down`` takes on from.
+    If it is killed or cancelled, another ``bring_up`` or ``take_down`` continues from the state that it left.
 
     Args:
         engine: runs the services.
-        project: whose state it is; the caller holds its lock.
+        project: the project; the caller holds its lock.
         stack: as resolved from its files; tracing is added here.
         options: see :class:`UpOptions`.
         clock: bounds the wait.
         sink: gets the events.
 
     Raises:
-        ConfigurationError: the stack asks for what cannot be.
-        EnvironmentFailure: an image, a port, or the engine stands in the way; see the tree in ``devenv.errors``.
+        ConfigurationError: If the stack asks for something impossible.
+        EnvironmentFailure: If an image or a port is not available, or the engine fails; see ``devenv.errors``.
     """
     survey = await _survey(engine, project, stack, options, sink=sink, remember=True)
-    _tell_old_volumes(survey, sink)
-    first = planner.make(survey.target, survey.observed)
-    sink(Planned(services=survey.target.services, actions=len(first.changes)))
-    await check_free(engine, survey.target, first, survey.observed)
-    made = Made(engine)
+    _warn_of_old_volumes(survey, sink)
+    plan = survey.plan
+    sink(Planned(services=survey.target.services, actions=len(plan.changes)))
+    await check_free(engine, survey.target, plan, survey.observed)
+    results: Results = {}
     try:
-        target = await _prepare(engine, survey, first, made, sink=sink)
-        plan = planner.make(target, survey.observed)
-        application = Application(
-            engine, target, plan, survey.observed, clock=clock, sink=sink, timeout=options.timeout
-        )
-        made.instances = application.created
-        await application.run()
+        if survey.tasks:
+            await run_plan(engine, preparation(plan), results, clock=clock, sink=sink)
+            ids = {**survey.ids, **image_ids_of(plan, _created(results))}
+            target = survey.target.with_images(ids, engine.capabilities)
+            plan = plan_up(target, survey.observed, survey.tasks)
+        await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=options.timeout)
     except DevenvError:
         if options.rollback:
-            await made.remove(sink)
+            await _roll_back(engine, plan, results, clock=clock, sink=sink)
         raise
     after = await engine.observe(project)
-    services = results_of(target, plan, application.tracks, after)
+    services = results_of(survey.target.stack, survey.target.services, plan, results, after)
     failures = [result.failure for result in services if result.failure is not None]
     if failures and options.rollback:
-        await made.remove(sink)
+        await _roll_back(engine, plan, results, clock=clock, sink=sink)
     timed_out = bool(failures) and all(failure.timed_out for failure in failures)
-    return UpResult(services=services, plan=plan, timed_out=timed_out)
+    return UpResult(services=services, plan=plan, observed=after, timed_out=timed_out)
 
 
-def _tell_old_volumes(survey: _Survey, sink: Sink) -> None:
-    """Volumes hold data: one whose definition changed is kept, and that is said."""
+async def _roll_back(engine: Engine, plan: Plan, results: Results, *, clock: Clock, sink: Sink) -> None:
+    """Remove the instances and networks that ``plan`` created."""
+    sink(Notice(message="rolling back: removing what this command created"))
+    await run_plan(engine, plan_rollback(plan, _created(results)), {}, clock=clock, sink=sink)
+
+
+def _created(results: Results) -> dict[int, str]:
+    """The engine's IDs by the step that created the object."""
+    return {number: result.object_id for number, result in results.items() if result.object_id}
+
+
+def _warn_of_old_volumes(survey: _Survey, sink: Sink) -> None:
+    """Volumes hold data: one whose definition changed is kept, with a warning."""
     wanted = {volume.name: volume.digest for volume in survey.target.volumes.values()}
     for volume in survey.observed.volumes:
         if wanted.get(volume.name, volume.config_hash) != volume.config_hash:
-            text = f"volume {volume.name} is kept as it was made, though its definition changed"
-            sink(Notice(message=f"{text}; devenv down --volumes removes it", warning=True))
+            text = f"volume {volume.name} was not recreated, although its definition changed"
+            sink(Notice(message=f"{text}; to remove it, run `devenv down --volumes`", warning=True))
 
 
 async def _survey(
     engine: Engine, project: Project, stack: Stack, options: UpOptions, *, sink: Sink, remember: bool
 ) -> _Survey:
-    traced = instrument(stack, project, backend=engine.capabilities.trace_backend)
+    capabilities = engine.capabilities
+    traced = instrument(stack, backend=capabilities.trace_backend)
     for warning in traced.warnings[len(stack.warnings) :]:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
     names = select(traced, options.services)
@@ -149,36 +174,11 @@ async def _survey(
     check_instances(chosen)
     for service in chosen:
         engine.check(service, traced)
-    with_images = chosen if engine.capabilities.images else []
+    with_images = chosen if capabilities.images else []
     observed, ids = await both(engine.observe(project), image_ids(engine, project, with_images))
     tasks = image_tasks(project, with_images, ids, build=options.build)
-    target = make_target(
-        project,
-        traced,
-        names,
-        whole=not options.services,
-        ids=ids,
-        capabilities=engine.capabilities,
-        images=tuple(task.action for task in tasks),
-    )
+    whole = not options.services
+    target = make_target(project, traced, names, whole=whole, ids=ids, capabilities=capabilities)
     if options.isolated:
         target = target.with_stack(allot(project, traced, remember=remember))
-    return _Survey(target=target, observed=observed, tasks=tasks, ids=ids)
-
-
-async def _prepare(engine: Engine, survey: _Survey, plan: Plan, made: Made, *, sink: Sink) -> Target:
-    """Images, networks and volumes, all at once; the target with the ids of the images that came of it."""
-    target = survey.target
-
-    async def network(key: str) -> None:
-        made.networks[await engine.create_network(network_spec(target, key))] = target.networks[key].name
-
-    async def volume(key: str) -> None:
-        await engine.create_volume(volume_spec(target, key))
-
-    objects = [
-        *(network(action.key) for action in plan.of_kind("create-network")),
-        *(volume(action.key) for action in plan.of_kind("create-volume")),
-    ]
-    new, _ = await both(prepare_images(engine, target.project, survey.tasks, sink=sink), gather(*objects))
-    return target.with_images({**survey.ids, **new}, engine.capabilities) if new else target
+    return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids))

@@ -1,7 +1,7 @@
-"""Stack files -> the stack model: read, interpolate, make canonical, merge, read services, check.
+"""Loads stack files into the stack model: merge the documents, read the services, check the result.
 
-Only unreadable YAML stops at once; every other problem is noted, what is wrong counts as absent from there on, and the
-first problem by place is raised in the end with all others.
+Only unreadable YAML stops at once. Every other problem is recorded and the wrong value counts as absent; at the end the
+first problem by place is raised with all others.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _EVERY_PROFILE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A stack, and where its values came from."""
+    """A stack and the origins of its values."""
 
     stack: Stack
     origins: Origins
@@ -57,7 +57,7 @@ def load(
     services: Sequence[str] = (),
     texts: Mapping[Path, str] = MappingProxyType({}),
 ) -> Loaded:
-    """Loads a stack; see :func:`devenv.stack.load_stack`."""
+    """Load a stack; see :func:`devenv.stack.load_stack`."""
     problems = Problems()
     shown = [display(path) for path in files]
     context = _context(files[0], environ, problems)
@@ -68,17 +68,17 @@ def load(
 
 
 def _context(first: Path, environ: Mapping[str, str], problems: Problems) -> Context:
-    """The project's directory is that of the first file; its ``.env`` comes after the environment."""
+    """The project's directory is that of the first file; the environment takes precedence over its ``.env``."""
     directory = first.absolute().parent
     dotenv = directory / ".env"
     variables: dict[str, Variable] = {}
-    if _is_there(dotenv):
+    if _exists(dotenv):
         variables = read_dotenv(dotenv, lookup_in(environ), problems)
     return Context(directory=directory, environ=environ, lookup=lookup_in(environ, variables), problems=problems)
 
 
-def _is_there(dotenv: Path) -> bool:
-    """Whether there is a ``.env``; where its directory cannot be searched, the stack file's own error says so."""
+def _exists(dotenv: Path) -> bool:
+    """Whether ``.env`` exists; if its directory cannot be searched, reading the stack file reports that."""
     try:
         return dotenv.is_file()
     except OSError:
@@ -94,7 +94,7 @@ def _stack(
     x = read_extension(top.get(EXTENSION), StackExtension)
     services = _services(top, context)
     if not services and not problems.found:
-        problems.add("no service is defined", document.place, key="services", expected="services:")
+        problems.add("no services defined", document.place, key="services", expected="services:")
     wanted = _with_named(services, wanted, named)
     active = {name: service for name, service in services.items() if _is_active(service, wanted)}
     inactive = tuple(name for name in services if name not in active)
@@ -147,16 +147,16 @@ def _is_active(service: Service, profiles: frozenset[str]) -> bool:
 
 
 def _with_named(services: Mapping[str, Service], wanted: frozenset[str], named: Sequence[str]) -> frozenset[str]:
-    """``wanted`` and the profiles of services that are asked for by name.
+    """``wanted`` and the profiles of the services in ``named``.
 
     Raises:
-        UnknownName: there is no such service.
+        UnknownName: If one of them does not exist.
     """
     for name in named:
         if name not in services:
             known = ", ".join(services) or "none"
             raise UnknownName(
-                f"no service {name!r} in the stack; there are: {known}",
+                f"no service {name!r} in the stack; available: {known}",
                 hint=suggest(name, services),
                 details={"name": name, "known": list(services)},
             )
@@ -168,6 +168,6 @@ def _with_named(services: Mapping[str, Service], wanted: frozenset[str], named: 
 def _name(top: Fields) -> str | None:
     member, name = top.get("name"), top.text("name")
     if member is not None and name is not None and not _PROJECT_NAME.fullmatch(name):
-        expected = "lower-case letters, digits, _ and -, a letter or digit first"
-        member.error(f"{name!r} cannot be the name of a project", expected=expected, hint=f"write {slug(name)}")
+        expected = "lowercase letters, digits, _ and -, starting with a letter or digit"
+        member.error(f"{name!r} is not a valid project name", expected=expected, hint=f"write {slug(name)}")
     return name

@@ -1,14 +1,14 @@
-"""Finds the stack files of a project, without reading them: quick enough for every command."""
+"""Finds the stack files of a project without reading them; fast enough for every command."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from devenv.errors import ConfigurationError, Location, UnknownName, UsageError
+from devenv.suggestions import suggest
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 OVERRIDE_NAMES = tuple(name.replace("compose.", "compose.override.") for name in FILE_NAMES)
@@ -20,13 +20,13 @@ Source = Literal["files", "directory", "stacks", "packaged"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """A stack that was found.
+    """A stack found by :func:`discover`.
 
     Attributes:
-        name: what ``-s`` calls it; the directory's name where it is not in ``stacks/``.
-        files: absolute, in the order in which they are merged.
-        directory: of the project: where identity and ``.devenv/`` belong, not necessarily where the files are.
-        source: named by ``-f``, in the directory itself, in its ``stacks/``, or shipped with devenv.
+        name: its name for ``-s``; the directory's name if it is not in ``stacks/``.
+        files: absolute paths, in the order in which they are merged.
+        directory: the project's, which has the identity and ``.devenv/``; not necessarily where the files are.
+        source: given with ``-f``, in the directory itself, in its ``stacks/``, or shipped with devenv.
     """
 
     name: str
@@ -36,24 +36,24 @@ class Discovery:
 
 
 def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | None = None) -> Discovery:
-    """The stack that a command in ``directory`` means.
+    """Return the stack of a command in ``directory``.
 
     Without options: the Compose file of ``directory`` (with its override file), else the only one in ``stacks/``, else
     ``stacks/sample``, else the sample that devenv ships.
 
     Args:
         directory: the project's.
-        files: as ``-f`` names them, relative to ``directory``; nothing else is looked for then.
-        stack_name: a folder of ``stacks/``, in the project or shipped.
+        files: the values of ``-f``, relative to ``directory``; if given, nothing else is searched.
+        stack_name: a folder in ``stacks/``, of the project or shipped.
 
     Raises:
-        UsageError: ``files`` and ``stack_name`` are both given, or the stacks in ``stacks/`` leave no default.
-        UnknownName: there is no stack called ``stack_name``.
-        ConfigurationError: a directory may not be looked into.
+        UsageError: If ``files`` and ``stack_name`` are both given, or ``stacks/`` has no default.
+        UnknownName: If no stack is called ``stack_name``.
+        ConfigurationError: If a directory cannot be read.
     """
     project = directory.resolve()
     if files and stack_name is not None:
-        raise UsageError("-f and -s exclude each other", hint="-s names a folder of stacks/, -f a file")
+        raise UsageError("-f and -s cannot be used together", hint="use -s for a folder in stacks/, or -f for a file")
     if files:
         paths = tuple((directory / path).absolute() for path in files)
         return Discovery(name=paths[0].parent.name or "stack", files=paths, directory=project, source="files")
@@ -66,7 +66,7 @@ def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | N
 
 
 def list_stacks(directory: Path) -> tuple[Discovery, ...]:
-    """All that can run: the directory's own stack, those of its ``stacks/``, and shipped ones of other names."""
+    """Return all stacks: the directory's own, those in its ``stacks/``, and shipped ones with other names."""
     project = directory.resolve()
     own = files_in(project)
     found = [Discovery(name=project.name or "stack", files=own, directory=project, source="directory")] if own else []
@@ -83,11 +83,11 @@ def _default(project: Path) -> Discovery:
     if local:
         names = ", ".join(stack.name for stack in local)
         raise UsageError(
-            f"several stacks and no default in {project / _FOLDER}: {names}", hint="choose one with -s NAME"
+            f"{project / _FOLDER} has several stacks and no default: {names}", hint="choose one with -s NAME"
         )
     raise UsageError(
         f"no stack file in {project}",
-        hint=f"write a {FILE_NAMES[0]}, or name a file with -f",
+        hint=f"create a {FILE_NAMES[0]} (`devenv init`), or pass a file with -f",
         details={"looked_for": FILE_NAMES},
     )
 
@@ -96,11 +96,10 @@ def _named(project: Path, name: str) -> Discovery:
     stacks = _in_folders(project)
     if name in stacks:
         return stacks[name]
-    nearest = difflib.get_close_matches(name, stacks, n=1)
     known = ", ".join(stacks) or "none"
     raise UnknownName(
-        f"no stack {name!r}; there are: {known}",
-        hint=f"did you mean {nearest[0]!r}?" if nearest else "see `devenv stacks`",
+        f"no stack {name!r}; available: {known}",
+        hint=suggest(name, stacks) or "run `devenv stacks`",
         details={"name": name, "known": list(stacks)},
     )
 
@@ -127,19 +126,19 @@ def _children(folder: Path) -> list[Path]:
 
 
 def shipped_stacks() -> Path:
-    """The stacks that came with devenv: inside an installed wheel, or the repository's."""
+    """Return the folder of the shipped stacks, in an installed wheel or in the repository."""
     package = Path(__file__).resolve().parent.parent
     packaged = package / "_stacks"
     return packaged if packaged.is_dir() else package.parent / _FOLDER
 
 
 def shipped_templates() -> Path:
-    """What scaffolds are made of, beside the shipped stacks; no stack itself."""
+    """Return the folder of the templates for scaffolds, in that of the shipped stacks; it is not a stack."""
     return shipped_stacks() / _TEMPLATES
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:
-    """The Compose file of ``folder`` and its override file; empty where there is none."""
+    """Return the Compose file of ``folder`` and its override file, or nothing if there is no Compose file."""
     try:
         first = next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
         override = next((folder / name for name in OVERRIDE_NAMES if (folder / name).is_file()), None)
@@ -150,5 +149,5 @@ def files_in(folder: Path) -> tuple[Path, ...]:
 
 def _not_allowed(folder: Path) -> ConfigurationError:
     return ConfigurationError(
-        "no permission to look into this directory", location=Location(str(folder)), hint="check its owner and mode"
+        "no permission to read this directory", location=Location(str(folder)), hint="check its owner and permissions"
     )

@@ -1,4 +1,4 @@
-"""A resolved stack in Compose's canonical long form, as `devenv config` prints it; loading it gives the same stack."""
+"""Dumps a resolved stack in Compose's canonical long form (`devenv config`); loading the dump gives the same stack."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _DURATIONS = ((3600, "h"), (60, "m"), (1, "s"))
 
 
 def dump(stack: Stack) -> dict[str, Any]:
-    """``stack`` as plain data; secrets in the environment stand in it as they are.
+    """Return ``stack`` as plain data; secrets in the environment are included unchanged.
 
-    A ``$`` in a value is itself here; :func:`dump_yaml` doubles it, so that the text is a stack file again.
+    A ``$`` in a value is literal; :func:`dump_yaml` doubles it, so that its text is a stack file again.
     """
     document: dict[str, Any] = {"name": stack.name} if stack.name else {}
     extension = _extension(stack.x)
@@ -45,7 +45,7 @@ def dump(stack: Stack) -> dict[str, Any]:
 
 
 def dump_yaml(stack: Stack) -> str:
-    """``stack`` as the text of a stack file."""
+    """Return ``stack`` as the text of a stack file."""
     text: str = yaml.dump(
         _escaped(dump(stack)),
         Dumper=_Dumper,
@@ -58,7 +58,7 @@ def dump_yaml(stack: Stack) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that another YAML reader, of version 1.1 or 1.2, would take for something else."""
+    """Quotes text that a reader of YAML 1.1 or 1.2 would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         return True
@@ -81,7 +81,7 @@ def _escaped(value: Any) -> Any:
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """The values that say something: not ``None``, not empty, not ``False``; tuples and paths as YAML knows them."""
+    """The values that are not ``None``, empty or ``False``; tuples as lists and paths as text."""
     return {
         name: _simple(value)
         for name, value in values.items()
@@ -104,7 +104,7 @@ def _extension(model: Strict) -> dict[str, Any]:
 
 
 def duration_text(seconds: float) -> str:
-    """A duration as Compose writes it: ``1m30s``, ``500ms``."""
+    """Return a duration as Compose writes it: ``1m30s``, ``500ms``."""
     if seconds != int(seconds):
         milliseconds = seconds * 1000
         return f"{milliseconds:g}ms" if milliseconds == int(milliseconds) else f"{seconds * 1_000_000:.0f}us"
@@ -163,7 +163,7 @@ def _service(service: Service) -> dict[str, Any]:
         volumes=[_mount(mount) for mount in service.mounts],
         working_dir=service.working_dir,
     )
-    # An empty command says "none", which is not the same as saying nothing.
+    # An empty command means "none", which differs from an absent one.
     commands = {"command": service.command, "entrypoint": service.entrypoint}
     result |= {name: list(value) for name, value in commands.items() if value is not None}
     extension = _extension(service.x)

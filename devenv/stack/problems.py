@@ -1,4 +1,4 @@
-"""Collects everything that is wrong with a stack, so that one run names all of it."""
+"""Collects all problems of a stack, so that one run reports all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FOUND_LENGTH = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong, as the arguments of :class:`devenv.errors.StackFileError`."""
+    """One problem, with the arguments of :class:`devenv.errors.StackFileError`."""
 
     message: str
     location: Location | None = None
@@ -23,7 +23,7 @@ class Problem:
     hint: str = ""
 
     def error(self, others: tuple[StackFileError, ...] = ()) -> StackFileError:
-        """The exception for this problem, with ``others`` behind it."""
+        """Return the exception for this problem, with ``others`` attached."""
         return StackFileError(
             self.message,
             location=self.location,
@@ -36,7 +36,7 @@ class Problem:
 
 
 def as_problem(error: StackFileError) -> Problem:
-    """The problem that an exception stands for."""
+    """Return the problem of an exception."""
     return Problem(
         message=str(error).removeprefix(f"{error.location}: "),
         location=error.location,
@@ -49,7 +49,7 @@ def as_problem(error: StackFileError) -> Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """Problems and warnings in the order in which they were found; each is kept once."""
+    """Problems and warnings in the order in which they were found, without repeats."""
 
     found: list[Problem] = field(default_factory=list)
     warnings: list[StackWarning] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Problems:
         expected: str = "",
         hint: str = "",
     ) -> None:
-        """Notes something that makes the stack unusable."""
+        """Note a problem that makes the stack unusable."""
         problem = Problem(
             message=message, location=location, key=key, found=shorten(found), expected=expected, hint=hint
         )
@@ -72,16 +72,16 @@ class Problems:
             self.found.append(problem)
 
     def warn(self, message: str, location: Location) -> None:
-        """Notes something that devenv does not act on."""
+        """Note something that devenv ignores."""
         warning = StackWarning(message=message, location=location)
         if warning not in self.warnings:
             self.warnings.append(warning)
 
     def check(self, files: Iterable[str] = ()) -> None:
-        """Raises the first problem by place (``files`` gives the order of files), with the rest as its ``others``.
+        """Raise the first problem by place (``files`` is the order of files), with the rest as its ``others``.
 
         Raises:
-            StackFileError: there is a problem.
+            StackFileError: If there is a problem.
         """
         if not self.found:
             return
@@ -91,13 +91,13 @@ class Problems:
 
 
 def _rank(location: Location | None, order: dict[str, int]) -> tuple[int, int, int]:
-    """Sort key of a place: by file, line, column; what has no place comes last."""
+    """Sort key of a place: by file, line and column; problems without a place come last."""
     if location is None:
         return (len(order) + 1, 0, 0)
     return (order.get(location.file, len(order)), location.line, location.column)
 
 
 def shorten(text: str) -> str:
-    """``text`` on one line of bounded length."""
+    """Return ``text`` on one line of at most 60 characters."""
     line = " ".join(text.split())
     return line if len(line) <= _FOUND_LENGTH else line[: _FOUND_LENGTH - 1] + "…"

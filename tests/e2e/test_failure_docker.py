@@ -78,7 +78,7 @@ def test_a_port_in_use_names_its_owner(project: Project) -> None:
         )
         document = project.tool.json("up", "--no-canary", code=3)
     assert document["error"]["kind"] == "PortTaken"
-    assert f"port {port} of jaeger is taken by" in document["error"]["message"]
+    assert f"port {port} of jaeger is in use by" in document["error"]["message"]
     assert "pid" in document["error"]["message"]
 
 

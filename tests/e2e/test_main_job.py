@@ -174,7 +174,7 @@ def test_a_trace_travels_in_a_file(devenv: Devenv, up: Any, tmp_path: Path) -> N
 def test_unknown_trace_and_service_are_usage_errors(devenv: Devenv, up: Any) -> None:
     assert devenv.json("traces", "show", "0" * 31 + "1", code=2)["error"]["kind"] == "UnknownName"
     error = devenv.json("restart", "gatewy", code=2)["error"]
-    assert "did you mean gateway?" in error["hint"]
+    assert "did you mean 'gateway'?" in error["hint"]
 
 
 def test_other_engine_is_refused_while_up(devenv: Devenv, up: Any, engine: str) -> None:

@@ -78,6 +78,11 @@ class World:
         made = await make_plan(self.engine, self.project, wanted, UpOptions(**options), sink=self.events.append)
         return str(made).replace(self.project.id, "P")
 
+    async def schedule(self, wanted: Stack, **options: Any) -> str:
+        """The steps of the plan, with the project's ID written as `P`."""
+        made = await make_plan(self.engine, self.project, wanted, UpOptions(**options), sink=self.events.append)
+        return made.schedule.replace(self.project.id, "P")
+
     async def down(self, **options: Any) -> DownResult:
         return await take_down(
             self.engine, self.project, DownOptions(**options), clock=self.clock, sink=self.events.append

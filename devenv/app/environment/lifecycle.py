@@ -9,6 +9,7 @@ from devenv.app.environment.status import status
 from devenv.app.invocation import read_stack
 from devenv.app.session import Running, running
 from devenv.errors import UnknownName
+from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
@@ -64,11 +65,8 @@ def _check_names(project: Running, services: tuple[str, ...]) -> None:
 
 def require_service(project: Running, name: str) -> None:
     """Raise :class:`UnknownName` with a suggestion where ``name`` is not a service of what is up."""
-    import difflib
-
     known = sorted({instance.service for instance in project.observed.instances})
     if name in known:
         return
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"services that are up: {', '.join(known)}"
+    hint = suggest(name, known) or f"services that are up: {', '.join(known)}"
     raise UnknownName(f"{project.project.name} has no service {name!r} up", hint=hint, details={"services": known})

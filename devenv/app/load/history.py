@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from devenv.errors import UnknownName
+from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
@@ -37,8 +37,7 @@ def show_run(invocation: Invocation, run_id: str | None) -> LoadDocument:
         if run_id is None or run_id in {run.run_id, run.name}:
             return run
     known = [run.run_id for run in runs]
-    close = difflib.get_close_matches(run_id or "", known, n=1)
-    hint = f"did you mean {close[0]}?" if close else "devenv runs list shows what there is"
+    hint = suggest(run_id or "", known) or "devenv runs list shows what there is"
     raise UnknownName(f"no run {run_id!r}" if run_id else "no run is kept yet", hint=hint)
 
 

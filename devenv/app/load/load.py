@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from devenv.app.invocation import read_stack
@@ -10,6 +9,7 @@ from devenv.app.load.history import store
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, require_backend
 from devenv.errors import UnknownName, UsageError
+from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     import asyncio
@@ -84,8 +84,7 @@ def choose_scenario(stack: Stack, asked: str | None) -> tuple[str, Scenario]:
         request = stack.x.canary.model_dump() if stack.x.canary else {}
         return "canary", Scenario(**request)
     if name not in scenarios:
-        close = difflib.get_close_matches(name, scenarios, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"scenarios: {', '.join(scenarios) or 'none'}"
+        hint = suggest(name, scenarios) or f"scenarios: {', '.join(scenarios) or 'none'}"
         raise UnknownName(f"no load scenario {name!r}", hint=hint, details={"scenarios": list(scenarios)})
     return name, scenarios[name]
 

@@ -14,7 +14,6 @@ from devenv.app.scaffold.entrypoint import choose_entrypoint
 from devenv.app.scaffold.library import FOLDER, library_changes
 from devenv.app.scaffold.survey import survey
 from devenv.errors import ConfigurationError, UsageError
-from devenv.model.identity import identify
 from devenv.model.scaffold import InitDocument
 from devenv.stack.discovery import files_in, shipped_templates
 from devenv.stack.edit import YamlText, scalar
@@ -58,7 +57,6 @@ def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
         raise UsageError(f"--canary-path: found {wanted.canary_path!r}, expected a path that starts with /")
     files = _files(invocation.directory / wanted.file)
     stack = load_stack(files, environ=invocation.environ)
-    project = identify(invocation.directory, stack.name)
     texts = {path: read_text(path) for path in files}
     has = next((path for path, text in texts.items() if YamlText(text, str(path)).find((KEY,)) is not None), None)
     old = new = texts[files[0]]
@@ -66,7 +64,7 @@ def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
     if has is None:
         entrypoint = choose_entrypoint(stack, wanted.entrypoint)
         new = with_block(old, files[0], entrypoint, wanted.canary_path)
-    services = survey(stack, project)
+    services = survey(stack)
     changes = _changes(invocation.directory, files[0], old, new, library=wanted.library)
     if not wanted.dry_run:
         changes.make()

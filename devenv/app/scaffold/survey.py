@@ -13,7 +13,6 @@ from devenv.stack.edit import scalar
 
 if TYPE_CHECKING:
     from devenv.app.scaffold.infrastructure import Kind
-    from devenv.model.identity import Project
     from devenv.model.scaffold import InitTracing
     from devenv.model.stack import Service, Stack
 
@@ -24,13 +23,13 @@ _NO_IMAGES = "the process engine runs no images: x-devenv.process would have to 
 _RUNNER = "python -m devenv.tracing --"
 
 
-def survey(stack: Stack, project: Project) -> list[InitServicePart]:
+def survey(stack: Stack) -> list[InitServicePart]:
     """One part for each service, in the stack's order.
 
     Raises:
         ConfigurationError: tracing cannot be added to the stack.
     """
-    traced = instrument(stack, project, backend="jaeger")
+    traced = instrument(stack, backend="jaeger")
     stated = traced.warnings[len(stack.warnings) :]
     return [
         _part(

@@ -92,5 +92,5 @@ def _translated(error: ConfigError) -> ConfigurationError:
         key=error.key,
         found=error.found,
         expected=error.expected,
-        hint=f"did you mean {error.suggestion}?" if error.suggestion else "",
+        hint=f"did you mean {error.suggestion!r}?" if error.suggestion else "",
     )

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from devenv.errors import ConfigurationError
 from devenv.model.launch import Launch, Listening, Peer
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.specification import InstanceSpec
     from devenv.model.stack import Service, Stack
 
-BACKEND_PORTS = (16686, 4318, 13133)
+BACKEND_PORTS = (QUERY_PORT, OTLP_HTTP_PORT, HEALTH_PORT)
 """What the embedded backend listens on, in Jaeger's numbers."""
 
 _REFUSED = (

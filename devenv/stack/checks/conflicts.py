@@ -1,4 +1,4 @@
-"""What can be taken only once: ports of the host, names of containers."""
+"""Checks for conflicts: host ports and container names used twice, replicas and platforms that cannot work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not bound
 
 
 def check_conflicts(merged: MergedStack) -> None:
-    """Notes what two services, or two instances of one, cannot have at once."""
+    """Note what two services, or two instances of one service, cannot both have."""
     for service in merged.active.values():
         _check_replicas(merged, service)
         _check_platform(merged, service)
@@ -23,7 +23,7 @@ def _check_replicas(merged: MergedStack, service: Service) -> None:
     base = ("services", service.name)
     if service.container_name:
         merged.add(
-            f"container_name allows one instance only, and {service.replicas} are wanted",
+            f"container_name allows only one instance, but replicas is {service.replicas}",
             *base,
             "container_name",
             found=service.container_name,
@@ -45,7 +45,7 @@ def _check_platform(merged: MergedStack, service: Service) -> None:
     platforms = service.build.platforms if service.build else ()
     if service.platform and platforms and service.platform not in platforms:
         merged.add(
-            f"{service.name} runs on {service.platform}, and is not built for it",
+            f"{service.name} has platform {service.platform}, which is not in build.platforms",
             *("services", service.name, "platform"),
             found=service.platform,
             expected=", ".join(platforms),
@@ -54,7 +54,7 @@ def _check_platform(merged: MergedStack, service: Service) -> None:
 
 
 def _check_ports(merged: MergedStack) -> None:
-    """Each port of the host goes to one service; a range is left to the engine, which finds a free one in it."""
+    """Each host port belongs to one service; of a range, the engine chooses a free port."""
     taken: dict[tuple[int, str], list[tuple[str, Port]]] = {}
     for service in merged.active.values():
         for index, port in enumerate(service.ports):
@@ -64,16 +64,16 @@ def _check_ports(merged: MergedStack) -> None:
             owner = next((name for name, other in others if _overlap(port.address, other.address)), None)
             if owner is not None:
                 merged.add(
-                    f"port {port.host}/{port.protocol} of the host is published by {owner} already",
+                    f"host port {port.host}/{port.protocol} is already published by {owner}",
                     *("services", service.name, "ports", index),
                     found=str(port.host),
-                    hint="publish another port of the host",
+                    hint="publish another host port",
                 )
             others.append((service.name, port))
 
 
 def _overlap(one: str | None, other: str | None) -> bool:
-    """Whether two addresses cannot hold the same port; IPv4 and IPv6 do not meet."""
+    """Whether one port cannot be used on both addresses; IPv4 and IPv6 do not overlap."""
     one, other = one or _EVERYWHERE, other or _EVERYWHERE
     if (":" in one) != (":" in other):
         return False
@@ -88,7 +88,7 @@ def _check_container_names(merged: MergedStack) -> None:
             continue
         if name in owners:
             merged.add(
-                f"container_name {name} is taken by service {owners[name]}",
+                f"container_name {name} is already used by service {owners[name]}",
                 "services",
                 service.name,
                 "container_name",

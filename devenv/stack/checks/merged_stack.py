@@ -1,4 +1,4 @@
-"""The stack as far as it is known when it is checked as a merged."""
+"""The merged stack as the checks see it: its document, its services, and its problems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from devenv.suggestions import suggest
 
 @dataclass(frozen=True, slots=True)
 class MergedStack:
-    """The stack as far as it is known when it is checked; ``active`` are the services that would run."""
+    """A merged stack before it is checked.
+
+    Attributes:
+        document: the merged document, for places.
+        active: the services that would run.
+        inactive: names of the services without an active profile.
+        x: the stack's ``x-devenv``.
+        problems: receives what is wrong.
+    """
 
     document: MapNode
     active: Mapping[str, Service]
@@ -24,12 +32,12 @@ class MergedStack:
     problems: Problems
 
     def defined(self, section: str) -> tuple[str, ...]:
-        """Keys of a top-level section."""
+        """Return the keys of a top-level section."""
         node = self.document.get(section)
         return tuple(node.entries) if isinstance(node, MapNode) else ()
 
     def node(self, *path: str | int) -> Node:
-        """The node at ``path``; an empty one where there is none."""
+        """Return the node at ``path``, or an empty one if there is none."""
         node: Node = self.document
         for step in path:
             entry = _step(node, step)
@@ -39,7 +47,7 @@ class MergedStack:
         return node
 
     def place(self, *path: str | int) -> Location:
-        """Place of the value at ``path``, of the key where that is a name itself, or of what is nearest above it."""
+        """Return the place of the value at ``path``: the scalar's, else its key's, else that of the nearest parent."""
         node: Node = self.document
         place = node.place
         for step in path:
@@ -50,12 +58,12 @@ class MergedStack:
         return node.place if isinstance(node, ScalarNode) and node.value is not None else place
 
     def add(self, message: str, *path: str | int, found: str = "", expected: str = "", hint: str = "") -> None:
-        """Notes a problem with what stands at ``path``."""
+        """Note a problem with the value at ``path``."""
         key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
         self.problems.add(message, self.place(*path), key=key, found=found, expected=expected, hint=hint)
 
     def unknown(self, kind: str, name: str, known: Iterable[str], path: tuple[str | int, ...], hint: str) -> None:
-        """Notes that ``name`` at ``path`` is none of the ``known``; ``hint`` is for where none is near."""
+        """Note that ``name`` at ``path`` is not one of ``known``; ``hint`` is used if none is similar."""
         known = tuple(known)
         self.add(
             f"{kind} {name!r} is not defined",

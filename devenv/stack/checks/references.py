@@ -1,4 +1,4 @@
-"""What services name and has to be there: networks, volumes, files, and each other without a circle."""
+"""Checks references: networks, volumes, files and dependencies without cycles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devenv.stack.yaml.nodes import MapNode, plain
 
 
 def check_references(merged: MergedStack) -> None:
-    """Notes names that nothing stands for, and dependencies in a circle."""
+    """Note names that are not defined, and circular dependencies."""
     for service in merged.active.values():
         _check_resources(merged, service)
         _check_dependencies(merged, service)
@@ -47,7 +47,7 @@ def _position(merged: MergedStack, service: str, source: str) -> int:
 
 
 def _dependency_path(merged: MergedStack, service: str, name: str) -> tuple[str | int, ...]:
-    """Where ``service`` says that it depends on ``name``: in depends_on, links, or a shared namespace."""
+    """Path of the dependency of ``service`` on ``name``: in depends_on, links or a shared namespace."""
     base = ("services", service)
     declared = merged.node(*base, "depends_on")
     if isinstance(declared, MapNode) and name in declared.entries:
@@ -69,12 +69,12 @@ def _check_dependencies(merged: MergedStack, service: Service) -> None:
             continue
         if name in merged.inactive:
             merged.add(
-                f"service {service.name} depends on {name}, which none of the active profiles includes",
+                f"service {service.name} depends on {name}, which is not in an active profile",
                 *path,
                 found=name,
-                hint=f"activate a profile of {name}, or write `required: false` beside its condition",
+                hint=f"activate a profile of {name}, or add `required: false` next to its condition",
             )
-        elif name not in merged.defined("services"):  # else it is there and has problems of its own
+        elif name not in merged.defined("services"):  # else it exists and has its own problems
             merged.unknown("service", name, merged.active, path, "add it under services:")
 
 
@@ -91,11 +91,11 @@ def _check_cycles(merged: MergedStack) -> None:
         path = " → ".join((*cycle, cycle[0]))
         following = cycle[1] if len(cycle) > 1 else cycle[0]
         place = _dependency_path(merged, cycle[0], following)
-        merged.add(f"services depend on each other in a circle: {path}", *place, found=path, expected="no circle")
+        merged.add(f"circular dependency: {path}", *place, found=path, expected="no circular dependency")
 
 
 def _cycles(edges: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    """Cycles that a depth-first search meets; an explicit stack, so that long chains do not recurse."""
+    """Cycles found by a depth-first search with an explicit stack, so that long chains do not recurse."""
     done: set[str] = set()
     for root in edges:
         path: list[str] = []

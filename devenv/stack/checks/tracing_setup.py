@@ -10,7 +10,7 @@ from devenv.stack.checks.merged_stack import MergedStack
 
 
 def _named_in_traces(x: StackExtension) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The names of services, as traces have them, in the canary, the scenarios and the objectives."""
+    """Paths and names of the services that the canary, the scenarios and the objectives expect in traces."""
     yield from ((("canary", "services", i), name) for i, name in enumerate(x.canary.services if x.canary else ()))
     for scenario, request in x.load.scenarios.items():
         yield from ((("load", "scenarios", scenario, "services", i), name) for i, name in enumerate(request.services))
@@ -18,7 +18,7 @@ def _named_in_traces(x: StackExtension) -> Iterator[tuple[tuple[str | int, ...],
 
 
 def _traced_names(service: Service) -> Iterator[str]:
-    """Names under which a service appears in traces where its environment gives it another one than its key."""
+    """Names of a service in traces that its environment sets, in place of its key."""
     yield from filter(None, [service.environment.get("OTEL_SERVICE_NAME")])
     for attribute in service.environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         name, _, value = attribute.partition("=")
@@ -35,22 +35,22 @@ def check_tracing_setup(merged: MergedStack) -> None:
             merged.unknown("service", x.entrypoint, active, ("x-devenv", "entrypoint"), "")
         elif not merged.problems.found and x.entrypoint in active and not active[x.entrypoint].container_ports:
             merged.add(
-                f"the entrypoint {x.entrypoint} has no port",
+                f"entry point {x.entrypoint} has no port",
                 "x-devenv",
                 "entrypoint",
                 found=x.entrypoint,
-                hint=f"give {x.entrypoint} ports or expose",
+                hint=f"add ports or expose to {x.entrypoint}",
             )
     traced = {*known, *(name for service in active.values() for name in _traced_names(service))}
     for path, name in _named_in_traces(x):
         if name not in traced:
-            hint = "name a service, or what its OTEL_SERVICE_NAME says"
+            hint = "use a service's name or its OTEL_SERVICE_NAME"
             merged.unknown("service", name, sorted(traced), ("x-devenv", *path), hint)
     backends = [service.name for service in active.values() if service.x.role == "trace-backend"]
     for name in backends[1:]:
         merged.add(
-            f"{backends[0]} is the trace backend already",
+            f"{backends[0]} is already the trace backend",
             *("services", name, "x-devenv", "role"),
             found="trace-backend",
-            hint="one service can have this role",
+            hint="remove the role from one of them",
         )

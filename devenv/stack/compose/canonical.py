@@ -1,7 +1,7 @@
-"""Brings every short form of a file into its long form, as nodes, so that files merge and read in one shape.
+"""Rewrites the short forms of a file as long forms, so that files are merged and read in one shape.
 
-What has neither shape is left as it is: the readers name it. Merging has not happened yet: each file is made canonical
-by itself, so that its places stay its own.
+A value of neither shape stays as it is; the readers report it. Each file is rewritten before the merge, so that every
+value keeps its place in its own file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Rewrite = Callable[[Node, str, Problems], Node]
 
 
 def canonical(document: MapNode, problems: Problems) -> MapNode:
-    """``document`` with all short forms of services, networks and volumes in long form."""
+    """Return ``document`` with all short forms of services, networks and volumes in long form."""
     rewritten = _map_entries(document, "services", "", _service, problems)
     for section in ("networks", "volumes", "secrets", "configs"):
         rewritten = _map_entries(rewritten, section, "", _resource, problems)
@@ -37,12 +37,12 @@ def _map_entries(parent: MapNode, section: str, key: str, rewrite: Rewrite, prob
 
 
 def with_entries(node: MapNode, entries: dict[str, Entry]) -> MapNode:
-    """``node`` with other entries."""
+    """Return ``node`` with other entries."""
     return MapNode(entries=entries, place=node.place, directive=node.directive, size=node.size)
 
 
 def with_entry(node: MapNode, name: str, value: Node) -> MapNode:
-    """``node`` with another value for the key ``name``, which it has."""
+    """Return ``node`` with another value for its key ``name``."""
     entry = Entry(key_place=node.entries[name].key_place, node=value)
     return with_entries(node, {**node.entries, name: entry})
 
@@ -81,7 +81,7 @@ def _rewrite(node: Node, key: str, rules: dict[str, Rewrite], problems: Problems
 
 
 def _long(node: Node, values: dict[str, Node | Atom]) -> MapNode:
-    """A mapping that stands at the place of ``node``, its short form."""
+    """A mapping at the place of ``node``, its short form."""
     origins = node.origins if isinstance(node, ScalarNode) else ()
     entries = {
         name: Entry(
@@ -109,7 +109,7 @@ def _nested(values: dict[str, str | bool], node: Node) -> dict[str, Node | Atom]
 
 
 def _each(rewrite: Callable[[ScalarNode, str, Problems], list[Node]]) -> Rewrite:
-    """Rewrites each scalar of a list (or a scalar in the place of a list) into any number of long forms."""
+    """Rewrite each scalar of a list (or a scalar in place of a list) as any number of long forms."""
 
     def rewrite_list(node: Node, key: str, problems: Problems) -> Node:
         if isinstance(node, MapNode) or (isinstance(node, ScalarNode) and node.value is None):
@@ -212,7 +212,7 @@ def _hosts(node: Node, key: str, problems: Problems) -> Node:
 
 
 def _names(values: dict[str, Node | Atom] | None) -> Rewrite:
-    """A list of names as a mapping of each to ``values`` (to nothing where ``None``)."""
+    """A list of names as a mapping of each name to ``values`` (to nothing if ``None``)."""
 
     def rewrite(node: Node, key: str, problems: Problems) -> Node:
         if not isinstance(node, ListNode):

@@ -1,4 +1,4 @@
-"""Stack files -> one merged document in canonical form: read, parse, interpolate, canonicalise, merge."""
+"""Reads stack files into one merged document: parse, interpolate, make canonical, merge."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def _parse(path: Path, text: str | None, problems: Problems) -> list[MapNode]:
     for node in documents:
         if not isinstance(node, MapNode):
             problems.add(
-                "a stack file is a mapping", node.place, found=describe(node), expected="a mapping with services:"
+                "the stack file must be a mapping",
+                node.place,
+                found=describe(node),
+                expected="a mapping with services:",
             )
     return [node for node in documents if isinstance(node, MapNode)]
 

@@ -1,8 +1,9 @@
 """Merges canonical files by the Compose Spec's rules, later ones over earlier ones.
 
-Mappings merge key by key and lists are appended, except: commands and healthcheck tests are replaced; ports, volumes,
-secrets, configs and env files are unique by what they stand for; other lists hold each value once; log options of
-another driver are dropped; lists below ``x-devenv`` are replaced. ``!reset`` removes a key, ``!override`` replaces it.
+Mappings merge key by key and lists are appended, with these exceptions. Commands, healthcheck tests and lists in
+``x-devenv`` are replaced. Ports, volumes, secrets, configs and env files are unique by their identity (such as a
+volume's target); other lists contain each value once. Log options of another driver are dropped. ``!reset`` removes a
+key, ``!override`` replaces its value.
 Rules: https://docs.docker.com/reference/compose-file/merge/
 """
 
@@ -23,12 +24,12 @@ _REPLACED = (
     "services.*.x-devenv.**",
     "x-devenv.**",
 )
-_EITHER_SHAPE = ("services.*.ulimits.*", "services.*.extra_hosts.*", *_REPLACED)
-"""Where a value of another shape may follow."""
+_EITHER_TYPE = ("services.*.ulimits.*", "services.*.extra_hosts.*", *_REPLACED)
+"""Keys whose value a later file may replace by one of another type."""
 
 
 def merge(documents: Sequence[MapNode], problems: Problems) -> MapNode:
-    """One document of several canonical ones, with all directives carried out."""
+    """Return one document of several canonical ones, with all directives applied."""
     merged = documents[0]
     for document in documents[1:]:
         merged = _mappings(merged, document, (), problems)
@@ -36,7 +37,7 @@ def merge(documents: Sequence[MapNode], problems: Problems) -> MapNode:
 
 
 def _matches(path: Path, patterns: Sequence[str]) -> bool:
-    """Whether ``path`` fits one of the patterns: ``*`` is any one key, a final ``**`` any number of them."""
+    """Whether ``path`` matches one of the patterns: ``*`` is any one key, a final ``**`` any number of keys."""
     return any(_fits(path, pattern.split(".")) for pattern in patterns)
 
 
@@ -62,14 +63,14 @@ def _nodes(base: Node, over: Node, path: Path, problems: Problems) -> Node:
         return over if _matches(path, _REPLACED) else _lists(base, over, path)
     if isinstance(base, ScalarNode) and isinstance(over, ScalarNode):
         return over
-    if not _matches(path, _EITHER_SHAPE):
+    if not _matches(path, _EITHER_TYPE):
         problems.add(
-            f"cannot be merged with what stands at {base.place}",
+            f"cannot be merged with the value at {base.place}",
             over.place,
             key=".".join(path),
             found=describe(over),
             expected=describe(base),
-            hint="give it the same shape, or tag it !override to replace the other",
+            hint="use the same type, or tag it !override to replace the other value",
         )
     return over
 
@@ -86,7 +87,7 @@ def _mappings(base: MapNode, over: MapNode, path: Path, problems: Problems) -> M
 
 
 def _lists(base: ListNode, over: ListNode, path: Path) -> ListNode:
-    """Both lists, where a later item takes the place of an earlier one that stands for the same."""
+    """Both lists; a later item replaces an earlier one with the same identity."""
     identity = next((how for pattern, how in _IDENTITIES.items() if _matches(path, (pattern,))), _same_value)
     items: list[Node] = []
     positions: dict[str, int] = {}
@@ -101,7 +102,7 @@ def _lists(base: ListNode, over: ListNode, path: Path) -> ListNode:
 
 
 def _other_driver(base: MapNode, over: MapNode, path: Path) -> bool:
-    """Whether ``over`` is a log configuration of another driver, whose options have nothing to do with the first's."""
+    """Whether ``over`` configures another log driver, to which the options in ``base`` do not apply."""
     if not (len(path) == 3 and path[0] == "services" and path[2] == "logging"):
         return False
     before, after = base.get("driver"), over.get("driver")
@@ -128,7 +129,7 @@ def _target(item: Node) -> str:
 
 
 def _file(root: str) -> Callable[[Node], str]:
-    """Secrets and configs stand for their path in the container."""
+    """Secrets and configs are identified by their path in the container."""
     return lambda item: posixpath.join(root, _text(item, "target") or _text(item, "source"))
 
 
@@ -144,7 +145,7 @@ _IDENTITIES: dict[str, Callable[[Node], str]] = {
 
 
 def _without_directives(node: MapNode, path: Path) -> MapNode:
-    """``node`` without what is reset."""
+    """``node`` without the keys that are reset."""
     entries: dict[str, Entry] = {}
     for name, entry in node.entries.items():
         child = entry.node

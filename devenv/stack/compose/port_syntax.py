@@ -12,7 +12,7 @@ GRAMMAR = "[[IP:]HOST:]CONTAINER[/PROTOCOL], such as 8080:80, 127.0.0.1:8080:80 
 
 @dataclass(frozen=True, slots=True)
 class ShortPort:
-    """One port of a short form; ``published`` is a number, a range, or empty where the engine chooses."""
+    """One port of a short form; ``published`` is a number, a range, or empty if the engine chooses."""
 
     target: int
     published: str
@@ -21,27 +21,27 @@ class ShortPort:
 
 
 def port_range(text: str) -> tuple[int, int]:
-    """First and last port of ``80`` or ``8000-8010``.
+    """Return the first and last port of ``80`` or ``8000-8010``.
 
     Raises:
-        ValueError: not a port or range of ports, with what is wrong.
+        ValueError: If it is not a port or a range of ports; the message is the reason.
     """
     match = _RANGE.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a port or a range of ports")
     first, last = int(match.group(1)), int(match.group(2) or match.group(1))
     if not 1 <= first <= 65535 or not 1 <= last <= 65535:
-        raise ValueError(f"{text!r} is outside of 1-65535")
+        raise ValueError(f"{text!r} is not from 1 to 65535")
     if last < first:
         raise ValueError(f"the range {text} ends before it starts")
     return first, last
 
 
 def parse_short(text: str) -> list[ShortPort]:
-    """The ports of a short form, a range of container ports one by one.
+    """Return the ports of a short form, a range of container ports as single ports.
 
     Raises:
-        ValueError: with what is wrong.
+        ValueError: If it is not a short form; the message is the reason.
     """
     body, _, protocol = text.partition("/")
     protocol = protocol.lower() or "tcp"
@@ -53,7 +53,7 @@ def parse_short(text: str) -> list[ShortPort]:
     if not host:
         return [ShortPort(port, "", address, protocol) for port in range(first, last + 1)]
     host_first, host_last = port_range(host)
-    if count == 1 and host_last > host_first:  # the engine takes a free one of the range
+    if count == 1 and host_last > host_first:  # the engine chooses a free port of the range
         return [ShortPort(first, f"{host_first}-{host_last}", address, protocol)]
     if host_last - host_first + 1 != count:
         raise ValueError(f"the ranges {host} and {container} differ in length")
@@ -61,7 +61,7 @@ def parse_short(text: str) -> list[ShortPort]:
 
 
 def _split(body: str) -> tuple[str, str, str]:
-    """Address, host part and container part; IPv6 addresses may stand in brackets."""
+    """Address, host part and container part; IPv6 addresses may be in brackets."""
     rest, _, container = body.rpartition(":")
     address, _, host = rest.rpartition(":")
     if address.startswith("[") and address.endswith("]"):
@@ -72,7 +72,11 @@ def _split(body: str) -> tuple[str, str, str]:
 
 
 def check_address(text: str) -> None:
-    """Raises ValueError where ``text`` is not an IP address."""
+    """Check that ``text`` is an IP address.
+
+    Raises:
+        ValueError: If it is not.
+    """
     import ipaddress
 
     try:

@@ -1,4 +1,4 @@
-"""Interpolates the values of a tree of nodes, with the exact place of a variable that fails."""
+"""Substitutes variables in the values of a document, and reports each problem at the place of its ``$``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 
 
 def interpolate(node: Node, lookup: Lookup, problems: Problems, key: str = "") -> Node:
-    """``node`` with the variables in its values (not in its keys) replaced; what fails becomes nothing."""
+    """Return ``node`` with the variables in its values (not in its keys) replaced; a value that fails becomes null."""
     if isinstance(node, ScalarNode):
         return _scalar(node, lookup, problems, key)
     if isinstance(node, ListNode):
@@ -41,10 +41,10 @@ def _scalar(node: ScalarNode, lookup: Lookup, problems: Problems, key: str) -> S
             expected=error.expected,
             hint=error.hint,
         )
-        return replace(node, value=None)  # absent from here on, so that nobody complains about it again
+        return replace(node, value=None)  # counts as absent from here on, so that it is reported once
     for use in result.uses:
         if use.variable is None and not use.defaulted:
-            problems.warn(f"variable {use.name} is not set: an empty text stands for it", _place(node, use.offset))
+            problems.warn(f"variable {use.name} is not set; using an empty string", _place(node, use.offset))
     return ScalarNode(
         value=result.text, place=node.place, directive=node.directive, plain=node.plain, origins=_origins(result)
     )
@@ -57,11 +57,11 @@ def _origins(result: Substitution) -> tuple[str, ...]:
 
 
 def _place(node: ScalarNode, offset: int) -> Location:
-    """Place in the file of the ``$`` at ``offset`` of the value: the dollar signs of both correspond in order."""
+    """Place in the file of the ``$`` at ``offset`` of the value: value and file have the same dollar signs in order."""
     value = node.value if isinstance(node.value, str) else ""
     ordinal = value.count("$", 0, offset)
     raw = node.raw
-    # The header line of a block scalar (| or >) may hold a comment, and that a dollar sign.
+    # The header line of a block scalar (| or >) may contain a comment with a dollar sign.
     position = raw.find("\n") if raw.startswith(("|", ">")) else -1
     for _ in range(ordinal + 1):
         position = raw.find("$", position + 1)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 GRAMMAR = "[SOURCE:]TARGET[:OPTIONS], such as data:/var/lib/data or ./app:/app:ro"
 _PROPAGATIONS = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
 _COSMETIC = ("cached", "delegated", "consistent", "rw", "copy")
-"""Options that are the default, or that say nothing to a Linux engine."""
+"""Options that are the default, or have no effect on a Linux engine."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShortVolume:
-    """A short form taken apart; ``options`` are those of the long form, by dotted key."""
+    """The parts of a short form; ``options`` are those of the long form, by dotted key."""
 
     kind: str
     target: str
@@ -21,10 +21,10 @@ class ShortVolume:
 
 
 def parse_short(text: str) -> ShortVolume:
-    """The parts of a short form.
+    """Return the parts of a short form.
 
     Raises:
-        ValueError: with what is wrong.
+        ValueError: If it is not a short form; the message is the reason.
     """
     parts = text.split(":")
     if not all(parts) or len(parts) > 3:
@@ -40,10 +40,10 @@ def parse_short(text: str) -> ShortVolume:
 
 
 def parse_tmpfs(text: str) -> ShortVolume:
-    """The parts of an entry of ``tmpfs``: ``TARGET[:size=64m,mode=1777]``.
+    """Return the parts of an entry of ``tmpfs``: ``TARGET[:size=64m,mode=1777]``.
 
     Raises:
-        ValueError: with what is wrong.
+        ValueError: If it is not a short form; the message is the reason.
     """
     target, _, given = text.partition(":")
     options: dict[str, str | bool] = {}

@@ -1,4 +1,4 @@
-"""Edits of a YAML file that change only the lines that they must; independent of how stacks are loaded."""
+"""Edits of a YAML file that leave every other line unchanged; independent of how stacks are loaded."""
 
 from devenv.stack.edit.pieces import Piece, read_pieces
 from devenv.stack.edit.yaml_text import YamlText, scalar

@@ -24,11 +24,12 @@ class Piece:
 
     Attributes:
         start: index of its first character, anchor and tag included.
-        end: index behind its last character; comments and blank lines behind it are not part of it.
+        end: index after its last character; comments and blank lines after it are not part of it.
+        line: of its first character, from 0.
         column: of its first character, from 0.
         flow: written in brackets or braces.
-        anchored: an anchor or a tag stands before it.
-        text: a scalar's value.
+        anchored: an anchor or a tag precedes it.
+        text: a scalar's value, or the anchor that an alias refers to.
         keys: for each entry of a mapping, the key as a piece.
         entries: values of a mapping by key, in order; a merge key is an entry called ``<<``.
         items: values of a list.
@@ -48,21 +49,21 @@ class Piece:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is written: the value of ``key:``."""
+        """Whether it has no text, as the value of ``key:``."""
         return self.kind == "scalar" and self.start == self.end
 
     def location(self, file: str) -> Location:
-        """Its place for a message."""
+        """Return its place in ``file``, for a message."""
         return Location(file, self.line + 1, self.column + 1)
 
 
 def read_pieces(text: str, file: str) -> Piece | None:
-    """The one document of ``text``, None where it is empty.
+    """Return the first document of ``text``, or None if there is none.
 
     Raises:
-        StackFileError: the text is not YAML.
+        StackFileError: If the text is not YAML.
     """
-    # The scanner in Python: its marks count characters, and speed does not matter for an edit.
+    # The Python scanner: its marks count characters, and speed does not matter for an edit.
     events = iter(yaml.parse(text, Loader=yaml.SafeLoader))
     try:
         for event in events:

@@ -1,8 +1,8 @@
-r"""``.env`` and ``env_file`` files, by the rules of Compose.
+r"""Reads ``.env`` and ``env_file`` files by the rules of Compose.
 
-``NAME=value``, ``NAME: value`` and ``export NAME=value``; a ``NAME`` alone takes its value from the environment.
-Unquoted values end at the line's end or before `` #``; double-quoted ones know escapes (``\n``, ``\"``, ``\$``) and may
-span lines; both are interpolated, single-quoted ones are literal.
+A statement is ``NAME=value``, ``NAME: value`` or ``export NAME=value``; a ``NAME`` alone has its value from the
+environment. Unquoted values end at the end of the line or before `` #``. Double-quoted values may contain escapes
+(``\n``, ``\"``, ``\$``) and several lines. Both are interpolated; single-quoted values are literal.
 Format: https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax
 """
 
@@ -26,16 +26,16 @@ _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 
 
 def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = False) -> dict[str, Variable]:
-    """The variables of the file; problems go to ``problems`` and end the reading.
+    """Return the variables of the file; reading stops at the first problem, which goes to ``problems``.
 
     Args:
         path: the file.
-        lookup: where interpolation looks first; the file's own earlier variables come after it.
+        lookup: finds variables for interpolation; it takes precedence over earlier variables of the file.
         problems: receives what is wrong with the file.
-        raw: take values as they stand (``format: raw``).
+        raw: use values unchanged (``format: raw``).
 
     Raises:
-        StackFileError: the file cannot be read.
+        StackFileError: If the file cannot be read.
     """
     text = read_text(path)
     file = display(path)
@@ -94,15 +94,15 @@ class _Reader:
         match = _NAME.match(self._text, start)
         if match is None:
             line = self._text[start:].partition("\n")[0]
-            raise self._error("not a variable's name", start, found=line, expected="NAME=value")
+            raise self._error("not a valid variable name", start, found=line, expected="NAME=value")
         self._position = match.end()
         return match.group()
 
     def _inherit(self, name: str, start: int) -> None:
-        """A name alone: the value comes from the environment, or there is none."""
+        """A name alone: its value is that in the environment, if any."""
         if not self._skip(_LINE_END):
             line = self._text[start:].partition("\n")[0]
-            raise self._error("a variable's name cannot hold this", self._position, found=line, expected="NAME=value")
+            raise self._error("invalid character in a variable name", self._position, found=line, expected="NAME=value")
         found = self._environment(name)
         if found:
             self.variables[name] = found
@@ -126,11 +126,11 @@ class _Reader:
         while position < len(self._text) and self._text[position] != quote:
             position += 2 if self._text[position] == "\\" else 1
         if position >= len(self._text):
-            raise self._error("a quoted value is not closed", start, expected=f"a closing {quote}")
+            raise self._error("unclosed quote", start, expected=f"a closing {quote}")
         body = self._text[start + 1 : position]
         self._position = position + 1
         if not self._skip(_LINE_END):
-            raise self._error("text behind a quoted value", self._position, expected="the end of the line or a comment")
+            raise self._error("text after a quoted value", self._position, expected="the end of the line or a comment")
         if quote == "'":
             return body.replace("\\'", "'")
         return self._expand(_ESCAPE.sub(_unescape, body), start)
@@ -142,7 +142,7 @@ class _Reader:
             raise self._error(error.message, start, found=value, expected=error.expected, hint=error.hint) from error
         for use in result.uses:
             if use.variable is None and not use.defaulted:
-                message = f"variable {use.name} is not set: an empty text stands for it"
+                message = f"variable {use.name} is not set; using an empty string"
                 self._problems.warn(message, self._place(start))
         return result.text
 
@@ -161,8 +161,8 @@ class _Reader:
 def _unescape(match: re.Match[str]) -> str:
     escape = match.group(1)
     if escape == "$":
-        return "$$"  # the interpolation that follows makes one dollar sign of it
+        return "$$"  # interpolation makes it one dollar sign
     if escape.startswith("0"):
         code = int(escape, 8)
-        return chr(code) if 0 < code < 256 else match.group()  # a NUL cannot stand in an environment
+        return chr(code) if 0 < code < 256 else match.group()  # an environment cannot contain a NUL
     return _ESCAPES[escape]

@@ -1,7 +1,7 @@
 """Interpolation by the Compose Spec: ``$VAR ${VAR} ${VAR:-d} ${VAR-d} ${VAR:?e} ${VAR?e} ${VAR:+r} ${VAR+r} $$``.
 
-Defaults, replacements and error texts are interpolated in turn, and only where they are used, as a shell would. A ``$``
-that starts none of these forms stays as it is. Format: https://docs.docker.com/reference/compose-file/interpolation/
+Defaults, replacements and error texts are interpolated only if they are used, as in a shell. A ``$`` that starts none
+of these forms stays unchanged. Format: https://docs.docker.com/reference/compose-file/interpolation/
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FORMS = "$VAR, ${VAR}, ${VAR:-default}, ${VAR:?error} or ${VAR:+replacement}; $
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable's value and where it came from (``the environment``, ``.env:3:1``)."""
+    """A variable's value and its origin (``the environment``, ``.env:3:1``)."""
 
     value: str
     origin: str
@@ -27,7 +27,7 @@ Lookup = Callable[[str], Variable | None]
 
 
 def lookup_in(environ: Mapping[str, str], *fallbacks: Mapping[str, Variable]) -> Lookup:
-    """Looks a name up in the environment, then in ``fallbacks`` in turn."""
+    """Return a lookup that searches the environment, then each of ``fallbacks``."""
 
     def lookup(name: str) -> Variable | None:
         if name in environ:
@@ -57,7 +57,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A variable that was asked for; ``variable`` is ``None`` where it is not set, ``defaulted`` where that is fine."""
+    """A use of a variable; ``variable`` is ``None`` if it is not set, which is allowed if ``defaulted``."""
 
     name: str
     offset: int
@@ -67,17 +67,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Substitution:
-    """An interpolated text and the variables that went into it, in order."""
+    """An interpolated text and the variables used in it, in order."""
 
     text: str
     uses: tuple[Use, ...]
 
 
 def substitute(template: str, lookup: Lookup) -> Substitution:
-    """``template`` with its variables replaced.
+    """Return ``template`` with its variables replaced.
 
     Raises:
-        TemplateError: an expression is malformed, or a required variable is missing.
+        TemplateError: If an expression is malformed, or a required variable is missing.
     """
     run = _Run(template, lookup)
     text = run.expand(0, len(template))
@@ -85,7 +85,7 @@ def substitute(template: str, lookup: Lookup) -> Substitution:
 
 
 class _Run:
-    """One interpolation of one template; offsets are into the whole template, however deep an expression stands."""
+    """One interpolation of one template; offsets count from the start of the whole template, at any nesting depth."""
 
     def __init__(self, template: str, lookup: Lookup) -> None:
         self._template = template
@@ -104,7 +104,7 @@ class _Run:
         return "".join(parts)
 
     def _expression(self, dollar: int, end: int) -> tuple[str, int]:
-        """The value of what starts at ``dollar``, and the index behind it."""
+        """The value of the expression at ``dollar``, and the index after it."""
         following = self._template[dollar + 1 : dollar + 2] if dollar + 1 < end else ""
         if following == "$":
             return "$", dollar + 2
@@ -117,7 +117,7 @@ class _Run:
         return self._value(name.group(), dollar), name.end()
 
     def _closing(self, dollar: int, end: int) -> int:
-        """Index of the brace that closes the expression at ``dollar``; braces inside it have to balance."""
+        """Index of the brace that closes the expression at ``dollar``; braces inside it must balance."""
         depth = 0
         for index in range(dollar + 1, end):
             if self._template[index] == "{":
@@ -126,19 +126,17 @@ class _Run:
                 depth -= 1
                 if depth == 0:
                     return index
-        raise TemplateError(
-            "${ is not closed", dollar, expected=_FORMS, hint="close it with }, or write $$ for a dollar"
-        )
+        raise TemplateError("unclosed ${", dollar, expected=_FORMS, hint="close it with }, or write $$ for a dollar")
 
     def _braced(self, dollar: int, closing: int) -> str:
         name = _NAME.match(self._template, dollar + 2, closing)
         if name is None:
-            raise TemplateError("${…} without a variable's name", dollar, expected=_FORMS)
+            raise TemplateError("${…} without a variable name", dollar, expected=_FORMS)
         if name.end() == closing:
             return self._value(name.group(), dollar)
         operator = _OPERATOR.match(self._template, name.end(), closing)
         if operator is None:
-            raise TemplateError(f"unknown operator behind {name.group()}", dollar, expected=_FORMS)
+            raise TemplateError(f"unknown operator after {name.group()}", dollar, expected=_FORMS)
         return self._operate(name.group(), operator.group(), dollar, operator.end(), closing)
 
     def _operate(self, name: str, operator: str, dollar: int, start: int, end: int) -> str:

@@ -15,14 +15,14 @@ _REMOTE = re.compile(r"[a-z+]+://|git@|github\.com/")
 
 
 def read_build(service: Fields, context: Context) -> Build | None:
-    """How the service's image is built; the context is the stack's directory where none is given."""
+    """Return how the service's image is built, or None; the default context is the stack's directory."""
     member = service.get("build")
     if member is None:
         return None
     fields = member.fields(keys.BUILD, refused=keys.BUILD_REFUSED, ignored=keys.BUILD_IGNORED)
     inline, dockerfile = fields.get("dockerfile_inline"), fields.text("dockerfile")
     if inline is not None and dockerfile is not None:
-        inline.error("dockerfile and dockerfile_inline exclude each other", expected="one of the two")
+        inline.error("dockerfile and dockerfile_inline cannot be used together", expected="one of the two")
     return Build(
         context=context.path(_local(fields.get("context")) or "."),
         dockerfile=dockerfile or "Dockerfile",
@@ -43,13 +43,13 @@ def read_build(service: Fields, context: Context) -> Build | None:
 
 
 def _local(member: Cursor | None) -> str | None:
-    """The context's path; a remote one is refused."""
+    """The context's path; a remote context is not supported."""
     text = member.text() if member else None
     if member is None or text is None:
         return None
     if _REMOTE.match(text):
         member.error(
-            "a remote build context is not supported", expected="a directory", hint="clone it, and name the directory"
+            "a remote build context is not supported", expected="a directory", hint="clone it and use the directory"
         )
         return None
     return text

@@ -1,4 +1,4 @@
-"""What the readers of one stack share: its directory, the variables of the shell, and where problems go."""
+"""The context of all readers of one stack: its directory, the variables of the shell, and its problems."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from devenv.stack.problems import Problems
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Surroundings of a stack.
+    """The context of a stack.
 
     Attributes:
-        directory: absolute; relative paths of all its files start here.
-        environ: environment of the command, for ``~``.
-        lookup: environment of the command, then ``.env``.
-        origins: where values came from that do not stand in a stack file, by key.
+        directory: absolute; relative paths in all its files are resolved against it.
+        environ: environment of the command; its ``HOME`` replaces ``~``.
+        lookup: finds a variable in the command's environment, then in ``.env``.
+        problems: receives what is wrong.
+        origins: origins of the values that are not in a stack file, by key.
     """
 
     directory: Path
@@ -29,7 +30,7 @@ class Context:
     origins: dict[str, str] = field(default_factory=dict)
 
     def path(self, text: str) -> Path:
-        """The absolute path that ``text`` names; ``~`` is the home directory."""
+        """Return the absolute path of ``text``; ``~`` is the home directory."""
         if text == "~" or text.startswith("~/"):
             text = self.environ.get("HOME", str(Path.home())) + text[1:]
         return Path(os.path.normpath(self.directory / text))

@@ -1,6 +1,6 @@
-"""Reads typed values out of nodes; whatever does not fit is noted with its place, and a default goes on in its stead.
+"""Reads typed values from nodes; a wrong value is noted with its place, and a default is used instead.
 
-A reader function therefore never has to stop at the first error of a file.
+A reader function therefore never stops at the first error of a file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EXTENSION = "x-devenv"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A node, its key path, where problems with it go, and where its key stands (``None`` for items of lists)."""
+    """A node, its key path, its problems, and the place of its key (``None`` for items of lists)."""
 
     node: Node
     key: str
@@ -35,20 +35,20 @@ class Cursor:
 
     @property
     def place(self) -> Location:
-        """Where the key stands, else where the value does."""
+        """Place of the key, else of the value."""
         return self.key_place or self.node.place
 
     def error(self, message: str, *, expected: str = "", hint: str = "", found: str | None = None) -> None:
-        """Notes a problem with this value."""
+        """Note a problem with this value."""
         found = describe(self.node) if found is None else found
         self.problems.add(message, self.node.place, key=self.key, found=found, expected=expected, hint=hint)
 
     def wrong(self, expected: str, hint: str = "") -> None:
-        """Notes that this value is not what is expected here."""
+        """Note that this value is not as expected."""
         self.error(f"{self.key} must be {expected}, found {describe(self.node)}", expected=expected, hint=hint)
 
     def text(self) -> str | None:
-        """A string; numbers and truth values stand for the text that Compose makes of them."""
+        """Return a string; numbers and booleans become the text that Compose makes of them."""
         if isinstance(self.node, ScalarNode) and self.node.value is not None:
             text = atom_text(self.node.value)
             if self.node.written not in ("", text) and not isinstance(self.node.value, bool):
@@ -58,15 +58,15 @@ class Cursor:
         return None
 
     def _warn_of_number(self, written: str, text: str) -> None:
-        """States that an unquoted number does not keep its digits (``1.10``), and where Compose reads another one."""
+        """Warn that an unquoted number loses digits (``1.10``), or that Compose reads another number."""
         octal = _OLD_OCTAL.fullmatch(written)
         other = f" ({int(written, 8)} under Compose)" if octal else ""
         self.problems.warn(
-            f"{self.key}: {written} is a number, which reads {text}{other}; quote it to keep it", self.node.place
+            f"{self.key}: {written} is read as the number {text}{other}; quote it to keep it", self.node.place
         )
 
     def flag(self) -> bool | None:
-        """A truth value; the words of YAML 1.1 (``yes``, ``on``) are taken with a warning, as Compose does."""
+        """Return a boolean; the words of YAML 1.1 (``yes``, ``on``) are accepted with a warning, as in Compose."""
         value = self.node.value if isinstance(self.node, ScalarNode) else None
         if isinstance(value, bool):
             return value
@@ -81,28 +81,28 @@ class Cursor:
         return None
 
     def integer(self, least: int | None = None) -> int | None:
-        """A whole number, not below ``least``."""
+        """Return an integer of at least ``least``."""
         value = self.node.value if isinstance(self.node, ScalarNode) else None
         number = scalars.integer(value.strip()) if isinstance(value, str) else value
         if not isinstance(number, int) or isinstance(number, bool):
             self.wrong("a whole number")
             return None
         if least is not None and number < least:
-            self.wrong(f"a whole number from {least} on")
+            self.wrong(f"a whole number of at least {least}")
             return None
         return number
 
     def number(self) -> float | None:
-        """A number from 0 on."""
+        """Return a number of at least 0."""
         value = self.node.value if isinstance(self.node, ScalarNode) else None
         number = scalars.number(value.strip()) if isinstance(value, str) else value
         if not isinstance(number, int | float) or isinstance(number, bool) or not 0 <= number < 1e12:
-            self.wrong("a number from 0 on")
+            self.wrong("a number of at least 0")
             return None
         return float(number)
 
     def duration(self) -> float | None:
-        """Seconds of a duration such as ``1m30s``."""
+        """Return the seconds of a duration such as ``1m30s``."""
         value = self.node.value if isinstance(self.node, ScalarNode) else None
         try:
             seconds = parse_duration(value)
@@ -110,12 +110,12 @@ class Cursor:
             self.wrong(str(error))
             return None
         if not 0 <= seconds < 1e12:
-            self.wrong("a duration from 0 on")
+            self.wrong("a duration of at least 0")
             return None
         return seconds
 
     def size(self) -> int | None:
-        """Bytes of a size such as ``512m`` or ``1.5gb``."""
+        """Return the bytes of a size such as ``512m`` or ``1.5gb``."""
         value = self.node.value if isinstance(self.node, ScalarNode) else None
         match = _SIZE.fullmatch(atom_text(value).strip()) if not isinstance(value, bool) else None
         if match is None or len(match.group(1)) > 24:
@@ -124,7 +124,7 @@ class Cursor:
         return int(float(match.group(1)) * 1024.0 ** _POWERS[match.group(2).lower()])
 
     def choice(self, allowed: Iterable[str]) -> str | None:
-        """One of ``allowed``."""
+        """Return one of ``allowed``."""
         allowed = tuple(allowed)
         text = self.text()
         if text is None or text in allowed:
@@ -133,7 +133,7 @@ class Cursor:
         return None
 
     def items(self) -> list[Cursor]:
-        """The items of a list."""
+        """Return the items of a list."""
         if isinstance(self.node, ListNode):
             return [Cursor(item, f"{self.key}[{i}]", self.problems) for i, item in enumerate(self.node.items)]
         if not is_null(self.node):
@@ -141,11 +141,11 @@ class Cursor:
         return []
 
     def texts(self) -> tuple[str, ...]:
-        """A list of strings."""
+        """Return a list of strings."""
         return tuple(text for item in self.items() if (text := item.text()) is not None)
 
     def members(self) -> dict[str, Cursor]:
-        """The values of a mapping whose keys are free (names of services, variables)."""
+        """Return the values of a mapping with user-defined keys (names of services, variables)."""
         if isinstance(self.node, MapNode):
             return {
                 name: Cursor(entry.node, f"{self.key}.{name}" if self.key else name, self.problems, entry.key_place)
@@ -156,7 +156,7 @@ class Cursor:
         return {}
 
     def table(self) -> dict[str, str]:
-        """A mapping of names to text; nothing stands for the empty text."""
+        """Return a mapping of names to text; null is the empty text."""
         result: dict[str, str] = {}
         for name, member in self.members().items():
             text = "" if is_null(member.node) else member.text()
@@ -172,13 +172,13 @@ class Cursor:
         ignored: Mapping[str, str] | None = None,
         extension: bool = False,
     ) -> Fields:
-        """The values of a mapping whose keys are fixed; every other key is noted by name.
+        """Return the values of a mapping with fixed keys; every other key is noted by name.
 
         Args:
-            known: keys that are acted on.
-            refused: keys of the Compose Spec that are refused, with the hint for each.
-            ignored: keys of the Compose Spec that change nothing that matters here, with what is lost.
-            extension: whether ``x-devenv`` is read here; other ``x-`` keys are the user's own.
+            known: supported keys.
+            refused: keys of the Compose Spec that are errors, with a hint for each.
+            ignored: keys of the Compose Spec that are ignored with a warning, with the effect of that.
+            extension: whether ``x-devenv`` is allowed; other ``x-`` keys belong to the user.
         """
         keys = _Keys(tuple(known), refused or {}, ignored or {}, extension)
         members = self.members()
@@ -190,7 +190,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """The keys of one kind of mapping, as the arguments of :meth:`Cursor.fields`."""
+    """The keys of one kind of mapping: the arguments of :meth:`Cursor.fields`."""
 
     known: tuple[str, ...]
     refused: Mapping[str, str]
@@ -198,21 +198,21 @@ class _Keys:
     extension: bool
 
     def note(self, name: str, member: Cursor, parent: str) -> None:
-        """Notes the key ``name``, which is not acted on."""
+        """Note the key ``name``, which is not supported."""
         if name in self.ignored:
-            member.problems.warn(f"{member.key} is not acted on: {self.ignored[name]}", member.place)
+            member.problems.warn(f"{member.key} is ignored: {self.ignored[name]}", member.place)
         elif name in self.refused:
             self._add(f"{member.key} is not supported", name, member, hint=self.refused[name])
         elif name == EXTENSION:
-            hint = "it stands at the top level of the file and in services"
-            self._add("x-devenv is not read here", name, member, hint=hint)
+            hint = "move it to the top level of the file or into a service"
+            self._add("x-devenv is not allowed here", name, member, hint=hint)
         elif not name.startswith("x-"):
             every = [*self.known, *([EXTENSION] if self.extension else ())]
             message = f"unknown key {name!r}" + (f" in {parent}" if parent else "")
             hint = suggest(name, [*every, *self.refused, *self.ignored])
             self._add(message, name, member, expected=", ".join(every), hint=hint)
         elif self.extension and _is_misspelt(name):
-            member.problems.warn(f"{member.key} is not read: did you mean {EXTENSION!r}?", member.place)
+            member.problems.warn(f"{member.key} is ignored: did you mean {EXTENSION!r}?", member.place)
 
     @staticmethod
     def _add(message: str, name: str, member: Cursor, *, expected: str = "", hint: str = "") -> None:
@@ -220,83 +220,86 @@ class _Keys:
 
 
 def _is_misspelt(name: str) -> bool:
-    """Whether an ``x-`` key was probably to be ``x-devenv``; ``x-env`` and the like are names of the user's own."""
+    """Whether an ``x-`` key probably means ``x-devenv``; ``x-env`` and the like belong to the user."""
     letters, meant = (_NOT_ALPHANUMERIC.sub("", text.removeprefix("x-").lower()) for text in (name, EXTENSION))
     return is_slip(letters, meant)
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The members of a mapping by name; a key without a value counts as absent."""
+    """The members of a mapping by name; a key without a value counts as absent.
+
+    Each method reads the member ``name`` as the same method of :class:`Cursor` does; an absent one has a default.
+    """
 
     cursor: Cursor
     members: Mapping[str, Cursor]
 
     def get(self, name: str) -> Cursor | None:
-        """The value of ``name``, ``None`` where it is absent."""
+        """Return the value of ``name``, or ``None`` if it is absent."""
         member = self.members.get(name)
         return None if member is None or is_null(member.node) else member
 
     def text(self, name: str) -> str | None:
-        """A string."""
+        """Return a string."""
         member = self.get(name)
         return member.text() if member else None
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """A truth value."""
+        """Return a boolean."""
         member = self.get(name)
         value = member.flag() if member else None
         return default if value is None else value
 
     def integer(self, name: str, least: int | None = None) -> int | None:
-        """A whole number."""
+        """Return an integer."""
         member = self.get(name)
         return member.integer(least) if member else None
 
     def number(self, name: str) -> float | None:
-        """A number from 0 on."""
+        """Return a number of at least 0."""
         member = self.get(name)
         return member.number() if member else None
 
     def duration(self, name: str, default: float) -> float:
-        """Seconds."""
+        """Return seconds."""
         member = self.get(name)
         value = member.duration() if member else None
         return default if value is None else value
 
     def size(self, name: str) -> int | None:
-        """Bytes."""
+        """Return bytes."""
         member = self.get(name)
         return member.size() if member else None
 
     def choice(self, name: str, allowed: Iterable[str]) -> str | None:
-        """One of ``allowed``."""
+        """Return one of ``allowed``."""
         member = self.get(name)
         return member.choice(allowed) if member else None
 
     def items(self, name: str) -> list[Cursor]:
-        """The items of a list."""
+        """Return the items of a list."""
         member = self.get(name)
         return member.items() if member else []
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of strings."""
+        """Return a list of strings."""
         member = self.get(name)
         return member.texts() if member else ()
 
     def each(self, name: str) -> dict[str, Cursor]:
-        """The members of a mapping with free keys."""
+        """Return the members of a mapping with user-defined keys."""
         member = self.get(name)
         return member.members() if member else {}
 
     def table(self, name: str) -> dict[str, str]:
-        """A mapping of names to text."""
+        """Return a mapping of names to text."""
         member = self.get(name)
         return member.table() if member else {}
 
     def required(self, name: str) -> Cursor | None:
-        """The value of ``name``; its absence is noted."""
+        """Return the value of ``name``; its absence is a problem."""
         member = self.get(name)
         if member is None:
-            self.cursor.error(f"{self.cursor.key} needs {name}", expected=name)
+            self.cursor.error(f"{self.cursor.key} requires {name}", expected=name)
         return member

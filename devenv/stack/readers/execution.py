@@ -22,11 +22,11 @@ _CONDITIONS: dict[str, Policy] = {
     "unless-stopped": "unless-stopped",
     "no": "no",
 }
-"""What conditions of ``deploy.restart_policy`` mean to an engine that is no cluster, as in Compose."""
+"""Conditions of ``deploy.restart_policy`` as restart policies of a single engine, as in Compose."""
 
 
 def read_command(service: Fields, name: str) -> tuple[str, ...] | None:
-    """An argument list; a line is split as a shell would split it, without a shell."""
+    """Return an argument list; a line is split by the rules of a shell, but no shell runs."""
     member = service.get(name)
     if member is None:
         return None
@@ -41,7 +41,7 @@ def read_command(service: Fields, name: str) -> tuple[str, ...] | None:
 
 
 def read_healthcheck(service: Fields) -> Healthcheck | None:
-    """The healthcheck with the engine's defaults; ``NONE`` and ``disable`` switch the image's own off."""
+    """Return the healthcheck with the engine's defaults; ``NONE`` and ``disable`` switch off that of the image."""
     member = service.get("healthcheck")
     if member is None:
         return None
@@ -50,7 +50,7 @@ def read_healthcheck(service: Fields) -> Healthcheck | None:
     retries = fields.integer("retries", 0)
     return Healthcheck(
         test=() if test[:1] == ("NONE",) else test,
-        interval=fields.duration("interval", 30.0) or 30.0,  # 0 means the engine's default to it as well
+        interval=fields.duration("interval", 30.0) or 30.0,  # 0 means the default, as for the engine
         timeout=fields.duration("timeout", 30.0) or 30.0,
         retries=3 if retries is None else retries,
         start_period=fields.duration("start_period", 0.0),
@@ -69,16 +69,19 @@ def _test(member: Cursor | None) -> tuple[str, ...]:
     if test and test[0] not in ("NONE", "CMD", "CMD-SHELL"):
         hint = suggest(test[0], ("NONE", "CMD", "CMD-SHELL")) or 'put "CMD" before it'
         member.error(
-            "healthcheck.test starts with NONE, CMD or CMD-SHELL", found=test[0], expected="CMD, CMD-SHELL", hint=hint
+            "healthcheck.test must start with NONE, CMD or CMD-SHELL",
+            found=test[0],
+            expected="CMD, CMD-SHELL",
+            hint=hint,
         )
         return ()
     if len(test) == 1 and test[0] != "NONE":
-        member.error(f"nothing stands behind {test[0]}", found=test[0], expected="a command")
+        member.error(f"{test[0]} requires a command", found=test[0], expected="a command")
     return test
 
 
 def read_restart(service: Fields, deploy: Fields) -> Restart:
-    """``restart``, or what ``deploy.restart_policy`` says about it, which goes before it as in Compose."""
+    """Return the restart policy; ``deploy.restart_policy`` takes precedence over ``restart``, as in Compose."""
     own, deployed = service.get("restart"), deploy.get("restart_policy")
     restart = _own_restart(own) if own else Restart()
     return _deployed_restart(deployed) if deployed else restart
@@ -92,14 +95,14 @@ def _own_restart(member: Cursor) -> Restart:
         member.error(
             f"{member.key} must be one of {', '.join(_POLICIES)}, on-failure:N",
             expected=", ".join((*_POLICIES, "on-failure:N")),
-            hint=suggest(policy, _POLICIES) or ("write no" if text == "false" else ""),
+            hint=suggest(policy, _POLICIES) or ("use no" if text == "false" else ""),
         )
         return Restart()
     return Restart(policy=cast("Policy", policy), maximum=int(maximum) if counted else None)
 
 
 def _deployed_restart(member: Cursor) -> Restart:
-    ignored = {"delay": "the engine's back-off applies", "window": "the engine's own window applies"}
+    ignored = {"delay": "the engine's back-off applies", "window": "the engine's window applies"}
     fields = member.fields(("condition", "max_attempts"), ignored=ignored)
     policy = _CONDITIONS[fields.choice("condition", _CONDITIONS) or "any"]
     maximum = fields.integer("max_attempts", 0)
@@ -107,7 +110,7 @@ def _deployed_restart(member: Cursor) -> Restart:
 
 
 def read_deploy(service: Fields) -> Fields:
-    """``deploy`` with its unsupported keys noted; empty where there is none."""
+    """Return ``deploy``, empty if absent; its unsupported keys are noted."""
     member = service.get("deploy")
     if member is None:
         return Fields(service.cursor, {})
@@ -117,12 +120,12 @@ def read_deploy(service: Fields) -> Fields:
         None,
         "replicated",
     ):
-        mode.error(f"{mode.key} is supported as replicated only", expected="replicated")
+        mode.error(f"{mode.key}: only replicated is supported", expected="replicated")
     return fields
 
 
 def read_limits(deploy: Fields) -> Fields:
-    """``deploy.resources.limits``; reservations of devices are refused, others stated."""
+    """Return ``deploy.resources.limits``; reserved devices are errors, other reservations are warnings."""
     member = deploy.get("resources")
     if member is None:
         return Fields(deploy.cursor, {})
@@ -130,13 +133,13 @@ def read_limits(deploy: Fields) -> Fields:
     reserved = resources.get("reservations")
     if reserved is not None:
         unreserved = dict.fromkeys(("cpus", "memory", "pids", "generic_resources"), "nothing is reserved")
-        reserved.fields((), ignored=unreserved, refused={"devices": "devices of the host are not supported"})
+        reserved.fields((), ignored=unreserved, refused={"devices": "remove it (host devices are not supported)"})
     limits = resources.get("limits")
     return limits.fields(keys.LIMITS) if limits else Fields(deploy.cursor, {})
 
 
 def read_replicas(service: Fields, deploy: Fields) -> int:
-    """``deploy.replicas`` or ``scale``, which may not differ."""
+    """Return ``deploy.replicas`` or ``scale``; they must not differ."""
     scale, replicas = service.integer("scale", 0), deploy.integer("replicas", 0)
     if scale is not None and replicas is not None and scale != replicas:
         service.members["scale"].error(
@@ -149,7 +152,7 @@ def read_replicas(service: Fields, deploy: Fields) -> int:
 
 
 def read_logging(service: Fields) -> Logging | None:
-    """Log driver and options."""
+    """Return the log driver and its options."""
     member = service.get("logging")
     if member is None:
         return None
@@ -158,7 +161,7 @@ def read_logging(service: Fields) -> Logging | None:
 
 
 def read_ulimits(service: Fields) -> dict[str, Ulimit]:
-    """Limits by name: one number for both, or soft and hard."""
+    """Return limits by name; one number is both soft and hard limit."""
     limits: dict[str, Ulimit] = {}
     for name, member in service.each("ulimits").items():
         if isinstance(member.node, ScalarNode):

@@ -1,15 +1,15 @@
-"""The keys of the Compose Spec: which are acted on, which are refused and which are stated as not acted on.
+"""The keys of the Compose Spec: supported, refused with an error, or ignored with a warning.
 
-A key whose absence would change what a service does is refused; a key that only tunes or annotates is a warning.
+A key is refused if a service would behave differently without it; a key that only tunes or annotates is ignored.
 """
 
 from __future__ import annotations
 
-_LATER = "not supported yet; remove it, or move it to an override file that devenv is not given"
+_LATER = "remove it for now, or move it to an override file that devenv does not load"
 
 TOP = ("name", "version", "services", "networks", "volumes", "secrets", "configs")
 TOP_REFUSED = {
-    "include": "name the files with -f instead",
+    "include": "pass the files with -f instead",
     "models": _LATER,
 }
 
@@ -21,7 +21,7 @@ SERVICE = (
     *("security_opt", "shm_size", "network_mode", "stdin_open", "tty", "cpus", "mem_limit", "pids_limit", "scale"),
     "links",
 )
-_DEVICE = "devices of the host are not supported; run this service with another tool"
+_DEVICE = "remove it (host devices are not supported), or run this service with another tool"
 _CPU = "use cpus, or deploy.resources.limits.cpus"
 SERVICE_REFUSED = {
     "blkio_config": _LATER,
@@ -35,23 +35,23 @@ SERVICE_REFUSED = {
     "cpu_rt_runtime": _CPU,
     "cpuset": _CPU,
     "credential_spec": _LATER,
-    "develop": "not supported yet; remove it",
+    "develop": "remove it for now",
     "device_cgroup_rules": _DEVICE,
     "devices": _DEVICE,
     "dns_opt": _LATER,
     "dns_search": _LATER,
     "domainname": "put the domain into hostname",
     "extends": "write the keys out, or use anchors and merge keys",
-    "external_links": "put both on one external network",
+    "external_links": "connect both to an external network",
     "gpus": _DEVICE,
     "group_add": _LATER,
     "ipc": _LATER,
     "isolation": _LATER,
-    "label_file": "write the labels under labels",
+    "label_file": "put the labels under labels:",
     "mac_address": "put mac_address under the service's network",
     "models": _LATER,
     "oom_kill_disable": _LATER,
-    "post_start": "make it a service that others depend on with service_completed_successfully",
+    "post_start": "use a service on which others depend with service_completed_successfully",
     "pre_stop": _LATER,
     "provider": "devenv runs services on its own engines only",
     "runtime": _LATER,
@@ -60,11 +60,11 @@ SERVICE_REFUSED = {
     "use_api_socket": "mount the engine's socket as a volume",
     "userns_mode": _LATER,
     "uts": _LATER,
-    "volumes_from": "name the volumes in both services",
+    "volumes_from": "list the volumes in both services",
 }
 SERVICE_IGNORED = {
-    "annotations": "annotations are left out",
-    "attach": "see `devenv logs` for the output of services",
+    "annotations": "annotations are not set",
+    "attach": "run `devenv logs` to see the output of services",
     "cpu_shares": "the engine's default weight applies",
     "mem_reservation": "memory is not reserved",
     "mem_swappiness": "the engine's default applies",
@@ -81,23 +81,23 @@ BUILD_REFUSED = {
     "isolation": _LATER,
     "no_cache_filter": "use no_cache",
     "privileged": _LATER,
-    "secrets": "not supported yet; build without secrets, or build the image elsewhere and name it under image",
-    "ssh": "not supported yet; build the image elsewhere and name it under image",
+    "secrets": "build without secrets, or build the image elsewhere and set image",
+    "ssh": "build the image elsewhere and set image",
     "ulimits": _LATER,
 }
 BUILD_IGNORED = {
-    "cache_to": "the build's cache stays at the engine",
-    "provenance": "no attestation is made",
-    "sbom": "no attestation is made",
+    "cache_to": "the build cache stays in the engine",
+    "provenance": "no attestation is created",
+    "sbom": "no attestation is created",
 }
 
 DEPLOY = ("replicas", "resources", "restart_policy", "mode")
 DEPLOY_IGNORED = {
-    "endpoint_mode": "it is for a cluster",
-    "labels": "they are for a cluster's service, not for its containers",
-    "placement": "it is for a cluster",
-    "rollback_config": "it is for a cluster",
-    "update_config": "changed services are replaced at once",
+    "endpoint_mode": "it applies to clusters only",
+    "labels": "they apply to a cluster service, not to its containers",
+    "placement": "it applies to clusters only",
+    "rollback_config": "it applies to clusters only",
+    "update_config": "changed services are replaced immediately",
 }
 
 LIMITS = ("cpus", "memory", "pids")
@@ -106,12 +106,12 @@ NETWORK = ("name", "external", "driver", "driver_opts", "internal", "attachable"
 NETWORK_REFUSED = {"enable_ipv4": _LATER}
 VOLUME = ("name", "external", "driver", "driver_opts", "labels")
 FILE_REFUSED = {
-    "external": "a secret or config of a cluster is not supported; use file, environment or content",
+    "external": "use file, environment or content (cluster secrets and configs are not supported)",
     "driver": _LATER,
     "driver_opts": _LATER,
     "template_driver": _LATER,
 }
 FILE_IGNORED = {
-    "labels": "nothing is created at the engine that could carry them",
-    "name": "it has no name at the engine",
+    "labels": "devenv creates no engine object for it",
+    "name": "devenv creates no engine object for it",
 }

@@ -1,4 +1,4 @@
-"""Reads how a service is reached: ``ports``, ``expose``, ``networks``, ``extra_hosts``."""
+"""Reads a service's network settings: ``ports``, ``expose``, ``networks`` and ``extra_hosts``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _PORT = ("name", "target", "published", "host_ip", "protocol", "app_protocol", "
 _ATTACHMENT = ("aliases", "ipv4_address", "ipv6_address", "mac_address", "priority")
 _ATTACHMENT_REFUSED = {
     "driver_opts": "put driver_opts under the network itself",
-    "gw_priority": "not supported yet; remove it",
-    "interface_name": "not supported yet; remove it",
-    "link_local_ips": "not supported yet; remove it",
+    "gw_priority": "remove it for now",
+    "interface_name": "remove it for now",
+    "link_local_ips": "remove it for now",
 }
 DEFAULT_NETWORK = "default"
 
 
 def read_ports(service: Fields) -> tuple[Port, ...]:
-    """Published ports, all in long form by now; one that is written twice counts once, as in Compose."""
+    """Return the published ports, from their long form, without repeats as in Compose."""
     ports = (_port(item) for item in service.items("ports"))
     return tuple(dict.fromkeys(port for port in ports if port is not None))
 
@@ -55,7 +55,7 @@ def _port(item: Cursor) -> Port | None:
 
 
 def _published(member: Cursor | None) -> tuple[int | None, int | None]:
-    """The port of the host, and the last one where a range is given; 0 and nothing leave it to the engine."""
+    """The host port, and the last one of a range; with 0 or nothing the engine chooses."""
     text = member.text() if member else None
     if member is None or text is None or text in ("", "0"):
         return None, None
@@ -80,7 +80,7 @@ def _address(fields: Fields, name: str) -> str | None:
 
 
 def read_expose(service: Fields) -> tuple[int, ...]:
-    """Ports that a service listens on and does not publish; only TCP ones are kept, others are stated."""
+    """Return the TCP ports that a service listens on but does not publish; others are warnings."""
     exposed: list[int] = []
     for item in service.items("expose"):
         text, _, protocol = (item.text() or "").partition("/")
@@ -90,20 +90,20 @@ def read_expose(service: Fields) -> tuple[int, ...]:
             item.error(str(error), expected="a port, or a range such as 8000-8010")
             continue
         if protocol not in ("", "tcp"):
-            item.problems.warn(f"{item.key}: devenv acts on exposed TCP ports only", item.node.place)
+            item.problems.warn(f"{item.key} is ignored: devenv supports exposed TCP ports only", item.node.place)
             continue
         exposed.extend(range(first, last + 1))
     return tuple(dict.fromkeys(exposed))
 
 
 def read_networks(service: Fields) -> tuple[Attachment, ...]:
-    """The networks that a service is on, by falling priority; the default one where none is named."""
+    """Return the networks of a service, highest priority first; the default network if it names none."""
     members = service.each("networks")
     if not members:
         return () if service.get("network_mode") else (Attachment(network=DEFAULT_NETWORK),)
     if mode := service.get("network_mode"):
         mode.error(
-            "network_mode and networks exclude each other", expected="one of the two", hint="remove one of the two"
+            "network_mode and networks cannot be used together", expected="one of the two", hint="remove one of the two"
         )
     attachments = [_attachment(name, member) for name, member in members.items()]
     return tuple(sorted(attachments, key=lambda attachment: -attachment.priority))
@@ -122,7 +122,7 @@ def _attachment(name: str, member: Cursor) -> Attachment:
 
 
 def read_hosts(fields: Fields) -> dict[str, str]:
-    """``extra_hosts``: one address a name."""
+    """Return ``extra_hosts``: one address per name."""
     hosts: dict[str, str] = {}
     for name, member in fields.each("extra_hosts").items():
         target = member

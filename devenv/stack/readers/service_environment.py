@@ -1,4 +1,4 @@
-"""Environment of a service: ``env_file`` below ``environment``, with what the shell has for names without a value."""
+"""Reads a service's environment: ``environment`` over ``env_file``; the shell has the values of names without one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devenv.stack.yaml.nodes import ScalarNode, is_null
 
 
 def read_environment(service: Fields, context: Context) -> dict[str, str]:
-    """The complete environment; a name without a value that the shell lacks is left out."""
+    """Return the complete environment, without the names that have no value here or in the shell."""
     own = _own(service, context)
     given = {name: variable for name, variable in own.items() if variable is not None}
     variables: dict[str, Variable] = {}
@@ -29,11 +29,11 @@ def read_environment(service: Fields, context: Context) -> dict[str, str]:
 
 
 def _own(service: Fields, context: Context) -> dict[str, Variable | None]:
-    """``environment`` with values from the shell for names without one; ``None`` where it has none either."""
+    """``environment``, with values from the shell for names without one; ``None`` if the shell has none."""
     variables: dict[str, Variable | None] = {}
     for name, member in service.each("environment").items():
         if not name or "=" in name:
-            member.error(f"{name!r} cannot be the name of a variable", found=name)
+            member.error(f"{name!r} is not a valid variable name", found=name)
         elif is_null(member.node):
             found = context.lookup(name)
             variables[name] = Variable(found.value, f"{member.place} (${name} from {found.origin})") if found else None
@@ -43,7 +43,7 @@ def _own(service: Fields, context: Context) -> dict[str, Variable | None]:
 
 
 def resolve_pairs(members: Mapping[str, Cursor], context: Context) -> dict[str, str]:
-    """Pairs such as build arguments: a name without a value takes the shell's, or is left out."""
+    """Return pairs such as build arguments; a name without a value has the shell's, or is left out."""
     values: dict[str, str] = {}
     for name, member in members.items():
         found = context.lookup(name) if is_null(member.node) else None
@@ -69,6 +69,6 @@ def _env_file(item: Cursor, context: Context, given: Mapping[str, Variable]) -> 
     except StackFileError as error:
         member.error(
             f"env_file {text}: {as_problem(error).message}",
-            hint="write `required: false` beside its path if it may be missing",
+            hint="add `required: false` next to its path if the file is optional",
         )
         return {}

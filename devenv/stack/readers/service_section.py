@@ -35,9 +35,9 @@ PullPolicy = Literal["always", "missing", "never", "build"]
 
 
 def read_service(name: str, member: Cursor, context: Context) -> Service | None:
-    """The service; ``None`` where nothing that could be read stands there."""
+    """Return the service, or ``None`` if it is not a mapping."""
     if not _NAME.fullmatch(name):
-        member.error(f"{name!r} cannot be the name of a service", found=name, expected="letters, digits and . _ -")
+        member.error(f"{name!r} is not a valid service name", found=name, expected="letters, digits and . _ -")
     if not isinstance(member.node, MapNode):
         member.wrong("a mapping with image or build")
         return None
@@ -45,13 +45,13 @@ def read_service(name: str, member: Cursor, context: Context) -> Service | None:
     x = read_extension(fields.get(EXTENSION), ServiceExtension)
     if not fields.get("image") and not fields.get("build") and x.process is None and not _explained(fields):
         expected = "image, build or x-devenv.process"
-        message = f"service {name} has neither image nor build"
+        message = f"service {name} has no image, build or x-devenv.process"
         context.problems.add(message, member.place, key=member.key, expected=expected)
     return _service(name, fields, x, context)
 
 
 def _explained(fields: Fields) -> bool:
-    """Whether another problem explains that image and build are missing: another key in their place, or a bad one."""
+    """Whether another problem explains the missing image and build: an unknown key, or a wrong value of one of them."""
     known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"extends", "provider"}
     return any(
         is_failed(member.node) if name in ("image", "build") else name not in known and not name.startswith("x-")
@@ -115,10 +115,10 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
 
 
 def _limit(fields: Fields, limits: Fields, short: str, long: str) -> Cursor | None:
-    """A limit from ``deploy.resources.limits`` or the service's own key of the same meaning, not from both."""
+    """A limit from ``deploy.resources.limits`` or the service's own key; they must not differ."""
     own, deployed = fields.get(short), limits.get(long)
     if own is not None and deployed is not None and own.node != deployed.node:
-        own.error(f"{short} and deploy.resources.limits.{long} are both given", hint="remove one of the two")
+        own.error(f"{short} and deploy.resources.limits.{long} differ", hint="remove one of the two")
     return deployed or own
 
 
@@ -132,7 +132,7 @@ def _network_mode(fields: Fields) -> str | None:
     member.error(
         f"{member.key} must be none, host, bridge, service:NAME or container:NAME",
         expected="none, host, bridge, service:NAME, container:NAME",
-        hint="put the service on a network with networks",
+        hint="to join a network, use networks:",
     )
     return None
 
@@ -151,7 +151,7 @@ def _pid(fields: Fields) -> str | None:
 def _container_name(fields: Fields) -> str | None:
     member, text = fields.get("container_name"), fields.text("container_name")
     if member is not None and text is not None and not _CONTAINER_NAME.fullmatch(text):
-        member.error(f"{text!r} cannot be a container's name", expected="letters, digits and _ . -, two or more")
+        member.error(f"{text!r} is not a valid container name", expected="letters, digits and _ . -, two or more")
     return text
 
 
@@ -161,7 +161,7 @@ def _pull_policy(fields: Fields) -> PullPolicy:
 
 
 def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
-    """``depends_on``, and the services that this one links to or whose namespaces it shares."""
+    """``depends_on``, and the services that this one links to or shares a namespace with."""
     dependencies = {name: _dependency(name, member) for name, member in fields.each("depends_on").items()}
     shared = [(text or "").partition(":") for text in (fields.text("network_mode"), fields.text("pid"))]
     namespaces = [target for kind, _, target in shared if kind == "service" and target]
@@ -171,13 +171,13 @@ def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
 
 
 def _links(fields: Fields) -> list[str]:
-    """Services under ``links``: on a shared network they have their names anyway; another name is refused."""
+    """Services in ``links``; on a shared network their names resolve anyway, aliases are not supported."""
     targets: list[str] = []
     for item in fields.items("links"):
         target, _, alias = (item.text() or "").partition(":")
         if alias not in ("", target):
             hint = f"add {alias} to the aliases of {target} under its networks"
-            item.error(f"{item.key}: a link under another name is not supported", expected=target, hint=hint)
+            item.error(f"{item.key}: link aliases are not supported", expected=target, hint=hint)
         targets.append(target)
     return targets
 

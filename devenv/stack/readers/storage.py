@@ -1,4 +1,4 @@
-"""Reads what a service is given to read and write: ``volumes``, ``tmpfs``, ``secrets``, ``configs``."""
+"""Reads a service's mounts: ``volumes``, ``tmpfs``, ``secrets`` and ``configs``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from devenv.stack.yaml.nodes import ScalarNode
 _VOLUME = ("type", "source", "target", "read_only", "bind", "volume", "tmpfs")
 _KINDS = ("volume", "bind", "tmpfs")
 _PROPAGATIONS = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
-_LATER = "not supported yet; remove it"
+_LATER = "remove it for now"
 
 
 def read_mounts(service: Fields, context: Context) -> tuple[Mount, ...]:
-    """Mounts of ``volumes`` and ``tmpfs``; two on one target are a problem."""
+    """Return the mounts of ``volumes`` and ``tmpfs``; two mounts on one target are a problem."""
     mounts: list[Mount] = []
     taken: dict[str, str] = {}
     for item in [*service.items("volumes"), *service.items("tmpfs")]:
@@ -25,7 +25,7 @@ def read_mounts(service: Fields, context: Context) -> tuple[Mount, ...]:
         if mount is None or mount in mounts:
             continue
         if mount.target in taken:
-            item.error(f"{mount.target} is mounted already, by {taken[mount.target]}", found=mount.target)
+            item.error(f"{mount.target} is already mounted by {taken[mount.target]}", found=mount.target)
             continue
         taken[mount.target] = item.key
         mounts.append(mount)
@@ -33,7 +33,7 @@ def read_mounts(service: Fields, context: Context) -> tuple[Mount, ...]:
 
 
 def _mount(item: Cursor, context: Context) -> Mount | None:
-    fields = item.fields(_VOLUME, ignored={"consistency": "it says nothing to a Linux engine"})
+    fields = item.fields(_VOLUME, ignored={"consistency": "it has no effect on a Linux engine"})
     if not fields.members:
         return None
     kind_text, required = fields.choice("type", _KINDS), fields.required("target")
@@ -47,7 +47,7 @@ def _mount(item: Cursor, context: Context) -> Mount | None:
         return None
     kind = cast('Literal["volume", "bind", "tmpfs"]', kind_text)
     bind = _options(fields, "bind", ("create_host_path", "propagation", "selinux"), {"recursive": _LATER})
-    volume = _options(fields, "volume", ("nocopy",), {"subpath": _LATER, "labels": "put them under the volume itself"})
+    volume = _options(fields, "volume", ("nocopy",), {"subpath": _LATER, "labels": "put them under volumes:"})
     tmpfs = _options(fields, "tmpfs", ("size", "mode"), {})
     selinux = bind.choice("selinux", ("z", "Z"))
     return Mount(
@@ -65,18 +65,18 @@ def _mount(item: Cursor, context: Context) -> Mount | None:
 
 
 def _options(fields: Fields, name: str, known: tuple[str, ...], refused: dict[str, str]) -> Fields:
-    """The sub-mapping of options ``name``, empty where there is none."""
+    """The mapping of options ``name``, empty if absent."""
     member = fields.get(name)
     return member.fields(known, refused=refused) if member else Fields(fields.cursor, {})
 
 
 def _source(kind: str, fields: Fields, context: Context) -> str | None:
-    """A volume's key, a bind's absolute path, nothing for an anonymous volume and a tmpfs."""
+    """A volume's key, the absolute path of a bind, or None for an anonymous volume or a tmpfs."""
     source, text = fields.get("source"), fields.text("source")
     if kind == "bind" and not text:
-        fields.cursor.error(f"{fields.cursor.key}: a bind mount needs a source", expected="a path of the host")
+        fields.cursor.error(f"{fields.cursor.key}: a bind mount requires a source", expected="a host path")
     if source is not None and kind == "tmpfs":
-        source.error("a tmpfs has no source", expected="no source")
+        source.error("a tmpfs mount cannot have a source", expected="no source")
         return None
     if not text:
         return None
@@ -84,7 +84,7 @@ def _source(kind: str, fields: Fields, context: Context) -> str | None:
 
 
 def read_mode(member: Cursor | None) -> int | None:
-    """A file mode: digits are octal where quoted, or where they start with 0 or 0o; a bare number is what it is."""
+    """Return a file mode: digits in quotes or after 0 or 0o are octal, other numbers have their YAML value."""
     if member is None:
         return None
     node = member.node
@@ -104,19 +104,19 @@ def read_mode(member: Cursor | None) -> int | None:
 
 
 def read_files(service: Fields, section: str) -> tuple[FileMount, ...]:
-    """``secrets`` (below ``/run/secrets`` where no absolute target is given) or ``configs`` (below ``/``)."""
+    """Return ``secrets`` (in ``/run/secrets`` unless the target is absolute) or ``configs`` (in ``/``)."""
     root = "/run/secrets" if section == "secrets" else "/"
     mounts = [mount for item in service.items(section) if (mount := _file_mount(item, root)) is not None]
     taken: set[str] = set()
     for item, mount in zip(service.items(section), mounts, strict=False):
         if mount.target in taken:
-            item.error(f"{mount.target} is given already", found=mount.target)
+            item.error(f"{mount.target} is already used", found=mount.target)
         taken.add(mount.target)
     return tuple(mounts)
 
 
 def _numeric(member: Cursor | None) -> str | None:
-    """A user's or group's number; names mean nothing outside of the container."""
+    """A numeric user or group ID; names are unknown outside of the container."""
     number = member.integer(0) if member else None
     return None if number is None else str(number)
 

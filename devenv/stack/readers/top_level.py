@@ -10,20 +10,20 @@ from devenv.stack.readers.context import Context
 from devenv.stack.readers.cursor import Cursor, Fields
 from devenv.stack.yaml.nodes import MapNode, is_null
 
-_IPAM_REFUSED = {"options": "not supported yet; remove it"}
+_IPAM_REFUSED = {"options": "remove it for now"}
 _POOL_REFUSED = {
-    "aux_addresses": "not supported yet; remove it",
+    "aux_addresses": "remove it for now",
     "ip_range": "not supported yet; make the subnet smaller instead",
 }
 _POOL_IGNORED = {"gateway": "the engine chooses the gateway"}
 
 
 def _external(fields: Fields, key: str) -> tuple[bool, str | None]:
-    """Whether it is somebody else's, and its name: the given one, or the key's where it is external."""
+    """Whether it is external, and its name; the default name of an external one is its key."""
     member, name = fields.get("external"), fields.text("name")
     if member is None:
         return False, name
-    if isinstance(member.node, MapNode):  # the form before Compose Spec: external: {name: x}
+    if isinstance(member.node, MapNode):  # the form before the Compose Spec: external: {name: x}
         inner = member.fields(("name",))
         return True, inner.text("name") or name or key
     if not member.flag():
@@ -31,13 +31,13 @@ def _external(fields: Fields, key: str) -> tuple[bool, str | None]:
     for other in fields.members:
         if other not in ("external", "name") and not other.startswith("x-"):
             fields.members[other].error(
-                f"{fields.members[other].key} says how to create what is external", found=other, expected="name only"
+                f"{fields.members[other].key} cannot be set for an external resource", found=other, expected="name only"
             )
     return True, name or key
 
 
 def read_networks(top: Fields) -> dict[str, Network]:
-    """Networks by key."""
+    """Return the networks by key."""
     return {key: _network(key, member) for key, member in top.each("networks").items()}
 
 
@@ -77,7 +77,7 @@ def _subnets(member: Cursor | None) -> tuple[str, ...]:
 
 
 def read_volumes(top: Fields) -> dict[str, Volume]:
-    """Named volumes by key."""
+    """Return the named volumes by key."""
     return {key: _volume(key, member) for key, member in top.each("volumes").items()}
 
 
@@ -95,7 +95,7 @@ def _volume(key: str, member: Cursor) -> Volume:
 
 
 def read_sources(top: Fields, section: str, context: Context) -> dict[str, FileSource]:
-    """Secrets (file or environment) or configs (content as well) by key."""
+    """Return secrets (file or environment) or configs (also content) by key."""
     known = ("file", "environment") if section == "secrets" else ("file", "environment", "content")
     return {key: _source(key, member, known, context) for key, member in top.each(section).items()}
 
@@ -106,7 +106,7 @@ def _source(key: str, member: Cursor, known: tuple[str, ...], context: Context) 
     given = [name for name in known if fields.get(name)]
     if len(given) != 1 and not refused and (is_null(member.node) or isinstance(member.node, MapNode)):
         found = " and ".join(given) or "none of them"
-        member.error(f"{member.key} needs exactly one of {', '.join(known)}", found=found, expected=", ".join(known))
+        member.error(f"{member.key} requires exactly one of {', '.join(known)}", found=found, expected=", ".join(known))
     path, variable = fields.text("file"), fields.text("environment")
     held = context.lookup(variable) if variable else None
     return FileSource(

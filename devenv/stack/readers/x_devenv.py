@@ -1,4 +1,4 @@
-"""Validates ``x-devenv`` with its pydantic models, and gives each of their errors its place in the file."""
+"""Validates ``x-devenv`` with its pydantic models and finds the place of each error in the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Extension = TypeVar("Extension", bound=Strict)
 
 
 def read_extension(member: Cursor | None, model: type[Extension]) -> Extension:
-    """``x-devenv`` as ``model``; the model's defaults where it is absent or wrong."""
+    """Return ``x-devenv`` as ``model``, or the model's defaults if it is absent or wrong."""
     if member is None:
         return model()
     if not isinstance(member.node, MapNode):
@@ -34,7 +34,7 @@ def read_extension(member: Cursor | None, model: type[Extension]) -> Extension:
 
 
 def _problems(member: Cursor, model: type[BaseModel], errors: Iterable[Any]) -> list[Problem]:
-    """One problem for each wrong value: the branches of a union, which fail one by one, are told together."""
+    """One problem for each wrong value; the errors of a union's branches become one problem."""
     by_place: dict[tuple[str, bool], list[Problem]] = {}
     for details in errors:
         problem = _problem(member, model, details)
@@ -56,7 +56,7 @@ def _together(problems: list[Problem]) -> Problem:
 
 
 def _problem(member: Cursor, model: type[BaseModel], details: Any) -> Problem:
-    """The problem that one error of pydantic's stands for."""
+    """The problem of one pydantic error."""
     entry, key, parent = _descend(member, details["loc"])
     last = str(details["loc"][-1]) if details["loc"] else ""
     if details["type"] == "extra_forbidden":
@@ -70,10 +70,10 @@ def _problem(member: Cursor, model: type[BaseModel], details: Any) -> Problem:
             hint=suggest(last, known),
         )
     if details["type"] == "missing":
-        return Problem(message=f"{key} needs {last}", location=entry.node.place, key=key, expected=last)
+        return Problem(message=f"{key} requires {last}", location=entry.node.place, key=key, expected=last)
     message = str(details["msg"]).removeprefix("Value error, ").partition(", unable to parse")[0]
     subject = message.split(" ")[0]
-    named = _child(entry.node, subject)  # a check of a whole mapping starts with the key that it is about
+    named = _child(entry.node, subject)  # the message of a mapping's check starts with the key that is wrong
     if named is not None:
         return Problem(
             message=f"{key}.{message}", location=named.node.place, key=f"{key}.{subject}", found=describe(named.node)
@@ -91,15 +91,15 @@ def _problem(member: Cursor, model: type[BaseModel], details: Any) -> Problem:
 
 
 def _expectation(message: str) -> str:
-    """What a value must be, in the words that follow "must"."""
+    """What a value must be, as the words after "must"."""
     for start, words in (("Input should be ", "be "), ("String should match pattern ", "match ")):
         if message.startswith(start):
             return words + message.removeprefix(start)
-    return f"be {message}" if message.startswith(("a ", "one of ")) else f"be right: {message}"
+    return f"be {message}" if message.startswith(("a ", "one of ")) else f"be valid: {message}"
 
 
 def _descend(member: Cursor, path: Iterable[str | int]) -> tuple[Entry, str, str]:
-    """The deepest entry on ``path``, its key and its parent's; steps that name a union's branch are passed over."""
+    """The deepest entry on ``path``, its key and its parent's; steps that name a union's branch are skipped."""
     entry = Entry(key_place=member.node.place, node=member.node)
     key = parent = member.key
     for step in path:
@@ -120,7 +120,7 @@ def _child(node: Node, step: str | int) -> Entry | None:
 
 
 def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
-    """Keys that the model at ``path`` below ``model`` knows."""
+    """Keys of the model at ``path`` in ``model``."""
     current: Any = model
     for step in path:
         if isinstance(current, type) and issubclass(current, BaseModel):
@@ -130,7 +130,7 @@ def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
 
 
 def _model_in(annotation: Any) -> Any:
-    """The model that an annotation such as ``dict[str, Scenario]`` or ``Ready | None`` leads to."""
+    """The model in an annotation such as ``dict[str, Scenario]`` or ``Ready | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for argument in get_args(annotation) if (found := _model_in(argument)) is not None), None)

@@ -1,4 +1,4 @@
-"""A YAML document as a tree whose every node knows its place: what all later steps work on.
+"""A YAML document as a tree of nodes with their places: the input of all later steps.
 
 Nodes are frozen: an alias and its anchor share one node, and each step (interpolation, canonical form, merging)
 returns a new tree.
@@ -24,10 +24,10 @@ class ScalarNode:
 
     Attributes:
         value: by YAML's core schema, or the text after interpolation.
-        plain: written without quotes, so that interpolated text may stand for a number or a truth value.
-        written: a plain value that is not text, as it stands in the file (``0440``).
-        raw: the text as it stands in the file, quotes included; kept only where it holds a ``$``.
-        origins: where interpolated parts came from, such as ``$PORT from the environment``.
+        plain: written without quotes, so that interpolated text may be read as a number or a boolean.
+        written: the text of a plain value that is not a string, as in the file (``0440``).
+        raw: the text as in the file, quotes included; kept only if it contains a ``$``.
+        origins: origins of interpolated parts, such as ``$PORT from the environment``.
     """
 
     value: Atom
@@ -69,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapNode:
-    """A mapping, in the order of the file; merge keys are resolved already."""
+    """A mapping, in the order of the file; merge keys are resolved."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     place: Location
@@ -77,7 +77,7 @@ class MapNode:
     size: int = 1
 
     def get(self, key: str) -> Node | None:
-        """The value of ``key``, ``None`` where there is none."""
+        """Return the value of ``key``, or ``None``."""
         entry = self.entries.get(key)
         return entry.node if entry else None
 
@@ -86,17 +86,17 @@ Node = ScalarNode | ListNode | MapNode
 
 
 def is_null(node: Node | None) -> bool:
-    """Whether nothing is there, or an explicit null."""
+    """Return whether a value is absent or null."""
     return node is None or (isinstance(node, ScalarNode) and node.value is None)
 
 
 def is_failed(node: Node) -> bool:
-    """Whether interpolation failed here, which has been noted."""
+    """Return whether interpolation of this value failed, which is already noted."""
     return isinstance(node, ScalarNode) and node.value is None and bool(node.raw)
 
 
 def describe(node: Node) -> str:
-    """What stands there, for the ``found`` of an error."""
+    """Return a description of the value, for the ``found`` of an error."""
     if isinstance(node, MapNode):
         return "a mapping"
     if isinstance(node, ListNode):
@@ -107,7 +107,7 @@ def describe(node: Node) -> str:
 
 
 def atom_text(value: Atom) -> str:
-    """The text that Compose makes of a value where text is wanted (``environment``, ``labels``): ``true``, ``1.5``."""
+    """Return the text that Compose makes of a value in ``environment`` or ``labels``: ``true``, ``1.5``."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -118,7 +118,7 @@ def atom_text(value: Atom) -> str:
 
 
 def _float_text(value: float) -> str:
-    """A float as Compose prints it: the shortest digits, with an exponent below 1e-4 and from 1e6 on (Go's ``%v``)."""
+    """A float as Compose prints it: the shortest digits, with an exponent below 1e-4 and at least 1e6 (Go's ``%v``)."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -131,7 +131,7 @@ def _float_text(value: float) -> str:
 
 
 def plain(node: Node) -> Any:
-    """The values of ``node`` as plain Python data, for validation by models that know no places."""
+    """Return the values of ``node`` as plain Python data, for validation by models without places."""
     if isinstance(node, MapNode):
         return {key: plain(entry.node) for key, entry in node.entries.items()}
     if isinstance(node, ListNode):

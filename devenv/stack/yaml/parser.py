@@ -1,8 +1,8 @@
-"""YAML text -> nodes: anchors, merge keys and tags resolved, every node with its place.
+"""Parses YAML 1.2 text into nodes with their places; resolves anchors, merge keys and tags.
 
-PyYAML does the scanning and parsing (in C where its extension is there); what YAML 1.1 decides differently happens
-here: scalar values (:mod:`devenv.stack.yaml.scalars`), duplicate keys (an error), merge keys, and bounds on depth and
-expansion, so that no text can exhaust the process.
+PyYAML scans and parses (in C if its extension is installed). This module decides what differs from YAML 1.1: scalar
+values (:mod:`devenv.stack.yaml.scalars`), duplicate keys (an error) and merge keys. It limits depth and expansion, so
+that no text can exhaust the process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from devenv.stack.yaml.scalars import resolve
 from devenv.stack.yaml.syntax_errors import MAXIMUM_DEPTH, syntax_error
 
 MAXIMUM_NODES = 50_000
-"""Counted with aliases expanded: ten nested levels of ten aliases each are stopped here."""
+"""Counted with aliases expanded; it stops ten nested levels of ten aliases each."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DIRECTIVES: dict[str, Directive] = {"!reset": "reset", "!override": "override"}
@@ -27,10 +27,10 @@ _STANDARD = "tag:yaml.org,2002:"
 
 
 def parse(text: str, file: str, problems: Problems) -> list[Node]:
-    """The documents of ``text``; duplicate keys and misplaced tags go to ``problems``.
+    """Return the documents of ``text``; duplicate keys and misplaced tags go to ``problems``.
 
     Raises:
-        StackFileError: the text is not YAML, or too deep or too large.
+        StackFileError: If the text is not YAML, or too deep or too large.
     """
     builder = _Builder(text, file, problems)
     try:
@@ -61,7 +61,7 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if event.anchor:
-            self._anchors[event.anchor] = None  # being built: an alias to it from within is a cycle
+            self._anchors[event.anchor] = None  # being built: an alias to it from inside is a cycle
         node: Node
         if isinstance(event, yaml.ScalarEvent):
             node = self._scalar(event)
@@ -82,7 +82,9 @@ class _Builder:
             )
         node = self._anchors[event.anchor]
         if node is None:
-            raise StackFileError(f"alias *{event.anchor} stands inside its own anchor", location=self._place(event))
+            raise StackFileError(
+                f"alias *{event.anchor} refers to the value that contains it", location=self._place(event)
+            )
         return node
 
     def _scalar(self, event: Any) -> ScalarNode:
@@ -116,7 +118,7 @@ class _Builder:
             node = self._node(next(self._events), depth + 1)
             entry = Entry(key_place=self._place(key), node=node)
             if name in seen:
-                message = f"duplicate key {name!r}: first in line {seen[name].line}"
+                message = f"duplicate key {name!r}: first used in line {seen[name].line}"
                 self._problems.add(message, entry.key_place, key=name, found=name)
             elif name == "<<" and getattr(key, "style", None) in (None, ""):
                 merged = self._merge(node)
@@ -128,7 +130,7 @@ class _Builder:
         return MapNode(entries=entries, place=self._place(event), directive=directive, size=size)
 
     def _merge(self, node: Node) -> dict[str, Entry]:
-        """Entries that a merge key brings in; of several mappings the earlier ones win."""
+        """Entries of a merge key; of several mappings the earlier ones take precedence."""
         sources = node.items if isinstance(node, ListNode) else (node,)
         entries: dict[str, Entry] = {}
         for source in sources:
@@ -136,7 +138,10 @@ class _Builder:
                 entries = {**source.entries, **entries}
             else:
                 self._problems.add(
-                    "a merge key takes a mapping or a list of mappings", node.place, key="<<", found=describe(source)
+                    "the value of a merge key must be a mapping or a list of mappings",
+                    node.place,
+                    key="<<",
+                    found=describe(source),
                 )
         return entries
 

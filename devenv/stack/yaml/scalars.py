@@ -16,11 +16,11 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NOT_A_NUMBER = frozenset({".nan", ".NaN", ".NAN"})
 _LONGEST_NUMBER = 64
-"""Longer digit strings are text: nothing in a stack file is such a number, and converting them costs time."""
+"""Longer digit strings are text: no number in a stack file is that long, and converting them is slow."""
 
 
 def resolve(text: str) -> Atom:
-    """The value of the plain scalar ``text``: ``22:22``, ``on``, ``yes`` and dates are strings here."""
+    """Return the value of the plain scalar ``text``; ``22:22``, ``on``, ``yes`` and dates are strings."""
     if text in _NULLS:
         return None
     if text in _TRUE or text in _FALSE:
@@ -30,7 +30,7 @@ def resolve(text: str) -> Atom:
 
 
 def integer(text: str) -> int | None:
-    """``text`` as an integer of the core schema, ``None`` where it is none."""
+    """Return ``text`` as an integer of the core schema, or ``None`` if it is not one."""
     if len(text) > _LONGEST_NUMBER:
         return None
     if _INTEGER.fullmatch(text):
@@ -43,7 +43,7 @@ def integer(text: str) -> int | None:
 
 
 def number(text: str) -> float | None:
-    """``text`` as a finite number of the core schema, ``None`` where it is none."""
+    """Return ``text`` as a finite number of the core schema, or ``None`` if it is not one."""
     whole = integer(text)
     if whole is not None:
         return float(whole)

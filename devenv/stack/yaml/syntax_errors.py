@@ -1,4 +1,4 @@
-"""What a YAML scanner's complaint means to the person who wrote the file."""
+"""Turns errors of the YAML scanner into messages for the author of the file."""
 
 from __future__ import annotations
 
@@ -7,38 +7,42 @@ import yaml
 from devenv.errors import Location, StackFileError
 
 MAXIMUM_DEPTH = 50
-"""Levels of nesting; the parser has a limit of its own, which it may reach before the first value is there."""
+"""Levels of nesting; the parser has its own limit, which it may reach before it returns the first value."""
 
 _INDENTATION = "indent with spaces, and align the keys of one mapping in one column"
 _MEANINGS = (
-    ("mapping values are not allowed", "bad indentation, or a second ': ' in the line", "quote values that hold ': '"),
-    ("did not find expected key", "bad indentation, or a value that goes on after its end", _INDENTATION),
+    (
+        "mapping values are not allowed",
+        "bad indentation, or a second ': ' in the line",
+        "quote values with ': '",
+    ),
+    ("did not find expected key", "bad indentation, or text after the end of a value", _INDENTATION),
     ("did not find expected '-' indicator", "bad indentation in a list", _INDENTATION),
-    ("expected <block end>", "bad indentation, or a value that goes on after its end", _INDENTATION),
+    ("expected <block end>", "bad indentation, or text after the end of a value", _INDENTATION),
     ("could not find expected ':'", "a key without ':'", "write `key: value`"),
     ("did not find expected ',' or", "a [list] or {mapping} in brackets is not closed", "close it, or add a comma"),
     ("expected ',' or", "a [list] or {mapping} in brackets is not closed", "close it, or add a comma"),
-    ("unexpected end of stream", "a quoted text is not closed", "close the quotes"),
+    ("unexpected end of stream", "unclosed quote", "close the quotes"),
     ("node content", "a value is missing", "write the value; quote text that starts with a bracket or comma"),
-    ("document start", "text where the document should be over", _INDENTATION),
+    ("document start", "text after the end of the document", _INDENTATION),
     ("alphabetic or numeric character", "an anchor or alias without a name", "quote text that starts with & or *"),
     ("unknown escape character", "an unknown escape sequence in double quotes", r"double the backslash: \\"),
     ("undefined tag handle", "an undefined tag handle", "quote text that starts with !"),
-    ("maximum nesting depth", f"nested more than {MAXIMUM_DEPTH} levels deep", "put less into one value"),
+    ("maximum nesting depth", f"nested more than {MAXIMUM_DEPTH} levels deep", "nest less deeply"),
     ("that cannot start any token", "a character that cannot start a value", "quote the value"),
 )
 
 
 def syntax_error(error: yaml.YAMLError, text: str, file: str) -> StackFileError:
-    """The error for text that is not YAML, at the place of the parser's complaint."""
+    """Return the error for text that is not YAML, at the place where the parser stopped."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
         return StackFileError(f"not YAML: {error}", location=Location(file))
     lines = text.split("\n")
     opening = getattr(error, "context_mark", None)
     if opening is not None and not any(lines[mark.line :]):
-        mark = opening  # it never ended: where it began says more than the end of the file
-    at_the_end = mark.line >= len(lines)  # the parser counts a line that a file without a last line end does not have
+        mark = opening  # not closed: its start is more useful than the end of the file
+    at_the_end = mark.line >= len(lines)  # the parser counts one more line if the last one has no line end
     line = lines[-1] if at_the_end else lines[mark.line]
     column = len(line) if at_the_end else mark.column
     place = Location(file, min(mark.line + 1, len(lines)), column + 1)

@@ -170,7 +170,7 @@ async def test_what_changes_is_replaced_and_the_rest_stays(world: World) -> None
     kept = world.container("b").id
     two = one.replace("'1'", "'2'").replace("  c: { <<: *service }\n", "")
     assert await world.plan(two) == [
-        "remove P-c-1 (gone from the stack file)",
+        "remove P-c-1 (removed from the stack file)",
         "replace P-a-1 (environment changed)",
         "keep P-b-1",
     ]
@@ -182,7 +182,7 @@ async def test_what_changes_is_replaced_and_the_rest_stays(world: World) -> None
     three = (
         two + "networks: { default: { internal: false, driver_opts: { com.docker.network.bridge.name: dvtest0 } } }\n"
     )
-    assert (await world.plan(three))[0] == "replace-network P_default (its definition changed)"
+    assert (await world.plan(three))[0] == "replace-network P_default (definition changed)"
     await world.up(three)
     assert world.container("b").id != kept
     assert (await world.plan(three)) == ["keep P-a-1", "keep P-b-1"]
@@ -194,7 +194,7 @@ async def test_what_stopped_and_what_was_only_created_comes_back(world: World) -
     world.container("a").kill()
     world.container("b").remove(force=True)
     lines = await world.plan(text)
-    assert lines == ["recreate P-a-1 (had exited with code 137)", "create P-b-1"]
+    assert lines == ["recreate P-a-1 (exited with code 137)", "create P-b-1"]
     await world.up(text)
     assert {world.container(name).status for name in "ab"} == {"running"}
 
@@ -215,7 +215,7 @@ async def test_a_failure_says_it_all(world: World) -> None:
     assert (dies.exit_code, dies.log_tail) == (3, ("no such table",))
     assert found["dies"].waited_for_by == ("web",)
     assert nosuch is not None
-    assert nosuch.reason.startswith("could not be started: ")
+    assert nosuch.reason.startswith("could not start: ")
     assert "/no/such/program" in nosuch.reason
     assert never is not None
     assert "nope" in never.last_answer
@@ -244,7 +244,7 @@ async def test_two_worktrees_side_by_side(tmp_path: Path, docker_client: Any) ->
         assert len(ports[0]) == len(ports[1]) == 4
         assert not ports[0] & ports[1]
         port = next(iter(ports[0]))
-        with pytest.raises(PortTaken, match=rf"port {port} of web is taken by .* of project {one.project.id}"):
+        with pytest.raises(PortTaken, match=rf"port {port} of web is in use by .* of project {one.project.id}"):
             await two.up(text.replace(":8080:", f":{port}:"), isolated=False, services=("web",))
         again = await one.up(text)
         assert again.plan.empty
@@ -256,7 +256,7 @@ async def test_a_taken_port_names_the_program(world: World) -> None:
         server.listen()
         port = server.getsockname()[1]
         text = f"  jaeger: {{ <<: *service, x-devenv: {{ role: trace-backend }}, ports: ['{port}:80'] }}\n"
-        with pytest.raises(PortTaken, match=rf"port {port} of jaeger is taken by .*pid \d+"):
+        with pytest.raises(PortTaken, match=rf"port {port} of jaeger is in use by .*pid \d+"):
             await world.up(text, isolated=False)
     assert not [c for c in world.client.containers.list(all=True) if c.name.startswith(world.project.id)]
 

@@ -59,7 +59,7 @@ def test_a_bad_expression_names_column_and_find(expression: str, column: int, fo
 def test_a_misspelt_metric_is_suggested() -> None:
     with pytest.raises(UsageError) as caught:
         parse_threshold("eror<1%")
-    assert caught.value.hint == "did you mean errors?"
+    assert caught.value.hint == "did you mean 'errors'?"
     assert set(METRICS) >= {"p50", "p999_service", "max_lag", "errors", "traced", "rate", "dropped"}
 
 

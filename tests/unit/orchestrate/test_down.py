@@ -12,8 +12,8 @@ from devenv.events import Notice, Removed
 from devenv.model.identity import identify
 from devenv.model.stack import Dependency, Mount
 from devenv.model.state import Health, ObservedInstance, State
-from devenv.orchestrate.down import removal_order
 from devenv.orchestrate.lifecycle import restart, start, stop
+from devenv.orchestrate.planning.removal import removal_order
 from devenv.testing import Script
 
 DATA = Mount(kind="volume", source="data", target="/data")
@@ -92,7 +92,7 @@ async def test_named_services_alone() -> None:
     assert result.left == ()
     assert {i.service for i in world.engine.instances.values()} == {"db", "jaeger"}
     assert len(world.engine.networks) == 1
-    assert [e.message for e in world.events if isinstance(e, Notice)] == ["nosuch is not up"]
+    assert [e.message for e in world.events if isinstance(e, Notice)] == ["nosuch is not running"]
 
 
 async def test_down_twice_is_no_error() -> None:

@@ -29,7 +29,7 @@ DEFAULTS = {
 
 
 def traced(*services: Service, **more: object) -> Stack:
-    return instrument(stack(*services, backend=False, **more), PROJECT, backend="jaeger")
+    return instrument(stack(*services, backend=False, **more), backend="jaeger")
 
 
 def environment(own: dict[str, str], **more: object) -> dict[str, str]:
@@ -153,7 +153,7 @@ def test_a_backend_with_a_configuration_of_its_own_keeps_it(own: dict[str, objec
 
 
 def test_a_name_that_is_taken_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="jaeger is not the trace backend"):
+    with pytest.raises(ConfigurationError, match="jaeger is not marked as the trace backend"):
         traced(service("jaeger"))
 
 
@@ -169,9 +169,9 @@ def test_where_a_network_mode_leads(mode: str, endpoint: str | None) -> None:
 
 def test_the_embedded_backend_takes_http_only_and_says_so() -> None:
     grpc = service("web", environment={"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
-    made = instrument(stack(grpc, service("api"), backend=False), PROJECT, backend="embedded")
+    made = instrument(stack(grpc, service("api"), backend=False), backend="embedded")
     assert [w.message for w in made.warnings] == [
-        "web exports OTLP over gRPC; the embedded backend takes OTLP over HTTP only"
+        "web exports over gRPC; the embedded backend accepts OTLP over HTTP only"
     ]
     assert made.services["jaeger"].command is None
     assert made.services["api"].environment["OTEL_METRICS_EXPORTER"] == "none"
@@ -180,9 +180,9 @@ def test_the_embedded_backend_takes_http_only_and_says_so() -> None:
 def test_instrumenting_is_pure_and_happens_once() -> None:
     plain = stack(service("web"), backend=False)
     before = replace(plain)
-    once = instrument(plain, PROJECT, backend="jaeger")
+    once = instrument(plain, backend="jaeger")
     assert plain == before
-    assert instrument(once, PROJECT, backend="jaeger") == once
+    assert instrument(once, backend="jaeger") == once
 
 
 def test_badger_lives_on_a_named_volume() -> None:

@@ -75,7 +75,7 @@ async def test_scaled_down_and_gone_from_the_file() -> None:
     await world.up(stack(service("web", replicas=3), service("old")))
     plan = lines(await world.plan(stack(service("web"))))
     assert plan == [
-        "remove P-old-1 (gone from the stack file)",
+        "remove P-old-1 (removed from the stack file)",
         "remove P-web-2 (replicas is 1)",
         "remove P-web-3 (replicas is 1)",
         "keep P-web-1",
@@ -100,14 +100,14 @@ async def test_named_services_bring_what_they_need() -> None:
     ]
     with pytest.raises(UnknownName) as caught:
         await world.plan(wanted, services=("wep",))
-    assert caught.value.hint == "did you mean web?"
+    assert caught.value.hint == "did you mean 'web'?"
 
 
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        (State.CREATED, "was created and never started"),
-        (State.EXITED, "had exited with code 143"),
+        (State.CREATED, "created but never started"),
+        (State.EXITED, "exited with code 143"),
         (State.PAUSED, "was paused"),
         (State.DEAD, "was dead"),
     ],
@@ -137,8 +137,8 @@ async def test_dependents_restart_where_they_ask_for_it() -> None:
     await world.up(wanted("info"))
     assert lines(await world.plan(wanted("debug"))) == [
         "replace P-db-1 (environment changed)",
-        "restart P-api-1 (db comes anew) when db (started)",
-        "restart P-web-1 (api comes anew) when api (started)",
+        "restart P-api-1 (db is recreated) when db (started)",
+        "restart P-web-1 (api is recreated) when api (started)",
         "keep P-other-1",
     ]
 
@@ -147,7 +147,7 @@ async def test_dependents_restart_where_they_ask_for_it() -> None:
     ("before", "now", "api"),
     [
         (True, False, "keep P-api-1"),
-        (False, True, "restart P-api-1 (db comes anew) when db (started)"),
+        (False, True, "restart P-api-1 (db is recreated) when db (started)"),
     ],
 )
 async def test_whether_dependents_restart_is_as_the_file_says_now(before: bool, now: bool, api: str) -> None:
@@ -172,7 +172,7 @@ async def test_a_shared_network_comes_anew_with_its_owner() -> None:
 
     await world.up(wanted("info"))
     assert lines(await world.plan(wanted("debug"))) == [
-        "replace P-sidecar-1 (shares the network of app, which comes anew)",
+        "replace P-sidecar-1 (shares the network of app, which is recreated)",
         "replace P-app-1 (environment changed)",
     ]
 
@@ -182,7 +182,7 @@ async def test_a_changed_network_comes_anew_with_all_that_is_on_it() -> None:
     await world.up(stack(service("web")))
     changed = stack(service("web"), networks={"default": Network(key="default", subnets=("10.99.0.0/24",))})
     assert lines(await world.plan(changed)) == [
-        "replace-network P_default (its definition changed)",
+        "replace-network P_default (definition changed)",
         "replace P-web-1 (network default changed)",
     ]
     await world.up(changed)
@@ -193,7 +193,7 @@ async def test_a_port_is_taken_over_when_its_holder_is_gone() -> None:
     world = World()
     await world.up(stack(service("old", ports=(Port(container=80, host=48123),))))
     plan = await world.plan(stack(service("new", ports=(Port(container=80, host=48123),))))
-    assert lines(plan) == ["remove P-old-1 (gone from the stack file)", "create P-new-1 after P-old-1"]
+    assert lines(plan) == ["remove P-old-1 (removed from the stack file)", "create P-new-1 after P-old-1"]
 
 
 async def test_a_moved_port_replaces() -> None:
@@ -226,7 +226,7 @@ async def test_a_changed_secret_replaces(tmp_path: Path) -> None:
     secret.write_text("two")
     assert lines(await world.plan(wanted)) == ["replace P-web-1 (secrets changed)"]
     secret.unlink()
-    with pytest.raises(ConfigurationError, match=r"password.*cannot be read: No such file"):
+    with pytest.raises(ConfigurationError, match=r"cannot read the file of password: No such file"):
         await world.plan(wanted)
 
 
@@ -242,7 +242,7 @@ async def test_a_secret_from_the_environment() -> None:
     web = next(i for i in world.engine.instances.values() if i.service == "web")
     assert [(file.target, file.content) for file in web.spec.files] == [("/run/secrets/key", b"one")]
     assert lines(await world.plan(wanted("two"))) == ["replace P-web-1 (secrets changed)"]
-    with pytest.raises(ConfigurationError, match="the environment variable KEY of key is not set"):
+    with pytest.raises(ConfigurationError, match=r"environment variable KEY \(used by key\) is not set"):
         await world.plan(wanted(None))
 
 
@@ -259,13 +259,13 @@ async def test_images_are_made_once() -> None:
     )
     images = [line for line in lines(await world.plan(wanted)) if line.startswith(("pull", "build"))]
     assert images == [
-        "build made:1 for a, b (not there)",
-        "build P-c:latest for c (not there)",
-        "pull fetched:1 for d, e (not there)",
+        "build made:1 for a, b (missing)",
+        "build P-c:latest for c (missing)",
+        "pull fetched:1 for d, e (missing)",
         "pull shop:1 for f (pull_policy always)",
     ]
     never = stack(service("g", image="absent:1", pull_policy="never"))
-    with pytest.raises(ImageMissing, match="pull_policy never"):
+    with pytest.raises(ImageMissing, match="pull_policy is never"):
         await world.plan(never)
 
 
@@ -273,14 +273,14 @@ async def test_build_is_forced_when_asked_for() -> None:
     world = World()
     built = service("web", build=Build(context=Path("/nowhere/shop")))
     assert not [line for line in lines(await world.plan(stack(built))) if line.startswith("build")]
-    assert "build shop:1 for web (asked for)" in lines(await world.plan(stack(built), build=True))
+    assert "build shop:1 for web (requested)" in lines(await world.plan(stack(built), build=True))
     policy = stack(replace(built, pull_policy="build"))
     assert "build shop:1 for web (pull_policy build)" in lines(await world.plan(policy))
 
 
 @pytest.mark.parametrize("fields", [{"ports": (Port(container=80, host=8080),)}, {"container_name": "the-one"}])
 async def test_what_only_one_instance_can_have_is_refused(fields: dict[str, object]) -> None:
-    with pytest.raises(ConfigurationError, match="web has 2 replicas, and only one of them can have"):
+    with pytest.raises(ConfigurationError, match="web has 2 replicas, but only one can use"):
         await World().plan(stack(service("web", replicas=2, **fields)))
 
 

@@ -199,7 +199,7 @@ async def test_a_start_that_the_engine_refuses_is_the_services_failure() -> None
     result = await world.up(stack(service("bad"), service("good"), service("web", depends_on=["bad"])))
     bad, good, web, _ = result.services
     assert bad.failure is not None
-    assert bad.failure.reason == "could not be started: exec: nosuch: not found"
+    assert bad.failure.reason == "could not start: exec: nosuch: not found"
     assert bad.waited_for_by == ("web",)
     assert good.failure is None
     assert web.instances[0].state is State.CREATED
@@ -223,7 +223,7 @@ async def test_a_port_that_is_taken_stops_it_before_anything_is_there(unused_tcp
     world = World()
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", unused_tcp_port)
     async with server:
-        with pytest.raises(PortTaken, match=rf"port {unused_tcp_port} of web is taken by .*\(pid \d+\)"):
+        with pytest.raises(PortTaken, match=rf"port {unused_tcp_port} of web is in use by .*\(pid \d+\)"):
             await world.up(stack(service("web", ports=(Port(container=80, host=unused_tcp_port),))))
     assert world.engine.faults.mutations == 0
 
@@ -314,5 +314,7 @@ async def test_a_volume_whose_definition_changed_is_kept_and_told() -> None:
     await world.up(stack(store, volumes={"data": Volume(key="data", driver_opts={"type": "tmpfs"})}))
     told = [event.message for event in world.events if isinstance(event, Notice)]
     name = f"{world.project.id}_data"
-    kept = f"volume {name} is kept as it was made, though its definition changed; devenv down --volumes removes it"
+    kept = (
+        f"volume {name} was not recreated, although its definition changed; to remove it, run `devenv down --volumes`"
+    )
     assert told == [kept]

@@ -71,13 +71,13 @@ def test_raw_values_stand_as_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("A=1\n=2", "2:1", "not a variable's name"),
-        ("A=1\n\n  B C=2", "3:4", "a variable's name cannot hold this"),
-        ("A='open\nB=1\n", "1:3", "a quoted value is not closed"),
-        ('A="a" b', "1:6", "text behind a quoted value"),
-        ("A=1\nB=x${C", "2:3", "${ is not closed"),
+        ("A=1\n=2", "2:1", "not a valid variable name"),
+        ("A=1\n\n  B C=2", "3:4", "invalid character in a variable name"),
+        ("A='open\nB=1\n", "1:3", "unclosed quote"),
+        ('A="a" b', "1:6", "text after a quoted value"),
+        ("A=1\nB=x${C", "2:3", "unclosed ${"),
         ("A=${C:?is needed}", "1:3", "required variable C is not set: is needed"),
-        ("%", "1:1", "not a variable's name"),
+        ("%", "1:1", "not a valid variable name"),
     ],
 )
 def test_errors_have_their_place(tmp_path, text, place, message):
@@ -97,7 +97,7 @@ def test_unset_variable_is_stated(tmp_path):
 def test_broken_dotenv_is_an_error_of_the_stack(tmp_path):
     (tmp_path / ".env").write_text("A='open")
     (tmp_path / "compose.yaml").write_text("services: {a: {image: x}}")
-    with pytest.raises(StackFileError, match=r"\.env:1:3: a quoted value is not closed"):
+    with pytest.raises(StackFileError, match=r"\.env:1:3: unclosed quote"):
         load_stack([tmp_path / "compose.yaml"], environ={})
 
 

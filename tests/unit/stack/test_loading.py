@@ -311,7 +311,7 @@ def test_ports_that_do_not_collide(tmp_path, ports):
     ],
 )
 def test_ports_that_collide(tmp_path, ports):
-    with pytest.raises(StackFileError, match="is published by a already"):
+    with pytest.raises(StackFileError, match="is already published by a"):
         load(tmp_path, f"services: {{a: {{image: x, ports: {ports}}}}}")
 
 

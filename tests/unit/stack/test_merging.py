@@ -165,7 +165,7 @@ def test_shapes_that_cannot_merge(tmp_path):
     with pytest.raises(StackFileError) as caught:
         service(tmp_path, "healthcheck: {test: x}", "healthcheck: [x]")
     error = caught.value
-    assert error.message == f"{tmp_path}/1.yaml:1:29: cannot be merged with what stands at {tmp_path}/0.yaml:1:39"
+    assert error.message == f"{tmp_path}/1.yaml:1:29: cannot be merged with the value at {tmp_path}/0.yaml:1:39"
     assert error.key == "services.a.healthcheck"
     assert "!override" in error.hint
 

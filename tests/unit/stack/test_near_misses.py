@@ -39,7 +39,7 @@ def warned(folder: Path, name: str) -> list[str]:
     ],
 )
 def test_a_misspelling_is_told(tmp_path: Path, name: str) -> None:
-    said = "is not read: did you mean 'x-devenv'?"
+    said = "is ignored: did you mean 'x-devenv'?"
     assert warned(tmp_path, name) == [f"{name} {said}", f"services.a.{name} {said}"]
 
 

@@ -135,21 +135,21 @@ def test_alias_of_a_scalar_as_a_key():
     [
         ("services:\n\ta:\n", "2:1", "a tab in the indentation"),
         ("services:\n  a:\n  \timage: x\n", "3:3", "a tab in the indentation"),
-        ("a:\n  b: 1\n c: 2\n", "3:2", "not YAML: bad indentation, or a value that goes on after its end"),
+        ("a:\n  b: 1\n c: 2\n", "3:2", "not YAML: bad indentation, or text after the end of a value"),
         ("a: b: c\n", "1:5", "not YAML: bad indentation, or a second ': ' in the line"),
         ("a: [1,\n  2\nb: 3\n", "3:2", "not YAML: a [list] or {mapping} in brackets is not closed"),
-        ("a: 'open\n", "1:4", "not YAML: a quoted text is not closed"),
+        ("a: 'open\n", "1:4", "not YAML: unclosed quote"),
         ("a: *b\n", "1:4", "alias *b has no anchor &b before it"),
-        ("a: &b [*b]\n", "1:8", "alias *b stands inside its own anchor"),
+        ("a: &b [*b]\n", "1:8", "alias *b refers to the value that contains it"),
         ("a: &\n", "1:5", "not YAML: an anchor or alias without a name"),
         ("a: @b\n", "1:4", "not YAML: a character that cannot start a value"),
         ('a: "\\q"\n', "1:5", "not YAML: an unknown escape sequence in double quotes"),
         ("a: !e!x 1\n", "1:4", "not YAML: an undefined tag handle"),
         ("? [a]\n: b\n", "1:3", "a key must be a string"),
         ("a: !mine 1\n", "1:4", "unknown tag !mine"),
-        ("a: 1\nb: 2\na: 3\n", "3:1", "duplicate key 'a': first in line 1"),
-        ("a: {<<: 1}\n", "1:9", "a merge key takes a mapping or a list of mappings"),
-        ("a: {<<: {}, <<: {}}\n", "1:13", "duplicate key '<<': first in line 1"),
+        ("a: 1\nb: 2\na: 3\n", "3:1", "duplicate key 'a': first used in line 1"),
+        ("a: {<<: 1}\n", "1:9", "the value of a merge key must be a mapping or a list of mappings"),
+        ("a: {<<: {}, <<: {}}\n", "1:13", "duplicate key '<<': first used in line 1"),
     ],
 )
 def test_unreadable_yaml(tmp_path, text, place, message):
@@ -187,9 +187,9 @@ def test_expansion_by_merge_keys_is_bounded():
         (b"a: \xff\xfe", ":1:4", "byte 0xff is not UTF-8"),
         (b"a: 1\r\nb: \xe4\n", ":2:4", "byte 0xe4 is not UTF-8"),
         ("a: 1".encode("utf-16"), "", "encoded as UTF-16"),
-        (b"a: 1\nb: \x07\n", ":2:4", "character U+0007 is not allowed"),
-        ("a: b\n c: \u2028\n".encode(), ":2:5", "character U+2028 is not allowed"),
-        (b"#" * (8 << 20) + b"##", "", "larger than 8 MiB: this is no stack file"),
+        (b"a: 1\nb: \x07\n", ":2:4", "invalid character U+0007"),
+        ("a: b\n c: \u2028\n".encode(), ":2:5", "invalid character U+2028"),
+        (b"#" * (8 << 20) + b"##", "", "larger than 8 MiB: not a stack file"),
     ],
 )
 def test_unreadable_bytes(tmp_path, data, place, message):
@@ -248,8 +248,8 @@ except DevenvError as error:
         ("", "load", "{folder}/compose.yaml: no permission to read this file"),
         (".env", "load", "{folder}/.env: no permission to read this file"),
         ("e.env", "load", "{folder}/compose.yaml:1:37: env_file e.env: no permission to read this file"),
-        ("", "discover", "{folder}: no permission to look into this directory"),
-        ("stacks", "discover", "{folder}/stacks: no permission to look into this directory"),
+        ("", "discover", "{folder}: no permission to read this directory"),
+        ("stacks", "discover", "{folder}/stacks: no permission to read this directory"),
     ],
 )
 def test_no_permission(locked, mode, message):
@@ -272,7 +272,7 @@ def test_no_permission(locked, mode, message):
 
 
 def test_path_with_a_null_byte():
-    with pytest.raises(StackFileError, match="cannot be read"):
+    with pytest.raises(StackFileError, match="cannot read the file"):
         load_stack([Path("a\0b")], environ={})
 
 

@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from devenv.errors import BackendUnavailable
-from devenv.http.origin import Origin
 from devenv.traces.client import TraceClient
 from devenv.traces.dialect import Capabilities
 from devenv.traces.export import SpanExporter
@@ -292,23 +291,3 @@ async def test_a_receiver_that_refuses_spans() -> None:
     async with serving({"/v1/traces": said({}, 503)}) as (client, _), SpanExporter(client.query_url) as exporter:
         with pytest.raises(BackendUnavailable, match="POST /v1/traces answered 503"):
             await exporter.export([])
-
-
-@pytest.mark.parametrize(
-    ("url", "origin", "authority"),
-    [
-        ("http://h", Origin("http", "h", 80), "h"),
-        ("https://h/base/", Origin("https", "h", 443, "/base"), "h"),
-        ("http://[::1]:8080/a", Origin("http", "::1", 8080, "/a"), "[::1]:8080"),
-        ("https://h:80", Origin("https", "h", 80), "h:80"),
-    ],
-)
-def test_origins(url: str, origin: Origin, authority: str) -> None:
-    assert Origin.parse(url) == origin
-    assert origin.authority == authority
-
-
-@pytest.mark.parametrize("url", ["", "h:80", "ftp://h", "http://", "/path"])
-def test_what_is_no_base_url(url: str) -> None:
-    with pytest.raises(ValueError, match="not an http"):
-        Origin.parse(url)

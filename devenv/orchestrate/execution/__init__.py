@@ -1,0 +1,1 @@
+"""Runs a plan on an engine: the executor, the calls of its steps, events and results."""

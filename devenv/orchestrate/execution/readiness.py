@@ -1,0 +1,75 @@
+"""Waits for one instance: until it is ready, or until it has completed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from devenv.health.waiter import Outcome, wait_completed, wait_ready
+
+if TYPE_CHECKING:
+    from devenv.clock import Clock
+    from devenv.contract.engine import Engine
+    from devenv.events import Sink
+    from devenv.model.stack import Service
+
+
+class Readiness:
+    """Waits within one deadline for all instances of a plan."""
+
+    def __init__(self, engine: Engine, *, clock: Clock, sink: Sink, timeout: float) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._sink = sink
+        self._timeout = timeout
+        self._deadline = clock.monotonic() + timeout
+
+    async def completed(self, service: Service, instance_id: str, index: int) -> Outcome:
+        """Wait until the instance of a one-shot service has exited."""
+        return await wait_completed(
+            self._engine, instance_id, service, index, timeout=self._remaining(), clock=self._clock, sink=self._sink
+        )
+
+    async def ready(self, service: Service, instance_id: str, index: int, *, image: str, started_at: float) -> Outcome:
+        """Wait until an instance is ready.
+
+        Args:
+            service: as resolved.
+            instance_id: the engine's ID.
+            index: of the instance, from 1.
+            image: reference that it runs; empty if it runs none.
+            started_at: ``clock.monotonic()`` at its start, or now if it was running before.
+        """
+        outcome = await wait_ready(
+            self._engine,
+            instance_id,
+            service,
+            index,
+            image_healthcheck=await self._image_healthcheck(service, image),
+            timeout=self._remaining(),
+            clock=self._clock,
+            sink=self._sink,
+            started_at=started_at,
+        )
+        return self._with_whole_timeout(service, outcome)
+
+    def _remaining(self) -> float:
+        return max(self._deadline - self._clock.monotonic(), 0.0)
+
+    def _with_whole_timeout(self, service: Service, outcome: Outcome) -> Outcome:
+        """A timeout as the user set it, rather than what the waits before had left of it."""
+        ready = service.x.ready
+        failure = outcome.failure
+        if failure is None or not failure.timed_out or (ready is not None and ready.timeout is not None):
+            return outcome
+        reason = f"was not ready {self._timeout:g} s after the first start"
+        if failure.restarts:
+            reason += f"; {failure.restarts}"
+        return replace(outcome, failure=replace(failure, reason=reason))
+
+    async def _image_healthcheck(self, service: Service, image: str) -> tuple[str, ...]:
+        """The image's own test, asked for only if the stack file has nothing that takes precedence."""
+        check = service.healthcheck
+        if not image or service.x.ready is not None or (check is not None and (check.disable or check.test)):
+            return ()
+        return await self._engine.image_healthcheck(image)

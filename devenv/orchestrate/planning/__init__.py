@@ -1,0 +1,1 @@
+"""From observed state and target to a plan: pure functions, and the values that they return."""

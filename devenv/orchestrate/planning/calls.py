@@ -1,0 +1,145 @@
+"""The calls that a step can make: one request to the engine each, or one wait for readiness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
+    from devenv.model.stack import Build, Service
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRef:
+    """An instance: by the engine's ID if it exists, else by the step that creates it.
+
+    Attributes:
+        id: the engine's ID; empty if the instance is created by the plan.
+        created_by: ID of the step that creates it; 0 if it exists.
+    """
+
+    id: str = ""
+    created_by: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullImage:
+    """Pull the image ``reference``."""
+
+    verb: ClassVar[str] = "pull"
+    reference: str
+    platform: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildImage:
+    """Build and tag an image; ``service`` is the first of the services that use it, for progress."""
+
+    verb: ClassVar[str] = "build"
+    build: Build
+    tag: str
+    labels: Mapping[str, str]
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNetwork:
+    """Create a network."""
+
+    verb: ClassVar[str] = "create-network"
+    spec: NetworkSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNetwork:
+    """Remove the network with the engine's ID ``id``."""
+
+    verb: ClassVar[str] = "remove-network"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVolume:
+    """Create a named volume."""
+
+    verb: ClassVar[str] = "create-volume"
+    spec: VolumeSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVolume:
+    """Remove the named volume ``name``."""
+
+    verb: ClassVar[str] = "remove-volume"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateInstance:
+    """Create an instance without starting it; ``network_of`` is the instance whose network it shares."""
+
+    verb: ClassVar[str] = "create"
+    spec: InstanceSpec
+    network_of: InstanceRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartInstance:
+    """Start an instance; a refusal of the engine is a failure of the service, not of the plan."""
+
+    verb: ClassVar[str] = "start"
+    instance: InstanceRef
+
+
+@dataclass(frozen=True, slots=True)
+class StopInstance:
+    """Stop an instance; ``grace`` in seconds, ``None``: as the instance was created with."""
+
+    verb: ClassVar[str] = "stop"
+    instance: InstanceRef
+    grace: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveInstance:
+    """Remove an instance."""
+
+    verb: ClassVar[str] = "remove"
+    instance: InstanceRef
+
+
+@dataclass(frozen=True, slots=True)
+class WaitReady:
+    """Wait until an instance is ready; ``image`` may have a health test, empty if the service has no image."""
+
+    verb: ClassVar[str] = "wait-ready"
+    instance: InstanceRef
+    service: Service
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCompleted:
+    """Wait until an instance of a one-shot service has exited with 0."""
+
+    verb: ClassVar[str] = "wait-completed"
+    instance: InstanceRef
+    service: Service
+
+
+Call = (
+    PullImage
+    | BuildImage
+    | CreateNetwork
+    | RemoveNetwork
+    | CreateVolume
+    | RemoveVolume
+    | CreateInstance
+    | StartInstance
+    | StopInstance
+    | RemoveInstance
+    | WaitReady
+    | WaitCompleted
+)
