@@ -5,34 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from devenv.errors import BackendUnavailable
 from devenv.model.span import Span, Value
 from devenv.model.trace import OWN_SERVICE
 from devenv.otlp.span_encoding import encode_request, encode_span
-from devenv.traces.http import HttpClient, Response, TransportError
+from devenv.traces.http import HttpClient, Sender, TransportError
 
 SCOPE = "devenv"
 RESOURCE: Mapping[str, Value] = {"service.name": OWN_SERVICE}
-
-
-class Sender(Protocol):
-    """A client of one origin, as far as the exporter uses it, such as :class:`~devenv.traces.http.HttpClient`."""
-
-    async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Response:
-        """Send a request.
-
-        Raises:
-            TransportError: If there is no response.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        ...
 
 
 class SpanExporter:
@@ -92,11 +74,13 @@ def _httpx_sender(base_url: str) -> Sender:
     return HttpClient(base_url, timeout=5.0, connections=2)
 
 
-async def export_spans(otlp_http_url: str, spans: Sequence[Span]) -> None:
-    """Send a few spans of devenv's own once.
+async def export_spans(
+    otlp_http_url: str, spans: Sequence[Span], *, sender: Callable[[str], Sender] | None = None
+) -> None:
+    """Send a few spans of devenv's own once; ``sender`` as in :class:`SpanExporter`.
 
     Raises:
         BackendUnavailable: If the receiver does not accept them.
     """
-    async with SpanExporter(otlp_http_url) as exporter:
+    async with SpanExporter(otlp_http_url, sender=sender) as exporter:
         await exporter.export([encode_span(span) for span in spans])

@@ -1,16 +1,16 @@
 """The HTTP client for trace backends: one origin, keep-alive, a limit on concurrent requests; httpx does the work.
 
-httpx and what it uses take 0.2 s to import. They are imported in a thread at the first request, or before by
-:func:`preload`, so that commands that send no request start as fast as without them.
+Importing httpx takes 0.1 to 0.2 s, so it is imported at the first request, in a thread. For the canary of `devenv up`
+this is too long: it uses :class:`~devenv.load.send.lean_client.LeanClient` instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from devenv.http.origin import Origin
 
@@ -31,16 +31,28 @@ class TransportError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response; header names are lowercase."""
+    """A response, without its headers."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
 
-async def preload() -> None:
-    """Import httpx, beside whatever else the event loop does."""
-    await asyncio.to_thread(_import_httpx)
+class Sender(Protocol):
+    """A client of one origin, such as :class:`HttpClient`."""
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Response:
+        """Send a request.
+
+        Raises:
+            TransportError: If there is no response.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
 
 
 def _import_httpx() -> None:
@@ -90,7 +102,7 @@ class HttpClient:
             TransportError: If there is no response.
         """
         if self._client is None:
-            await preload()
+            await asyncio.to_thread(_import_httpx)
         client = self._client = self._client or self._connect()
         async with self._slots:
             try:
@@ -126,7 +138,7 @@ class HttpClient:
                 if last or not _has_no_head(error):
                     raise self._translated(error) from error
             else:
-                return Response(found.status_code, found.headers, found.content)
+                return Response(found.status_code, found.content)
         raise AssertionError("the second attempt returns or raises")
 
     def _translated(self, error: Exception) -> TransportError:

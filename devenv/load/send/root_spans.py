@@ -9,7 +9,7 @@ from itertools import islice
 
 from devenv.errors import BackendUnavailable
 from devenv.load.send.flight import Flight
-from devenv.load.send.status_client import StatusClient
+from devenv.load.send.lean_client import LeanClient
 from devenv.model.run import RequestError
 from devenv.model.span import Span, SpanKind, Status, Value
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, RUN_KEY
@@ -92,9 +92,9 @@ class RootEncoder:
         return [*pieces, rest]
 
 
-def root_span_sender(base_url: str) -> StatusClient:
+def root_span_sender(base_url: str) -> LeanClient:
     """The client that carries root spans beside the load. Sending a batch twice is harmless: copies are stored once."""
-    return StatusClient(base_url, timeout=_TIMEOUT, retriable=True)
+    return LeanClient(base_url, timeout=_TIMEOUT, retriable=True)
 
 
 class RootSpans:

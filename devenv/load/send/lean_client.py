@@ -1,7 +1,7 @@
-"""One request after the other over the load client, for requests of which only the status counts.
+"""The load client for a few requests whose response matters, where httpx costs too much.
 
-The canary's request leaves before httpx is imported, and root spans leave beside the load, where each request with
-httpx would cost 1.3 ms of CPU instead of 0.2 ms (docs/decisions/traces.md).
+Importing httpx takes 0.1 to 0.2 s, which is longer than the canary in `devenv up` takes. Each of its requests takes
+1.3 ms of CPU instead of 0.2 ms, which is too much for root spans beside a load (docs/decisions/traces.md).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Self
 from devenv.http.origin import Origin
 from devenv.http.request_bytes import request_bytes
 from devenv.load.send.client import LoadClient
+from devenv.load.send.connection import LoadConnection
 from devenv.load.send.flight import Flight
 from devenv.model.run import RequestError
 from devenv.traces.http import Response, TransportError
@@ -28,8 +29,30 @@ _CONNECT = {
 _BROKEN = {RequestError.RESET, RequestError.CLOSED}
 
 
-class StatusClient:
-    """Sends requests to one origin and reads the status of each response; its headers and body are skipped.
+class _Exchange(Flight):
+    """A request with the place for its response."""
+
+    __slots__ = ("chunks", "ended")
+
+    def __init__(self, sent: int, data: bytes) -> None:
+        super().__init__(0, sent, sent, b"", b"", False, data)
+        self.chunks: list[bytes] = []
+        self.ended: asyncio.Future[tuple[int, RequestError]] = asyncio.get_running_loop().create_future()
+
+
+class _BodyConnection(LoadConnection):
+    """A connection that keeps the body of the response."""
+
+    __slots__ = ()
+
+    def on_body(self, data: bytes) -> None:
+        """The parser's callback."""
+        if isinstance(self._flight, _Exchange):
+            self._flight.chunks.append(data)
+
+
+class LeanClient:
+    """Sends requests to one origin; has the methods of :class:`~devenv.traces.http.HttpClient`.
 
     Args:
         base_url: its path is put before that of each request.
@@ -42,8 +65,6 @@ class StatusClient:
         self._timeout = timeout
         self._retriable = retriable
         self._clients: dict[bool, LoadClient] = {}
-        self._turn = asyncio.Lock()
-        self._ended: asyncio.Future[tuple[int, RequestError]] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,24 +77,33 @@ class StatusClient:
     async def aclose(self) -> None:
         """Close the connections."""
         for client in self._clients.values():
+            client.cancel()
             client.close()
         self._clients.clear()
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Response:
-        """Send a request and return its status.
+        """Send a request and return the status and the body of the response.
 
         Raises:
             TransportError: If there is no response.
         """
         fields = {"host": self.origin.authority, **{name.lower(): value for name, value in (headers or {}).items()}}
         data = request_bytes(method, f"{self.origin.path}{path}", fields, body)
-        async with self._turn:
-            status, error = await self._exchange(self._client(head_only=method == "HEAD"), data)
+        client = self._client(head_only=method == "HEAD")
+        client.sweep()
+        exchange = _Exchange(client.now(), data)
+        client.send(exchange)
+        try:
+            async with asyncio.timeout(self._timeout):
+                status, error = await exchange.ended
+        except TimeoutError:
+            client.sweep()
+            status, error = 0, RequestError.TIMEOUT
         if error is not RequestError.NONE:
             raise TransportError(self._text(error))
-        return Response(status)
+        return Response(status, b"".join(exchange.chunks))
 
     def _client(self, *, head_only: bool) -> LoadClient:
         if head_only not in self._clients:
@@ -82,25 +112,10 @@ class StatusClient:
                 timeout=self._timeout,
                 retriable=self._retriable,
                 head_only=head_only,
-                finished=self._finished,
+                finished=_end,
+                connection=_BodyConnection,
             )
         return self._clients[head_only]
-
-    async def _exchange(self, client: LoadClient, data: bytes) -> tuple[int, RequestError]:
-        self._ended = asyncio.get_running_loop().create_future()
-        client.sweep()
-        client.send(Flight(0, 0, client.now(), b"", b"", False, data))
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._ended
-        except TimeoutError:
-            return 0, RequestError.TIMEOUT
-        finally:
-            client.cancel()
-
-    def _finished(self, flight: Flight, end: int, status: int, error: RequestError) -> None:  # noqa: ARG002 (the client's signature)
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result((status, error))
 
     def _text(self, error: RequestError) -> str:
         if error in _CONNECT:
@@ -110,3 +125,8 @@ class StatusClient:
         if error is RequestError.PROTOCOL:
             return "the response is not HTTP"
         return f"no answer from {self.origin.authority} in {self._timeout:g} s"
+
+
+def _end(flight: Flight, end: int, status: int, error: RequestError) -> None:  # noqa: ARG001 (the client's signature)
+    if isinstance(flight, _Exchange) and not flight.ended.done():
+        flight.ended.set_result((status, error))
