@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -56,9 +57,8 @@ class Sender(Protocol):
 
 
 def _import_httpx() -> None:
-    import anyio._backends._asyncio  # noqa: F401  # anyio imports it by name at the first connection
-    import httpcore  # noqa: F401  # httpx imports it when the first client is made
-    import httpx  # noqa: F401
+    for name in ("httpx", "httpcore"):  # httpx imports httpcore when the first client is created
+        import_module(name)
 
 
 class HttpClient:
