@@ -11,8 +11,7 @@ from devenv.contract.answers import Endpoint, EngineInfo, ExitStatus
 from devenv.contract.capabilities import Capabilities
 from devenv.engine.process import commands, leftovers, log_reader
 from devenv.engine.process.daemon_client import DaemonClient
-from devenv.engine.process.launching import is_backend, launch_of, refuse_what_cannot_be
-from devenv.engine.process.messages import (
+from devenv.engine.process.daemon_messages import (
     CREATE,
     DESCRIBE,
     KILL,
@@ -24,14 +23,15 @@ from devenv.engine.process.messages import (
     USAGE,
     WAIT,
     Answer,
+    DaemonOperation,
     InstanceReport,
     Nothing,
     OneInstance,
-    Operation,
     Question,
     SignalRequest,
     StopRequest,
 )
+from devenv.engine.process.launching import is_backend, launch_of, refuse_what_cannot_be
 from devenv.engine.process.observation import left_behind, observed
 from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_PROJECT
@@ -265,7 +265,7 @@ class ProcessEngine:
         except (NotUp, EngineLost):
             return False
 
-    async def _ask_if_there(self, operation: Operation[Question, Answer], question: Question) -> Answer | None:
+    async def _ask_if_there(self, operation: DaemonOperation[Question, Answer], question: Question) -> Answer | None:
         """The daemon's answer; ``None`` if no daemon runs or it does not have the instance."""
         try:
             return await self._daemon.ask(operation, question)

@@ -237,9 +237,9 @@ def test_auto_takes_processes_where_the_images_cannot_be_had(tmp_path: Path, eng
     try:
         up = tool.json("up", "--isolated", "--no-canary")
         assert up["engine"] == "process"
-        assert "127.0.0.1:9/devenv-ci/tiny:1 cannot be had" in up["engine_reason"]
+        assert "127.0.0.1:9/devenv-ci/tiny:1: not available locally or from the registry" in up["engine_reason"]
         said = tool.run("up", "--isolated", "--no-canary").stderr
-        assert "engine process: the project is up on it" in said
+        assert "engine process: the project already runs on it" in said
     finally:
         tool.down()
 

@@ -171,7 +171,7 @@ async def test_requests_that_never_arrived_are_not_waited_for() -> None:
     found = await verify(backend, sent(2, error=RequestError.REFUSED))
     assert set(found.classes.values()) == {"absent"}
     assert backend.clock.monotonic() == 0.0
-    assert list(found.causes) == [("absent", "the request never reached the entry point (refused)")]
+    assert list(found.causes) == [("absent", "no connection to the entry point (refused)")]
 
 
 async def test_requests_that_failed_are_waited_for_until_the_settling_time() -> None:

@@ -15,11 +15,17 @@ import pytest
 from devenv import __version__
 from devenv.app import distribution
 from devenv.app.scaffold import library
-from devenv.app.scaffold.library import build_library, vendor_library, vendored
+from devenv.app.scaffold.library import build_library, library_changes, vendored
 from devenv.errors import EnvironmentFailure
 
 NAME = f"devenv_otel-{__version__}-py3-none-any.whl"
 INFO = f"devenv_otel-{__version__}.dist-info"
+
+
+def vendor_library(project: Path) -> Path:
+    wheel, changes = library_changes(project)
+    changes.make()
+    return wheel
 
 
 @pytest.fixture(scope="module")
