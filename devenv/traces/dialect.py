@@ -61,7 +61,7 @@ async def probe(http: Sender) -> Capabilities:
 
 
 def json_object(response: Response) -> dict[str, Any] | None:
-    """The JSON object in a response, whatever it calls itself; ``None`` where there is none."""
+    """The JSON object in a response, whatever its content type; ``None`` if there is none."""
     try:
         found = json.loads(response.body)
     except ValueError:

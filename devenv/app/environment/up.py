@@ -90,7 +90,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
     :func:`verdict_code` for the exit code.
 
     Raises:
-        DevenvError: the stack file, the engine, an image or a port stands in the way.
+        DevenvError: If the stack file, the engine, an image or a port is at fault.
     """
     from devenv.orchestrate.lock import project_lock
     from devenv.orchestrate.up import bring_up
