@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Finds the commonest faults of wording in the text that people read; docs/wording.md has the guide.
 
-Usage: wording.py [PATH...]; without a path, every file that git tracks. In Python, only comments and strings are text.
+Usage: wording.py [PATH...]; without a path, every file that git tracks. In Python, only comments and strings are text,
+and in tests, only comments and docstrings.
 Prints one `file:line:column` per finding with the advice, and exits with 1 if there is one.
 """
 
@@ -116,7 +117,7 @@ RULES = (
         ("please", "sorry", "failed to"),
         r"(?:please|sorry|failed to)\b",
         'write "cannot …"; no "please" and no "sorry"',
-        r"\bfailed to export",  # what OpenTelemetry's exporters log
+        r"\bfailed to (?:export|create shim)",  # what OpenTelemetry's exporters and containerd print
     ),
     Rule(("torn",), r"torn\b(?!\.py)", 'write "split trace" or "orphan span"'),
     Rule(("lend", "lent"), r"(?:lends?|lent)\b", 'write "gives" or "makes … available"'),
@@ -159,15 +160,22 @@ def blanked(text: str) -> str:
     return re.sub(r"\S", "\0", text)
 
 
-def python_text(source: str) -> str:
-    """Return the source with its code blanked, position by position, so that comments and strings are left."""
+def python_text(source: str, *, data: bool = False) -> str:
+    """Return the source with its code blanked, position by position, so that comments and strings are left.
+
+    Args:
+        source: Python.
+        data: strings are data, as in tests, so only those that are docstrings are left.
+    """
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     out = list(blanked(source))
+    opens = True  # whether the next token is the first of its statement
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         kind = tokenize.tok_name[token.type]
-        if kind not in ("COMMENT", "STRING", "FSTRING_MIDDLE"):
+        first, opens = opens, kind in ("NEWLINE", "INDENT", "DEDENT") or (opens and kind in ("NL", "COMMENT"))
+        if kind not in ("COMMENT", "STRING", "FSTRING_MIDDLE") or (data and kind != "COMMENT" and not first):
             continue
         begin = starts[token.start[0] - 1] + token.start[1]
         end = starts[token.end[0] - 1] + token.end[1]
@@ -199,7 +207,8 @@ def findings(path: Path, source: str) -> Iterator[tuple[int, int, str, str]]:
         rules = [rule for rule in rules if rule.pattern.search(rough)]
     if not rules:
         return
-    text = python_text(source) if path.suffix == ".py" else plain_text(source)
+    in_tests = path.is_relative_to(ROOT / "tests")
+    text = python_text(source, data=in_tests) if path.suffix == ".py" else plain_text(source)
     for rule in rules:
         right = [range(*match.span()) for match in rule.exception.finditer(text)]
         for match in rule.pattern.finditer(text):
