@@ -66,13 +66,13 @@ async def run_canary(
     """
     if isinstance(route, str):
         return CanaryDocument(verdict="skipped", cause=route)
-    from devenv.app.traces.canary import send_canary
+    from devenv.app.traces.canary import lean_sender, send_canary
     from devenv.app.traces.setups import tracing_setups
     from devenv.model.extension import Request
     from devenv.traces.client import TraceClient
 
     request = stack.x.canary or Request()
-    async with TraceClient(route.backend.query_url) as client:
+    async with TraceClient(route.backend.query_url, sender=lean_sender) as client:
         canary = await send_canary(
             entrypoint_url=route.entrypoint_url,
             request=request,
