@@ -129,7 +129,7 @@ class HttpClient:
         """Send once more if the server had closed the kept-alive connection."""
         import httpx
 
-        # As the target, a path is sent as it is; as a part of the URL, httpx would check and quote it anew.
+        # As the target, a path is sent as it is; as a part of the URL, httpx would check and quote it again.
         target = {"target": f"{self.origin.path}{path}".encode("latin-1")}
         for last in (False, True):
             try:
