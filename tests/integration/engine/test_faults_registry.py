@@ -81,7 +81,7 @@ def engine_beside(docker_client: Any) -> Iterator[SecondEngine]:
 
 @pytest.fixture(autouse=True)
 def _without_images(engine_beside: SecondEngine) -> Iterator[None]:
-    """What a test pulled is pulled anew by the next."""
+    """The next test pulls again what a test pulled."""
     yield
     client = engine_beside.client()
     for image in client.images.list():

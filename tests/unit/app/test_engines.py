@@ -1,4 +1,4 @@
-"""A stack inside an installed devenv, where nothing can be built: said at once, and no reason for `auto` to fail."""
+"""A stack inside an installed devenv cannot be built: reported at once, and `auto` does not fail because of it."""
 
 from __future__ import annotations
 

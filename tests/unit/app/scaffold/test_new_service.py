@@ -24,7 +24,7 @@ GOLDEN = ROOT / "tests" / "fixtures" / "new_service" / "sample-orders.diff"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The sample as a project of its own."""
+    """The sample as a separate project."""
     folder = tmp_path / "shop"
     shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
