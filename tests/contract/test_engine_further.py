@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from engine_harness import free_port
 
 from devenv.app import engines
 from devenv.app.environment import down, lifecycle, status, up
@@ -30,13 +32,13 @@ x-devenv: {entrypoint: web}
 services:
   web:
     image: shop:1
-    ports: ["8080:80"]
+    ports: ["WEB:80"]
     volumes: ["data:/data"]
     depends_on: [jaeger]
     x-devenv: {process: {command: python app.py}}
   jaeger:
     image: jaegertracing/jaeger:2.13.0
-    ports: ["16686:16686", "4318:4318"]
+    ports: ["UI:16686", "OTLP:4318"]
     x-devenv: {role: trace-backend}
 volumes: {data: {}}
 """
@@ -77,7 +79,8 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> F
 
 
 async def test_it_goes_through_every_verb(engine: FurtherEngine, tmp_path: Path) -> None:
-    (tmp_path / "compose.yaml").write_text(STACK)
+    ports = {name: str(free_port()) for name in ("WEB", "UI", "OTLP")}
+    (tmp_path / "compose.yaml").write_text(re.sub("WEB|UI|OTLP", lambda name: ports[name[0]], STACK))
     clock, can = engine.clock, engine.capabilities
     events: list[Event] = []
     asked = Invocation(directory=tmp_path, engine="nomad")  # type: ignore[arg-type] # a name that cannot be typed yet
@@ -101,7 +104,8 @@ async def test_it_goes_through_every_verb(engine: FurtherEngine, tmp_path: Path)
     assert status.verdict_code(seen) == 0
     assert seen.trace_backend is not None
     assert (seen.engine, seen.trace_backend.kind) == ("nomad", can.trace_backend)
-    assert (seen.trace_backend.query_url, seen.entrypoint_url) == ("http://127.0.0.1:16686", "http://127.0.0.1:8080")
+    assert seen.trace_backend.query_url == f"http://127.0.0.1:{ports['UI']}"
+    assert seen.entrypoint_url == f"http://127.0.0.1:{ports['WEB']}"
 
     for verb, state in (("stop", "exited"), ("start", "running"), ("restart", "running")):
         changed = await lifecycle.change(recorded, verb, (), timeout=10, clock=clock, sink=events.append)  # type: ignore[arg-type]
