@@ -97,4 +97,4 @@ def _show_config(document: ConfigDocument, output: Output) -> None:
         for path, origin in document.origins.items():
             output.line(f"{path}: {origin}")
         return
-    output.line(yaml.safe_dump(document.config, sort_keys=False, allow_unicode=True).rstrip())
+    output.lines(yaml.safe_dump(document.config, sort_keys=False, allow_unicode=True).rstrip())
