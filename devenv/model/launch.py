@@ -11,9 +11,9 @@ Kind = Literal["process", "backend"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """A port: ``container`` as in the stack file; ``host`` as published, ``None`` where one is allotted.
+    """A port: ``container`` as in the stack file; ``host`` as published, ``None`` if the engine chooses.
 
-    ``same``: where one is allotted, that of the same number if it is free.
+    ``same``: if the engine chooses, prefer the port with the same number.
     """
 
     container: int

@@ -16,11 +16,11 @@ class InitServicePart(Part):
     """What devenv sees in a service of an existing project, and would do with it.
 
     Attributes:
-        added: names of the variables that it gets.
-        own: names of the ``OTEL_*`` variables that the file gives it.
-        traced_command: how it is started traced, where it looks like Python.
-        process: what ``x-devenv.process`` could say, where the process engine would need it.
-        notes: what else is worth knowing, one sentence each.
+        added: names of the variables that devenv adds.
+        own: names of the ``OTEL_*`` variables that the file sets.
+        traced_command: the command that starts it with tracing, if it is probably Python.
+        process: a proposal for ``x-devenv.process``, if the process engine needs it.
+        notes: further remarks, one sentence each.
     """
 
     name: str
@@ -40,11 +40,11 @@ class InitDocument(Document):
         file: the stack file.
         files: what was written, relative to ``directory``.
         changed: something was written.
-        diff: of the stack file, where it was there before.
-        entrypoint: the service that requests go to; ``None`` where the file had ``x-devenv`` before and names none.
-        services: of a project that was there before.
-        inactive: services that no active profile includes; they were not looked at.
-        next: commands that go on from here.
+        diff: of the stack file, if it existed before.
+        entrypoint: the entry point; ``None`` if the file already had ``x-devenv`` without one.
+        services: those of an existing project.
+        inactive: services without an active profile; they were not examined.
+        next: the next commands.
     """
 
     schema_: Literal["devenv.init/1"] = Field(default="devenv.init/1", alias="schema")
