@@ -1,6 +1,6 @@
 # `make` alone lists the targets. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint types format bench-up bench-ingest bench-load bench-overhead soak dist clean
+.PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-ingest bench-load bench-overhead
 SHELL := /bin/sh
 
 VENV ?= .venv
@@ -29,10 +29,16 @@ test: lint types ## lint, types, and every test; those that share ports or an en
 	$(BIN)/pytest -q -m serial || status=$$?; \
 	exit $$status
 
-lint: $(VENV)/.dev ## ruff, formatting, and the layers of the packages
+# Of the contract tests those that read the repository and the JSON documents; the others start servers and processes.
+test-quick: $(VENV)/.dev ## the unit tests and the shape of the tree, in under a minute
+	$(BIN)/pytest -q -n $(JOBS) -m "not serial" tests/unit tests/contract/test_documents.py \
+		tests/contract/test_repository_shape.py tests/contract/test_repository_layers.py
+
+lint: $(VENV)/.dev ## ruff, formatting, the layers of the packages, and dead code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/vulture
 
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import grimp
@@ -30,6 +32,31 @@ def test_imports_go_downward_only() -> None:
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "kept, 0 broken" in result.stdout
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that import each other in a circle (strongly connected, more than one module each)."""
+    sorter = TopologicalSorter(graph)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = error.args[1][1:]
+        rest = {module: imported - set(circle) for module, imported in graph.items() if module not in circle}
+        return [sorted(circle), *circles(rest)]
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and for type checking count as well: they hide a circle, they do not undo it."""
+    graph = import_graph()
+    modules = {name for name in graph.modules if name.startswith("devenv.") or name == "devenv"}
+    imported = {name: graph.find_modules_directly_imported_by(name) & modules for name in modules}
+    assert circles(imported) == []
+
+
+def test_the_check_of_circles_finds_one() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
 def test_the_tracing_library_stands_alone() -> None:

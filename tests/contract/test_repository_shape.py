@@ -6,12 +6,14 @@ import ast
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 LONGEST_MODULE = 400
+FULLEST_FOLDER = 20
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
 LOCK_FILES = {"uv.lock", "poetry.lock", "Pipfile.lock", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "go.sum"}
 
@@ -34,6 +36,11 @@ def test_no_module_is_longer_than_the_limit() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules}
     assert lengths, "no module found"
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_MODULE} == {}
+
+
+def test_no_folder_holds_more_modules_than_a_reader_takes_in() -> None:
+    folders = Counter(str(path.parent.relative_to(ROOT)) for path in tracked("*.py"))
+    assert {folder: count for folder, count in folders.items() if count > FULLEST_FOLDER} == {}
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
