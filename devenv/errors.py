@@ -20,12 +20,11 @@ The tree, with the process exit code of each branch::
     │   ├── LockHeld               3   another command works on the project; carries its pid
     │   ├── NotUp                  3   the project is not up
     │   └── BackendUnavailable     3   the trace backend does not answer
-    ├── Unhealthy                  1   services did not become ready; carries one Failure each
-    ├── TimedOut                   4
     ├── Interrupted                130
     └── InternalError              70  a bug of ours
 
-Errors of other libraries are translated where they enter, with ``raise … from``.
+A verdict is not an error: its document says what was found, and the exit code is :data:`NEGATIVE_VERDICT` or
+:data:`TIMED_OUT`. Errors of other libraries are translated where they enter, with ``raise … from``.
 """
 
 from __future__ import annotations
@@ -33,6 +32,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+NEGATIVE_VERDICT = 1
+"""Exit code of a command that worked and found something wrong: unhealthy, untraced, a threshold not met."""
+
+TIMED_OUT = 4
+"""Exit code of a command that stopped waiting."""
 
 
 class DevenvError(Exception):
@@ -186,18 +191,6 @@ class NotUp(EnvironmentFailure):
 
 class BackendUnavailable(EnvironmentFailure):
     """The trace backend does not answer, or not as Jaeger would."""
-
-
-class Unhealthy(DevenvError):
-    """Services did not become ready; ``details["failures"]`` carries the failure documents."""
-
-    exit_code = 1
-
-
-class TimedOut(DevenvError):
-    """Something did not happen within the time allowed for it."""
-
-    exit_code = 4
 
 
 class Interrupted(DevenvError):

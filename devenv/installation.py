@@ -1,4 +1,4 @@
-"""Finds the distribution that runs: its version, where it is installed, and others named `devenv` beside it.
+"""Finds the running distribution: its version, its location, and other distributions named `devenv`.
 
 `devenv --version` uses this module, so it imports nothing that costs milliseconds (importlib.metadata, json, re,
 pathlib, typing, dataclasses). The names of `*.dist-info` folders contain a distribution's name and version:

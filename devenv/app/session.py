@@ -25,7 +25,6 @@ class Running:
 
     project: Project
     engine: Engine
-    engine_reason: str
     observed: ObservedState
     record: Record
 
@@ -53,7 +52,6 @@ async def running(invocation: Invocation) -> AsyncIterator[Running]:
         yield Running(
             project=project,
             engine=choice.engine,
-            engine_reason=choice.reason,
             observed=observed,
             record=record,
         )

@@ -1,4 +1,4 @@
-"""``python -m devenv.daemon DIRECTORY``: started by the process engine, one a project."""
+"""``python -m devenv.daemon DIRECTORY``: started by the process engine, one per project."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Fork the guardian first, while the process is small, then run until nothing is left to supervise."""
+    """Fork the guardian first, while the process is small, then run until there is nothing to supervise."""
     from devenv.daemon.guardian import watch
 
     guardian = watch()

@@ -1,7 +1,7 @@
 """Ports of local processes, and the rewriting of service host names in environment values.
 
 On Docker ``http://auth:8081`` leads to the container of ``auth``; here every service listens on this machine, so host
-names are rewritten where they stand as ``scheme://host[:port]`` or ``host:port``, and nowhere else: a service may be
+names are rewritten in ``scheme://host[:port]`` and ``host:port``, and nowhere else: a service may be
 called ``user``.
 """
 
@@ -10,25 +10,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from devenv.engine.ports import is_free
+from devenv.engine.host_ports import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from devenv.model.launch import Listening, Peer
+    from devenv.engine.process.launch import Listening, Peer
 
 FIRST_PORT = 20_000
-"""Allotted ports lie below the range from which the system takes those of outgoing connections."""
+"""Allocated ports are below the range that the system uses for outgoing connections."""
 
 LAST_PORT = 31_999
 LOOPBACK = "127.0.0.1"
 
 
 class Ports:
-    """The port on this machine of each ``(service, index, container port)``; once allotted it stays.
+    """The port on this machine of each ``(service, index, container port)``; once allocated it stays.
 
     Args:
-        seed: where the search starts, so that two projects rarely meet.
+        seed: start of the search, so that two projects rarely use the same ports.
     """
 
     def __init__(self, seed: int) -> None:
@@ -36,7 +36,7 @@ class Ports:
         self._allotted: dict[tuple[str, int, int], int] = {}
 
     def host_port(self, service: str, index: int, port: Listening) -> int:
-        """The port as published, else the one allotted; a free one is sought at the first call."""
+        """The port as published, else the allocated one; the first call finds a free one."""
         if port.host is not None:
             return port.host
         key = (service, index, port.container)

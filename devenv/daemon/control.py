@@ -1,105 +1,141 @@
-"""The control socket: one request a connection, as a line of JSON; the answer is one line, or many for streams.
+"""The control socket of the daemon: answers the requests of :mod:`devenv.engine.process.messages`.
 
-``{"op": …, …}`` is answered with ``{"ok": …}`` or with ``{"error": {"kind", "message", "hint", "details"}}``. It
-lies in ``.devenv/`` with mode 0600: whoever may read the project's files may control it, and nobody else.
+It is in ``.devenv/`` with mode 0600: only the user to whom the project's files belong can control the daemon.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from devenv import __version__
-from devenv.daemon.instance import Supervised
-from devenv.errors import DevenvError
-from devenv.model.launch import Launch
+from devenv.contract.answers import ExitStatus
+from devenv.daemon.supervised import Supervised
+from devenv.engine.process import messages
+from devenv.engine.process.decoding import MalformedMessage, decode, encode
+from devenv.engine.process.messages import ErrorReport, Nothing
+from devenv.errors import DevenvError, EngineRefused
+from devenv.model.state import State
+from devenv.race import first
 
 if TYPE_CHECKING:
     from devenv.daemon.supervisor import Supervisor
+    from devenv.engine.process.launch import Launch
+    from devenv.engine.process.messages import Answer, EventsSince, OneInstance, Operation, Question
 
 MAX_REQUEST = 4 * 2**20
 
 
-class Control:
+class ControlServer:
     """Answers requests by acting on the supervisor."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
+        self._handlers: dict[str, Callable[[object], Awaitable[dict[str, Any]]]] = {}
+        self._on(messages.FACTS, self._facts)
+        self._on(messages.OBSERVE, self._observe)
+        self._on(messages.RETIRE, self._retire)
+        self._on(messages.CREATE, self._create)
+        self._on(messages.DESCRIBE, self._describe)
+        self._on(messages.START, self._start)
+        self._on(messages.STOP, self._stop)
+        self._on(messages.KILL, self._kill)
+        self._on(messages.REMOVE, self._remove)
+        self._on(messages.WAIT, self._wait)
+        self._on(messages.USAGE, self._usage)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Answer the request of one connection."""
         try:
             line = await reader.readline()
-            if not line:
-                return
-            request = json.loads(line)
-            if request["op"] == "events":
-                await self._events(float(request["since"]), reader, writer)
-            else:
-                answer = await self._answer(request)
-                writer.write(json.dumps(answer).encode() + b"\n")
-                await writer.drain()
-        except (ConnectionError, ValueError):
-            return  # a client that went away or does not speak the protocol gets no answer
+            if line:
+                await self._serve(line, reader, writer)
+        except ConnectionError:
+            return  # a client that closes the connection gets no answer
         finally:
             writer.close()
 
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _serve(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            return {"ok": await self._act(request)}
+            request = messages.parsed(line)
+            name, data = request.get("op"), request.get("data")
+            if name == messages.EVENTS.name:
+                await self._events(decode(messages.EVENTS.question, data, name), reader, writer)
+                return
+            if name not in self._handlers:
+                raise MalformedMessage(f"op: found {name!r}, expected one of {', '.join(sorted(self._handlers))}")
+            reply = {"ok": await self._handlers[name](data)}
+        except MalformedMessage as error:
+            refused = EngineRefused(f"the process engine's daemon ({__version__}) cannot read the request: {error}")
+            reply = {"error": encode(ErrorReport.of(refused))}
         except DevenvError as error:
-            part = {"kind": error.kind, "message": error.message, "hint": error.hint, "details": error.details}
-            return {"error": part}
+            reply = {"error": encode(ErrorReport.of(error))}
+        writer.write(messages.line(reply))
+        await writer.drain()
 
-    async def _act(self, request: dict[str, Any]) -> Any:
-        supervisor = self._supervisor
-        operation = request["op"]
-        if operation == "info":
-            return {"version": __version__}
-        if operation == "observe":
-            return supervisor.observe()
-        if operation == "retire":
-            supervisor.retire()
-            return None
-        if operation == "create":
-            supervisor.create(Launch.from_json(request["launch"]))
-            return None
-        item = supervisor.get(request["id"])
-        match operation:
-            case "describe":
-                return supervisor.describe(item)
-            case "start":
-                item = await supervisor.start(request["id"])
-                return {"error": item.error, "exit_code": item.exit_code}
-            case "stop":
-                await item.stop(request["grace"])
-            case "kill":
-                item.kill(request["signal"])
-            case "remove":
-                await supervisor.remove(request["id"])
-            case "wait":
-                await item.ended.wait()
-                return {"exit_code": item.exit_code, "error": item.error}
-            case "usage":
-                sampler = item.sampler if isinstance(item, Supervised) and item.state == "running" else None
-                return None if sampler is None else await asyncio.to_thread(sampler.sample)
-        return None
+    def _on(self, operation: Operation[Question, Answer], handler: Callable[[Question], Awaitable[Answer]]) -> None:
+        async def handle(data: object) -> dict[str, Any]:
+            return encode(await handler(decode(operation.question, data, operation.name)))
 
-    async def _events(self, since: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Events until the client goes; a first line says that listening has begun."""
-        queue = self._supervisor.listen(since)
-        gone = asyncio.ensure_future(reader.read())
-        try:
-            writer.write(b'{"ok": null}\n')
-            while not gone.done():
-                waiting = asyncio.ensure_future(queue.get())
-                await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                if not waiting.done():
-                    waiting.cancel()
-                    return
-                writer.write(json.dumps(waiting.result()).encode() + b"\n")
+        self._handlers[operation.name] = handle
+
+    async def _facts(self, _: Nothing) -> messages.DaemonFacts:
+        return messages.DaemonFacts(version=__version__)
+
+    async def _observe(self, _: Nothing) -> messages.InstanceReports:
+        return messages.InstanceReports(instances=self._supervisor.observe())
+
+    async def _retire(self, _: Nothing) -> Nothing:
+        self._supervisor.retire()
+        return Nothing()
+
+    async def _create(self, launch: Launch) -> Nothing:
+        self._supervisor.create(launch)
+        return Nothing()
+
+    async def _describe(self, which: OneInstance) -> messages.InstanceReport:
+        return self._supervisor.describe(self._supervisor.get(which.id))
+
+    async def _start(self, which: OneInstance) -> messages.StartReport:
+        return messages.StartReport(error=(await self._supervisor.start(which.id)).error)
+
+    async def _stop(self, request: messages.StopRequest) -> Nothing:
+        await self._supervisor.get(request.id).stop(request.grace)
+        return Nothing()
+
+    async def _kill(self, request: messages.SignalRequest) -> Nothing:
+        self._supervisor.get(request.id).kill(request.signal)
+        return Nothing()
+
+    async def _remove(self, which: OneInstance) -> Nothing:
+        await self._supervisor.remove(which.id)
+        return Nothing()
+
+    async def _wait(self, which: OneInstance) -> ExitStatus:
+        item = self._supervisor.get(which.id)
+        await item.ended.wait()
+        return ExitStatus(exit_code=item.exit_code or 0, error=item.error)
+
+    async def _usage(self, which: OneInstance) -> messages.UsageReport:
+        item = self._supervisor.get(which.id)
+        sampler = item.sampler if isinstance(item, Supervised) and item.state is State.RUNNING else None
+        return messages.UsageReport(usage=None if sampler is None else await asyncio.to_thread(sampler.sample))
+
+    async def _events(self, request: EventsSince, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Send events until the client closes the connection."""
+        queue = self._supervisor.listen(request.since)
+
+        async def send() -> None:
+            writer.write(messages.line({"ok": encode(Nothing())}))
+            while True:
+                writer.write(messages.line({"ok": encode(await queue.get())}))
                 await writer.drain()
+
+        async def closed() -> None:
+            await reader.read()
+
+        try:
+            await first(closed(), send())
         finally:
-            gone.cancel()
             self._supervisor.unlisten(queue)

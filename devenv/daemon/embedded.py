@@ -1,4 +1,4 @@
-"""The embedded trace backend as an instance: it stands where the stack has its service of the role trace-backend."""
+"""The embedded trace backend as an instance: it replaces the stack's service of the role trace-backend."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from devenv.model.state import State
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from devenv.backend import Backend
-    from devenv.model.launch import Launch
+    from devenv.engine.process.launch import Launch
 
 
 class EmbeddedBackend:
@@ -31,7 +32,7 @@ class EmbeddedBackend:
         self._ports = dict(ports)
         self._notify = notify
         self._backend: Backend | None = None
-        self.state = "created"
+        self.state = State.CREATED
         self.exit_code: int | None = None
         self.error = ""
         self.restarts = 0
@@ -44,7 +45,7 @@ class EmbeddedBackend:
         """Bind its ports.
 
         Raises:
-            PortTaken: one of them is in use.
+            PortTaken: If one of them is in use.
         """
         if self._backend is not None:
             return
@@ -59,17 +60,17 @@ class EmbeddedBackend:
         )
         self._backend = await serve(settings)
         self.ended.clear()
-        self.state, self.started_at, self.finished_at, self.exit_code = "running", time.time(), None, None
+        self.state, self.started_at, self.finished_at, self.exit_code = State.RUNNING, time.time(), None, None
         self._notify(self, "start")
 
     async def stop(self, grace: float | None) -> None:
-        """Free its ports; ``grace`` has no meaning here."""
+        """Free its ports, without waiting: ``grace`` is not used."""
         del grace
         if self._backend is None:
             return
         await self._backend.close()
         self._backend = None
-        self.state, self.exit_code, self.finished_at = "exited", 0, time.time()
+        self.state, self.exit_code, self.finished_at = State.EXITED, 0, time.time()
         self.ended.set()
         self._notify(self, "die")
 

@@ -1,9 +1,9 @@
-"""The daemon's shadow: a small process that outlives it by a moment and ends what it left behind.
+"""The guardian: a small process that ends leftover processes when the daemon dies.
 
 A daemon that is killed cannot stop its children. The guardian holds the reading end of a pipe whose writing end only
-the daemon has: each line says which process group was added or has ended, and the end of the pipe says that the daemon
-is gone. Then the guardian ends every group that is left and exits. It is forked before anything heavy is imported, in
-a session of its own, so that neither a terminal nor a signal to the daemon's group reaches it.
+the daemon has: each line names a process group that was added or has ended, and the end of the pipe means that the
+daemon has died. Then the guardian ends every group that is left and exits. It is forked before anything heavy is
+imported, in its own session, so that neither a terminal nor a signal to the daemon's group reaches it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def end_groups(groups: set[int], *, grace: float = GRACE_S) -> None:
 
 
 def send(group: int, number: int) -> bool:
-    """Send a signal to a process group; ``False`` where there is none any more."""
+    """Send a signal to a process group; ``False`` if it no longer exists."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:

@@ -12,8 +12,6 @@ MAX_BYTES = 8 * 2**20
 KEPT = 2
 """Rotated files beside the current one: ``<id>.log.1`` is the newest of them."""
 
-MAX_LINE = 64 * 1024
-
 
 class LogFile:
     """Appends lines; a file over its size becomes ``.1``, and the oldest goes."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from devenv.model.state import Usage
+
 
 @dataclass(slots=True)
 class Sampler:
@@ -14,15 +16,15 @@ class Sampler:
     last_time: float = 0.0
     last_cpu: float = 0.0
 
-    def sample(self) -> tuple[float, int, int]:
-        """``(cpu percent, memory bytes, processes)``; zeros where the process has ended."""
+    def sample(self) -> Usage:
+        """Measure now; zeros if the process has ended."""
         import psutil
 
         try:
             process = psutil.Process(self.pid)
             family = [process, *process.children(recursive=True)]
         except psutil.NoSuchProcess:
-            return 0.0, 0, 0
+            return Usage(cpu_percent=0.0, memory_bytes=0)
         cpu, memory, count = 0.0, 0, 0
         for member in family:
             try:
@@ -37,4 +39,4 @@ class Sampler:
         since = self.last_time or now - max(time.time() - process.create_time(), 0.001)
         percent = 100 * max(cpu - self.last_cpu, 0.0) / max(now - since, 0.001)
         self.last_time, self.last_cpu = now, cpu
-        return round(percent, 1), memory, count
+        return Usage(cpu_percent=round(percent, 1), memory_bytes=memory, pids=count)

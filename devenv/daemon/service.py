@@ -7,9 +7,11 @@ import os
 import signal
 from pathlib import Path
 
-from devenv.daemon.control import MAX_REQUEST, Control
+from devenv.daemon.control import MAX_REQUEST, ControlServer
 from devenv.daemon.supervisor import Supervisor
+from devenv.engine.process import daemon_file
 from devenv.engine.process.socket_path import SocketPath
+from devenv.race import first
 
 IDLE_S = 30.0
 """Seconds after which a daemon without instances ends by itself."""
@@ -32,7 +34,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 async def _serve(directory: Path, guardian: int) -> None:
     supervisor = Supervisor(directory, guardian)
-    control = Control(supervisor)
+    control = ControlServer(supervisor)
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,28 +48,21 @@ async def _serve(directory: Path, guardian: int) -> None:
         finally:
             os.umask(umask)
         try:
-            await _first(end.wait(), supervisor.empty.wait(), _unused(supervisor))
+            await first(end.wait(), supervisor.empty.wait(), _unused(supervisor))
         finally:
             server.close()
             await supervisor.stop_all()
             _forget(path)
-    _forget(directory / "daemon.json")
+    daemon_file.remove(directory)
 
 
-def _forget(path: Path | str) -> None:
+def _forget(path: str) -> None:
     Path(path).unlink(missing_ok=True)
 
 
-async def _unused(supervisor: Supervisor) -> None:
-    """Returns when nobody has created anything for a while."""
+async def _unused(supervisor: Supervisor) -> bool:
+    """Return once there has been no instance for a while."""
     while True:
         await asyncio.sleep(IDLE_S)
         if not supervisor.observe():
-            return
-
-
-async def _first(*waits: object) -> None:
-    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]  # coroutines, by their callers
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
+            return True

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 import zlib
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from devenv.contract.answers import EngineEvent
 from devenv.daemon import logfile
 from devenv.daemon.addresses import Ports, rewrite
 from devenv.daemon.embedded import EmbeddedBackend
-from devenv.daemon.instance import Supervised, environment_of
-from devenv.disk import replace_file
-from devenv.engine.ports import is_free, port_holder
-from devenv.engine.process.identity import start_time
+from devenv.daemon.supervised import Supervised, environment_of
+from devenv.engine.host_ports import is_free, port_holder
+from devenv.engine.process import daemon_file
+from devenv.engine.process.daemon_file import DaemonFile, RecordedInstance
+from devenv.engine.process.messages import HostPort, InstanceReport, ProjectEvent
+from devenv.engine.process.process_identity import start_time
 from devenv.errors import EngineRefused, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
+from devenv.model.state import State
 from devenv.otlp.backend_ports import OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from devenv.model.launch import Launch
+    from devenv.engine.process.launch import Launch
 
 EVENTS_KEPT = 500
 """Past events that a listener can still ask for: one that waits for the daemon to start misses none."""
 
 SHOWN = {QUERY_PORT, OTLP_HTTP_PORT}
 """The backend's ports are shown whether the stack file publishes them or not: everything here is on this machine."""
+
+ALIVE = frozenset({State.RUNNING, State.RESTARTING})
 
 Item = Supervised | EmbeddedBackend
 
@@ -48,22 +53,22 @@ class Supervisor:
         self._guardian = guardian
         self._items: dict[str, Item] = {}
         self._ports = Ports(zlib.crc32(str(directory).encode()))
-        self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
-        self._happened: deque[dict[str, Any]] = deque(maxlen=EVENTS_KEPT)
+        self._listeners: set[asyncio.Queue[ProjectEvent]] = set()
+        self._happened: deque[ProjectEvent] = deque(maxlen=EVENTS_KEPT)
         self._known_groups: set[int] = set()
         self.empty = asyncio.Event()
 
     def get(self, instance_id: str) -> Item:
-        """An instance by id; raises :class:`~devenv.errors.NotUp` where there is none."""
+        """Return an instance by ID; raises :class:`~devenv.errors.NotUp` if it does not exist."""
         try:
             return self._items[instance_id]
         except KeyError:
             raise NotUp(f"no instance {instance_id}") from None
 
     def create(self, launch: Launch) -> None:
-        """Add an instance without starting it; an earlier one of the id has to be removed first."""
+        """Add an instance without starting it; an earlier one with its ID must be removed first."""
         if launch.id in self._items:
-            raise EngineRefused(f"an instance {launch.name} is there already")
+            raise EngineRefused(f"instance {launch.name} already exists")
         self.empty.clear()
         own = [self._ports.host_port(launch.service, launch.index, port) for port in launch.ports]
         if launch.kind == "backend":
@@ -83,10 +88,10 @@ class Supervisor:
         """Start an instance and return it.
 
         Raises:
-            PortTaken: a port that it publishes is in use; the message names by whom.
+            PortTaken: If a port that it publishes is in use; the message names the program.
         """
         item = self.get(instance_id)
-        if isinstance(item, Supervised) and item.state not in {"running", "restarting"}:
+        if isinstance(item, Supervised) and item.state not in ALIVE:
             self._check_ports(item)
         await item.start()
         return item
@@ -102,20 +107,21 @@ class Supervisor:
             if owner is not None:
                 raise PortTaken(
                     f"port {port.host} of {launch.service} is in use by {owner}",
-                    hint="end what holds it, change ports: in the stack file, or use devenv up --isolated",
+                    hint="stop the program that uses it, change ports: in the stack file, "
+                    "or run `devenv up --isolated`",
                     details={"port": port.host, "owner": owner, "service": launch.service},
                 )
 
     def _publisher(self, besides: str, port: int) -> str | None:
         """Name of the running instance that publishes ``port``, other than ``besides``."""
         for other in self._items.values():
-            runs = other.state in {"running", "restarting"} and other.launch.id != besides
+            runs = other.state in ALIVE and other.launch.id != besides
             if runs and any(own.host == port for own in other.launch.ports):
                 return other.launch.name
         return None
 
     async def remove(self, instance_id: str) -> None:
-        """Stop an instance at once where it runs, and forget it with its log."""
+        """Stop an instance immediately if it runs, and remove it with its log."""
         item = self.get(instance_id)
         await item.stop(0.0)
         if isinstance(item, Supervised):
@@ -136,79 +142,76 @@ class Supervisor:
             self.empty.set()
 
     def log_path(self, instance_id: str) -> Path:
-        """Where an instance's output goes."""
+        """The log file of an instance."""
         return self._directory / "logs" / f"{instance_id}.log"
 
-    def ports_of(self, item: Item) -> dict[int, int]:
-        """Port on this machine by port of the stack file."""
+    def observe(self) -> tuple[InstanceReport, ...]:
+        """Return every instance."""
+        return tuple(self.describe(item) for item in self._items.values())
+
+    def describe(self, item: Item) -> InstanceReport:
+        """Return one instance as the engine asks for it."""
         launch = item.launch
-        return {port.container: self._ports.host_port(launch.service, launch.index, port) for port in launch.ports}
+        return InstanceReport(
+            id=launch.id,
+            name=launch.name,
+            service=launch.service,
+            index=launch.index,
+            labels=launch.labels,
+            kind=launch.kind,
+            state=item.state,
+            exit_code=item.exit_code,
+            error=item.error,
+            restarts=item.restarts,
+            started_at=item.started_at,
+            finished_at=item.finished_at,
+            ports=tuple(
+                HostPort(
+                    host=self._ports.host_port(launch.service, launch.index, port),
+                    container=port.container,
+                    shown=port.host is not None or (launch.kind == "backend" and port.container in SHOWN),
+                )
+                for port in sorted(launch.ports, key=lambda port: port.container)
+            ),
+            cwd=launch.cwd,
+            environment=item.environment if isinstance(item, Supervised) else {},
+        )
 
-    def observe(self) -> list[dict[str, Any]]:
-        """Every instance as the engine shows it."""
-        return [self.describe(item) for item in self._items.values()]
-
-    def describe(self, item: Item) -> dict[str, Any]:
-        """One instance: the fields of ``ObservedInstance`` and how to run a command beside it."""
-        launch = item.launch
-        ports = self.ports_of(item)
-        published = {
-            port.container
-            for port in launch.ports
-            if port.host is not None or (launch.kind == "backend" and port.container in SHOWN)
-        }
-        return {
-            "id": launch.id,
-            "name": launch.name,
-            "service": launch.service,
-            "index": launch.index,
-            "labels": dict(launch.labels),
-            "kind": launch.kind,
-            "state": item.state,
-            "exit_code": item.exit_code,
-            "error": item.error,
-            "restarts": item.restarts,
-            "started_at": item.started_at,
-            "finished_at": item.finished_at,
-            "pid": item.pid,
-            "ports": [[ports[number], number] for number in sorted(ports) if number in published],
-            "all_ports": {str(number): port for number, port in ports.items()},
-            "cwd": launch.cwd,
-            "environment": dict(item.environment) if isinstance(item, Supervised) else {},
-        }
-
-    def listen(self, since: float) -> asyncio.Queue[dict[str, Any]]:
+    def listen(self, since: float) -> asyncio.Queue[ProjectEvent]:
         """A queue of events from ``since`` (seconds since the epoch) on; give it back with :meth:`unlisten`."""
-        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=2 * EVENTS_KEPT)
+        queue: asyncio.Queue[ProjectEvent] = asyncio.Queue(maxsize=2 * EVENTS_KEPT)
         for event in self._happened:
-            if event["time"] >= since:
+            if event.event.time >= since:
                 queue.put_nowait(event)
         self._listeners.add(queue)
         return queue
 
-    def unlisten(self, queue: asyncio.Queue[dict[str, Any]]) -> None:
+    def unlisten(self, queue: asyncio.Queue[ProjectEvent]) -> None:
         """End a queue of :meth:`listen`."""
         self._listeners.discard(queue)
 
     def _changed(self, item: Item, action: str) -> None:
         self._tell_guardian()
         self._save()
-        event = {
-            "time": time.time(),
-            "action": action,
-            "id": item.launch.id,
-            "service": item.launch.service,
-            "index": item.launch.index,
-            "exit_code": item.exit_code,
-            "project": item.launch.labels.get(LABEL_PROJECT, ""),
-        }
+        event = ProjectEvent(
+            project=item.launch.labels.get(LABEL_PROJECT, ""),
+            event=EngineEvent(
+                time=time.time(),
+                action=action,
+                instance_id=item.launch.id,
+                service=item.launch.service,
+                index=item.launch.index,
+                exit_code=item.exit_code,
+            ),
+        )
         self._happened.append(event)
         for queue in self._listeners:
-            if not queue.full():  # a reader that is a thousand events behind sees the state by asking
+            if not queue.full():  # a reader that is a thousand events behind has to ask for the state
                 queue.put_nowait(event)
 
     def _groups(self) -> set[int]:
-        return {item.pid for item in self._items.values() if isinstance(item, Supervised) and item.state == "running"}
+        processes = (item for item in self._items.values() if isinstance(item, Supervised))
+        return {item.pid for item in processes if item.state is State.RUNNING}
 
     def _tell_guardian(self) -> None:
         now = self._groups()
@@ -220,18 +223,18 @@ class Supervisor:
 
     def _save(self) -> None:
         """Write who runs: pid and start time, so that a recycled pid is never taken for one of ours."""
-        rows = [
-            {
-                "id": item.launch.id,
-                "name": item.launch.name,
-                "service": item.launch.service,
-                "index": item.launch.index,
-                "labels": dict(item.launch.labels),
-                "pid": item.pid,
-                "born": item.born,
-            }
+        instances = tuple(
+            RecordedInstance(
+                id=item.launch.id,
+                name=item.launch.name,
+                service=item.launch.service,
+                index=item.launch.index,
+                labels=item.launch.labels,
+                pid=item.pid,
+                born=item.born,
+            )
             for item in self._items.values()
             if isinstance(item, Supervised)
-        ]
-        document = {"pid": os.getpid(), "born": start_time(os.getpid()), "instances": rows}
-        replace_file(self._directory / "daemon.json", json.dumps(document).encode(), durable=False)
+        )
+        content = DaemonFile(pid=os.getpid(), born=start_time(os.getpid()), instances=instances)
+        daemon_file.write(self._directory, content)

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
 UNLIMITED = 1 << 60
-"""Version 1 writes a number above it where there is no limit."""
+"""Version 1 writes a number above it if there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def group_figures(pid: int, marker: str, *, proc: Path = PROC, root: Path = ROOT
         root: mount of the control groups.
 
     Returns:
-        ``None`` where the group cannot be read from here, or is another one.
+        ``None`` if the group cannot be read from here, or is another one.
     """
     try:
         paths = _group_paths((proc / str(pid) / "cgroup").read_text())

@@ -1,1 +1,1 @@
-"""Readiness: probes and the waiter. Import the entry points from :mod:`devenv.health.waiter`."""
+"""Readiness: probes, and the waiter, whose entry points are in :mod:`devenv.health.waiter`."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from devenv.model.extension import Ready
 
 EXEC_TIMEOUT = 30.0
-"""Seconds that a probe's command may take where the file names no time; Compose's default."""
+"""Seconds that a probe's command may take if the file sets no time; Compose's default."""
 
 _ANY_ADDRESS = {None: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared, not bound
 
@@ -34,7 +34,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenProbe:
     """A probe, and the budget that its healthcheck sets; without one only the overall timeout counts."""
 
     probe: Probe
@@ -49,20 +49,20 @@ def choose(
     image_healthcheck: tuple[str, ...] = (),
     since: float | None = None,
     follow: bool = True,
-) -> Choice | None:
+) -> ChosenProbe | None:
     """The service's probe for one instance; ``None``: it is ready once started.
 
     Args:
         target: the engine.
         instance_id: the engine's id of the instance.
         service: as resolved.
-        image_healthcheck: test of the image's ``HEALTHCHECK``, empty where it has none.
+        image_healthcheck: test of the image's ``HEALTHCHECK``, empty if it has none.
         since: seconds since the epoch of the start; output from before it does not count.
         follow: whether a log probe waits for further lines.
     """
     ready = service.x.ready
     if ready is not None and _has_probe(ready):
-        return Choice(_declared(target, instance_id, service, ready, since=since, follow=follow))
+        return ChosenProbe(_declared(target, instance_id, service, ready, since=since, follow=follow))
     check = service.healthcheck
     if check is not None and check.disable:
         return None
@@ -71,7 +71,9 @@ def choose(
         return None
     timing = check if check is not None else Healthcheck()
     probe = ExecProbe(target, instance_id, shell_command(test), timing.timeout or EXEC_TIMEOUT)
-    return Choice(probe, Budget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval))
+    return ChosenProbe(
+        probe, Budget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval)
+    )
 
 
 def _has_probe(ready: Ready) -> bool:
@@ -98,7 +100,7 @@ def _declared(
 
 
 def _first_port(service: Service) -> int:
-    """The service's first TCP port; 80 where it names none, which the probe's answer then shows."""
+    """The service's first TCP port; 80 if it has none, which the probe's answer then shows."""
     return next(iter(service.container_ports), 80)
 
 

@@ -10,19 +10,19 @@ from devenv.contract.engine import InstanceAccess
 from devenv.model.stack import Service
 
 PACE = 0.1
-"""Seconds between looks at an instance that the engine keeps restarting."""
+"""Seconds between checks of an instance that the engine keeps restarting."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExitVerdict:
-    """It has ended and will not come back; ``reason`` is a clause that follows the service's name."""
+    """The instance has ended and will not be restarted; ``reason`` is a clause that follows the service's name."""
 
     success: bool
     reason: str
 
 
 class Exits:
-    """Watches the ends of one instance."""
+    """Waits for the exits of one instance."""
 
     def __init__(self, target: InstanceAccess, instance_id: str, service: Service, clock: Clock) -> None:
         self._target = target
@@ -34,14 +34,14 @@ class Exits:
 
     @property
     def restarts_text(self) -> str:
-        """That it keeps ending, as a clause; empty where it never has."""
+        """How often it has ended, as a clause; empty if it never has."""
         if self.last is None:
             return ""
         times = "once" if self.count == 1 else f"{self.count} times"
-        return f"it ended {times}, last {_how(self.last)}"
+        return f"it ended {times} (the last time it {_how(self.last)})"
 
     async def until_final(self, *, completes: bool) -> ExitVerdict:
-        """Return once the instance has ended and its restart policy does not bring it back.
+        """Return once the instance has ended and its restart policy does not restart it.
 
         Args:
             completes: exit code 0 is success (a one-shot, or a service without a probe).
@@ -67,12 +67,12 @@ class Exits:
             return ExitVerdict(success=True, reason="")
         before = "" if completes else " before it was ready"
         if ended.error:
-            return ExitVerdict(success=False, reason=f"could not be started: {ended.error}")
-        again = f" for the {self.count}th time" if self.count > 1 else ""
+            return ExitVerdict(success=False, reason=f"could not start: {ended.error}")
+        again = f" ({self.count} exits)" if self.count > 1 else ""
         return ExitVerdict(success=False, reason=_how(ended) + again + before)
 
 
 def _how(ended: ExitStatus) -> str:
     if ended.oom_killed:
-        return f"was killed for want of memory (OOM, exit code {ended.exit_code})"
+        return f"ran out of memory and was killed (exit code {ended.exit_code})"
     return f"exited with code {ended.exit_code}"

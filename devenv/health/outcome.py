@@ -1,4 +1,4 @@
-"""What became of waiting for an instance."""
+"""Results of waiting for an instance."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Failure:
 
     Attributes:
         reason: one clause that follows the service's name, such as ``exited with code 1 before it was ready``.
-        probe: what was asked, such as ``GET /health on port 8080``; empty where the service has no probe.
-        last_answer: the probe's last answer; empty where it was never asked.
-        exit_code: of the last exit; ``None`` where it still runs.
+        probe: what was asked, such as ``GET /health on port 8080``; empty if the service has no probe.
+        last_answer: the probe's last answer; empty if it was never asked.
+        exit_code: of the last exit; ``None`` if it still runs.
         log_tail: the last lines of output, oldest first.
         timed_out: the time allowed ran out, rather than a verdict being reached.
         restarts: that the engine keeps restarting it, as a clause; empty if it has never ended.
@@ -32,13 +32,13 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class WaitOutcome:
     """Of waiting for one instance.
 
     Attributes:
-        ready: whether dependents may go on.
+        ready: whether dependents may start.
         ready_ms: milliseconds from the instance's start call to this outcome.
-        failure: set exactly where ``ready`` is false.
+        failure: set exactly if ``ready`` is false.
         completed: it is a one-shot that has exited with code 0.
         attempts: how often the probe was asked.
     """

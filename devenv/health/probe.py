@@ -1,4 +1,4 @@
-"""A probe asks one question of one instance; here those that need no network of their own."""
+"""Probes of one instance: commands in it, and its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWER_LENGTH = 300
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of a probe; ``text`` says in one line what came back."""
+    """One answer of a probe; ``text`` is one line for people."""
 
     ok: bool
     text: str
@@ -33,7 +33,7 @@ class Probe(Protocol):
 
     @property
     def description(self) -> str:
-        """What is asked, in one clause."""
+        """The probe in one clause."""
         ...
 
     @property
@@ -82,7 +82,7 @@ class ExecProbe:
 
     @property
     def description(self) -> str:
-        """What is asked, in one clause."""
+        """The probe in one clause."""
         shown = self.command[2:] if self.command[:2] == ("/bin/sh", "-c") else self.command
         return one_line(f"exec {' '.join(shown)}")
 
@@ -97,7 +97,7 @@ class ExecProbe:
             async with asyncio.timeout(self.timeout):
                 result = await self.target.exec(self.instance_id, self.command)
         except TimeoutError:
-            return Answer(False, f"no end within {self.timeout:g} s")
+            return Answer(False, f"did not finish within {self.timeout:g} s")
         except EngineRefused as error:
             # The instance may have ended in between; the waiter's exit notice tells that apart.
             return Answer(False, one_line(error.message))
@@ -111,7 +111,7 @@ class ExecProbe:
 
 
 class LogProbe:
-    """Follows the output; ready once a line matches ``pattern`` (searched, not anchored).
+    """Follows the output; ready as soon as a line matches ``pattern`` (searched, not anchored).
 
     Args:
         since: seconds since the epoch; older lines, of an earlier start, do not count. ``None``: all count.
@@ -132,8 +132,8 @@ class LogProbe:
 
     @property
     def description(self) -> str:
-        """What is asked, in one clause."""
-        return one_line(f"a line of output that matches {self._pattern.pattern!r}")
+        """The probe in one clause."""
+        return one_line(f"output line matching {self._pattern.pattern!r}")
 
     @property
     def costly(self) -> bool:

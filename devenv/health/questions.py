@@ -1,10 +1,10 @@
-"""Asks a probe over and over, at devenv's own pace, and remembers what it said."""
+"""Repeats a probe at devenv's interval and keeps the last answer."""
 
 from __future__ import annotations
 
 from devenv.clock import Clock
 from devenv.events import ProbeFailed, Sink
-from devenv.health.choice import Budget, Choice
+from devenv.health.choice import Budget, ChosenProbe
 from devenv.health.probe import Answer
 from devenv.model.stack import Service
 
@@ -20,7 +20,7 @@ SETTLE_SECONDS = 0.2
 """How long an instance without a probe has to run to count as started rather than as exiting at once."""
 
 REPEAT_SECONDS = 1.0
-"""An answer that stays the same is told this often."""
+"""Seconds after which an unchanged answer is reported again."""
 
 
 class Questions:
@@ -32,7 +32,7 @@ class Questions:
     """
 
     def __init__(
-        self, choice: Choice | None, service: Service, index: int, clock: Clock, sink: Sink, started_at: float
+        self, choice: ChosenProbe | None, service: Service, index: int, clock: Clock, sink: Sink, started_at: float
     ) -> None:
         self._choice = choice
         self._service = service
@@ -46,11 +46,11 @@ class Questions:
 
     @property
     def description(self) -> str:
-        """What is asked; empty where the service has no probe."""
+        """What is asked; empty if the service has no probe."""
         return self._choice.probe.description if self._choice is not None else ""
 
     async def until_ready(self) -> bool:
-        """``True`` once the probe says so; ``False`` once the healthcheck's budget is spent."""
+        """Return ``True`` once the probe succeeds, ``False`` once the healthcheck's budget is spent."""
         if self._choice is None:
             await self._clock.sleep(SETTLE_SECONDS)
             return True

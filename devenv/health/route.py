@@ -11,7 +11,7 @@ from devenv.errors import EngineRefused
 from devenv.health.probe import Answer, one_line
 
 REFRESH_AFTER = 20
-"""Failed questions after which the engine is asked anew: a restarted container may have another address."""
+"""Failed probes after which the engine is asked for the address again: a restarted container may have another."""
 
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.ETIMEDOUT})
 
@@ -23,8 +23,8 @@ class Route:
     """Reaches ``port`` of an instance by the engine's endpoint, else by its published port, else from inside.
 
     Attributes:
-        published: address and port of the host that the stack file gives it; ``None`` where it publishes none.
-        inside: asks from inside the instance, where there is no other way.
+        published: address and port of the host that the stack file gives it; ``None`` if it does not publish it.
+        inside: asks from inside the instance, if there is no other way.
     """
 
     target: InstanceAccess
@@ -45,7 +45,7 @@ class Route:
                 return Answer(False, one_line(error.message))
         if not self._ways:
             return await self._ask_inside()
-        answer = Answer(False, "not asked")
+        answer = Answer(False, "not probed yet")
         for position, (host, port) in enumerate(list(self._ways)):
             answer, reached = await self._try(question, host, port)
             if reached:
@@ -64,7 +64,7 @@ class Route:
 
     async def _ask_inside(self) -> Answer:
         if self.inside is None:
-            return Answer(False, f"port {self.port} cannot be reached from here: it is not published")
+            return Answer(False, f"port {self.port} is not reachable from this machine: it is not published")
         return await self.inside()
 
     async def _try(self, question: Question, host: str, port: int) -> tuple[Answer, bool]:

@@ -1,4 +1,4 @@
-"""Waits until an instance is ready, has completed, or never will; and asks once for ``status``.
+"""Waits until an instance is ready, has completed, or has failed; and probes it once for ``status``.
 
 The probe is asked every 50 to 100 ms, independent of the engine's own health interval; an exec probe never overlaps
 and rests five times as long as its last run took. An instance that has died is not waited for.
@@ -7,8 +7,6 @@ and rests five times as long as its last run took. An instance that has died is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from devenv.clock import Clock
 from devenv.contract.engine import InstanceAccess
@@ -16,12 +14,13 @@ from devenv.errors import EnvironmentFailure
 from devenv.events import Sink
 from devenv.health.choice import choose
 from devenv.health.exits import Exits, ExitVerdict
-from devenv.health.outcome import Failure, Outcome
+from devenv.health.outcome import Failure, WaitOutcome
 from devenv.health.questions import Questions
 from devenv.model.stack import Service
 from devenv.model.state import Health
+from devenv.race import first
 
-__all__ = ["Failure", "Outcome", "check_once", "wait_completed", "wait_ready"]
+__all__ = ["Failure", "WaitOutcome", "check_once", "wait_completed", "wait_ready"]
 
 CHECK_SECONDS = 0.3
 TAIL_LINES = 20
@@ -39,7 +38,7 @@ async def wait_ready(
     clock: Clock,
     sink: Sink,
     started_at: float,
-) -> Outcome:
+) -> WaitOutcome:
     """Wait until an instance is ready.
 
     Args:
@@ -47,17 +46,17 @@ async def wait_ready(
         instance_id: the engine's id of the instance.
         service: as resolved.
         index: of the instance, from 1, for events.
-        image_healthcheck: test of the image's ``HEALTHCHECK``; empty where it has none.
-        timeout: seconds from now, unless the service's ``ready.timeout`` says otherwise.
+        image_healthcheck: test of the image's ``HEALTHCHECK``; empty if it has none.
+        timeout: seconds from now, unless the service sets ``ready.timeout``.
         clock: paces the questions and bounds the wait.
         sink: gets ``ProbeFailed`` for each new answer, and once a second for one that stays.
         started_at: ``clock.monotonic()`` at the instance's start call.
 
     Returns:
-        The outcome; a service without probe is ready once it runs, or where it exits with code 0 by itself.
+        The outcome; a service without probe is ready once it runs, or if it exits with code 0 by itself.
 
     Raises:
-        EngineUnavailable: the engine went away meanwhile.
+        EngineUnavailable: If the engine stops answering meanwhile.
     """
     since = clock.now() - (clock.monotonic() - started_at)
     choice = choose(engine, instance_id, service, image_healthcheck=image_healthcheck, since=since)
@@ -65,39 +64,38 @@ async def wait_ready(
     questions = Questions(choice, service, index, clock, sink, started_at)
     limit = _limit(service, timeout)
     try:
-        verdict = await _first(questions.until_ready(), exits.until_final(completes=choice is None), clock.sleep(limit))
+        verdict = await first(questions.until_ready(), exits.until_final(completes=choice is None), clock.sleep(limit))
     finally:
         if choice is not None:
             await choice.probe.close()
     elapsed = (clock.monotonic() - started_at) * 1000
     if verdict is True or (isinstance(verdict, ExitVerdict) and verdict.success):
-        return Outcome(ready=True, ready_ms=elapsed, completed=verdict is not True, attempts=questions.attempts)
+        return WaitOutcome(ready=True, ready_ms=elapsed, completed=verdict is not True, attempts=questions.attempts)
     reason = _reason(verdict, exits, f"did not become ready within {limit:g} s", questions)
     failure = await _failure(engine, instance_id, service, index, reason, exits, questions, timed_out=verdict is None)
-    return Outcome(ready=False, ready_ms=elapsed, failure=failure, attempts=questions.attempts)
+    return WaitOutcome(ready=False, ready_ms=elapsed, failure=failure, attempts=questions.attempts)
 
 
 async def wait_completed(
-    engine: InstanceAccess, instance_id: str, service: Service, index: int, *, timeout: float, clock: Clock, sink: Sink
-) -> Outcome:
+    engine: InstanceAccess, instance_id: str, service: Service, index: int, *, timeout: float, clock: Clock
+) -> WaitOutcome:
     """Wait until a one-shot has ended; exit code 0 is success.
 
-    ``ready_ms`` counts from this call. ``sink`` gets no event yet; it is taken so that progress can be told later.
+    ``ready_ms`` counts from this call.
 
     Raises:
-        EngineUnavailable: the engine went away meanwhile.
+        EngineUnavailable: If the engine stops answering meanwhile.
     """
-    del sink
     begun = clock.monotonic()
     exits = Exits(engine, instance_id, service, clock)
     limit = _limit(service, timeout)
-    verdict = await _first(exits.until_final(completes=True), clock.sleep(limit))
+    verdict = await first(exits.until_final(completes=True), clock.sleep(limit))
     elapsed = (clock.monotonic() - begun) * 1000
     if isinstance(verdict, ExitVerdict) and verdict.success:
-        return Outcome(ready=True, ready_ms=elapsed, completed=True)
+        return WaitOutcome(ready=True, ready_ms=elapsed, completed=True)
     reason = _reason(verdict, exits, f"did not complete within {limit:g} s", None)
     failure = await _failure(engine, instance_id, service, index, reason, exits, None, timed_out=verdict is None)
-    return Outcome(ready=False, ready_ms=elapsed, failure=failure)
+    return WaitOutcome(ready=False, ready_ms=elapsed, failure=failure)
 
 
 async def check_once(
@@ -106,8 +104,8 @@ async def check_once(
     """Ask the probe of a running instance once, within 300 ms.
 
     Returns:
-        ``NONE`` where it has no probe; ``STARTING`` where a command or a search through the output took too long to
-        tell; else ``HEALTHY`` or ``UNHEALTHY``.
+        ``NONE`` if it has no probe; ``STARTING`` if a command or a search through the output takes longer than that;
+        else ``HEALTHY`` or ``UNHEALTHY``.
     """
     choice = choose(engine, instance_id, service, image_healthcheck=image_healthcheck, follow=False)
     if choice is None:
@@ -127,23 +125,11 @@ def _limit(service: Service, timeout: float) -> float:
     return ready.timeout if ready is not None and ready.timeout is not None else timeout
 
 
-async def _first(*waits: Coroutine[Any, Any, Any]) -> Any:
-    """The result of the wait that ends first (in the order given where several do); the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return next(task for task in tasks if task.done()).result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def _reason(verdict: object, exits: Exits, timeout_reason: str, questions: Questions | None) -> str:
     if isinstance(verdict, ExitVerdict):
         return verdict.reason
     if verdict is False and questions is not None:
-        return f"is unhealthy: {questions.attempts} probes failed"
+        return f"is unhealthy: {questions.attempts} {'probe' if questions.attempts == 1 else 'probes'} failed"
     again = exits.restarts_text
     return timeout_reason + (f"; {again}" if again else "")
 
@@ -175,12 +161,12 @@ async def _failure(
 
 
 async def log_tail(engine: InstanceAccess, instance_id: str, *, lines: int = TAIL_LINES) -> tuple[str, ...]:
-    """The last lines of an instance's output; what was read so far where the engine is slow or refuses."""
+    """The last lines of an instance's output; what was read so far if the engine is slow or refuses."""
     found: list[str] = []
     try:
         async with asyncio.timeout(TAIL_SECONDS):
             async for line in engine.logs(instance_id, tail=lines):
                 found.append(line.text)  # noqa: PERF401 - a comprehension would lose what came before a timeout
     except (TimeoutError, EnvironmentFailure) as error:
-        found.append(f"(output not to be had: {error})")
+        found.append(f"(cannot read the output: {error})")
     return tuple(found[-lines:])

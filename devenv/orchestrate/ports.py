@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.disk import make_state_directory, replace_file
-from devenv.engine.ports import port_holder
+from devenv.engine.host_ports import port_holder
 from devenv.errors import EnvironmentFailure, PortTaken
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project
 

@@ -28,7 +28,7 @@ def make_project(directory: Path = Path("/nowhere/shop"), name: str | None = Non
 def make_service(name: str = "web", **fields: Any) -> Service:
     """A service called ``name`` with ``fields`` set and Compose's defaults for the rest.
 
-    ``x`` may be given as a mapping, as it would stand in the file.
+    ``x`` may be given as a mapping, as in the file.
     """
     extension = fields.pop("x", None)
     if not isinstance(extension, ServiceExtension):
@@ -38,7 +38,7 @@ def make_service(name: str = "web", **fields: Any) -> Service:
 
 
 def make_labels(project: Project, service: str = "", index: int = 0, config_hash: str = "") -> dict[str, str]:
-    """The labels that orchestration gives an object; those of instances only where ``service`` is given."""
+    """The labels that orchestration gives an object; those of instances only if ``service`` is given."""
     labels = {
         LABEL_PROJECT: project.id,
         LABEL_DIRECTORY: str(project.directory),

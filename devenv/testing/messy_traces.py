@@ -141,7 +141,7 @@ def _copies(make: SpanBuilder) -> MessyTrace:
 
 
 def _skewed(make: SpanBuilder) -> MessyTrace:
-    """The clock of auth is 100 ms behind; a consumer works after its producer has ended, which is no fault."""
+    """The clock of auth is 100 ms behind; a consumer works after its producer has ended, which is not a fault."""
     spans = (
         make.span("root", 1, took=50),
         make.span("call", 2, 1, at=10, took=30, kind=SpanKind.CLIENT),

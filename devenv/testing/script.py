@@ -30,12 +30,12 @@ class Script:
     Attributes:
         exit_after: seconds from start to exit; ``None``: runs until stopped.
         exit_code: of that exit.
-        oom: that exit is the kernel's, for want of memory.
+        oom: that exit is the kernel's, as memory ran out.
         logs: (seconds from start, line) pairs.
         ready_after: seconds from start before which every exec and probe fails; ``None``: never ready.
         exec: answers execs itself.
         start_error: raised by ``start``; counts down ``start_failures`` (``None``: always).
-        start_seconds: how long ``start`` takes.
+        start_seconds: duration of ``start``.
         ignores_term: only a kill ends it.
         endpoints: answers of ``endpoint`` by container port.
     """

@@ -1,7 +1,7 @@
 """Tracing for services: `setup`, middleware, spans, clients, queues and databases.
 
-It imports nothing of the rest of devenv. Names are loaded when they are first used, so that `import devenv.tracing`
-costs next to nothing.
+It does not import the rest of devenv. Names are loaded when they are first used, so that `import devenv.tracing`
+costs almost nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m devenv.tracing -- CMD…`: runs a program with tracing, with the light installation alone."""
+"""`python -m devenv.tracing -- CMD…`: runs a program with tracing; works in the light installation."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ _USAGE = "%(prog)s [--config FILE] [--service-name NAME] [--leave-out LIBRARY]..
 
 
 def main(arguments: Sequence[str], name: str = "python -m devenv.tracing") -> int:
-    """Become the program that the arguments name; 2 where that cannot be.
+    """Become the program that the arguments name; return 2 if that is not possible.
 
     Args:
         arguments: Options and the command.
-        name: What the user typed, for messages.
+        name: The command as the user typed it, for messages.
     """
-    parser = argparse.ArgumentParser(name, _USAGE, "Run an existing program with tracing set up, no code change.")
-    parser.add_argument("--config", metavar="FILE", help="A config.yaml; its tracing section is read.")
-    parser.add_argument("--service-name", metavar="NAME", default="", help="By default made from the command.")
-    parser.add_argument("--leave-out", metavar="LIBRARY", action="append", default=[], help="Do not trace it; repeat.")
+    parser = argparse.ArgumentParser(name, _USAGE, "Run an existing Python program with tracing, without code changes.")
+    parser.add_argument("--config", metavar="FILE", help="config.yaml to read the tracing section from.")
+    parser.add_argument(
+        "--service-name", metavar="NAME", default="", help="Service name. Default: derived from the command."
+    )
+    parser.add_argument(
+        "--leave-out", metavar="LIBRARY", action="append", default=[], help="Library not to trace. Repeatable."
+    )
     parser.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER, help="The command and its arguments.")
     given = parser.parse_args(arguments)
     command = given.command[1:] if given.command[:1] == ["--"] else given.command

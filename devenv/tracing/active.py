@@ -1,4 +1,4 @@
-"""What is set up in this process, for the functions that users call without naming it."""
+"""The tracing that is set up in this process, for functions to which users do not pass it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCOPE = "devenv.tracing"
 
 Open = Callable[[str, "Context | None", SpanKind, dict[str, Any], "Sequence[Link] | None", "Shared | None"], Span]
-"""Starts a span with attributes that are clean; the `own` ones are the span's to keep."""
+"""Starts a span with cleaned attributes; the span keeps the `own` ones."""
 
 
 class Active(Protocol):
@@ -52,32 +52,32 @@ class Active(Protocol):
         """Deliver every ended span within the time; False if that failed."""
 
     def shutdown(self, timeout_s: float = ...) -> bool:
-        """Deliver what waits within the time and stop exporting."""
+        """Export all waiting spans within the time and stop exporting."""
 
     def install(self) -> None:
-        """Make this the process's tracing."""
+        """Make this the tracing of the process."""
 
     def stats(self) -> object:
         """Counts of exported and lost spans, to be logged."""
 
 
 class Follower(Protocol):
-    """Keeps what it needs of the tracing that is set up, so that no request has to ask for it."""
+    """Keeps the parts of the tracing that it needs, so that requests do not look them up."""
 
     def bind(self, tracing: Active | None) -> None:
-        """Take over what has been set up, or shut down."""
+        """Use this tracing from now on; None after a shutdown."""
 
 
 class State:
-    """The process's tracing; before `setup` whatever OpenTelemetry provider the program has installed.
+    """The process's tracing; before `setup`, the OpenTelemetry provider that the program has installed.
 
     Attributes:
-        tracing: What `setup` made, None before it and after its shutdown.
-        followers: Those who want to know of each change.
+        tracing: The result of `setup`, None before it and after its shutdown.
+        followers: Objects that are told of each change.
         light: The light provider's tracer, None on any other provider.
-        open: Starts a span, by the shortest way that there is: `LightTracer.open`, or the same by OpenTelemetry's API.
-        passing: The class of the spans below which no further decision is needed: `UnsampledSpan`, or None where
-            the sampler wants to be asked each time.
+        open: Starts a span by the shortest path: `LightTracer.open`, or the same through OpenTelemetry's API.
+        passing: The class of spans whose children need no sampling decision: `UnsampledSpan`, or None if the
+            sampler decides each time.
         off: Whether tracing has been switched off.
     """
 
@@ -99,7 +99,7 @@ class State:
         self.clear()
 
     def clear(self) -> None:
-        """Forget what was set up, and tell those who follow it."""
+        """Forget the tracing, and tell the followers."""
         self.tracing: Active | None = None
         self.use(None)
         self.passing: type | None = None
@@ -110,12 +110,12 @@ class State:
         self.tell()
 
     def tell(self) -> None:
-        """Tell those who follow what is set up that it has changed."""
+        """Tell the followers that the tracing has changed."""
         for follower in tuple(self.followers):
             follower.bind(self.tracing)
 
     def use(self, light: LightTracer | None) -> None:
-        """Take the light provider's tracer, or OpenTelemetry's API for whatever provider there is."""
+        """Use the light provider's tracer, or OpenTelemetry's API with any other provider."""
         self.light = light
         self.open: Open = light.open if light is not None else self._start
 
@@ -132,8 +132,8 @@ class State:
         return self.tracer.start_span(name, context, kind, attributes, links)
 
     def passive(self) -> Span | None:
-        """The current span where nothing below it is to be recorded, else None."""
-        span: Span | None = current().get(SPAN_KEY)  # type: ignore[assignment] # what stands under this key
+        """Return the current span if nothing below it is recorded, else None."""
+        span: Span | None = current().get(SPAN_KEY)  # type: ignore[assignment] # the value of this key
         if span.__class__ is self.passing:
             return span
         return trace.get_current_span() if self.off else None

@@ -1,6 +1,6 @@
 """`TracingMiddleware`: a server span for each request of an ASGI application (Starlette, FastAPI and others).
 
-No header is recorded but the user agent.
+The user agent is the only header that is recorded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _FLUSH_S = 2.0
-# FastAPI of late makes server spans of its own wherever a provider is installed, unless this key is in the scope.
+# Recent FastAPI creates its own server spans if a provider is installed, unless this key is in the scope.
 _FASTAPI = "fastapi.telemetry"
 _MARK = "devenv.tracing"
 _TRACED = frozenset({"http", "websocket"})
@@ -39,9 +39,9 @@ class TracingMiddleware:
 
     Args:
         app: The application below.
-        tracing: What `setup` made; by default whatever is set up when a request comes.
-        trace_response: Whether to answer with a `traceresponse` header; by default as the settings say.
-        exclude: Paths that are not traced, below which nothing is traced either; by default as the settings say.
+        tracing: The result of `setup`. Default: the tracing that is set up when a request arrives.
+        trace_response: Whether to send a `traceresponse` header. Default: from the settings.
+        exclude: Paths that are not traced, nor anything below them. Default: from the settings.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class TracingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection.
 
-        What is written out here is the short way of most requests in production: one that is not recorded, with nothing
-        unusual in its headers. It costs by the instructions that it takes, so it calls little and loops over nothing.
+        The code here is the short path of most requests in production: they are not recorded and have no unusual
+        headers. Each instruction counts, so it calls few functions and has no loops.
         """
         side = self._side
         begun = None
@@ -85,7 +85,7 @@ class TracingMiddleware:
             detach(token)
 
     async def _any(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Every other way: repeated fields, `tracestate`, another provider, websockets, what has no span of ours."""
+        """Serve all other cases: repeated fields, `tracestate`, another provider, websockets, untraced scopes."""
         side = self._side
         if scope["type"] not in _TRACED or _MARK in scope or (side.fastapi and scope.get(_FASTAPI) is not None):
             await self._other(scope, receive, send)
@@ -94,7 +94,7 @@ class TracingMiddleware:
         await self._recorded(*self._begin(scope), scope, receive, send)
 
     async def _recorded(self, span: Span, context: Context, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve within a span, which may be one that records nothing."""
+        """Serve within a span, which may be a non-recording one."""
         answers = self._side.answers
         sending = None
         if answers or span.is_recording():
@@ -111,7 +111,7 @@ class TracingMiddleware:
                 finish(span, scope.get("method", "GET"), _route(scope), sending.status)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What has no server span of ours."""
+        """Serve a scope without a server span of ours."""
         tracing = self._side.tracing
         if scope["type"] == "lifespan" and tracing is not None:
             await self.app(scope, receive, _flushing(send, tracing))
@@ -132,7 +132,7 @@ class TracingMiddleware:
         return side.begin(scope, scope["path"], scope.get("method", "GET"), parents, states, bags, _describe)
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Below FastAPI's own server span: only what FastAPI does not do is added to it."""
+        """Serve below FastAPI's own server span, and add what FastAPI does not record."""
         span = get_current_span()
         received = parse_baggage(value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage")
         if received is not None and REQUEST_KEY in received:
@@ -143,7 +143,7 @@ class TracingMiddleware:
 
 
 class _Sending:
-    """Passes an application's messages on, remembers the status and adds a `traceresponse` header."""
+    """Forwards an application's messages, keeps the status and adds a `traceresponse` header."""
 
     __slots__ = ("_header", "_send", "status")
 
@@ -164,7 +164,7 @@ class _Sending:
 
 
 def _broken(span: Span, error: BaseException) -> None:
-    """The application ended with an exception; a cancelled request has not failed."""
+    """Record that the application ended with an exception; a cancelled request has not failed."""
     if isinstance(error, Exception):
         fail(span, error)
     elif isinstance(error, asyncio.CancelledError):
@@ -172,7 +172,7 @@ def _broken(span: Span, error: BaseException) -> None:
 
 
 def _route(scope: Scope) -> str | None:
-    """The path template that the router has chosen, where it says so (Starlette and FastAPI do)."""
+    """Return the path template that the router has chosen, if known (Starlette and FastAPI)."""
     route = scope.get("route")
     if route is None:
         noted: str | None = scope.get(ROUTE_KEY)
@@ -203,7 +203,7 @@ def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
 
 
 def _flushing(send: Send, tracing: Active) -> Send:
-    """Flush before the server learns that the application has shut down: servers may end the process right after."""
+    """Flush before the server is told that the application has shut down: it may end the process right after."""
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "lifespan.shutdown.complete":

@@ -1,4 +1,4 @@
-"""`auto`: sets tracing up and traces whatever libraries the program uses, without a change of the program."""
+"""`auto`: sets up tracing and traces the libraries that the program uses, without code changes."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def auto(
     environ: Mapping[str, str] | None = None,
     leave_out: Collection[str] = (),
 ) -> Tracing:
-    """Set tracing up, and trace every supported library that the program imports, now or later.
+    """Set up tracing and trace every supported library that the program imports.
 
-    What is traced: `aiohttp` (client and server), `asgi` (Starlette, FastAPI, what uvicorn serves), `flask`,
-    `django` (WSGI, ASGI, databases), `httpx`, `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and
-    executors), `logging`.
+    A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
+    (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `httpx`,
+    `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and executors), `logging`.
 
     Args:
         config: As for `setup`.
         service_name: As for `setup`.
         environ: As for `setup`.
-        leave_out: Names of the list above that are not touched.
+        leave_out: Names in this list that are not traced.
 
     Raises:
-        ConfigError: As `setup`; or there is no such name to leave out.
+        ConfigError: As for `setup`, or if a name in `leave_out` is unknown.
     """
     check_names(leave_out)
     tracing = setup(config, service_name=service_name, environ=environ)
@@ -64,10 +64,10 @@ def auto(
 
 
 def check_names(leave_out: Collection[str]) -> None:
-    """Refuse names that `auto` does not know.
+    """Refuse names of libraries that `auto` does not support.
 
     Raises:
-        ConfigError: There is no such name.
+        ConfigError: If a name is unknown.
     """
     known = sorted({name for name, *_ in _INTEGRATIONS})
     for name in leave_out:
@@ -75,7 +75,7 @@ def check_names(leave_out: Collection[str]) -> None:
             near = get_close_matches(name, known, 1)
             raise ConfigError(
                 source="leave_out",
-                key="a library's name",
+                key="library name",
                 found=repr(name),
                 expected=f"one of {', '.join(known)}",
                 suggestion=near[0] if near else "",

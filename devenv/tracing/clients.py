@@ -1,4 +1,4 @@
-"""Client spans for HTTP calls: what every client integration shares, and `client_span` for the others."""
+"""Client spans for HTTP calls: the common part of the client integrations, and `client_span` for other clients."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ClientCall:
-    """One outgoing call: a client span, begun here, and the headers that make the callee its child.
+    """One outgoing call: its client span, started here, and the headers that make the callee a child of it.
 
-    Below an unsampled parent there is no span, only the headers: `passive` is what stands there.
+    Below an unsampled parent there is no span, only the headers; `passive` is that parent.
     """
 
     __slots__ = ("context", "span")
@@ -44,11 +44,11 @@ class ClientCall:
             self.context = with_value(context, SPAN_KEY, self.span)
 
     def put(self, headers: MutableMapping[str, str]) -> None:
-        """Set the headers to send."""
+        """Set the headers of the call."""
         _put(headers, self.span, self.context)
 
     def answered(self, status: int) -> None:
-        """The answer's status came; 400 and above is an error for a client."""
+        """Record the status of the response; 400 and above is an error for a client."""
         span = self.span
         if span.is_recording():
             span.set_attribute("http.response.status_code", status)
@@ -56,7 +56,7 @@ class ClientCall:
                 _refused(span, status)
 
     def failed(self, error: BaseException) -> None:
-        """The call ended without an answer."""
+        """Record that the call ended without a response."""
         if isinstance(error, Exception):
             fail(self.span, error)
         elif self.span.is_recording():
@@ -69,7 +69,7 @@ class ClientCall:
 
 
 class ClientSpan(ClientCall):
-    """`client_span`'s block."""
+    """The block of `client_span`."""
 
     __slots__ = ("_token",)
 
@@ -100,13 +100,13 @@ def _refused(span: Span, status: int) -> None:
 
 
 def client_span(method: str, url: str, headers: MutableMapping[str, str] | None = None) -> ClientSpan | Span:
-    """A client span for an HTTP call made in the block; the headers that carry the context are set in `headers`.
+    """Create a client span for an HTTP call in the block, and set the context's headers in `headers`.
 
-    Set `http.response.status_code` on the span that the block is given; 400 and above makes it an error.
+    Set `http.response.status_code` on the span of the block; 400 and above makes it an error.
 
     Args:
         method: HTTP method.
-        url: Full URL; user information and secrets in its query are not recorded.
+        url: Full URL; user information and secrets in the query are not recorded.
         headers: The call's headers, changed in place.
     """
     context = current()
@@ -126,7 +126,7 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
 
 
 def _put(headers: MutableMapping[str, str], span: Any, context: Context) -> None:
-    """`propagation.put`, with little to do for the spans that nearly all calls have."""
+    """Do the same as `propagation.put`, with a short path for the spans of nearly all calls."""
     propagator = state.propagator
     kind = span.__class__
     if not propagator.carries_parents or (kind is not LightSpan and kind is not UnsampledSpan):
@@ -148,11 +148,11 @@ def _describe(method: str, url: str) -> tuple[Shared, dict[str, Any]]:
 
 @lru_cache(maxsize=256)
 def _shared(method: str, base: str) -> Shared:
-    """Attributes that calls to one server have alike; `base` is a URL as far as its authority."""
+    """Return the common attributes of calls to one server; `base` is a URL up to its authority."""
     parts = urlsplit(base)
     try:
         port = parts.port
-    except ValueError:  # not a number: the call itself will fail and say so
+    except ValueError:  # not a number: the call itself fails
         port = None
     values: dict[str, Any] = {"http.request.method": method, "server.address": parts.hostname or ""}
     port = port or _DEFAULT_PORTS.get(parts.scheme)

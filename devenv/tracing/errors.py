@@ -1,7 +1,7 @@
-"""Errors of the tracing library; it stands alone, so it has its own small tree.
+"""Errors of the tracing library; it does not import devenv, so it has its own small tree.
 
 TracingError
-├── ConfigError   config.yaml is unreadable or says something that is not allowed
+├── ConfigError   config.yaml cannot be read, or contains something that is not allowed
 └── LaunchError   a program cannot be run
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 class TracingError(Exception):
-    """Base of every error that `devenv.tracing` raises on purpose."""
+    """Base class of the errors that `devenv.tracing` raises."""
 
 
 class ConfigError(TracingError):
@@ -17,12 +17,12 @@ class ConfigError(TracingError):
 
     Attributes:
         source: File name, or the name of the mapping that was passed.
-        line: 1-based line, 0 where the configuration did not come from a file.
+        line: 1-based line, 0 if the configuration is not from a file.
         column: 1-based column, 0 likewise.
         key: Dotted key, empty for a fault of the whole document.
-        found: What stands there.
-        expected: What is allowed there.
-        suggestion: The nearest allowed name, empty where nothing is near.
+        found: The value as given, or what is wrong.
+        expected: What is allowed.
+        suggestion: The nearest allowed name, empty if none is similar.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class LaunchError(TracingError):
 
     Attributes:
         message: What is wrong, in one line.
-        hint: What to do about it.
+        hint: How to correct it.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:

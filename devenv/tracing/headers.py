@@ -1,4 +1,4 @@
-"""`inject` and `extract`: the current context into and out of headers, by the propagators that are set up."""
+"""`inject` and `extract`: write the context to headers and read it from headers, with the configured propagators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devenv.tracing.propagation import put, values, with_baggage, with_parent
 
 
 def extract(headers: Mapping[str, Any] | Iterable[tuple[Any, Any]]) -> Context:
-    """The context that headers carry, by the propagators that are set up.
+    """Return the context that headers contain, with the configured propagators.
 
     Args:
         headers: A mapping (its values texts or lists of texts), a multidict, or pairs of text or bytes.
@@ -26,7 +26,7 @@ def extract(headers: Mapping[str, Any] | Iterable[tuple[Any, Any]]) -> Context:
 
 
 def inject(headers: MutableMapping[str, str], context: Context | None = None) -> None:
-    """Set the headers that carry the current (or the given) context."""
+    """Set the headers of the current (or the given) context."""
     propagator = state.propagator
     found = context if context is not None else current()
     put(headers, found, parents=propagator.carries_parents, baggage=propagator.carries_baggage)

@@ -1,4 +1,4 @@
-"""Carries the context over process boundaries: W3C Trace Context Level 2 and W3C Baggage."""
+"""Context propagation between processes: W3C Trace Context Level 2 and W3C Baggage."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from devenv.tracing.light.tracer import SPAN_KEY
 
 
 def traceparent(span: Span) -> str | None:
-    """The header that makes what is called a child of this span; None for an invalid span.
+    """Return the header that makes the callee a child of this span; None for an invalid span.
 
-    Below what is not sampled each call has a fresh parent id, since there is no span that could be the parent.
+    If the span is not sampled, each call has a new parent id, because no span exists that could be the parent.
     """
     kind = span.__class__
     if kind is LightSpan or kind is UnsampledSpan:
@@ -44,7 +44,7 @@ def traceparent(span: Span) -> str | None:
 
 
 def put(headers: MutableMapping[str, str], context: Context, *, parents: bool = True, baggage: bool = True) -> None:
-    """Set the headers of a context, names in lower case; `tracestate` and `baggage` only where they say something."""
+    """Set the headers of a context, with lowercase names; `tracestate` and `baggage` only if they are not empty."""
     if parents:
         span: Any = context.get(SPAN_KEY)
         if span is not None:
@@ -69,10 +69,10 @@ def _tracestate(span: Span) -> TraceState:
 
 
 class W3CPropagator(TextMapPropagator):
-    """OpenTelemetry's propagator interface over the functions of this module.
+    """OpenTelemetry's propagator interface to the functions of this module.
 
     Args:
-        names: Which of `tracecontext` and `baggage` it carries.
+        names: The formats to propagate, of `tracecontext` and `baggage`.
     """
 
     def __init__(self, names: Sequence[str] = ("tracecontext", "baggage")) -> None:
@@ -82,7 +82,7 @@ class W3CPropagator(TextMapPropagator):
     def extract(
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
     ) -> Context:
-        """The context with what the carrier brings."""
+        """Return the context with the values of the carrier."""
         found = context if context is not None else Context()
         if self.carries_parents:
             found = with_parent(
@@ -95,7 +95,7 @@ class W3CPropagator(TextMapPropagator):
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
-        """Put the context's headers into the carrier."""
+        """Set the context's headers in the carrier."""
         found = context if context is not None else current()
         headers: dict[str, str] = {}
         put(headers, found, parents=self.carries_parents, baggage=self.carries_baggage)
@@ -110,19 +110,19 @@ class W3CPropagator(TextMapPropagator):
 
 
 def with_parent(context: Context, parents: Iterable[str], states: Iterable[str]) -> Context:
-    """A context below the remote parent; the same one where the headers bring none."""
+    """Return a context with the remote parent; the same context if the headers contain none."""
     remote = remote_context(list(parents), list(states))
     return context if remote is None else trace.set_span_in_context(NonRecordingSpan(remote), context)
 
 
 def with_baggage(context: Context, headers: Iterable[str]) -> Context:
-    """A context with the baggage of the headers; the same one where they bring none."""
+    """Return a context with the baggage of the headers; the same context if they contain none."""
     received = parse_baggage(headers)
     return context if received is None else Context({**context, BAGGAGE_KEY: received})
 
 
 def values(headers: Mapping[str, Any] | Iterable[tuple[Any, Any]], name: str) -> list[str]:
-    """Every value of a header in any case, from a mapping (multidicts included) or from pairs of text or bytes."""
+    """Return every value of a header, ignoring case, from a mapping (multidicts included) or pairs of text or bytes."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     found: list[str] = []
     for key, value in pairs:

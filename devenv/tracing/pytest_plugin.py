@@ -11,6 +11,6 @@ from devenv.tracing.testing import Recording, recording
 
 @pytest.fixture
 def tracing() -> Iterator[Recording]:
-    """Tracing with spans kept in memory."""
+    """Tracing that keeps spans in memory."""
     with recording() as made:
         yield made

@@ -1,4 +1,4 @@
-"""Queues that carry the context: what is put is processed as a child of the span that put it; a batch has links."""
+"""Queues that propagate the context: an item is processed as a child of the span that put it; a batch has links."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _Naming:
 
 
 class Consumption:
-    """The processing of one item: its own context (baggage included) and a consumer span in it."""
+    """Processes one item in its own context (baggage included) and a consumer span."""
 
     __slots__ = ("_context", "_scope", "_token")
 
@@ -83,7 +83,7 @@ class Consumption:
 
 
 def _batch_span(name: str, attributes: dict[str, Any], contexts: list[Context]) -> Span:
-    """A root span with a link to each item's span; recorded when one of those is, since links alone lead here."""
+    """A root span with a link to each item's span; recorded if one of these is, because only links lead to it."""
     linked = [trace.get_current_span(context).get_span_context() for context in contexts]
     links = [Link(context) for context in linked if context.is_valid]
     if state.light is None or state.passing is None:
@@ -99,9 +99,9 @@ def _batch_span(name: str, attributes: dict[str, Any], contexts: list[Context]) 
 
 
 class TracedQueue(Generic[T]):
-    """An `asyncio.Queue` that carries the context.
+    """An `asyncio.Queue` that propagates the context.
 
-    `put` makes a producer span `send NAME`; `process` a consumer span `process NAME` as its child.
+    `put` creates a producer span `send NAME`, and `process` a consumer span `process NAME` as its child.
 
     Args:
         name: The queue's name in spans.
@@ -113,7 +113,7 @@ class TracedQueue(Generic[T]):
         self._queue: asyncio.Queue[_Entry[T]] = asyncio.Queue(maxsize)
 
     async def put(self, item: T) -> None:
-        """Put an item, waiting for room."""
+        """Put an item; wait while the queue is full."""
         with self._naming.producing():
             await self._queue.put(_Entry(item, current()))
 
@@ -121,18 +121,18 @@ class TracedQueue(Generic[T]):
         """Put an item at once.
 
         Raises:
-            asyncio.QueueFull: There is no room.
+            asyncio.QueueFull: If the queue is full.
         """
         with self._naming.producing():
             self._queue.put_nowait(_Entry(item, current()))
 
     async def get(self) -> T:
-        """Take an item without a span; `task_done` is the caller's."""
+        """Take an item without a span; the caller calls `task_done`."""
         return (await self._queue.get()).item
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[T]:
-        """Take an item and process it in the block; the block's end marks it as done."""
+        """Take an item and process it in the block; the end of the block marks it as done."""
         entry = await self._queue.get()
         try:
             with self._naming.consuming(entry.context):
@@ -142,7 +142,7 @@ class TracedQueue(Generic[T]):
 
     @asynccontextmanager
     async def process_batch(self, max_items: int) -> AsyncIterator[list[T]]:
-        """Wait for an item, take up to `max_items` that are there, and process them under one span with links."""
+        """Wait for an item, take up to `max_items` available ones, and process them under one span with links."""
         entries = [await self._queue.get()]
         while len(entries) < max_items and not self._queue.empty():
             entries.append(self._queue.get_nowait())
@@ -154,7 +154,7 @@ class TracedQueue(Generic[T]):
                 self._queue.task_done()
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        """Each item in turn, for ever; its span is open until the next one is asked for."""
+        """Yield each item in turn, without end; its span is open until the next one is requested."""
         while True:
             async with self.process() as item:
                 yield item
@@ -168,20 +168,20 @@ class TracedQueue(Generic[T]):
         self._queue.task_done()
 
     def qsize(self) -> int:
-        """Items that wait."""
+        """Return the number of waiting items."""
         return self._queue.qsize()
 
     def empty(self) -> bool:
-        """Whether none waits."""
+        """Return whether the queue is empty."""
         return self._queue.empty()
 
     def full(self) -> bool:
-        """Whether there is no room."""
+        """Return whether the queue is full."""
         return self._queue.full()
 
 
 class ThreadQueue(Generic[T]):
-    """A `queue.Queue` that carries the context between threads, with the same spans as `TracedQueue`.
+    """A `queue.Queue` that propagates the context between threads, with the same spans as `TracedQueue`.
 
     Args:
         name: The queue's name in spans.
@@ -196,25 +196,25 @@ class ThreadQueue(Generic[T]):
         """Put an item.
 
         Raises:
-            queue.Full: There is no room (in time).
+            queue.Full: If the queue is full (until the timeout).
         """
         with self._naming.producing():
             self._queue.put(_Entry(item, current()), block, timeout)
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
-        """Take an item without a span; `task_done` is the caller's.
+        """Take an item without a span; the caller calls `task_done`.
 
         Raises:
-            queue.Empty: None is there (in time).
+            queue.Empty: If the queue is empty (until the timeout).
         """
         return self._queue.get(block, timeout).item
 
     @contextmanager
     def process(self, timeout: float | None = None) -> Iterator[T]:
-        """Take an item and process it in the block; the block's end marks it as done.
+        """Take an item and process it in the block; the end of the block marks it as done.
 
         Raises:
-            queue.Empty: None came in time.
+            queue.Empty: If no item arrived before the timeout.
         """
         entry = self._queue.get(timeout=timeout)
         try:
@@ -225,10 +225,10 @@ class ThreadQueue(Generic[T]):
 
     @contextmanager
     def process_batch(self, max_items: int, timeout: float | None = None) -> Iterator[list[T]]:
-        """Wait for an item, take up to `max_items` that are there, and process them under one span with links.
+        """Wait for an item, take up to `max_items` available ones, and process them under one span with links.
 
         Raises:
-            queue.Empty: None came in time.
+            queue.Empty: If no item arrived before the timeout.
         """
         entries = [self._queue.get(timeout=timeout)]
         while len(entries) < max_items:
@@ -252,9 +252,9 @@ class ThreadQueue(Generic[T]):
         self._queue.task_done()
 
     def qsize(self) -> int:
-        """Items that wait."""
+        """Return the number of waiting items."""
         return self._queue.qsize()
 
     def empty(self) -> bool:
-        """Whether none waits."""
+        """Return whether the queue is empty."""
         return self._queue.empty()

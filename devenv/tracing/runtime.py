@@ -35,14 +35,14 @@ class Tracing:
     """The tracing of one service in this process.
 
     Attributes:
-        settings: What was resolved; `settings.origin(key)` says where each value came from.
+        settings: The resolved settings; `settings.origin(key)` returns where a value comes from.
         provider: The tracer provider, OpenTelemetry's interface.
-        redactor: What is kept out of spans.
-        resource: Calling it gives the resource attributes of the process that asks.
+        redactor: Removes secrets from spans.
+        resource: Returns the resource attributes of the calling process.
 
     Args:
-        settings: What was resolved.
-        sender: Makes another sender than the settings name (tests); see `BatchExporter`.
+        settings: The resolved settings.
+        sender: Creates the sender, instead of the one in the settings (tests); see `BatchExporter`.
     """
 
     def __init__(
@@ -61,35 +61,35 @@ class Tracing:
         return self.settings.service_name
 
     def tracer(self, name: str) -> Tracer:
-        """A tracer for an instrumentation scope."""
+        """Return a tracer for an instrumentation scope."""
         return self.provider.get_tracer(name)
 
     @property
     def light(self) -> LightTracer | None:
-        """The light provider's own tracer, None on the SDK's provider or when tracing is off."""
+        """The light provider's tracer, None with the SDK's provider or if tracing is off."""
         tracer = self.provider.get_tracer(SCOPE)
         return tracer if isinstance(tracer, LightTracer) else None
 
     @property
     def cheap(self) -> bool:
-        """Whether what is below an unsampled span needs no decision of its own."""
+        """Whether spans below an unsampled span need no sampling decision."""
         return not self.settings.enabled or self.settings.sampler.startswith("parentbased_")
 
     def stats(self) -> ExportStats:
-        """Counts of exported, dropped, failed and waiting spans."""
+        """Return the counts of exported, dropped, failed and waiting spans."""
         surplus: int = getattr(self.provider, "surplus", 0)
         if self._exporter is None:
             return ExportStats(0, surplus, 0, 0, 0)
         return self._exporter.stats(surplus)
 
     def force_flush(self, timeout_s: float = 10.0) -> bool:
-        """Deliver every ended span within the time; False where that failed."""
+        """Deliver every ended span within the time; return False if that failed."""
         flush = getattr(self.provider, "force_flush", None)
         others = flush(int(timeout_s * 1000)) is not False if flush else True
         return (self._exporter is None or self._exporter.force_flush(timeout_s)) and others
 
     def shutdown(self, timeout_s: float = 5.0) -> bool:
-        """Deliver what waits within the time and stop exporting for good. A later `setup` may begin anew."""
+        """Export all waiting spans within the time, then stop exporting. `setup` can be called again afterwards."""
         delivered = self._exporter is None or self._exporter.shutdown(timeout_s)
         stop = getattr(self.provider, "shutdown", None)
         if stop is not None:
@@ -146,18 +146,18 @@ def setup(
     service_name: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Tracing:
-    """Set tracing up for this process.
+    """Set up tracing for this process.
 
-    The first call decides. Further calls give back what it made, whatever their arguments, until its `shutdown`;
-    one that names another service is warned about.
+    The first call decides. Further calls return its result, whatever their arguments, until its `shutdown`; a call
+    that names another service is logged.
 
     Args:
-        config: Path of the service's config.yaml, or a mapping; its `tracing` section, or all of it where it has none.
-        service_name: The service's name; `OTEL_SERVICE_NAME` wins over it, config.yaml does not.
-        environ: Environment variables, `os.environ` by default. They win over config.
+        config: Path of the service's config.yaml, or a mapping; its `tracing` section, or all of it if it has none.
+        service_name: The service's name; takes precedence over config.yaml, but not over `OTEL_SERVICE_NAME`.
+        environ: Environment variables. They take precedence over config. Default: `os.environ`.
 
     Raises:
-        ConfigError: The configuration is wrong; the message has file, line and column.
+        ConfigError: If the configuration is wrong; the message contains file, line and column.
     """
     with _lock:
         earlier = state.tracing
@@ -172,18 +172,18 @@ def setup(
 
 
 def _ignore(_span: object) -> None:
-    """Takes spans that nobody exports."""
+    """Accepts spans that are not exported."""
 
 
 def _install_provider(provider: TracerProvider) -> None:
     """Install the global provider, also after an earlier one of ours has been shut down.
 
-    OpenTelemetry's setter works once a process; whoever sets up again after a shutdown (tests, a reload) means the
-    new provider, so the guard is renewed. A provider that the program installed itself is left alone.
+    OpenTelemetry's setter works once per process. A setup after a shutdown (tests, a reload) has to install the new
+    provider, so the guard is renewed. A provider that the program installed itself is kept.
     """
     current = getattr(trace, "_TRACER_PROVIDER", None)
     if current is not None and getattr(current, "_made_by_devenv", False):
-        trace._TRACER_PROVIDER = None  # noqa: SLF001 - there is no public way to replace it
+        trace._TRACER_PROVIDER = None  # noqa: SLF001 - no public function replaces it
         trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()  # noqa: SLF001 - likewise
     provider._made_by_devenv = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
     trace.set_tracer_provider(provider)

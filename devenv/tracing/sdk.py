@@ -1,4 +1,4 @@
-"""The OpenTelemetry SDK's provider with devenv's exporter behind it (`provider: sdk`)."""
+"""The OpenTelemetry SDK's provider with devenv's exporter (`provider: sdk`)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from devenv.tracing.settings import Settings
 def make_provider(
     settings: Settings, resource: Callable[[], Mapping[str, Any]], sink: Callable[[LightSpan], None]
 ) -> TracerProvider:
-    """An SDK provider with the sampler and the limits of the settings; its ended spans go to the sink."""
+    """Return an SDK provider with the sampler and limits of the settings; its ended spans go to the sink."""
     limit = TraceLimit(sampler(settings), settings.trace_spans) if settings.trace_spans else None
     provider = LimitedProvider(
         sampler=limit or sampler(settings),
@@ -43,7 +43,7 @@ def make_provider(
 
 
 class LimitedProvider(TracerProvider):
-    """The SDK's provider, which says how many spans its limit has left out."""
+    """The SDK's provider, with the count of spans that its trace limit has left out."""
 
     @property
     def surplus(self) -> int:
@@ -52,7 +52,7 @@ class LimitedProvider(TracerProvider):
 
 
 def sampler(settings: Settings) -> Sampler:
-    """The SDK's sampler of the settings."""
+    """Return the SDK's sampler of the settings."""
     name = settings.sampler
     if name.endswith("traceidratio"):
         root: Sampler = TraceIdRatioBased(settings.sampler_ratio)
@@ -67,8 +67,8 @@ class TraceLimit(Sampler):
     A span below a span that is left out is left out as well, so that no span lacks its parent.
 
     Args:
-        inner: Decides about the others.
-        most: Spans of one trace.
+        inner: The sampler of all other spans.
+        most: Maximum number of spans per trace.
 
     Attributes:
         surplus: Spans that were left out.
@@ -92,7 +92,7 @@ class TraceLimit(Sampler):
         trace_state: TraceState | None = None,
         **more: Any,
     ) -> SamplingResult:
-        """The inner sampler's decision, unless the trace has reached its limit."""
+        """Return the inner sampler's decision, unless the trace has reached its limit."""
         with self._lock:
             count = self._traces.get(trace_id)
             if count is not None and count.begun >= self._most:
@@ -119,7 +119,7 @@ class TraceLimit(Sampler):
                     del self._traces[trace_id]
 
     def get_description(self) -> str:
-        """What it does, in a few words."""
+        """Describe the sampler and its limit."""
         return f"TraceLimit{{{self._inner.get_description()},{self._most}}}"
 
 
@@ -131,7 +131,7 @@ class _Count:
 
 
 class Bridge(SpanProcessor):
-    """Turns the SDK's ended spans into the records that the exporter takes."""
+    """Converts the SDK's ended spans into the records that the exporter accepts."""
 
     def __init__(self, settings: Settings, sink: Callable[[LightSpan], None], limit: TraceLimit | None) -> None:
         self._settings = settings
@@ -140,7 +140,7 @@ class Bridge(SpanProcessor):
         self._scopes: dict[object, _Scope] = {}
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Pass a sampled span on."""
+        """Forward a sampled span."""
         context = span.get_span_context()
         if context is None or not context.trace_flags.sampled:
             return
@@ -160,14 +160,14 @@ class Bridge(SpanProcessor):
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What a record needs of its tracer."""
+    """The part of a tracer that a record needs."""
 
     scope: tuple[str, str, str, Mapping[str, Any]]
     limits: Settings
 
 
 def _limits(settings: Settings) -> SpanLimits:
-    """Limits of the settings; where no length is set there the SDK must not look into the environment again."""
+    """Return the limits of the settings; if they set no length, the SDK must not read one from the environment."""
     unset = SpanLimits.UNSET
     length = settings.attribute_length
     span_length = settings.span_attribute_length

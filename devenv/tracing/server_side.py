@@ -1,4 +1,4 @@
-"""What every server integration shares: decide from the headers, make the server span, finish it.
+"""The common part of the server integrations: decide from the headers, create the server span, finish it.
 
 Attributes follow the stable HTTP semantic conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
 """
@@ -27,14 +27,14 @@ from devenv.tracing.propagation import traceparent
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 REQUEST_KEY = "devenv.request"
-# Where an integration notes the path template in the environ or the scope, if the framework has no place for it.
+# The key in the environ or scope under which an integration keeps the path template, if the framework has none.
 ROUTE_KEY = "devenv.tracing.route"
 
 Describe = Callable[[Any], tuple[Shared, dict[str, Any]]]
-"""Makes a server span's attributes, those that requests have in common and its own, from what the server calls a
-request; called only for what is recorded."""
+"""Returns a server span's attributes, the shared ones and its own, for the server's request object; called only for
+recorded requests."""
 _MOST_SHARED = 256
-# With fewer attributes of its own than this, a server span has room for those that its end brings.
+# With fewer own attributes than this, a server span has room for those that are added at its end.
 _SURELY_ROOM = 64
 
 
@@ -42,15 +42,15 @@ class ServerSide:
     """The server spans of one application.
 
     Args:
-        tracing: What `setup` made; by default whatever is set up when a request comes.
-        trace_response: Whether to answer with `traceresponse`; by default as the settings say.
-        exclude: Paths that are not traced; by default as the settings say.
+        tracing: The result of `setup`. Default: the tracing that is set up when a request arrives.
+        trace_response: Whether to send `traceresponse`. Default: from the settings.
+        exclude: Paths that are not traced. Default: from the settings.
 
     Attributes:
         answers: Whether a `traceresponse` header is sent.
-        fastapi: Whether FastAPI is in the program, whose own server spans would double ours.
+        fastapi: Whether the program uses FastAPI, whose own server spans would duplicate ours.
         plain: Whether `begin_plain` may decide for requests with nothing unusual in their headers.
-        tracing: What is in force.
+        tracing: The tracing in use.
     """
 
     def __init__(self, tracing: Active | None, trace_response: bool | None, exclude: Sequence[str] | None) -> None:
@@ -61,7 +61,7 @@ class ServerSide:
             state.followers.add(self)
 
     def bind(self, tracing: Active | None) -> None:
-        """Take over what has been set up, or shut down."""
+        """Use this tracing from now on; None after a shutdown."""
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None
         light = self._light = tracing.light if tracing is not None and tracing.cheap else None
@@ -86,19 +86,19 @@ class ServerSide:
         bags: list[str] | None,
         describe: Describe,
     ) -> tuple[Span, Context]:
-        """Decide, and start a span where the request is recorded.
+        """Decide, and start a span if the request is recorded.
 
         Args:
-            request: What `describe` takes.
+            request: The argument of `describe`.
             path: The request's path.
             method: The request's method.
             parents: Every `traceparent` field.
             states: Every `tracestate` field, None for none.
             bags: Every `baggage` field, None for none.
-            describe: Makes the attributes.
+            describe: Returns the attributes.
 
         Returns:
-            The span (a recording one or not) and the context in which the request is to run.
+            The span (recording or not) and the context in which to run the request.
         """
         received = parse_baggage(bags) if bags and self._baggage else None
         light = self._light
@@ -121,15 +121,15 @@ class ServerSide:
     def begin_plain(
         self, request: Any, headers: Mapping[bytes, bytes], describe: Describe
     ) -> tuple[Span, Context] | None:
-        """The short way of most requests, where `plain` says so: no `tracestate`, and no field twice.
+        """Decide by the short path of most requests, if `plain` allows it: no `tracestate`, and no repeated field.
 
         Args:
-            request: What `describe` takes, with its `path` and `method`.
-            headers: Every field, names in lower case.
-            describe: Makes the attributes.
+            request: The argument of `describe`, with its `path` and `method`.
+            headers: Every field, with lowercase names.
+            describe: Returns the attributes.
 
         Returns:
-            As `begin`; None where `traceparent` has to be looked at more closely, and nothing has been decided.
+            As `begin`; None if `traceparent` needs the full parser, and nothing has been decided.
         """
         parent = headers.get(b"traceparent")
         if parent is None:
@@ -152,7 +152,7 @@ class ServerSide:
         return span, Context({SPAN_KEY: span}) if received is None else self.context(span, received)
 
     def context(self, span: Span, received: Received | None) -> Context:
-        """The context in which a request runs; its key in the baggage becomes an attribute."""
+        """Return the context in which a request runs; its key in the baggage becomes an attribute."""
         if received is None:
             return Context({SPAN_KEY: span})
         request_key = received.get(REQUEST_KEY)
@@ -172,10 +172,10 @@ class Sampled:
 
 
 def decide(light: LightTracer, parents: Sequence[str], states: Sequence[str] | None) -> Any:
-    """Decide from the headers alone, once for all that lies below.
+    """Decide from the headers alone, once for all spans below.
 
     Returns:
-        An `UnsampledSpan`, which is all that most requests cost in production, or a `Sampled`.
+        An `UnsampledSpan`, which is the only cost of most requests in production, or a `Sampled`.
     """
     parent = parse_parent(parents[0]) if len(parents) == 1 else None
     if parent is None:
@@ -200,7 +200,7 @@ def _record(
 ) -> LightSpan:
     shared, own = described
     context = None
-    if light.provider.processors:  # they are shown the context from which the span came
+    if light.provider.processors:  # they are given the context in which the span was started
         values: dict[str, object] = {} if received is None else {BAGGAGE_KEY: received}
         if parent_id:
             flags = TraceFlags(local.flags)
@@ -210,7 +210,7 @@ def _record(
 
 
 def finish(span: Span, method: str, route: str | None, status: int) -> None:
-    """Set what is known only at the end, and end the span; 500 and above is an error for a server."""
+    """Set the attributes that are known only now, and end the span; 500 and above is an error for a server."""
     if route is not None:
         span.update_name(f"{method if method in KNOWN_METHODS else 'HTTP'} {route}")
     if span.__class__ is LightSpan and len(span.own) < _SURELY_ROOM <= span.tracer.limits.span_attributes:
@@ -232,12 +232,12 @@ def finish(span: Span, method: str, route: str | None, status: int) -> None:
 
 
 def answer(span: Span) -> str:
-    """The value of `traceresponse` (https://w3c.github.io/trace-context/#traceresponse-header)."""
+    """Return the value of `traceresponse` (https://w3c.github.io/trace-context/#traceresponse-header)."""
     return traceparent(span) or ""
 
 
 def shared_attributes(method: str, scheme: str, host: str | None, port: int | None, version: str) -> Shared:
-    """The attributes that most requests to one server have alike; the same object for the same arguments."""
+    """Return the common attributes of requests to one server; the same object for the same arguments."""
     key = (method, scheme, host, port, version)
     shared = _shared.get(key)
     if shared is None:
@@ -272,7 +272,7 @@ def _start(
     shared: Shared,
     own: dict[str, Any],
 ) -> Span:
-    """Start by the provider's own rules: another provider, a sampler that asks, processors that look on."""
+    """Start by the provider's own rules: another provider, a sampler that decides each time, further processors."""
     remote = remote_context(parents, states or ())
     values: dict[str, object] = {} if remote is None else {SPAN_KEY: NonRecordingSpan(remote)}
     if received is not None:
@@ -281,7 +281,7 @@ def _start(
 
 
 def _pass_on(parents: list[str], states: list[str] | None, received: Received | None) -> tuple[Span, Context]:
-    """With tracing switched off: what came is passed on as it is."""
+    """With tracing off: pass the received context on unchanged."""
     remote = remote_context(parents, states or ())
     span = NonRecordingSpan(remote) if remote is not None else INVALID_SPAN
     values: dict[str, object] = {} if remote is None else {SPAN_KEY: span}
@@ -291,7 +291,7 @@ def _pass_on(parents: list[str], states: list[str] | None, received: Received | 
 
 
 def _unsampled(parents: list[str], states: list[str] | None) -> UnsampledSpan:
-    """Passes a trace on with the sampled flag clear."""
+    """Propagates a trace with the sampled flag cleared."""
     parent = parse_parent(parents[0]) if len(parents) == 1 else None
     if parent is None:
         return UnsampledSpan(new_trace_hex(), RANDOM)

@@ -1,4 +1,4 @@
-"""The settings of the tracing library: one table that names each key, its default, its variables and its meaning.
+"""The settings of the tracing library: one table with each key, its default, its variables and its meaning.
 
 Configuration, validation, the documentation and `Settings.origin` are all derived from these fields.
 """
@@ -25,17 +25,17 @@ PROVIDERS = ("light", "sdk")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What configuration needs to know of one setting.
+    """Describes one setting.
 
     Attributes:
         path: Dotted key in config.yaml below `tracing`.
         kind: One of `str`, `bool`, `int`, `float`, `list`, `map`.
-        variables: Environment variables that set it, the strongest first.
-        choices: Allowed values, empty where any value of the kind is allowed.
+        variables: Environment variables that set it, in order of precedence.
+        choices: Allowed values, empty if any value of the kind is allowed.
         minimum: Smallest allowed number.
         maximum: Largest allowed number.
         optional: Whether null is allowed.
-        doc: One sentence for people.
+        doc: One sentence for the user.
     """
 
     path: str
@@ -61,20 +61,20 @@ def _count(path: str, default: int | None, doc: str, *variables: str, **rules: A
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Resolved settings. Times are in the unit that the name ends with."""
+    """Resolved settings. A time's unit is the suffix of its name."""
 
     service_name: str = _key(
-        "service_name", "str", "unknown_service", "Name of the service in every trace.", "OTEL_SERVICE_NAME"
+        "service_name", "str", "unknown_service", "Service name in every trace.", "OTEL_SERVICE_NAME"
     )
-    enabled: bool = _key("enabled", "bool", True, "Whether anything is recorded.", "OTEL_SDK_DISABLED")
+    enabled: bool = _key("enabled", "bool", True, "Whether spans are recorded.", "OTEL_SDK_DISABLED")
     environment: str = _key(
-        "environment", "str", "", "Deployment environment; chooses the profile.", "DEVENV_TRACING_ENVIRONMENT"
+        "environment", "str", "", "Deployment environment; selects the profile.", "DEVENV_TRACING_ENVIRONMENT"
     )
     provider: str = _key(
         "provider",
         "str",
         "light",
-        "Tracer provider: devenv's light one, or the OpenTelemetry SDK's.",
+        "Tracer provider: devenv's (light) or the OpenTelemetry SDK's (sdk).",
         "DEVENV_TRACING_PROVIDER",
         choices=PROVIDERS,
     )
@@ -82,7 +82,7 @@ class Settings:
         "sampler.type",
         "str",
         "parentbased_traceidratio",
-        "Who decides whether a trace is recorded.",
+        "Sampler: decides whether a trace is recorded.",
         "OTEL_TRACES_SAMPLER",
         choices=SAMPLERS,
     )
@@ -90,7 +90,7 @@ class Settings:
         "sampler.ratio",
         "float",
         1.0,
-        "Share of traces that is recorded, for the ratio samplers.",
+        "Ratio of traces to record, for the ratio samplers.",
         "OTEL_TRACES_SAMPLER_ARG",
         minimum=0.0,
         maximum=1.0,
@@ -99,11 +99,13 @@ class Settings:
         "propagators",
         "list",
         ("tracecontext", "baggage"),
-        "Headers that carry the context.",
+        "Header formats that propagate the context.",
         "OTEL_PROPAGATORS",
         choices=PROPAGATORS,
     )
-    exporter: str = _key("exporter.type", "str", "otlp", "Where spans go.", "OTEL_TRACES_EXPORTER", choices=EXPORTERS)
+    exporter: str = _key(
+        "exporter.type", "str", "otlp", "Destination of the spans.", "OTEL_TRACES_EXPORTER", choices=EXPORTERS
+    )
     endpoint: str = _key(
         "exporter.endpoint",
         "str",
@@ -124,7 +126,7 @@ class Settings:
         "exporter.timeout_s",
         "float",
         10.0,
-        "Longest wait for one answer of the receiver.",
+        "Timeout of one export request.",
         "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
         "OTEL_EXPORTER_OTLP_TIMEOUT",
         minimum=0.001,
@@ -133,7 +135,7 @@ class Settings:
         "exporter.compression",
         "str",
         "none",
-        "Compression of what is sent.",
+        "Compression of export requests.",
         "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
         "OTEL_EXPORTER_OTLP_COMPRESSION",
         choices=COMPRESSIONS,
@@ -142,7 +144,7 @@ class Settings:
         "exporter.protocol",
         "str",
         "http/protobuf",
-        "OTLP protocol; only http/protobuf is spoken.",
+        "OTLP protocol; only http/protobuf is supported.",
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
         "OTEL_EXPORTER_OTLP_PROTOCOL",
         choices=("http/protobuf",),
@@ -151,7 +153,7 @@ class Settings:
         "exporter.certificate",
         "str",
         None,
-        "File with the certificates that are trusted for https.",
+        "File with the CA certificates trusted for https.",
         "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
         "OTEL_EXPORTER_OTLP_CERTIFICATE",
         optional=True,
@@ -169,7 +171,7 @@ class Settings:
         "exporter.client_key",
         "str",
         None,
-        "File with the client certificate's key.",
+        "File with the private key of the client certificate.",
         "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
         "OTEL_EXPORTER_OTLP_CLIENT_KEY",
         optional=True,
@@ -178,7 +180,7 @@ class Settings:
         "batch.max_queue_size",
         "int",
         2048,
-        "Spans that wait for export at most; further ones are dropped and counted.",
+        "Maximum number of spans waiting for export; more are dropped and counted.",
         "OTEL_BSP_MAX_QUEUE_SIZE",
         minimum=1,
     )
@@ -186,7 +188,7 @@ class Settings:
         "batch.max_export_batch_size",
         "int",
         512,
-        "Spans in one POST at most.",
+        "Maximum number of spans per export request.",
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
         minimum=1,
     )
@@ -194,7 +196,7 @@ class Settings:
         "batch.schedule_delay_ms",
         "int",
         5000,
-        "Longest wait of a finished span before its export begins.",
+        "Maximum delay before a finished span is exported.",
         "OTEL_BSP_SCHEDULE_DELAY",
         minimum=1,
     )
@@ -202,37 +204,41 @@ class Settings:
         "batch.export_timeout_ms",
         "int",
         30_000,
-        "Longest effort for one batch, retries included.",
+        "Maximum time to export a batch, including retries.",
         "OTEL_BSP_EXPORT_TIMEOUT",
         minimum=1,
     )
     span_attributes: int = _count(
         "limits.span_attributes",
         128,
-        "Attributes a span.",
+        "Maximum number of attributes per span.",
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
         "OTEL_ATTRIBUTE_COUNT_LIMIT",
     )
-    span_events: int = _count("limits.span_events", 128, "Events a span.", "OTEL_SPAN_EVENT_COUNT_LIMIT")
-    span_links: int = _count("limits.span_links", 128, "Links a span.", "OTEL_SPAN_LINK_COUNT_LIMIT")
+    span_events: int = _count(
+        "limits.span_events", 128, "Maximum number of events per span.", "OTEL_SPAN_EVENT_COUNT_LIMIT"
+    )
+    span_links: int = _count(
+        "limits.span_links", 128, "Maximum number of links per span.", "OTEL_SPAN_LINK_COUNT_LIMIT"
+    )
     event_attributes: int = _count(
         "limits.event_attributes",
         128,
-        "Attributes an event.",
+        "Maximum number of attributes per event.",
         "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
         "OTEL_ATTRIBUTE_COUNT_LIMIT",
     )
     link_attributes: int = _count(
         "limits.link_attributes",
         128,
-        "Attributes a link.",
+        "Maximum number of attributes per link.",
         "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
         "OTEL_ATTRIBUTE_COUNT_LIMIT",
     )
     span_attribute_length: int | None = _count(
         "limits.span_attribute_length",
         None,
-        "Characters of a span attribute's text; null for no limit.",
+        "Maximum length of a span attribute's text, in characters; null for no limit.",
         "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
         "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
         optional=True,
@@ -240,38 +246,38 @@ class Settings:
     attribute_length: int | None = _count(
         "limits.attribute_length",
         None,
-        "Characters of an event's or link's attribute text; null for no limit.",
+        "Maximum length of an event's or link's attribute text, in characters; null for no limit.",
         "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
         optional=True,
     )
     trace_spans: int = _count(
         "limits.trace_spans",
         1000,
-        "Spans of one trace in this process; further ones are counted and left out. 0 for no limit.",
+        "Maximum number of spans per trace in this process; more are counted but not recorded. 0 for no limit.",
         "DEVENV_TRACING_TRACE_SPANS",
     )
     redaction: bool = _key(
-        "redaction.enabled", "bool", True, "Whether secrets are replaced.", "DEVENV_TRACING_REDACTION"
+        "redaction.enabled", "bool", True, "Whether secrets are redacted.", "DEVENV_TRACING_REDACTION"
     )
     redacted_keys: tuple[str, ...] = _key(
-        "redaction.keys", "list", (), "Further attribute keys whose values are replaced."
+        "redaction.keys", "list", (), "Additional attribute keys whose values are redacted."
     )
     redacted_parameters: tuple[str, ...] = _key(
-        "redaction.query_parameters", "list", (), "Further query parameters whose values are replaced."
+        "redaction.query_parameters", "list", (), "Additional query parameters whose values are redacted."
     )
     resource: Mapping[str, str] = _key("resource", "map", {}, "Resource attributes.", "OTEL_RESOURCE_ATTRIBUTES")
     trace_response: bool = _key(
         "trace_response",
         "bool",
         False,
-        "Whether servers answer with a traceresponse header.",
+        "Whether server responses include a traceresponse header.",
         "DEVENV_TRACING_TRACE_RESPONSE",
     )
     exclude: tuple[str, ...] = _key("exclude", "list", ("/healthz", "/readyz"), "Paths that servers do not trace.")
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def origin(self, key: str) -> str:
-        """Where the value of a setting came from.
+        """Return where the value of a setting comes from.
 
         Args:
             key: A dotted key of config.yaml (`sampler.ratio`) or a field's name (`sampler_ratio`).
@@ -280,13 +286,13 @@ class Settings:
             `environment NAME`, `argument`, `FILE:LINE:COLUMN`, `profile NAME` or `default`.
 
         Raises:
-            KeyError: There is no such setting.
+            KeyError: If the setting is unknown.
         """
         path = KEYS[key].path if key in KEYS else PATHS[key] and key
         return self.origins.get(path, "default")
 
     def explain(self) -> dict[str, tuple[Any, str]]:
-        """Every setting by dotted key, as (value, origin)."""
+        """Return every setting by dotted key, as (value, origin)."""
         return {key.path: (getattr(self, name), self.origin(name)) for name, key in KEYS.items()}
 
 

@@ -1,4 +1,4 @@
-"""Business spans: `span`, `traced` and what can be said of the current span."""
+"""Business spans: `span`, `traced`, and functions on the current span."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Linkable = Link | Span | SpanContext | Context
 
 
 class SpanScope:
-    """A span that is current for a `with` block; an exception that leaves the block is recorded and fails the span."""
+    """A span that is current in a `with` block; an exception that leaves the block is recorded and fails it."""
 
     __slots__ = ("_attributes", "_kind", "_links", "_name", "_shared", "_span", "_token")
 
@@ -70,18 +70,18 @@ def span(
     attributes: Mapping[str, Any] | None = None,
     links: Iterable[Linkable] | None = None,
 ) -> SpanScope | Span:
-    """A span for a `with` block, in synchronous and asynchronous code alike.
+    """Create a span for a `with` block, in synchronous or asynchronous code.
 
-    Below what is not sampled it is nothing: no span is made, and the block gets one that records nothing.
+    Below an unsampled parent no span is created, and the block gets a non-recording one.
 
     Args:
-        name: What is done, without ids (`charge card`, not `charge card 4711`).
+        name: The operation, without IDs (`charge card`, not `charge card 4711`).
         kind: `internal`, `server`, `client`, `producer` or `consumer`.
         attributes: Attributes from the start.
-        links: Spans, span contexts or captured contexts that caused this without being its parent.
+        links: Spans, span contexts or captured contexts that caused this span and are not its parent.
 
     Raises:
-        KeyError: There is no such kind.
+        KeyError: If the kind is unknown.
     """
     return state.passive() or SpanScope(name, KINDS[kind], attributes, links)
 
@@ -89,10 +89,10 @@ def span(
 def traced(
     name: str | None = None, /, *, kind: str = "internal", **attributes: Any
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make each call of a function a span; works on functions and coroutine functions.
+    """Decorate a function or coroutine function: each call becomes a span.
 
     Args:
-        name: The span's name, the function's qualified name by default.
+        name: The span's name. Default: the function's qualified name.
         kind: As for `span`.
         **attributes: Attributes of each span; write a dotted name with `__` (`user__id` is `user.id`).
     """
@@ -121,17 +121,17 @@ def traced(
 
 
 def current_span() -> Span:
-    """The current span; one that records nothing where there is none."""
+    """Return the current span, or a non-recording span if there is none."""
     span: Any = current().get(SPAN_KEY)
     kind = span.__class__
-    known = kind is UnsampledSpan or kind is LightSpan  # asking an abstract class takes longer than all the rest
+    known = kind is UnsampledSpan or kind is LightSpan  # isinstance on an abstract class is slower than the rest
     return span if known or isinstance(span, Span) else trace.INVALID_SPAN
 
 
 def current_ids() -> tuple[str, str]:
-    """The ids of the current trace and span as hexadecimal text, for log lines; empty texts where there are none.
+    """Return the IDs of the current trace and span in hexadecimal, for log lines; empty if there are none.
 
-    Below what is not sampled there is a trace id, but no span whose id would lead anywhere.
+    Below an unsampled parent there is a trace ID, but no span ID that could be found.
     """
     span: Any = current().get(SPAN_KEY)
     kind = span.__class__
@@ -154,7 +154,7 @@ def set_attributes(attributes: Mapping[str, Any] | None = None, /, **more: Any) 
 
 
 def record_exception(exception: BaseException) -> None:
-    """Record a handled exception on the current span; its status stays as it is."""
+    """Record a handled exception on the current span; its status does not change."""
     current_span().record_exception(exception)
 
 
@@ -178,7 +178,7 @@ def error_type(exception: BaseException) -> str:
 
 
 def as_link(item: Linkable) -> Link:
-    """A link to a span, whatever it is given as."""
+    """Return a link to a span, a span context or a captured context."""
     if isinstance(item, Link):
         return item
     if isinstance(item, SpanContext):

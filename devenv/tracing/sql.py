@@ -1,4 +1,4 @@
-"""What a span says of a database statement: operation, table and the text without values."""
+"""Database spans: a statement's operation, table and text without values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LONGEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement as spans show it."""
+    """A statement as it is recorded in spans."""
 
     operation: str
     collection: str
@@ -43,7 +43,7 @@ class Statement:
 
     @property
     def name(self) -> str:
-        """The span's name: operation and table."""
+        """Return the span's name: operation and table."""
         return f"{self.operation} {self.collection}" if self.collection else self.operation
 
 
@@ -60,13 +60,13 @@ def describe(sql: str) -> Statement:
 
 
 def db_span(system: str, statement: str, *, namespace: str = "", **attributes: Any) -> SpanScope | Span:
-    """A client span for one database statement, for a `with` block.
+    """Create a client span for one database statement, for a `with` block.
 
     Args:
         system: `db.system.name`: `sqlite`, `postgresql`, `mysql`, `redis`, …
         statement: The statement; values in it are replaced before it is recorded.
         namespace: The database's name.
-        **attributes: Further attributes; write a dotted name with `__`.
+        **attributes: Additional attributes; write a dotted name with `__`.
     """
     passive = state.passive()
     if passive is not None:

@@ -1,4 +1,4 @@
-"""Carries the context into asyncio tasks, threads and executors."""
+"""Propagates the context to asyncio tasks, threads and executors."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _running: set[asyncio.Task[Any]] = set()
 
 
 def capture() -> Context:
-    """The current context, to be attached elsewhere in this process."""
+    """Return the current context, to attach it elsewhere in this process."""
     return current()
 
 
 @contextmanager
 def attached(carrier: Context | Mapping[str, Any]) -> Iterator[None]:
-    """Make a captured context (or one that headers carry) current for a block."""
+    """Make a captured context, or the context in headers, current for a block."""
     token = attach(carrier if isinstance(carrier, Context) else extract(carrier))
     try:
         yield
@@ -38,7 +38,7 @@ def attached(carrier: Context | Mapping[str, Any]) -> Iterator[None]:
 def create_task(
     coro: Coroutine[Any, Any, R], *, name: str | None = None, context: Context | None = None
 ) -> asyncio.Task[R]:
-    """Start a task in the current (or the given) context; the task is kept alive until it ends.
+    """Start a task in the current (or the given) context; a reference keeps the task alive until it ends.
 
     The task may outlive the request: its spans stay children of the span that was current here.
     """
@@ -57,7 +57,7 @@ async def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwa
 
 
 def wrap(function: Callable[P, R], context: Context | None = None) -> Callable[P, R]:
-    """A function that runs in the context of this moment, for thread pools, threads and callbacks."""
+    """Return a function that runs in the present context, for thread pools, threads and callbacks."""
     captured = context if context is not None else current()
 
     @functools.wraps(function)

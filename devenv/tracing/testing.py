@@ -1,6 +1,6 @@
-"""For tests of traced code: spans in memory, and assertions on their tree.
+"""Tools for tests of traced code: spans in memory, and assertions on their tree.
 
-def test_order(tracing):                       # the fixture comes with this line in conftest.py:
+def test_order(tracing):                       # the fixture needs this line in conftest.py:
     place_order()                              # pytest_plugins = ["devenv.tracing.pytest_plugin"]
     assert_trace(tracing.spans(), '''
         place order
@@ -26,7 +26,7 @@ from devenv.tracing.runtime import Tracing
 
 @dataclass(frozen=True, slots=True)
 class RecordedSpan:
-    """A span as it would have reached the receiver. Ids are hexadecimal, times nanoseconds."""
+    """A span as the receiver would get it. IDs are hexadecimal, times are in nanoseconds."""
 
     name: str
     kind: str
@@ -53,7 +53,7 @@ class Recording:
     """The spans of one test.
 
     Attributes:
-        tracing: What is set up.
+        tracing: The tracing in use.
     """
 
     def __init__(self, tracing: Tracing, memory: MemorySender) -> None:
@@ -61,31 +61,31 @@ class Recording:
         self._memory = memory
 
     def spans(self, name: str | None = None) -> list[RecordedSpan]:
-        """Every span that has ended, in order of its start; only those of a name where one is given."""
+        """Return the ended spans by their start; if a name is given, only the spans with this name."""
         self.tracing.force_flush(10.0)
         found = sorted(self._memory.spans, key=lambda span: span.start_ns)
         return found if name is None else [span for span in found if span.name == name]
 
     def span(self, name: str) -> RecordedSpan:
-        """The one span of a name.
+        """Return the only span with a name.
 
         Raises:
-            AssertionError: There is none, or more than one.
+            AssertionError: If there is no such span, or more than one.
         """
         found = self.spans(name)
         if len(found) != 1:
             names = ", ".join(span.name for span in self.spans()) or "none"
-            raise AssertionError(f"{len(found)} spans are named {name!r}; recorded: {names}")
+            raise AssertionError(f"expected 1 span named {name!r}, found {len(found)}; recorded: {names}")
         return found[0]
 
     def clear(self) -> None:
-        """Forget what was recorded."""
+        """Forget the recorded spans."""
         self.tracing.force_flush(10.0)
         self._memory.spans.clear()
 
 
 class MemorySender:
-    """Keeps batches as decoded spans; what is kept has gone through the real encoder, redaction and limits."""
+    """Keeps batches as decoded spans, after the real encoder, redaction and limits."""
 
     def __init__(self) -> None:
         self.spans: list[RecordedSpan] = []
@@ -96,12 +96,12 @@ class MemorySender:
         return Outcome(0)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 @contextmanager
 def recording(config: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Iterator[Recording]:
-    """Set tracing up with spans kept in memory, for a block; what was set up before is there again after it."""
+    """Set up in-memory tracing for a block and restore the previous setup afterwards."""
     settings = resolve(
         config, service_name=None if config and "service_name" in config else "test", environ=environ or {}
     )
@@ -118,7 +118,7 @@ def recording(config: Mapping[str, Any] | None = None, environ: Mapping[str, str
 
 
 def decode(body: bytes) -> list[RecordedSpan]:
-    """The spans of an encoded OTLP request."""
+    """Return the spans of an encoded OTLP request."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     found = []
@@ -130,7 +130,7 @@ def decode(body: bytes) -> list[RecordedSpan]:
 
 
 def tree(spans: Iterable[RecordedSpan]) -> str:
-    """The trees of spans as indented lines `name [kind]` (internal is left out), `!` behind a failed one."""
+    """Return the span trees as indented lines `name [kind]` (without `[internal]`), with `!` after a failed span."""
     everything = sorted(spans, key=lambda span: span.start_ns)
     known = {span.span_id for span in everything}
     children: dict[str, list[RecordedSpan]] = {}
@@ -152,7 +152,7 @@ def assert_trace(spans: Iterable[RecordedSpan], expected: str) -> None:
     """Compare the tree of spans with an indented text as `tree` writes it.
 
     Raises:
-        AssertionError: They differ; the message is a diff.
+        AssertionError: If they differ; the message is a diff.
     """
     wanted = textwrap.dedent(expected).strip("\n").rstrip()
     found = tree(spans)
@@ -160,7 +160,7 @@ def assert_trace(spans: Iterable[RecordedSpan], expected: str) -> None:
         diff = "\n".join(
             difflib.unified_diff(wanted.splitlines(), found.splitlines(), "expected", "recorded", lineterm="")
         )
-        raise AssertionError(f"the trace is not as expected\n{diff}")
+        raise AssertionError(f"the recorded trace differs from the expected one\n{diff}")
 
 
 def _recorded(span: Any, scope: str, resource: Mapping[str, Any]) -> RecordedSpan:

@@ -53,7 +53,7 @@ MIXED = Capabilities(
 
 
 class FurtherEngine(FakeEngine):
-    """Goes on between commands, as an engine does."""
+    """Keeps its instances between commands, as an engine does."""
 
     async def close(self) -> None:
         """Nothing of it ends with a command."""
@@ -80,7 +80,7 @@ async def test_it_goes_through_every_verb(engine: FurtherEngine, tmp_path: Path)
     (tmp_path / "compose.yaml").write_text(STACK)
     clock, can = engine.clock, engine.capabilities
     events: list[Event] = []
-    asked = Invocation(directory=tmp_path, engine="nomad")  # type: ignore[arg-type] # a name that nobody can type yet
+    asked = Invocation(directory=tmp_path, engine="nomad")  # type: ignore[arg-type] # a name that cannot be typed yet
     recorded = Invocation(directory=tmp_path)
     plan = await up.plan(asked, UpOptions(), sink=events.append)
     kinds = {action.action for action in plan.actions}

@@ -13,7 +13,7 @@ from devenv.app.record import read_record
 from devenv.app.required_images import cannot_be_built_here
 from devenv.app.session import running
 from devenv.app.urls import trace_backend
-from devenv.engine.ports import is_free
+from devenv.engine.host_ports import is_free
 from devenv.errors import DevenvError, EngineUnavailable
 from devenv.installation import find_installation
 from devenv.model.listings import CheckPart, DoctorDocument

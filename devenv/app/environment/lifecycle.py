@@ -8,7 +8,7 @@ from devenv.app.environment.descriptions import failure_documents
 from devenv.app.environment.status import status
 from devenv.app.invocation import read_stack
 from devenv.app.session import Running, running
-from devenv.errors import UnknownName
+from devenv.errors import NEGATIVE_VERDICT, UnknownName
 from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def change(
 
 def verdict_code(document: StatusDocument) -> int:
     """Exit code: 1 where a service that was started did not become ready, else 0."""
-    return 1 if document.failures else 0
+    return NEGATIVE_VERDICT if document.failures else 0
 
 
 def _check_names(project: Running, services: tuple[str, ...]) -> None:

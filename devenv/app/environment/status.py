@@ -10,7 +10,7 @@ from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.up import backend_document
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, trace_backend
-from devenv.errors import DevenvError
+from devenv.errors import NEGATIVE_VERDICT, DevenvError
 from devenv.model.documents import ServiceDocument, StatusDocument
 from devenv.model.state import Health, ObservedInstance, State
 
@@ -57,7 +57,8 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) ->
 
 def verdict_code(document: StatusDocument) -> int:
     """Exit code: 1 where a service is not as it should be, else 0."""
-    return 1 if document.failures or any(not _good(service) for service in document.services) else 0
+    good = not document.failures and all(_good(service) for service in document.services)
+    return 0 if good else NEGATIVE_VERDICT
 
 
 def _good(service: ServiceDocument) -> bool:

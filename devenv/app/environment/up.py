@@ -14,6 +14,7 @@ from devenv.app.record import Record, read_record, write_record
 from devenv.app.traces.export_trouble import troubles
 from devenv.app.traces.setups import span_names
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
+from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT
 from devenv.events import Notice
 from devenv.model.documents import (
     ActionDocument,
@@ -145,9 +146,9 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
 def verdict_code(document: UpDocument) -> int:
     """Exit code of a finished ``up``: 0 good, 1 unhealthy or untraced, 4 not ready in time."""
     if document.timed_out:
-        return 4
+        return TIMED_OUT
     traced = document.canary.verdict in {"complete", "skipped"}
-    return 0 if traced and not document.failures else 1
+    return 0 if traced and not document.failures else NEGATIVE_VERDICT
 
 
 def backend_document(backend: Backend | None) -> TraceBackendDocument | None:

@@ -8,7 +8,7 @@ from devenv.app.invocation import read_stack
 from devenv.app.load.history import store
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, require_backend
-from devenv.errors import UnknownName, UsageError
+from devenv.errors import NEGATIVE_VERDICT, UnknownName, UsageError
 from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def verdict_code(document: LoadDocument) -> int:
     """Exit code: 130 interrupted; 1 where a threshold is missed or the run is invalid; else 0."""
     if document.interrupted:
         return 130
-    return 0 if document.valid and all(threshold.ok for threshold in document.thresholds) else 1
+    return 0 if document.valid and all(threshold.ok for threshold in document.thresholds) else NEGATIVE_VERDICT
 
 
 def choose_scenario(stack: Stack, asked: str | None) -> tuple[str, Scenario]:

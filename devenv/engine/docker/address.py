@@ -1,4 +1,4 @@
-"""Where the Docker engine is: ``DOCKER_HOST``, else the current docker context, else the default socket.
+"""Address of the Docker engine: ``DOCKER_HOST``, else the current docker context, else the default socket.
 
 Formats: https://docs.docker.com/engine/manage-resources/contexts/ (``contexts/meta/<sha256 of the name>/meta.json``).
 """
@@ -26,9 +26,9 @@ class Address:
 
     Attributes:
         url: ``unix://…`` or ``tcp://host:port``.
-        ca, cert, key: files for TLS; ``None`` where it is not used.
+        ca, cert, key: files for TLS; ``None`` if it is not used.
         verify: whether the engine's certificate is checked.
-        origin: where the address comes from, for messages.
+        origin: source of the address, for messages.
     """
 
     url: str
@@ -119,7 +119,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot be read: {error}", location=Location(str(file))) from error
+        raise ConfigurationError(f"cannot read the file: {error}", location=Location(str(file))) from error
     if not isinstance(content, dict):
         raise ConfigurationError("is not a JSON object", location=Location(str(file)))
     return content

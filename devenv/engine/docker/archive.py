@@ -13,8 +13,8 @@ from devenv.contract.specification import FileContent, InstanceSpec
 def archives(spec: InstanceSpec) -> list[tuple[str, bytes]]:
     """Folders, and what to unpack in each.
 
-    The engine makes missing folders below, so ``/`` does for all files; but it takes nothing at ``/`` of a read-only
-    instance, whose files lie on volumes (see ``file_volumes``).
+    The engine creates missing folders below, so ``/`` does for all files; but it accepts nothing at ``/`` of a
+    read-only instance, whose files lie on volumes (see ``file_volumes``).
     """
     if not spec.files:
         return []

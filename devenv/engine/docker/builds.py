@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
-from devenv.engine.docker.client import Connection
 from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NO_SPACE
 from devenv.errors import BuildFailed, DevenvError, DiskFull, EngineRefused
 from devenv.model.stack import Build
@@ -29,14 +29,14 @@ TAIL_LINES = 20
 class Builds:
     """Builds for one engine."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SdkConnection) -> None:
         self._connection = connection
 
     async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> None:
         """Build and tag an image.
 
         Raises:
-            BuildFailed: with the last lines of output, or with what needs a builder that is not there.
+            BuildFailed: With the last lines of output, or with what requires a builder that is not installed.
             DiskFull: no space for it.
         """
         dockerfile = await asyncio.to_thread(read_dockerfile, build)
@@ -105,8 +105,8 @@ class Builds:
         reason = ", ".join(needs) or "several platforms"
         if not await _has_buildx():
             raise BuildFailed(
-                f"{tag}: {reason} needs BuildKit, and the plugin docker buildx is not installed",
-                hint="install docker-buildx-plugin, or write the Dockerfile without it",
+                f"cannot build {tag}: {reason} requires BuildKit, and docker buildx is not installed",
+                hint="install docker-buildx-plugin, or remove what requires BuildKit from the Dockerfile",
                 details={"needs": list(needs), "tag": tag},
             )
         command = buildx_command(build, dockerfile, tag=tag, labels=labels)
@@ -131,7 +131,7 @@ class Builds:
                 process.terminate()
             raise
         if code != 0:
-            raise _failure(tag, tail[-1] if tail else f"docker buildx ended with {code}", tail)
+            raise _failure(tag, tail[-1] if tail else f"docker buildx exited with code {code}", tail)
 
     async def _tag_more(self, build: Build, tag: str) -> None:
         from docker.utils import parse_repository_tag
@@ -183,9 +183,9 @@ def _failure(tag: str, message: str, tail: deque[str]) -> DevenvError:
     step = next((line for line in reversed(tail) if line.startswith("Step ")), "")
     where = f" at {step}" if step else ""
     details = {"tag": tag, "answer": text, "step": step, "output": list(tail)}
-    # A step that fills the disk ends with an exit code alone; why stands in its output.
+    # A step that fills the disk ends with an exit code alone; the reason is in its output.
     if any(NO_SPACE in line.lower() for line in (text, *tail)):
         return DiskFull(f"building {tag}: {text}", hint="free space with `docker system prune`", details=details)
     return BuildFailed(
-        f"building {tag} failed{where}: {text}", hint="the last lines of output say where", details=details
+        f"building {tag} failed{where}: {text}", hint="see the last lines of the build output", details=details
     )

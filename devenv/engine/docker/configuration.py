@@ -16,11 +16,11 @@ LOOPBACK = "127.0.0.1"
 
 
 def container_config(spec: InstanceSpec, *, remote: bool) -> dict[str, Any]:
-    """The request's body; networks beyond the first one are connected afterwards (API 1.41 takes one).
+    """The request's body; networks beyond the first one are connected afterwards (API 1.41 accepts one).
 
     Args:
         spec: what to create.
-        remote: published ports are bound as the file says, without the default of loopback.
+        remote: published ports are bound as in the file, without the default of loopback.
     """
     service = spec.service
     mode = network_mode(spec)
@@ -68,7 +68,7 @@ def by_priority(spec: InstanceSpec) -> list[Attachment]:
 
 
 def first_endpoint(spec: InstanceSpec) -> dict[str, Any]:
-    """``EndpointsConfig`` of the first network; empty where the network is shared, the host's or none."""
+    """``EndpointsConfig`` of the first network; empty if the network is shared, the host's or none."""
     attachments = by_priority(spec)
     if spec.service.network_mode is not None or not attachments:
         return {}

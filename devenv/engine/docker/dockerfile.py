@@ -11,9 +11,9 @@ from devenv.errors import BuildFailed
 from devenv.model.stack import Build
 
 INLINE_NAME = ".dockerfile.devenv"
-"""Name in the context of a Dockerfile that stands elsewhere: in the stack file, or outside the context."""
+"""Name in the context of a Dockerfile from elsewhere: from the stack file, or outside the context."""
 
-# Instructions that only BuildKit knows: https://docs.docker.com/reference/dockerfile/
+# Instructions that only BuildKit supports: https://docs.docker.com/reference/dockerfile/
 _BUILDKIT = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
@@ -35,7 +35,7 @@ class Dockerfile:
 
     @property
     def buildkit_needs(self) -> tuple[str, ...]:
-        """What in it only BuildKit can do, in its own words; empty where the classic builder will do."""
+        """What requires BuildKit, as the file has it; empty if the classic builder can build it."""
         found = []
         for line in self.text.splitlines():
             for pattern, words in _BUILDKIT:
@@ -50,10 +50,12 @@ def read_dockerfile(build: Build) -> Dockerfile:
     """The Dockerfile of ``build``.
 
     Raises:
-        BuildFailed: the context or the Dockerfile is not there.
+        BuildFailed: If the context or the Dockerfile is missing.
     """
     if not build.context.is_dir():
-        raise BuildFailed(f"the build context {build.context} is no directory", details={"context": str(build.context)})
+        raise BuildFailed(
+            f"the build context {build.context} is not a directory", details={"context": str(build.context)}
+        )
     if build.dockerfile_inline is not None:
         return Dockerfile(INLINE_NAME, build.dockerfile_inline, inside=False)
     path = Path(build.dockerfile)
@@ -61,7 +63,7 @@ def read_dockerfile(build: Build) -> Dockerfile:
     try:
         text = path.read_text(errors="replace")
     except OSError as error:
-        raise BuildFailed(f"the Dockerfile {path} cannot be read: {error.strerror}") from error
+        raise BuildFailed(f"cannot read the Dockerfile {path}: {error.strerror}") from error
     resolved, context = path.resolve(), build.context.resolve()
     if resolved.is_relative_to(context):
         return Dockerfile(str(resolved.relative_to(context)), text, inside=True)
@@ -85,4 +87,4 @@ def pack_context(build: Build, dockerfile: Dockerfile) -> IO[bytes]:
     try:
         return cast("IO[bytes]", tar(build.context, exclude=patterns, dockerfile=extra, gzip=False))
     except OSError as error:
-        raise BuildFailed(f"the build context {build.context} cannot be read: {error}") from error
+        raise BuildFailed(f"cannot read the build context {build.context}: {error}") from error

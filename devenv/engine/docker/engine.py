@@ -1,4 +1,4 @@
-"""The engine ``docker``: the protocol's methods, each by the module that knows how."""
+"""The engine ``docker``: the contract's methods, each by the module for it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.engine.docker import instances, objects
 from devenv.engine.docker.address import Address, find_address
 from devenv.engine.docker.builds import Builds
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.container_output import follow_output
 from devenv.engine.docker.happenings import Happenings
-from devenv.engine.docker.images import Images
-from devenv.engine.docker.inspection import Inspections
+from devenv.engine.docker.image_store import Images
+from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.observation import observe
-from devenv.engine.docker.output import follow_output
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.statistics import Statistics
 from devenv.errors import BuildFailed, ConfigurationError
 from devenv.model.identity import Project
@@ -38,7 +38,7 @@ class DockerEngine:
 
     def __init__(self, address: Address | None = None, *, pull_silence: float = 60.0) -> None:
         self._address = address or find_address()
-        self._connection = Connection(self._address)
+        self._connection = SdkConnection(self._address)
         self._images = Images(self._connection, silence=pull_silence)
         self._builds = Builds(self._connection)
         self._happenings = Happenings(self._connection)
@@ -72,11 +72,11 @@ class DockerEngine:
         del stack
         if service.image is None and service.build is None:
             raise ConfigurationError(
-                f"{service.name} has only x-devenv.process, and the docker engine runs images",
+                f"service {service.name} has no image or build, which the docker engine requires",
                 location=service.location,
                 key=f"services.{service.name}",
                 expected="image or build",
-                hint="add one of them, or use --engine process",
+                hint="add image or build, or use --engine process",
             )
 
     async def observe(self, project: Project | None) -> ObservedState:
@@ -105,7 +105,7 @@ class DockerEngine:
         self._images.forget(tag)
         built = await self._images.id_of(tag)
         if built is None:
-            raise BuildFailed(f"{tag} was built, but the engine does not have it")
+            raise BuildFailed(f"image {tag} was built, but the engine does not list it")
         return built
 
     async def create_network(self, spec: NetworkSpec) -> str:
@@ -190,7 +190,7 @@ class DockerEngine:
         return self._happenings.events(project)
 
     async def endpoint(self, instance_id: str, port: int) -> Endpoint | None:
-        """Where a container's port is reached from here."""
+        """Address of a container's port from this machine."""
         remote = await self._is_remote()
         version = await self._connection.version()
         return await instances.endpoint(
@@ -202,7 +202,7 @@ class DockerEngine:
         )
 
     async def close(self) -> None:
-        """End the stream of events and give up the connections."""
+        """End the stream of events and close the connections."""
         await self._happenings.close()
         await self._connection.close()
 

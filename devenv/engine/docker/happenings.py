@@ -1,4 +1,4 @@
-"""The engine's events, read once for all who wait: exits for ``wait``, and what ``events`` tells."""
+"""Engine events, read once and shared by all waiters: exits for ``wait``, changes for ``events``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import EngineEvent, ExitStatus
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NoSuchObject
 from devenv.errors import DevenvError, EngineLost
 from devenv.model.identity import LABEL_INSTANCE, LABEL_PROJECT, LABEL_SERVICE, Project
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 ACTIONS = ("start", "die", "oom", "destroy", "health_status")
 KILLED = 137
-"""Exit code of a SIGKILL, the kernel's for want of memory included."""
+"""Exit code of a SIGKILL, also of the kernel's when memory runs out."""
 
 
 class Happenings:
-    """One stream of events of everything that devenv has at the engine, begun with the first who listens."""
+    """One stream of the events of all that devenv has on the engine; it starts with the first listener."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SdkConnection) -> None:
         self._connection = connection
         self._reader: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None
@@ -34,23 +34,23 @@ class Happenings:
         self._running: set[str] = set()
 
     def begin(self) -> None:
-        """Start to listen, so that the stream is open by the time that somebody waits."""
+        """Start to listen, so that the stream is open before the first wait."""
         if self._reader is None or self._reader.done():
             self._opened = asyncio.get_running_loop().create_future()
             self._running.clear()
             self._reader = asyncio.create_task(self._read(self._opened), name="docker events")
 
     def starts(self, container_id: str) -> None:
-        """The container is about to be started: where the stream is open, its end will be heard of."""
+        """Note that the container is about to start: if the stream is open, its exit will be an event."""
         if self._opened is not None and self._opened.done():
             self._running.add(container_id)
 
     def did_not_start(self, container_id: str) -> None:
-        """It was not started after all, or nobody knows."""
+        """Note that it did not start, or may not have."""
         self._running.discard(container_id)
 
     async def wait(self, container_id: str) -> ExitStatus:
-        """Wait for a container's next end, or tell its last one where it does not run."""
+        """Wait for a container's next exit, or return the last one if it does not run."""
         ended: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(container_id, []).append(ended)
         try:
@@ -106,8 +106,8 @@ class Happenings:
 
         address = self._connection.address.url
         failure: DevenvError = EngineLost(
-            f"the Docker engine at {address} ended its stream of events",
-            hint="see whether the engine still runs; `devenv up` or `down` goes on from what is there",
+            f"the Docker engine at {address} closed the event stream",
+            hint="check that the engine is running, then run `devenv up` or `devenv down` to continue",
         )
         try:
             async for raw in self._connection.stream(open_, doing="listening for events"):
@@ -115,10 +115,10 @@ class Happenings:
         except DevenvError as error:
             failure = error
         finally:
-            # Cancelled or not: who still waits must not wait for ever.
+            # Cancelled or not: a waiter must not wait for ever.
             if not opened.done():
                 opened.set_exception(failure)
-                opened.exception()  # marked as seen: there may be nobody to await it
+                opened.exception()  # marked as seen: there may be no waiter
         self._fail(failure)
 
     def _take(self, raw: Mapping[str, Any]) -> None:
@@ -164,14 +164,14 @@ class Happenings:
     async def _state(self, container_id: str) -> Mapping[str, Any] | None:
         with suppress(NoSuchObject):
             found = await self._connection.call(
-                lambda client: client.inspect_container(container_id), doing=f"looking at container {container_id[:12]}"
+                lambda client: client.inspect_container(container_id), doing=f"inspecting container {container_id[:12]}"
             )
             state: Mapping[str, Any] = found["State"]
             return state
         return None
 
     async def _closer(self, container_id: str, status: ExitStatus) -> ExitStatus:
-        """Whether a kill was for want of memory; the event that says so may come after the end."""
+        """Find out whether memory ran out; the event for that may come after the exit."""
         state = await self._state(container_id)
         return status if state is None or state["Running"] else _status(state)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from devenv.contract.answers import Endpoint, ExecResult
 from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker.archive import archives
-from devenv.engine.docker.client import Connection
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
-from devenv.engine.docker.inspection import Inspections
+from devenv.engine.docker.inspections import Inspections
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
-from devenv.engine.ports import port_holder
+from devenv.engine.host_ports import port_holder
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
 from devenv.model.identity import LABEL_SERVICE
 
@@ -31,11 +31,11 @@ STOP_MARGIN = 30.0
 LONGEST_GRACE = 3600.0
 
 RUNTIME_LAYERS = ("OCI runtime create failed: ", "failed to create shim task: ", "unable to start container process: ")
-"""What the layers below the engine put before the one word that matters."""
+"""Prefixes that the layers below the engine add to the actual reason."""
 
 
-async def create(connection: Connection, spec: InstanceSpec, *, remote: bool) -> str:
-    """Create a container on all its networks, with its files in it; nothing is left where a step fails."""
+async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool) -> str:
+    """Create a container on all its networks, with its files in it; nothing is left if a step fails."""
     name = spec.service.container_name or spec.name
     config = container_config(spec, remote=remote)
     doing = f"creating container {name}"
@@ -47,7 +47,7 @@ async def create(connection: Connection, spec: InstanceSpec, *, remote: bool) ->
         if isinstance(error, ImageMissing) or "image" in error.message.lower():
             raise ImageMissing(
                 f"{doing}: the engine has no image {spec.image}",
-                hint="`devenv up` pulls or builds it",
+                hint="run `devenv up` to pull or build it",
                 details={"image": spec.image, "service": spec.service.name},
             ) from error
         raise
@@ -56,7 +56,7 @@ async def create(connection: Connection, spec: InstanceSpec, *, remote: bool) ->
     return container_id
 
 
-async def _furnish(connection: Connection, spec: InstanceSpec, container_id: str, name: str) -> None:
+async def _furnish(connection: SdkConnection, spec: InstanceSpec, container_id: str, name: str) -> None:
     """Connect the further networks and put the files, at once."""
 
     def join(client: APIClient, network: str, settings: dict[str, Any]) -> None:
@@ -92,19 +92,21 @@ async def _furnish(connection: Connection, spec: InstanceSpec, container_id: str
         raise
 
 
-async def start(connection: Connection, container_id: str) -> None:
-    """Start a container; one that runs already is no error."""
+async def start(connection: SdkConnection, container_id: str) -> None:
+    """Start a container; one that already runs is not an error."""
     try:
         await connection.call(lambda client: client.start(container_id), doing="starting a container")
     except EngineRefused as error:
         taken = taken_port(error.message)
-        found = await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+        found = await connection.call(
+            lambda client: client.inspect_container(container_id), doing="inspecting the container"
+        )
         service = (found["Config"]["Labels"] or {}).get(LABEL_SERVICE, found["Name"].lstrip("/"))
         if taken is not None:
             raise await _port_taken(connection, container_id, service, *taken) from error
         detail = error.message.partition(": ")[2]
         raise EngineRefused(
-            f"{service} could not be started: {_plain(detail)}", details={"service": service, "answer": detail}
+            f"cannot start {service}: {_plain(detail)}", details={"service": service, "answer": detail}
         ) from error
 
 
@@ -116,19 +118,19 @@ def _plain(detail: str) -> str:
     return detail.removesuffix(": unknown")
 
 
-async def _port_taken(connection: Connection, container_id: str, service: str, address: str, port: int) -> PortTaken:
+async def _port_taken(connection: SdkConnection, container_id: str, service: str, address: str, port: int) -> PortTaken:
     owner = await _port_owner(connection, container_id, port)
     where = f"{address or '0.0.0.0'}:{port}"  # noqa: S104 - told, not bound
     return PortTaken(
-        f"port {where} for {service} is in use by {owner or 'a process that cannot be told from here'}",
-        hint=f"stop {owner or 'what holds it'}, publish another port, or use `devenv up --isolated`",
+        f"port {where} for {service} is in use by {owner or 'an unknown process'}",
+        hint=f"stop {owner or 'that process'}, publish another port, or run `devenv up --isolated`",
         details={"port": port, "address": address, "owner": owner, "service": service},
     )
 
 
-async def _port_owner(connection: Connection, container_id: str, port: int) -> str:
-    """A container that publishes ``port``, else the process that listens on it; empty where neither is found."""
-    containers = await connection.call(lambda client: client.containers(), doing="looking for the port's owner")
+async def _port_owner(connection: SdkConnection, container_id: str, port: int) -> str:
+    """A container that publishes ``port``, else the process that listens on it; empty if neither is found."""
+    containers = await connection.call(lambda client: client.containers(), doing="finding the port's owner")
     for entry in containers:
         published = {binding.get("PublicPort") for binding in entry.get("Ports") or ()}
         if port in published and entry["Id"] != container_id:
@@ -137,8 +139,8 @@ async def _port_owner(connection: Connection, container_id: str, port: int) -> s
     return f"process {holder}" if holder is not None else ""
 
 
-async def stop(connection: Connection, container_id: str, *, grace: float | None) -> None:
-    """Stop a container; one that has ended or is gone is no error."""
+async def stop(connection: SdkConnection, container_id: str, *, grace: float | None) -> None:
+    """Stop a container; one that has ended or is gone is not an error."""
     seconds = None if grace is None else math.ceil(grace)
 
     def request(client: APIClient) -> None:
@@ -164,15 +166,15 @@ def _check(response: Any) -> None:
         create_api_error_from_http_exception(error)
 
 
-async def kill(connection: Connection, container_id: str, *, signal: str) -> None:
-    """Send a signal; a container that has ended or is gone is no error."""
+async def kill(connection: SdkConnection, container_id: str, *, signal: str) -> None:
+    """Send a signal; a container that has ended or is gone is not an error."""
     try:
         await connection.call(lambda client: client.kill(container_id, signal), doing=f"sending {signal}")
     except (NoSuchObject, Conflict):
         return
 
 
-async def remove(connection: Connection, container_id: str) -> None:
+async def remove(connection: SdkConnection, container_id: str) -> None:
     """Kill and remove a container with its anonymous volumes, and return when it is gone."""
     try:
         await connection.call(
@@ -187,12 +189,14 @@ async def remove(connection: Connection, container_id: str) -> None:
         await _until_gone(connection, container_id)
 
 
-async def _until_gone(connection: Connection, container_id: str) -> None:
+async def _until_gone(connection: SdkConnection, container_id: str) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + REMOVAL_SECONDS
     while loop.time() < deadline:
         try:
-            await connection.call(lambda client: client.inspect_container(container_id), doing="looking closer")
+            await connection.call(
+                lambda client: client.inspect_container(container_id), doing="inspecting the container"
+            )
         except NoSuchObject:
             return
         await asyncio.sleep(0.05)
@@ -200,7 +204,7 @@ async def _until_gone(connection: Connection, container_id: str) -> None:
 
 
 async def run_command(
-    connection: Connection, container_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None
+    connection: SdkConnection, container_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None
 ) -> ExecResult:
     """Run a command in a running container and collect its output."""
 
@@ -223,7 +227,7 @@ async def endpoint(
         container_id: of a running container.
         port: in the container.
         direct: this machine routes to the addresses of containers.
-        published_host: where the engine's published ports are reached.
+        published_host: host of the engine's published ports.
     """
     found = await inspections.recent(container_id)
     if not found["State"]["Running"]:
@@ -247,6 +251,6 @@ async def endpoint(
 
 
 def routes_directly(version: Mapping[str, Any], *, local: bool) -> bool:
-    """Whether this machine routes to containers: a local engine on Linux that runs in no virtual machine of its own."""
+    """Whether this machine routes to containers: a local engine on Linux that does not run in a virtual machine."""
     platform = str((version.get("Platform") or {}).get("Name", ""))
     return local and sys.platform == "linux" and "Desktop" not in platform

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from devenv.contract.specification import LABEL_KEY, NetworkSpec, VolumeSpec
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject
 from devenv.errors import EngineRefused
 
 
-async def create_network(connection: Connection, spec: NetworkSpec) -> str:
-    """Create a network, or find the one of that name that carries the same labels."""
+async def create_network(connection: SdkConnection, spec: NetworkSpec) -> str:
+    """Create a network, or find the one of that name that has the same labels."""
     network = spec.network
     labels = {**network.labels, **spec.labels, LABEL_KEY: network.key}
 
@@ -36,19 +36,19 @@ async def create_network(connection: Connection, spec: NetworkSpec) -> str:
         return await connection.call(create, doing=f"creating network {spec.name}")
     except Conflict:
         found = await connection.call(
-            lambda client: client.inspect_network(spec.name), doing=f"looking at network {spec.name}"
+            lambda client: client.inspect_network(spec.name), doing=f"inspecting network {spec.name}"
         )
         if (found.get("Labels") or {}) == labels:
             return str(found["Id"])
         raise EngineRefused(
-            f"a network called {spec.name} is there already and was not made for this project as it is now",
-            hint=f"remove it with `docker network rm {spec.name}`, or name another in the stack file",
+            f"network {spec.name} already exists with other labels",
+            hint=f"run `docker network rm {spec.name}`, or use another name in the stack file",
             details={"network": spec.name},
         ) from None
 
 
-async def create_volume(connection: Connection, spec: VolumeSpec) -> str:
-    """Create a volume; the engine answers with the existing one where it is there."""
+async def create_volume(connection: SdkConnection, spec: VolumeSpec) -> str:
+    """Create a volume; the engine returns the existing one if there is one."""
     volume = spec.volume
     labels = {**volume.labels, **spec.labels, LABEL_KEY: volume.key}
     made = await connection.call(
@@ -60,16 +60,16 @@ async def create_volume(connection: Connection, spec: VolumeSpec) -> str:
     return str(made["Name"])
 
 
-async def remove_network(connection: Connection, network_id: str) -> None:
-    """Remove a network; one that is gone is no error."""
+async def remove_network(connection: SdkConnection, network_id: str) -> None:
+    """Remove a network; a missing one is not an error."""
     try:
         await connection.call(lambda client: client.remove_network(network_id), doing=f"removing network {network_id}")
     except NoSuchObject:
         return
 
 
-async def remove_volume(connection: Connection, name: str) -> None:
-    """Remove a named volume; one that is gone is no error."""
+async def remove_volume(connection: SdkConnection, name: str) -> None:
+    """Remove a named volume; a missing one is not an error."""
     try:
         await connection.call(lambda client: client.remove_volume(name), doing=f"removing volume {name}")
     except NoSuchObject:

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from devenv.contract.specification import LABEL_KEY
-from devenv.engine.docker.client import Connection
-from devenv.engine.docker.inspection import Inspections
+from devenv.engine.docker.inspections import Inspections
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NoSuchObject
 from devenv.model.identity import LABEL_CONFIG_HASH, LABEL_INSTANCE, LABEL_PROJECT, LABEL_SERVICE, Project
 from devenv.model.state import ObservedInstance, ObservedObject, ObservedState, PublishedPort, State
@@ -19,11 +19,11 @@ NEVER = "0001-01-01T00:00:00Z"
 
 
 def label_filter(project: Project | None) -> dict[str, list[str]]:
-    """The engine's ``filters`` for what belongs to ``project``, or to any project where ``None``."""
+    """The engine's ``filters`` for what belongs to ``project``, or to any project if ``None``."""
     return {"label": [LABEL_PROJECT if project is None else f"{LABEL_PROJECT}={project.id}"]}
 
 
-async def observe(connection: Connection, inspections: Inspections, project: Project | None) -> ObservedState:
+async def observe(connection: SdkConnection, inspections: Inspections, project: Project | None) -> ObservedState:
     """All containers, networks and volumes of ``project``, asked for at once."""
     filters = label_filter(project)
     containers, networks, volumes = await asyncio.gather(
@@ -40,7 +40,7 @@ async def observe(connection: Connection, inspections: Inspections, project: Pro
 
 
 async def _inspect(inspections: Inspections, container_id: str) -> ObservedInstance | None:
-    """One container; ``None`` where it went away since it was listed."""
+    """One container; ``None`` if it was removed since it was listed."""
     try:
         return read_instance(await inspections.now(container_id))
     except NoSuchObject:
@@ -84,7 +84,7 @@ def read_ports(ports: Mapping[str, Any]) -> tuple[PublishedPort, ...]:
             port = PublishedPort(
                 host=int(binding["HostPort"]),
                 container=int(container),
-                address=binding.get("HostIp") or "0.0.0.0",  # noqa: S104 - what the engine did is told, not bound
+                address=binding.get("HostIp") or "0.0.0.0",  # noqa: S104 - shown, not bound
                 protocol=protocol or "tcp",
             )
             published.setdefault((port.container, port.protocol, port.host), port)

@@ -1,4 +1,4 @@
-"""CPU and memory of a container: from its control group where the engine is on this machine, else from the engine.
+"""CPU and memory of a container: from its control group if the engine is on this machine, else from the engine.
 
 The engine's statistics, one-shot ones included, wait for its sampling of once a second when several are asked for at
 once; ``status`` has half of that for everything.
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from devenv.engine.cgroups import GroupFigures, group_figures
-from devenv.engine.docker.client import Connection
-from devenv.engine.docker.inspection import Inspections
+from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.observation import read_time
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject
 from devenv.model.state import Usage
 
@@ -24,13 +24,13 @@ Sample = tuple[float, float]
 class Statistics:
     """Keeps the last sample of each container, so that the next figure is over the time in between."""
 
-    def __init__(self, connection: Connection, inspections: Inspections) -> None:
+    def __init__(self, connection: SdkConnection, inspections: Inspections) -> None:
         self._connection = connection
         self._inspections = inspections
         self._last: dict[str, Sample] = {}
 
     async def usage(self, container_id: str) -> Usage | None:
-        """CPU since the last call, at first since the start, and memory; ``None`` where the container does not run."""
+        """CPU since the last call, at first since the start, and memory; ``None`` if the container does not run."""
         try:
             found = await self._inspections.recent(container_id)
             if not found["State"]["Running"]:
@@ -45,7 +45,7 @@ class Statistics:
         when, figures = read
         before = self._last.get(container_id, started)
         if before[0] < started[0]:
-            before = started  # it was started anew in between
+            before = started  # it was restarted in between
         self._last[container_id] = (when, figures.cpu_seconds)
         return compared(figures, when, before)
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from devenv.engine.docker.client import Connection
-from devenv.engine.docker.output import HEADER, STDERR
+from devenv.engine.docker.container_output import HEADER, STDERR
+from devenv.engine.docker.sdk_connection import SdkConnection
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 CHUNK = 64 * 1024
 
 
-async def attached(connection: Connection, container_id: str, command: Sequence[str], *, tty: bool) -> int:
+async def attached(connection: SdkConnection, container_id: str, command: Sequence[str], *, tty: bool) -> int:
     """Run ``command`` with stdin, stdout and stderr of this process; returns its exit code.
 
     Args:
         connection: to the engine.
         container_id: of a running container.
         command: argument list.
-        tty: give it a terminal; this process's own is put into raw mode meanwhile, where stdin is one.
+        tty: give it a terminal; if stdin is one too, it is in raw mode meanwhile.
     """
     exec_id, channel = await connection.call(
         lambda client: _begin(client, container_id, command, tty=tty), doing=f"running {command[0]}"
@@ -127,7 +127,7 @@ def _raw_mode(wanted: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _resizing(connection: Connection, exec_id: str, *, wanted: bool) -> Iterator[None]:
+def _resizing(connection: SdkConnection, exec_id: str, *, wanted: bool) -> Iterator[None]:
     """Pass changes of the terminal's size on."""
     if not wanted:
         yield

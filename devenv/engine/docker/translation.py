@@ -37,7 +37,7 @@ _NO_CREDENTIALS = re.compile(r"no basic auth credentials|unauthorized|authentica
 
 
 class NoSuchObject(EngineRefused):
-    """The engine has nothing of that id or name; callers for whom that is no error catch it."""
+    """The engine has no object of that ID or name; callers for which that is not an error catch it."""
 
 
 class Conflict(EngineRefused):
@@ -45,7 +45,7 @@ class Conflict(EngineRefused):
 
 
 def taken_port(message: str) -> tuple[str, int] | None:
-    """Address and port of a message that says that a port is in use."""
+    """Address and port of a message about a port in use."""
     for pattern in _PORT_TAKEN:
         if match := pattern.search(message):
             return match["address"].strip("[]"), int(match["port"])
@@ -53,7 +53,7 @@ def taken_port(message: str) -> tuple[str, int] | None:
 
 
 def is_unknown_image(message: str) -> bool:
-    """Whether a registry's or engine's message says that there is no such image."""
+    """Whether a registry's or engine's message means that the image does not exist."""
     return _UNKNOWN_IMAGE.search(message) is not None
 
 
@@ -78,7 +78,7 @@ def translated(doing: str, *, address: str, answered: bool) -> Iterator[None]:
     except docker.errors.APIError as error:
         if not answered:
             raise EngineUnavailable(
-                f"what answers at {address} is no Docker engine: HTTP status {error.status_code}",
+                f"{address} is not a Docker engine: HTTP status {error.status_code}",
                 hint="check DOCKER_HOST and the current Docker context",
                 details={"address": address},
             ) from error
@@ -103,7 +103,7 @@ def refused(doing: str, explanation: object, status: int) -> DevenvError:
     if status == 409:
         return Conflict(message)
     if "address pools have been fully subnetted" in lowered or "non-overlapping" in lowered:
-        return EngineRefused(message, hint="remove networks that nothing uses: `docker network prune`")
+        return EngineRefused(message, hint="remove unused networks: `docker network prune`")
     return EngineRefused(message)
 
 
@@ -115,14 +115,14 @@ def pull_error(reference: str, message: str) -> DevenvError:
         return DiskFull(f"image {reference}: {text}", hint="free space with `docker system prune`", details=details)
     if is_unknown_image(text):
         return ImageMissing(
-            f"image {reference} is neither here nor at its registry: {text}",
-            hint="check the name and tag; a private image needs `docker login`",
+            f"image {reference} not found locally or in its registry: {text}",
+            hint="check the name and tag; for a private image, run `docker login`",
             details=details,
         )
-    hint = "is the registry reachable from here?"
+    hint = "check that the registry is reachable"
     if _NO_CREDENTIALS.search(text):
-        hint = f"the registry wants to know who asks: `docker login {reference.partition('/')[0]}`"
-    return PullFailed(f"image {reference} could not be pulled: {text}", hint=hint, details=details)
+        hint = f"the registry requires a login: `docker login {reference.partition('/')[0]}`"
+    return PullFailed(f"cannot pull image {reference}: {text}", hint=hint, details=details)
 
 
 def silent(doing: str, error: BaseException, *, address: str, answered: bool) -> DevenvError:
@@ -133,18 +133,18 @@ def silent(doing: str, error: BaseException, *, address: str, answered: bool) ->
     if errno.EACCES in numbers or errno.EPERM in numbers:
         return EnginePermission(
             f"no permission to use the Docker engine at {address}",
-            hint="add yourself to the group docker (`sudo usermod -aG docker $USER`, then log in anew)",
+            hint="add yourself to the docker group (`sudo usermod -aG docker $USER`), then log in again",
             details={"address": address},
         )
     if answered:
         return EngineLost(
-            f"the Docker engine at {address} stopped answering while {doing}: {_root(error)}",
-            hint="see whether the engine still runs; `devenv up` or `down` goes on from what is there",
+            f"the Docker engine at {address} stopped responding while {doing}: {_root(error)}",
+            hint="check that the engine is running, then run `devenv up` or `devenv down` to continue",
             details={"address": address},
         )
     hint = "check the certificates (DOCKER_CERT_PATH, DOCKER_TLS_VERIFY, or those of the docker context)"
     return EngineUnavailable(
-        f"no Docker engine answers at {address}: {_root(error)}",
+        f"no Docker engine at {address}: {_root(error)}",
         hint=hint if encrypted else "start Docker, set DOCKER_HOST, or use `--engine process`",
         details={"address": address},
     )

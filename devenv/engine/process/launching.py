@@ -1,4 +1,4 @@
-"""From an instance of the stack to a local process: its command, its neighbours, and what cannot be honoured."""
+"""From an instance of the stack to a local process: its command, its neighbours, and what is not supported."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.engine.process.launch import Launch, Listening, Peer
 from devenv.errors import ConfigurationError
-from devenv.model.launch import Launch, Listening, Peer
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ _REFUSED = (
 
 
 def launch_of(spec: InstanceSpec) -> Launch:
-    """What the daemon is told about an instance.
+    """Return an instance as the daemon runs it.
 
     Raises:
-        ConfigurationError: the service has no ``x-devenv.process``, or needs what a local process cannot have.
+        ConfigurationError: If the service has no ``x-devenv.process``, or needs what a local process cannot have.
     """
     service = spec.service
     if is_backend(service, spec.stack):
@@ -72,30 +72,30 @@ def refuse_what_cannot_be(service: Service) -> None:
     """Raise for the first key of a service that a local process cannot be given."""
     if service.x.process is None:
         raise ConfigurationError(
-            f"{service.name} has no x-devenv.process, and the process engine runs no images",
+            f"service {service.name} has no x-devenv.process, which the process engine requires",
             location=service.location,
             key=f"services.{service.name}.x-devenv.process",
             expected="process: {command: …}",
-            hint="say how it runs as a local process, or start a Docker engine and use --engine docker",
+            hint="add x-devenv.process, or start a Docker engine and use --engine docker",
         )
     for key, attribute in _REFUSED:
         if getattr(service, attribute):
             raise ConfigurationError(
-                f"{service.name}: {key} cannot be honoured by the process engine",
+                f"{service.name}: the process engine does not support {key}",
                 location=service.location,
                 key=f"services.{service.name}.{key}",
-                hint="use --engine docker, or leave the key out for this engine in a second -f file",
+                hint="use --engine docker, or remove the key for this engine in a second -f file",
             )
 
 
 def is_backend(service: Service, stack: Stack | None) -> bool:
-    """Whether the embedded backend stands for this service."""
+    """Whether the embedded backend replaces this service."""
     backend = stack.trace_backend if stack else None
     return service.x.role == "trace-backend" or (backend is not None and backend.name == service.name)
 
 
 def listening(service: Service) -> tuple[Listening, ...]:
-    """TCP ports of a service, as published where they are."""
+    """TCP ports of a service, with the published ones as published."""
     published = {port.container: port for port in service.ports if port.protocol == "tcp"}
     return tuple(
         Listening(container=number, host=published[number].host if number in published else None)
@@ -104,7 +104,7 @@ def listening(service: Service) -> tuple[Listening, ...]:
 
 
 def backend_ports(service: Service) -> tuple[Listening, ...]:
-    """The embedded backend's ports: as published, else Jaeger's own numbers where those are free."""
+    """The embedded backend's ports: as published, else Jaeger's own numbers if those are free."""
     published = {port.container: port for port in listening(service) if port.host is not None}
     return tuple(published.get(number) or Listening(container=number, same=True) for number in BACKEND_PORTS)
 

@@ -1,4 +1,4 @@
-"""Where the daemon's Unix socket is: its path may be longer than the 107 bytes that the kernel takes."""
+"""Path of the daemon's Unix socket, which may be longer than the 107 bytes that the kernel accepts."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from devenv.load.send.root_spans import RootEncoder, RootSpans
 from devenv.load.workload import Workload
 from devenv.model.run import RequestError
 from devenv.model.span import Value
+from devenv.race import first
 
 _SWEEP = 0.1
 _PROGRESS = 0.5
@@ -197,12 +198,7 @@ class Sending:
 
 async def _until(finished: asyncio.Event, stop: asyncio.Event) -> bool:
     """Wait for either; says whether it was ``stop`` while requests were still due."""
-    waits = [asyncio.ensure_future(finished.wait()), asyncio.ensure_future(stop.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+    await first(finished.wait(), stop.wait())
     return stop.is_set() and not finished.is_set()
 
 

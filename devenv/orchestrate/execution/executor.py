@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from devenv.orchestrate.concurrency import first_error
 
 if TYPE_CHECKING:
-    from devenv.health.outcome import Outcome
+    from devenv.health.outcome import WaitOutcome
     from devenv.orchestrate.planning.graph import Gate, Plan, Step
 
 
@@ -29,7 +29,7 @@ class StepResult:
 
     success: bool
     object_id: str = ""
-    outcome: Outcome | None = None
+    outcome: WaitOutcome | None = None
     skipped: bool = False
     blocked_by: tuple[str, ...] = ()
 

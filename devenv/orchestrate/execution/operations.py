@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.errors import EngineRefused
 from devenv.events import ImageBuilding, ImagePulling
-from devenv.health.waiter import Failure, Outcome, log_tail
+from devenv.health.waiter import Failure, WaitOutcome, log_tail
 from devenv.orchestrate.execution.executor import Execution, StepResult
 from devenv.orchestrate.execution.progress import ProgressEvents
 from devenv.orchestrate.execution.readiness import Readiness
@@ -138,7 +138,7 @@ class Operations:
                 reason=f"could not start: {error.message}",
                 log_tail=await log_tail(self._engine, instance_id),
             )
-            return StepResult(success=False, outcome=Outcome(ready=False, ready_ms=0.0, failure=failure))
+            return StepResult(success=False, outcome=WaitOutcome(ready=False, ready_ms=0.0, failure=failure))
         self._started[instance_id] = begun
         return _DONE
 

@@ -33,7 +33,7 @@ from devenv.orchestrate.planning.calls import (
 )
 
 if TYPE_CHECKING:
-    from devenv.health.outcome import Outcome
+    from devenv.health.outcome import WaitOutcome
     from devenv.orchestrate.execution.executor import StepResult
     from devenv.orchestrate.planning.graph import Action, Gate, Plan, Step
 
@@ -108,7 +108,7 @@ class ProgressEvents:
     def _starting(self, action: Action) -> None:
         self._sink(ServiceStarting(service=action.service, instance=action.index, reason=action.reason))
 
-    def _settled(self, action: Action, outcome: Outcome) -> None:
+    def _settled(self, action: Action, outcome: WaitOutcome) -> None:
         name, index = action.service, action.index
         if outcome.failure is not None:
             self._sink(ServiceFailed(service=name, instance=index, summary=f"{name} {outcome.failure.reason}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.health.waiter import Outcome, wait_completed, wait_ready
+from devenv.health.waiter import WaitOutcome, wait_completed, wait_ready
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
@@ -24,13 +24,15 @@ class Readiness:
         self._timeout = timeout
         self._deadline = clock.monotonic() + timeout
 
-    async def completed(self, service: Service, instance_id: str, index: int) -> Outcome:
+    async def completed(self, service: Service, instance_id: str, index: int) -> WaitOutcome:
         """Wait until the instance of a one-shot service has exited."""
         return await wait_completed(
-            self._engine, instance_id, service, index, timeout=self._remaining(), clock=self._clock, sink=self._sink
+            self._engine, instance_id, service, index, timeout=self._remaining(), clock=self._clock
         )
 
-    async def ready(self, service: Service, instance_id: str, index: int, *, image: str, started_at: float) -> Outcome:
+    async def ready(
+        self, service: Service, instance_id: str, index: int, *, image: str, started_at: float
+    ) -> WaitOutcome:
         """Wait until an instance is ready.
 
         Args:
@@ -56,7 +58,7 @@ class Readiness:
     def _remaining(self) -> float:
         return max(self._deadline - self._clock.monotonic(), 0.0)
 
-    def _with_whole_timeout(self, service: Service, outcome: Outcome) -> Outcome:
+    def _with_whole_timeout(self, service: Service, outcome: WaitOutcome) -> WaitOutcome:
         """A timeout as the user set it, rather than what the waits before had left of it."""
         ready = service.x.ready
         failure = outcome.failure

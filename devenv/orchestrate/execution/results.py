@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.health.outcome import Outcome
+from devenv.health.outcome import WaitOutcome
 from devenv.model.state import Health
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from devenv.orchestrate.execution.executor import Results
     from devenv.orchestrate.planning.graph import Plan
 
-_COMPLETED = Outcome(ready=True, ready_ms=0.0, completed=True)
+_COMPLETED = WaitOutcome(ready=True, ready_ms=0.0, completed=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class _Track:
         blocked_by: services whose failure kept it from starting.
     """
 
-    outcomes: Mapping[int, Outcome]
+    outcomes: Mapping[int, WaitOutcome]
     changed: frozenset[int]
     skipped: bool
     blocked_by: frozenset[str]

@@ -1,4 +1,4 @@
-"""config.yaml as plain values with the place of every key and value.
+"""Reads config.yaml as plain values with the line and column of every key and value.
 
 YAML is read by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), so `on` and `22:22`
 are strings.
@@ -20,7 +20,7 @@ Path_ = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: 1-based line and column, zeros where there is no file."""
+    """A position in the file: 1-based line and column, zeros without a file."""
 
     line: int = 0
     column: int = 0
@@ -36,11 +36,11 @@ class Document:
     places: dict[Path_, Place] = field(default_factory=dict)
 
     def key_place(self, path: Path_) -> Place:
-        """The place of a key, zeros where the document is not from a file."""
+        """Return the place of a key, zeros if the document is not from a file."""
         return self.keys.get(path, Place())
 
     def place(self, path: Path_) -> Place:
-        """The place of a value, zeros where the document is not from a file."""
+        """Return the place of a value, zeros if the document is not from a file."""
         return self.places.get(path, Place())
 
 
@@ -80,14 +80,14 @@ def read(path: Path) -> Document:
     """Read a YAML file.
 
     Raises:
-        ConfigError: The file cannot be read, is not YAML, is not a mapping, or names a key twice.
+        ConfigError: If the file cannot be read, is not YAML, is not a mapping, or contains a key twice.
     """
     source = str(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            source=source, key="", found=f"cannot be read: {error}", expected="a readable file"
+            source=source, key="", found=f"cannot read the file: {error}", expected="a readable file"
         ) from error
     loader = _CoreLoader(text)
     try:
@@ -131,7 +131,7 @@ def _mapping(loader: _CoreLoader, node: yaml.MappingNode, path: Path_, document:
             raise ConfigError(
                 source=document.source,
                 key=".".join(here),
-                found="the key a second time",
+                found="a duplicate key",
                 expected="each key once",
                 line=place.line,
                 column=place.column,

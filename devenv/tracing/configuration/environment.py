@@ -1,7 +1,7 @@
-"""OTEL_* variables as values of settings.
+"""Reads settings from OTEL_* and DEVENV_TRACING_* variables.
 
-Rules: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. An empty variable counts
-as unset, and one that cannot be read is warned about and ignored, as that text asks.
+Rules: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. As these require,
+an empty variable counts as unset, and an invalid one is ignored with a warning.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MILLISECONDS = {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOU
 
 
 def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    """Settings that the environment makes: field name to (value, variable)."""
+    """Return the settings in the environment: field name to (value, variable)."""
     found: dict[str, tuple[Any, str]] = {}
     for name, key in KEYS.items():
         for variable in key.variables:
@@ -30,17 +30,17 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
             try:
                 found[name] = (_parse(variable, key, text), variable)
             except ValueError as error:
-                _log.warning("%s=%r is ignored: expected %s", variable, text, error)
+                _log.warning("ignoring %s=%r: expected %s", variable, text, error)
                 continue
             break
     return found
 
 
 def parse_pairs(text: str) -> dict[str, str]:
-    """`a=1,b=2%20c` as a mapping; values are percent-decoded.
+    """Parse `a=1,b=2%20c` to a mapping; values are percent-decoded.
 
     Raises:
-        ValueError: A member has no `=` or no name.
+        ValueError: If a member has no `=` or no name.
     """
     pairs: dict[str, str] = {}
     for member in filter(None, (part.strip() for part in text.split(","))):

@@ -20,15 +20,15 @@ def resolve(
     service_name: str | None = None,
     environ: Mapping[str, str],
 ) -> Settings:
-    """Resolve all settings and remember where each came from.
+    """Resolve all settings and record where each comes from.
 
     Args:
-        config: A YAML file, a mapping, or None. Its `tracing` section is read, or all of it where it has none.
-        service_name: Name given in code; the environment wins over it, config.yaml does not.
+        config: A YAML file, a mapping, or None. Its `tracing` section is read, or all of it if it has none.
+        service_name: Name from the code; takes precedence over config.yaml, but not over the environment.
         environ: The environment variables.
 
     Raises:
-        ConfigError: The configuration is wrong; the message has file, line and column.
+        ConfigError: If the configuration is wrong; the message contains file, line and column.
     """
     document = _document(config)
     base: Path_ = ("tracing",) if "tracing" in document.values else ()
@@ -50,7 +50,7 @@ def resolve(
 
 
 class _Layers:
-    """Values by field name with their origins; maps (headers, resource) are merged, all else is replaced."""
+    """Values by field name with their origins; maps (headers, resource) are merged, others are replaced."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -63,7 +63,7 @@ class _Layers:
         self.origins[name] = origin
 
     def under(self, profile: list[tuple[str, Any, str]]) -> None:
-        """Add what a profile says wherever nothing stronger has spoken."""
+        """Add a profile's values for the settings that no other source sets."""
         for name, value, origin in profile:
             if KEYS[name].kind == "map":
                 self.values[name] = {**value, **self.values.get(name, {})}
@@ -91,7 +91,7 @@ def _origin(document: Document, place: Place) -> str:
 
 
 def _name_from_resource(layers: _Layers, from_environment: Mapping[str, tuple[Any, str]]) -> None:
-    """OTEL_SERVICE_NAME wins over service.name in OTEL_RESOURCE_ATTRIBUTES, which wins over the rest."""
+    """Choose the service name: OTEL_SERVICE_NAME, then service.name in OTEL_RESOURCE_ATTRIBUTES, then the rest."""
     if "service_name" in from_environment:
         return
     in_environment = from_environment.get("resource", ({}, ""))[0].get("service.name")
@@ -110,7 +110,7 @@ def _deployment(layers: _Layers) -> str:
 def _profile(
     environment: str, own: Mapping[str, list[tuple[Any, Any, Place]]], document: Document
 ) -> list[tuple[str, Any, str]]:
-    """The user's profile of that name over the built-in one."""
+    """Return the built-in profile of that name, overridden by the user's."""
     origin = f"profile {environment}"
     mine = [
         (PATHS[key.path], value, f"{origin} ({_origin(document, place)})")

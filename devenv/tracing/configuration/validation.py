@@ -23,10 +23,10 @@ _GROUPS = {path.partition(".")[0] for path in PATHS if "." in path}
 
 
 def read_section(document: Document, base: Path_) -> Iterator[tuple[Key, Any, Place]]:
-    """Yield each setting of a section with its checked value and place; `profiles` is left to `read_profiles`.
+    """Yield each setting of a section with its checked value and place; `read_profiles` reads `profiles`.
 
     Raises:
-        ConfigError: A key is unknown, or a value is of the wrong kind or out of range.
+        ConfigError: If a key is unknown, or a value is of the wrong kind or out of range.
     """
     for path, value in _leaves(document, _section(document, base), base):
         key = _known(document, path, base)
@@ -34,10 +34,10 @@ def read_section(document: Document, base: Path_) -> Iterator[tuple[Key, Any, Pl
 
 
 def read_profiles(document: Document, base: Path_) -> Mapping[str, list[tuple[Key, Any, Place]]]:
-    """The user's profiles: settings by profile name.
+    """Return the user's profiles: settings by profile name.
 
     Raises:
-        ConfigError: As `read_section`.
+        ConfigError: As for `read_section`.
     """
     profiles = _section(document, base).get("profiles") or {}
     path = (*base, "profiles")
@@ -47,10 +47,10 @@ def read_profiles(document: Document, base: Path_) -> Mapping[str, list[tuple[Ke
 
 
 def check_value(key: Key, value: Any) -> Any:
-    """The value as the setting holds it.
+    """Convert a value to the type of its setting.
 
     Raises:
-        ValueError: The value is not allowed; the message says what is.
+        ValueError: If the value is not allowed; the message names the allowed values.
     """
     if value is None and key.optional:
         return None

@@ -1,1 +1,1 @@
-"""The current context, and W3C Trace Context's and Baggage's header formats."""
+"""The current context, and the header formats of W3C Trace Context and Baggage."""

@@ -1,7 +1,7 @@
-"""The current context: OpenTelemetry's own variable, reached directly.
+"""The current context: OpenTelemetry's own variable, accessed directly.
 
-`opentelemetry.context`'s functions go through two more calls each, which is a good part of what an unsampled request
-costs. Where the program has another runtime context (OTEL_PYTHON_CONTEXT), the public functions are used.
+The functions of `opentelemetry.context` make two more calls each, which is a large part of the cost of an unsampled
+request. If the program has another runtime context (OTEL_PYTHON_CONTEXT), the public functions are used.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ def _variable() -> ContextVar[Context] | None:
 _found = _variable()
 
 current: Callable[[], Context] = _found.get if _found is not None else otel.get_current
-"""The current context."""
+"""Returns the current context."""
 
 attach: Callable[[Context], Token[Context]] = _found.set if _found is not None else otel.attach
-"""Make a context current; gives the token for `detach`."""
+"""Makes a context current; returns the token for `detach`."""
 
 _reset: Callable[[Token[Context]], Any] = _found.reset if _found is not None else otel.detach
 
 
 def detach(token: Token[Context]) -> None:
-    """Make the context current again that was so before `attach`."""
+    """Restore the context that was current before `attach`."""
     try:
         _reset(token)
     except ValueError:
-        # A generator that is closed by the garbage collector ends in another context, where there is nothing to undo.
-        _log.debug("a context was left in another one than it was entered in", exc_info=True)
+        # A generator that the garbage collector closes ends in another context, which needs no change.
+        _log.debug("detached a trace context in a different context than it was attached in", exc_info=True)
 
 
 def with_value(context: Context, key: str, value: object) -> Context:
-    """A context with one more value."""
+    """Return a context with one more value."""
     made = Context(context)
-    dict.__setitem__(made, key, value)  # a Context refuses changes by itself; this one is not in use yet
+    dict.__setitem__(made, key, value)  # a Context rejects changes; this one is not in use yet
     return made

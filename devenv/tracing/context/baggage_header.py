@@ -1,4 +1,4 @@
-"""W3C Baggage (https://www.w3.org/TR/baggage/): the header, and what is passed on unchanged."""
+"""W3C Baggage (https://www.w3.org/TR/baggage/): parsing, formatting, and unchanged propagation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 MAX_BYTES = 8192
 MAX_MEMBERS = 180
 
-# The context's key of the baggage, learnt through the public API.
+# The context's key of the baggage, found through the public API.
 BAGGAGE_KEY: str = next(iter(baggage.set_baggage("k", "v", Context())))
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - the grammar's token
@@ -23,7 +23,7 @@ _SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 
 
 class Received(dict[str, object]):
-    """Baggage as it came, with the header that says the same: unless changed, it is passed on as it stands.
+    """Baggage as received, with its header: unless it is changed, the header is propagated as it is.
 
     Attributes:
         header: The valid members, properties included.
@@ -37,10 +37,10 @@ class Received(dict[str, object]):
 
 
 def parse(headers: Iterable[str]) -> Received | None:
-    """Read the combined header fields; members that break the grammar or the limits are left out.
+    """Read the combined header fields; members that violate the grammar or the limits are left out.
 
     Returns:
-        The entries with percent-encoding undone; None where no valid member is left.
+        The percent-decoded entries; None if no valid member is left.
     """
     entries: dict[str, object] = {}
     kept: list[str] = []
@@ -60,9 +60,9 @@ def parse(headers: Iterable[str]) -> Received | None:
 
 
 def format_header(entries: Mapping[str, object]) -> str:
-    """The header of baggage entries; what was received and not changed stands as it came.
+    """Return the header of baggage entries; the header of unchanged received baggage stays as it is.
 
-    Names that are no tokens, and what goes beyond the limits, are left out.
+    Names that are not tokens, and members beyond the limits, are left out.
     """
     if isinstance(entries, Received):
         return entries.header

@@ -21,17 +21,17 @@ FLAG_BITS = {text.encode(): bits for text, bits in _FLAGS.items()}
 """The known flags of a field of two hexadecimal digits."""
 
 is_version_00 = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
-"""Whether a field as it came is a valid `traceparent` of version 00: a match or None."""
+"""Returns a match if a field as received is a valid `traceparent` of version 00, else None."""
 
 Parent = tuple[str, str, int]
 """Trace id as 32 and parent id as 16 hexadecimal digits, flags."""
 
 
 def parse(header: str) -> Parent | None:
-    """Read one `traceparent`; None where it is invalid and a new trace begins.
+    """Read one `traceparent`; None if it is invalid and a new trace begins.
 
-    Version ff is forbidden; version 00 has nothing after the flags; of higher versions the known fields are read.
-    Flags that Level 2 does not know are cleared.
+    Version ff is forbidden; version 00 ends after the flags; the known fields of higher versions are read.
+    Flags that Level 2 does not define are cleared.
     """
     match = _pattern(header.strip(" \t"))
     if match is None:
@@ -43,11 +43,11 @@ def parse(header: str) -> Parent | None:
 
 
 def remote_context(parents: Sequence[str], states: Sequence[str]) -> SpanContext | None:
-    """The context that headers carry; None where a new trace begins.
+    """Return the context in the headers; None if a new trace begins.
 
     Args:
-        parents: Every `traceparent` field: exactly one makes a parent.
-        states: Every `tracestate` field, combined in order; not looked at where there is no parent.
+        parents: Every `traceparent` field: a parent needs exactly one.
+        states: Every `tracestate` field, combined in order; ignored without a parent.
     """
     if len(parents) != 1:
         return None

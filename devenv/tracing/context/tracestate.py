@@ -19,7 +19,7 @@ _member = re.compile(f"({_KEY})=({_VALUE})").fullmatch
 
 
 class LevelTwoState(TraceState):
-    """An immutable list of members, the most recent first; each change gives a new one."""
+    """An immutable list of members, the most recent first; each change returns a new one."""
 
     def __init__(self, entries: Sequence[tuple[str, str]] | None = None) -> None:
         super().__init__()
@@ -28,35 +28,35 @@ class LevelTwoState(TraceState):
                 self._dict[key] = value
 
     def add(self, key: str, value: str) -> TraceState:
-        """With a new member at the front; unchanged where it is invalid or its key is there already."""
+        """Return a copy with a new first member; unchanged if it is invalid or its key already exists."""
         return self if key in self._dict else self.update(key, value)
 
     def update(self, key: str, value: str) -> TraceState:
-        """With a member new or changed, moved to the front; where the list is full the last one goes."""
+        """Return a copy with a new or changed first member; if the list is full, the last one is removed."""
         if not _valid(key, value):
             return self
         others = [item for item in self._dict.items() if item[0] != key]
         return LevelTwoState([(key, value), *others[: MEMBERS - 1]])
 
     def delete(self, key: str) -> TraceState:
-        """Without a member."""
+        """Return a copy without a member."""
         if key not in self._dict:
             return self
         return LevelTwoState([item for item in self._dict.items() if item[0] != key])
 
     @classmethod
     def from_header(cls, header_list: Iterable[str]) -> TraceState:
-        """Read one or more header fields; an invalid list gives an empty state."""
+        """Read one or more header fields; an invalid list returns an empty state."""
         return parse(header_list) or cls()
 
 
 def parse(headers: Iterable[str]) -> LevelTwoState | None:
-    """The state of the combined header fields (RFC 9110, 5.3), in order.
+    """Return the state of the combined header fields (RFC 9110, 5.3), in order.
 
-    Empty members are skipped; of a key that stands there twice the first, which is the most recent, is kept.
+    Empty members are skipped; if a key is repeated, the first member, which is the most recent, is kept.
 
     Returns:
-        The state; None where nothing valid stands there: a member that breaks the grammar, or more than 32 of them.
+        The state; None if it is invalid: a member violates the grammar, or there are more than 32.
     """
     found: dict[str, str] = {}
     count = 0

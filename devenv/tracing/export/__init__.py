@@ -1,1 +1,1 @@
-"""The way of ended spans to the receiver: redaction, encoding, batches, transport."""
+"""Export of ended spans to the receiver: redaction, encoding, batches, transport."""

@@ -1,4 +1,4 @@
-"""`exporter: console`: spans as lines of JSON on stderr, for a quick look without a receiver."""
+"""`exporter: console`: writes spans to stderr as lines of JSON, to see them without a receiver."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from devenv.tracing.export.transport import Outcome
 
 
 class ConsoleSender:
-    """Writes batches as OTLP JSON, one span a line."""
+    """Writes batches as OTLP JSON, one line per span."""
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:  # noqa: ARG002 - the Sender protocol
         """Write the spans of an encoded request."""
@@ -29,4 +29,4 @@ class ConsoleSender:
         return Outcome(0)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""

@@ -1,8 +1,8 @@
-"""Ended spans as the bytes of an OTLP `ExportTraceServiceRequest`.
+"""Encodes ended spans as an OTLP `ExportTraceServiceRequest`.
 
 The message is written directly (field numbers of opentelemetry-proto's trace.proto, resource.proto and common.proto,
 https://github.com/open-telemetry/opentelemetry-proto): the resource and each scope once, each attribute key once,
-values that repeat once. Runs in the exporter's thread only.
+repeated values once. Runs in the exporter's thread only.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _CACHE_LENGTH = 256
 
 
 class _Key:
-    """One attribute key, encoded, with how its values are redacted and the texts and whole numbers seen so far.
+    """An encoded attribute key, the redaction of its values, and the texts and whole numbers encoded so far.
 
-    A key whose values hardly repeat is found out by their number, and nothing more is kept for it.
+    A key with too many different values is not cached any more.
     """
 
     __slots__ = ("kind", "numbers", "prefix", "repeats", "texts")
@@ -48,7 +48,7 @@ class _Key:
         self.repeats = True
 
     def forget(self) -> None:
-        """Keep nothing any more."""
+        """Stop caching."""
         self.repeats = False
         self.texts.clear()
         self.numbers.clear()
@@ -58,9 +58,9 @@ class Encoder:
     """Encodes batches.
 
     Args:
-        redactor: What is kept out.
-        span_length: Longest text of a span's attribute, None for no limit.
-        other_length: Longest text of an event's or link's attribute, None for no limit.
+        redactor: Removes secrets.
+        span_length: Maximum length of a span attribute's text, None for no limit.
+        other_length: Maximum length of an event's or link's attribute text, None for no limit.
     """
 
     def __init__(self, redactor: Redactor, span_length: int | None = None, other_length: int | None = None) -> None:
@@ -71,17 +71,17 @@ class Encoder:
         self._names: dict[tuple[str, SpanKind], bytes] = {}
 
     def resource(self, attributes: Mapping[str, Any]) -> bytes:
-        """The resource field of a `ResourceSpans`."""
+        """Return the resource field of a `ResourceSpans`."""
         body = b"".join(
             block(b"\x0a", text(b"\x0a", key) + block(b"\x12", any_value(value))) for key, value in attributes.items()
         )
         return block(b"\x0a", body)
 
     def request(self, resource: bytes, spans: Mapping[int, tuple[tuple[Any, ...], list[bytes]]]) -> bytes:
-        """A whole request.
+        """Return a complete request.
 
         Args:
-            resource: As `resource` gives it.
+            resource: The result of `resource`.
             spans: By any key, a scope (name, version, schema URL, attributes) and its encoded spans.
         """
         scopes = [
@@ -91,7 +91,7 @@ class Encoder:
         return block(b"\x0a", resource + b"".join(scopes))
 
     def span(self, span: LightSpan) -> bytes:
-        """One span as a field of `ScopeSpans`."""
+        """Return a span as a field of `ScopeSpans`."""
         trace = span.trace
         name = self._names.get((span.name, span.kind)) or self._name(span.name, span.kind)
         trace_id = bytes.fromhex(trace.hex)
@@ -178,7 +178,7 @@ class Encoder:
         return value if length is None else shorten(value, length)
 
     def _others(self, tag: bytes, attributes: Mapping[str, Any]) -> bytes:
-        """Attributes of an event or a link."""
+        """Return the attributes of an event or a link."""
         encoded = []
         for name, value in attributes.items():
             key = self._keys.get(name) or self._key(name)
@@ -209,7 +209,7 @@ class Encoder:
 
 
 def any_value(value: Any) -> bytes:
-    """The body of an `AnyValue`; None is the empty one."""
+    """Return the body of an `AnyValue`; None is the empty one."""
     if isinstance(value, str):
         return block(b"\x0a", value.encode("utf-8", "replace"))
     if isinstance(value, bool):

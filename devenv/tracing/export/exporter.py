@@ -19,7 +19,7 @@ from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-# Encoding pauses after this many spans, so that it never holds the interpreter for long while requests wait.
+# Encoding pauses after this many spans, so that requests get the interpreter.
 _SLICE = 64
 _BREATH_S = 0.0001
 _REPORT_EVERY_S = 60.0
@@ -27,14 +27,14 @@ _REPORT_EVERY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ExportStats:
-    """Counts since the start of the process (a forked child begins anew).
+    """Counts since the start of the process (a forked child starts at 0).
 
     Attributes:
-        exported: Spans that the receiver took.
+        exported: Spans that the receiver accepted.
         dropped: Spans left out: the queue was full, the trace too long, or export had been shut down.
-        failed: Spans that could not be delivered.
-        queued: Spans that wait now.
-        batches: POSTs that were answered with success.
+        failed: Spans that were not delivered.
+        queued: Spans that are waiting.
+        batches: Successful export requests.
     """
 
     exported: int
@@ -45,23 +45,23 @@ class ExportStats:
 
 
 class Sender(Protocol):
-    """Where encoded batches go."""
+    """Destination of encoded batches."""
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
         """Deliver a batch until the deadline of `time.monotonic`."""
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the connection."""
 
 
 class BatchExporter:
-    """Takes ended spans and delivers them from a thread of its own.
+    """Accepts ended spans and delivers them from its own thread.
 
     Args:
         settings: Sizes and times of batching.
-        encoder: Makes the bytes.
-        resource: Resource attributes; asked again after a fork.
-        sender: Makes the sender from a pause function; `Transport` unless told otherwise.
+        encoder: Encodes the spans.
+        resource: Returns the resource attributes; called again after a fork.
+        sender: Creates the sender from a pause function. Default: `Transport`.
     """
 
     def __init__(
@@ -103,13 +103,13 @@ class BatchExporter:
         self._thread: threading.Thread | None = None
 
     def after_fork(self) -> None:
-        """In a forked child: the parent sends what waits, the child starts empty with its own thread and connection."""
+        """Reset a forked child: the parent sends the waiting spans, the child starts empty with a new connection."""
         closed = self._closed
         self._start()
         self._closed = closed
 
     def offer(self, span: LightSpan) -> None:
-        """Queue an ended span; never blocks. A span that finds the queue full is dropped and counted."""
+        """Queue an ended span; never blocks. If the queue is full, the span is dropped and counted."""
         queue = self._queue
         waiting = len(queue)
         if waiting >= self._max_queue or self._closed:
@@ -122,12 +122,12 @@ class BatchExporter:
             self._wake.set()
 
     def stats(self, surplus: int = 0) -> ExportStats:
-        """The counts; `surplus` is added to the dropped ones."""
+        """Return the counts; `surplus` is added to the dropped spans."""
         waiting = len(self._queue) + self._taken
         return ExportStats(self._exported, self._dropped + surplus, self._failed, waiting, self._batches)
 
     def force_flush(self, timeout_s: float = 10.0) -> bool:
-        """Deliver what waits. True when all of it was dealt with in time, False when something failed or is left."""
+        """Deliver the waiting spans; return False if some failed or are left after the time."""
         if self._thread is None or self._closed:
             return not self._queue
         flush = _Flush(self._failed)
@@ -137,7 +137,7 @@ class BatchExporter:
         return flush.done.wait(timeout_s) and flush.delivered
 
     def shutdown(self, timeout_s: float = 5.0) -> bool:
-        """Deliver what waits within the time, then stop for good. True when nothing is left."""
+        """Deliver the waiting spans within the time, then stop. Return whether none are left."""
         if not self._closed:
             self._deadline = monotonic() + timeout_s
             self._closed = True
@@ -183,7 +183,7 @@ class BatchExporter:
             flush.finish(self._failed)
 
     def _drain(self, least: int) -> None:
-        """Send what waits now in batches, as long as at least `least` spans wait."""
+        """Send the waiting spans in batches, while at least `least` spans wait."""
         left = len(self._queue)
         while left > 0 and len(self._queue) >= least:
             size = min(self._batch, left)
@@ -204,9 +204,9 @@ class BatchExporter:
             try:
                 encoded = encode(span)
             except Exception:  # noqa: BLE001 - logged and counted
-                # One span that cannot be encoded must cost neither the others nor the thread.
+                # A span that cannot be encoded must not stop the others or the thread.
                 unreadable += 1
-                _log.exception("span %r cannot be encoded", span.name)
+                _log.exception("cannot encode span %r", span.name)
                 continue
             scope = span.tracer.scope
             group = by_scope.get(id(scope))
@@ -223,7 +223,7 @@ class BatchExporter:
         try:
             outcome = self._sender.send(body, count, deadline)
         except Exception as error:  # noqa: BLE001 - logged and counted
-            # The thread must outlive whatever a sender or a wrong setting (a header, a certificate) raises.
+            # The thread must survive any exception of a sender or a wrong setting (a header, a certificate).
             _log.exception("export failed")
             outcome = Outcome(count, str(error))
         self._exported += count - outcome.rejected
@@ -243,7 +243,7 @@ class BatchExporter:
             return
         self._reported_at = now
         _log.warning(
-            "spans are being lost: %d could not be delivered to %s, %d dropped because the queue was full%s",
+            "spans lost so far: %d not delivered to %s, %d dropped because the queue was full%s",
             self._failed,
             self._settings.endpoint,
             self._dropped,
@@ -252,7 +252,7 @@ class BatchExporter:
 
 
 class _Flush:
-    """One request to deliver everything."""
+    """A request to deliver all waiting spans."""
 
     def __init__(self, failed_before: int) -> None:
         self.done = threading.Event()

@@ -1,7 +1,7 @@
-"""Keeps secrets out of spans: values of telling keys, secrets in query strings and in free text.
+"""Redacts secrets in spans: values of secret keys, and secrets in query strings and in free text.
 
-What devenv records itself is redacted where it is recorded; all else (third-party instrumentation, exceptions,
-custom attributes) when a span is encoded, off the request's path.
+Attributes that devenv records are redacted when they are recorded; all others (third-party instrumentation,
+exceptions, custom attributes) when a span is encoded, off the request's path.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 REDACTED = "[REDACTED]"
 
-# Names of parameters and fields whose values are secrets, compared without regard to case, "-" and "_".
+# Names of parameters and fields whose values are secrets, compared ignoring case, "-" and "_".
 SECRET_NAMES = (
     "access[-_]?key",
     "access[-_]?token",
@@ -43,12 +43,12 @@ _URL_KEYS = frozenset({"url.full", "url.query", "http.url", "http.target", "url.
 
 
 class Redactor:
-    """Decides per key and replaces per value.
+    """Decides by key and replaces by value.
 
     Args:
-        keys: Further attribute keys (whole, any case) whose values are replaced.
-        parameters: Further query parameters whose values are replaced.
-        enabled: False turns every method into a pass-through.
+        keys: Additional attribute keys (complete, any case) whose values are redacted.
+        parameters: Additional query parameters whose values are redacted.
+        enabled: If False, every method returns its input.
     """
 
     def __init__(self, keys: Iterable[str] = (), parameters: Iterable[str] = (), *, enabled: bool = True) -> None:
@@ -69,11 +69,11 @@ class Redactor:
         self._userinfo = re.compile(r"(?<=://)[^/\s@\"']+@")
 
     def secret_key(self, key: str) -> bool:
-        """Whether every value under this attribute key is a secret."""
+        """Return whether the values of this attribute key are secrets."""
         return self.enabled and (key.lower() in self._keys or self._key.search(key) is not None)
 
     def kind(self, key: str) -> str:
-        """How values of a key are treated: `secret`, `url`, `text` or `` for as they are."""
+        """Return the redaction of a key's values: `secret`, `url`, `text` or `` for none."""
         if not self.enabled:
             return ""
         if self.secret_key(key):
@@ -83,13 +83,13 @@ class Redactor:
         return "text" if key in _TEXT_KEYS else ""
 
     def query(self, query: str) -> str:
-        """A query string without its secrets."""
+        """Return a query string without its secrets."""
         if not self.enabled or "=" not in query:
             return query
         return self._query.sub(rf"\1\2={REDACTED}", query)
 
     def url(self, url: str) -> str:
-        """A URL without user information and without secrets in its query."""
+        """Return a URL without user information and without secrets in its query."""
         if not self.enabled:
             return url
         if "@" in url:
@@ -97,7 +97,7 @@ class Redactor:
         return self._query.sub(rf"\1\2={REDACTED}", url) if "=" in url else url
 
     def text(self, text: str) -> str:
-        """Free text (a message, a stack trace) with `name=value` secrets, credentials and user information replaced."""
+        """Redact `name=value` secrets, credentials and user information in free text (a message, a stack trace)."""
         if not self.enabled:
             return text
         if "=" in text or ":" in text:
@@ -106,7 +106,7 @@ class Redactor:
         return self._bearer.sub(rf"\1 {REDACTED}", text)
 
     def value(self, key: str, value: str) -> str:
-        """One attribute's text as it may be recorded."""
+        """Return an attribute's text without secrets."""
         kind = self.kind(key)
         if kind == "secret":
             return REDACTED

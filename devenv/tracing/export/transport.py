@@ -31,18 +31,18 @@ _WARN_EVERY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch: spans that the receiver refused (all of them when nothing arrived) and why."""
+    """The result of a batch: the number of rejected spans (all, if the receiver was not reached) and why."""
 
     rejected: int
     reason: str = ""
 
 
 class Transport:
-    """One receiver.
+    """The connection to one receiver.
 
     Args:
         settings: Endpoint, headers, timeouts, compression, certificates.
-        pause: Waits the given seconds; True when it was interrupted because the process shuts down.
+        pause: Waits for a time in seconds; returns True if it was interrupted because the process shuts down.
     """
 
     def __init__(self, settings: Settings, pause: Callable[[float], bool]) -> None:
@@ -58,10 +58,10 @@ class Transport:
         self._warned_at = float("-inf")
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
-        """Deliver a batch, trying again until the deadline (`time.monotonic`) where the receiver may recover.
+        """Deliver a batch, retrying until the deadline (`time.monotonic`) if the receiver may recover.
 
-        The first attempt that fails is logged, once a minute at most: the deadline may be far, and whoever misses
-        spans looks now.
+        The first failed attempt is logged at once, at most once per minute: the deadline may be far, and the user may
+        be missing spans now.
         """
         if self._settings.compression == "gzip":
             body = gzip.compress(body, 4)
@@ -98,7 +98,7 @@ class Transport:
             return
         self._warned_at = now
         _log.warning(
-            "spans wait: %d could not be delivered to %s (%s), and are sent again for up to %.0f s",
+            "export failed: %d spans not delivered to %s (%s); retrying for up to %.0f s",
             spans,
             self._settings.endpoint,
             reason,
@@ -106,9 +106,9 @@ class Transport:
         )
 
     def _hint(self, status: int) -> str:
-        """What to do about a refusal, where that is plain."""
+        """Return the remedy for a rejection, if known."""
         if status == http.client.NOT_FOUND and self._path == "/":
-            return "; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is and wants /v1/traces at its end"
+            return "; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must end in /v1/traces"
         return ""
 
     def _post(self, body: bytes, deadline: float) -> tuple[int, Mapping[str, str], bytes]:
@@ -122,7 +122,7 @@ class Transport:
         except (http.client.RemoteDisconnected, ConnectionError):
             if fresh:
                 raise
-            # The receiver closed a kept connection while it was idle; that says nothing about its health.
+            # The receiver closed a kept connection while it was idle; it may still be healthy.
             self.close()
             return self._exchange(self._connect(timeout), body)
 
@@ -154,7 +154,7 @@ def _headers(settings: Settings) -> dict[str, str]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by Retry-After (RFC 9110, 10.2.3), None without a readable one."""
+    """Return the delay in seconds of Retry-After (RFC 9110, 10.2.3), None without a valid one."""
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -167,7 +167,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _partial(answer: bytes) -> Outcome:
-    """Rejected spans of an `ExportTraceServiceResponse` (partial_success = 1: rejected_spans = 1, message = 2)."""
+    """Return the rejected spans of a response (partial_success = 1: rejected_spans = 1, message = 2)."""
     try:
         partial = dict(read_fields(answer)).get(1) if answer else None
         fields = dict(read_fields(partial)) if isinstance(partial, bytes) else {}

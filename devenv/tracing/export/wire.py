@@ -14,31 +14,31 @@ def _long_varint(value: int) -> bytes:
     return bytes(parts)
 
 
-# Lengths of names, attributes and most spans are below this, so that their varints are one index away.
+# Lengths of names, attributes and most spans are below this, so that their varints are looked up by index.
 SMALL = 2048
 VARINTS: tuple[bytes, ...] = tuple(_long_varint(number) for number in range(SMALL))
 
 
 def varint(value: int) -> bytes:
-    """An unsigned varint; negative numbers are taken as 64-bit two's complement, as int64 fields want them."""
+    """Encode an unsigned varint; negative numbers as 64-bit two's complement, as int64 fields require."""
     return VARINTS[value] if 0 <= value < SMALL else _long_varint(value & _MASK_64)
 
 
 def block(tag: bytes, body: bytes) -> bytes:
-    """A length-delimited field: tag, length, body."""
+    """Encode a length-delimited field: tag, length, body."""
     return tag + varint(len(body)) + body
 
 
 def text(tag: bytes, value: str) -> bytes:
-    """A string field, nothing for an empty one."""
+    """Encode a string field; empty bytes for an empty text."""
     return block(tag, value.encode("utf-8", "replace")) if value else b""
 
 
 def read_varint(data: bytes, position: int, end: int | None = None) -> tuple[int, int]:
-    """The varint at a position, as (value, position after it).
+    """Return the varint at a position, as (value, position after it).
 
     Raises:
-        ValueError: The data ends within it, or it is longer than ten bytes.
+        ValueError: If the data ends within it, or it is longer than ten bytes.
     """
     end = len(data) if end is None else end
     value = shift = 0
@@ -55,10 +55,10 @@ def read_varint(data: bytes, position: int, end: int | None = None) -> tuple[int
 
 
 def read_fields(data: bytes) -> list[tuple[int, int | bytes]]:
-    """The fields of a message in order, as (number, varint or bytes); fixed-width values stay bytes.
+    """Yield the fields of a message in order, as (number, varint or bytes); fixed-width values stay bytes.
 
     Raises:
-        ValueError: The data is not a message.
+        ValueError: If the data is not a message.
     """
     found: list[tuple[int, int | bytes]] = []
     position = 0

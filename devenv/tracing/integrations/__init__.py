@@ -1,1 +1,1 @@
-"""One small module for each library; a module is imported only by whoever uses that library."""
+"""One small module per library, imported only by programs that use the library."""

@@ -1,4 +1,4 @@
-"""aiohttp's client: a trace configuration that makes client spans and sends the context."""
+"""aiohttp's client: a trace configuration that creates client spans and sends the context."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def aiohttp_trace_config() -> TraceConfig:
-    """A configuration for `aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()])`."""
+    """Return a configuration for `aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()])`."""
     from aiohttp import TraceConfig
 
     config = TraceConfig()

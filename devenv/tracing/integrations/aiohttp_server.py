@@ -1,4 +1,4 @@
-"""aiohttp's server: a middleware that makes a server span for each request."""
+"""aiohttp's server: a middleware that creates a server span for each request."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def aiohttp_middleware(
     *, tracing: Tracing | None = None, trace_response: bool | None = None, exclude: Sequence[str] | None = None
 ) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
-    """A middleware for `web.Application(middlewares=[aiohttp_middleware(), …])`; put it first.
+    """Return a middleware for `web.Application(middlewares=[aiohttp_middleware(), …])`; put it first.
 
     Args:
-        tracing: What `setup` made; by default whatever is set up when a request comes.
-        trace_response: Whether to answer with a `traceresponse` header; by default as the settings say.
-        exclude: Paths that are not traced; by default as the settings say.
+        tracing: The result of `setup`. Default: the tracing that is set up when a request arrives.
+        trace_response: Whether to send a `traceresponse` header. Default: from the settings.
+        exclude: Paths that are not traced. Default: from the settings.
     """
     side = ServerSide(tracing, trace_response, exclude)
 

@@ -1,4 +1,4 @@
-"""ASGI applications of a program that knows nothing of tracing: Starlette, FastAPI, and whatever uvicorn serves."""
+"""Traces ASGI applications without code changes: Starlette, FastAPI, and applications served by uvicorn."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def instrument_starlette() -> None:
 
 
 def instrument_uvicorn() -> None:
-    """Trace whatever application uvicorn serves in this process."""
+    """Trace every application that uvicorn serves in this process."""
     import uvicorn
 
     replace(uvicorn.Config, "load", _load)
 
 
 def traced_application(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """A framework's `__call__` with the middleware around it, one for each application."""
+    """Wrap a framework's `__call__` in the middleware, one per application."""
 
     async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
         middleware = self.__dict__.get("_devenv_tracing")

@@ -1,4 +1,4 @@
-"""Any DB-API 2.0 driver: a connection around a connection, whose statements are client spans."""
+"""DB-API 2.0 drivers: wraps a connection, and creates a client span for each statement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from devenv.tracing.sql import db_span
 
 
 class TracedConnection:
-    """Wraps a DB-API connection; what is not traced is passed through.
+    """Wraps a DB-API connection; other attributes are the driver's.
 
     Args:
         connection: The driver's connection.
@@ -24,7 +24,7 @@ class TracedConnection:
         self._namespace = namespace
 
     def cursor(self, *args: Any, **options: Any) -> TracedCursor:
-        """A traced cursor."""
+        """Return a traced cursor."""
         return TracedCursor(self._connection.cursor(*args, **options), self._system, self._namespace)
 
     def commit(self) -> None:

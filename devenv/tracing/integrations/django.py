@@ -1,6 +1,6 @@
-"""Django: a server span for each request, by WSGI and by ASGI, with its route and the exception that made a 500.
+"""Django: a server span for each request, with WSGI or ASGI, with its route and the exception that caused a 500.
 
-Django's modules are imported by name: it is no dependency, and it has no types.
+Django's modules are imported by name: it is not a dependency, and it has no types.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from devenv.tracing.server_side import ROUTE_KEY
 from devenv.tracing.spans import fail
 from devenv.tracing.sql import db_span
 
-# Django's vendors by their names in the semantic conventions, where the two differ.
+# The semantic conventions' names of Django's vendors, if they differ.
 _SYSTEMS = {"oracle": "oracle.db"}
 
 
 def instrument() -> None:
-    """Note what every handler finds out: the route, and an exception that becomes an answer."""
+    """Record the route, and an exception that becomes a response, in every handler."""
     replace(import_module("django.core.handlers.base").BaseHandler, "resolve_request", _resolving)
     import_module("django.core.signals").got_request_exception.connect(_failed, dispatch_uid="devenv.tracing")
 
@@ -41,7 +41,7 @@ def instrument_asgi() -> None:
 
 
 def instrument_databases() -> None:
-    """Make each statement of Django's database connections a client span, whatever the database."""
+    """Create a client span for each statement of Django's database connections."""
     replace(import_module("django.db.backends.utils").CursorWrapper, "_execute_with_wrappers", _executing)
 
 
@@ -67,7 +67,7 @@ def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _failed(**_: Any) -> None:
-    """Runs while Django handles the exception, in the context of the request."""
+    """Record an exception while Django handles it, in the context of the request."""
     error = sys.exc_info()[1]
     if isinstance(error, Exception):
         fail(get_current_span(), error)

@@ -1,4 +1,4 @@
-"""httpx's clients: transports around transports, and `instrument` for every client of the process."""
+"""httpx's clients: wrappers of transports, and `instrument` for every client of the process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from devenv.tracing.process.patching import replace
 
 
 class HTTPXTransport(httpx.BaseTransport):
-    """Makes a client span for each request of a synchronous client and sends the context.
+    """Creates a client span for each request of a synchronous client and sends the context.
 
     Args:
-        transport: Who really sends; httpx's own by default.
+        transport: The transport that sends the request. Default: httpx's own.
         **options: Options of httpx's own transport.
     """
 
@@ -28,7 +28,7 @@ class HTTPXTransport(httpx.BaseTransport):
         return _send(self._transport.handle_request, request)
 
     def close(self) -> None:
-        """Close the transport below."""
+        """Close the wrapped transport."""
         self._transport.close()
 
 
@@ -43,7 +43,7 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport):
         return await _send_async(self._transport.handle_async_request, request)
 
     async def aclose(self) -> None:
-        """Close the transport below."""
+        """Close the wrapped transport."""
         await self._transport.aclose()
 
 

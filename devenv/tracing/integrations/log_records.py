@@ -1,4 +1,4 @@
-"""Logging: the ids of the trace in every log record, so that `devenv logs --trace ID` finds its lines."""
+"""Logging: adds the IDs of the trace to every log record, so that `devenv logs --trace ID` finds its lines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FIELDS = " trace_id=%(trace_id)s span_id=%(span_id)s"
 
 
 class TraceFormatter(logging.Formatter):
-    """Wraps a handler's formatter: behind each line that belongs to a trace stand its ids."""
+    """Wraps a handler's formatter: adds the trace's IDs after each line of a trace."""
 
     def __init__(self, inner: logging.Formatter | None = None) -> None:
         super().__init__()
         self._inner = inner or logging.Formatter()
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with the ids where there are any and the line does not have them already."""
+        """Format the line, and add the IDs if there are any and the line does not contain them."""
         line = self._inner.format(record)
         trace_id = getattr(record, "trace_id", "")
         if not trace_id or trace_id in line:
@@ -32,7 +32,7 @@ class TraceFormatter(logging.Formatter):
 
 
 def instrument_lines() -> None:
-    """As `instrument`, and the ids stand behind each line of handlers that write plain text."""
+    """Do the same as `instrument`, and add the IDs after each line of handlers that write plain text."""
     instrument()
     replace(logging.Handler, "format", _formatting)
 

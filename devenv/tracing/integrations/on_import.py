@@ -1,4 +1,4 @@
-"""Runs something right after a module has been imported, without importing what the program does not use."""
+"""Runs actions right after a module is imported, without importing modules that the program does not use."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 def when_imported(module: str, name: str, action: Callable[[], None]) -> None:
-    """Run an action once: now where the module is there already, else right after its import.
+    """Run an action once: now if the module is already imported, else right after its import.
 
-    An action that fails is logged; a library of another version must not keep the program from running.
+    An action that fails is logged; an unsupported version of a library must not stop the program.
     """
     if module in sys.modules:
         _run(name, action)
@@ -27,7 +27,7 @@ def when_imported(module: str, name: str, action: Callable[[], None]) -> None:
 
 
 def forget() -> None:
-    """Forget every action that still waits."""
+    """Forget every waiting action."""
     _waiting.clear()
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
 
@@ -36,9 +36,9 @@ _waiting: dict[str, dict[str, Callable[[], None]]] = {}
 
 
 class _Finder(MetaPathFinder):
-    """Finds what others find, with a loader that runs the actions afterwards.
+    """Finds modules through the other finders, with a loader that runs the actions after the import.
 
-    What is only looked for (`importlib.util.find_spec`, and `python -m` before it imports) keeps its actions.
+    A module that is only looked for (`importlib.util.find_spec`, and `python -m` before it imports) keeps its actions.
     """
 
     def find_spec(
@@ -47,7 +47,7 @@ class _Finder(MetaPathFinder):
         if fullname not in _waiting:
             return None
         for finder in sys.meta_path:
-            find = None if finder is self else getattr(finder, "find_spec", None)  # some of old have none
+            find = None if finder is self else getattr(finder, "find_spec", None)  # some old finders have none
             spec = find(fullname, path, target) if find is not None else None
             if spec is not None:
                 if spec.loader is not None:
@@ -57,7 +57,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(Loader):
-    """A loader around a loader."""
+    """Wraps a loader."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -82,4 +82,4 @@ def _run(name: str, action: Callable[[], None]) -> None:
     try:
         action()
     except Exception:  # noqa: BLE001 - logged
-        _log.warning("%s is not traced", name, exc_info=True)
+        _log.warning("cannot trace %s", name, exc_info=True)

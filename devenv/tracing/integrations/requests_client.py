@@ -1,4 +1,4 @@
-"""requests: a client span for each call of any session."""
+"""requests: a client span for each call of a session."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _SYSTEMS = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}
 
 
 def instrument(engine: Any = Engine) -> None:
-    """Trace an engine; by default every engine of the process. An `AsyncEngine` is traced by its `sync_engine`."""
+    """Trace an engine. Default: every engine of the process. An `AsyncEngine` is traced by its `sync_engine`."""
     target = getattr(engine, "sync_engine", engine)
     for name, listener in _LISTENERS.items():
         if not event.contains(target, name, listener):

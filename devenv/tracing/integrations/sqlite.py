@@ -13,7 +13,7 @@ from devenv.tracing.sql import db_span
 
 # Positional arguments of sqlite3.connect between the database and the factory.
 _FACTORY_POSITION = 5
-# The ways past our own classes, without a look-up of what is above them.
+# Direct calls of the base classes, without a lookup of super().
 _cursor = sqlite3.Connection.cursor
 _execute = sqlite3.Cursor.execute
 
@@ -55,7 +55,7 @@ class TracedConnection(sqlite3.Connection):
     namespace = ""
 
     def cursor(self, factory: Any = TracedCursor) -> Any:
-        """A traced cursor."""
+        """Return a traced cursor."""
         return _cursor(self, factory)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
@@ -76,7 +76,7 @@ class TracedConnection(sqlite3.Connection):
         return cursor.executescript(sql_script)
 
     def commit(self) -> None:
-        """Commit; a span only where a transaction is open."""
+        """Commit; a span only if a transaction is open."""
         if not self.in_transaction:
             super().commit()
             return
@@ -84,7 +84,7 @@ class TracedConnection(sqlite3.Connection):
             super().commit()
 
     def rollback(self) -> None:
-        """Roll back; a span only where a transaction is open."""
+        """Roll back; a span only if a transaction is open."""
         if not self.in_transaction:
             super().rollback()
             return
@@ -100,7 +100,7 @@ def sqlite_connection(path: str | Path, **options: Any) -> TracedConnection:
         **options: Options of `sqlite3.connect`.
 
     Raises:
-        sqlite3.OperationalError: The file cannot be opened.
+        sqlite3.OperationalError: If the file cannot be opened.
     """
     connection = sqlite3.connect(path, factory=TracedConnection, **options)
     connection.namespace = Path(path).name
@@ -108,7 +108,7 @@ def sqlite_connection(path: str | Path, **options: Any) -> TracedConnection:
 
 
 def instrument() -> None:
-    """Trace every connection that `sqlite3.connect` opens without a factory of its own."""
+    """Trace every connection that `sqlite3.connect` opens with the default factory."""
     replace(sqlite3, "connect", _connecting)
 
 

@@ -1,4 +1,4 @@
-"""Threads and executors: work runs in the context of whoever submitted it."""
+"""Threads and executors: work runs in the context that was current when it was submitted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 class TracedExecutor(ThreadPoolExecutor):
-    """A thread pool that carries the context."""
+    """A thread pool that propagates the context."""
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Submit work in the current context."""
@@ -24,7 +24,7 @@ class TracedExecutor(ThreadPoolExecutor):
 
 
 def instrument() -> None:
-    """Carry the context into every `ThreadPoolExecutor` and every `threading.Thread` of the process."""
+    """Propagate the context to every `ThreadPoolExecutor` and every `threading.Thread` of the process."""
     replace(ThreadPoolExecutor, "submit", _submit)
     replace(threading.Thread, "start", _start)
 

@@ -29,9 +29,9 @@ class WSGIMiddleware:
 
     Args:
         app: The application below.
-        tracing: What `setup` made; by default whatever is set up when a request comes.
-        trace_response: Whether to answer with a `traceresponse` header; by default as the settings say.
-        exclude: Paths that are not traced; by default as the settings say.
+        tracing: The result of `setup`. Default: the tracing that is set up when a request arrives.
+        trace_response: Whether to send a `traceresponse` header. Default: from the settings.
+        exclude: Paths that are not traced. Default: from the settings.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class WSGIMiddleware:
         side = self._side
         method = environ.get("REQUEST_METHOD", "GET")
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        # A server joins fields of the same name with a comma, which makes two parents the invalid one that they are.
+        # A server joins fields of the same name with a comma, so that two parents are one invalid value.
         span, context = side.begin(
             environ,
             path,
@@ -77,7 +77,7 @@ class WSGIMiddleware:
 
 
 class _Exchange:
-    """One request: its span and what is known of its answer so far."""
+    """One request: its span, and the status of its response so far."""
 
     def __init__(self, span: Span, method: str, environ: Environ, header: str | None) -> None:
         self._span = span
@@ -91,7 +91,7 @@ class _Exchange:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             code = status.partition(" ")[0]
             self._status = int(code) if code.isdigit() else 0
-            self._route = _route(self._environ)  # Flask forgets its request before the body is sent
+            self._route = _route(self._environ)  # Flask drops its request before the body is sent
             if self._header:
                 headers = [*headers, ("traceresponse", self._header)]
             return start_response(status, headers, *more)
@@ -108,7 +108,7 @@ class _Exchange:
 
 
 class _Body:
-    """The body, passed on; its end is the span's."""
+    """Forwards the body; the span ends with it."""
 
     def __init__(self, body: Iterable[bytes], exchange: _Exchange, context: Context) -> None:
         self._body = body
@@ -122,7 +122,7 @@ class _Body:
             try:
                 part = next(parts)
             except StopIteration:
-                self._exchange.end()  # a client that reads all but never closes is common in tests
+                self._exchange.end()  # test clients often read the body and do not close it
                 return
             except Exception as error:
                 self._exchange.failed(error)
@@ -150,7 +150,7 @@ def instrument_flask() -> None:
 
 
 def as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """A class's WSGI method with the middleware around it."""
+    """Wrap a class's WSGI method in the middleware."""
 
     def call(self: Any, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         middleware: WSGIMiddleware | None = self.__dict__.get("_devenv_tracing")
@@ -167,7 +167,7 @@ def _field(environ: Environ, name: str) -> list[str]:
 
 
 def _route(environ: Environ) -> str | None:
-    """The template that Flask or Django has chosen."""
+    """Return the path template that Flask or Django has chosen."""
     request = environ.get("werkzeug.request")
     rule = getattr(request, "url_rule", None)
     if rule is not None:

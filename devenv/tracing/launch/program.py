@@ -1,7 +1,7 @@
-"""Runs a program with tracing and without a change of its code: `devenv run` and `python -m devenv.tracing`.
+"""Runs a program with tracing, without code changes: `devenv run` and `python -m devenv.tracing`.
 
-Python imports `sitecustomize` from the startup folder, which is put on PYTHONPATH, and that calls `auto`. A Python that
-ignores PYTHONPATH (`-I`, `-E`) is not traced.
+Python imports `sitecustomize` from the startup folder, which is on PYTHONPATH, and `sitecustomize` calls `auto`. An
+interpreter that ignores PYTHONPATH (`-I`, `-E`) is not traced.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CONFIG, LEAVE_OUT, LIBRARIES = "DEVENV_TRACING_CONFIG", "DEVENV_TRACING_LEAVE_OU
 
 _LIGHT_DEPENDENCIES = ("opentelemetry", "google", "yaml")
 _PROBE_S = 0.2
-# Traces in under a second, and nothing sent that a trace backend does not take: what `devenv up` gives services.
+# Traces arrive in less than a second, and nothing is sent that a trace backend rejects: as `devenv up` sets services.
 _ALWAYS = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
     "OTEL_METRICS_EXPORTER": "none",
@@ -45,10 +45,10 @@ class Program:
     """A program that is ready to run.
 
     Attributes:
-        path: The file that is executed.
+        path: The executable file.
         command: The command and its arguments.
         environ: Its environment.
-        notes: Lines for people, such as that nothing answers where the traces go.
+        notes: Messages for the user, such as that the OTLP receiver does not respond.
     """
 
     path: str
@@ -67,20 +67,20 @@ def prepare(
     leave_out: Collection[str] = (),
     endpoint: str = "",
 ) -> Program:
-    """Find the program, and make the environment in which it and its children trace themselves.
+    """Find the program, and create the environment in which it and its children are traced.
 
     Args:
         command: The command and its arguments.
-        environ: The environment to start from; what it sets of OTEL_* stays.
+        environ: The base environment; its OTEL_* variables are kept.
         directory: Where the program runs.
-        config: A config.yaml whose `tracing` section is read; DEVENV_TRACING_CONFIG by default.
-        service_name: The service's name; by default OTEL_SERVICE_NAME, the config's, or one made from the command.
-        leave_out: Names of libraries that are not traced, as for `auto`.
-        endpoint: Base URL of the OTLP receiver where nothing else names one; http://127.0.0.1:4318 by default.
+        config: config.yaml to read the `tracing` section from. Default: DEVENV_TRACING_CONFIG.
+        service_name: Service name. Default: OTEL_SERVICE_NAME, the config's, or a name derived from the command.
+        leave_out: Libraries not to trace, as for `auto`.
+        endpoint: Base URL of the OTLP receiver if no setting names one. Default: http://127.0.0.1:4318.
 
     Raises:
-        LaunchError: There is no such command, or it cannot be executed.
-        ConfigError: The configuration is wrong, or a name of `leave_out` is unknown.
+        LaunchError: If the command is not found or is not executable.
+        ConfigError: If the configuration is wrong, or a name in `leave_out` is unknown.
     """
     path = _executable(command, environ)
     check_names(leave_out)
@@ -100,7 +100,7 @@ def prepare(
     else:
         endpoint = settings.endpoint
     unheard = settings.enabled and settings.exporter == "otlp" and not answers(endpoint)
-    note = f"nothing answers at {endpoint}, so traces are lost (hint: devenv up)"
+    note = f"no OTLP receiver responds at {endpoint}; traces will be lost until one does (hint: run `devenv up`)"
     return Program(path, tuple(command), found, (note,) if unheard else ())
 
 
@@ -111,13 +111,13 @@ def environment(
     service_name: str = "",
     leave_out: Collection[str] = (),
 ) -> dict[str, str]:
-    """The environment in which every Python program traces itself, its children included.
+    """Return the environment in which every Python program is traced, its children included.
 
     Args:
-        environ: The environment to start from.
-        config: A config.yaml; its `tracing` section is read.
-        service_name: The service's name where `OTEL_SERVICE_NAME` is not set.
-        leave_out: Names of libraries that are not traced.
+        environ: The base environment.
+        config: config.yaml to read the `tracing` section from.
+        service_name: Service name if `OTEL_SERVICE_NAME` is not set.
+        leave_out: Libraries not to trace.
     """
     found = dict(environ)
     others = [entry for entry in found.get("PYTHONPATH", "").split(os.pathsep) if entry and Path(entry) != STARTUP]
@@ -133,33 +133,33 @@ def environment(
 
 
 def run(program: Program) -> NoReturn:
-    """Become the program: signals, terminal, standard streams and exit code are its own from here on.
+    """Replace this process with the program: signals, terminal, standard streams and exit code are its own.
 
     Raises:
-        LaunchError: The system refuses to execute it.
+        LaunchError: If the system cannot execute it.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    for name in ("SIGPIPE", "SIGXFSZ"):  # ignored by Python, and what is ignored would stay so for the program
+    for name in ("SIGPIPE", "SIGXFSZ"):  # ignored by Python, and the program would inherit that
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
         os.execve(program.path, program.command, program.environ)  # noqa: S606 - no shell is wanted
     except OSError as error:
-        raise LaunchError(f"{program.path} cannot be executed: {error.strerror}", _interpreter_hint(program)) from error
+        raise LaunchError(f"cannot execute {program.path}: {error.strerror}", _interpreter_hint(program)) from error
 
 
 def recorded_endpoint(directory: Path) -> str:
-    """The OTLP receiver of the project that is up in a directory, as `devenv up` left it there; empty if none did."""
+    """Return the OTLP receiver of a directory's running project, from the record of `devenv up`; empty without one."""
     try:
         record = json.loads((directory / ".devenv" / "project.json").read_text())
         return str(record.get("otlp_http_url") or "")
-    except (OSError, ValueError, AttributeError):  # no project, or a record of another shape: there is a default
+    except (OSError, ValueError, AttributeError):  # no project, or a record with other fields: the default applies
         return ""
 
 
 def answers(endpoint: str) -> bool:
-    """Whether something takes connections at a URL; looked at for 0.2 s at most, a slow name server included."""
+    """Return whether a URL accepts connections; waits at most 0.2 s, a slow name server included."""
     parts = urlsplit(endpoint)
     reached: list[bool] = []
 
@@ -179,29 +179,30 @@ def answers(endpoint: str) -> bool:
 
 def _executable(command: Sequence[str], environ: Mapping[str, str]) -> str:
     if not command:
-        raise LaunchError("there is no command to run", "for example: devenv run -- python app.py")
+        raise LaunchError("no command given", "pass a command, such as `devenv run -- python app.py`")
     name = command[0]
     path = shutil.which(name, path=environ.get("PATH", os.defpath))
     if path is not None:
         return path
     if Path(name).is_file():
-        raise LaunchError(f"{name} is a file here, but no command", f"run it as: python {name}, or ./{name} (chmod +x)")
-    where = "there is no such file" if os.sep in name else "it is not on the PATH"
-    raise LaunchError(f"the command {name} is not found: {where}", "what follows -- is the command and its arguments")
+        hint = f"run `python {name}`, or `chmod +x {name}` and then `./{Path(name)}`"
+        raise LaunchError(f"{name} is a file, not a command on the PATH", hint)
+    where = "no such file" if os.sep in name else "not on the PATH"
+    raise LaunchError(f"command {name!r} not found: {where}", "put the command and its arguments after --")
 
 
 def _interpreter_hint(program: Program) -> str:
-    return f"does its first line name an interpreter? or run it as: python {program.command[0]}"
+    return f"add an interpreter line (#!), or run `python {program.command[0]}`"
 
 
 def _is_set(settings: Settings, field: str) -> bool:
-    """Whether the user said so, in the environment or in config.yaml, and not a built-in profile or default."""
+    """Return whether the user set it, in the environment or in config.yaml; not a built-in profile or default."""
     origin = settings.origin(field)
     return origin != "default" and (not origin.startswith("profile ") or "(" in origin)
 
 
 def _libraries() -> list[str]:
-    """The folders that hold devenv and what its tracing needs, for interpreters that have neither."""
+    """Return the folders of devenv and of the packages that its tracing needs, for interpreters without them."""
     folders = {str(STARTUP.parents[2]): None}
     for name in _LIGHT_DEPENDENCIES:
         spec = find_spec(name)

@@ -1,4 +1,4 @@
-"""The name of a program as a service: what a person would call it who reads its command."""
+"""Derives a service name from the command of a program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Names that say what a module is for, not whose it is: the package or folder around it is the better name.
+# Names that describe a module's purpose, not its service: the package's or folder's name is better.
 _GENERIC = frozenset({"__main__", "app", "application", "asgi", "main", "manage", "run", "server", "src", "wsgi"})
 _INTERPRETER = re.compile(r"(?:python|pypy)[0-9.]*t?$")
 _INTERPRETER_VALUES = frozenset({"-W", "-X", "--check-hash-based-pycs"})
@@ -18,10 +18,10 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 
 
 def service_name(command: Sequence[str], directory: Path, environ: Mapping[str, str]) -> str:
-    """A service's name from the command that starts it.
+    """Derive a service name from the command that starts it.
 
-    It is the module, script or program; the package or folder that holds it where that is a general word (`app`,
-    `main`, `manage`, `wsgi`, …), and the directory's name where nothing is left.
+    It is the module, script or program; if that is a generic name (`app`, `main`, `manage`, `wsgi`, …), the package or
+    folder that contains it; and if nothing is left, the directory's name.
 
     ==========================================  =================================
     `python -m shop.web`                        `shop.web`
@@ -34,7 +34,7 @@ def service_name(command: Sequence[str], directory: Path, environ: Mapping[str, 
 
     Args:
         command: The command and its arguments.
-        directory: Where it runs.
+        directory: The working directory.
         environ: Its environment (`FLASK_APP`).
     """
     return _named(list(command), directory, environ) or directory.resolve().name or "unknown_service"
@@ -57,7 +57,7 @@ def _named(command: list[str], directory: Path, environ: Mapping[str, str]) -> s
 
 
 def _of_interpreter(arguments: list[str], directory: Path, environ: Mapping[str, str]) -> str:
-    """What an interpreter is told to run, behind its own options."""
+    """Return the name of an interpreter's target, after its own options."""
     while arguments and arguments[0].startswith("-") and arguments[0] != "-":
         option = arguments.pop(0)
         if option in _INTERPRETER_VALUES:
@@ -74,7 +74,7 @@ def _of_interpreter(arguments: list[str], directory: Path, environ: Mapping[str,
 
 
 def _of_server(arguments: list[str]) -> str:
-    """The first `module:attribute`, which no server's option takes, or else a module at the end."""
+    """Return the first `module:attribute`, which is not an option's value of any server, else a module at the end."""
     for word in arguments:
         if _REFERENCE.fullmatch(word):
             return _of_module(word.partition(":")[0])
@@ -91,7 +91,7 @@ def _of_app_option(arguments: list[str], directory: Path) -> str:
 
 
 def _of_reference(text: str, directory: Path) -> str:
-    """A module or a file, with or without the name of something in it."""
+    """Return the name of a module or file, with or without an attribute."""
     target = text.partition(":")[0]
     if not target:
         return ""

@@ -1,1 +1,1 @@
-"""A tracer provider that does as little as possible on the request's path."""
+"""A lightweight tracer provider that does most of its work off the request path."""

@@ -1,4 +1,4 @@
-"""Sampling decisions of the light provider, without result objects where the decision needs none."""
+"""Sampling decisions of the light provider, without result objects if the decision needs none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOW_64 = (1 << 64) - 1
 
 
 class CustomSampler(Protocol):
-    """The part of an SDK sampler (`opentelemetry.sdk.trace.sampling.Sampler`) that is used."""
+    """The part of an SDK sampler (`opentelemetry.sdk.trace.sampling.Sampler`) that devenv uses."""
 
     def should_sample(
         self,
@@ -25,15 +25,15 @@ class CustomSampler(Protocol):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> Any:
-        """A result with `decision`, `attributes` and `trace_state`."""
+        """Return a result with `decision`, `attributes` and `trace_state`."""
 
 
 class Decider:
     """Decides whether a span is recorded.
 
     Args:
-        ratio: Share of root traces that is recorded; by the low 64 bits of the trace id, as the SDK's
-            TraceIdRatioBased does, so that every service of a mixed system decides alike.
+        ratio: Ratio of root traces to record; decided by the low 64 bits of the trace ID, as in the SDK's
+            TraceIdRatioBased, so that all services of a mixed system decide alike.
         parent_based: Whether a span with a parent follows the parent's flag.
         custom: An SDK sampler that decides instead.
     """
@@ -47,13 +47,13 @@ class Decider:
         self.custom = custom
 
     def root(self, trace_hex: str) -> bool:
-        """The decision by ratio; all and none are decided without a look at the id."""
+        """Return the decision by ratio; all and none are decided without the ID."""
         ratio = self.ratio
         return ratio >= 1.0 or (ratio > 0.0 and int(trace_hex[16:], 16) < self.bound)
 
 
 def decider(sampler: str, ratio: float) -> Decider:
-    """The decider of a sampler's name (OTEL_TRACES_SAMPLER's names)."""
+    """Return the decider of a sampler by its name in OTEL_TRACES_SAMPLER."""
     parent_based = sampler.startswith("parentbased_")
     if sampler.endswith("traceidratio"):
         return Decider(ratio, parent_based=parent_based)

@@ -26,7 +26,7 @@ class Provider(Protocol):
         """Accept an ended sampled span for export."""
 
     def process(self, span: Any) -> None:
-        """Give an ended span to the further processors."""
+        """Pass an ended span to the additional processors."""
 
     def count_surplus(self) -> None:
         """Count a span beyond its trace's limit."""

@@ -23,16 +23,16 @@ _log = logging.getLogger(__name__)
 
 
 class LightProvider(TracerProvider):
-    """Makes tracers.
+    """Creates tracers.
 
     Args:
-        settings: Limits and whether anything is recorded at all.
-        resource: Resource attributes; called anew after a fork.
-        decider: Who decides what is recorded.
-        sink: Takes every ended sampled span; must not block or raise.
+        settings: The limits, and whether spans are recorded.
+        resource: Returns the resource attributes; called again after a fork.
+        decider: Decides which traces are recorded.
+        sink: Accepts every ended sampled span; must not block or raise.
 
     Attributes:
-        processors: Further span processors of the SDK's interface.
+        processors: Additional span processors with the SDK's interface.
         surplus: Spans left out because their trace reached its limit.
     """
 
@@ -54,7 +54,7 @@ class LightProvider(TracerProvider):
 
     @property
     def resource(self) -> Any:
-        """The resource as the SDK's type, for those who read it from a provider."""
+        """The resource as the SDK's type, for code that reads it from a provider."""
         from opentelemetry.sdk.resources import Resource
 
         return Resource(dict(self._resource()))
@@ -66,7 +66,7 @@ class LightProvider(TracerProvider):
         schema_url: str | None = None,
         attributes: Attributes = None,
     ) -> Tracer:
-        """The tracer of a scope; the same one for the same scope."""
+        """Return the tracer of a scope; the same tracer for the same scope."""
         if not self.settings.enabled:
             return NoOpTracer()
         key = (instrumenting_module_name or "", instrumenting_library_version or "", schema_url or "")
@@ -77,7 +77,7 @@ class LightProvider(TracerProvider):
         return tracer
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
-        """Add a processor of the SDK's interface; it is given an SDK `ReadableSpan` at the end of each span."""
+        """Add a processor with the SDK's interface; it receives an SDK `ReadableSpan` at the end of each span."""
         with self._lock:
             self.processors = (*self.processors, span_processor)
 
@@ -87,7 +87,7 @@ class LightProvider(TracerProvider):
             self.surplus += 1
 
     def process(self, span: LightSpan) -> None:
-        """Give an ended span to the further processors; one that fails does not keep it from the others."""
+        """Pass an ended span to the additional processors; if one fails, the others still get it."""
         from devenv.tracing.light.readable import readable
 
         finished = readable(span, self.resource)
@@ -98,7 +98,7 @@ class LightProvider(TracerProvider):
                 _log.exception("span processor %s failed", type(processor).__name__)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the further processors within the time; the exporter is flushed by `Tracing.force_flush`."""
+        """Flush the additional processors within the time; the exporter is flushed by `Tracing.force_flush`."""
         deadline = monotonic() + timeout_millis / 1000
         flushed = True
         for processor in self.processors:
@@ -107,6 +107,6 @@ class LightProvider(TracerProvider):
         return flushed
 
     def shutdown(self) -> None:
-        """Shut the further processors down."""
+        """Shut down the additional processors."""
         for processor in self.processors:
             processor.shutdown()

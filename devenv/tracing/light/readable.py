@@ -1,4 +1,4 @@
-"""Between the light provider's spans and the SDK's `ReadableSpan`, both ways, off the request's path."""
+"""Converts the light provider's spans to and from the SDK's `ReadableSpan`, off the request's path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devenv.tracing.light.values import shorten
 
 
 def readable(span: LightSpan, resource: Resource) -> ReadableSpan:
-    """A light span as the SDK's, limits applied and dropped counts kept."""
+    """Convert a light span to the SDK's, with limits applied and dropped counts kept."""
     limits = span.tracer.limits
     name, version, schema_url, scope_attributes = span.tracer.scope
     events = [
@@ -44,11 +44,11 @@ def readable(span: LightSpan, resource: Resource) -> ReadableSpan:
 
 
 def record(span: ReadableSpan, tracer: Any) -> LightSpan:
-    """An SDK span as the record that the encoder takes.
+    """Convert an SDK span to the record that the encoder accepts.
 
     Args:
         span: An ended span.
-        tracer: Anything with `scope` and `limits`, as `LightTracer` has them.
+        tracer: An object with the `scope` and `limits` of `LightTracer`.
     """
     context = span.get_span_context()
     if context is None:

@@ -1,4 +1,4 @@
-"""Attributes that many spans have alike: built once, encoded once."""
+"""Common attributes of many spans: built once, encoded once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class Shared:
     """An immutable set of attributes that spans refer to instead of copying it.
 
     Attributes:
-        values: The attributes; nobody changes them.
-        encoded: Their bytes, kept by the encoder that made them.
+        values: The attributes; never changed.
+        encoded: The encoded attributes, as the encoder stored them.
         encoder: That encoder.
     """
 

@@ -1,8 +1,8 @@
 """Spans of the light provider.
 
-A recorded span is itself the record that waits for export: plain fields, no copies, no lock (each change is one
-operation that the interpreter keeps whole). Everything that can wait (limits of length, redaction, encoding) happens
-in the exporter's thread.
+A recorded span is itself the record that is queued for export: plain fields, no copies, no lock (each change is one
+atomic operation of the interpreter). Work that can wait (limits of length, redaction, encoding) is done in the
+exporter's thread.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ _log = logging.getLogger(__name__)
 SAMPLED = 0x01
 RANDOM = 0x02
 NO_STATE = TraceState()
-# A span with no more attributes of its own than this, beside the shared ones, is within limits that are twice as high.
+# A span with at most this many own attributes, beside the shared ones, is within limits that are twice as high.
 FEW = 24
 
 
 def new_span_id() -> int:
-    """A random span id that is not zero."""
+    """Return a random span ID that is not zero."""
     return getrandbits(64) or new_span_id()
 
 
 def new_trace_hex() -> str:
-    """A random trace id that is not zero, as 32 hexadecimal digits."""
+    """Return a random trace ID that is not zero, as 32 hexadecimal digits."""
     return (getrandbits(128) or 1).to_bytes(16).hex()  # a format specification takes three times as long
 
 
 class LocalTrace:
-    """What the recorded spans of one trace in this process share.
+    """The common part of the recorded spans of one trace in this process.
 
     Attributes:
-        hex: Trace id as 32 lower-case hexadecimal digits.
+        hex: Trace ID as 32 lowercase hexadecimal digits.
         flags: W3C trace flags of spans in it (sampled, random).
-        state: The tracestate that is passed on.
+        state: The tracestate to propagate.
         spans: Spans recorded so far.
     """
 
@@ -64,12 +64,12 @@ class LocalTrace:
 
 
 class UnsampledSpan(Span):
-    """Stands in the context of what is not recorded; makes a span id only when somebody asks for it.
+    """The span of a trace that is not recorded; it creates a span ID only when it is read.
 
     Attributes:
-        hex: Trace id as 32 lower-case hexadecimal digits.
-        flags: W3C trace flags, sampled clear.
-        state: The tracestate that is passed on.
+        hex: Trace ID as 32 lowercase hexadecimal digits.
+        flags: W3C trace flags, with sampled cleared.
+        state: The tracestate to propagate.
     """
 
     _id = 0
@@ -81,18 +81,18 @@ class UnsampledSpan(Span):
         self.state = state
 
     def outgoing(self) -> str:
-        """A `traceparent` for one call: a fresh parent id, since there is no span that could be the parent."""
+        """Return a `traceparent` for one call: a new parent ID, because no span exists that could be the parent."""
         return f"00-{self.hex}-{(getrandbits(64) or 1).to_bytes(8).hex()}-0{self.flags}"
 
     @property
     def span_id(self) -> int:
-        """The span id, made at the first look."""
+        """The span ID, created when it is first read."""
         if not self._id:
             self._id = new_span_id()
         return self._id
 
     def get_span_context(self) -> SpanContext:
-        """The context with the sampled flag clear."""
+        """Return the context with the sampled flag cleared."""
         if self._context is None:
             flags = TraceFlags(self.flags)
             self._context = SpanContext(int(self.hex, 16), self.span_id, False, flags, self.state)
@@ -104,41 +104,41 @@ class UnsampledSpan(Span):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Nothing was begun."""
+        """Do nothing."""
 
     def is_recording(self) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
     def end(self, end_time: int | None = None) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def set_attribute(self, key: str, value: Any) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def add_link(self, context: SpanContext, attributes: Any = None) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def update_name(self, name: str) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def record_exception(
         self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
     ) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
 
 class SurplusSpan(UnsampledSpan):
-    """A span beyond the trace limit: not recorded, and its nearest recorded ancestor stands for it downstream."""
+    """A span beyond the trace limit: not recorded, and replaced downstream by its nearest recorded ancestor."""
 
     def __init__(self, ancestor: LightSpan) -> None:
         super().__init__(ancestor.trace.hex, ancestor.trace.flags, ancestor.trace.state)
@@ -146,11 +146,11 @@ class SurplusSpan(UnsampledSpan):
 
     @property
     def span_id(self) -> int:
-        """The ancestor's."""
+        """The ancestor's span ID."""
         return self.ancestor.span_id
 
     def get_span_context(self) -> SpanContext:
-        """The ancestor's, so that what lies below still has a parent that exists."""
+        """Return the ancestor's context, so that spans below have an existing parent."""
         return self.ancestor.get_span_context()
 
 
@@ -159,11 +159,11 @@ class LightSpan(Span):
 
     Attributes:
         parent_id: The parent's span id, 0 for a root.
-        shared: Attributes that it has in common with others, None for none.
-        own: Attributes of its own; no key stands in both.
+        shared: Attributes shared with other spans, None for none.
+        own: Its own attributes; no key is in both.
         raw_events: Tuples (time in ns, name, attributes, dropped attributes).
         raw_links: Tuples (span context, attributes, dropped attributes).
-        eventful: Whether it has more than most spans: events, links, a status, something dropped.
+        eventful: Whether it has what most spans lack: events, links, a status, dropped values.
     """
 
     end_time: int | None = None
@@ -201,12 +201,12 @@ class LightSpan(Span):
         self.start_time = start_time
 
     def outgoing(self) -> str:
-        """The `traceparent` that makes what is called a child of this span."""
+        """Return the `traceparent` that makes the callee a child of this span."""
         trace = self.trace
         return f"00-{trace.hex}-{self.span_id.to_bytes(8).hex()}-0{trace.flags}"
 
     def get_span_context(self) -> SpanContext:
-        """The span's immutable context, made at the first look."""
+        """Return the span's immutable context, created when it is first read."""
         if self._context is None:
             trace = self.trace
             self._context = SpanContext(int(trace.hex, 16), self.span_id, False, TraceFlags(trace.flags), trace.state)
@@ -214,12 +214,12 @@ class LightSpan(Span):
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """All attributes so far, as a dictionary of the caller's own."""
+        """All attributes so far, as a new dictionary."""
         return {**self.shared.values, **self.own} if self.shared is not None else dict(self.own)
 
     @property
     def context(self) -> SpanContext:
-        """The same as `get_span_context`, by the name that span processors know."""
+        """The same as `get_span_context`, under the name that span processors use."""
         return self.get_span_context()
 
     @property
@@ -236,13 +236,13 @@ class LightSpan(Span):
         return Status(self.status_code, self.status_message)
 
     def is_recording(self) -> bool:
-        """Until the end."""
+        """Return whether the span has not ended."""
         return self.end_time is None
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute; beyond the limit it is counted and left out."""
         own, shared = self.own, self.shared
-        # Most of them: few so far, of a plain type, and under a key that is not shared.
+        # Most attributes: few so far, a plain type, and a key that is not shared.
         if (
             len(own) < FEW
             and value.__class__ in PLAIN
@@ -268,7 +268,7 @@ class LightSpan(Span):
             else:
                 taken += len(shared.values)
         if not key or not isinstance(key, str):
-            _log.warning("attribute without a name is dropped: %r", key)
+            _log.warning("dropped an attribute without a name: %r", key)
         elif taken < self.tracer.limits.span_attributes or key in own:
             own[key] = clean(value)
             return
@@ -343,12 +343,12 @@ class LightSpan(Span):
         timestamp: int | None = None,
         escaped: bool = False,
     ) -> None:
-        """Add the exception as an event of the semantic conventions."""
+        """Add the exception as an event by the semantic conventions."""
         described = {**exception_attributes(exception), "exception.escaped": str(escaped), **(attributes or {})}
         self.add_event("exception", described, timestamp)
 
     def end(self, end_time: int | None = None) -> None:
-        """End the span and hand it to the exporter and the other processors; the first call counts."""
+        """End the span and pass it to the exporter and the other processors; only the first call counts."""
         if self.end_time is not None:
             _log.warning("span %s ended twice", self.name)
             return
@@ -369,7 +369,7 @@ class LightSpan(Span):
 
 
 def exception_attributes(exception: BaseException) -> dict[str, str]:
-    """`exception.*` of the semantic conventions."""
+    """Return the `exception.*` attributes of the semantic conventions."""
     kind = type(exception)
     module = kind.__module__
     name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"

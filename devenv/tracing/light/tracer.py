@@ -1,4 +1,4 @@
-"""The light provider's tracer: starts spans and passes ended ones on."""
+"""The light provider's tracer: starts spans within the limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from devenv.tracing.light.owner import Provider, Scope
     from devenv.tracing.settings import Settings
 
-# The context's key of the current span, learnt through the public API.
+# The context's key of the current span, found through the public API.
 SPAN_KEY: str = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 
 
@@ -41,8 +41,8 @@ class LightTracer(Tracer):
     """Starts spans of one instrumentation scope.
 
     Attributes:
-        limits: The settings that hold the limits.
-        roomy: Whether a span with few attributes is surely within them.
+        limits: The settings with the limits.
+        roomy: Whether a span with few attributes is always within them.
         scope: (name, version, schema URL, attributes).
     """
 
@@ -100,7 +100,7 @@ class LightTracer(Tracer):
         shared: Shared | None = None,
         start_time: int | None = None,
     ) -> Span:
-        """Start a span with attributes that are clean already and (the `own` ones) that it may keep."""
+        """Start a span with cleaned attributes; it keeps the `own` ones."""
         parent: Any = (current() if context is None else context).get(SPAN_KEY)
         kind_of = parent.__class__
         decider = self.provider.decider
@@ -133,7 +133,7 @@ class LightTracer(Tracer):
         links: Sequence[Link] | None,
         start_time: int | None,
     ) -> Span:
-        """Below a remote or foreign parent, or as a root."""
+        """Start a span below a remote or foreign parent, or a root."""
         decider = self.provider.decider
         above = parent.get_span_context() if isinstance(parent, Span) else None
         if above is None or not above.is_valid:
@@ -160,7 +160,7 @@ class LightTracer(Tracer):
         links: Sequence[Link] | None,
         start_time: int | None,
     ) -> Span:
-        """By an SDK sampler, with every right it has: attributes, tracestate, recording without sampling."""
+        """Start a span by an SDK sampler, which may set attributes and tracestate, and record without sampling."""
         above = trace.get_current_span(context).get_span_context()
         trace_hex = f"{above.trace_id:032x}" if above.is_valid else new_trace_hex()
         result = sampler.should_sample(context, int(trace_hex, 16), name, kind, own, links)
@@ -187,7 +187,7 @@ class LightTracer(Tracer):
         start_time: int | None = None,
         shared: Shared | None = None,
     ) -> LightSpan:
-        """Begin a span whose recording has been decided."""
+        """Start a span that is recorded by decision."""
         local.spans += 1
         span = LightSpan(self, local, name, kind, parent_id, remote_parent, shared, own, start_time or time_ns())
         if len(own) > FEW or not self.roomy:
@@ -201,7 +201,7 @@ class LightTracer(Tracer):
         return span
 
     def _cut(self, span: LightSpan) -> None:
-        """Leave out attributes beyond the limit."""
+        """Remove the attributes beyond the limit."""
         attributes = span.attributes
         if len(attributes) <= self.limits.span_attributes:
             return

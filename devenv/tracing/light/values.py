@@ -1,4 +1,4 @@
-"""Attribute values as OpenTelemetry allows them (https://opentelemetry.io/docs/specs/otel/common/#attribute)."""
+"""The attribute values that OpenTelemetry allows (https://opentelemetry.io/docs/specs/otel/common/#attribute)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ PLAIN = frozenset({str, int, bool, float, bytes})
 
 
 def clean(value: Any) -> Any:
-    """A value that later changes of the caller's objects cannot reach: sequences as tuples, mappings copied.
+    """Return a value that is independent of the caller's objects: sequences as tuples, mappings copied.
 
-    What is none of OpenTelemetry's types becomes its text, with a warning.
+    A value of another type than OpenTelemetry's becomes text, with a warning.
     """
     if type(value) in PLAIN or value is None:
         return value
@@ -24,12 +24,12 @@ def clean(value: Any) -> Any:
         return {str(key): clean(item) for key, item in value.items() if key}
     if isinstance(value, Sequence):
         return tuple(clean(item) for item in value)
-    _log.warning("attribute value of type %s is recorded as text", type(value).__name__)
+    _log.warning("attribute value of unsupported type %s recorded as text", type(value).__name__)
     return str(value)
 
 
 def shorten(value: Any, limit: int | None) -> Any:
-    """A value with each text cut to `limit` characters (None: not at all)."""
+    """Return a value with each text cut to `limit` characters (None: not cut)."""
     if limit is None:
         return value
     if isinstance(value, str):
@@ -42,7 +42,7 @@ def shorten(value: Any, limit: int | None) -> Any:
 
 
 def bounded(attributes: Mapping[str, Any] | None, limit: int) -> tuple[dict[str, Any], int]:
-    """At most `limit` cleaned attributes, the first ones, and how many were left out."""
+    """Return the first `limit` attributes, cleaned, and the number of the others."""
     if not attributes:
         return {}, 0
     kept: dict[str, Any] = {}

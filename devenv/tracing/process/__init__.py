@@ -1,1 +1,1 @@
-"""What belongs to the process: its resource attributes, its end, and replaced functions."""
+"""The process: its resource attributes, its exit, and replaced functions."""

@@ -1,8 +1,8 @@
-"""Ends of a process that Python's `atexit` does not see: `os.exec*`, and workers of `multiprocessing`.
+"""Process exits that `atexit` does not cover: `os.exec*`, and workers of `multiprocessing`.
 
-What waits for export is delivered first, for three seconds at most. A process that is killed (`SIGKILL`, or `SIGTERM`
-without a handler, which is also how `multiprocessing.Pool.terminate` ends its workers) or calls `os._exit` takes with
-it what it ended since the last export.
+Waiting spans are exported first, for at most three seconds. A process that is killed (`SIGKILL`, or `SIGTERM`
+without a handler, which is also how `multiprocessing.Pool.terminate` ends its workers) or calls `os._exit` loses
+the spans since the last export.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _watched = False
 
 
 def watch() -> None:
-    """Deliver before each such end of this process and of its forks. Called again it does what is new to do."""
-    global _watched  # noqa: PLW0603 - a hook at fork cannot be taken back, so it is set once a process
+    """Export before each such exit of this process and of its forks. Further calls add only what is new."""
+    global _watched  # noqa: PLW0603 - a hook at fork cannot be removed, so it is set once per process
     replace(os, "execv", _delivering)
     replace(os, "execve", _delivering)
     if not _watched:
@@ -40,24 +40,24 @@ def watch() -> None:
 def _delivering(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(path: Any, *args: Any, **options: Any) -> Any:
         tracing = state.tracing
-        # `os.execvp` tries one folder of PATH after the other; only the one that can succeed is worth waiting for.
+        # `os.execvp` tries the folders of PATH in turn; only a call that can succeed is worth the wait.
         possible = isinstance(path, int) or os.access(path, os.X_OK)
         if possible and tracing is not None and not tracing.force_flush(EXIT_TIMEOUT_S):
-            _log.warning("spans were not exported before exec: %s", tracing.stats())
+            _log.warning("cannot export spans before exec: %s", tracing.stats())
         return original(path, *args, **options)
 
     return execute
 
 
 def _in_worker() -> None:
-    """Have an exit function in a worker that is about to begin, which makes multiprocessing forget earlier ones."""
+    """Register an exit function in a starting worker, because multiprocessing drops the earlier ones."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.register_after_fork(state, _at_worker_end)
 
 
 def _at_worker_end(_owner: object) -> None:
-    """Multiprocessing's own exit functions run in workers, which end without `atexit`."""
+    """Register an exit function of multiprocessing, because workers end without `atexit`."""
     util: Any = sys.modules["multiprocessing.util"]
     util.Finalize(None, _shut_down, exitpriority=_LAST)
 

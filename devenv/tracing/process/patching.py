@@ -1,4 +1,4 @@
-"""Replaces a method of another library's class, at most once, and puts it back."""
+"""Replaces a method of another library's class, at most once, and restores it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _replaced: dict[tuple[Any, str], Any] = {}
 
 
 def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-    """Replace a class's or module's `name` by `make(original)`; a second call for the same one does nothing."""
+    """Replace a class's or module's `name` by `make(original)`; a second call for the same name does nothing."""
     if (owner, name) not in _replaced:
         original = getattr(owner, name)
         _replaced[owner, name] = original
@@ -17,7 +17,7 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
 
 
 def restore_all() -> None:
-    """Put back everything that was replaced."""
+    """Restore every replaced method."""
     while _replaced:
         (owner, name), original = _replaced.popitem()
         setattr(owner, name, original)

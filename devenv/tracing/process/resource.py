@@ -1,4 +1,4 @@
-"""The resource: who sends the spans (https://opentelemetry.io/docs/specs/semconv/resource/)."""
+"""The resource: describes the sender of the spans (https://opentelemetry.io/docs/specs/semconv/resource/)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from uuid import uuid4
 
-from devenv import __version__
 from devenv.tracing.settings import Settings
 
 
 class ProcessResource:
-    """The resource attributes of this process; calling it gives them, anew after a fork.
+    """The resource attributes of this process; a call returns them, updated after a fork.
 
-    `service.instance.id` is always there and unique a process: a random one, or the configured one, to which a
-    worker process (forked or started by multiprocessing) adds its pid.
+    `service.instance.id` is always set and unique per process: random, or the configured one, to which a worker
+    process (forked or started by multiprocessing) adds its pid.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -27,7 +26,7 @@ class ProcessResource:
         self._attributes = self._make()
 
     def __call__(self) -> dict[str, str | int]:
-        """The attributes of the process that asks."""
+        """Return the attributes of the calling process."""
         if os.getpid() != self._pid:
             self._pid = os.getpid()
             self._attributes = self._make()
@@ -45,7 +44,7 @@ class ProcessResource:
             "telemetry.sdk.name": "opentelemetry",
             "telemetry.sdk.version": _version("opentelemetry-api"),
             "telemetry.distro.name": "devenv",
-            "telemetry.distro.version": __version__,
+            "telemetry.distro.version": _version("devenv-otel"),
             "process.pid": self._pid,
             "process.runtime.name": sys.implementation.name,
             "process.runtime.version": ".".join(str(part) for part in sys.version_info[:3]),

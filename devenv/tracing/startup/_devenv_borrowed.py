@@ -1,7 +1,7 @@
-"""Lends devenv's tracing to an interpreter that has none, such as a project's own virtual environment.
+"""Makes devenv's tracing importable in another interpreter, such as a project's virtual environment.
 
-Only what tracing needs is lent, and only what nobody else finds: the program's own packages win, and of the tool's many
-packages it sees none, so that what it lacks stays lacking.
+Only the packages that tracing needs are importable, and only if no other finder has them: the program's own packages
+take precedence. The tool's other packages stay hidden, so that a package that the program lacks is still missing.
 """
 # ruff: noqa: INP001 - a folder for PYTHONPATH, not a package
 
@@ -29,22 +29,24 @@ def borrow(libraries: str) -> str:
         libraries: Their Python version and their folders, as `devenv.tracing.launch.program` writes them.
 
     Returns:
-        Why that cannot be, in one line; empty where it worked.
+        Why that is not possible, in one line; empty on success.
     """
     version, *folders = libraries.split(os.pathsep)
     mine = f"{sys.version_info[0]}.{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
     if sys.version_info < OLDEST:
-        return f"{sys.executable} is Python {mine}, and tracing needs 3.11 or newer"
+        return f"{sys.executable} is Python {mine}; tracing requires 3.11 or later"
     if version != mine or not folders:
-        there = f"devenv's are for Python {version}" if version else "there are none to lend"
+        there = (
+            f"devenv's own packages are for Python {version}" if version else "devenv's own packages are not available"
+        )
         advice = f"{sys.executable} -m pip install devenv-otel"
-        return f"{sys.executable} (Python {mine}) has no devenv.tracing or lacks what it needs, and {there}: {advice}"
-    sys.meta_path.append(Lender(folders))  # behind all others
+        return f"cannot import devenv.tracing in {sys.executable} (Python {mine}), and {there}; run `{advice}`"
+    sys.meta_path.append(Lender(folders))  # after all others
     return ""
 
 
 class Lender:
-    """Finds what is lent, after everybody else has been asked."""
+    """Finds the packages that tracing needs, after all other finders."""
 
     def __init__(self, folders: list[str]) -> None:
         self._folders = folders
@@ -55,14 +57,14 @@ class Lender:
         path: Sequence[str] | None,  # noqa: ARG002 - the import system's signature
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Find a module below the folders, also one of a namespace that the program has a part of."""
+        """Find a module in the folders, also in a namespace package that the program has a part of."""
         names = fullname.split(".")
         if names[0] not in LENT:
             return None
         return PathFinder.find_spec(fullname, [str(Path(folder, *names[:-1])) for folder in self._folders], target)
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
-        """Find the metadata of what is lent: OpenTelemetry looks for its parts by entry points."""
+        """Find the metadata of these packages: OpenTelemetry finds its parts by entry points."""
         from importlib.metadata import Distribution
 
         for folder in self._folders:

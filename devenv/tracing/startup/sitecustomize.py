@@ -19,7 +19,7 @@ log = logging.getLogger("devenv.tracing")
 
 
 def trace_program() -> None:
-    """Set tracing up; what goes wrong is logged, and the program runs all the same."""
+    """Set up tracing; an error is logged, and the program runs without tracing."""
     try:
         try:
             from devenv.tracing import auto
@@ -33,7 +33,7 @@ def trace_program() -> None:
 
         left_out = [name for name in os.environ.get("DEVENV_TRACING_LEAVE_OUT", "").split(",") if name]
         auto(os.environ.get("DEVENV_TRACING_CONFIG") or None, leave_out=left_out)
-    except Exception:  # tracing must not keep a program from running
+    except Exception:  # tracing must not stop a program
         log.warning("the program is not traced", exc_info=True)
 
 

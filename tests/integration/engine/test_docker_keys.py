@@ -140,6 +140,6 @@ async def test_a_command_that_is_not_there_is_said_in_one_clause(harness: Harnes
     instance_id = await harness.engine.create(spec)
     with pytest.raises(EngineRefused) as caught:
         await harness.engine.start(instance_id)
-    assert caught.value.message.startswith("web could not be started: ")
+    assert caught.value.message.startswith("cannot start web: ")
     assert "/no/such/program" in caught.value.message
     assert "OCI runtime" not in caught.value.message

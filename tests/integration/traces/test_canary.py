@@ -15,7 +15,7 @@ from devenv.events import CanarySent, CanaryWaiting, Event, Notice
 from devenv.model.documents import CanaryDocument
 from devenv.model.extension import Request
 from devenv.model.span import Span
-from devenv.testing.clock import FakeClock
+from devenv.testing.fake_clock import FakeClock
 from devenv.traces.client import TraceClient
 
 pytestmark = pytest.mark.jaeger

@@ -127,7 +127,7 @@ def test_an_endpoint_without_a_path_is_told_what_it_wants(collector, trace_to, c
     assert not tracing.force_flush(5)
     (warning,) = warnings(caplog)
     assert "HTTP 404" in warning
-    assert ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is and wants /v1/traces" in warning) is hinted
+    assert ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must end in /v1/traces" in warning) is hinted
 
 
 def warnings(caplog):
@@ -148,18 +148,18 @@ def test_the_first_failure_is_said_at_once_and_once(trace_to, caplog):
     until(lambda: warnings(caplog), timeout=3.0)
     assert not tracing.force_flush(1.0)  # time for the next attempts
     (warning,) = warnings(caplog)
-    assert warning.startswith(f"spans wait: 3 could not be delivered to {url}/v1/traces (ConnectionRefusedError: ")
-    assert warning.endswith("and are sent again for up to 30 s")
+    assert warning.startswith(f"export failed: 3 spans not delivered to {url}/v1/traces (ConnectionRefusedError: ")
+    assert warning.endswith("; retrying for up to 30 s")
     assert tracing.stats().failed == 0
     tracing.shutdown(0.5)
-    assert [text.partition(":")[0] for text in warnings(caplog)] == ["spans wait", "spans are being lost"]
+    assert [text.partition(":")[0] for text in warnings(caplog)] == ["export failed", "spans lost so far"]
 
 
 def test_what_ends_at_once_does_not_say_that_it_waits(trace_to, caplog):
     tracing = trace_to(dead_port(), batch={"schedule_delay_ms": 60_000})
     emit(tracing, 3)
     tracing.shutdown(2)
-    assert [text.partition(":")[0] for text in warnings(caplog)] == ["spans are being lost"]
+    assert [text.partition(":")[0] for text in warnings(caplog)] == ["spans lost so far"]
 
 
 def test_overload_is_said_with_its_status(collector, trace_to, caplog):

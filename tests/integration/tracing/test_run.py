@@ -21,6 +21,7 @@ from tracing_collector import dead_port
 from tracing_upstream import http_upstream
 
 RUN = (*CLI, "run", "--")
+LOST = "traces will be lost until one does (hint: run `devenv up`)"
 LIGHT = (sys.executable, "-m", "devenv.tracing", "--")
 
 
@@ -196,14 +197,14 @@ def test_one_line_says_that_nothing_answers_and_the_program_runs(project, launch
     url = dead_port()
     done = run((*launcher, "echo", "it runs"), project, clean(OTEL_EXPORTER_OTLP_ENDPOINT=url))
     assert (done.returncode, done.stdout) == (0, "it runs\n")
-    assert done.stderr == f"devenv: nothing answers at {url}/v1/traces, so traces are lost (hint: devenv up)\n"
+    assert done.stderr == f"devenv: no OTLP receiver responds at {url}/v1/traces; {LOST}\n"
 
 
 @pytest.mark.parametrize("launcher", [RUN, LIGHT])
 def test_a_command_that_is_not_there_is_a_usage_error(project, launcher):
     done = run((*launcher, "no-such-program"), project, clean())
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[0] == "devenv: the command no-such-program is not found: it is not on the PATH"
+    assert done.stderr.splitlines()[0] == "devenv: command 'no-such-program' not found: not on the PATH"
     assert done.stderr.splitlines()[1].startswith("  hint: ")
 
 
@@ -240,7 +241,7 @@ def test_a_stale_record_keeps_nobody_waiting(project):
     write(project, ".devenv/project.json", json.dumps(record))
     done = run((*RUN, "echo", "it runs"), project, clean())
     assert done.stdout == "it runs\n"
-    assert done.stderr == f"devenv: nothing answers at {url}, so traces are lost (hint: devenv up)\n"
+    assert done.stderr == f"devenv: no OTLP receiver responds at {url}; {LOST}\n"
 
 
 @pytest.fixture(scope="module")
@@ -295,5 +296,5 @@ def test_an_interpreter_of_another_version_says_what_to_install_where(project, b
     done = run((bare_python, "call.py"), project, given)
     assert done.stdout.startswith("[] ")
     (line,) = done.stderr.splitlines()
-    assert "devenv's are for Python 3.99" in line
-    assert line.endswith(f"{bare_python} -m pip install devenv-otel")
+    assert "devenv's own packages are for Python 3.99" in line
+    assert line.endswith(f"run `{bare_python} -m pip install devenv-otel`")

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from devenv.daemon.addresses import Ports, rewrite
-from devenv.engine.ports import is_free
-from devenv.model.launch import Listening, Peer
+from devenv.engine.host_ports import is_free
+from devenv.engine.process.launch import Listening, Peer
 
 PEERS = (
     Peer(service="user", names=("user", "accounts"), ports=(Listening(container=8082, host=9082),)),
@@ -34,7 +34,7 @@ PEERS = (
         ("http://my-api.v1:80/x", "http://127.0.0.1:9180/x"),
         ("http://user:9999", "http://127.0.0.1:9999"),
         ("http://quiet", "http://127.0.0.1"),
-        # Not addresses, or somebody else's.
+        # Not addresses, or another program's.
         ("user", "user"),
         ("role=user", "role=user"),
         ("http://user.example.com:8082", "http://user.example.com:8082"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from devenv.daemon.logfile import LogFile, remove, rotated
-from devenv.engine.process.logs import follow, read_lines
+from devenv.engine.process.log_reader import follow, read_lines
 
 
 def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -48,5 +48,5 @@ def test_the_process_engine_takes_what_it_can_run() -> None:
 
 def test_the_docker_engine_refuses_a_service_without_an_image() -> None:
     service = make_service("web", image=None, x=PROCESS)
-    with pytest.raises(ConfigurationError, match=r"only x-devenv\.process"):
+    with pytest.raises(ConfigurationError, match="no image or build, which the docker engine requires"):
         DockerEngine().check(service, stack_of(service))

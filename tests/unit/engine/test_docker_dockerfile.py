@@ -45,7 +45,7 @@ def test_a_dockerfile_inside_outside_and_inline(tmp_path: Path) -> None:
     assert inline == Dockerfile(INLINE_NAME, "FROM line", inside=False)
 
 
-@pytest.mark.parametrize(("context", "said"), [("none", "no directory"), (".", "Dockerfile")])
+@pytest.mark.parametrize(("context", "said"), [("none", "not a directory"), (".", "Dockerfile")])
 def test_what_is_missing_is_named(tmp_path: Path, context: str, said: str) -> None:
     with pytest.raises(BuildFailed, match=said):
         read_dockerfile(Build(context=tmp_path / context))

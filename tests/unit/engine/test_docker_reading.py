@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devenv.engine.docker.container_output import read_lines
 from devenv.engine.docker.observation import read_instance, read_ports, read_time
-from devenv.engine.docker.output import read_lines
 from devenv.engine.docker.statistics import compared, read_statistics
 from devenv.engine.docker.translation import Conflict, NoSuchObject, pull_error, refused, silent, taken_port
 from devenv.errors import (

@@ -13,7 +13,7 @@ from devenv.contract.answers import ExecResult
 from devenv.contract.specification import InstanceSpec
 from devenv.errors import EngineLost
 from devenv.events import Event, ProbeFailed
-from devenv.health.waiter import Outcome, check_once, wait_completed, wait_ready
+from devenv.health.waiter import WaitOutcome, check_once, wait_completed, wait_ready
 from devenv.model.stack import Healthcheck, Restart, Service
 from devenv.model.state import Health
 from devenv.testing import FakeClock, FakeEngine, FakeImage, Script, make_project, make_service
@@ -46,7 +46,7 @@ class Bench:
         self.instance_id = await self.engine.create(spec)
         await self.engine.start(self.instance_id)
 
-    async def ready(self, *, timeout: float = 30.0, image_healthcheck: tuple[str, ...] = ()) -> Outcome:
+    async def ready(self, *, timeout: float = 30.0, image_healthcheck: tuple[str, ...] = ()) -> WaitOutcome:
         started_at = self.clock.monotonic()
         await self.start()
         return await wait_ready(
@@ -61,7 +61,7 @@ class Bench:
             started_at=started_at,
         )
 
-    async def completed(self, *, timeout: float = 30.0) -> Outcome:
+    async def completed(self, *, timeout: float = 30.0) -> WaitOutcome:
         await self.start()
         return await wait_completed(
             self.engine,
@@ -70,7 +70,6 @@ class Bench:
             1,
             timeout=timeout,
             clock=self.clock,
-            sink=self.events.append,
         )
 
 
@@ -240,7 +239,7 @@ async def test_who_keeps_being_restarted_says_so_when_time_runs_out() -> None:
     assert outcome.failure is not None
     assert outcome.failure.timed_out
     assert outcome.failure.exit_code == 9
-    assert "times, last exited with code 9" in outcome.failure.reason
+    assert "times (the last time it exited with code 9)" in outcome.failure.reason
 
 
 async def test_restarts_that_are_used_up_end_the_wait() -> None:

@@ -24,7 +24,7 @@ from devenv.load.run_store import RunStore
 from devenv.load.send.timer import LoopTimer, TimerFd
 from devenv.model.documents import LoadDocument
 from devenv.model.extension import Scenario
-from devenv.testing.clock import FakeClock
+from devenv.testing.fake_clock import FakeClock
 from devenv.traces.client import TraceClient
 
 

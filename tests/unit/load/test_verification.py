@@ -19,7 +19,7 @@ from devenv.load.verify.verification import Patience, Verification, Verifier
 from devenv.model.run import RequestError, RowFlag
 from devenv.model.span import Span, SpanKind
 from devenv.model.trace import TRACE_CLASSES, Trace, collect
-from devenv.testing.clock import FakeClock
+from devenv.testing.fake_clock import FakeClock
 from devenv.traces.query import Query
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from devenv.testing.clock import FakeClock
+from devenv.testing.fake_clock import FakeClock
 
 
 async def test_time_jumps_to_the_next_sleeper_when_nothing_else_can_run() -> None:

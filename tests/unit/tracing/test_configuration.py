@@ -154,7 +154,7 @@ def test_profile_of_the_configured_environment_merges_maps():
         ("tracing:\n  propagators: tracecontext\n", "2:16", ["a list of texts"]),
         ("tracing:\n  propagators: [b3]\n", "2:16", ["one of tracecontext, baggage, none"]),
         ("tracing:\n  resource: {a: [1]}\n", "2:13", ["a mapping of names to texts"]),
-        ("tracing:\n  service_name: a\n  service_name: b\n", "3:3", ["a second time"]),
+        ("tracing:\n  service_name: a\n  service_name: b\n", "3:3", ["a duplicate key"]),
         ("tracing:\n  profiles:\n    production: {sampler: {ratio: x}}\n", "3:35", ["'x'", "a number"]),
         ("tracing:\n  profiles: [a]\n", "2:13", ["profile names"]),
         ("tracing:\n  profiles: {p: {profiles: {}}}\n", "2:18", ["unknown key"]),
@@ -175,11 +175,11 @@ def test_faults_name_file_line_column_and_what_is_allowed(tmp_path, text, place,
 
 
 def test_missing_and_unreadable_file(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot read the file"):
         resolve(tmp_path / "none.yaml", environ={})
     binary = tmp_path / "b.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot read the file"):
         resolve(binary, environ={})
 
 

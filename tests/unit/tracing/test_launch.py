@@ -83,7 +83,9 @@ def test_what_is_not_set_gets_what_up_gives_services(tmp_path):
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
     }
-    assert program.notes == ("nothing answers at http://127.0.0.1:9, so traces are lost (hint: devenv up)",)
+    assert program.notes == (
+        "no OTLP receiver responds at http://127.0.0.1:9; traces will be lost until one does (hint: run `devenv up`)",
+    )
 
 
 def test_without_a_project_the_default_endpoint_is_taken(tmp_path):
@@ -147,10 +149,10 @@ def test_libraries_to_leave_out(tmp_path):
     ("command", "said", "hint"),
     [
         ((), "no command", "devenv run -- python app.py"),
-        (("no-such-program",), "no-such-program is not found: it is not on the PATH", "what follows --"),
-        (("./no-such-program",), "there is no such file", "what follows --"),
-        (("script.py",), "script.py is a file here", "python script.py"),
-        (("./script.py",), "script.py is a file here", "chmod"),
+        (("no-such-program",), "command 'no-such-program' not found: not on the PATH", "after --"),
+        (("./no-such-program",), "no such file", "after --"),
+        (("script.py",), "script.py is a file, not a command", "python script.py"),
+        (("./script.py",), "script.py is a file, not a command", "chmod"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_a_hint(tmp_path, monkeypatch, command, said, hint):

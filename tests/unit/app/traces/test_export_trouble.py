@@ -11,14 +11,14 @@ from devenv.app.traces.export_trouble import RECENT_S, export_trouble, troubles
 from devenv.contract.answers import LogLine
 from devenv.errors import EngineUnavailable
 
-WAIT = "spans wait: 2 could not be delivered to http://127.0.0.1:4399/v1/traces (ConnectionRefusedError)"
+WAIT = "export failed: 2 spans not delivered to http://127.0.0.1:4399/v1/traces (ConnectionRefusedError)"
 
 
 @pytest.mark.parametrize(
     "text",
     [
         WAIT,
-        "WARNING:devenv.tracing.export.exporter:spans are being lost: 3 could not be delivered",
+        "WARNING:devenv.tracing.export.exporter:spans lost so far: 3 not delivered",
         "Transient error StatusCode.UNAVAILABLE encountered while exporting traces to localhost:4317, retrying in 1s.",
         "Failed to export spans. The request could not be executed.",
         'traces export: Post "http://x:4318/v1/traces": dial tcp: connection refused',
@@ -30,8 +30,8 @@ def test_lines_about_exports_that_fail(text: str) -> None:
 
 
 def test_of_a_structured_line_the_message_is_shown() -> None:
-    assert export_trouble('{"level": "warning", "message": "spans are being lost", "service": "user"}') == (
-        "spans are being lost"
+    assert export_trouble('{"level": "warning", "message": "spans lost so far", "service": "user"}') == (
+        "spans lost so far"
     )
 
 
@@ -83,8 +83,10 @@ async def found(engine: Engine, *names: str) -> list[tuple[str, str]]:
 
 
 async def test_the_last_line_of_each_service_that_is_missed() -> None:
-    engine = Engine(web=["Failed to export spans"], user=["spans wait: 1", "started", "spans are being lost: 1", "x"])
-    assert await found(engine, "accounts") == [("user", "spans are being lost: 1")]
+    engine = Engine(
+        web=["Failed to export spans"], user=["export failed: 1 spans", "started", "spans lost so far: 1", "x"]
+    )
+    assert await found(engine, "accounts") == [("user", "spans lost so far: 1")]
     assert engine.since == [1000.0 - RECENT_S]
 
 

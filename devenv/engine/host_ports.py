@@ -1,6 +1,6 @@
 """Whether a port of this machine is free, and which process holds it.
 
-The holder is found in ``/proc``; nothing is found where there is none (macOS).
+The holder is found in ``/proc``, so not on macOS.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PortHolder:
 
 
 def port_holder(port: int, *, proc: Path = PROC) -> PortHolder | None:
-    """The process that listens on TCP ``port`` of any address; ``None`` where it cannot be told (another user's)."""
+    """The process that listens on TCP ``port`` of any address; ``None`` if it is unknown (another user's)."""
     inodes = _listening_inodes(port, proc)
     if not inodes:
         return None

@@ -1,19 +1,20 @@
-"""How the process engine runs one instance: plain values that travel to the daemon as JSON."""
+"""How the process engine runs one instance: plain values for its daemon."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 Kind = Literal["process", "backend"]
+RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """A port: ``container`` as in the stack file; ``host`` as published, ``None`` if the engine chooses.
+    """A port: ``container`` as in the stack file; ``host`` as published, ``None`` if the daemon allocates one.
 
-    ``same``: if the engine chooses, prefer the port with the same number.
+    ``same``: if the daemon allocates one, it takes the same number if that is free.
     """
 
     container: int
@@ -38,10 +39,10 @@ class Launch:
     Attributes:
         id: ``<service>-<index>``, unique in the project.
         name: the instance's name, as on the other engines.
-        kind: ``backend`` stands for the embedded trace backend.
+        kind: ``backend`` is the embedded trace backend.
         environment: complete, addresses not yet rewritten.
-        port_env: variable by which it learns the first of its ports.
-        restart: ``no``, ``always``, ``on-failure`` or ``unless-stopped``; ``maximum`` restarts, ``None``: no bound.
+        port_env: variable that contains the first of its ports.
+        maximum: number of restarts; ``None``: no limit.
         grace: seconds between the stop signal and SIGKILL.
         limits: soft and hard limit by name, such as ``nofile``.
     """
@@ -58,27 +59,8 @@ class Launch:
     ports: tuple[Listening, ...] = ()
     peers: tuple[Peer, ...] = ()
     port_env: str = "PORT"
-    restart: str = "no"
+    restart: RestartPolicy = "no"
     maximum: int | None = None
     stop_signal: str = "SIGTERM"
     grace: float = 10.0
     limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Launch:
-        """The reverse of :meth:`to_json`."""
-        fields = dict(data)
-        fields["command"] = tuple(fields["command"])
-        fields["ports"] = tuple(Listening(**port) for port in fields["ports"])
-        fields["peers"] = tuple(_peer(peer) for peer in fields["peers"])
-        fields["limits"] = {name: (int(soft), int(hard)) for name, (soft, hard) in fields["limits"].items()}
-        return cls(**fields)
-
-
-def _peer(data: Mapping[str, Any]) -> Peer:
-    ports = tuple(Listening(**port) for port in data["ports"])
-    return Peer(service=data["service"], names=tuple(data["names"]), ports=ports)

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from devenv.contract.answers import LogLine
-from devenv.engine.docker.client import Connection
 from devenv.engine.docker.observation import read_time
+from devenv.engine.docker.sdk_connection import SdkConnection
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HEADER = 8
 STDERR = 2
 MAXIMUM_FRAME = 64 * 1024 * 1024
-"""A length above it means that these are no frames."""
+"""A length above it means that these are not frames."""
 
 RAW_TYPE = "application/vnd.docker.raw-stream"
 CHUNK = 64 * 1024
@@ -28,7 +28,7 @@ Stream = Literal["stdout", "stderr"]
 
 
 async def follow_output(
-    connection: Connection, container_id: str, *, follow: bool, since: float | None, tail: int | None
+    connection: SdkConnection, container_id: str, *, follow: bool, since: float | None, tail: int | None
 ) -> AsyncIterator[LogLine]:
     """Lines of a container's output; see :meth:`devenv.contract.engine.Engine.logs`."""
     query: dict[str, Any] = {
@@ -94,7 +94,7 @@ def read_lines(pieces: Iterable[bytes], *, framed: bool | None) -> Iterator[LogL
 
     Args:
         pieces: bytes as they came.
-        framed: whether these are frames; ``None``: told by their look.
+        framed: whether these are frames; ``None``: guessed from the first bytes.
     """
     rest: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
     for stream, payload, single in _payloads(pieces, framed):

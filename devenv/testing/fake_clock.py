@@ -39,11 +39,6 @@ class FakeClock:
         """Virtual seconds since the clock was made."""
         return self._elapsed
 
-    @property
-    def sleeping(self) -> int:
-        """How many tasks are asleep."""
-        return sum(not future.done() for _, _, future in self._sleepers)
-
     async def sleep(self, seconds: float) -> None:
         """Sleep for virtual ``seconds``; zero or less yields once."""
         if seconds <= 0:

@@ -1,4 +1,4 @@
-"""Images: what the engine has, and pulling what it has not."""
+"""Images: looks up local images and pulls missing ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NoSuchObject, pull_error
 from devenv.errors import EngineLost, EngineRefused, ImageMissing, PullFailed
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 SILENCE_SECONDS = 60.0
-"""A pull without any sign of progress for so long has failed."""
+"""Seconds without progress after which a pull has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Images:
         silence: seconds without progress after which a pull is given up.
     """
 
-    def __init__(self, connection: Connection, *, silence: float = SILENCE_SECONDS) -> None:
+    def __init__(self, connection: SdkConnection, *, silence: float = SILENCE_SECONDS) -> None:
         self._connection = connection
         self._silence = silence
         self._known: dict[str, _Image] = {}
@@ -44,7 +44,7 @@ class Images:
         return image.id if image is not None else None
 
     async def healthcheck_of(self, reference: str) -> tuple[str, ...]:
-        """Test of its ``HEALTHCHECK``; empty where it has none or has it switched off."""
+        """Test of its ``HEALTHCHECK``; empty if it has none or has it disabled."""
         image = await self._find(reference)
         return image.healthcheck if image is not None else ()
 
@@ -86,7 +86,7 @@ class Images:
             await steps.aclose()
         found = await self.id_of(reference)
         if found is None:
-            raise PullFailed(f"image {reference} was pulled, but the engine does not have it")
+            raise PullFailed(f"image {reference} was pulled, but the engine does not list it")
         return found
 
     async def registry_has(self, reference: str) -> bool:
@@ -123,8 +123,8 @@ async def _with_patience(
             return
         except TimeoutError:
             raise PullFailed(
-                f"image {reference} could not be pulled: no progress for {silence:g} s",
-                hint="is the registry reachable from here?",
+                f"cannot pull image {reference}: no progress for {silence:g} s",
+                hint="check that the registry is reachable",
                 details={"image": reference},
             ) from None
         yield step

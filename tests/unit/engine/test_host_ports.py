@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.engine.ports import PortHolder, port_holder
+from devenv.engine.host_ports import PortHolder, port_holder
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 

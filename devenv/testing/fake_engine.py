@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,18 +15,17 @@ from devenv.contract.answers import (
     ExecResult,
     ExitStatus,
     LogLine,
-    Progress,
-    ProgressSink,
 )
 from devenv.contract.capabilities import Capabilities
-from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
+from devenv.contract.specification import InstanceSpec
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
 from devenv.model.identity import LABEL_PROJECT, Project
-from devenv.model.stack import Build, Service, Stack
-from devenv.model.state import ObservedObject, ObservedState, PublishedPort, State, Usage
-from devenv.testing.clock import FakeClock
-from devenv.testing.faults import Crashed, Faults
-from devenv.testing.instance import FakeInstance
+from devenv.model.stack import Service, Stack
+from devenv.model.state import ObservedState, PublishedPort, State, Usage
+from devenv.testing.fake_clock import FakeClock
+from devenv.testing.fake_instance import FakeInstance
+from devenv.testing.fake_storage import FakeStorage
+from devenv.testing.faults import Crashed
 from devenv.testing.script import FakeImage, Script
 
 __all__ = ["CONTAINERS", "Crashed", "FakeEngine"]
@@ -38,34 +36,23 @@ CONTAINERS = Capabilities(
 """What a fake engine can do if its maker does not say."""
 
 
-class FakeEngine:
+class FakeEngine(FakeStorage):
     """A scriptable :class:`devenv.contract.engine.Engine`.
 
     Attributes:
         scripts: by service name; a service without one runs its command in a tiny shell.
-        images: what the engine has, by reference.
-        registry: what ``pull`` finds, by reference.
-        faults: errors, delays and crash points to come, and the calls so far.
         foreign_ports: ports of the host that something else holds, with its name.
-        instances: by id.
     """
 
     def __init__(
         self, clock: Clock | None = None, *, name: str = "docker", capabilities: Capabilities = CONTAINERS
     ) -> None:
         self.clock: Clock = clock or FakeClock()
-        self.faults = Faults(self.clock)
+        super().__init__(self.clock)
         self.scripts: dict[str, Script] = {}
-        self.images: dict[str, FakeImage] = {}
-        self.registry: dict[str, FakeImage] = {}
         self.foreign_ports: dict[int, str] = {}
-        self.instances: dict[str, FakeInstance] = {}
-        self.networks: dict[str, ObservedObject] = {}
-        self.volumes: dict[str, ObservedObject] = {}
-        self.builds: list[str] = []
         self._name = name
         self._capabilities = capabilities
-        self._ids = itertools.count(1)
         self._listeners: list[asyncio.Queue[EngineEvent]] = []
 
     @property
@@ -99,64 +86,6 @@ class FakeEngine:
             volumes=tuple(v for v in self.volumes.values() if belongs(v.labels)),
         )
 
-    async def image_id(self, reference: str) -> str | None:
-        """Id of an image in :attr:`images`."""
-        await self.faults.enter("image_id", reference)
-        image = self._image(reference)
-        return image.id if image else None
-
-    async def registry_has(self, reference: str) -> bool:
-        """Whether :attr:`registry` has an image."""
-        await self.faults.enter("registry_has", reference)
-        return reference in self.registry
-
-    async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
-        """Its health test."""
-        await self.faults.enter("image_healthcheck", reference)
-        image = self._image(reference)
-        return image.healthcheck if image else ()
-
-    async def pull(self, reference: str, *, platform: str | None, progress: ProgressSink) -> str:
-        """Take an image from :attr:`registry`."""
-        del platform
-        await self.faults.enter("pull", reference)
-        if reference not in self.registry:
-            raise ImageMissing(f"image {reference} is unknown to the registry", details={"image": reference})
-        progress(Progress(text="pulled", done=1, total=1))
-        self.images[reference] = self.registry[reference]
-        self.faults.leave("pull")
-        return self.images[reference].id
-
-    async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> str:
-        """Make up an image whose id is that of the tag."""
-        del labels
-        await self.faults.enter("build", tag)
-        progress(Progress(text=f"built {build.context}"))
-        self.builds.append(tag)
-        self.images[tag] = FakeImage(f"sha256:built-{tag}")
-        self.faults.leave("build")
-        return self.images[tag].id
-
-    async def create_network(self, spec: NetworkSpec) -> str:
-        """Create it, or find the one with the same labels."""
-        await self.faults.enter("create_network", spec.name)
-        for found in self.networks.values():
-            if found.name == spec.name:
-                if dict(found.labels) == dict(spec.labels):
-                    return found.id
-                raise EngineRefused(f"a network called {spec.name} is there already and is not this project's")
-        made = self._object(spec.name, spec.network.key, spec.labels, f"net{next(self._ids)}")
-        self.networks[made.id] = made
-        self.faults.leave("create_network")
-        return made.id
-
-    async def create_volume(self, spec: VolumeSpec) -> str:
-        """Create it unless it is there."""
-        await self.faults.enter("create_volume", spec.name)
-        self.volumes.setdefault(spec.name, self._object(spec.name, spec.volume.key, spec.labels, spec.name))
-        self.faults.leave("create_volume")
-        return spec.name
-
     async def create(self, spec: InstanceSpec) -> str:
         """Create an instance; if the engine runs images, its own has to exist."""
         await self.faults.enter("create", spec.name)
@@ -165,7 +94,7 @@ class FakeEngine:
             raise EngineRefused(f"the name {name} is in use by another container")
         image = self._image(spec.image) if spec.image and self._capabilities.images else FakeImage("")
         if image is None:
-            raise ImageMissing(f"image {spec.image} is not there", details={"image": spec.image})
+            raise ImageMissing(f"image {spec.image} is missing", details={"image": spec.image})
         spec = replace(spec, service=replace(spec.service, container_name=name))
         instance_id = f"{next(self._ids):012x}"
         script = self.scripts.get(spec.service.name)
@@ -213,25 +142,6 @@ class FakeEngine:
                 instance.receive("SIGKILL")
             instance.discard()
         self.faults.leave("remove")
-
-    async def remove_network(self, network_id: str) -> None:
-        """Remove a network that no running instance is on."""
-        await self.faults.enter("remove_network", network_id)
-        network = self.networks.get(network_id)
-        if network is not None:
-            users = [i for i in self.instances.values() if i.alive and network.name in i.spec.networks.values()]
-            if users:
-                raise EngineRefused(f"network {network.name} has active endpoints")
-            del self.networks[network_id]
-        self.faults.leave("remove_network")
-
-    async def remove_volume(self, name: str) -> None:
-        """Remove a volume that no instance uses."""
-        await self.faults.enter("remove_volume", name)
-        if any(name in i.spec.volumes.values() for i in self.instances.values()):
-            raise EngineRefused(f"volume {name} is in use")
-        self.volumes.pop(name, None)
-        self.faults.leave("remove_volume")
 
     async def wait(self, instance_id: str) -> ExitStatus:
         """Wait for its next end, or tell the last one at once."""
@@ -332,16 +242,6 @@ class FakeEngine:
             return self.instances[instance_id]
         except KeyError:
             raise EngineRefused(f"no such container: {instance_id}") from None
-
-    def _image(self, reference: str) -> FakeImage | None:
-        by_id = next((image for image in self.images.values() if image.id == reference), None)
-        return self.images.get(reference, by_id)
-
-    @staticmethod
-    def _object(name: str, key: str, labels: Mapping[str, str], object_id: str) -> ObservedObject:
-        return ObservedObject(
-            id=object_id, name=name, key=key, config_hash=labels.get("devenv.config-hash", ""), labels=dict(labels)
-        )
 
     @staticmethod
     def _start_error(script: Script) -> None:

@@ -1,4 +1,4 @@
-"""Reads the log files that the daemon writes: all that is there, or as it comes."""
+"""Reads the log files that the daemon writes, once or continuously."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_lines(path: Path, since: float | None, tail: int | None) -> list[LogLin
 async def follow(
     path: Path, since: float | None, tail: int | None, ended: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[LogLine]:
-    """What is there, then what comes, until ``ended()`` says that no more will."""
+    """Yield the existing lines, then new ones, until ``ended()`` is true."""
     last = 0.0
     for line in read_lines(path, since, tail):
         last = max(last, line.time)

@@ -1,4 +1,4 @@
-"""What the engine says of one container, remembered for a moment: ``status`` asks for three things of each at once."""
+"""Inspections of containers, kept for a moment: ``status`` asks for three things of each at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from devenv.engine.docker.client import Connection
+from devenv.engine.docker.sdk_connection import SdkConnection
 
 RECENT_SECONDS = 0.5
 
@@ -17,7 +17,7 @@ Inspected = Mapping[str, Any]
 class Inspections:
     """Looks at containers."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SdkConnection) -> None:
         self._connection = connection
         self._seen: dict[str, tuple[float, Inspected]] = {}
 
@@ -25,10 +25,10 @@ class Inspections:
         """Look at a container.
 
         Raises:
-            NoSuchObject: it is not there.
+            NoSuchObject: If it does not exist.
         """
         found: Inspected = await self._connection.call(
-            lambda client: client.inspect_container(container_id), doing=f"looking at container {container_id[:12]}"
+            lambda client: client.inspect_container(container_id), doing=f"inspecting container {container_id[:12]}"
         )
         self._seen[container_id] = (time.monotonic(), found)
         return found

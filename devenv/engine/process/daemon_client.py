@@ -1,19 +1,31 @@
-"""Talks to the project's daemon, and starts it where it does not run."""
+"""Sends requests to the project's daemon, and starts it if it does not run."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from devenv import errors
+from devenv.engine.process import daemon_file
+from devenv.engine.process.decoding import MalformedMessage
+from devenv.engine.process.messages import (
+    EVENTS,
+    FACTS,
+    LISTENING,
+    Answer,
+    EventsSince,
+    Nothing,
+    Operation,
+    ProjectEvent,
+    Question,
+)
 from devenv.engine.process.socket_path import SocketPath
-from devenv.errors import DevenvError, EngineLost, EngineUnavailable, NotUp
+from devenv.errors import EngineLost, EngineRefused, EngineUnavailable, NotUp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,48 +36,53 @@ POLL_S = 0.01
 MAX_ANSWER = 16 * 2**20
 
 
-class Control:
+class DaemonClient:
     """Requests to the daemon of the project whose ``.devenv/`` is ``directory``."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._starting = asyncio.Lock()
 
-    async def ask(self, operation: str, **fields: Any) -> Any:
-        """One request and its answer.
+    async def ask(self, operation: Operation[Question, Answer], question: Question) -> Answer:
+        """Send one request and return its answer.
 
         Raises:
-            NotUp: no daemon runs.
-            EngineLost: it went away in the middle.
-            DevenvError: what the daemon itself raised.
+            NotUp: If no daemon runs.
+            EngineLost: If it went away meanwhile.
+            EngineRefused: If its reply cannot be read.
+            DevenvError: What the daemon itself raised.
         """
         async with self._connection() as (reader, writer):
             try:
-                writer.write(json.dumps({"op": operation, **fields}).encode() + b"\n")
+                writer.write(operation.request(question))
                 await writer.drain()
-                line = await reader.readline()
+                reply = await reader.readline()
             except ConnectionError as error:
-                raise _lost(operation) from error
-        if not line:
-            raise _lost(operation)
-        answer = json.loads(line)
-        if "error" in answer:
-            raise _translated(answer["error"])
-        return answer["ok"]
+                raise _lost(operation.name) from error
+        return _result(operation, reply)
 
-    async def stream(self, operation: str, **fields: Any) -> AsyncIterator[dict[str, Any]]:
-        """Answers of a stream, one by one, until the daemon ends it or the caller stops."""
+    async def events(self, since: float) -> AsyncIterator[ProjectEvent]:
+        """Events from ``since`` (seconds since the epoch) until the caller stops.
+
+        Raises:
+            NotUp: If no daemon runs.
+            EngineLost: If it went away.
+            EngineRefused: If its reply cannot be read.
+        """
         async with self._connection() as (reader, writer):
-            writer.write(json.dumps({"op": operation, **fields}).encode() + b"\n")
-            await reader.readline()
-            while line := await reader.readline():
-                yield json.loads(line)
+            try:
+                writer.write(EVENTS.request(EventsSince(since=since)))
+                _result(LISTENING, await reader.readline())
+                while reply := await reader.readline():
+                    yield _result(EVENTS, reply)
+            except ConnectionError as error:
+                raise _lost(EVENTS.name) from error
 
     async def ensure(self) -> None:
         """Start the daemon unless it runs.
 
         Raises:
-            EngineUnavailable: it did not come up; the message has the end of its log.
+            EngineUnavailable: If it does not start; the details have the end of its log.
         """
         async with self._starting:
             if await self.answers():
@@ -86,22 +103,22 @@ class Control:
                 if process.poll() is not None or time.monotonic() > deadline:
                     tail = log.read_text(errors="replace").splitlines()[-5:]
                     raise EngineUnavailable(
-                        "the process engine's daemon did not come up", hint=f"see {log}", details={"output": tail}
+                        "the process engine's daemon did not start", hint=f"see {log}", details={"output": tail}
                     )
                 await asyncio.sleep(POLL_S)
 
     async def answers(self) -> bool:
         """Whether a daemon answers."""
         try:
-            await self.ask("info")
+            await self.ask(FACTS, Nothing())
         except (NotUp, EngineLost):
             return False
         return True
 
     async def gone(self, seconds: float) -> bool:
-        """Wait until the daemon has ended; ``False`` where it has not within ``seconds``."""
+        """Wait until the daemon has ended; ``False`` if it has not within ``seconds``."""
         deadline = time.monotonic() + seconds
-        while (self._directory / "daemon.json").exists() or await self.answers():
+        while daemon_file.exists(self._directory) or await self.answers():
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(POLL_S)
@@ -110,12 +127,12 @@ class Control:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         if not self._directory.is_dir():
-            raise NotUp("no daemon runs for this project")
+            raise NotUp("no process engine daemon is running for this project")
         with SocketPath(self._directory) as path:
             try:
                 reader, writer = await asyncio.open_unix_connection(path, limit=MAX_ANSWER)
             except (FileNotFoundError, ConnectionRefusedError) as error:
-                raise NotUp("no daemon runs for this project") from error
+                raise NotUp("no process engine daemon is running for this project") from error
         try:
             yield reader, writer
         finally:
@@ -132,11 +149,19 @@ def _environment() -> dict[str, str]:
     return found
 
 
+def _result(operation: Operation[Question, Answer], reply: bytes) -> Answer:
+    if not reply:
+        raise _lost(operation.name)
+    try:
+        return operation.result(reply)
+    except MalformedMessage as error:
+        raise EngineRefused(
+            f"cannot read the reply of the process engine's daemon: {error}",
+            hint="if another version of devenv started it, stop the project with that version",
+        ) from error
+
+
 def _lost(operation: str) -> EngineLost:
-    return EngineLost(f"the process engine's daemon went away during {operation}", hint="devenv up starts it again")
-
-
-def _translated(part: dict[str, Any]) -> DevenvError:
-    """The daemon's error as the class that it was there."""
-    cls = getattr(errors, part["kind"], DevenvError)
-    return cls(part["message"], hint=part["hint"], details=part["details"])
+    return EngineLost(
+        f"the process engine's daemon exited during {operation}", hint="run `devenv up` to start it again"
+    )

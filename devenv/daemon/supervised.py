@@ -1,4 +1,4 @@
-"""One supervised process: started, captured, restarted as its policy says, stopped with grace."""
+"""One supervised process: started, captured, restarted by its policy, stopped with grace."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from devenv.daemon.guardian import send
 from devenv.daemon.resources import Sampler
-from devenv.engine.process.identity import start_time
+from devenv.engine.process.process_identity import start_time
+from devenv.model.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from devenv.daemon.logfile import LogFile
-    from devenv.model.launch import Launch
+    from devenv.engine.process.launch import Launch
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_LAST_S = 60.0
@@ -34,8 +35,7 @@ class Supervised:
 
     Attributes:
         environment: with addresses rewritten.
-        state: ``created``, ``running``, ``restarting`` or ``exited``.
-        ended: set while it is exited for good, for whoever waits.
+        ended: set while it is exited for good, for those that wait.
         notify: called with ``start``, ``die`` and so on after each change.
     """
 
@@ -43,7 +43,7 @@ class Supervised:
     environment: Mapping[str, str]
     log: LogFile
     notify: Callable[[Supervised, str], None]
-    state: str = "created"
+    state: State = State.CREATED
     exit_code: int | None = None
     error: str = ""
     restarts: int = 0
@@ -58,8 +58,8 @@ class Supervised:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
-        """Start the process; returns when it runs or could not be started (``error`` says why)."""
-        if self.state in {"running", "restarting"}:
+        """Start the process; returns when it runs or could not start (``error`` is the reason)."""
+        if self.state in {State.RUNNING, State.RESTARTING}:
             return
         self._stopping = False
         self.ended.clear()
@@ -73,7 +73,7 @@ class Supervised:
         """Send the stop signal, then SIGKILL to the whole group after ``grace`` seconds; waits for the end."""
         self._stopping = True
         self._wake.set()
-        if self.state == "running":
+        if self.state is State.RUNNING:
             send(self.pid, getattr(signal, self.launch.stop_signal, signal.SIGTERM))
             try:
                 await asyncio.wait_for(self.ended.wait(), self.launch.grace if grace is None else grace)
@@ -83,8 +83,8 @@ class Supervised:
             await self._runner
 
     def kill(self, name: str) -> None:
-        """Send a signal by name to the process group; no error where it has ended."""
-        if self.state == "running":
+        """Send a signal by name to the process group; an ended process is not an error."""
+        if self.state is State.RUNNING:
             send(self.pid, getattr(signal, name if name.startswith("SIG") else f"SIG{name}"))
 
     async def _spawn(self) -> asyncio.subprocess.Process | None:
@@ -108,7 +108,7 @@ class Supervised:
         self.pid, self.born = process.pid, start_time(process.pid)
         self.sampler = Sampler(process.pid)
         self.started_at, self.finished_at, self.exit_code = time.time(), None, None
-        self.state = "running"
+        self.state = State.RUNNING
         self.notify(self, "start")
         return process
 
@@ -122,7 +122,7 @@ class Supervised:
                 self._finish(code)
                 return
             wait = BACKOFF_FIRST_S if ran >= STEADY_S else wait
-            self.state, self.exit_code, self.finished_at = "restarting", code, time.time()
+            self.state, self.exit_code, self.finished_at = State.RESTARTING, code, time.time()
             self.notify(self, "die")
             if await self._woken_within(wait):
                 self._finish(code)
@@ -146,10 +146,15 @@ class Supervised:
             if stream is not None
         ]
         code = await process.wait()
-        send(process.pid, signal.SIGKILL)  # the leader has ended: what is left of its group is nobody's
+        send(process.pid, signal.SIGKILL)  # the leader has ended, so the rest of its group has no parent to end it
         await asyncio.wait(readers, timeout=DRAIN_S)
         for reader in readers:
             reader.cancel()
+        for result in await asyncio.gather(*readers, return_exceptions=True):
+            if isinstance(result, Exception):
+                # The service keeps running without its output, as on a full disk; daemon.log has the reason.
+                report = {"message": f"output of {self.launch.id} was lost", "exception": result}
+                asyncio.get_running_loop().call_exception_handler(report)
         return code if code >= 0 else 128 - code
 
     async def _capture(self, stream: asyncio.StreamReader, number: int) -> None:
@@ -171,13 +176,13 @@ class Supervised:
         return launch.restart in {"always", "unless-stopped"}
 
     def _finish(self, code: int) -> None:
-        self.state, self.exit_code, self.finished_at = "exited", code, time.time()
+        self.state, self.exit_code, self.finished_at = State.EXITED, code, time.time()
         self.ended.set()
         self.notify(self, "die")
 
 
 def _limiter(limits: Mapping[str, tuple[int, int]]) -> Callable[[], None] | None:
-    """What sets ulimits between fork and exec; ``None`` where there are none, because it makes starts slower."""
+    """Return the function that sets ulimits between fork and exec; ``None`` without limits, as it slows starts down."""
     if not limits:
         return None
     import resource

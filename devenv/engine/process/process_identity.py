@@ -1,4 +1,4 @@
-"""Who a process is: its pid and when it started, so that a recycled pid is never taken for it."""
+"""Identity of a process: its pid and its start time, so that a recycled pid is never taken for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PROC = Path("/proc")
 
 
 def start_time(pid: int) -> int:
-    """When a process started, in the kernel's ticks since boot; 0 where there is none.
+    """Start time of a process, in the kernel's ticks since boot; 0 if it does not exist.
 
     On systems without ``/proc`` it is in hundredths of a second since the epoch.
     """

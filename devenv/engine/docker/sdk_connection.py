@@ -1,6 +1,6 @@
 """The connection to the engine: blocking calls of the SDK in threads, streams of the SDK as asynchronous iterators.
 
-Each call runs in a daemon thread of its own (about 0.1 ms, against 2 ms and more of a call), because a thread of the
+Each call runs in its own daemon thread (about 0.1 ms, against 2 ms and more of a call), because a thread of the
 standard pool that waits for the engine would hold up the end of the program. The number of calls under way is bounded;
 streams are not counted, for they wait and do not work.
 """
@@ -41,7 +41,7 @@ STREAM_AHEAD = 1000
 
 
 class Job:
-    """One piece of blocking work in a daemon thread, which can be told to give up."""
+    """One piece of blocking work in a daemon thread, which can be ended early."""
 
     def __init__(self) -> None:
         self._responses: list[Response] = []
@@ -49,7 +49,7 @@ class Job:
         self.abandoned = False
 
     def seen(self, response: Response) -> None:
-        """Remember the connection that the work uses; cut at once where the work is no longer wanted."""
+        """Remember the connection that the work uses; cut immediately if the work is no longer wanted."""
         with self._lock:
             self._responses.append(response)
             abandoned = self.abandoned
@@ -66,7 +66,7 @@ class Job:
 
 
 def _cut(response: Response) -> None:
-    """End reads on the response's connection; nothing where it was read to its end and the connection given back.
+    """End reads on the response's connection; does nothing if it was read to its end and the connection returned.
 
     The socket is shut down and left for its reader to close: closed, it would break the next who polls it.
     """
@@ -76,7 +76,7 @@ def _cut(response: Response) -> None:
             channel.shutdown(socket.SHUT_RDWR)
 
 
-class Connection:
+class SdkConnection:
     """A lazily made connection to one engine, shared by all parts of :class:`DockerEngine`.
 
     Args:
@@ -95,12 +95,12 @@ class Connection:
         self._local = threading.local()
 
     async def version(self) -> dict[str, Any]:
-        """What the engine says of itself (``GET /version``), asked once."""
+        """The engine's version (``GET /version``), asked once."""
         await self._connect()
         return self._version
 
     async def ping(self) -> dict[str, Any]:
-        """What the engine says of itself, no older than a second."""
+        """The engine's version, from an answer at most a second old."""
         await self._connect()
         if time.monotonic() - self._asked_at > FRESH_SECONDS:
             self._version = await self.call(
@@ -112,7 +112,7 @@ class Connection:
     async def call(self, work: Callable[[Any], T], *, doing: str) -> T:
         """Run ``work`` with the client in a thread; its exceptions are translated.
 
-        A cancelled call is finished in its thread; nobody takes its result.
+        A cancelled call is finished in its thread; its result is discarded.
 
         Raises:
             DevenvError: see :func:`devenv.engine.docker.translation.translated`.
@@ -125,7 +125,7 @@ class Connection:
                 return await self._in_thread(lambda: work(client))
 
     async def long_call(self, work: Callable[[Any], T], *, doing: str) -> T:
-        """As :meth:`call`, for work that mostly waits: takes none of the bounded slots, is cut when cancelled."""
+        """As :meth:`call`, for work that mostly waits: uses none of the bounded slots, is cut when cancelled."""
         client = await self._connect()
         job = Job()
         try:
@@ -144,7 +144,7 @@ class Connection:
         job = Job()
 
         def put(item: T | None, error: BaseException | None, *, end: bool) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            with suppress(RuntimeError):  # the loop is closed: its consumer has ended
                 loop.call_soon_threadsafe(items.put_nowait, (item, error, end))
 
         def pump() -> None:
@@ -174,7 +174,7 @@ class Connection:
             job.abandon()
 
     async def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -194,7 +194,7 @@ class Connection:
             return self._client
 
     def _open(self) -> tuple[APIClient, dict[str, Any]]:
-        """A client that speaks the engine's version of the API, or ours where that is older."""
+        """A client with the engine's version of the API, or ours if that is older."""
         from docker.constants import DEFAULT_DOCKER_API_VERSION
 
         first = self._new_client("1.41", timeout=CONNECT_TIMEOUT)
@@ -203,7 +203,8 @@ class Connection:
         theirs = _parts(answer.get("ApiVersion", "0"))
         if theirs < MINIMUM_API:
             raise EngineUnavailable(
-                f"the Docker engine at {self.address.url} speaks API {answer.get('ApiVersion')}; 1.41 is needed",
+                f"the Docker engine at {self.address.url} has API version {answer.get('ApiVersion')}, "
+                "expected 1.41 or later",
                 hint="update Docker to 20.10 or later",
             )
         version = min(theirs, _parts(DEFAULT_DOCKER_API_VERSION))
@@ -255,7 +256,7 @@ class Connection:
                 result = work()
             except BaseException as error:  # noqa: BLE001 - handed over to the caller, which raises it
                 failure = error
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed: its caller has ended
                 loop.call_soon_threadsafe(settle, result, failure)
 
         threading.Thread(target=run, name="docker call", daemon=True).start()

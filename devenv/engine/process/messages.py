@@ -1,0 +1,209 @@
+"""What the process engine asks its daemon, and what the daemon answers: the same values on both ends of the socket.
+
+One request per connection: a line of JSON ``{"op": name, "data": question}``. The reply is one line,
+``{"ok": answer}`` or ``{"error": …}`` with the fields of :class:`ErrorReport`; for :data:`EVENTS` one such line first,
+then one line per event until the client closes the connection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from devenv import errors
+from devenv.contract.answers import EngineEvent, ExitStatus
+from devenv.engine.process.decoding import MalformedMessage, decode, encode
+from devenv.engine.process.launch import Kind, Launch
+from devenv.errors import DevenvError
+from devenv.model.state import State, Usage
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Question = TypeVar("Question", bound="DataclassInstance")
+Answer = TypeVar("Answer", bound="DataclassInstance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing:
+    """A question without details, or an answer that only confirms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonFacts:
+    """Version of the devenv that the daemon runs."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneInstance:
+    """A question about one instance."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequest:
+    """Seconds between the stop signal and SIGKILL; ``None``: as the instance was created with."""
+
+    id: str
+    grace: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRequest:
+    """A signal by name, such as ``SIGHUP``."""
+
+    id: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsSince:
+    """Seconds since the epoch; events from before are left out."""
+
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPort:
+    """Port ``host`` of this machine leads to ``container`` of the stack file; ``shown``: as a published one."""
+
+    host: int
+    container: int
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceReport:
+    """One instance: what the engine observes, and how to run a command beside it."""
+
+    id: str
+    name: str
+    service: str
+    index: int
+    labels: Mapping[str, str]
+    kind: Kind
+    state: State
+    exit_code: int | None
+    error: str
+    restarts: int
+    started_at: float | None
+    finished_at: float | None
+    ports: tuple[HostPort, ...]
+    cwd: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceReports:
+    """All instances of the project."""
+
+    instances: tuple[InstanceReport, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartReport:
+    """Why an instance did not start; empty if it runs."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    """Resource use of an instance; ``None`` if it does not run as a separate process."""
+
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectEvent:
+    """A change of an instance of ``project`` (its ID)."""
+
+    project: str
+    event: EngineEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorReport:
+    """An error of :mod:`devenv.errors`, by the name of its class."""
+
+    kind: str
+    message: str
+    hint: str
+    details: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, error: DevenvError) -> ErrorReport:
+        """Describe an error."""
+        return cls(kind=error.kind, message=error.message, hint=error.hint, details=error.details)
+
+    def error(self) -> DevenvError:
+        """Return the error as the class that it was."""
+        known = getattr(errors, self.kind, None)
+        cls = known if isinstance(known, type) and issubclass(known, DevenvError) else DevenvError
+        return cls(self.message, hint=self.hint, details=self.details)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Question, Answer]):
+    """One thing that the daemon does, with the types of its question and of its answer."""
+
+    name: str
+    question: type[Question]
+    answer: type[Answer]
+
+    def request(self, question: Question) -> bytes:
+        """Return the line that asks for it."""
+        return line({"op": self.name, "data": encode(question)})
+
+    def result(self, text: bytes) -> Answer:
+        """Return the answer of a reply.
+
+        Raises:
+            DevenvError: If the daemon raised one.
+            MalformedMessage: If the line is not a reply to this operation.
+        """
+        reply = parsed(text)
+        if "error" in reply:
+            raise decode(ErrorReport, reply["error"], "error").error()
+        return decode(self.answer, reply.get("ok"), self.name)
+
+
+FACTS = Operation("info", Nothing, DaemonFacts)
+OBSERVE = Operation("observe", Nothing, InstanceReports)
+RETIRE = Operation("retire", Nothing, Nothing)
+CREATE = Operation("create", Launch, Nothing)
+DESCRIBE = Operation("describe", OneInstance, InstanceReport)
+START = Operation("start", OneInstance, StartReport)
+STOP = Operation("stop", StopRequest, Nothing)
+KILL = Operation("kill", SignalRequest, Nothing)
+REMOVE = Operation("remove", OneInstance, Nothing)
+WAIT = Operation("wait", OneInstance, ExitStatus)
+USAGE = Operation("usage", OneInstance, UsageReport)
+EVENTS = Operation("events", EventsSince, ProjectEvent)
+LISTENING = Operation("events", EventsSince, Nothing)
+"""The first reply to :data:`EVENTS`: no event is missed from here on."""
+
+
+def line(document: Mapping[str, Any]) -> bytes:
+    """Return a JSON object as one line."""
+    return json.dumps(document).encode() + b"\n"
+
+
+def parsed(text: bytes) -> dict[str, Any]:
+    """Return the JSON object of a line.
+
+    Raises:
+        MalformedMessage: If the line is not a JSON object.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise MalformedMessage(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise MalformedMessage(f"found {type(document).__name__}, expected an object")
+    return document
