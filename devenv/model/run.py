@@ -1,4 +1,4 @@
-"""A recorded load run: its parameters, and one row per request."""
+"""A saved load run: one row per request, and the options."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROW_FIELDS: tuple[tuple[str, str], ...] = (
 )
 """Names and numpy types of a row's fields; the times are nanoseconds since the start of the run, ``status`` the
 HTTP status or 0, ``trace_class`` an index into :data:`devenv.model.trace.TRACE_CLASSES`, ``number`` the position in
-the schedule. The rows are in order of completion."""
+the schedule. The file has the rows in order of completion."""
 
 
 class RequestError(IntEnum):
@@ -61,11 +61,11 @@ class Threshold:
     """One ``--fail`` expression, taken apart.
 
     Attributes:
-        expression: the user's text.
+        expression: as the user wrote it.
         metric: ``p50`` … ``p999``, ``max``, ``errors``, ``traced``, ``rate``, ``dropped``; with a suffix ``_service``
             or ``_lag`` a latency is that of the service time or of the generator's lag.
         operator: one of ``< <= > >= == !=``.
-        limit: milliseconds, percent, requests per second or a number, depending on the metric.
+        limit: in the unit of the metric: milliseconds, percent, requests per second, or a number.
     """
 
     expression: str

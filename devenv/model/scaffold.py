@@ -13,14 +13,14 @@ InitTracing = Literal["added", "own", "off", "infrastructure", "trace-backend"]
 
 
 class InitServicePart(Part):
-    """What devenv sees in a service of an existing project, and would do with it.
+    """What devenv found in a service of an existing project, and what it would do.
 
     Attributes:
-        added: names of the variables that devenv adds.
+        added: names of the variables that devenv sets.
         own: names of the ``OTEL_*`` variables that the file sets.
-        traced_command: the command that starts it with tracing, if it is probably Python.
-        process: a proposal for ``x-devenv.process``, if the process engine needs it.
-        notes: further remarks, one sentence each.
+        traced_command: command that starts it with tracing, if it seems to be a Python program.
+        process: a proposal for ``x-devenv.process``, if the process engine would need it.
+        notes: what else is worth knowing, one sentence each.
     """
 
     name: str
@@ -34,17 +34,17 @@ class InitServicePart(Part):
 
 
 class InitDocument(Document):
-    """``devenv init``: what was made of a directory, or would be with ``--dry-run``.
+    """``devenv init``: what was written in a directory, or would be with ``--dry-run``.
 
     Attributes:
         file: the stack file.
-        files: what was written, relative to ``directory``.
-        changed: something was written.
+        files: written files, relative to ``directory``.
+        changed: whether a file was written.
         diff: of the stack file, if it existed before.
-        entrypoint: the entry point; ``None`` if the file already had ``x-devenv`` without one.
-        services: those of an existing project.
-        inactive: services without an active profile; they were not examined.
-        next: the next commands.
+        entrypoint: the entry point; ``None`` if the file already had an ``x-devenv`` without one.
+        services: of a project that existed before.
+        inactive: services that no active profile includes; they were not examined.
+        next: commands to run next.
     """
 
     schema_: Literal["devenv.init/1"] = Field(default="devenv.init/1", alias="schema")

@@ -82,6 +82,8 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     Raises:
         Undecodable: If it is longer than ten bytes, or reaches beyond ``end``.
     """
+    if position < end and (byte := data[position]) < 0x80:
+        return byte, position + 1  # most tags and lengths: without a second call
     try:
         return _read_varint(data, position, end)
     except ValueError as error:
@@ -89,11 +91,11 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
 
 
 def fields(data: bytes, position: int, end: int, budget: FieldBudget) -> Iterator[tuple[int, int, int]]:
-    """Length-delimited fields of a message as (number, start, end); fields of other wire types are passed over.
+    """Yield the length-delimited fields of a message as (number, start, end), without fields of other wire types.
 
     Raises:
-        Undecodable: the bytes are no protobuf message.
-        TooLarge: the budget is used up.
+        Undecodable: If the bytes are not a protobuf message.
+        TooLarge: If the budget is exceeded.
     """
     while position < end:
         budget.spend()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from devenv.errors import ConfigurationError, StackFileError
 from devenv.stack import load_stack
-from devenv.stack.dump import dump, dump_yaml
+from devenv.stack.dump import dump, yaml_text
 from devenv.stack.env.dotenv import read_dotenv
 from devenv.stack.env.interpolation import TemplateError, Variable, substitute
 from devenv.stack.loader import stack_origins
@@ -44,7 +44,7 @@ def try_loading(folder: Path, data: bytes) -> StackFileError | None:
         for one in (error, *error.others):
             check_place(one, data)
         return error
-    dump_yaml(stack)
+    yaml_text(dump(stack))
     return None
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_file_gives_a_stack_or_its_errors(data):
         try_loading(folder, (SAMPLE[:start] + piece + SAMPLE[end:]).encode("utf-8", "replace"))
 
 
-# --- whatever stands under the keys -----------------------------------------------------------------------------------
+# --- any value of any key ---------------------------------------------------------------------------------------------
 
 TEXTS = [
     "",
@@ -262,7 +262,7 @@ def test_any_two_files_give_a_stack_or_their_errors(one, other):
         assert all(error.location is not None for error in found)
 
 
-# --- interpolation against a model of its own -------------------------------------------------------------------------
+# --- interpolation against a separate model ---------------------------------------------------------------------------
 
 VARIABLES = {"SET": "value", "EMPTY": "", "Q": "${SET}$"}
 PLAIN = st.text(alphabet="ab-:?+ .$", max_size=4).map(lambda text: text.replace("$", "$$"))
@@ -400,7 +400,7 @@ def test_a_stack_is_the_same_written_merged_with_itself_and_with_nothing(documen
         path.write_text(json.dumps(document))
         nothing.write_text("services: {}")
         stack = load_stack([path], environ={})
-        written.write_text(dump_yaml(stack))
+        written.write_text(yaml_text(dump(stack)))
         assert dump(load_stack([written], environ={})) == dump(stack)
         assert load_stack([path, path], environ={}).services == stack.services
         assert load_stack([path, nothing], environ={}).services == stack.services

@@ -1,17 +1,28 @@
-"""Documents of services from what an engine and an ``up`` say of them."""
+"""Describes services as documents, from their observed state and the results of ``up``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from devenv.app.urls import url_of
-from devenv.model.documents import FailureDocument, InstanceDocument, PortDocument, ServiceDocument
+from devenv.model.documents import (
+    ActionDocument,
+    ConditionDocument,
+    FailureDocument,
+    InstanceDocument,
+    PlanDocument,
+    PortDocument,
+    ServiceDocument,
+    StepDocument,
+)
 from devenv.model.state import Health, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from devenv.model.identity import Project
     from devenv.model.state import ObservedInstance, Usage
+    from devenv.orchestrate.planning.graph import Plan, Step
     from devenv.orchestrate.up import ServiceResult
 
 _WORST_FIRST = (
@@ -35,15 +46,15 @@ def service_document(
     now: float,
     usage: Mapping[str, Usage | None] | None = None,
 ) -> ServiceDocument:
-    """One service: its state and health are the worst of its instances', its resource use is their sum.
+    """Describe a service: the worst state and health of its instances, and the sum of their resource use.
 
     Args:
         name: of the service.
         instances: as observed, by index.
-        healths: by instance id.
-        ready_ms: of the last start, where known.
+        healths: by instance ID.
+        ready_ms: of the last start, if known.
         now: seconds since the epoch, for the uptime.
-        usage: by instance id.
+        usage: by instance ID.
     """
     rows = [_instance(instance, healths, now, (usage or {}).get(instance.id)) for instance in instances]
     states = [instance.state for instance in instances]
@@ -66,7 +77,7 @@ def service_document(
 
 
 def _ports(instances: Iterable[ObservedInstance]) -> list[PortDocument]:
-    """Published ports without repeats: an engine lists one for IPv4 and one for IPv6."""
+    """Published ports without duplicates: an engine lists one for IPv4 and one for IPv6."""
     found = {
         (port.host, port.container): PortDocument(
             host=port.host, container=port.container, address=port.address, url=url_of(port)
@@ -111,3 +122,43 @@ def failure_documents(results: Iterable[ServiceResult]) -> list[FailureDocument]
         for result in results
         if result.failure is not None
     ]
+
+
+def plan_document(plan: Plan, *, project: Project, stack: str, engine: str, engine_reason: str) -> PlanDocument:
+    """Return a plan as the JSON contract shows it.
+
+    Args:
+        plan: actions and steps.
+        project: the project.
+        stack: label of the stack.
+        engine: name of the engine.
+        engine_reason: why this engine was chosen.
+    """
+    return PlanDocument(
+        project=project.id,
+        stack=stack,
+        engine=engine,
+        engine_reason=engine_reason,
+        actions=[
+            ActionDocument(action=action.kind, target=action.target, reason=action.reason) for action in plan.actions
+        ],
+        steps=[_step(step) for step in plan.steps],
+    )
+
+
+def _step(step: Step) -> StepDocument:
+    return StepDocument(
+        id=step.id,
+        call=step.call.verb,
+        action=step.action.kind,
+        target=step.action.target,
+        service=step.action.service,
+        after=list(step.after),
+        follows=list(step.follows),
+        waits_for=[
+            ConditionDocument(
+                service=gate.service, condition=gate.condition, required=gate.required, steps=list(gate.steps)
+            )
+            for gate in step.gates
+        ],
+    )
