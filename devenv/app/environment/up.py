@@ -54,7 +54,9 @@ class UpRequest:
 async def prepare(invocation: Invocation, services: tuple[str, ...], sink: Sink) -> tuple[LoadedStack, Choice]:
     """Read the stack, choose the engine and say which and why."""
     loaded = read_stack(invocation, services)
-    record = read_record(invocation.directory)
+    if loaded.notice:
+        sink(Notice(message=loaded.notice))
+    record = read_record(loaded.project.directory)
     recorded = record.engine if record else None
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=recorded)
     sink(Notice(message=f"engine {choice.reason}"))
@@ -99,7 +101,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
     loaded, choice = await prepare(invocation, request.options.services, sink)
     try:
         async with project_lock(loaded.project, "up", wait=request.lock_wait, clock=clock, sink=sink):
-            _record(invocation, loaded, choice.engine, {})
+            _record(loaded, choice.engine, {})
             async with shown_logs(choice.engine, loaded.project, sink, wanted=request.show_logs) as watched:
                 result = await bring_up(
                     choice.engine, loaded.project, loaded.stack, request.options, clock=clock, sink=watched
@@ -115,7 +117,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
                 canary = canary.model_copy(update={"said": said})
             ready = {item.service.name: item.ready_ms for item in result.services if item.ready_ms is not None}
             probes = {item.service.name: probe for item in result.services if (probe := probe_of(item.service))}
-            _record(invocation, loaded, choice.engine, ready, canary, observed, probes, backend)
+            _record(loaded, choice.engine, ready, canary, observed, probes, backend)
     finally:
         await choice.engine.close()
     return UpDocument(
@@ -220,7 +222,6 @@ def _why_no_canary(result: UpResult, backend: Backend | None, entry: str | None,
 
 
 def _record(
-    invocation: Invocation,
     loaded: LoadedStack,
     engine: Engine,
     ready: dict[str, float],
@@ -231,7 +232,7 @@ def _record(
 ) -> None:
     """Write the record: before anything starts, so that ``down`` knows the engine, and again with what was learnt."""
     write_record(
-        invocation.directory,
+        loaded.project.directory,
         Record(
             id=loaded.project.id,
             name=loaded.project.name,
@@ -242,12 +243,12 @@ def _record(
             expected_services=tuple(sorted(canary.services)) if canary else (),
             probes=probes,
             otlp_http_url=backend.otlp_http_url if backend else None,
-            ready_ms={**_known_ready(invocation, loaded), **ready} or None,
+            ready_ms={**_known_ready(loaded), **ready} or None,
         ),
     )
 
 
-def _known_ready(invocation: Invocation, loaded: LoadedStack) -> dict[str, float]:
+def _known_ready(loaded: LoadedStack) -> dict[str, float]:
     """Times to ready of what an earlier ``up`` started and this one left running."""
-    record = read_record(invocation.directory)
+    record = read_record(loaded.project.directory)
     return (record.ready_ms or {}) if record and record.id == loaded.project.id else {}
