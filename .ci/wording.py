@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Finds the commonest faults of wording in the text that people read; docs/wording.md has the guide.
 
-Usage: wording.py [PATH...]; without a path, every file that git tracks. In Python, only comments and strings are text.
+Usage: wording.py [PATH...]; without a path, every file that git tracks. In Python, only comments and strings are text,
+and in tests, only comments and docstrings.
 Prints one `file:line:column` per finding with the advice, and exits with 1 if there is one.
 """
 
@@ -34,7 +35,7 @@ class Rule:
     """
 
     keys: tuple[str, ...]
-    """Lowercase texts of which every finding contains one: looked for first, because that takes next to no time."""
+    """Lowercase texts, with single spaces, of which every finding contains one: looked for first, as that is fast."""
     refused: str
     advice: str
     right: str = r"(?!)"
@@ -80,26 +81,26 @@ RULES = (
         r"\bst(?:ands?|ood) in for\b",
     ),
     Rule(
-        (" no",),
+        ("is no ", "are no ", "was no ", "were no "),
         r"(?:is|are|was|were) no [a-z]+",
         'negate the verb: "is not a …", "does not exist", "is missing"',
         r"\bthere (?:is|are|was|were) no |\b(?:is|are|was|were) no (?:longer|more|less|better|worse|slower|later)\b",
     ),
-    Rule(("take",), r"takes? no\b", 'write "does not accept" or "does not need"'),
+    Rule(("take no", "takes no"), r"takes? no\b", 'write "does not accept" or "does not need"'),
     Rule(
-        ("already",),
+        ("there already", "already there", "there is ", "there are "),
         r"(?:is|are|was|were) (?:there already|already there)\b|there (?:is|are) (?:an? )?[\w/{}!`' ]{1,30} already\b",
         'write "already exists"',
     ),
-    Rule((" on",), r"(?:goes|go|going|went) on\b", 'write "continues" or "keeps"'),
-    Rule(("let",), r"lets? (?:\w+ )?go\b", 'write "evicts", "drops", "releases"'),
+    Rule(("go on", "goes on", "going on", "went on"), r"(?:goes|go|going|went) on\b", 'write "continues" or "keeps"'),
+    Rule(("let ", "lets "), r"lets? (?:\w+ )?go\b", 'write "evicts", "drops", "releases"'),
     Rule(
-        ("own",),
+        ("s own", "r own"),
         r"of (?:its|their|our|your|his|one's|the user's) own\b",
         'write "its own …", or leave it out',
     ),
     Rule(
-        ("second", "minute", "hour", "once a", "one "),
+        (" a second", " a minute", "hour", "once a", "one "),
         rf"(?:{COUNTED}) an? (?:second|minute|hour)\b"
         r"|one \w+ an? (?:second|minute|hour)\b"
         r"|(?:once|one(?: \w+)?) an? (?:process|service|request|span|trace|line|module|verb|command)\b",
@@ -107,7 +108,18 @@ RULES = (
     ),
     Rule(("-case", "letters"), r"(?:lower|upper)-case\b|small letters\b", 'write "lowercase" or "uppercase"'),
     Rule(
-        ("1 ",),
+        (
+            "1 error",
+            "1 span",
+            "1 request",
+            "1 service",
+            "1 container",
+            "1 warning",
+            "1 line",
+            "1 trace",
+            "1 file",
+            "1 prob",
+        ),
         r"(?<![\d.,])1[ ](?:errors|spans|requests|services|containers|warnings|lines|traces|files|problems)\b",
         "use the singular after 1",
     ),
@@ -116,7 +128,7 @@ RULES = (
         ("please", "sorry", "failed to"),
         r"(?:please|sorry|failed to)\b",
         'write "cannot …"; no "please" and no "sorry"',
-        r"\bfailed to export",  # what OpenTelemetry's exporters log
+        r"\bfailed to (?:export|create shim)",  # what OpenTelemetry's exporters and containerd print
     ),
     Rule(("torn",), r"torn\b(?!\.py)", 'write "split trace" or "orphan span"'),
     Rule(("lend", "lent"), r"(?:lends?|lent)\b", 'write "gives" or "makes … available"'),
@@ -159,15 +171,22 @@ def blanked(text: str) -> str:
     return re.sub(r"\S", "\0", text)
 
 
-def python_text(source: str) -> str:
-    """Return the source with its code blanked, position by position, so that comments and strings are left."""
+def python_text(source: str, *, data: bool = False) -> str:
+    """Return the source with its code blanked, position by position, so that comments and strings are left.
+
+    Args:
+        source: Python.
+        data: strings are data, as in tests, so only those that are docstrings are left.
+    """
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     out = list(blanked(source))
+    opens = True  # whether the next token is the first of its statement
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         kind = tokenize.tok_name[token.type]
-        if kind not in ("COMMENT", "STRING", "FSTRING_MIDDLE"):
+        first, opens = opens, kind in ("NEWLINE", "INDENT", "DEDENT") or (opens and kind in ("NL", "COMMENT"))
+        if kind not in ("COMMENT", "STRING", "FSTRING_MIDDLE") or (data and kind != "COMMENT" and not first):
             continue
         begin = starts[token.start[0] - 1] + token.start[1]
         end = starts[token.end[0] - 1] + token.end[1]
@@ -191,15 +210,16 @@ def plain_text(source: str) -> str:
 
 def findings(path: Path, source: str) -> Iterator[tuple[int, int, str, str]]:
     """Yield line, column, the words found and the advice."""
-    lowered = source.lower()
-    rules = [rule for rule in RULES if any(key in lowered for key in rule.keys)]
+    # Reading tokens and searching patterns takes time, and hardly a file has a candidate.
+    rough = re.sub(r"\b[bfru]{1,2}(?=[\"'])|[\"#]", " ", source) if path.suffix == ".py" else plain_text(source)
+    flat = " ".join(rough.lower().split())
+    rules = [rule for rule in RULES if any(key in flat for key in rule.keys)]
     if path.suffix == ".py":
-        # Reading tokens takes time, and hardly a file has a candidate.
-        rough = re.sub(r"\b[bfru]{1,2}(?=[\"'])|[\"'#]", " ", source)
-        rules = [rule for rule in rules if rule.pattern.search(rough)]
+        rules = [rule for rule in rules if rule.pattern.search(rough.replace("'", " "))]
     if not rules:
         return
-    text = python_text(source) if path.suffix == ".py" else plain_text(source)
+    in_tests = path.is_relative_to(ROOT / "tests")
+    text = python_text(source, data=in_tests) if path.suffix == ".py" else plain_text(source)
     for rule in rules:
         right = [range(*match.span()) for match in rule.exception.finditer(text)]
         for match in rule.pattern.finditer(text):

@@ -1,30 +1,30 @@
-"""Every error that devenv raises on purpose.
+"""The errors that devenv raises, and their exit codes.
 
 The tree, with the process exit code of each branch::
 
     DevenvError
-    ├── UsageError                 2   the command line asks for what cannot be
-    │   ├── UnknownName            2   no such service, scenario, run, trace, stack; carries suggestions
-    │   └── ConfigurationError     2   a file says what cannot be; file:line:column, found, expected
-    │       └── StackFileError     2   the same, in a stack file
-    ├── EnvironmentFailure         3   the machine lacks something
-    │   ├── EngineUnavailable      3   no engine answers
-    │   │   ├── EnginePermission   3   it is there, and this user may not use it
-    │   │   └── EngineLost         3   it answered before and no longer does
-    │   ├── EngineRefused          3   the engine answered with an error that has no class of its own
-    │   ├── PortTaken              3   and by whom
-    │   ├── ImageMissing           3   unknown to the engine and to the registry
-    │   ├── PullFailed             3   the registry refused, or was not there
-    │   ├── BuildFailed            3   with the last lines of the build's output
+    ├── UsageError                 2   the command line is wrong
+    │   ├── UnknownName            2   no such service, scenario, run, trace or stack; with suggestions
+    │   └── ConfigurationError     2   a file is wrong; with file:line:column, found, expected
+    │       └── StackFileError     2   the same, for a stack file
+    ├── EnvironmentFailure         3   the machine or the project is not ready for the command
+    │   ├── EngineUnavailable      3   no engine responds
+    │   │   ├── EnginePermission   3   it is available, but this user may not use it
+    │   │   └── EngineLost         3   it stopped responding
+    │   ├── EngineRefused          3   the engine returned an error without a class here
+    │   ├── PortTaken              3   in use; with its owner
+    │   ├── ImageMissing           3   not known to the engine or to the registry
+    │   ├── PullFailed             3   the registry refused or did not respond
+    │   ├── BuildFailed            3   with the last lines of the build output
     │   ├── DiskFull               3
-    │   ├── LockHeld               3   another command works on the project; carries its pid
-    │   ├── NotUp                  3   the project is not up
-    │   └── BackendUnavailable     3   the trace backend does not answer
+    │   ├── LockHeld               3   another command has locked the project; with its pid
+    │   ├── NotUp                  3   the project is not running
+    │   └── BackendUnavailable     3   the trace backend does not respond
     ├── Interrupted                130
-    └── InternalError              70  a bug of ours
+    └── InternalError              70  an internal error
 
-A verdict is not an error: its document says what was found, and the exit code is :data:`NEGATIVE_VERDICT` or
-:data:`TIMED_OUT`. Errors of other libraries are translated where they enter, with ``raise … from``.
+A verdict is not an error: the document contains it, and the exit code is :data:`NEGATIVE_VERDICT` or :data:`TIMED_OUT`.
+Errors of other libraries are translated at the boundary, with ``raise … from``.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ TIMED_OUT = 4
 
 
 class DevenvError(Exception):
-    """Base of all: one line of message, a hint of what to do, and facts for ``--json``.
+    """Base of all: a one-line message, a hint and facts for ``--json``.
 
     Args:
-        message: one line: what, where, found, expected.
-        hint: one line saying what to do about it; empty where nothing can be said.
-        details: JSON-serialisable facts for machine readers.
+        message: one line: what happened, where, found, expected.
+        hint: one line with the remedy; empty if none is known.
+        details: JSON-serialisable facts for programs.
     """
 
     exit_code: ClassVar[int] = 70
@@ -64,18 +64,18 @@ class DevenvError(Exception):
 
 
 class UsageError(DevenvError):
-    """The command line asks for something that cannot be done."""
+    """The command line is wrong, or cannot be carried out."""
 
     exit_code = 2
 
 
 class UnknownName(UsageError):
-    """A name that is not there: service, scenario, run, trace or stack."""
+    """No service, scenario, run, trace or stack has this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a text file; line and column count from 1, 0 where unknown."""
+    """A place in a text file; line and column count from 1, 0 if unknown."""
 
     file: str
     line: int = 0
@@ -88,15 +88,15 @@ class Location:
 
 
 class ConfigurationError(UsageError):
-    """A file says what cannot be.
+    """A file is wrong.
 
     Args:
         message: what is wrong, without the place.
         location: where.
         key: dotted path of the key, such as ``services.web.ports[0]``.
-        found: what stands there, shortened.
-        expected: what is allowed there.
-        hint: what to do; a suggestion for a misspelt key.
+        found: the value in the file, shortened.
+        expected: what is allowed.
+        hint: the remedy, or a suggestion for a misspelt key.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class ConfigurationError(UsageError):
 
 
 class StackFileError(ConfigurationError):
-    """A stack file says what cannot be; ``others`` are further errors of the same file, in order of place."""
+    """A stack file is wrong; ``others`` are further errors in the same file, in order of position."""
 
     def __init__(
         self,
@@ -140,37 +140,37 @@ class StackFileError(ConfigurationError):
 
 
 class EnvironmentFailure(DevenvError):
-    """The machine lacks something that the command needs."""
+    """The machine or the project is not ready for the command."""
 
     exit_code = 3
 
 
 class EngineUnavailable(EnvironmentFailure):
-    """No engine answers."""
+    """No engine responds."""
 
 
 class EnginePermission(EngineUnavailable):
-    """The engine is there, but this user may not use it."""
+    """The engine is available, but this user may not use it."""
 
 
 class EngineLost(EngineUnavailable):
-    """The engine answered before and no longer does."""
+    """The engine responded before and no longer does."""
 
 
 class EngineRefused(EnvironmentFailure):
-    """The engine refused a request for a reason that has no class of its own."""
+    """The engine refused a request for a reason without a class here."""
 
 
 class PortTaken(EnvironmentFailure):
-    """A port that is to be published is in use; the message names its owner where that can be found."""
+    """A port to publish is in use; the message names its owner if known."""
 
 
 class ImageMissing(EnvironmentFailure):
-    """An image is neither at the engine nor at its registry."""
+    """An image is known neither to the engine nor to its registry."""
 
 
 class PullFailed(EnvironmentFailure):
-    """The registry refused or did not answer."""
+    """The registry refused or did not respond."""
 
 
 class BuildFailed(EnvironmentFailure):
@@ -178,28 +178,28 @@ class BuildFailed(EnvironmentFailure):
 
 
 class DiskFull(EnvironmentFailure):
-    """No space is left where the engine or the project writes."""
+    """No disk space is left for the engine or the project."""
 
 
 class LockHeld(EnvironmentFailure):
-    """Another command is at work on the same project."""
+    """Another command has locked the project."""
 
 
 class NotUp(EnvironmentFailure):
-    """The project is not up, and the command needs it to be."""
+    """The command needs a running project."""
 
 
 class BackendUnavailable(EnvironmentFailure):
-    """The trace backend does not answer, or not as Jaeger would."""
+    """The trace backend does not respond, or its responses are not Jaeger's."""
 
 
 class Interrupted(DevenvError):
-    """The user pressed Ctrl-C; what was done is stated."""
+    """The user pressed Ctrl-C."""
 
     exit_code = 130
 
 
 class InternalError(DevenvError):
-    """A bug of ours."""
+    """An internal error of devenv."""
 
     exit_code = 70

@@ -1,7 +1,7 @@
-"""What happens while devenv works, as typed values: the core emits them, the command line shows them.
+"""Typed progress events: the core emits them, the command line shows them.
 
 An event is a frozen dataclass; a sink is any callable that takes one. Sinks must be quick and must not raise:
-they are called on the event loop in the order in which things happened.
+they are called on the event loop, in the order of the events.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned(Event):
-    """The plan is made: ``services`` in the order in which they are shown."""
+    """The plan is ready; ``services`` in the order in which they are shown."""
 
     services: tuple[str, ...]
     actions: int
@@ -40,14 +40,14 @@ class Planned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockWaiting(Event):
-    """Another command (``holder``: what it is and its pid) works on the project; this one waits."""
+    """Another command (``holder``: its name and pid) has locked the project; this one waits."""
 
     holder: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePulling(Event):
-    """Progress of a pull; ``done`` and ``total`` in bytes, 0 where unknown."""
+    """Progress of a pull; ``done`` and ``total`` in bytes, 0 if unknown."""
 
     image: str
     status: str
@@ -65,7 +65,7 @@ class ImageBuilding(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEvent(Event):
-    """Base of what concerns one service; ``instance`` counts from 1, 0 for the service as a whole."""
+    """Base of events about one service; ``instance`` counts from 1, 0 for the service as a whole."""
 
     service: str
     instance: int = 0
@@ -73,31 +73,31 @@ class ServiceEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceWaiting(ServiceEvent):
-    """Waits for the conditions on ``dependencies``."""
+    """The service waits for its ``dependencies``."""
 
     dependencies: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceUnchanged(ServiceEvent):
-    """Runs already as the stack file wants it."""
+    """The service is already running as the stack file requires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStarting(ServiceEvent):
-    """Is being created and started; ``reason`` says why where it replaces something."""
+    """The service is being created and started; ``reason`` is set if it replaces an instance."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStarted(ServiceEvent):
-    """The engine says that it runs."""
+    """The engine reports that the service is running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeFailed(ServiceEvent):
-    """A readiness probe got the answer ``answer``; it is asked again."""
+    """A readiness probe got the answer ``answer``; it will be repeated."""
 
     probe: str
     answer: str
@@ -106,7 +106,7 @@ class ProbeFailed(ServiceEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceReady(ServiceEvent):
-    """Became ready ``ready_ms`` after its start."""
+    """The service became ready ``ready_ms`` after its start."""
 
     ready_ms: float
 
@@ -118,26 +118,26 @@ class ServiceCompleted(ServiceEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceFailed(ServiceEvent):
-    """Will not become ready; ``summary`` is the first line of its failure block."""
+    """The service will not become ready; ``summary`` is the first line of its failure block."""
 
     summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLog(ServiceEvent):
-    """One line of output, shown while waiting where asked for."""
+    """One line of output while ``up`` waits, if requested."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping(ServiceEvent):
-    """Is being stopped."""
+    """The service is being stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed(Event):
-    """An object is gone; ``kind`` is container, network, volume or process."""
+    """An object was removed; ``kind`` is container, network, volume or process."""
 
     kind: str
     name: str
@@ -145,7 +145,7 @@ class Removed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanarySent(Event):
-    """The canary request is on its way with ``trace_id``."""
+    """The canary request was sent with ``trace_id``."""
 
     trace_id: str
     method: str
@@ -154,7 +154,7 @@ class CanarySent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryWaiting(Event):
-    """The backend was asked and has ``spans`` spans of ``services`` so far."""
+    """The backend has ``spans`` spans of ``services`` so far."""
 
     spans: int
     services: tuple[str, ...]
@@ -162,7 +162,7 @@ class CanaryWaiting(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadProgress(Event):
-    """State of a run once or more a second; latencies in milliseconds of the requests completed so far."""
+    """State of a run, at least once per second; latencies in milliseconds of the requests completed so far."""
 
     elapsed_s: float
     duration_s: float

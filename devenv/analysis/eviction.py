@@ -16,7 +16,7 @@ _DENSITY = 0.9
 
 
 def infer_evicted(gone: Sequence[bool]) -> tuple[int, ...]:
-    """Positions that were evicted, judging by ``gone`` in the order of sending; empty where the order says nothing.
+    """Positions that were evicted, judging by ``gone`` in the order of sending; empty if the order does not show it.
 
     All of it gone says nothing: then the backend may never have had any.
     """

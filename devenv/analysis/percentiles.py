@@ -32,7 +32,7 @@ class Ordered(Protocol):
 
 
 def percentile(ordered: Ordered, quantile: float) -> float | None:
-    """The percentile by :func:`nearest_rank`, ``None`` where there are too few samples for it.
+    """The percentile by :func:`nearest_rank`, ``None`` if there are too few samples for it.
 
     Args:
         ordered: samples in ascending order.

@@ -37,7 +37,7 @@ def parse_threshold(expression: str) -> Threshold:
     """Take an expression apart: a metric, a comparison, a number with its unit.
 
     Latencies (``p50`` … ``p999``, ``max``, each also with ``_service`` and ``_lag``) take us, ms or s; ``errors`` a
-    percentage of what was sent, or a number of requests; ``traced`` a percentage; ``rate`` requests a second;
+    percentage of what was sent, or a number of requests; ``traced`` a percentage; ``rate`` requests per second;
     ``dropped`` a number of requests.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Use cases, one module a verb: they return documents and emit events, and print nothing."""
+"""Use cases, one module per command: they return documents and emit events; they print nothing."""

@@ -1,4 +1,4 @@
-"""Which engine a command works on, and why: the rule of the design for ``--engine auto``."""
+"""Chooses the engine that a command works on, and says why."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from devenv.model.stack import Stack
 
 ENGINE_TIMEOUT = 1.0
-"""Seconds within which an engine has to answer to be taken by ``auto``."""
+"""Seconds that ``auto`` waits for an engine to respond."""
 
 REGISTRY_TIMEOUT = 3.0
-"""Seconds within which a registry has to answer for the images that the engine lacks."""
+"""Seconds that ``auto`` waits for a registry, if the engine does not have the images."""
 
-INIT_HINT = "devenv init DIR makes a project of it that does"
-"""What to do about a stack that :func:`devenv.app.required_images.cannot_be_built_here` is about."""
+INIT_HINT = "to get a project that builds its images, run `devenv init DIR`"
+"""Hint for a stack that :func:`devenv.app.required_images.cannot_be_built_here` refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An engine that answered, and one line that says why it was taken."""
+    """An available engine, and one line with the reason for the choice."""
 
     engine: Engine
     reason: str
 
 
 async def connect(name: str, project: Project, environ: Mapping[str, str]) -> Engine:
-    """Connect to the engine ``name`` and make sure that it answers.
+    """Connect to the engine ``name`` and check that it responds.
 
     Raises:
-        EngineUnavailable: none answers; the hint says what to do.
+        EngineUnavailable: If it does not respond; the hint says what to do.
     """
     engine: Engine
     if name == "docker":
@@ -53,7 +53,7 @@ async def connect(name: str, project: Project, environ: Mapping[str, str]) -> En
 
         engine = ProcessEngine(project, environ=environ)
     else:
-        raise UsageError(f"engine {name} is not built yet", hint="use --engine docker")
+        raise UsageError(f"engine {name} is not supported yet", hint="use --engine docker or --engine process")
     try:
         await engine.info()
     except BaseException:
@@ -66,32 +66,32 @@ async def connect_shared(invocation: Invocation) -> Engine:
     """Connect to the engine that serves all directories of this machine, for commands without a project.
 
     Raises:
-        EngineUnavailable: If it does not answer.
+        EngineUnavailable: If it does not respond.
     """
     name = "docker" if invocation.engine == "auto" else invocation.engine
     return await connect(name, identify(invocation.directory), invocation.environ)
 
 
 async def choose(invocation: Invocation, project: Project, *, stack: Stack | None, recorded: str | None) -> Choice:
-    """Take the engine that was asked for, else the one that the project is up on, else what ``auto`` finds.
+    """Choose the engine: the requested one, else the one that the project runs on, else what ``auto`` finds.
 
     Raises:
-        EngineUnavailable: the engine that was asked for, or that the project is up on, does not answer.
-        UsageError: the project is up on another engine than the one asked for.
+        EngineUnavailable: If the requested engine, or the one that the project runs on, does not respond.
+        UsageError: If the project runs on another engine than the requested one.
     """
     asked = invocation.engine
     if recorded is not None:
         if asked not in {"auto", recorded}:
             raise UsageError(
-                f"{project.name} is up on the {recorded} engine, and --engine {asked} was asked for",
-                hint="run devenv down first, or leave --engine out",
+                f"{project.name} already runs on the {recorded} engine, not on {asked}",
+                hint="run `devenv down` first, or remove --engine",
             )
         engine = await connect(recorded, project, invocation.environ)
-        return Choice(engine, f"{recorded}: the project is up on it")
+        return Choice(engine, f"{recorded}: the project already runs on it")
     if asked == "docker" and stack is not None and (why := cannot_be_built_here(stack)):
-        raise UsageError(why, hint=f"{INIT_HINT}; --engine process runs this one as it is")
+        raise UsageError(why, hint=f"{INIT_HINT}; to run this stack as it is, use --engine process")
     if asked != "auto":
-        return Choice(await connect(asked, project, invocation.environ), f"{asked}: asked for")
+        return Choice(await connect(asked, project, invocation.environ), f"{asked}: requested")
     return await _automatic(invocation, project, stack)
 
 
@@ -99,31 +99,31 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
     try:
         engine = await asyncio.wait_for(connect("docker", project, invocation.environ), ENGINE_TIMEOUT)
     except TimeoutError:
-        why = f"no Docker engine answered within {ENGINE_TIMEOUT:g} s"
+        why = f"no Docker engine responded within {ENGINE_TIMEOUT:g} s"
     except EngineUnavailable as error:
         why = f"no Docker engine: {error.message}"
     else:
         why = await _why_not(engine, stack) if stack is not None else ""
         if not why:
             info = await engine.info()
-            return Choice(engine, f"docker: engine {info.version} answers")
+            return Choice(engine, f"docker: version {info.version} is available")
         await engine.close()
-        why = f"a Docker engine answers, but {why}"
+        why = f"a Docker engine is available, but {why}"
     return Choice(await connect("process", project, invocation.environ), f"process: {why}")
 
 
 async def _why_not(engine: Engine, stack: Stack) -> str:
-    """Why a stack cannot run on an engine that answers; empty where it can."""
+    """Why a stack cannot run on an available engine; empty if it can."""
     if why := cannot_be_built_here(stack):
-        return f"{why}: {INIT_HINT}"
-    lacking = await lacking_images(engine, stack)
-    return f"{', '.join(lacking)} cannot be had (not there, registry does not answer)" if lacking else ""
+        return f"{why}; {INIT_HINT}"
+    missing = await missing_images(engine, stack)
+    return f"{', '.join(missing)}: not available locally or from the registry" if missing else ""
 
 
-async def lacking_images(engine: Engine, stack: Stack) -> tuple[str, ...]:
-    """Images that the stack needs (bases of what it builds included) and that can neither be found nor fetched."""
+async def missing_images(engine: Engine, stack: Stack) -> tuple[str, ...]:
+    """Images that the stack needs (base images of its builds included) and that are not available."""
 
-    async def can_be_had(reference: str) -> bool:
+    async def is_available(reference: str) -> bool:
         if await engine.image_id(reference) is not None:
             return True
         try:
@@ -132,5 +132,5 @@ async def lacking_images(engine: Engine, stack: Stack) -> tuple[str, ...]:
             return False
 
     references = needed_images(stack)
-    answers = await asyncio.gather(*(can_be_had(reference) for reference in references))
+    answers = await asyncio.gather(*(is_available(reference) for reference in references))
     return tuple(reference for reference, answer in zip(references, answers, strict=True) if not answer)

@@ -1,4 +1,4 @@
-"""What every command is told before its own options: where the project is, which stack, which engine."""
+"""The global options of every command: project directory, stack and engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Invocation:
         files: stack files given with ``-f`` or ``COMPOSE_FILE``, in order; empty: found by the default rule.
         settings: the variables of Compose by which ``files`` and ``directory`` were found.
         stack: name of a folder of ``stacks/``.
-        engine: as asked for.
+        engine: as requested.
         environ: the environment for interpolation and defaults.
     """
 
@@ -67,8 +67,8 @@ def read_stack(invocation: Invocation, services: tuple[str, ...] = ()) -> Loaded
     """Find, parse and validate the stack; ``services`` activate their own profiles.
 
     Raises:
-        StackFileError: a file says what cannot be.
-        UsageError: there is no stack file, or no stack of that name.
+        StackFileError: If a file is not valid.
+        UsageError: If there is no stack file, or no stack with that name.
     """
     found = find_stack(invocation)
     stack = load_found(invocation, found, services=services)

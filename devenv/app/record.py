@@ -1,6 +1,6 @@
-"""The project's record: what it is up on, kept in ``.devenv/project.json`` for speed and for ``down``.
+"""The project's record of its last ``up``, in ``.devenv/project.json``, for speed and for ``down``.
 
-It is a cache, never the truth: on Docker the labels are, and a lost record is made anew from them.
+It is only a cache: on Docker the labels are authoritative, and a lost record is restored from them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ FILE = "project.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What was brought up last.
+    """The project as the last ``up`` started it.
 
     Attributes:
-        id: the project's id; ``name`` its slug.
-        stack: the label of the stack; ``engine``: what it is up on.
-        entrypoint: service name, ``None`` where the stack has none.
-        trace_backend: service name, ``None`` on engines that bring their own.
-        expected_services: those that the canary found in its trace, sorted.
+        id: the project's ID; ``name``: its slug.
+        stack: the label of the stack; ``engine``: the one it runs on.
+        entrypoint: service name; ``None`` if the stack has none.
+        trace_backend: service name; ``None`` on engines with an embedded one.
+        expected_services: the services in the canary's trace, sorted.
         ready_ms: by service, of the last ``up``.
-        probes: ``x-devenv.ready`` and the ports by service, so that ``status`` need not read the stack file.
-        otlp_http_url: of the trace backend; read by ``devenv.tracing.launch``, so that ``run`` asks no engine.
+        probes: ``x-devenv.ready`` and the ports by service, so that ``status`` does not read the stack file.
+        otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads it, so that ``run`` need not ask an engine.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Record:
 
 
 def read_record(directory: Path) -> Record | None:
-    """The record, or ``None`` where there is none that can be read: it is only a cache."""
+    """The record; ``None`` if there is none that can be read, because it is only a cache."""
     path = directory / ".devenv" / FILE
     try:
         data = json.loads(path.read_text())
@@ -59,11 +59,15 @@ def read_record(directory: Path) -> Record | None:
 
 
 def write_record(directory: Path, record: Record) -> None:
-    """Replace the record in one step, so that a reader never sees half of it."""
+    """Replace the record.
+
+    Raises:
+        EnvironmentFailure: If it cannot be written.
+    """
     path = make_state_directory(directory / ".devenv") / FILE
     replace_file(path, json.dumps(asdict(record)).encode(), durable=False)
 
 
 def forget_record(directory: Path) -> None:
-    """Remove the record after ``down``; runs, logs and remembered ports stay."""
+    """Remove the record after ``down``; runs, logs and reserved ports stay."""
     (directory / ".devenv" / FILE).unlink(missing_ok=True)

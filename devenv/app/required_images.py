@@ -1,4 +1,4 @@
-"""The images that a stack needs before anything of it can start."""
+"""The images that a stack needs before its services can start, and what its Dockerfiles contain."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FROM = re.compile(r"^\s*FROM\s+(?:--platform=\S+\s+)?(\S+)(?:\s+AS\s+(\S+))?", 
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(.*))?$", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
 _SHELL = re.compile(r"[|&;<>()$`*?~]")
-"""Characters that mean something to a shell."""
+"""Characters with a meaning to a shell."""
 
 
 def needed_images(stack: Stack) -> tuple[str, ...]:
-    """References to pull or to find, without repeats: images that are not built, and the bases of those that are."""
+    """References without duplicates: images that are not built, and the base images of those that are."""
     built = {service.image for service in stack.services.values() if service.build is not None}
     needed: dict[str, None] = {}
     for service in stack.services.values():
@@ -35,10 +35,10 @@ def needed_images(stack: Stack) -> tuple[str, ...]:
 
 
 def cannot_be_built_here(stack: Stack) -> str:
-    """Why images of ``stack`` cannot be built where it stands; empty where they can.
+    """Why the images of ``stack`` cannot be built; empty if they can.
 
-    The stacks inside an installed devenv have no build context beside them: the sources of the tracing library are in
-    a checkout only. A project made by ``devenv init`` brings what it needs.
+    The stacks of an installed devenv have no build context: the sources of the tracing library are only in a checkout.
+    A project created by ``devenv init`` contains all files that its build needs.
     """
     from devenv.stack.discovery import shipped_stacks
 
@@ -47,11 +47,11 @@ def cannot_be_built_here(stack: Stack) -> str:
     builds = [service.build for service in stack.services.values() if service.build is not None]
     if all((build.context / build.dockerfile).is_file() for build in builds):
         return ""
-    return f"the stack {stack.directory.name} inside the installed devenv builds no images"
+    return f"the {stack.directory.name} stack of an installed devenv cannot build images"
 
 
 def base_images(build: Build) -> tuple[str, ...]:
-    """Images that a Dockerfile starts from; empty where it cannot be read, which the build itself then reports."""
+    """Base images of a Dockerfile; empty if it cannot be read, which the build then reports."""
     text = dockerfile_text(build)
     if text is None:
         return ()
@@ -71,7 +71,7 @@ def base_images(build: Build) -> tuple[str, ...]:
 
 
 def dockerfile_text(build: Build) -> str | None:
-    """The Dockerfile, ``None`` where it cannot be read."""
+    """The text of the Dockerfile; ``None`` if it cannot be read."""
     if build.dockerfile_inline is not None:
         return build.dockerfile_inline
     try:
@@ -85,7 +85,7 @@ def _expand(text: str, arguments: Mapping[str, str]) -> str:
 
 
 def start_commands(build: Build) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    """ENTRYPOINT and CMD of a Dockerfile's last stage; ``None`` for what it does not say or cannot be read."""
+    """ENTRYPOINT and CMD of a Dockerfile's last stage; ``None`` for one that is missing or not readable."""
     found: dict[str, tuple[str, ...] | None] = {}
     for line in _instructions(build):
         word, _, rest = line.strip().partition(" ")
@@ -101,7 +101,7 @@ def _instructions(build: Build) -> list[str]:
 
 
 def _words(text: str) -> tuple[str, ...] | None:
-    """An argument list in JSON, or a shell line: its words where that is all it has, else the shell that runs it."""
+    """Words of a JSON argument list or of a shell line; a line with shell syntax becomes ``sh -c``."""
     try:
         listed = json.loads(text) if text.startswith("[") else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""A command's hold on a project: its identity, its engine, and its lock where it changes something."""
+"""Opens a running project for a command: its identity, engine, observed state and record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A project that is up, as the engine shows it."""
+    """A running project, as the engine reports it."""
 
     project: Project
     engine: Engine
@@ -31,11 +31,11 @@ class Running:
 
 @asynccontextmanager
 async def running(invocation: Invocation) -> AsyncIterator[Running]:
-    """The project of this directory, found by its record or else by its labels; no stack file is read.
+    """Open the project of this directory, found by its record or else by its labels; the stack file is not read.
 
     Raises:
-        NotUp: nothing of it is there.
-        EngineUnavailable: the engine that it is up on does not answer.
+        NotUp: If the project is not running.
+        EngineUnavailable: If the engine that it runs on does not respond.
     """
     record = read_record(invocation.directory)
     provisional = record.project(invocation.directory) if record else identify(invocation.directory)
@@ -60,7 +60,7 @@ async def running(invocation: Invocation) -> AsyncIterator[Running]:
 
 
 async def _from_labels(engine: Engine, invocation: Invocation) -> Record | None:
-    """Make the record anew from the labels of what stands in this directory's name."""
+    """Restore the record from the labels of this directory's objects."""
     directory = str(invocation.directory.resolve())
     everything = await engine.observe(None)
     for labels in everything.all_labels:
@@ -87,5 +87,5 @@ def _with_role(state: ObservedState, directory: str, role: str) -> str | None:
 
 
 def not_up(project: Project) -> NotUp:
-    """The error of commands that need a project which is up."""
-    return NotUp(f"{project.name} is not up", hint="run devenv up first", details={"project": project.id})
+    """The error of commands that need a running project."""
+    return NotUp(f"{project.name} is not running", hint="run `devenv up` first", details={"project": project.id})

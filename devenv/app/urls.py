@@ -1,4 +1,4 @@
-"""Where a running project is reached from this machine: its entry point and its trace backend."""
+"""URLs of a running project on this machine: entry point and trace backend."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Backend:
 
 
 def url_of(port: PublishedPort) -> str:
-    """HTTP URL of a published port as a person on this machine would type it."""
+    """HTTP URL of a published port, for use on this machine."""
     host = "127.0.0.1" if port.address in {"0.0.0.0", "::", ""} else port.address  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{port.host}" if ":" in host else f"http://{host}:{port.host}"
 
 
 async def port_url(engine: Engine, instance: ObservedInstance, port: int) -> str | None:
-    """URL of ``port`` of an instance: where it is published, else its own address if that is reached from here."""
+    """URL of ``port`` of an instance: as published, else at its own address if that is reachable from this machine."""
     for published in instance.ports:
         if published.container == port and published.host:
             return url_of(published)
@@ -43,7 +43,7 @@ async def port_url(engine: Engine, instance: ObservedInstance, port: int) -> str
 
 
 def entrypoint_url(observed: ObservedState, service: str | None) -> str | None:
-    """URL of the entry point's first published port; ``None`` where there is no such service or it publishes none."""
+    """URL of the entry point's first published port; ``None`` if the service does not exist or publishes none."""
     if service is None:
         return None
     for instance in observed.of(service):
@@ -54,7 +54,7 @@ def entrypoint_url(observed: ObservedState, service: str | None) -> str | None:
 
 
 async def trace_backend(engine: Engine, observed: ObservedState, service: str | None) -> Backend | None:
-    """The trace backend of a project; ``None`` where it has none that is reached from here."""
+    """The trace backend of a project; ``None`` if none is reachable from this machine."""
     for instance in observed.of(service) if service else ():
         if instance.state not in _LISTENING:
             continue
@@ -66,15 +66,15 @@ async def trace_backend(engine: Engine, observed: ObservedState, service: str | 
 
 
 async def require_backend(running: Running) -> Backend:
-    """The trace backend of a project that is up.
+    """The trace backend of a running project.
 
     Raises:
-        BackendUnavailable: it has none that is reached from here.
+        BackendUnavailable: If none is reachable from this machine.
     """
     backend = await trace_backend(running.engine, running.observed, running.record.trace_backend)
     if backend is None:
         raise BackendUnavailable(
-            f"{running.project.name} has no trace backend that is reached from here",
-            hint="run devenv up again; a declared backend has to publish 16686 and 4318",
+            f"the trace backend of {running.project.name} is not reachable from this machine",
+            hint="run `devenv up` again; if the stack has its own trace backend, publish its ports 16686 and 4318",
         )
     return backend

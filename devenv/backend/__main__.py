@@ -1,4 +1,4 @@
-"""``python -m devenv.backend``: the backend alone, for tests and benchmarks; Ctrl-C or SIGTERM ends it."""
+"""``python -m devenv.backend``: the backend alone, for tests and benchmarks; Ctrl-C or SIGTERM stops it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def _main(settings: BackendSettings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     backend = await serve(settings)
-    # One line that says where it listens, for whoever asked for free ports.
+    # One line with its ports, for a caller that asked for free ones.
     sys.stdout.write(f"otlp={backend.otlp_port} query={backend.query_port} health={backend.health_port}\n")
     sys.stdout.flush()
     await stop.wait()
@@ -42,7 +42,7 @@ async def _main(settings: BackendSettings) -> None:
 
 
 def main(pages: Pages | None = None) -> int:
-    """Serve until told to stop; ``pages`` as in BackendSettings. Returns the exit code."""
+    """Serve until a signal stops it, and return the exit code; ``pages`` as in BackendSettings."""
     logging.basicConfig(level=logging.WARNING)
     try:
         uvloop.run(_main(_settings(pages)))

@@ -25,10 +25,10 @@ _RESOURCE_EXHAUSTED = 8
 
 
 class Receiver:
-    """Takes traces into a store; counts metrics and logs and lets them go.
+    """The handlers: traces are stored, metrics and logs are counted and dropped.
 
     Args:
-        store: where the spans go.
+        store: receives the spans.
         limit: largest body in bytes, after decompression.
     """
 
@@ -49,7 +49,7 @@ class Receiver:
         ]
 
     def traces(self, request: Request) -> Response | Awaitable[Response]:
-        """Store the spans of one request: all of them, or none where a part cannot be decoded."""
+        """Store the spans of one request: all of them, or none if a part cannot be decoded."""
         self.traces_posts += 1
         opened = self._open(request)
         if isinstance(opened, Response):
@@ -63,12 +63,12 @@ class Receiver:
         return _accepted(rejected, reasons, opened.encoded)
 
     def metrics(self, request: Request) -> Response:
-        """Accepted, so that an exporter does not retry and warn; counted, not stored."""
+        """Accept metrics, so that an exporter does not retry and warn; they are counted, not stored."""
         self.metrics_posts += 1
         return self._ignore(request)
 
     def logs(self, request: Request) -> Response:
-        """As metrics."""
+        """Accept logs, like metrics."""
         self.logs_posts += 1
         return self._ignore(request)
 
@@ -90,8 +90,8 @@ class Receiver:
             return self._failed(error, encoded)
 
     async def _store_in_turns(self, opened: _Opened) -> Response:
-        # A large body is walked over twice, to check all of it before any of it is stored, so that no more than a
-        # chunk of it is held decoded; and others are served in between.
+        # A large body is read twice, to check all of it before any of it is stored. So at most one chunk of it is
+        # decoded in memory, and other connections are served in between.
         rejected, reasons = 0, set()
         try:
             for _ in opened.decoded():
@@ -110,10 +110,10 @@ class Receiver:
         reasons = set()
         for batch, decoded in items:
             if decoded.rejected:
-                reasons.add("spans without a valid id or larger than 4 MiB")
+                reasons.add("spans without a valid ID or larger than 4 MiB")
             refused = self._store.add(batch, decoded)
             if refused:
-                reasons.add("a trace larger than the backend keeps")
+                reasons.add("a trace above the backend's size limit")
             rejected += decoded.rejected + refused
         return rejected, reasons
 
@@ -133,17 +133,17 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A body in the clear; a JSON one parsed as well."""
+    """A decompressed body; a JSON one is parsed, too."""
 
     body: bytes
     encoded: bool
     document: json_requests.Document | None
 
     def decoded(self) -> Iterator[tuple[Batch, columns.Columns]]:
-        """Its batches, checked and taken apart.
+        """Yield its batches, checked and decoded into columns.
 
         Raises:
-            Undecodable, TooLarge: at the first part that is at fault.
+            Undecodable, TooLarge: If a part is not valid; raised at the first such part.
         """
         known = None
         for batch in batches(self.body) if self.document is None else json_requests.batches(self.document):

@@ -1,4 +1,4 @@
-"""The backend as a whole: store, receiver, query APIs, health, each on the port where Jaeger has it."""
+"""The whole backend: store, receiver, query APIs and health, on Jaeger's ports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from devenv.http.server import Guard, Listener, Request, Response, Route, Router
 
 
 class Backend:
-    """A running backend; made by :func:`serve`, ended by :meth:`close`."""
+    """A running backend, started by :func:`serve` and stopped by :meth:`close`."""
 
     def __init__(self, settings: BackendSettings) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class Backend:
         """Bind all ports, or none.
 
         Raises:
-            PortTaken: one of them is in use.
+            PortTaken: If one of them is in use.
         """
         settings = self.settings
         async with AsyncExitStack() as opened:
@@ -70,11 +70,11 @@ class Backend:
 
     @property
     def health_port(self) -> int:
-        """The port of ``/status``; 0 where there is none."""
+        """The port of ``/status``; 0 if it is not served."""
         return self._health.port
 
     def stats(self) -> dict[str, Any]:
-        """What came in, what is kept, what was let go; rates are spans per second over the last 10 s."""
+        """Return what was received, stored and evicted; rates are spans per second over the last 10 s."""
         receiver = self._receiver
         return {
             **figures(self.store),
@@ -88,7 +88,7 @@ class Backend:
         }
 
     async def close(self) -> None:
-        """Free the ports and end all connections; what is stored goes with the process."""
+        """Release the ports and close all connections; stored traces are lost with the process."""
         for listener in (self._otlp, self._query, self._health):
             await listener.close()
 
@@ -97,7 +97,7 @@ async def serve(settings: BackendSettings) -> Backend:
     """Start a backend on the running loop.
 
     Raises:
-        PortTaken: one of its ports is in use; then none is held.
+        PortTaken: If one of its ports is in use; then it binds none.
     """
     backend = Backend(settings)
     await backend.open()

@@ -1,4 +1,4 @@
-"""What a backend is to be like."""
+"""Settings of the embedded trace backend."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Pages = Callable[[TraceSource], Sequence[Route]]
 
 @dataclass(frozen=True, slots=True)
 class BackendSettings:
-    """Addresses and bounds. A port of 0 takes a free one; None leaves that listener out.
+    """Addresses and limits. Port 0 selects a free one; None omits that listener.
 
     Attributes:
-        max_bytes: memory for traces; beyond it whole traces are evicted, the largest service's oldest first.
-        pages: called with the source of traces; returns the routes that the query port serves beside the APIs.
-        host_names: names beside the loopback ones under which the backend may be asked.
+        max_bytes: memory for traces; above it, whole traces are evicted, the oldest of the largest service first.
+        pages: called with the source of traces; returns the routes that the query port serves in addition to the APIs.
+        host_names: accepted host names, in addition to the loopback ones.
     """
 
     host: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""Values on the command line that are more than words."""
+"""Parsers for option values: durations, times and regular expressions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def seconds(text: str, option: str) -> float:
     """Seconds of a duration such as ``30s``, ``1m30s`` or ``250ms``.
 
     Raises:
-        UsageError: it is not one.
+        UsageError: If the text is not a duration.
     """
     from devenv.model.extension import parse_duration
 
@@ -23,10 +23,10 @@ def seconds(text: str, option: str) -> float:
 
 
 def instant(text: str, option: str) -> float:
-    """Seconds since the epoch of an ISO time, or of a duration meant as "so long ago".
+    """Seconds since the epoch, of an ISO 8601 time or of a duration before now.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: If the text is neither.
     """
     from datetime import UTC, datetime
 
@@ -41,9 +41,9 @@ def pattern(text: str, option: str) -> re.Pattern[str]:
     """A compiled regular expression.
 
     Raises:
-        UsageError: it is not one; the message names the position.
+        UsageError: If the text is not a regular expression; the message names the position.
     """
     try:
         return re.compile(text)
     except re.error as error:
-        raise UsageError(f"{option}: {text!r} is no regular expression: {error}") from error
+        raise UsageError(f"{option}: {text!r} is not a valid regular expression: {error}") from error

@@ -1,4 +1,4 @@
-"""Starts the user's browser, where there is one."""
+"""Opens a URL in the user's browser, if there is one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 
 def open_in_browser(url: str) -> bool:
-    """Open ``url`` in the browser that ``BROWSER`` names or that the desktop has; ``False`` where there is none.
+    """Open ``url`` in the browser of ``BROWSER`` or of the desktop; return ``False`` if there is none.
 
-    On a machine without a display only ``BROWSER`` counts: text browsers would take the terminal over.
+    On a machine without a display only ``BROWSER`` counts: a text browser would occupy the terminal.
     """
     import webbrowser
 

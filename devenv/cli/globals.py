@@ -1,4 +1,4 @@
-"""Global options: taken before and after the verb, from flags and from ``DEVENV_*`` variables."""
+"""Global options, accepted before and after the command and from ``DEVENV_*`` variables."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ FLAGS = {"--json", "--plain", "-q", "--quiet", "-v", "--verbose", "--debug"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Globals:
-    """What every command gets."""
+    """The global options, as every command receives them."""
 
     invocation: Invocation
     output: Output
     debug: bool
 
     def show(self, document: D, view: Callable[[D, Output], None]) -> None:
-        """Print a result: the document itself where JSON was asked for, else through its view."""
+        """Print a result: the document itself with ``--json``, else through its view."""
         if self.output.style.json:
             self.output.document(document)
         else:
@@ -43,9 +43,10 @@ class Globals:
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
-    """Move global options that stand behind the verb to the front; what follows ``--`` stays where it is.
+    """Move global options that follow the command to the front; words after ``--`` stay in their place.
 
-    So do the words of the command that ``run`` runs: without ``--`` they begin with the first that is no option of its.
+    So do the words of the program that ``run`` runs: without ``--`` they begin with the first word that is not an
+    option of ``run``.
     """
     front: list[str] = []
     rest: list[str] = []
@@ -88,35 +89,59 @@ def callback(
     context: typer.Context,
     project_dir: Annotated[
         Path | None,
-        typer.Option("--project-dir", "-C", help="Work in this directory.", envvar="DEVENV_PROJECT_DIR"),
+        typer.Option(
+            "--project-dir",
+            "-C",
+            metavar="DIR",
+            help="Project directory. Default: the current directory.",
+            envvar="DEVENV_PROJECT_DIR",
+        ),
     ] = None,
     file: Annotated[
         list[Path] | None,
-        typer.Option("--file", "-f", help="Stack file; repeat to merge, as Compose does.", envvar="DEVENV_FILE"),
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Stack file. Repeat to merge several, as in Compose.",
+            envvar="DEVENV_FILE",
+        ),
     ] = None,
     stack: Annotated[
-        str | None, typer.Option("--stack", "-s", help="A folder of stacks/.", envvar="DEVENV_STACK")
+        str | None,
+        typer.Option("--stack", "-s", metavar="NAME", help="Stack to use: a folder in stacks/.", envvar="DEVENV_STACK"),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="auto, docker, process or swarm.", envvar="DEVENV_ENGINE", metavar="NAME")
+        str, typer.Option(help="Engine: auto, docker or process.", envvar="DEVENV_ENGINE", metavar="NAME")
     ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.", envvar="DEVENV_JSON")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="No colour, no live redraw.", envvar="DEVENV_PLAIN")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", envvar="DEVENV_QUIET")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="More progress: probes, build output.", envvar="DEVENV_VERBOSE")
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on stdout.", envvar="DEVENV_JSON")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of errors.", envvar="DEVENV_DEBUG")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="No colours and no live updates.", envvar="DEVENV_PLAIN")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Hide progress and notices.", envvar="DEVENV_QUIET")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Show more progress: probes, build output, service logs.", envvar="DEVENV_VERBOSE"
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print a traceback for errors.", envvar="DEVENV_DEBUG")
+    ] = False,
     version: Annotated[  # noqa: ARG001 - the eager callback has done all of its work
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """A running, traced and verified distributed system on your own machine with one command."""
+    """Run a distributed system on your machine with one command, with tracing set up and verified."""
     if context.resilient_parsing:
         return
     directory = (project_dir or Path()).absolute()
     if not directory.is_dir():
-        raise UsageError(f"{directory} is no directory", hint="-C takes the project's directory")
+        raise UsageError(f"{directory} is not a directory", hint="pass the project directory to -C")
     context.obj = Globals(
         invocation=_invocation(directory.resolve(), file or (), stack, _engine(engine)),
         output=Output.for_process(Style(json=json, plain=plain, quiet=quiet, verbose=verbose)),
@@ -149,4 +174,4 @@ def _engine(name: str) -> EngineChoice:
         case "auto" | "docker" | "process" | "swarm":
             return name
         case _:
-            raise UsageError(f"no engine {name!r}", hint="--engine takes auto, docker, process or swarm")
+            raise UsageError(f"unknown engine {name!r}", hint="use --engine auto, docker or process")

@@ -1,4 +1,4 @@
-"""Assembles the commands and turns whatever ends them into one message and an exit code."""
+"""Assembles the commands and maps every error to one message and an exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devenv.errors import DevenvError, InternalError, Interrupted, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# typer has shipped click inside and outside of itself; this base class is reached the same way in both.
+# some versions of typer include click and others import it; the base class is found the same way in both
 ClickException = cast(
     "type[Exception]", next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 )
@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.callback(epilog="Global options are taken before and after the command.")(callback)
+app.callback(epilog="Global options can go before or after the command.")(callback)
 environment.register(app)
 loading.register(app)
 inspection.register(app)
@@ -50,28 +50,28 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _failed(Interrupted("interrupted"), output, debug)
     except (typer.Abort, typer.Exit) as ended:
-        return getattr(ended, "exit_code", 130)
+        return getattr(ended, "exit_code", Interrupted.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone, as `| head` does; there is nobody to tell
+        sys.stderr.close()  # the reader of our output has closed it, as `| head` does
         return 0
     except ClickException as error:
-        hint = "devenv --help lists commands and options"
+        hint = "see `devenv --help`"
         return _failed(UsageError(_words_of(error), hint=hint), output, debug)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: every bug becomes one message and code 70
+    except Exception as error:  # noqa: BLE001 - the last resort: every bug becomes one message and code 70
         return _failed(_bug(error), output, debug)
     return result if isinstance(result, int) else 0
 
 
 def _words_of(error: Exception) -> str:
-    """What is wrong with the command line; click's exceptions keep it in ``format_message``."""
+    """The message of a click exception, from its ``format_message``."""
     spell_out = getattr(error, "format_message", None)
     return str(spell_out()) if callable(spell_out) else str(error)
 
 
 def _bug(error: Exception) -> InternalError:
     bug = InternalError(
-        f"a bug of devenv's: {type(error).__name__}: {error}",
-        hint="run it again with --debug and report what it prints",
+        f"internal error: {type(error).__name__}: {error}",
+        hint="run again with --debug and report the output",
     )
     bug.__cause__ = error
     return bug

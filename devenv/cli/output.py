@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 WIDTH_OF_FILES = 200
-"""Columns where output is no terminal, so that a table in a file or a pipe is not cut."""
+"""Columns of output that is not a terminal, so that a table in a file or a pipe is not cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How the user wants output."""
+    """The output options of the user."""
 
     json: bool = False
     plain: bool = False
@@ -31,11 +31,11 @@ class Style:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """Both streams and how to write to them.
+    """Both streams, and how to write to them.
 
     Attributes:
-        live: progress may be redrawn in place on stderr.
-        colour: stdout is a terminal that takes colour.
+        live: whether progress may be redrawn in place on stderr.
+        colour: whether stdout is a terminal that shows colours.
     """
 
     style: Style
@@ -46,7 +46,7 @@ class Output:
 
     @classmethod
     def for_process(cls, style: Style) -> Output:
-        """Look at this process's streams and at ``NO_COLOR``, ``CI``, ``TERM``."""
+        """Output of this process, from its streams and ``NO_COLOR``, ``CI`` and ``TERM``."""
         dumb = os.environ.get("TERM") == "dumb"
         bare = style.plain or style.json or dumb
         return cls(
@@ -62,7 +62,7 @@ class Output:
         self.stdout.write(document.model_dump_json(by_alias=True) + "\n")
 
     def json_line(self, value: dict[str, Any]) -> None:
-        """Print one line of a newline-delimited JSON stream, at once."""
+        """Print one line of a newline-delimited JSON stream and flush it."""
         self.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
         self.stdout.flush()
 
@@ -90,7 +90,7 @@ class Output:
         self.console().print(renderable)
 
     def error(self, error: DevenvError) -> None:
-        """Print an error: as the JSON document where JSON was asked for, else message and hint to stderr."""
+        """Print an error: as a JSON document with ``--json``, else as message and hint on stderr."""
         if self.style.json:
             from devenv.model.documents import ErrorDocument, ErrorPart
 
@@ -107,7 +107,7 @@ class Output:
             self.stderr.write(f"devenv: {one.message}\n")
             expected = getattr(one, "expected", "")
             if expected and expected not in one.message:
-                self.stderr.write(f"  allowed: {expected}\n")
+                self.stderr.write(f"  expected: {expected}\n")
             if one.hint:
                 self.stderr.write(f"  hint: {one.hint}\n")
         for line in error.details.get("output", ()):

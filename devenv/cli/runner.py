@@ -1,4 +1,4 @@
-"""Runs a use case on an event loop, with Ctrl-C as the contract says: once stops in order, twice stops now."""
+"""Runs a use case on an event loop: Ctrl-C once stops in order, twice stops immediately."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def run_async(
     on_interrupt: Callable[[], None] | None = None,
     fast_loop: bool = False,
 ) -> T:
-    """Run ``main()`` to its end.
+    """Run ``main()`` until it ends.
 
     Args:
-        main: makes the coroutine.
-        on_interrupt: called at the first Ctrl-C instead of cancelling, so that what there is can be kept.
-        fast_loop: run on uvloop where it is installed.
+        main: creates the coroutine.
+        on_interrupt: called at the first Ctrl-C instead of cancelling, so that the results so far can be kept.
+        fast_loop: run on uvloop if it is installed.
 
     Raises:
-        Interrupted: Ctrl-C or SIGTERM ended it.
+        Interrupted: If Ctrl-C or SIGTERM ended it.
     """
     with asyncio.Runner(loop_factory=_fast_loop if fast_loop else None) as runner:
         return runner.run(_supervised(main(), on_interrupt))
@@ -57,7 +57,7 @@ async def _supervised(work: Awaitable[T], on_interrupt: Callable[[], None] | Non
         elif received <= 2 and not task.cancelling():
             task.cancel()
         else:
-            os._exit(130)  # the second Ctrl-C means now: nothing that could wait runs any more
+            os._exit(130)  # the second Ctrl-C means now: no cleanup that could wait
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupted)
@@ -66,7 +66,9 @@ async def _supervised(work: Awaitable[T], on_interrupt: Callable[[], None] | Non
     except asyncio.CancelledError:
         if received:
             raise Interrupted(
-                "interrupted", hint="devenv status shows what is there; devenv up goes on, devenv down removes it"
+                "interrupted",
+                hint="run `devenv up` to continue, `devenv down` to clean up, "
+                "or `devenv status` to see what is running",
             ) from None
         raise
     finally:

@@ -1,4 +1,4 @@
-"""The control socket of the daemon: answers the requests of :mod:`devenv.engine.process.messages`.
+"""The control socket of the daemon: answers the requests of :mod:`devenv.engine.process.daemon_messages`.
 
 It is in ``.devenv/`` with mode 0600: only the user to whom the project's files belong can control the daemon.
 """
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from devenv import __version__
 from devenv.contract.answers import ExitStatus
 from devenv.daemon.supervised import Supervised
-from devenv.engine.process import messages
-from devenv.engine.process.decoding import MalformedMessage, decode, encode
-from devenv.engine.process.messages import ErrorReport, Nothing
+from devenv.engine.process import daemon_messages
+from devenv.engine.process.daemon_messages import ErrorReport, Nothing
+from devenv.engine.process.json_values import MalformedMessage, decode, encode
 from devenv.errors import DevenvError, EngineRefused
 from devenv.model.state import State
 from devenv.race import first
 
 if TYPE_CHECKING:
     from devenv.daemon.supervisor import Supervisor
+    from devenv.engine.process.daemon_messages import Answer, DaemonOperation, EventsSince, OneInstance, Question
     from devenv.engine.process.launch import Launch
-    from devenv.engine.process.messages import Answer, EventsSince, OneInstance, Operation, Question
 
 MAX_REQUEST = 4 * 2**20
 
@@ -33,17 +33,17 @@ class ControlServer:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._handlers: dict[str, Callable[[object], Awaitable[dict[str, Any]]]] = {}
-        self._on(messages.FACTS, self._facts)
-        self._on(messages.OBSERVE, self._observe)
-        self._on(messages.RETIRE, self._retire)
-        self._on(messages.CREATE, self._create)
-        self._on(messages.DESCRIBE, self._describe)
-        self._on(messages.START, self._start)
-        self._on(messages.STOP, self._stop)
-        self._on(messages.KILL, self._kill)
-        self._on(messages.REMOVE, self._remove)
-        self._on(messages.WAIT, self._wait)
-        self._on(messages.USAGE, self._usage)
+        self._on(daemon_messages.FACTS, self._facts)
+        self._on(daemon_messages.OBSERVE, self._observe)
+        self._on(daemon_messages.RETIRE, self._retire)
+        self._on(daemon_messages.CREATE, self._create)
+        self._on(daemon_messages.DESCRIBE, self._describe)
+        self._on(daemon_messages.START, self._start)
+        self._on(daemon_messages.STOP, self._stop)
+        self._on(daemon_messages.KILL, self._kill)
+        self._on(daemon_messages.REMOVE, self._remove)
+        self._on(daemon_messages.WAIT, self._wait)
+        self._on(daemon_messages.USAGE, self._usage)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the request of one connection."""
@@ -58,10 +58,10 @@ class ControlServer:
 
     async def _serve(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            request = messages.parsed(line)
+            request = daemon_messages.parsed(line)
             name, data = request.get("op"), request.get("data")
-            if name == messages.EVENTS.name:
-                await self._events(decode(messages.EVENTS.question, data, name), reader, writer)
+            if name == daemon_messages.EVENTS.name:
+                await self._events(decode(daemon_messages.EVENTS.question, data, name), reader, writer)
                 return
             if name not in self._handlers:
                 raise MalformedMessage(f"op: found {name!r}, expected one of {', '.join(sorted(self._handlers))}")
@@ -71,20 +71,22 @@ class ControlServer:
             reply = {"error": encode(ErrorReport.of(refused))}
         except DevenvError as error:
             reply = {"error": encode(ErrorReport.of(error))}
-        writer.write(messages.line(reply))
+        writer.write(daemon_messages.line(reply))
         await writer.drain()
 
-    def _on(self, operation: Operation[Question, Answer], handler: Callable[[Question], Awaitable[Answer]]) -> None:
+    def _on(
+        self, operation: DaemonOperation[Question, Answer], handler: Callable[[Question], Awaitable[Answer]]
+    ) -> None:
         async def handle(data: object) -> dict[str, Any]:
             return encode(await handler(decode(operation.question, data, operation.name)))
 
         self._handlers[operation.name] = handle
 
-    async def _facts(self, _: Nothing) -> messages.DaemonFacts:
-        return messages.DaemonFacts(version=__version__)
+    async def _facts(self, _: Nothing) -> daemon_messages.DaemonFacts:
+        return daemon_messages.DaemonFacts(version=__version__)
 
-    async def _observe(self, _: Nothing) -> messages.InstanceReports:
-        return messages.InstanceReports(instances=self._supervisor.observe())
+    async def _observe(self, _: Nothing) -> daemon_messages.InstanceReports:
+        return daemon_messages.InstanceReports(instances=self._supervisor.observe())
 
     async def _retire(self, _: Nothing) -> Nothing:
         self._supervisor.retire()
@@ -94,17 +96,17 @@ class ControlServer:
         self._supervisor.create(launch)
         return Nothing()
 
-    async def _describe(self, which: OneInstance) -> messages.InstanceReport:
+    async def _describe(self, which: OneInstance) -> daemon_messages.InstanceReport:
         return self._supervisor.describe(self._supervisor.get(which.id))
 
-    async def _start(self, which: OneInstance) -> messages.StartReport:
-        return messages.StartReport(error=(await self._supervisor.start(which.id)).error)
+    async def _start(self, which: OneInstance) -> daemon_messages.StartReport:
+        return daemon_messages.StartReport(error=(await self._supervisor.start(which.id)).error)
 
-    async def _stop(self, request: messages.StopRequest) -> Nothing:
+    async def _stop(self, request: daemon_messages.StopRequest) -> Nothing:
         await self._supervisor.get(request.id).stop(request.grace)
         return Nothing()
 
-    async def _kill(self, request: messages.SignalRequest) -> Nothing:
+    async def _kill(self, request: daemon_messages.SignalRequest) -> Nothing:
         self._supervisor.get(request.id).kill(request.signal)
         return Nothing()
 
@@ -117,19 +119,19 @@ class ControlServer:
         await item.ended.wait()
         return ExitStatus(exit_code=item.exit_code or 0, error=item.error)
 
-    async def _usage(self, which: OneInstance) -> messages.UsageReport:
+    async def _usage(self, which: OneInstance) -> daemon_messages.UsageReport:
         item = self._supervisor.get(which.id)
         sampler = item.sampler if isinstance(item, Supervised) and item.state is State.RUNNING else None
-        return messages.UsageReport(usage=None if sampler is None else await asyncio.to_thread(sampler.sample))
+        return daemon_messages.UsageReport(usage=None if sampler is None else await asyncio.to_thread(sampler.sample))
 
     async def _events(self, request: EventsSince, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Send events until the client closes the connection."""
         queue = self._supervisor.listen(request.since)
 
         async def send() -> None:
-            writer.write(messages.line({"ok": encode(Nothing())}))
+            writer.write(daemon_messages.line({"ok": encode(Nothing())}))
             while True:
-                writer.write(messages.line({"ok": encode(await queue.get())}))
+                writer.write(daemon_messages.line({"ok": encode(await queue.get())}))
                 await writer.drain()
 
         async def closed() -> None:

@@ -17,7 +17,7 @@ from devenv.daemon.supervised import Supervised, environment_of
 from devenv.engine.host_ports import is_free, port_holder
 from devenv.engine.process import daemon_file
 from devenv.engine.process.daemon_file import DaemonFile, RecordedInstance
-from devenv.engine.process.messages import HostPort, InstanceReport, ProjectEvent
+from devenv.engine.process.daemon_messages import HostPort, InstanceReport, ProjectEvent
 from devenv.engine.process.process_identity import start_time
 from devenv.errors import EngineRefused, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT

@@ -23,7 +23,7 @@ class Placed:
 
 
 def place(services: set[str], edges: set[Pair]) -> Placed:
-    """A column is the longest way from a service that nobody calls; calls that close a circle are left out of it."""
+    """A column is the longest path from a service without callers; calls that close a circle are ignored."""
     columns = _columns(services | {name for pair in edges for name in pair}, edges)
     levels: dict[int, list[str]] = {}
     for name, column in sorted(columns.items()):
@@ -53,7 +53,7 @@ def _columns(names: set[str], edges: set[Pair]) -> dict[str, int]:
             called.add(child)
     forward = _without_circles(sorted(names, key=lambda name: (name in called, name)), calls)
     columns = dict.fromkeys(names, 0)
-    # Relaxing once for each service suffices where there are no circles.
+    # Relaxing once for each service is enough without circles.
     for _ in names:
         moved = False
         for parent, child in forward:

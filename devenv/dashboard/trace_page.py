@@ -158,7 +158,7 @@ def _bar(row: Row, summary: TraceSummary, colour: str) -> Markup:
     whole = max(summary.duration_ns, 1)
     left = 100 * row.offset_ns / whole
     width = min(max(100 * row.span.duration_ns / whole, 0.15), 100 - left)
-    # The label is placed where there is room: after the bar, before it, or on it.
+    # The label's position depends on the room: after the bar, before it, or on it.
     x, anchor, shift, place = left + width, "start", "4", None
     if left + width > 85:
         x, anchor, shift, place = (left, "end", "-4", None) if left > 15 else (left, "start", "6", "on")

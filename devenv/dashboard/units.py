@@ -18,7 +18,7 @@ def show_duration(nanoseconds: int) -> str:
 
 
 def show_time(nanoseconds: int) -> str:
-    """UTC to the millisecond; the bare number where it is outside the calendar."""
+    """UTC to the millisecond; the bare number if it is outside the calendar."""
     try:
         moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
     except (ValueError, OverflowError, OSError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from devenv.contract.engine import InstanceAccess
 from devenv.health.network import HttpProbe, TcpProbe
 from devenv.health.probe import Answer, ExecProbe, LogProbe, Probe, shell_command
-from devenv.health.route import Route
+from devenv.health.route import PortRoute
 from devenv.model.stack import Healthcheck, Service
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _first_port(service: Service) -> int:
     return next(iter(service.container_ports), 80)
 
 
-def _route(target: InstanceAccess, instance_id: str, service: Service, port: int) -> Route:
+def _route(target: InstanceAccess, instance_id: str, service: Service, port: int) -> PortRoute:
     published = next(
         (
             (_ANY_ADDRESS.get(entry.address, entry.address or "127.0.0.1"), entry.host)
@@ -113,7 +113,7 @@ def _route(target: InstanceAccess, instance_id: str, service: Service, port: int
         ),
         None,
     )
-    return Route(target, instance_id, port, published=published if service.replicas == 1 else None)
+    return PortRoute(target, instance_id, port, published=published if service.replicas == 1 else None)
 
 
 def _inside(

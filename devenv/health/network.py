@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from devenv.health.probe import Answer, one_line
-from devenv.health.route import Route
+from devenv.health.route import PortRoute
 from devenv.http.request_bytes import request_bytes
 from devenv.http.response_head import NotHttp, ResponseHead
 
@@ -57,7 +57,7 @@ class HttpProbe:
         timeout: seconds for the whole exchange.
     """
 
-    route: Route
+    route: PortRoute
     path: str
     status: int | None = None
     timeout: float = 5.0
@@ -130,7 +130,7 @@ async def _body(head: ResponseHead, reader: asyncio.StreamReader) -> str:
 class TcpProbe:
     """A connection; ready if it is accepted and held, or if the server sends something."""
 
-    route: Route
+    route: PortRoute
 
     @property
     def description(self) -> str:

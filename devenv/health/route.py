@@ -19,7 +19,7 @@ Question = Callable[[str, int], Awaitable[Answer]]
 
 
 @dataclass(slots=True)
-class Route:
+class PortRoute:
     """Reaches ``port`` of an instance by the engine's endpoint, else by its published port, else from inside.
 
     Attributes:

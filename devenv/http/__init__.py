@@ -1,1 +1,1 @@
-"""HTTP/1.1: what several packages need of it, and a small server."""
+"""HTTP/1.1: what several packages share, and a small server."""

@@ -20,7 +20,7 @@ class Origin:
 
     @classmethod
     def parse(cls, url: str) -> Origin:
-        """Take a base URL apart.
+        """Parse a base URL.
 
         Raises:
             ValueError: If it is not an ``http://`` or ``https://`` URL with a host and a valid port.
@@ -43,7 +43,7 @@ class Origin:
 
 
 def split_endpoint(endpoint: str) -> SplitResult:
-    """An endpoint as users write it: a URL, or ``host:port`` without a scheme (as OTLP over gRPC accepts).
+    """Split an endpoint as users write it: a URL, or ``host:port`` without a scheme (as OTLP over gRPC accepts).
 
     Raises:
         ValueError: If its brackets do not match. The result's ``port`` raises it, too, if that is not a port.

@@ -8,7 +8,9 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 def request_bytes(method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    """The whole request; ``content-length`` is added if there is a body, or if the method implies one (RFC 9110, 8.6).
+    """Return the whole request.
+
+    ``content-length`` is added if there is a body, or if the method implies one (RFC 9110, 8.6).
 
     Args:
         method: such as ``GET``.

@@ -57,5 +57,5 @@ class ResponseHead:
 
     @property
     def ends_with_connection(self) -> bool:
-        """Whether the body has no length of its own, so that the end of the connection is its end (RFC 9112, 6.3)."""
+        """Whether the head states no length, so that the body ends with the connection (RFC 9112, 6.3)."""
         return "content-length" not in self.headers and "transfer-encoding" not in self.headers

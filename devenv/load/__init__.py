@@ -1,1 +1,1 @@
-"""Constant-arrival-rate load: schedule, client, recorder, runs, and the account of every request's trace."""
+"""Constant-arrival-rate load: schedule, client, recorder, runs, and the verification of every request's trace."""

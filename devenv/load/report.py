@@ -1,4 +1,4 @@
-"""From the rows of a run to the figures of its document: pure."""
+"""The figures of a run's document, computed from its rows; pure functions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from devenv.model.run import RequestError, Threshold
 from devenv.model.trace import TRACE_CLASSES
 
 LAG_BUDGET_MS = 20.0
-"""A run whose requests left later than this (p99) says more about the generator than about the services: invalid.
+"""A run whose p99 lag is above this budget is invalid: it measures the generator rather than the services.
 
-Services slow enough to leave it a smaller share than :data:`LAG_SHARE` are judged all the same."""
+The budget is larger for slow services: :data:`LAG_SHARE` of the services' p99."""
 
 LAG_SHARE = 0.1
 
@@ -34,26 +34,26 @@ _POINTS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 
 def percentiles(nanoseconds: Any) -> PercentilesDocument:
-    """Percentiles in milliseconds of an array of nanoseconds; ``None`` for each that has too few samples."""
+    """Return the percentiles, in milliseconds, of an array of nanoseconds; ``None`` for each with too few samples."""
     ordered = np.sort(nanoseconds) / _NS_PER_MS
     points = {name: percentile(ordered, quantile) for name, quantile in _POINTS.items()}
     return PercentilesDocument(**points, max=float(ordered[-1]) if len(ordered) else None)
 
 
 def response_times(rows: Rows) -> PercentilesDocument:
-    """From the intended instant to the end, of what was answered or given up."""
+    """Return the percentiles from the scheduled time to the end, of requests with a response or a timeout."""
     chosen = rows[timed(rows)]
     return percentiles(chosen["end"] - chosen["intended"])
 
 
 def service_times(rows: Rows) -> PercentilesDocument:
-    """From the actual sending to the end, of what was answered or given up."""
+    """Return the percentiles from the actual sending to the end, of requests with a response or a timeout."""
     chosen = rows[timed(rows)]
     return percentiles(chosen["end"] - chosen["actual"])
 
 
 def generator_lag(rows: Rows) -> LagDocument:
-    """From the intended to the actual instant; of the run as it was, so a few samples will do."""
+    """Return the percentiles from the scheduled to the actual time; they describe this run, so few samples suffice."""
     if not len(rows):
         return LagDocument()
     ordered = np.sort(rows["actual"] - rows["intended"]) / _NS_PER_MS
@@ -61,7 +61,7 @@ def generator_lag(rows: Rows) -> LagDocument:
 
 
 def error_counts(rows: Rows) -> dict[str, int]:
-    """Failed requests by kind, the most frequent first."""
+    """Return the number of failed requests per kind, the most frequent first."""
     failed = rows[rows["error"] != RequestError.NONE]
     kinds = Counter(
         RequestError(int(error)).label(int(status))
@@ -71,13 +71,13 @@ def error_counts(rows: Rows) -> dict[str, int]:
 
 
 def trace_counts(rows: Rows) -> TraceCountsDocument:
-    """How many requests ended in each class."""
+    """Return the number of requests in each class."""
     counts = np.bincount(rows["trace_class"], minlength=len(TRACE_CLASSES))
     return TraceCountsDocument(**{name: int(counts[index]) for index, name in enumerate(TRACE_CLASSES)})
 
 
 def slowest(rows: Rows, link: Callable[[str], str] | None) -> list[SlowRequestDocument]:
-    """The slowest requests that were answered and sampled, the slowest first, with links to their traces."""
+    """Return the slowest sampled requests with a response, the slowest first, with links to their traces."""
     chosen = rows[answered(rows) & sampled(rows)]
     times = chosen["end"] - chosen["intended"]
     order = np.argsort(times, kind="stable")[::-1][:SLOWEST]
@@ -102,9 +102,9 @@ def measurements(
     lag: LagDocument,
     traces: TraceCountsDocument | None,
 ) -> dict[str, float | None]:
-    """What thresholds are held against, by metric; ``None`` for what was not measured.
+    """Return the values that thresholds are compared with, by metric; ``None`` if not measured.
 
-    ``traced`` is the share of complete and late among all that were to be traced, those not looked up included.
+    ``traced`` is the percentage of complete and late traces among all sampled requests, unverified ones included.
     """
     measured: dict[str, float | None] = {
         "errors": 100 * failed / sent if sent else None,
@@ -121,7 +121,7 @@ def measurements(
 
 
 def evaluate(thresholds: Sequence[Threshold], measured: dict[str, float | None]) -> list[ThresholdDocument]:
-    """Each threshold with its value and whether it is kept."""
+    """Return each threshold with its value and whether it is met."""
     documents = []
     for threshold in thresholds:
         value, ok = keeps(threshold, measured)
@@ -130,11 +130,11 @@ def evaluate(thresholds: Sequence[Threshold], measured: dict[str, float | None])
 
 
 def invalid_reason(lag: LagDocument, service: PercentilesDocument) -> str:
-    """Why the run says nothing about the services; empty where it does."""
+    """Return why the run does not measure the services; empty if it does."""
     budget = max(LAG_BUDGET_MS, LAG_SHARE * (service.p99 or service.max or 0.0))
     if lag.p99 is not None and lag.p99 > budget:
         return (
-            f"the generator was late: p99 of its lag is {lag.p99:.1f} ms, above the budget of {budget:.0f} ms; "
+            f"the load generator was late: p99 lag {lag.p99:.1f} ms, budget {budget:.0f} ms; "
             "this machine is too busy for the rate"
         )
     return ""

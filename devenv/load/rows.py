@@ -17,35 +17,35 @@ Rows = NDArray[np.void]
 
 
 def read_rows(path: Path) -> Rows:
-    """The rows of a run in the order of the schedule; an incomplete row at the end is left out."""
+    """Return the rows of a run in the order of the schedule, without an incomplete row at the end."""
     whole = path.stat().st_size // ROW.itemsize if path.exists() else 0
     rows: Rows = np.fromfile(path, dtype=ROW, count=whole) if whole else np.empty(0, dtype=ROW)
     return rows[np.argsort(rows["number"], kind="stable")]
 
 
 def write_rows(path: Path, rows: Rows) -> None:
-    """Replace the rows file at once, so that a reader sees the old or the new one."""
+    """Replace the rows file in one step, so that a reader sees either the old or the new one."""
     replace_file(path, np.ascontiguousarray(rows).view(np.uint8).data, durable=False)
 
 
 def answered(rows: Rows) -> NDArray[np.bool_]:
-    """Which requests got an answer, whatever its status."""
+    """Return which requests received a response, with any status."""
     result: NDArray[np.bool_] = rows["status"] > 0
     return result
 
 
 def timed(rows: Rows) -> NDArray[np.bool_]:
-    """Which requests count for latencies: those answered, and those given up, which took at least that long."""
+    """Return which requests count for latencies: those with a response, and those that timed out."""
     result: NDArray[np.bool_] = answered(rows) | (rows["error"] == RequestError.TIMEOUT)
     return result
 
 
 def sampled(rows: Rows) -> NDArray[np.bool_]:
-    """Which requests were sent with the sampled flag."""
+    """Return which requests were sent with the sampled flag."""
     result: NDArray[np.bool_] = (rows["flags"] & RowFlag.SAMPLED) > 0
     return result
 
 
 def trace_id(row: Any) -> str:
-    """The trace id of one row, in hex."""
+    """Return the trace ID of one row, in hex."""
     return bytes(row["trace_id"]).hex()

@@ -1,4 +1,4 @@
-"""Past runs on disk: a folder each, with ``run.json`` and the rows."""
+"""Saved runs on disk: one folder per run, with ``run.json`` and the rows."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from devenv.model.run import RunRecord
 KEEP_RUNS = 50
 KEEP_BYTES = 500_000_000
 _ABANDONED_AFTER = 86_400.0
-"""Seconds after which a folder without a document is that of a run that was killed, and not of one under way."""
+"""Seconds; an older folder without a document belongs to a run that was killed, not to one in progress."""
 
 
 def new_run_id(now: float) -> str:
-    """An id that sorts by the time of its making (UTC, to the second) and is unique by four hex digits."""
+    """Return an ID that sorts by its time (UTC, in seconds) and is unique by four hex digits."""
     return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 class RunStore:
-    """The runs of a project.
+    """The saved runs of a project.
 
     Args:
-        directory: ``.devenv/runs``; made when the first run is written.
-        keep_runs: at most so many are kept, the oldest go first.
-        keep_bytes: at most so many bytes are kept; the newest run is kept whatever its size.
+        directory: ``.devenv/runs``; created with the first run.
+        keep_runs: the maximum number of runs; the oldest are removed first.
+        keep_bytes: the maximum size of all runs; the newest run is kept at any size.
     """
 
     def __init__(self, directory: Path, *, keep_runs: int = KEEP_RUNS, keep_bytes: int = KEEP_BYTES) -> None:
@@ -45,7 +45,7 @@ class RunStore:
         self._keep_bytes = keep_bytes
 
     def begin(self, run_id: str) -> Path:
-        """Make the folder of a new run and return the path of its rows file."""
+        """Create the folder of a new run and return the path of its rows file."""
         folder = self.directory / run_id
         folder.mkdir(parents=True, mode=0o700)
         return folder / "rows"
@@ -60,25 +60,25 @@ class RunStore:
         self._retain(document.run_id)
 
     def list(self) -> list[LoadDocument]:
-        """All finished runs, the newest first; those of another version that cannot be read are left out."""
+        """Return all finished runs, the newest first, without those of an incompatible version."""
         found = (self._read(run_id) for run_id in self._ids())
         return [document for document in found if document is not None]
 
     def latest(self) -> LoadDocument | None:
-        """The newest finished run."""
+        """Return the newest finished run, or ``None``."""
         return next((document for run_id in self._ids() if (document := self._read(run_id))), None)
 
     def document_or_none(self, run: str) -> LoadDocument | None:
-        """A run by its id, else the newest one of that name."""
+        """Return a run by its ID, else the newest run with that name."""
         if run in self._ids():
             return self._read(run)
         return next((document for document in self.list() if document.name == run), None)
 
     def document(self, run: str) -> LoadDocument:
-        """A run by its id, else the newest one of that name.
+        """Return a run by its ID, else the newest run with that name.
 
         Raises:
-            UnknownName: there is none.
+            UnknownName: If no such run exists.
         """
         document = self.document_or_none(run)
         if document is None:
@@ -86,34 +86,34 @@ class RunStore:
         return document
 
     def record(self, run: str) -> RunRecord:
-        """What was asked for in a run.
+        """Return the options of a run.
 
         Raises:
-            UnknownName: there is no such run.
+            UnknownName: If no such run exists.
         """
         content = self._content(self.document(run).run_id) or {}
         return RunRecord(**content["record"])
 
     def rows_path(self, run_id: str) -> Path:
-        """The rows file of a run."""
+        """Return the path of a run's rows file."""
         return self.directory / run_id / "rows"
 
     def remove(self, run: str) -> str:
-        """Remove a run by id or name and return its id.
+        """Remove a run by ID or name and return its ID.
 
         Raises:
-            UnknownName: there is none.
+            UnknownName: If no such run exists.
         """
         run_id = self.document(run).run_id
         shutil.rmtree(self.directory / run_id)
         return run_id
 
     def discard(self, run_id: str) -> None:
-        """Remove the folder of a run that did not come to a document."""
+        """Remove the folder of a run, with or without a document."""
         shutil.rmtree(self.directory / run_id, ignore_errors=True)
 
     def _ids(self) -> tuple[str, ...]:
-        """Ids of finished runs, the newest first."""
+        """Return the IDs of the finished runs, the newest first."""
         found = (path.parent.name for path in self.directory.glob("*/run.json"))
         return tuple(sorted(found, reverse=True))
 
@@ -134,7 +134,7 @@ class RunStore:
         try:
             return LoadDocument.model_validate(content.get("document"))
         except ValidationError:
-            return None  # of a version with other fields
+            return None  # written by a version with other fields
 
     def _retain(self, newest: str) -> None:
         total = 0
@@ -149,7 +149,11 @@ class RunStore:
 
     def _unknown(self, run: str) -> UnknownName:
         known = self._ids()
-        hint = f"the newest is {known[0]}; devenv runs list shows all" if known else "no run is kept yet"
+        hint = (
+            f"the newest is {known[0]}; list all with `devenv runs list`"
+            if known
+            else "no saved runs; start one with `devenv load`"
+        )
         return UnknownName(f"no run {run!r}", hint=hint, details={"run": run})
 
 

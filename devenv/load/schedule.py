@@ -1,8 +1,8 @@
-"""When each request of a run is due: pure functions of the options, so that nothing that happens can shift them.
+"""The scheduled time of each request: pure functions of the options, independent of what happens during the run.
 
-A run is a row of segments in each of which the rate changes in a straight line. With ``A(t)`` the number of arrivals
-until ``t`` (the integral of the rate), request ``i`` of a uniform schedule is due where ``A(t) = i``. A Poisson process
-of that rate, given its number of arrivals ``n``, is ``n`` uniform points on ``0..A(T)`` in order, taken through the
+A run is a sequence of segments; in each, the rate changes linearly. With ``A(t)`` the number of arrivals
+until ``t`` (the integral of the rate), request ``i`` of a uniform schedule is due when ``A(t) = i``. A Poisson process
+of that rate, given its number of arrivals ``n``, is ``n`` uniform points on ``0..A(T)`` in order, mapped by the
 same inverse.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from devenv.errors import UsageError
 from devenv.load.options import MOST_REQUESTS, LoadOptions
+from devenv.model.counts import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,14 @@ class RateSegment:
 
     @property
     def arrivals(self) -> float:
-        """Area under the rate."""
+        """Number of arrivals: the area under the rate."""
         return self.duration * (self.start_rps + self.end_rps) / 2
 
     def when(self, arrivals: float) -> float:
-        """Seconds from the segment's start until ``arrivals`` are due; the root of a quadratic, in its stable form."""
+        """Return the seconds from the segment's start until ``arrivals`` are due.
+
+        It is the root of a quadratic equation, in its numerically stable form.
+        """
         if self.start_rps == self.end_rps:
             return min(arrivals / self.start_rps, self.duration) if self.start_rps else 0.0
         slope = (self.end_rps - self.start_rps) / self.duration
@@ -45,8 +49,8 @@ class Schedule:
     """All requests of a run.
 
     Attributes:
-        count: exactly so many are due.
-        duration: seconds; every request is due before its end.
+        count: exact number of requests.
+        duration: seconds; every request is due before they end.
         seed: of random arrivals; ``None`` for evenly spaced ones.
     """
 
@@ -57,11 +61,11 @@ class Schedule:
 
     @property
     def mean_rps(self) -> float:
-        """Requests a second over the whole run."""
+        """Requests per second, over the whole run."""
         return self.count / self.duration
 
     def offsets(self) -> Iterator[float]:
-        """Seconds from the start of the run at which each request is due, ascending; the same ones every time."""
+        """Yield the scheduled time of each request in seconds from the start, ascending; the same in every call."""
         total = sum(segment.arrivals for segment in self.segments)
         positions = _evenly(self.count) if self.seed is None else _at_random(self.count, total, self.seed)
         segments = iter(self.segments)
@@ -76,17 +80,17 @@ class Schedule:
 
 
 def make_schedule(options: LoadOptions) -> Schedule:
-    """The schedule of a run: ``rps * duration`` requests, or the area under its stages, rounded.
+    """Return the schedule of a run: ``rps * duration`` requests, or the area under its stages, rounded.
 
     Raises:
-        UsageError: that is none, or too many.
+        UsageError: If the number of requests is zero or too large.
     """
     segments = _segments(options)
     duration = sum(segment.duration for segment in segments)
     count = round(sum(segment.arrivals for segment in segments))
     if not 1 <= count <= MOST_REQUESTS:
         raise UsageError(
-            f"the run would send {count} requests, expected 1 to {MOST_REQUESTS}",
+            f"the run would send {plural(count, 'request')}, expected 1 to {MOST_REQUESTS}",
             hint="change the rate or the duration",
         )
     seed = None
@@ -107,9 +111,10 @@ def _evenly(count: int) -> Iterator[float]:
 
 
 def _at_random(count: int, total: float, seed: int) -> Iterator[float]:
-    """``count`` uniform points on ``0..total`` in ascending order, one at a time.
+    """Yield ``count`` uniform points on ``0..total`` in ascending order.
 
-    Of ``n`` points left on ``x..total`` the lowest is at ``total - (total - x) * v**(1/n)`` with ``v`` uniform.
+    Of the ``n`` remaining points on ``x..total``, the lowest is at ``total - (total - x) * v**(1/n)`` with a uniform
+    ``v``.
     """
     source = random.Random(seed)  # noqa: S311 - arrivals have to be repeatable, not secret
     left = total

@@ -17,7 +17,7 @@ from devenv.model.trace import OWN_SERVICE, RUN_KEY
 from devenv.traces.source import TraceSource
 
 _MOST_LISTED = 200
-"""Traces on the search page that a run links to: more make Jaeger's page slow."""
+"""At most this many traces on the search page that a run links to: more make Jaeger's page slow."""
 
 _MARGIN_NS = 10**9
 
@@ -34,7 +34,7 @@ def summarize_run(
     target_rps: float,
     client: TraceSource | None,
 ) -> LoadDocument:
-    """Put the figures of a run together; its rows carry their classes."""
+    """Return the document of a run; the rows contain their classes."""
     response, service, lag = report.response_times(rows), report.service_times(rows), report.generator_lag(rows)
     traces = report.trace_counts(rows)
     achieved = outcome.sent / outcome.elapsed if outcome.elapsed > 0 else 0.0
@@ -79,7 +79,7 @@ def summarize_run(
 
 
 def _search_url(client: TraceSource, run_id: str, rows: Rows, outcome: SendingOutcome) -> str:
-    """The search page with the run's traces, found by their root spans."""
+    """Return the URL of the search page with the run's traces, found by their root spans."""
     last = int(rows["end"].max()) if len(rows) else round(outcome.elapsed * 1e9)
     return client.ui_search_url(
         OWN_SERVICE,

@@ -1,4 +1,4 @@
-"""A load run as it is recorded: one row a request, and what was asked for."""
+"""A saved load run: one row per request, and the options."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROW_FIELDS: tuple[tuple[str, str], ...] = (
 )
 """Names and numpy types of a row's fields; the times are nanoseconds since the start of the run, ``status`` the
 HTTP status or 0, ``trace_class`` an index into :data:`devenv.model.trace.TRACE_CLASSES`, ``number`` the position in
-the schedule. Rows stand in the file in order of completion."""
+the schedule. The file has the rows in order of completion."""
 
 
 class RequestError(IntEnum):
@@ -65,7 +65,7 @@ class Threshold:
         metric: ``p50`` … ``p999``, ``max``, ``errors``, ``traced``, ``rate``, ``dropped``; with a suffix ``_service``
             or ``_lag`` a latency is that of the service time or of the generator's lag.
         operator: one of ``< <= > >= == !=``.
-        limit: milliseconds, percent, requests a second or a number, as the metric has it.
+        limit: in the unit of the metric: milliseconds, percent, requests per second, or a number.
     """
 
     expression: str

@@ -13,13 +13,13 @@ InitTracing = Literal["added", "own", "off", "infrastructure", "trace-backend"]
 
 
 class InitServicePart(Part):
-    """What devenv sees in a service of an existing project, and would do with it.
+    """What devenv found in a service of an existing project, and what it would do.
 
     Attributes:
-        added: names of the variables that it gets.
-        own: names of the ``OTEL_*`` variables that the file gives it.
-        traced_command: how it is started traced, where it looks like Python.
-        process: what ``x-devenv.process`` could say, where the process engine would need it.
+        added: names of the variables that devenv sets.
+        own: names of the ``OTEL_*`` variables that the file sets.
+        traced_command: command that starts it with tracing, if it seems to be a Python program.
+        process: a proposal for ``x-devenv.process``, if the process engine would need it.
         notes: what else is worth knowing, one sentence each.
     """
 
@@ -34,17 +34,17 @@ class InitServicePart(Part):
 
 
 class InitDocument(Document):
-    """``devenv init``: what was made of a directory, or would be with ``--dry-run``.
+    """``devenv init``: what was written in a directory, or would be with ``--dry-run``.
 
     Attributes:
         file: the stack file.
-        files: what was written, relative to ``directory``.
-        changed: something was written.
-        diff: of the stack file, where it was there before.
-        entrypoint: the service that requests go to; ``None`` where the file had ``x-devenv`` before and names none.
-        services: of a project that was there before.
-        inactive: services that no active profile includes; they were not looked at.
-        next: commands that go on from here.
+        files: written files, relative to ``directory``.
+        changed: whether a file was written.
+        diff: of the stack file, if it existed before.
+        entrypoint: the entry point; ``None`` if the file already had an ``x-devenv`` without one.
+        services: of a project that existed before.
+        inactive: services that no active profile includes; they were not examined.
+        next: commands to run next.
     """
 
     schema_: Literal["devenv.init/1"] = Field(default="devenv.init/1", alias="schema")

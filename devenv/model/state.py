@@ -54,7 +54,7 @@ class ObservedInstance:
         index: ``devenv.instance``, from 1.
         config_hash: ``devenv.config-hash`` at its creation.
         exit_code: of the last exit; ``None`` while it runs or never ran.
-        engine_health: what the engine's own healthcheck says, ``None`` where it has none.
+        engine_health: result of the engine's own healthcheck, ``None`` if it has none.
         started_at: seconds since the epoch; ``None`` before the first start.
     """
 
@@ -89,7 +89,7 @@ class ObservedObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedState:
-    """All that an engine has of one project; empty where it has nothing."""
+    """All objects of one project on an engine; empty if there are none."""
 
     instances: tuple[ObservedInstance, ...] = ()
     networks: tuple[ObservedObject, ...] = ()

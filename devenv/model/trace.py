@@ -83,7 +83,7 @@ def collect(spans: Iterable[Span]) -> list[Trace]:
 
 
 def _different(first: Mapping[str, Span], repeated: list[Span]) -> list[Span]:
-    """The repeated spans that are no copies; compared by their text, which takes linear time and knows NaN."""
+    """The repeated spans that are not copies; compared by their text, which takes linear time and handles NaN."""
     seen = {repr(first[span.span_id]) for span in repeated}
     kept = []
     for span in repeated:

@@ -44,7 +44,7 @@ def added_backend(settings: Jaeger) -> Service:
 
 
 def is_managed(service: Service) -> bool:
-    """Return whether devenv configures ``service``: it is Jaeger 2 and has no configuration of its own."""
+    """Return whether devenv configures ``service``: it is Jaeger 2 and does not have its own configuration."""
     repository = (service.image or "").split("@")[0]
     if repository.rpartition("/")[2].split(":")[0] != "jaeger" or service.entrypoint is not None:
         return False

@@ -1,7 +1,7 @@
-"""The outer layers of an OTLP request, taken apart without decoding the spans in them.
+"""The outer layers of an OTLP request, parsed without decoding the spans in them.
 
-A body of ordinary size is left to protobuf. A large one is walked over, one slice at a time, so that a hostile one
-(64 MiB of empty spans) does not take the memory that a decoder's tree would.
+Protobuf decodes a body of ordinary size. A large one is read slice by slice, so that a hostile one (64 MiB of empty
+spans) does not use the memory that a decoder's tree would.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ORDINARY_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Spans of one resource and scope: all fields as their encoded bytes, URLs as text in bytes."""
+    """Spans of one resource and scope: all fields as encoded bytes, URLs as UTF-8."""
 
     resource: bytes
     resource_url: bytes
@@ -31,11 +31,11 @@ class Batch:
 
 
 def batches(body: bytes) -> Iterator[Batch]:
-    """The batches of an encoded ExportTraceServiceRequest, none larger than a chunk (or one span).
+    """Yield the batches of an encoded ExportTraceServiceRequest, none larger than a chunk (or one span).
 
     Raises:
-        Undecodable: the body is no such message, as far as its outer layers go.
-        TooLarge: see :func:`walk`.
+        Undecodable: If the outer layers of the body are not such a message.
+        TooLarge: See :func:`walk`.
     """
     return _decoded(body) if len(body) <= ORDINARY_BYTES else walk(body)
 
@@ -54,11 +54,11 @@ def _decoded(body: bytes) -> Iterator[Batch]:
 
 
 def walk(body: bytes) -> Iterator[Batch]:
-    """As :func:`batches`, holding no more than a chunk at a time.
+    """Yield the same as :func:`batches`, with at most one chunk in memory at a time.
 
     Raises:
-        Undecodable: as there.
-        TooLarge: the body has more fields than time is given to.
+        Undecodable: If the outer layers of the body are not such a message.
+        TooLarge: If the body has more fields than the budget allows.
     """
     budget = FieldBudget()
     for number, start, end in fields(body, 0, len(body), budget):
@@ -67,7 +67,7 @@ def walk(body: bytes) -> Iterator[Batch]:
 
 
 def _resource_spans(body: bytes, start: int, end: int, budget: FieldBudget) -> Iterator[Batch]:
-    # The order of fields on the wire is free, and what describes the spans may follow them: a first pass finds it.
+    # Fields may have any order on the wire, so the description may come after the spans: a first pass finds it.
     resource, url = _described(body, start, end, budget)
     for number, first, last in fields(body, start, end, budget):
         if number != 2:

@@ -1,4 +1,4 @@
-"""Checks the spans of a batch and yields what the store indexes them by, many spans with one call into C."""
+"""Checks the spans of a batch and returns the fields that the store indexes, many spans with one call into C."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from google.protobuf.message import DecodeError
 from devenv.otlp import messages
 from devenv.otlp.wire import Undecodable
 
-# Ids of zeros, as they stand in an encoded span.
+# IDs of zeros, as encoded in a span.
 _ZERO_TRACE = b"\x0a\x10" + bytes(16)
 _ZERO_SPAN = b"\x12\x08" + bytes(8)
 
-# Beyond every limit that SDKs set; bounds what decoding one span costs in memory.
+# Above every limit of the SDKs; bounds the memory for decoding one span.
 MAX_SPAN_BYTES = 4 * 1024 * 1024
-_MIN_SPAN_BYTES = 28  # the two ids alone
+_MIN_SPAN_BYTES = 28  # the two IDs alone
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """n spans field by field; ``payloads`` are the spans as they came. Times in ns."""
+    """n spans field by field; ``payloads`` are the encoded spans, unchanged. Times in ns."""
 
     trace_ids: list[bytes]
     payloads: list[bytes]
@@ -32,10 +32,10 @@ class Columns:
 
 
 def decode(spans: list[bytes]) -> Columns:
-    """Decode ``spans``; those without a valid trace or span id, or too large, are counted as rejected.
+    """Decode ``spans``; those without a valid trace or span ID, and those that are too large, count as rejected.
 
     Raises:
-        Undecodable: one of them is no span.
+        Undecodable: If one of them is not a span.
     """
     joined = b"".join(spans)
     if len(joined) <= MAX_SPAN_BYTES:
@@ -53,7 +53,7 @@ def _together(spans: list[bytes], joined: bytes) -> Columns | None:
     count = len(spans)
     trace_ids, names, kinds, starts, ends = found.trace_id, found.name, found.kind, found.start, found.end
     if not len(trace_ids) == len(names) == len(kinds) == len(starts) == len(ends) == count:
-        # proto3 leaves zero values out: the columns are then not aligned.
+        # proto3 omits zero values: the columns are then not aligned.
         return None
     trace_ids, span_ids = list(trace_ids), list(found.span_id)
     usual = (

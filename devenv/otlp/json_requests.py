@@ -1,6 +1,6 @@
-"""OTLP JSON in and out: requests to encoded spans, stored traces to documents.
+"""OTLP requests in JSON, as batches of encoded spans.
 
-Format: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding (ids in hexadecimal, enums as integers,
+Format: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding (IDs in hexadecimal, enums as integers,
 64-bit integers as decimal strings or numbers, unknown fields ignored, names in lowerCamelCase).
 """
 
@@ -16,22 +16,22 @@ from devenv.otlp import messages
 from devenv.otlp.batches import CHUNK_SPANS, Batch
 from devenv.otlp.wire import TooLarge, Undecodable
 
-# A value costs about 60 bytes of Python; 64 MiB of "[]," would otherwise become gigabytes.
+# A value costs about 60 bytes in Python; 64 MiB of "[]," would otherwise become gigabytes.
 MAX_VALUES = 8_000_000
 _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _CODES = ("UNSET", "OK", "ERROR")
-# Encoders and the decoder stop at 100 levels of messages, two for a nested value; this is well below.
+# Encoders and decoder allow 100 levels of messages, two per nested value; this is well below.
 _MAX_DEPTH = 40
 
 Document = dict[str, Any]
 
 
 def parse(body: bytes) -> Document:
-    """The JSON object in ``body``.
+    """Return the JSON object in ``body``.
 
     Raises:
-        Undecodable: it is no JSON object.
-        TooLarge: it holds more than ``MAX_VALUES`` values.
+        Undecodable: If it is not a JSON object.
+        TooLarge: If it contains more than ``MAX_VALUES`` values.
     """
     if body.count(b"{") + body.count(b"[") + body.count(b'"') // 2 > MAX_VALUES:
         raise TooLarge(f"more than {MAX_VALUES} JSON values")
@@ -45,10 +45,10 @@ def parse(body: bytes) -> Document:
 
 
 def batches(document: Document) -> Iterator[Batch]:
-    """The batches of an ExportTraceServiceRequest (or TracesData) in JSON.
+    """Yield the batches of an ExportTraceServiceRequest (or TracesData) in JSON.
 
     Raises:
-        Undecodable: a field has a value of the wrong type or range.
+        Undecodable: If a field has a value of the wrong type or range.
     """
     try:
         for resource_spans in _objects(document, "resourceSpans", "resource_spans"):

@@ -1,7 +1,7 @@
-"""OTLP JSON to spans: what Jaeger's v3 query API answers, and what trace files hold.
+"""OTLP JSON as spans: the responses of Jaeger's v3 query API, and trace files.
 
-Format: OTLP 1.x JSON encoding. Ids are hex, enumerations integers (names are taken too), 64-bit integers text or
-number; unknown fields are ignored.
+Format: OTLP 1.x JSON encoding. IDs are hex, enumerations integers (names are accepted), 64-bit integers text or
+numbers; unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _STATUSES = {f"STATUS_CODE_{status.name}": status for status in Status}
 
 
 def parse_spans(document: Mapping[str, Any]) -> Iterator[Span]:
-    """Spans of a ``TracesData`` document (``{"resourceSpans": [...]}``).
+    """Yield the spans of a ``TracesData`` document (``{"resourceSpans": [...]}``).
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is not one.
+        ValueError, KeyError, TypeError, AttributeError: If it is not such a document.
     """
     for resource_spans in document.get("resourceSpans") or ():
         resource = _attributes((resource_spans.get("resource") or {}).get("attributes"))
@@ -55,7 +55,7 @@ def _span(span: Mapping[str, Any], service: str, scope: Mapping[str, Any], resou
 
 
 def _parent(value: str | None) -> str | None:
-    """A parent's id; absent, empty and all-zero ones mean a root."""
+    """Return a parent's ID; ``None`` for a root: if it is absent, empty or all zeros."""
     return value.lower() if value and value.strip("0") else None
 
 
@@ -80,7 +80,7 @@ def _status(value: int | str) -> Status:
 
 
 def _attributes(pairs: list[Mapping[str, Any]] | None) -> dict[str, Value]:
-    """Attributes by name; the first of equal names counts, as in Jaeger's look-up."""
+    """Return attributes by name; the first of equal names counts, as in Jaeger's look-up."""
     found: dict[str, Value] = {}
     for pair in pairs or ():
         found.setdefault(pair.get("key", ""), _value(pair.get("value") or {}))
@@ -88,7 +88,7 @@ def _attributes(pairs: list[Mapping[str, Any]] | None) -> dict[str, Value]:
 
 
 def _value(value: Mapping[str, Any]) -> Value:
-    """One AnyValue; the empty one is ``None``."""
+    """Return an AnyValue as a plain value; an empty one as ``None``."""
     for kind, content in value.items():
         match kind:
             case "stringValue" | "boolValue":

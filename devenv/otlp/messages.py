@@ -1,13 +1,13 @@
-"""OTLP's trace messages as this backend reads them, with the field numbers of opentelemetry-proto 1.x.
+"""OTLP's trace messages as the embedded backend reads them, with the field numbers of opentelemetry-proto 1.x.
 
-They differ from the published ones in three ways, all of them invisible on the wire:
+They differ from the published ones in three ways, none of which is visible on the wire:
 
-- text is ``bytes``: a name that is not UTF-8 must cost its own characters, not the whole request;
+- text is ``bytes``: a name that is not UTF-8 must lose characters, not the whole request;
 - enums are ``int32``, so that values of a later version survive;
 - ``SpanColumns`` has every field of ``Span`` repeated. The concatenation of n encoded spans is one such message, so
-  a single call into the C decoder checks n spans and yields each of their fields as a column.
+  a single call into the C decoder checks n spans and returns each of their fields as a column.
 
-``Stored`` is the backend's own: a trace in memory is a concatenation of its chunks.
+``Stored`` is the backend's own format: a trace in memory is a concatenation of its chunks.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "Span": _SPAN,
     "SpanColumns": tuple(line if line.endswith("*") else f"{line}*" for line in _SPAN),
-    # The outer layers of a request, with what is inside them still encoded.
+    # The outer layers of a request, with their contents still encoded.
     "Request": ("1 resource_spans ResourceSpans*",),
     "ResourceSpans": ("1 resource bytes", "2 scope_spans ScopeSpans*", "3 url bytes"),
     "ScopeSpans": ("1 scope bytes", "2 spans bytes*", "3 url bytes"),
-    # A span whose attributes stay encoded, for whoever knows most of them by their bytes.
+    # A span whose attributes stay encoded, for a reader that caches attributes by their bytes.
     "OpaqueSpan": tuple("9 attributes bytes*" if line.startswith("9 ") else line for line in _SPAN),
     "PartialSuccess": ("1 rejected_spans int64", "2 error_message bytes"),
     "ExportResponse": ("1 partial_success PartialSuccess",),
@@ -112,7 +112,7 @@ _pool = descriptor_pool.DescriptorPool()
 _pool.Add(_file())
 
 
-def _message(name: str) -> Any:  # the classes are made at run time: there is nothing static to say about them
+def _message(name: str) -> Any:  # the classes are created at run time, so they have no static type
     return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 

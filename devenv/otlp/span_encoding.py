@@ -1,6 +1,6 @@
-"""Spans to OTLP protobuf, written straight to the wire format.
+"""Spans as OTLP protobuf, written directly in the wire format.
 
-devenv exports only its own root spans, and the generated classes cost more to import than the canary takes.
+devenv exports only its own root spans, and importing the generated classes takes longer than the canary.
 
 Field numbers: ``opentelemetry/proto/trace/v1/trace.proto``, ``common/v1/common.proto``.
 """
@@ -17,13 +17,13 @@ _DOUBLE = struct.Struct("<d")
 
 
 def encode_request(resource: Mapping[str, Value], scope: str, spans: Iterable[bytes]) -> bytes:
-    """An ``ExportTraceServiceRequest`` of encoded spans that share a resource and a scope."""
+    """Return an ``ExportTraceServiceRequest`` of encoded spans with a common resource and scope."""
     scope_spans = bytes_field(1, text_field(1, scope)) + b"".join(bytes_field(2, span) for span in spans)
     return bytes_field(1, bytes_field(1, encode_attributes(1, resource)) + bytes_field(2, scope_spans))
 
 
 def encode_span(span: Span) -> bytes:
-    """A ``Span`` message."""
+    """Return a ``Span`` message."""
     parts = [
         bytes_field(1, bytes.fromhex(span.trace_id)),
         bytes_field(2, bytes.fromhex(span.span_id)),
@@ -52,14 +52,14 @@ def encode_span(span: Span) -> bytes:
 
 
 def encode_status(status: Status, message: str) -> bytes:
-    """A span's ``status`` field; empty where unset."""
+    """Return a span's ``status`` field; empty if unset."""
     if status is Status.UNSET:
         return b""
     return bytes_field(15, (text_field(2, message) if message else b"") + varint_field(3, int(status)))
 
 
 def encode_attributes(field: int, attributes: Mapping[str, Value]) -> bytes:
-    """Attributes as a repeated ``KeyValue`` of that field number."""
+    """Return attributes as a repeated ``KeyValue`` with that field number."""
     return b"".join(
         bytes_field(field, text_field(1, key) + bytes_field(2, _any(value))) for key, value in attributes.items()
     )

@@ -8,12 +8,12 @@ from typing import Any
 
 
 def text(data: bytes) -> str:
-    """UTF-8 as text; what is not UTF-8 becomes U+FFFD."""
+    """Return UTF-8 as text; invalid bytes become U+FFFD."""
     return data.decode("utf-8", "replace")
 
 
 def plain(value: Any) -> Any:
-    """An AnyValue as str, bool, int, float, bytes, list, dict or None (where it holds nothing)."""
+    """Return an AnyValue as str, bool, int, float, bytes, list, dict or None (if it is empty)."""
     kind = value.WhichOneof("value")
     if kind == "string_value":
         return value.string_value.decode("utf-8", "replace")
@@ -27,7 +27,7 @@ def plain(value: Any) -> Any:
 
 
 def attributes(pairs: Any) -> dict[str, Any]:
-    """A repeated KeyValue as a dict; the first of equal keys counts, as in Jaeger's look-up."""
+    """Return a repeated KeyValue as a dict; the first of equal keys counts, as in Jaeger's look-up."""
     found: dict[str, Any] = {}
     for pair in pairs:
         found.setdefault(pair.key.decode("utf-8", "replace"), plain(pair.value))
@@ -35,7 +35,7 @@ def attributes(pairs: Any) -> dict[str, Any]:
 
 
 def otlp(value: Any) -> dict[str, Any]:
-    """A plain value as the AnyValue of OTLP JSON: 64-bit integers as strings, bytes in base64."""
+    """Return a plain value as the AnyValue of OTLP JSON: 64-bit integers as strings, bytes in base64."""
     if isinstance(value, str):
         return {"stringValue": value}
     if isinstance(value, bool):
@@ -54,12 +54,12 @@ def otlp(value: Any) -> dict[str, Any]:
 
 
 def as_json_number(value: float) -> str:
-    """A number that JSON does not have, as protobuf's JSON mapping writes it."""
+    """Return a number that JSON does not have, as protobuf's JSON mapping writes it."""
     if math.isnan(value):
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
 
 
 def otlp_attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """A dict as the list of KeyValue of OTLP JSON."""
+    """Return a dict as the list of KeyValue of OTLP JSON."""
     return [{"key": key, "value": otlp(value)} for key, value in values.items()]

@@ -89,11 +89,11 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
 
 
 def fields(data: bytes, position: int, end: int, budget: FieldBudget) -> Iterator[tuple[int, int, int]]:
-    """Length-delimited fields of a message as (number, start, end); fields of other wire types are passed over.
+    """Yield the length-delimited fields of a message as (number, start, end), without fields of other wire types.
 
     Raises:
-        Undecodable: the bytes are no protobuf message.
-        TooLarge: the budget is used up.
+        Undecodable: If the bytes are not a protobuf message.
+        TooLarge: If the budget is exceeded.
     """
     while position < end:
         budget.spend()

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from devenv.traces.http import HttpClient, Response
+from devenv.traces.http import Response, Sender
 
 EVICTED_PATH = "/api/devenv/evicted"
 _NO_TRACE = "0" * 31 + "1"
@@ -39,7 +39,7 @@ class Capabilities:
         return self.summaries or self.v3 or self.legacy
 
 
-async def probe(http: HttpClient) -> Capabilities:
+async def probe(http: Sender) -> Capabilities:
     """Ask a server for what it speaks.
 
     Raises:
@@ -61,7 +61,7 @@ async def probe(http: HttpClient) -> Capabilities:
 
 
 def json_object(response: Response) -> dict[str, Any] | None:
-    """The JSON object in a response, whatever it calls itself; ``None`` where there is none."""
+    """The JSON object in a response, whatever its content type; ``None`` if there is none."""
     try:
         found = json.loads(response.body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Parts of one request that stand in several traces, found by the key that travels with it."""
+"""Parts of one request in several traces, found by the key that travels with it."""
 
 from __future__ import annotations
 

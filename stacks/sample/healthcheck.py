@@ -1,6 +1,6 @@
-"""Asks the service in this container whether it is ready; exits with 0 where it is.
+"""Checks whether the service in this container is ready; exits with 0 if it is.
 
-A bare socket: a check runs each second, and importing an HTTP client would cost more than all the rest of it.
+It uses a bare socket: a check runs every second, and importing an HTTP client would cost more than all the rest of it.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ def jaeger() -> Iterator[Server]:
     """Jaeger's all-in-one pipeline (its own defaults), without tracing of itself."""
     binary = os.environ.get("DEVENV_TEST_JAEGER_BIN", "/var/cache/devenv-ci/bin/jaeger")
     if not os.access(binary, os.X_OK):
-        raise SystemExit(f"{binary} is no program: `.ci/go-build jaeger` makes it, DEVENV_TEST_JAEGER_BIN names it")
+        raise SystemExit(f"{binary} is not a program: `.ci/go-build jaeger` builds it, or set DEVENV_TEST_JAEGER_BIN")
     otlp, query, grpc, health = free_ports(4)
     config = {
         "service": {

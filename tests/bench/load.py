@@ -2,7 +2,7 @@
 
 usage: python tests/bench/load.py [--rps 50 4000] [--seconds 3] [--json]
 
-The server is a process of its own and answers from memory, so that only the client's CPU is counted. devenv runs its
+The server is a separate process and answers from memory, so that only the client's CPU is counted. devenv runs its
 whole hot path: pacing, trace context, root span, row, live figures.
 """
 
@@ -168,12 +168,12 @@ def main() -> None:
 def table(results: dict[str, dict[str, dict[str, float]]], seconds: float) -> str:
     lines = [f"CPU of one request, each for {seconds:g} s, Python {platform.python_version()}"]
     for rate, clients in results.items():
-        lines.append("one after the other, without pause" if rate == "floor" else f"{rate} requests a second")
+        lines.append("one after the other, without pause" if rate == "floor" else f"{rate} requests per second")
         for name, result in clients.items():
             more = ", ".join(f"{key} {value:.3f}" for key, value in result.items() if key.endswith("_ms"))
             lines.append(f"  {name:24} {result['cpu_us']:8.1f} µs   {more}".rstrip())
-    lines.append(f"httpx at {MOST_HTTPX} requests a second at most.")
-    lines.append("Few requests a second cost more each: the loop sleeps and wakes for each one, with cold caches.")
+    lines.append(f"httpx at up to {MOST_HTTPX} requests per second.")
+    lines.append("At a low rate, each request costs more: the loop sleeps and wakes for each one, with cold caches.")
     return "\n".join(lines)
 
 

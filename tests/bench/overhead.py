@@ -17,7 +17,7 @@ sent what it had: encoding and export are in it, whole.
 
 The same program differs by ten percent and more from one start to the next (where its memory happens to lie). The
 sample's modes are therefore taken in turn by the same processes (`overhead_switch.py`), in an order that changes each
-time, and the processes are started anew several times: the difference to `off` is a mean within each such generation,
+time, and the processes are restarted several times: the difference to `off` is a mean within each such generation,
 and its interval a bootstrap of the generations. The bare chain's modes, whose differences are many times larger, are
 processes side by side; what they take when nothing is asked is subtracted. Latencies are of an open loop at a fixed
 rate, of the sample. The services have one core, this program and the receiver another.

@@ -124,12 +124,12 @@ class Chain:
 
 @dataclass
 class Sample(Chain):
-    """The sample's services, whose tracing can be set up anew while they run (`overhead_switch.py`)."""
+    """The sample's services, whose tracing can be changed while they run (`overhead_switch.py`)."""
 
     control: Path = Path()
 
     async def take(self, mode: str) -> None:
-        """Let all that waits be exported, and go on in a mode: `absent`, `off`, or a ratio.
+        """Export the waiting spans, and continue in a mode: `absent`, `off`, or a ratio.
 
         Raises:
             TimeoutError: a service has not answered within 20 s.

@@ -1,4 +1,4 @@
-"""One of three bare services in a chain, for `overhead.py`: answers, after asking the next one where there is one.
+"""One of three bare services in a chain, for `overhead.py`: answers, after calling the next one if there is one.
 
 Environment: PORT, NEXT (base URL, empty at the end of the chain), TRACER (`none`, `devenv`, `stock`), CLIENT
 (`aiohttp`, `httpx`), OTEL_*.

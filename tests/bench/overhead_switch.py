@@ -1,10 +1,10 @@
-"""Runs one of the sample's services so that its tracing can be set up anew while it runs, for `overhead.py`.
+"""Runs one of the sample's services so that its tracing can be changed while it runs, for `overhead.py`.
 
 usage: overhead_switch.py MODULE CONTROL
 
 On SIGUSR1 what waits for export is sent, the file CONTROL is read, and its mode is set up: `absent`, `off`, or a ratio.
 Then the file `CONTROL.MODULE` holds the mode. One process in all modes has its memory in the same places in all of
-them; where it lies differs between two processes by more than tracing costs.
+them; its position differs between two processes by more than tracing costs.
 
 `absent` comes as near to a program without tracing as a running one can: the middleware is passed by, and the functions
 that the sample calls are those of `untraced/`. Only its SQLite connection stays what it is.
@@ -59,7 +59,7 @@ class Switch:
         return self
 
     def take(self, mode: str) -> None:
-        """Send what waits, and go on in another mode."""
+        """Export the waiting spans, and continue in another mode."""
         self.shutdown()
         self.middle = mode != "absent"
         vars(tracing).update(self._real if self.middle else self._none)
@@ -75,7 +75,7 @@ class Switch:
             self._active.shutdown(FLUSH_S)
 
     def on_signal(self, _number: int, _frame: object) -> None:
-        """Take the mode that stands in the control file."""
+        """Switch to the mode in the control file."""
         self.take(self._control.read_text())
 
     def middleware(self, app: Callable[..., Any]) -> Callable[..., Any]:

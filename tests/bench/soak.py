@@ -1,9 +1,9 @@
 """A traced application for a long time with a collector that is dead, slow, resetting or overloaded.
 
 Run: `make soak [ARGS='--seconds 60 --json']`. For each kind of collector (a healthy one among them) an application is
-asked at a fixed rate with everything sampled, in a process of its own, all side by side. Reported: the slope of its
+asked at a fixed rate with everything sampled, each in its own process, all in parallel. Reported: the slope of its
 memory once it is warm, the latency of requests beside that with the healthy collector, and that every span is accounted
-for. Exit code 1 where memory grows by more than 1 MiB a minute, p99 by more than 10 % and 1 ms, or a span is missing
+for. Exit code 1 if memory grows by more than 1 MiB per minute, p99 by more than 10% and 1 ms, or a span is missing
 from the counts.
 """
 
@@ -35,7 +35,7 @@ LIMIT_KIB_A_MINUTE = 1024.0
 
 
 def collect(kind: str, url: Any, stop: Any) -> None:
-    """Play the collector, in a process of its own."""
+    """Play the collector, in its own process."""
     if kind == "dead":
         url.put(dead_port())
         return
@@ -52,7 +52,7 @@ def resident_kib() -> float:
 
 
 def slope_a_minute(samples: list[tuple[float, float]]) -> float:
-    """KiB a minute by least squares over (seconds, KiB)."""
+    """KiB per minute by least squares over (seconds, KiB)."""
     if len(samples) < 3:
         return 0.0
     return statistics.linear_regression(*zip(*samples, strict=True)).slope * 60
@@ -87,7 +87,7 @@ async def ask(app: Any, rate: float, seconds: float) -> tuple[list[int], list[tu
 
 
 def application(endpoint: str, rate: float, seconds: float, answer: Any) -> None:
-    """Play the application, in a process of its own."""
+    """Play the application, in its own process."""
     config = {"service_name": "soak", "exporter": {"endpoint": f"{endpoint}/v1/traces", "timeout_s": 5}}
     active = tracing.setup({**config, "batch": {"schedule_delay_ms": 500}}, environ={})
     latencies, memory, count = asyncio.run(ask(tracing.TracingMiddleware(handler_with_spans), rate, seconds))
@@ -128,7 +128,7 @@ def faults(row: dict[str, Any], healthy: dict[str, Any]) -> list[str]:
     """What falls short."""
     found = []
     if row["kib_a_minute"] > LIMIT_KIB_A_MINUTE:
-        found.append(f"{row['collector']}: memory grows by {row['kib_a_minute']:.0f} KiB a minute")
+        found.append(f"{row['collector']}: memory grows by {row['kib_a_minute']:.0f} KiB per minute")
     if row["p99_ms"] > healthy["p99_ms"] * 1.1 and row["p99_ms"] > healthy["p99_ms"] + 1.0:
         found.append(f"{row['collector']}: p99 {row['p99_ms']} ms, with a healthy collector {healthy['p99_ms']} ms")
     if row["unaccounted"]:

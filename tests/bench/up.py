@@ -4,8 +4,8 @@ Run: `make bench-up [ARGS='--rounds 7 --json']`. Each round measures, in turn: c
 devenv with it; wall time of the whole command, its start included. The ratio of the medians (devenv without the canary
 to compose) is to be at most 0.8; above it the exit code is 1.
 
-The floor beside it is the slowest chain of container starts and service boot, measured by starting containers that are
-there already, with nothing but the SDK; what `up` takes is stated as milliseconds over it.
+The floor next to it is the slowest chain of container starts and service boot, measured by starting existing containers
+with nothing but the SDK; the time of `up` is given in milliseconds above it.
 """
 
 from __future__ import annotations

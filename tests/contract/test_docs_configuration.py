@@ -40,7 +40,7 @@ def code(text: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A default as it would stand in YAML."""
+    """A default as it is written in YAML."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -118,11 +118,11 @@ def documented_keys(heading: str) -> dict[str, str]:
 
 
 def test_x_devenv_of_the_stack_is_as_documented() -> None:
-    assert documented_keys("`x-devenv` of a stack") == dict(keys_of(StackExtension))
+    assert documented_keys("`x-devenv` at the top level") == dict(keys_of(StackExtension))
 
 
 def test_x_devenv_of_a_service_is_as_documented() -> None:
-    assert documented_keys("`x-devenv` of a service") == dict(keys_of(ServiceExtension))
+    assert documented_keys("`x-devenv` in a service") == dict(keys_of(ServiceExtension))
 
 
 def test_variables_of_the_command_line_are_as_documented() -> None:

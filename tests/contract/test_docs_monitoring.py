@@ -1,4 +1,4 @@
-"""docs/monitoring.md lists what `up` and `load` say: every row is said, and every fault of a setup has its row."""
+"""docs/monitoring.md lists the causes that `up` and `load` print: in both directions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FAULTS = [
 
 
 def rows() -> list[str]:
-    table = re.search(r"^\| what `up` or `load` says .*\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE.read_text(), re.MULTILINE)
+    table = re.search(r"^\| what `up` or `load` prints .*\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE.read_text(), re.MULTILINE)
     assert table
     return [row.strip("|").split(" | ")[0].strip() for row in table[1].splitlines()]
 

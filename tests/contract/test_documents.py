@@ -1,6 +1,6 @@
 """The JSON contract: schemas are kept as golden files; fields may be added, never renamed, removed or retyped.
 
-``python tests/contract/test_documents.py`` writes the golden files anew after fields were added.
+``python tests/contract/test_documents.py`` writes the golden files again after fields were added.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_schema_equals_its_golden_file(name: str) -> None:
     found = json.loads(render(name))
     lost = {key for key, shape in properties(expected).items() if properties(found).get(key) != shape}
     assert not lost, f"fields renamed, removed or retyped: {sorted(lost)}"
-    assert found == expected, "fields were added: run this file as a script to write the golden files anew"
+    assert found == expected, "fields were added: run this file as a script to write the golden files again"
 
 
 def test_golden_files_have_models() -> None:

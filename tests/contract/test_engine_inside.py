@@ -149,7 +149,7 @@ async def test_a_network_is_made_once(harness: Harness) -> None:
     with pytest.raises(EngineRefused, match=name):
         await harness.engine.create_network(stranger)
     await harness.engine.remove_network(made)
-    await harness.engine.remove_network(made)  # once more is no error
+    await harness.engine.remove_network(made)  # a second time is not an error
     assert name not in {network.name for network in (await harness.engine.observe(harness.project)).networks}
 
 
@@ -162,5 +162,5 @@ async def test_a_volume_is_made_once(harness: Harness) -> None:
     seen = (await harness.engine.observe(harness.project)).volumes
     assert [(volume.name, volume.key) for volume in seen] == [(name, "data")]
     await harness.engine.remove_volume(name)
-    await harness.engine.remove_volume(name)  # once more is no error
+    await harness.engine.remove_volume(name)  # a second time is not an error
     assert (await harness.engine.observe(harness.project)).volumes == ()

@@ -46,7 +46,7 @@ async def test_created_is_not_started(harness: Harness) -> None:
 async def test_started_runs_until_stopped(harness: Harness) -> None:
     before = harness.clock.now()
     instance_id = await harness.run("sleep infinity")
-    await harness.engine.start(instance_id)  # once more is no error
+    await harness.engine.start(instance_id)  # a second time is not an error
     seen = await harness.seen(instance_id)
     assert seen.state is State.RUNNING
     assert seen.exit_code is None
@@ -57,7 +57,7 @@ async def test_started_runs_until_stopped(harness: Harness) -> None:
     assert (await ended).exit_code == 143
     seen = await harness.seen(instance_id)
     assert (seen.state, seen.exit_code) == (State.EXITED, 143)
-    await harness.engine.stop(instance_id)  # once more is no error
+    await harness.engine.stop(instance_id)  # a second time is not an error
     await harness.engine.kill(instance_id)
     await harness.engine.start(instance_id)
     assert (await harness.seen(instance_id)).state is State.RUNNING
@@ -103,7 +103,7 @@ async def test_removed_is_gone_running_or_not(harness: Harness) -> None:
     for instance_id in (running, created):
         await harness.engine.remove(instance_id)
     assert (await harness.engine.observe(harness.project)).instances == ()
-    await harness.engine.remove(running)  # once more is no error
+    await harness.engine.remove(running)  # a second time is not an error
 
 
 async def test_only_the_project_is_seen(harness: Harness, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ __all__ = ["prefix", "site"]  # fixtures
 
 SECOND = 10**9
 ROWS = 500
-"""Rows on a page: the rest is cut, so that the deep and the wide trace take no seconds to draw."""
+"""Rows on a page: the rest is cut, so that the deep and the wide trace are drawn in less than a second."""
 
 MARK_OF = {text: mark for mark, text in MARKS.items()}
 CELL = re.compile(r'<div class="name d(\d+)" title="[^"]*?: ([^"]*)">(.*?)</div>')

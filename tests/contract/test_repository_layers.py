@@ -1,4 +1,4 @@
-"""The layers of the packages: import-linter's contract in pyproject.toml, and what stands beside the layers."""
+"""The layers of the packages: import-linter's contract in pyproject.toml, and the packages next to the layers."""
 
 from __future__ import annotations
 

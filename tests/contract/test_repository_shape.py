@@ -31,7 +31,7 @@ def product_modules() -> list[Path]:
 
 
 def test_no_module_is_longer_than_the_limit() -> None:
-    """Tests are counted where others use them; a long list of cases is no module."""
+    """Of the tests, only shared code counts; a long list of cases is not a module."""
     modules = [path for path in tracked("*.py") if not path.name.startswith("test_")]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules}
     assert lengths, "no module found"

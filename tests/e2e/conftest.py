@@ -1,4 +1,4 @@
-"""The sample stack on each engine in turn, in a project directory of its own."""
+"""The sample stack on each engine in turn, in its own project directory."""
 
 from __future__ import annotations
 

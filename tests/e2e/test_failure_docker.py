@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def test_an_image_that_nobody_has(project: Project) -> None:
     error = project.error("  web: {image: 'nosuch-devenv-image:1'}\n")
-    # Without a way to the registry that is behind the mirror nobody can tell that it has no such image.
+    # Without a way to the registry behind the mirror, the engine cannot find out that the image does not exist.
     assert error["kind"] in {"ImageMissing", "PullFailed"}
     assert "nosuch-devenv-image:1" in error["message"]
 

@@ -1,4 +1,4 @@
-"""What is wrong before anything starts: each with a message of its own, exit code 2, and nothing done."""
+"""What is wrong before anything starts: each with its own message, exit code 2, and nothing done."""
 
 from __future__ import annotations
 

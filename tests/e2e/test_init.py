@@ -1,4 +1,4 @@
-"""`devenv init`: the project that it makes builds and runs on each engine, and an existing one goes on as it was."""
+"""`devenv init`: the project that it creates builds and runs on each engine, and an existing one runs as before."""
 
 from __future__ import annotations
 

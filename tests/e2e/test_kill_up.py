@@ -63,7 +63,7 @@ class World:
         self.tool = Devenv(directory, "docker", files=(file,))
 
     def lists(self) -> dict[str, str]:
-        """All that the engine has, ours or nobody's; our named volume and other projects of devenv excepted."""
+        """All that the engine has, except our named volume and devenv's other projects."""
 
         def of_others(labels: dict[str, str] | None) -> bool:
             directory = (labels or {}).get("devenv.directory")
@@ -102,7 +102,7 @@ def world(tmp_path: Path, docker_client: Any) -> Iterator[World]:
 
 @pytest.fixture
 def bystanders(docker_client: Any) -> Iterator[set[str]]:
-    """One of each kind that is nobody's."""
+    """One of each kind that does not belong to devenv."""
     container = docker_client.containers.create("python:3.12-slim", ["true"])
     network = docker_client.networks.create("devenv-test-bystander")
     volume = docker_client.volumes.create("devenv-test-bystander")

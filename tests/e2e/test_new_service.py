@@ -24,7 +24,7 @@ def devenv(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest
     tool.json("init", "--name", "devenv-test-shop")
     yield tool
     tool.down()
-    if engine == "docker":  # the images of this run are nobody else's
+    if engine == "docker":  # the images of this run are used by this test only
         images = request.getfixturevalue("docker_client").images
         for image in images.list(filters={"reference": "devenv-test-shop*"}):
             images.remove(image.id, force=True)

@@ -116,7 +116,7 @@ def test_export_and_import_keep_everything(body: bytes) -> None:
 
 
 def _shown(decoded: Any) -> list[str]:
-    """All there is to see of a trace, in an order of its own; a zero duration is shown as 1 ns."""
+    """All visible parts of a trace, sorted; a zero duration is shown as 1 ns."""
     found = []
     for group in otlp_documents(decoded):
         resource = json.dumps(group["resource"], sort_keys=True)

@@ -68,8 +68,8 @@ def world_of() -> World:
 
 
 async def assert_converged(world: World, wanted: Stack) -> None:
-    """What stands there is what the file says, and another plan is empty."""
-    await world.clock.sleep(1.0)  # so that what is started now is younger than what stands there
+    """The observed state is that of the file, and another plan is empty."""
+    await world.clock.sleep(1.0)  # so that what is started now is younger than the rest
     result = await world.up(wanted)
     assert not [item.failure for item in result.services if item.failure]
     plan = await world.plan(wanted)

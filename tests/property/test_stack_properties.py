@@ -124,7 +124,7 @@ def test_a_damaged_file_gives_a_stack_or_its_errors(data):
         try_loading(folder, (SAMPLE[:start] + piece + SAMPLE[end:]).encode("utf-8", "replace"))
 
 
-# --- whatever stands under the keys -----------------------------------------------------------------------------------
+# --- any value of any key ---------------------------------------------------------------------------------------------
 
 TEXTS = [
     "",
@@ -262,7 +262,7 @@ def test_any_two_files_give_a_stack_or_their_errors(one, other):
         assert all(error.location is not None for error in found)
 
 
-# --- interpolation against a model of its own -------------------------------------------------------------------------
+# --- interpolation against a separate model ---------------------------------------------------------------------------
 
 VARIABLES = {"SET": "value", "EMPTY": "", "Q": "${SET}$"}
 PLAIN = st.text(alphabet="ab-:?+ .$", max_size=4).map(lambda text: text.replace("$", "$$"))

@@ -162,7 +162,7 @@ def test_extract_and_inject_through_the_propagator(trace_id, parent_id, flag, me
     sent = carry(context)
     version, sent_trace, sent_parent, sent_flags = sent["traceparent"].split("-")
     assert (version, sent_trace, int(sent_flags, 16)) == ("00", trace_id, int(flag, 16) & 3)
-    # Below what is not sampled each call has a parent id of its own.
+    # In a trace that is not sampled, each call has its own parent ID.
     assert (sent_parent == parent_id) is bool(int(flag, 16) & 1)
     assert sent.get("tracestate", "") == ",".join(f"{k}={v}" for k, v in members)
 

@@ -1,1 +1,1 @@
-"""Use cases of an environment: start it, look at it, stop it."""
+"""Use cases for an environment: start it, inspect it, stop it."""

@@ -1,4 +1,4 @@
-"""Documents of services from what an engine and an ``up`` say of them."""
+"""Describes services as documents, from their observed state and the results of ``up``."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def service_document(
     now: float,
     usage: Mapping[str, Usage | None] | None = None,
 ) -> ServiceDocument:
-    """One service: its state and health are the worst of its instances', its resource use is their sum.
+    """Describe a service: the worst state and health of its instances, and the sum of their resource use.
 
     Args:
         name: of the service.
         instances: as observed, by index.
-        healths: by instance id.
-        ready_ms: of the last start, where known.
+        healths: by instance ID.
+        ready_ms: of the last start, if known.
         now: seconds since the epoch, for the uptime.
-        usage: by instance id.
+        usage: by instance ID.
     """
     rows = [_instance(instance, healths, now, (usage or {}).get(instance.id)) for instance in instances]
     states = [instance.state for instance in instances]
@@ -66,7 +66,7 @@ def service_document(
 
 
 def _ports(instances: Iterable[ObservedInstance]) -> list[PortDocument]:
-    """Published ports without repeats: an engine lists one for IPv4 and one for IPv6."""
+    """Published ports without duplicates: an engine lists one for IPv4 and one for IPv6."""
     found = {
         (port.host, port.container): PortDocument(
             host=port.host, container=port.container, address=port.address, url=url_of(port)

@@ -1,4 +1,4 @@
-"""``devenv doctor``: what of the machine and the project stands in the way, and what to do about it."""
+"""``devenv doctor``: checks the machine and the project, and says how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from devenv.app.engines import INIT_HINT, connect, lacking_images
+from devenv.app.engines import INIT_HINT, connect, missing_images
 from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import read_record
 from devenv.app.required_images import cannot_be_built_here
@@ -27,7 +27,7 @@ LEAST_PYTHON = (3, 11)
 
 
 async def doctor(invocation: Invocation) -> DoctorDocument:
-    """Look at everything; nothing is changed and nothing raised: what is wrong becomes a line."""
+    """Run all checks; changes nothing and raises nothing, because every fault becomes a line."""
     checks = [_python(), _distribution(), _disk(invocation)]
     loaded, stack_check = _stack(invocation)
     checks.append(stack_check)
@@ -39,7 +39,7 @@ async def doctor(invocation: Invocation) -> DoctorDocument:
 
 
 def verdict_code(document: DoctorDocument) -> int:
-    """Exit code: 3 where a check is an error, else 0."""
+    """Exit code: 3 if a check is an error, else 0."""
     return 3 if any(check.verdict == "error" for check in document.checks) else 0
 
 
@@ -60,7 +60,7 @@ def _disk(invocation: Invocation) -> CheckPart:
     free = shutil.disk_usage(invocation.directory).free
     if free >= LEAST_DISK:
         return CheckPart(name="disk", verdict="ok", found=f"{free / GIB:.1f} GiB free")
-    hint = "images and runs need room: devenv runs and docker system df show what takes it"
+    hint = "free space for images and runs; `docker system df` shows what Docker uses"
     return CheckPart(name="disk", verdict="warning", found=f"{free / GIB:.1f} GiB free", hint=hint)
 
 
@@ -82,7 +82,7 @@ async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[Ch
     try:
         engine = await asyncio.wait_for(connect("docker", project, invocation.environ), 3.0)
     except TimeoutError:
-        return [CheckPart(name="docker", verdict="warning", found="does not answer within 3 s")]
+        return [CheckPart(name="docker", verdict="warning", found="no response within 3 s")]
     except EngineUnavailable as error:
         return [CheckPart(name="docker", verdict="warning", found=error.message, hint=error.hint)]
     try:
@@ -90,14 +90,14 @@ async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[Ch
         found = f"engine {info.version}, API {info.api_version}, {info.address}" + (" (remote)" if info.remote else "")
         checks = [CheckPart(name="docker", verdict="ok", found=found)]
         if loaded is not None:
-            lacking = await lacking_images(engine, loaded.stack)
-            verdict = CheckPart(name="images", verdict="ok", found="all are there or can be fetched")
+            missing = await missing_images(engine, loaded.stack)
+            verdict = CheckPart(name="images", verdict="ok", found="all available locally or from their registry")
             if why := cannot_be_built_here(loaded.stack):
                 verdict = CheckPart(name="images", verdict="warning", found=why, hint=INIT_HINT)
-            if lacking:
-                hint = "pull or build them, or check the registry; --engine auto falls back to processes"
+            if missing:
+                hint = "pull or build them, or check the registry; --engine auto falls back to the process engine"
                 verdict = CheckPart(
-                    name="images", verdict="warning", found=f"cannot be had: {', '.join(lacking)}", hint=hint
+                    name="images", verdict="warning", found=f"not available: {', '.join(missing)}", hint=hint
                 )
             checks.append(verdict)
     finally:
@@ -106,17 +106,17 @@ async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[Ch
 
 
 def _ports(loaded: LoadedStack) -> list[CheckPart]:
-    """Published ports that something else holds; not asked while the project itself is up and holds them."""
+    """Published ports that another program uses; not checked while the project itself uses them."""
     if read_record(loaded.project.directory) is not None:
-        return [CheckPart(name="ports", verdict="skipped", found="the project is up and holds its own")]
+        return [CheckPart(name="ports", verdict="skipped", found="not checked: the running project uses them")]
     checks = []
     for service in loaded.stack.services.values():
         for port in service.ports:
             if port.host and port.protocol == "tcp" and not is_free(port.address or "127.0.0.1", port.host):
-                hint = "end what holds it, change ports:, or use devenv up --isolated"
+                hint = "stop the program that uses it, change ports:, or run `devenv up --isolated`"
                 found = f"{port.host} ({service.name}) is in use"
                 checks.append(CheckPart(name="ports", verdict="error", found=found, hint=hint))
-    return checks or [CheckPart(name="ports", verdict="ok", found="all that the stack publishes are free")]
+    return checks or [CheckPart(name="ports", verdict="ok", found="all published ports are free")]
 
 
 async def _backend(invocation: Invocation) -> CheckPart:
@@ -126,8 +126,10 @@ async def _backend(invocation: Invocation) -> CheckPart:
         async with running(invocation) as project:
             backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
             if backend is None:
-                hint = "a declared backend has to publish 16686 and 4318"
-                return CheckPart(name="trace backend", verdict="error", found="is not reached from here", hint=hint)
+                hint = "publish ports 16686 and 4318 of the trace backend service"
+                return CheckPart(
+                    name="trace backend", verdict="error", found="not reachable from this machine", hint=hint
+                )
             async with TraceClient(backend.query_url) as client:
                 services = await client.services()
     except DevenvError as error:
@@ -135,5 +137,5 @@ async def _backend(invocation: Invocation) -> CheckPart:
         return CheckPart.model_validate(
             {"name": "trace backend", "verdict": verdict, "found": error.message, "hint": error.hint}
         )
-    found = f"{backend.kind} at {backend.query_url} knows {', '.join(services) or 'no service yet'}"
+    found = f"{backend.kind} at {backend.query_url} has spans from {', '.join(services) or 'no service yet'}"
     return CheckPart(name="trace backend", verdict="ok" if services else "warning", found=found)

@@ -19,12 +19,12 @@ async def exec_in(invocation: Invocation, service: str, command: Sequence[str], 
     """Run ``command`` in instance ``index`` with this terminal attached and return its exit code.
 
     Raises:
-        NotUp: the project is not up, or that instance does not run.
-        UnknownName: there is no such service.
+        NotUp: If the project or that instance is not running.
+        UnknownName: If the project has no such service.
     """
     async with running(invocation) as project:
         require_service(project, service)
         for instance in project.observed.of(service):
             if instance.index == index and instance.state is State.RUNNING:
                 return await project.engine.exec_attached(instance.id, command, tty=tty)
-    raise NotUp(f"{service} (instance {index}) does not run", hint=f"devenv logs {service} says why")
+    raise NotUp(f"{service} (instance {index}) is not running", hint=f"see `devenv logs {service}`")

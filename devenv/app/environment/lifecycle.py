@@ -24,7 +24,7 @@ LOCK_WAIT = 60.0
 async def change(
     invocation: Invocation, verb: Verb, services: tuple[str, ...], *, timeout: float, clock: Clock, sink: Sink
 ) -> StatusDocument:
-    """Stop, start or restart ``services`` (all where none are named) and return the status afterwards.
+    """Stop, start or restart ``services`` (all if none is named) and return the status afterwards.
 
     A service that does not become ready is a negative verdict: ``failures`` of the document says why.
 

@@ -1,4 +1,4 @@
-"""``devenv logs``: output of services, merged by time, with the trace that a line belongs to."""
+"""``devenv logs``: service output, merged by time, with the trace ID of each line."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TRACE_ID = re.compile(r"(?i)trace[_-]?id\W{1,4}([0-9a-f]{32})\b|\b00-([0-9a-f]{
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOptions:
-    """Which lines.
+    """The lines to show.
 
     Attributes:
         since: seconds since the epoch.
-        tail: so many last lines of each instance.
-        grep: regular expression that the text has to match.
-        trace: trace id that the line has to carry.
+        tail: number of lines from the end of each instance's output.
+        grep: regular expression that the text must match.
+        trace: trace ID that the line must contain.
     """
 
     services: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class LogOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLine:
-    """One line of one instance; ``trace_id`` is ``None`` where it carries none."""
+    """One line of one instance; ``trace_id`` is ``None`` if it contains none."""
 
     service: str
     instance: int
@@ -52,11 +52,11 @@ class ServiceLine:
 
 
 async def logs(invocation: Invocation, options: LogOptions) -> AsyncIterator[ServiceLine]:
-    """Lines in order of time; with ``follow`` as they come, until cancelled.
+    """Yield lines in order of time; with ``follow`` as they arrive, until cancelled.
 
     Raises:
-        NotUp: nothing of the project is there.
-        UnknownName: a service is not part of what is up.
+        NotUp: If the project is not running.
+        UnknownName: If a service is not part of the running project.
     """
     async with running(invocation) as project:
         for name in options.services:
@@ -69,15 +69,15 @@ async def logs(invocation: Invocation, options: LogOptions) -> AsyncIterator[Ser
 
 
 def trace_id_of(text: str) -> str | None:
-    """The trace id in a log line: after a key such as ``trace_id``, or in a ``traceparent``."""
+    """The trace ID in a log line: after a key such as ``trace_id``, or in a ``traceparent``."""
     found = _TRACE_ID.search(text)
     return (found[1] or found[2]).lower() if found else None
 
 
 def in_order(lines: Iterable[ServiceLine]) -> list[ServiceLine]:
-    """Lines by time; those of one millisecond by service and instance, and those of one instance as they came.
+    """Sort lines by time; within one millisecond by service and instance, and those of one instance as they arrived.
 
-    Finer times are those of reading the services' pipes, whose order says nothing.
+    Finer times are those of reading the services' pipes, whose order has no meaning.
     """
     return sorted(lines, key=lambda line: (round(line.time * 1e6) // 1000, line.service, line.instance))
 
@@ -102,7 +102,7 @@ def _line(instance: ObservedInstance, line: LogLine) -> ServiceLine:
 async def _merged(
     project: Running, instances: list[ObservedInstance], options: LogOptions
 ) -> AsyncIterator[ServiceLine]:
-    """All that is there, by time."""
+    """All existing lines, by time."""
 
     async def collect(instance: ObservedInstance) -> list[ServiceLine]:
         source = project.engine.logs(instance.id, since=options.since, tail=options.tail)
@@ -116,7 +116,7 @@ async def _merged(
 async def _followed(
     project: Running, instances: list[ObservedInstance], options: LogOptions
 ) -> AsyncIterator[ServiceLine]:
-    """Lines of all instances as they come; a bounded queue holds back whoever writes faster than is read."""
+    """Lines of all instances as they arrive; a bounded queue slows down an instance that writes faster than we read."""
     queue: asyncio.Queue[ServiceLine | None] = asyncio.Queue(maxsize=1000)
 
     async def pump(instance: ObservedInstance) -> None:
@@ -132,7 +132,7 @@ async def _followed(
                     group.create_task(pump(instance))
         except ExceptionGroup as errors:
             failure = errors.exceptions[0]
-        await queue.put(None)  # or the reader would wait for ever
+        await queue.put(None)  # or the reader would wait forever
         if failure is not None:
             raise failure
 

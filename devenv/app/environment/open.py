@@ -1,4 +1,4 @@
-"""``devenv open``: the URL of what the user names."""
+"""``devenv open``: finds the URL of a service, trace, run or the trace backend."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _TRACE_ID = re.compile(r"[0-9a-fA-F]{16}|[0-9a-fA-F]{32}")
 
 
 async def target_url(invocation: Invocation, target: str) -> str:
-    """URL for ``jaeger``, a service, a trace id or a run id.
+    """Find the URL of ``jaeger``, a service, a trace ID or a run ID.
 
-    ``jaeger`` is the search of the last run's traces where there is one, else the UI's search page.
+    ``jaeger`` is the search for the last run's traces if there is a run, else the UI's search page.
 
     Raises:
-        NotUp: the project is not up.
-        UnknownName: it is none of these.
+        NotUp: If the project is not running.
+        UnknownName: If it is none of these.
+        UsageError: If the service does not publish a port.
     """
     async with running(invocation) as project:
         if target == "jaeger":
@@ -38,12 +39,14 @@ async def target_url(invocation: Invocation, target: str) -> str:
         require_service(project, target)
         url = entrypoint_url(project.observed, target)
         if url is None:
-            raise UsageError(f"{target} publishes no port", hint="add one to ports: in the stack file")
+            raise UsageError(
+                f"service {target} does not publish a port", hint="add a port under ports: in the stack file"
+            )
         return url
 
 
 async def _jaeger(project: Running, invocation: Invocation) -> str:
-    """The last run's search if it was made against the backend that is up now, else the search page."""
+    """The last run's search if its traces are in the running backend, else the search page."""
     backend = await require_backend(project)
     last = store(invocation).latest()
     if last is not None and last.ui_url and last.ui_url.startswith(backend.query_url + "/"):

@@ -1,4 +1,4 @@
-"""Readiness probes as they are remembered in the project's record: JSON in, services for the waiter out."""
+"""Readiness probes in the project's record: from services to JSON and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def probe_of(service: Service) -> dict[str, Any] | None:
-    """What :func:`services_with_probes` needs of a service; ``None`` where it has no ``x-devenv.ready``."""
+    """What :func:`services_with_probes` needs of a service; ``None`` if it has no ``x-devenv.ready``."""
     if service.x.ready is None:
         return None
     return {
@@ -21,7 +21,7 @@ def probe_of(service: Service) -> dict[str, Any] | None:
 
 
 def services_with_probes(probes: Mapping[str, Any]) -> dict[str, Service]:
-    """Services that have nothing but their probe and ports, by name."""
+    """Services with only their probe and ports, by name."""
     from devenv.errors import Location
     from devenv.model.extension import ServiceExtension
     from devenv.model.stack import Service

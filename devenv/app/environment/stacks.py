@@ -1,4 +1,4 @@
-"""``devenv stacks`` and ``devenv config``: what can run, and what a stack means after merging and interpolation."""
+"""``devenv stacks`` and ``devenv config``: the available stacks, and a stack after merging and interpolation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def list_stacks(invocation: Invocation) -> StacksDocument:
-    """Every stack that can be found from the project's directory; the default one is marked."""
+    """The stacks available in the project's directory; the default one is marked."""
     from devenv.errors import UsageError
     from devenv.stack import discovery
 
@@ -29,7 +29,7 @@ def list_stacks(invocation: Invocation) -> StacksDocument:
 
 
 def resolved(invocation: Invocation, *, origins: bool = False) -> ConfigDocument:
-    """The resolved stack in Compose's long form; with ``origins`` where each value came from."""
+    """The resolved stack in Compose's long form; with ``origins``, where each value comes from."""
     from devenv.stack.dump import dump
 
     loaded = read_stack(invocation)

@@ -1,4 +1,4 @@
-"""``devenv status``: what is there now, asked of the engine and of each service's own probe."""
+"""``devenv status``: the current state, from the engine and from each service's own probe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) ->
     """State, health, ports, uptime, restarts and resource use of each service.
 
     Raises:
-        NotUp: nothing of the project is there.
+        NotUp: If the project is not running.
     """
     async with running(invocation) as project:
         instances = project.observed.instances
@@ -56,7 +56,7 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) ->
 
 
 def verdict_code(document: StatusDocument) -> int:
-    """Exit code: 1 where a service is not as it should be, else 0."""
+    """Exit code: 1 if a service is down or unhealthy, else 0."""
     good = not document.failures and all(_good(service) for service in document.services)
     return 0 if good else NEGATIVE_VERDICT
 
@@ -68,7 +68,7 @@ def _good(service: ServiceDocument) -> bool:
 
 
 async def _healths(invocation: Invocation, project: Running) -> dict[str, Health]:
-    """Health of each instance: devenv's own probe where one is known, else what the engine says."""
+    """Health of each instance: by devenv's own probe if one is known, else as the engine reports it."""
     services = _probed(invocation, project)
     instances = project.observed.instances
     found = await asyncio.gather(
@@ -78,7 +78,7 @@ async def _healths(invocation: Invocation, project: Running) -> dict[str, Health
 
 
 def _probed(invocation: Invocation, project: Running) -> dict[str, Service]:
-    """Services with their probes: as recorded by ``up``, else from the stack file if that can be read."""
+    """Services with their probes: as ``up`` recorded them, else from the stack file if it can be read."""
     if project.record.probes is not None:
         return services_with_probes(project.record.probes)
     from devenv.app.invocation import read_stack
@@ -102,6 +102,6 @@ async def _health(project: Running, instance: ObservedInstance, service: Service
 
 
 async def _samples(project: Running, instances: tuple[ObservedInstance, ...]) -> dict[str, Usage | None]:
-    """Resource use of all instances at once."""
+    """Resource use of all instances, measured at the same time."""
     found = await asyncio.gather(*(project.engine.usage(instance.id) for instance in instances))
     return {instance.id: usage for instance, usage in zip(instances, found, strict=True)}

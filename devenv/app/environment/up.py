@@ -92,7 +92,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
     :func:`verdict_code` for the exit code.
 
     Raises:
-        DevenvError: the stack file, the engine, an image or a port stands in the way.
+        DevenvError: If the stack file, the engine, an image or a port is at fault.
     """
     from devenv.orchestrate.lock import project_lock
     from devenv.orchestrate.up import bring_up
@@ -188,7 +188,7 @@ async def _canary(
     """Send the canary, or say why none is sent."""
     if reason := _why_no_canary(result, backend, entry, request):
         return CanaryDocument(verdict="skipped", cause=reason)
-    from devenv.app.traces.canary import send_canary
+    from devenv.app.traces.canary import lean_sender, send_canary
     from devenv.app.traces.setups import tracing_setups
     from devenv.model.extension import Request
     from devenv.traces.client import TraceClient
@@ -196,7 +196,7 @@ async def _canary(
     assert backend is not None  # noqa: S101 - _why_no_canary has seen to it; for the type checker
     assert entry is not None  # noqa: S101 - likewise
     wanted = stack.x.canary or Request()
-    async with TraceClient(backend.query_url) as client:
+    async with TraceClient(backend.query_url, sender=lean_sender) as client:
         return await send_canary(
             entrypoint_url=entry,
             request=wanted,

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def shown_logs(engine: Engine, project: Project, sink: Sink, *, wanted: bool) -> AsyncIterator[Sink]:
-    """A sink that passes events on to ``sink`` and follows the output of each instance once it has started.
+    """A sink that forwards events to ``sink`` and follows the output of each instance after its start.
 
-    Following ends with the context: ``up`` is about to say how it went, and ``devenv logs`` shows the rest.
+    Following ends with the context: then ``up`` prints its result, and ``devenv logs`` shows later output.
     """
     if not wanted:
         yield sink

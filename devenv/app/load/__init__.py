@@ -1,1 +1,1 @@
-"""Use cases of load runs."""
+"""Use cases for load runs."""

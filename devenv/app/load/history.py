@@ -1,4 +1,4 @@
-"""``devenv runs``: load runs that were kept."""
+"""``devenv runs``: the saved load runs."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def store(invocation: Invocation) -> RunStore:
 
 
 def list_runs(invocation: Invocation) -> list[LoadDocument]:
-    """All runs that are kept, newest first."""
+    """All saved runs, newest first."""
     return store(invocation).list()
 
 
 def show_run(invocation: Invocation, run_id: str | None) -> LoadDocument:
-    """One run by id or name; the last one where ``None``.
+    """A run by ID or name; ``None``: the last one.
 
     Raises:
-        UnknownName: there is no such run.
+        UnknownName: If no run has that ID or name.
     """
     runs = list_runs(invocation)
     for run in runs:
         if run_id is None or run_id in {run.run_id, run.name}:
             return run
     known = [run.run_id for run in runs]
-    hint = suggest(run_id or "", known) or "devenv runs list shows what there is"
-    raise UnknownName(f"no run {run_id!r}" if run_id else "no run is kept yet", hint=hint)
+    hint = suggest(run_id or "", known) or "list saved runs with `devenv runs list`"
+    raise UnknownName(f"no run {run_id!r}" if run_id else "no saved runs", hint=hint)
 
 
 def listing(invocation: Invocation) -> RunsDocument:
-    """The runs that are kept, newest first, as a document."""
+    """The saved runs, newest first, as a document."""
     from devenv.model.listings import RunPart, RunsDocument
 
     return RunsDocument(

@@ -94,6 +94,6 @@ def _target(project: Running, asked: str | None) -> str:
     if target is None:
         raise UsageError(
             "no entry point to send load to",
-            hint="set x-devenv.entrypoint to a service that publishes a port, or give --target URL",
+            hint="set x-devenv.entrypoint to a service that publishes a port, or pass --target URL",
         )
     return target

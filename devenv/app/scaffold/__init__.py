@@ -1,1 +1,1 @@
-"""What `devenv new` is made of: names, ports, templates, edits of files, and writing all of them or none."""
+"""Use cases that write a project's files: ``init``, ``new service`` and their parts."""

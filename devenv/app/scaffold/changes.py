@@ -73,7 +73,7 @@ class Changes:
                 replace_file(path, content)
             for path in self.removed:
                 _remove(path)
-        except BaseException:  # Ctrl-C included: half of a change would be in the way of the next attempt
+        except BaseException:  # Ctrl-C included: a half-written project would block the next attempt
             _undo(made, kept, folders)
             raise
 

@@ -1,4 +1,4 @@
-"""Which service of a stack requests go to, where its file does not say so."""
+"""Chooses the entry point of a stack whose file does not name one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def choose_entrypoint(stack: Stack, asked: str | None = None) -> str:
-    """The service asked for, else the one that publishes a port and that no other such service depends on.
+    """Choose the requested service, else the one that publishes a port and that no other such service depends on.
 
-    Databases, brokers, tools, collectors and the trace backend publish ports as well, and are left out.
+    Databases, brokers, tools, collectors and the trace backend also publish ports; they are ignored.
 
     Raises:
-        UnknownName: the stack has no service ``asked``.
-        ConfigurationError: it has no port that requests could go to.
-        UsageError: none publishes a port, or several do and none is above the others.
+        UnknownName: If the stack has no service ``asked``.
+        ConfigurationError: If that service has no port.
+        UsageError: If no service publishes a port, or several do and none depends on the others.
     """
     if asked is not None:
         return _asked(stack, asked)
@@ -31,8 +31,8 @@ def choose_entrypoint(stack: Stack, asked: str | None = None) -> str:
         return upstream[0]
     if not upstream:
         raise UsageError(
-            "no service of one's own publishes a port that requests could go to",
-            hint="publish one (ports:), or name the service with --entrypoint",
+            "no entry point found: no application service publishes a port",
+            hint="publish a port (ports:), or name the service with --entrypoint",
             details={"services": list(stack.services)},
         )
     raise UsageError(
@@ -47,17 +47,17 @@ def _asked(stack: Stack, name: str) -> str:
     if service is None:
         known = ", ".join(stack.services)
         raise UnknownName(
-            f"--entrypoint: no service {name!r}; there are: {known}",
+            f"--entrypoint: no service {name!r}; available: {known}",
             hint=suggest(name, stack.services),
             details={"name": name, "known": list(stack.services)},
         )
     if not service.container_ports:
         raise ConfigurationError(
-            f"{name} has no port that requests could go to",
+            f"service {name} has no port",
             location=service.location,
             key=f"services.{name}",
             expected="ports or expose",
-            hint="publish one under ports:",
+            hint="publish a port under ports:",
         )
     return name
 
@@ -70,7 +70,7 @@ def _is_candidate(stack: Stack, service: Service) -> bool:
 
 
 def _dependencies(stack: Stack, name: str) -> set[str]:
-    """All that a service depends on, over any number of steps."""
+    """All direct and indirect dependencies of a service."""
     found: set[str] = set()
     waiting = [name]
     while waiting:

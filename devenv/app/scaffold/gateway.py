@@ -1,4 +1,4 @@
-"""A stack's gateway, where it is one like the sample's: how a new service gets a route and a part in the canary."""
+"""Edits a gateway like the sample's: gives a new service a route and adds it to the canary."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from devenv.model.stack import Stack
 
 _PROFILE = "/api/profile"
-"""The gateway's route that asks the services of ``profile.include``."""
+"""The gateway's route that calls the services of ``profile.include``."""
 _OWN = frozenset({"overview", "profile"})
-"""Routes below /api that the gateway answers itself."""
+"""Routes below /api that the gateway handles itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +38,10 @@ class Gateway:
 
 
 def find_gateway(stack: Stack, stack_file: YamlText, folder: Path) -> Gateway | None:
-    """The service of the stack whose folder has a config.yaml with ``upstreams`` and ``routes``.
+    """Find the service of the stack whose folder contains a config.yaml with ``upstreams`` and ``routes``.
 
     Raises:
-        ConfigurationError: such a config.yaml cannot be read.
+        ConfigurationError: If such a config.yaml cannot be read.
     """
     for name in stack.services:
         path = folder / package_of(name) / "config.yaml"
@@ -55,19 +55,19 @@ def find_gateway(stack: Stack, stack_file: YamlText, folder: Path) -> Gateway | 
 
 
 def connect_gateway(gateway: Gateway, stack_file: YamlText, stack: Stack, new: NewService) -> list[str]:
-    """Give the new service a route, and a part in the profile and in the canary, where the gateway has those.
+    """Give the new service a route, and add it to the profile and the canary if the gateway has those.
 
     Args:
         gateway: its config is edited in place.
         stack_file: edited in place.
-        stack: as it was before.
+        stack: before the edits.
         new: the service.
 
     Returns:
-        What is left to be done by hand.
+        What is left to do by hand.
 
     Raises:
-        ConfigurationError: the gateway has such a route or upstream, or a file cannot be edited.
+        ConfigurationError: If the gateway already has such a route or upstream, or a file cannot be edited.
     """
     config = gateway.config
     prefix = f"/api/{new.name}"
@@ -78,17 +78,19 @@ def connect_gateway(gateway: Gateway, stack_file: YamlText, stack: Stack, new: N
     add_dependency(stack_file, gateway.service, new.name)
     include = config.find(("profile", "include"))
     if include is None:
-        return [f"{gateway.path} has no profile.include: the canary passes {new.name} only where it asks {prefix}"]
+        return [
+            f"{gateway.path} has no profile.include: let the canary request {prefix} to have {new.name} in its trace"
+        ]
     config.append(("profile", "include"), new.name)
     return _extend_canary(gateway, stack_file, stack, new.name)
 
 
 def by_hand(new: NewService) -> list[str]:
-    """What is to be done where the stack has no gateway that can be edited."""
+    """What to do by hand if the stack has no gateway that can be edited."""
     return [
-        f"give whoever calls {new.name} the variable {new.variable}: {new.url}, and {new.name} in its depends_on",
-        f"let it ask {new.url}/ with a traced client (devenv.tracing), so that both stand in one trace",
-        f"once the canary's request passes {new.name}, add it to x-devenv.canary.services",
+        f"in each service that calls {new.name}, set {new.variable}: {new.url} and add {new.name} to depends_on",
+        f"call {new.url}/ with a traced client (devenv.tracing), so that both services are in one trace",
+        f"when the canary request reaches {new.name}, add {new.name} to x-devenv.canary.services",
     ]
 
 
@@ -98,7 +100,7 @@ def _check_free(gateway: Gateway, prefix: str, name: str) -> None:
         found = route.entries.get("prefix")
         if found is not None and found.text.rstrip("/") == prefix:
             raise ConfigurationError(
-                f"there is a route {prefix} already",
+                f"route {prefix} already exists",
                 location=found.location(gateway.config.file),
                 key="routes",
                 found=found.text,
@@ -106,16 +108,16 @@ def _check_free(gateway: Gateway, prefix: str, name: str) -> None:
             )
     if name in _OWN:
         raise ConfigurationError(
-            f"{gateway.service} answers {prefix} itself", key="routes", hint="choose another name for the service"
+            f"{gateway.service} handles {prefix} itself", key="routes", hint="choose another name for the service"
         )
 
 
 def _extend_canary(gateway: Gateway, stack_file: YamlText, stack: Stack, name: str) -> list[str]:
     canary, path = stack.x.canary, ("x-devenv", "canary", "services")
     if canary is None or canary.path.partition("?")[0] != _PROFILE or stack.x.entrypoint != gateway.service:
-        return [f"the canary does not ask {gateway.service} for {_PROFILE}, so it does not pass {name}"]
+        return [f"the canary does not request {_PROFILE} from {gateway.service}, so it does not reach {name}"]
     if not canary.services:
-        return []  # learnt from what it passes
+        return []  # without a list, the canary learns the services that its request reaches
     listed = stack_file.find(path)
     if listed is None or listed.kind != "list":
         return [f"add {name} to x-devenv.canary.services, which is not a list in {stack_file.file}"]

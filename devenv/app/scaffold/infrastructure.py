@@ -1,4 +1,4 @@
-"""Services that are no code of the user's, told by their image: databases, brokers, collectors of telemetry."""
+"""Recognises infrastructure services (databases, brokers, collectors) by their image."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _KINDS = {name: kind for kind, names in _IMAGES.items() for name in names.split(
 
 
 def infrastructure_kind(service: Service) -> Kind | None:
-    """What kind of infrastructure a service's image, or the base that it is built from, is known to be."""
+    """The kind of infrastructure of a service's image or base image; ``None`` if it is not known as infrastructure."""
     image = image_of(service)
     return _KINDS.get(repository_name(image)) if image else None
 
 
 def image_of(service: Service) -> str:
-    """The image that tells what a service is: the last base of a build, else the image; empty where none is known."""
+    """The image that identifies a service: the last base image of its build, else its image; empty if unknown."""
     bases = base_images(service.build) if service.build is not None else ()
     return bases[-1] if bases else service.image or ""
 

@@ -1,4 +1,4 @@
-"""``devenv init``: a directory becomes a project of the sample stack, which builds and runs with nothing published."""
+"""``devenv init``: creates a project from the sample stack; its images build without any published package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SAMPLE = "sample"
 _TEMPLATE = "project"
 _LEFT_OUT = frozenset({"__pycache__", ".devenv", FOLDER})
 _IGNORES = (".dockerignore", ".gitignore")
-# What a new repository begins with; nothing that runs needs ours.
+# Files of a new repository, which the stack does not need to run.
 _MAY_STAY = ("README.md", *_IGNORES)
 _HIDES_THE_LIBRARY = frozenset({FOLDER, f"{FOLDER}/*", f"{FOLDER}/**", "*.whl", "*", "**"})
 _IMAGE = ("x-image", "image")
@@ -35,17 +35,17 @@ _BUILD = ("x-image", "build")
 def init_project(
     invocation: Invocation, *, directory: Path | None = None, name: str | None = None, dry_run: bool = False
 ) -> InitDocument:
-    """Make a project of the sample stack; a README.md, .dockerignore and .gitignore that are there stay as they are.
+    """Create a project from the sample stack; an existing README.md, .dockerignore or .gitignore is not changed.
 
     Args:
-        invocation: whose directory is the project's, unless another is given.
-        directory: relative to it; made where it is not there.
-        name: of the project; by default made from the directory's.
+        invocation: its directory is the project's, unless another is given.
+        directory: relative to it; created if it does not exist.
+        name: of the project; by default derived from the directory's.
         dry_run: write nothing.
 
     Raises:
-        UsageError: the directory has a stack file or a file that would be overwritten, or the name cannot be one.
-        EnvironmentFailure: a file cannot be read or written; nothing is left of the attempt.
+        UsageError: If the directory contains a stack file or one of the new files, or the name is not valid.
+        EnvironmentFailure: If a file cannot be read or written; then nothing is created.
     """
     root = (invocation.start / (directory or "")).resolve()
     _refuse_a_stack(root)
@@ -69,7 +69,7 @@ def init_project(
 
 
 def project_files(name: str) -> dict[str, bytes]:
-    """What a project called ``name`` consists of, by path; the stack file last: once it is there, all is."""
+    """The files of a project called ``name``, by path; the stack file is last: if it exists, all files do."""
     files = {**dict(_below(shipped_stacks() / _SAMPLE)), **dict(_below(shipped_templates() / _TEMPLATE))}
     stack_file = _edited(files.pop(STACK_FILE).decode(), name)
     wheel, content = build_library()
@@ -96,7 +96,7 @@ def _edited(text: str, name: str) -> str:
 
 
 def _repository(name: str) -> str:
-    """A name that an image may have: no runs of separators."""
+    """A valid image name, without repeated separators."""
     return re.sub(r"[_-]{2,}", "-", name)
 
 
@@ -105,58 +105,60 @@ def _name_for(root: Path, name: str | None) -> str:
         return slug(root.name)
     if slug(name) != name:
         raise UsageError(
-            f"--name: found {name!r}, expected small letters, digits, - and _ (it names images and containers)",
-            hint=f"--name {slug(name)}",
+            f"--name: found {name!r}, expected lowercase letters, digits, - and _ (used for images and containers)",
+            hint=f"use --name {slug(name)}",
         )
     return name
 
 
 def _refuse_a_stack(root: Path) -> None:
     if root.exists() and not root.is_dir():
-        raise UsageError(
-            f"{root} is no directory", hint="devenv init takes a directory, and makes it where it is not there"
-        )
+        raise UsageError(f"{root} is not a directory", hint="pass a directory; devenv creates it if it does not exist")
     if found := files_in(root):
         raise _is_a_project(root, [path.name for path in found])
-    # An override file alone is no stack, but would change the one that is about to come.
+    # An override file alone is not a stack, but would change the one that init creates.
     if overrides := [name for name in OVERRIDE_NAMES if (root / name).exists()]:
         raise _is_a_project(root, overrides)
 
 
 def _is_a_project(root: Path, names: list[str]) -> UsageError:
     return UsageError(
-        f"{root} is a project already: it has {', '.join(names)}",
-        hint=f"devenv init --from {names[0]} prepares it; another DIR takes a project of the sample",
+        f"{root} is already a project: it contains {', '.join(names)}",
+        hint=f"to prepare it, run `devenv init --from {names[0]}`; for a sample project, use another DIR",
         details={"files": names},
     )
 
 
 def _refuse_other_wheels(root: Path, files: Mapping[str, bytes]) -> None:
-    """An older wheel beside the new one would be installed as well."""
+    """Refuse other wheels of the library, which the image build would install as well."""
     others = [f"{FOLDER}/{path.name}" for path in vendored(root) if f"{FOLDER}/{path.name}" not in files]
     if others:
-        raise UsageError(f"{root} has {', '.join(others)} already", hint="move it away", details={"files": others})
+        raise UsageError(
+            f"{root} already contains {', '.join(others)}", hint="remove or move it", details={"files": others}
+        )
 
 
 def _about_kept(path: Path, content: bytes) -> str:
-    """What a user should know of the file at ``path``, which stays in place of one with ``content``."""
+    """A note about the existing file at ``path``, kept instead of one with ``content``."""
     said = f"kept {path.name}"
     if path.name not in _IGNORES:
-        return f"{said}; devenv's own, which says how to run and extend the project, was not written"
+        return f"{said}; devenv's version, with instructions for the project, was not written"
     try:
         there = _patterns(path.read_text(errors="replace"))
     except OSError as error:
-        raise EnvironmentFailure(f"{path} cannot be read: {error.strerror or error}", hint="check its mode") from error
+        raise EnvironmentFailure(
+            f"cannot read {path}: {error.strerror or error}", hint="check its permissions"
+        ) from error
     missing = [line for plain, line in _patterns(content.decode()).items() if plain not in there]
     if missing:
-        said += f"; add the lines that it lacks: {', '.join(missing)}"
+        said += f"; add the missing lines: {', '.join(missing)}"
     if f"!{FOLDER}" not in there and (hiding := [line for plain, line in there.items() if plain in _HIDES_THE_LIBRARY]):
-        said += f"; take out {', '.join(hiding)}, because the image is built with {FOLDER}/"
+        said += f"; remove {', '.join(hiding)}, because the image build needs {FOLDER}/"
     return said
 
 
 def _patterns(text: str) -> dict[str, str]:
-    """The lines of an ignore file by what they come to at the top: ``/.venv/`` and ``**/.venv`` are ``.venv`` there."""
+    """The lines of an ignore file by their meaning at the top: ``/.venv/`` and ``**/.venv`` both mean ``.venv``."""
     lines = (line.strip() for line in text.splitlines())
     return {line.removeprefix("**/").strip("/"): line for line in lines if line and not line.startswith("#")}
 

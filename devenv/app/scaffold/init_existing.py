@@ -1,4 +1,4 @@
-"""``devenv init --from``: a Compose project that is there gets an ``x-devenv`` block; no other line of it changes."""
+"""``devenv init --from``: adds an ``x-devenv`` block to an existing Compose file and changes no other line."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ KEY = "x-devenv"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the preparation of a project is asked to do.
+    """The options of the preparation.
 
     Attributes:
         file: the stack file, relative to the invocation's directory.
-        entrypoint: a service's name; by default chosen.
+        entrypoint: a service's name; ``None``: choose one.
         canary_path: path and query of the canary's request and of the first scenario.
-        library: bring the tracing library into ``vendor/``.
+        library: add the tracing library to ``vendor/``.
         dry_run: write nothing.
     """
 
@@ -46,15 +46,15 @@ class Wanted:
 
 
 def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
-    """Prepare a project; one that has ``x-devenv`` already is looked at and keeps its file as it is.
+    """Prepare a project; if it already has ``x-devenv``, describe it and do not change its file.
 
     Raises:
-        StackFileError: the file says what cannot be.
-        UsageError: no entry point can be chosen, or the canary's path is none.
-        EnvironmentFailure: a file cannot be written; all is as it was then.
+        StackFileError: If the file is not a valid stack file.
+        UsageError: If no entry point can be chosen, or the canary's path is not a path.
+        EnvironmentFailure: If a file cannot be written; then nothing is changed.
     """
     if not wanted.canary_path.startswith("/"):
-        raise UsageError(f"--canary-path: found {wanted.canary_path!r}, expected a path that starts with /")
+        raise UsageError(f"--canary-path: found {wanted.canary_path!r}, expected a path starting with /")
     files = _files(invocation.start / wanted.file)
     stack = load_stack(files, environ=invocation.environ)
     texts = {path: read_text(path) for path in files}
@@ -85,7 +85,7 @@ def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
 
 
 def with_block(text: str, file: Path, entrypoint: str, canary_path: str) -> str:
-    """``text`` with ``x-devenv`` above the services; where that cannot be, at the end."""
+    """``text`` with ``x-devenv`` above the services, or at the end if that is not possible."""
     document = YamlText(text, str(file))
     block = _block(entrypoint, canary_path)
     try:
@@ -102,7 +102,7 @@ def _block(entrypoint: str, canary_path: str) -> str:
 
 
 def _files(file: Path) -> tuple[Path, ...]:
-    """The file and, where it is the stack file of its directory, the override file beside it."""
+    """The file and, if it is the stack file of its directory, the override file beside it."""
     path = Path(os.path.normpath(file.absolute()))
     found = files_in(path.parent)
     return found if found and found[0] == path else (path,)
@@ -116,9 +116,9 @@ def _changes(directory: Path, file: Path, old: str, new: str, *, library: bool) 
 def _notes(stack: Stack, has: Path | None, wanted: Wanted, *, python: bool) -> list[str]:
     notes = [f"{warning.location}: {warning.message}" for warning in stack.warnings]
     if has is not None:
-        notes.insert(0, f"{has.name} has {KEY} already and is left as it is")
+        notes.insert(0, f"{has.name} already has {KEY}; not changed")
     if python and not wanted.library:
-        notes.append("to be started traced, an image needs the tracing library: --library brings it into vendor/")
+        notes.append("a traced image needs the tracing library; add it to vendor/ with --library")
     if wanted.library:
         notes.append(
             f"in a Dockerfile: COPY {FOLDER}/ /opt/vendor/, then RUN pip install /opt/vendor/devenv_otel-*.whl"

@@ -1,8 +1,8 @@
-"""The tracing library as a wheel inside a project, so that its images are built with nothing published.
+"""The tracing library as a wheel inside a project, so that its images build without any published package.
 
-Made from the running installation, whether that is a wheel or a checkout. The bytes depend on the library alone: no
-times, a fixed order, no compression (whose result differs between versions of zlib). An unchanged library is an
-unchanged file, and the image's layer that installs it stays.
+Built from the running installation, a wheel or a checkout. The bytes depend only on the library: no times, a fixed
+order, no compression (its result differs between versions of zlib). If the library is unchanged, so is the file, and
+the image layer that installs it stays cached.
 """
 
 from __future__ import annotations
@@ -22,34 +22,17 @@ from devenv.installation import DISTRIBUTION, FILE_NAME
 FOLDER = "vendor"
 _OURS = re.compile(rf"{FILE_NAME}-[^-/]+-py3-none-any\.whl")
 _TOOLS = frozenset({"cli", "dev"})
-"""Extras that belong to what the library leaves out."""
+"""Extras of the command line, which the library does not contain."""
 _TOP = ("__init__.py", "__main__.py", "installation.py", "py.typed")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100644
 
 
-def vendor_library(project: Path) -> Path:
-    """Put the library into ``project/vendor/``, in place of an older one.
-
-    Args:
-        project: a directory that is there.
-
-    Returns:
-        The wheel's path; where it was there with the same content it has not been touched.
-
-    Raises:
-        EnvironmentFailure: the running installation lacks its metadata, or the file cannot be written.
-    """
-    wheel, changes = library_changes(project)
-    changes.make()
-    return wheel
-
-
 def library_changes(project: Path) -> tuple[Path, Changes]:
-    """The wheel's path in ``project/vendor/``, and the changes that bring it there in place of an older one.
+    """The wheel's path in ``project/vendor/``, and the changes that write it and remove older ones.
 
     Raises:
-        EnvironmentFailure: If the running installation lacks its metadata.
+        EnvironmentFailure: If the metadata of the running installation is missing.
     """
     name, content = build_library()
     wheel = project / FOLDER / name
@@ -73,7 +56,7 @@ def build_library() -> tuple[str, bytes]:
     """Name and content of the wheel.
 
     Raises:
-        EnvironmentFailure: the running installation lacks its metadata.
+        EnvironmentFailure: If the metadata of the running installation is missing.
     """
     distribution = read_distribution()
     info = f"{FILE_NAME}-{distribution.version}.dist-info"
@@ -96,7 +79,7 @@ def _sources() -> Iterable[Path]:
 
 
 def _is_leftover(path: Path) -> bool:
-    """Whether a file is a cache's, an editor's or the system's."""
+    """Whether a file was left by a cache, an editor or the operating system."""
     return "__pycache__" in path.parts or path.name.startswith(".") or path.name.endswith((".pyc", "~", ".orig"))
 
 
@@ -139,12 +122,12 @@ def _record(members: Mapping[str, bytes], own: str) -> str:
 
 
 def _archive(members: Mapping[str, bytes]) -> bytes:
-    """The members as a zip file; those of dist-info last, as the format of wheels recommends."""
+    """The members as a zip file; those of dist-info last, as the wheel format recommends."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members, key=lambda name: (".dist-info/" in name, name)):
             entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.create_system = 3  # Unix, whatever this machine is: the mode below means nothing elsewhere
+            entry.create_system = 3  # Unix on every machine: only there the mode below has a meaning
             entry.external_attr = _REGULAR_FILE << 16
             archive.writestr(entry, members[name])
     return buffer.getvalue()

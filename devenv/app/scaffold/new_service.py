@@ -1,8 +1,7 @@
-"""``devenv new service``: a new traced service in the stack, from a template, wired into stack file and gateway.
+"""``devenv new service``: adds a traced service from a template to stack file and gateway.
 
-Everything is worked out first; the edited stack is loaded as any command would load it; only then is it written.
-The image of the service is its own (its folder has a Dockerfile): an image that a stack's services share, like the
-sample's, needs no entry for it.
+All changes are computed first, and the edited stack is loaded as any command would load it; only then are they
+written. The service has its own image, built from the Dockerfile in its folder, even if the other services share one.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceWish:
-    """What the user wants; ``port`` ``None``: the first free one."""
+    """The requested service; ``port`` ``None``: the first free one."""
 
     name: str
     template: str = DEFAULT
@@ -44,18 +43,18 @@ class ServiceWish:
 
 
 def new_service(invocation: Invocation, wish: ServiceWish, *, dry_run: bool = False) -> NewServiceDocument:
-    """Add a service to the stack that the invocation names; on any error nothing has changed.
+    """Add a service to the stack of the invocation; if there is an error, nothing is changed.
 
     Args:
-        invocation: chooses the stack; the service's folder is made beside the stack's first file.
+        invocation: selects the stack; the service's folder is created beside the stack's first file.
         wish: the service.
-        dry_run: write nothing, and tell the edits as a diff.
+        dry_run: write nothing, and return the edits as a diff.
 
     Raises:
-        UsageError: the name or the port cannot be, or the stack is not the project's own.
-        UnknownName: there is no such template or upstream.
-        ConfigurationError: a file of the project cannot be edited.
-        EnvironmentFailure: a file cannot be written.
+        UsageError: If the name or the port is not valid, or the stack is not part of the project.
+        UnknownName: If the template or an upstream does not exist.
+        ConfigurationError: If a file of the project cannot be edited.
+        EnvironmentFailure: If a file cannot be written.
     """
     found = find_stack(invocation)
     _check_own(found)
@@ -89,13 +88,13 @@ def new_service(invocation: Invocation, wish: ServiceWish, *, dry_run: bool = Fa
 
 
 def _changes(stack_path: Path, stack: Stack, new: NewService, template: str) -> tuple[Changes, list[str]]:
-    """All new texts, and what is left to be done by hand."""
+    """All changes, and what is left to do by hand."""
     folder = stack_path.parent
     rendered = render(template, service=new.name, module=new.package, port=new.port)
     before = read_text(stack_path)
     stack_file = YamlText(before, str(stack_path))
     gateway = find_gateway(stack, stack_file, folder)
-    # A gateway that waits for the service cannot be waited for by it.
+    # the gateway will wait for the new service, so the new service cannot wait for the gateway
     waits_for = tuple(name for name in new.upstreams if gateway is None or name != gateway.service)
     add_service(stack_file, new, rendered.block, waits_for=waits_for)
     edited: dict[Path, tuple[str, str]] = {}
@@ -115,7 +114,7 @@ def _changes(stack_path: Path, stack: Stack, new: NewService, template: str) -> 
 
 
 def _with_upstreams(text: str, file: str, upstreams: Mapping[str, str]) -> str:
-    """The service's config.yaml with its upstreams, as they are reached without a stack."""
+    """The service's config.yaml with the URLs that its upstreams have without a stack."""
     config = YamlText(text, file)
     for name, url in upstreams.items():
         config.add(("upstreams",), name, f"http://127.0.0.1:{url.rpartition(':')[2]}")
@@ -123,14 +122,14 @@ def _with_upstreams(text: str, file: str, upstreams: Mapping[str, str]) -> str:
 
 
 def _apart(stack: Stack, new: NewService) -> list[str]:
-    """A line for each service that the new one asks or is asked by, and shares no network with."""
+    """A line for each upstream or caller of the new service that shares no network with it."""
     own = {each.network for each in stack.services[new.name].networks}
     callers = [service.name for service in stack.services.values() if new.variable in service.environment]
     found = []
     for name in (*new.upstreams, *callers):
         others = [each.network for each in stack.services[name].networks]
         if others and own.isdisjoint(others):
-            found.append(f"give services.{new.name} the networks [{', '.join(others)}], on which {name} is")
+            found.append(f"add services.{new.name} to the networks [{', '.join(others)}] of {name}")
     return found
 
 
@@ -139,13 +138,13 @@ def _check_own(found: Discovery) -> None:
     inside = shipped.name.startswith("_") and any(path.is_relative_to(shipped) for path in found.files)
     if found.source == "packaged" or inside:
         raise UsageError(
-            f"the stack {found.name!r} came with devenv and is not a part of {found.directory}",
-            hint="devenv init makes a project with a copy of it that is yours to edit",
+            f"the stack {found.name!r} belongs to devenv, not to {found.directory}",
+            hint="create a project with your own copy: `devenv init DIR`",
         )
 
 
 def _services(found: Discovery, stack: Stack) -> set[str]:
-    """Names of all services, in whichever file and profile."""
+    """Names of all services, in all files and profiles."""
     names = {*stack.services, *stack.inactive}
     for path in found.files:
         root = read_pieces(read_text(path), str(path))

@@ -1,4 +1,4 @@
-"""Ports of a stack's services: which one a new service gets, and under which URL others are reached."""
+"""Chooses the port of a new service, and finds the URLs of its upstreams."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack
 
 _FIRST = 8080
-"""Where nothing listens yet."""
+"""The first port in a stack without other ports."""
 _HIGHEST = 65535
 _LOWEST = 1024
-"""Below it, only root may listen, and the service's image runs as somebody else."""
+"""Below it only root may listen, and the service's image runs as another user."""
 
 
 def choose_port(stack: Stack, wanted: int | None) -> int:
     """The port of a new service: ``wanted``, else the first free one above those of the stack's services.
 
     Raises:
-        UsageError: ``wanted`` is no port, or a service uses it.
+        UsageError: If ``wanted`` is not a valid port, or a service uses it.
     """
     used = _used(stack)
     if wanted is None:
@@ -37,17 +37,17 @@ def choose_port(stack: Stack, wanted: int | None) -> int:
         raise UsageError(f"--port: found {wanted}, expected {_LOWEST} to {_HIGHEST}")
     if wanted in used:
         raise UsageError(
-            f"--port: {wanted} is used by {used[wanted]}", hint=f"{choose_port(stack, None)} is free; it is the default"
+            f"--port: {wanted} is used by {used[wanted]}", hint=f"use {choose_port(stack, None)}, or leave --port out"
         )
     return wanted
 
 
 def upstream_urls(stack: Stack, names: tuple[str, ...]) -> dict[str, str]:
-    """URL by name of services that are to be asked, as the stack's network knows them.
+    """URLs of the upstreams on the stack's network, by name.
 
     Raises:
-        UnknownName: there is no such service.
-        UsageError: it is the trace backend, or its port cannot be told.
+        UnknownName: If a service does not exist.
+        UsageError: If a service is the trace backend, or has no port in the stack file.
     """
     return {name: f"http://{name}:{_port_of(stack, name)}" for name in names}
 
@@ -58,23 +58,23 @@ def _port_of(stack: Stack, name: str) -> int:
     if service is None:
         known = [each for each in stack.services if backend is None or each != backend.name]
         raise UnknownName(
-            f"--upstream: no service {name!r}; there are: {', '.join(known) or 'none'}",
-            hint=suggest(name, known) or "devenv config shows the stack",
+            f"--upstream: no service {name!r}; available: {', '.join(known) or 'none'}",
+            hint=suggest(name, known) or "see `devenv config`",
             details={"name": name, "known": known},
         )
     if service is backend:
-        raise UsageError(f"--upstream: {name} is the trace backend, which answers no requests of services")
+        raise UsageError(f"--upstream: {name} is the trace backend and cannot be an upstream")
     port = _listening(service)
     if port is None:
         raise UsageError(
-            f"--upstream: the stack file does not say on which port {name} listens",
-            hint=f"give services.{name} an `expose`, such as expose: [{_FIRST}]",
+            f"--upstream: {name} has no port in the stack file",
+            hint=f"add `expose: [PORT]` to services.{name}, such as expose: [{_FIRST}]",
         )
     return port
 
 
 def _listening(service: Service) -> int | None:
-    """The port of its readiness probe, which is HTTP for sure, else its first one."""
+    """The port of its readiness probe, which is certainly HTTP, else its first one."""
     ready = service.x.ready
     if ready is not None and ready.http is not None and ready.http.port is not None:
         return ready.http.port
@@ -82,7 +82,7 @@ def _listening(service: Service) -> int | None:
 
 
 def _used(stack: Stack) -> dict[int, str]:
-    """Service by port, whether it listens there or is published there."""
+    """The service of each port, listened on or published."""
     found: dict[int, str] = {}
     for service in stack.services.values():
         listening = _listening(service)

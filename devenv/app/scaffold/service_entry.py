@@ -1,4 +1,4 @@
-"""Edits of a stack file for a new service: its block, and what those who call it need."""
+"""Edits a stack file for a new service: adds its block, and what its callers need."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from devenv.stack.edit import Piece
 
 _TRACING = "tracing"
-"""The anchor of the variables that services export their spans by, where the file has one."""
+"""The anchor of the variables for span export, if the file has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewService:
-    """A service that is to be made.
+    """The new service.
 
     Attributes:
-        upstreams: URL by name of the services that it asks, as the stack's network knows them.
+        upstreams: URLs of the services that it calls, on the stack's network, by name.
     """
 
     name: str
@@ -36,7 +36,7 @@ class NewService:
 
     @property
     def variable(self) -> str:
-        """The variable by which others learn its URL."""
+        """The variable with its URL in its callers."""
         return variable_of(self.name)
 
     @property
@@ -52,10 +52,10 @@ def add_service(stack_file: YamlText, new: NewService, block: str, *, waits_for:
         stack_file: edited in place.
         new: the service.
         block: its template, rendered.
-        waits_for: upstreams that are started before it.
+        waits_for: upstreams that start before it.
 
     Raises:
-        ConfigurationError: the file's ``services`` cannot be edited, or has the service.
+        ConfigurationError: If the file's ``services`` cannot be edited or already contain the service.
     """
     document = YamlText(_without(block, alias=not _has_anchor(stack_file, _TRACING), waiting=bool(waits_for)), new.name)
     for name, url in new.upstreams.items():
@@ -66,10 +66,10 @@ def add_service(stack_file: YamlText, new: NewService, block: str, *, waits_for:
 
 
 def add_variable(stack_file: YamlText, service: str, variable: str, value: str) -> None:
-    """Add a variable to a service's environment, whichever way that is written.
+    """Add a variable to a service's environment, a mapping or a list.
 
     Raises:
-        ConfigurationError: it cannot be edited, or has the variable.
+        ConfigurationError: If it cannot be edited or already has the variable.
     """
     path = ("services", service, "environment")
     found = stack_file.find(path)
@@ -82,10 +82,10 @@ def add_variable(stack_file: YamlText, service: str, variable: str, value: str) 
 
 
 def add_dependency(stack_file: YamlText, service: str, needed: str) -> None:
-    """Make a service start after another one, whichever way ``depends_on`` is written.
+    """Make a service start after another one; ``depends_on`` may be a mapping or a list.
 
     Raises:
-        ConfigurationError: it cannot be edited, or has the other one.
+        ConfigurationError: If it cannot be edited or already has the other one.
     """
     path = ("services", service, "depends_on")
     found = stack_file.find(path)
@@ -100,7 +100,7 @@ def add_dependency(stack_file: YamlText, service: str, needed: str) -> None:
 
 
 def _without(block: str, *, alias: bool, waiting: bool) -> str:
-    """The block without its comment and what does not apply."""
+    """The block without its comment and without keys that do not apply."""
     lines = block.splitlines()
     if alias:
         lines.remove(f"  <<: *{_TRACING}")
@@ -110,7 +110,7 @@ def _without(block: str, *, alias: bool, waiting: bool) -> str:
 
 
 def _has_anchor(stack_file: YamlText, name: str) -> bool:
-    """Whether a mapping at the top level has the anchor, in front of the services that refer to it."""
+    """Whether a mapping at the top level has the anchor, before the services that refer to it."""
     root = stack_file.find(())
     entries: Mapping[str, Piece] = root.entries if root is not None else {}
     services = entries.get("services")

@@ -1,4 +1,4 @@
-"""What devenv sees in the services of a stack, and would do with them: for a project that is new to it."""
+"""Describes each service of a new stack and what devenv would change."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 _ENDPOINTS = frozenset({"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"})
 _PYTHON = frozenset({"python", "pypy", "uv", "uvicorn-gunicorn", "uvicorn-gunicorn-fastapi"})
 _OFF = "x-devenv: { instrument: false }"
-_NO_IMAGES = "the process engine runs no images: x-devenv.process would have to say what it starts instead"
 _RUNNER = "python -m devenv.tracing --"
 
 
 def survey(stack: Stack) -> list[InitServicePart]:
-    """One part for each service, in the stack's order.
+    """Describe each service, in the stack's order.
 
     Raises:
-        ConfigurationError: tracing cannot be added to the stack.
+        ConfigurationError: If tracing cannot be added to the stack.
     """
     traced = instrument(stack, backend="jaeger")
     stated = traced.warnings[len(stack.warnings) :]
@@ -42,7 +41,7 @@ def survey(stack: Stack) -> list[InitServicePart]:
 def _part(stack: Stack, service: Service, traced: Service, warnings: list[str]) -> InitServicePart:
     kind = infrastructure_kind(service)
     tracing = _tracing(stack, service, kind)
-    of_ones_own = tracing not in {"trace-backend", "infrastructure"}
+    application = tracing not in {"trace-backend", "infrastructure"}
     command = start_command(service)
     return InitServicePart(
         name=service.name,
@@ -50,8 +49,8 @@ def _part(stack: Stack, service: Service, traced: Service, warnings: list[str]) 
         image=image_of(service),
         added=sorted(set(traced.environment) - set(service.environment)),
         own=sorted(name for name in service.environment if name.startswith("OTEL_")),
-        traced_command=_traced_command(service, command) if of_ones_own else None,
-        process=_process(command) if of_ones_own and service.x.process is None else None,
+        traced_command=_traced_command(service, command) if application else None,
+        process=_process(command) if application and service.x.process is None else None,
         notes=[*_notes(service, kind, tracing), *warnings],
     )
 
@@ -70,17 +69,15 @@ def _tracing(stack: Stack, service: Service, kind: Kind | None) -> InitTracing:
 def _notes(service: Service, kind: Kind | None, tracing: InitTracing) -> list[str]:
     if tracing == "infrastructure" and kind == "collector":
         take = "x-devenv: { role: trace-backend }"
-        return [f"a collector of telemetry: `{take}` where it is the one that takes the traces, else `{_OFF}`"]
+        return [f"telemetry collector: set `{take}` if it receives the traces, else `{_OFF}`"]
     if tracing == "infrastructure":
-        found = [f"a {kind} by its image: `{_OFF}` leaves its environment alone"]
-        return (
-            found if service.x.process else [*found, "the process engine runs no images: it has to be started by hand"]
-        )
+        found = [f"recognised by its image ({kind}); set `{_OFF}` to keep its environment unchanged"]
+        return found if service.x.process else [*found, "the process engine does not run images; start it yourself"]
     return []
 
 
 def start_command(service: Service) -> str | None:
-    """The command line that a service runs, from its stack file and its Dockerfile; ``None`` where its image has it."""
+    """The command line of a service, from its stack file and its Dockerfile; ``None`` if only its image contains it."""
     entrypoint, command = service.entrypoint, service.command
     if service.build is not None:
         own_entrypoint, own_command = start_commands(service.build)
@@ -92,7 +89,7 @@ def start_command(service: Service) -> str | None:
 
 
 def _traced_command(service: Service, command: str | None) -> str | None:
-    """How a Python program is started traced; ``None`` where it is none, or is started so."""
+    """The command that starts a Python program with tracing; ``None`` for others, or if it is already traced."""
     images = [*(base_images(service.build) if service.build else ()), service.image or ""]
     program = (command or "").split(" ")[0].rpartition("/")[2]
     if not (program.startswith("python") or any(repository_name(image) in _PYTHON for image in images)):

@@ -1,8 +1,8 @@
-"""The templates of services: real files with a few placeholders, shipped with devenv in ``stacks/templates``.
+"""Renders the service templates: files with placeholders, shipped with devenv in ``stacks/templates``.
 
-A template is what its folder has, on top of what its language's templates share. Placeholders, in texts and in names
-of files: ``__service__`` is the service's name, ``__module__`` its Python package, ``__port__`` its port. The first two
-are identifiers, so that a template is valid Python before it is rendered.
+A template is the content of its folder, on top of what the templates of its language share. The placeholders in texts
+and file names are ``__service__`` (the service's name), ``__module__`` (its Python package) and ``__port__``. The first
+two are identifiers, so that a template is valid Python before it is rendered.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PLACEHOLDER = re.compile("__(service|module|port)__")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A template whose placeholders are filled in.
+    """A template with its placeholders replaced.
 
     Attributes:
         files: text by path inside the service's folder.
@@ -52,12 +52,12 @@ def render(template: str, *, service: str, module: str, port: int) -> Rendered:
     """The files of a new service.
 
     Raises:
-        UnknownName: there is no such template.
+        UnknownName: If the template does not exist.
     """
     known = template_names()
     if template not in known:
         raise UnknownName(
-            f"no template {template!r}; there are: {', '.join(known)}",
+            f"no template {template!r}; available: {', '.join(known)}",
             hint=suggest(template, known),
             details={"name": template, "known": list(known)},
         )
@@ -83,7 +83,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> dict[PurePosixPath, str]:
-    """Text by path, without what Python and editors leave behind."""
+    """Text by path, without the leftovers of Python and editors."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return {
         PurePosixPath(path.relative_to(folder)): path.read_text(encoding="utf-8")

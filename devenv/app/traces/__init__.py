@@ -1,1 +1,1 @@
-"""Use cases of traces: the canary, search, exchange, and programs traced into a project."""
+"""Use cases for traces: canary, search, export and import, and programs traced to a project."""

@@ -1,7 +1,6 @@
-"""``devenv traces export`` and ``import``: traces as OTLP JSON, so that they can travel in an issue report.
+"""``devenv traces export`` and ``import``: traces as OTLP JSON, for an issue report or another tool.
 
-The file is what an OTLP/HTTP receiver takes: ``{"resourceSpans": [...]}``, ids in hex. Any tool that reads OTLP JSON
-reads it.
+The file is what an OTLP/HTTP receiver accepts: ``{"resourceSpans": [...]}`` with IDs in hexadecimal.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ async def collected(invocation: Invocation, trace_ids: Sequence[str]) -> dict[st
     """The traces as one OTLP JSON document.
 
     Raises:
-        UnknownName: the backend does not have one of them.
+        UnknownName: If one of them is not in the backend.
     """
     from devenv.traces.client import TraceClient
 
@@ -39,8 +38,8 @@ async def collected(invocation: Invocation, trace_ids: Sequence[str]) -> dict[st
             for trace_id in trace_ids:
                 spans = await client.otlp_json(trace_id)
                 if not spans:
-                    hint = "devenv traces search shows what is there"
-                    raise UnknownName(f"the trace backend has no trace {trace_id}", hint=hint)
+                    hint = "list traces with `devenv traces search`"
+                    raise UnknownName(f"trace {trace_id} not found in the trace backend", hint=hint)
                 found += spans
     return {"resourceSpans": found}
 
@@ -49,48 +48,48 @@ def write(document: dict[str, Any], path: Path) -> ExportDocument:
     """Write a document of :func:`collected` to a file.
 
     Raises:
-        ConfigurationError: it cannot be written.
+        ConfigurationError: If it cannot be written.
     """
     try:
         path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
-        raise ConfigurationError(f"cannot be written: {error.strerror}", location=Location(str(path))) from error
+        raise ConfigurationError(f"cannot write the file: {error.strerror}", location=Location(str(path))) from error
     spans = list(_spans(document["resourceSpans"]))
     return ExportDocument(file=str(path), traces=len({span["traceId"] for span in spans}), spans=len(spans))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """``resourceSpans`` of an OTLP JSON file, or of stdin where the path is ``-``; one document, or one a line.
+    """Read ``resourceSpans`` from an OTLP JSON file, or from stdin if the path is ``-``: one document, or one per line.
 
     Raises:
-        ConfigurationError: it cannot be read or is not OTLP JSON; the message has the place.
+        ConfigurationError: If it cannot be read or is not OTLP JSON; the message names the place.
     """
     name = "stdin" if str(path) == "-" else str(path)
     try:
         text = sys.stdin.read() if name == "stdin" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigurationError(f"cannot be read: {reason}", location=Location(name)) from error
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigurationError(f"cannot read the file: {reason}", location=Location(name)) from error
     found: list[dict[str, Any]] = []
     for first_line, document in _documents(text, name):
         resource_spans = document.get("resourceSpans") if isinstance(document, dict) else None
         if not isinstance(resource_spans, list):
-            raise _not_otlp(name, first_line, "a JSON object without a list resourceSpans")
+            raise _not_otlp(name, first_line, "JSON without a resourceSpans list")
         try:
             for span in _spans(resource_spans):
                 bytes.fromhex(span["traceId"] + span["spanId"])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise _not_otlp(name, first_line, f"a span without hex ids ({error})") from error
+            raise _not_otlp(name, first_line, f"a span without hexadecimal IDs ({error})") from error
         found += resource_spans
     return found
 
 
 async def import_(invocation: Invocation, path: Path) -> ImportDocument:
-    """Send a file's traces to the backend; ids stay as they are, so that importing twice adds nothing.
+    """Send a file's traces to the backend; IDs are kept, so importing twice adds nothing.
 
     Raises:
-        ConfigurationError: the file is not OTLP JSON.
-        BackendUnavailable: the backend did not take them.
+        ConfigurationError: If the file is not OTLP JSON.
+        BackendUnavailable: If the backend does not accept them.
     """
     from devenv.traces.client import TraceClient
     from devenv.traces.export import SpanExporter
@@ -108,7 +107,7 @@ async def import_(invocation: Invocation, path: Path) -> ImportDocument:
 
 
 def _documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    """JSON values that follow each other, with the line on which each begins."""
+    """Consecutive JSON values, with the line on which each begins."""
     decoder = json.JSONDecoder()
     position = 0
     while text[position:].strip():
@@ -118,7 +117,7 @@ def _documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
             value, position = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise ConfigurationError(
-                f"is not JSON: {error.msg}", location=Location(name, error.lineno, error.colno), expected="OTLP JSON"
+                f"not valid JSON: {error.msg}", location=Location(name, error.lineno, error.colno), expected="OTLP JSON"
             ) from error
         yield line, value
 
@@ -129,7 +128,7 @@ def _not_otlp(name: str, line: int, found: str) -> ConfigurationError:
         location=Location(name, line, 1),
         found=found,
         expected='{"resourceSpans": [...]}',
-        hint="devenv traces export writes such a file",
+        hint="create such a file with `devenv traces export`",
     )
 
 
@@ -140,7 +139,7 @@ def _spans(resource_spans: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]
 
 
 def _batches(resource_spans: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Groups of resources with about so many spans a request, in order."""
+    """Groups of resources with a limited number of spans per request, in order."""
     batch: list[dict[str, Any]] = []
     size = 0
     for resource in resource_spans:

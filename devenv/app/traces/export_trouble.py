@@ -1,4 +1,4 @@
-"""What services say themselves of spans that they cannot deliver: the reason behind a canary that is not complete."""
+"""Finds export errors in service logs, to explain an incomplete canary trace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from devenv.model.state import ObservedState
 
 RECENT_S = 120.0
-"""How old a line may be: exporters warn once a minute or so, and a service may have been left running."""
+"""Maximum age of a line in seconds: exporters warn about once per minute."""
 
 _TAIL = 500
 _SECONDS = 3.0
@@ -28,7 +28,7 @@ _TROUBLE = re.compile(
 
 
 def export_trouble(text: str) -> str | None:
-    """What a log line says of an export that fails, without the fields around it; ``None`` where it says nothing."""
+    """The message of a log line about a failed export, without the fields around it; ``None`` for other lines."""
     message = _message(text)
     return message if _OF_SPANS.search(message) and _TROUBLE.search(message) else None
 
@@ -36,13 +36,13 @@ def export_trouble(text: str) -> str | None:
 async def troubles(
     engine: Engine, observed: ObservedState, services: Mapping[str, str], names: Sequence[str], *, now: float
 ) -> list[LogLineDocument]:
-    """The last such line of each service, of the last two minutes.
+    """Find the last such line of each service, within the last two minutes.
 
     Args:
-        engine: that has the output.
-        observed: what runs.
-        services: the stack's services by the name that their spans carry.
-        names: by which to look: those whose spans are missed; empty: all of ``services``.
+        engine: the engine of the services.
+        observed: the running instances.
+        services: the stack's services by the service name of their spans.
+        names: service names whose spans are missing; empty: all of ``services``.
         now: seconds since the epoch.
     """
     found: list[LogLineDocument] = []
@@ -51,7 +51,7 @@ async def troubles(
             async with asyncio.timeout(_SECONDS):
                 said = [await _last(engine, instance.id, now) for instance in observed.of(service)]
         except (TimeoutError, EnvironmentFailure) as error:
-            said = [f"(output not to be had: {error})"]
+            said = [f"(cannot read the output: {error})"]
         found += [LogLineDocument(service=service, text=text) for text in said if text][-1:]
     return found
 

@@ -1,4 +1,4 @@
-"""``devenv run``: a program of the user's own, traced into the project that is up in this directory."""
+"""``devenv run``: runs a user's program with tracing to the running project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
 
 ENGINE_TIMEOUT = 0.25
-"""Seconds within which the engine has to say where the trace backend is; a program is never kept waiting for it."""
+"""Seconds to wait for the engine to return the trace backend's URL; then the program starts without it."""
 
 
 def prepared(
@@ -32,11 +32,11 @@ def prepared(
     service_name: str = "",
     leave_out: Sequence[str] = (),
 ) -> Program:
-    """The program with the environment in which it traces itself.
+    """Prepare the program and the environment in which it traces itself.
 
     Raises:
-        UsageError: there is no such command.
-        ConfigurationError: the tracing configuration is wrong, or a name of ``leave_out`` is unknown.
+        UsageError: If the command does not exist.
+        ConfigurationError: If the tracing configuration is not valid, or a name in ``leave_out`` is unknown.
     """
     try:
         return prepare(
@@ -55,10 +55,10 @@ def prepared(
 
 
 def otlp_endpoint(invocation: Invocation) -> str:
-    """OTLP receiver of the project that is up here; empty where none is known.
+    """URL of the OTLP receiver of the running project; empty if none is known.
 
-    What ``up`` recorded is taken if it answers. Else the engine is asked: the port may have moved since. An engine that
-    is slow or has gone is not waited for, nor complained of: what is wrong with the project is for ``status`` to say.
+    The URL that ``up`` recorded is used if it responds. Else the engine is asked, because the port may have changed. A
+    slow or missing engine is neither waited for nor reported: ``status`` reports what is wrong with the project.
     """
     recorded = recorded_endpoint(invocation.directory)
     if (recorded and answers(recorded)) or read_record(invocation.directory) is None:
@@ -71,7 +71,7 @@ def otlp_endpoint(invocation: Invocation) -> str:
         except DevenvError:
             return
 
-    asking = threading.Thread(target=ask, daemon=True)  # a loop of its own, for whatever in it does not end in time
+    asking = threading.Thread(target=ask, daemon=True)  # has its own event loop, which may outlast the time limit
     asking.start()
     asking.join(ENGINE_TIMEOUT)
     return (found[0] if found else "") or recorded

@@ -1,4 +1,4 @@
-"""What the stack says of each service's tracing, so that a trace that falls short can name its cause."""
+"""Reads each service's tracing settings from the stack, to explain incomplete traces."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def tracing_setups(stack: Stack, capabilities: Capabilities) -> dict[str, Setup]:
-    """The tracing settings of the services by the name that their spans carry.
+    """The tracing settings of the services by the service name of their spans.
 
-    Only what the file itself sets is judged: devenv fills in the rest, and fills it in right.
+    Only the settings in the file can be wrong: devenv adds the others.
 
     Args:
-        stack: as the file says it.
-        capabilities: of the engine that it runs on.
+        stack: as in the file, before devenv adds tracing.
+        capabilities: of the engine that the stack runs on.
     """
     return {name: _setup(stack.services[service], capabilities) for name, service in span_names(stack).items()}
 
 
 def span_names(stack: Stack) -> dict[str, str]:
-    """The services by the name that their spans carry; the trace backend is left out."""
+    """The services by the service name of their spans, without the trace backend."""
     backend = stack.trace_backend
     return {
         service.environment.get("OTEL_SERVICE_NAME") or service.name: service.name

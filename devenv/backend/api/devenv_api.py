@@ -1,4 +1,4 @@
-"""What Jaeger has no API for: which traces were evicted, and the backend's own figures."""
+"""devenv's own API, for what Jaeger's has not: evicted traces, and the backend's figures."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class DevenvApi:
         ]
 
     def evicted(self, request: Request) -> Response:
-        """``?traceID=…`` (repeatable): which of these traces the store let go.
+        """``?traceID=…`` (repeatable): return which of these traces the store evicted.
 
-        ``forgotten`` counts evicted traces that are no longer remembered: while it is 0, the list is exact.
+        ``forgotten`` counts evicted traces whose IDs are no longer stored: while it is 0, the list is exact.
         """
         try:
             ids = [parse_trace_id(value) for value in request.parameters().every("traceID")]
@@ -39,5 +39,5 @@ class DevenvApi:
         return Response.json({"evicted": found, "total": evicted.total, "forgotten": evicted.forgotten})
 
     def stats(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
-        """The figures of :meth:`devenv.backend.Backend.stats`."""
+        """Return the figures of :meth:`devenv.backend.Backend.stats`."""
         return Response.json(self._stats())

@@ -24,14 +24,14 @@ _OPENING = b'{"data":['
 
 
 class LegacyApi:
-    """The handlers; ``now`` gives wall time in ns."""
+    """The handlers; ``now`` returns wall time in ns."""
 
     def __init__(self, store: Store, now: Callable[[], int]) -> None:
         self._store = store
         self._now = now
 
     def routes(self) -> list[Route]:
-        """All paths of the dialect that this backend serves."""
+        """Return all paths of the dialect that this backend serves."""
         return [
             Route("GET", "/api/services", self.services),
             Route("GET", "/api/services/{service}/operations", self.operation_names),
@@ -44,17 +44,17 @@ class LegacyApi:
         ]
 
     def services(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
-        """Names of all services."""
+        """Return the names of all services."""
         names = sorted(self._store.services)
         return _envelope(names, len(names))
 
     def operation_names(self, request: Request) -> Response:
-        """Distinct span names of a service."""
+        """Return the distinct span names of a service."""
         names = sorted({name for name, _ in operations(self._store, request.arguments["service"])})
         return _envelope(names, len(names))
 
     def operations(self, request: Request) -> Response:
-        """Span names of a service with their kinds."""
+        """Return the span names of a service with their kinds."""
         try:
             parameters = request.parameters()
         except ValueError as error:
@@ -66,7 +66,7 @@ class LegacyApi:
         return _envelope([{"name": name, "spanKind": kind} for name, kind in found], len(found))
 
     def traces(self, request: Request) -> Response | Awaitable[Response]:
-        """Search, or look-up of several ids."""
+        """Search, or look up several IDs."""
         try:
             parameters = request.parameters()
             legacy_raw(parameters)
@@ -90,7 +90,7 @@ class LegacyApi:
         return _traces(found, errors or None)
 
     def trace(self, request: Request) -> Response:
-        """One trace."""
+        """Return one trace."""
         try:
             legacy_raw(request.parameters())
             trace = self._store.get(parse_trace_id(request.arguments["id"]))
@@ -101,7 +101,7 @@ class LegacyApi:
         return _traces([snapshot(trace, self._store.scopes)])
 
     async def dependencies(self, request: Request) -> Response:
-        """Calls between services."""
+        """Return the calls between services."""
         try:
             parameters = request.parameters()
             window = dependency_window(parameters, self._now())
@@ -122,7 +122,7 @@ class LegacyApi:
         return _envelope(links)
 
     def transform(self, request: Request) -> Response:
-        """OTLP JSON in, Jaeger's JSON out; nothing is stored."""
+        """Convert OTLP JSON to Jaeger's JSON; nothing is stored."""
         try:
             documents = list(map(trace_json, transform(request.body)))
         except Undecodable as error:
@@ -133,7 +133,7 @@ class LegacyApi:
 
 
 def _no_metrics(request: Request) -> Response:  # noqa: ARG001 (the handler's signature)
-    # As Jaeger without a metrics storage.
+    # The response of Jaeger without a metrics storage.
     return _failure(501, "metrics querying is currently disabled")
 
 

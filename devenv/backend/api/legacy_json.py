@@ -1,11 +1,11 @@
-"""Traces in Jaeger's own JSON, as its legacy API and its UI know them.
+"""Traces in Jaeger's own JSON, the format of its legacy API and of its UI.
 
-The mapping from OTLP is the one of OpenTelemetry's Jaeger exporter: kind, status, scope and trace state become tags,
+The mapping from OTLP is that of OpenTelemetry's Jaeger exporter: kind, status, scope and trace state become tags,
 the parent and the links become references, events become logs.
 
-The text is put together directly: a search answers with thousands of spans whose attributes repeat, so that an
-attribute, once written as JSON, is looked up by its encoded bytes the next time (a tenth of the time of building
-dictionaries and serializing them).
+The text is built directly: a search returns thousands of spans whose attributes repeat, so an attribute that was
+written as JSON once is looked up by its encoded bytes the next time (a tenth of the time of building and serializing
+dictionaries).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Tag = tuple[str, str]  # key and JSON, which sort together by key
 
 
 def trace_json(trace: DecodedTrace) -> bytes:
-    """``{traceID, spans, processes, warnings}``. The spans of ``trace`` are ``messages.OpaqueSpan`` messages."""
+    """Return ``{traceID, spans, processes, warnings}``; the spans of ``trace`` are ``messages.OpaqueSpan`` messages."""
     processes: dict[bytes, str] = {}
     documents = []
     spans = []
@@ -43,7 +43,7 @@ def trace_json(trace: DecodedTrace) -> bytes:
             process = processes[scope.resource_key] = f"p{len(processes) + 1}"
             documents.append(f'"{process}":{_process(scope)}')
         spans.append(_span(trace_id, trace.id, scope, span, process, known))
-    warnings = '["spans were refused: the trace is larger than the backend keeps"]' if trace.truncated else "null"
+    warnings = '["spans were rejected: the trace exceeds the size limit of the backend"]' if trace.truncated else "null"
     joined = ",".join(spans)
     return (
         f'{{"traceID":"{trace_id}","spans":[{joined}],"processes":{{{",".join(documents)}}},"warnings":{warnings}}}'
@@ -104,7 +104,7 @@ def _typed(value: Any) -> tuple[str, str]:
     if isinstance(value, bool):
         return "bool", "true" if value else "false"
     if isinstance(value, int):
-        # Beyond 2^53 a browser would round it.
+        # A browser would round a number above 2^53.
         return "int64", str(value) if abs(value) <= _SAFE_INTEGER else f'"{value}"'
     if isinstance(value, float):
         finite = value - value == 0

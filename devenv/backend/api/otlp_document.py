@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 
 def resource_spans(trace: DecodedTrace) -> list[Document]:
-    """``ResourceSpans`` documents, one a resource, the scopes in it grouped."""
+    """Return ``ResourceSpans`` documents, one per resource, with its scopes grouped."""
     resources: dict[tuple[bytes, bytes], Document] = {}
     scopes: dict[int, Document] = {}
     for scope, span in trace.spans:

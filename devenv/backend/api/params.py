@@ -18,7 +18,7 @@ LEGACY_LOOKBACK = 48 * 3600 * 1_000_000_000
 
 
 class BadParameter(ValueError):
-    """A parameter cannot be understood; the message is for the client."""
+    """A parameter cannot be parsed; the message is for the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class _Reader:
 
 
 def legacy_query(parameters: Parameters, now: int) -> Criteria:
-    """The search of ``/api/traces``. ``now`` in ns.
+    """Return the criteria of a search with ``/api/traces``; ``now`` in ns.
 
     Raises:
-        BadParameter: something is malformed or missing.
+        BadParameter: If a parameter is malformed or missing.
     """
     reader = _Reader(parameters, "unable to parse param '{}'")
     service = parameters.first("service")
@@ -100,10 +100,10 @@ def _string_map(given: str, wording: str) -> dict[str, str]:
 
 
 def v3_query(parameters: Parameters) -> Criteria:
-    """The search of ``/api/v3/traces`` and ``/api/v3/trace-summaries``, in camelCase or the older snake_case.
+    """Return the criteria of a search with ``/api/v3/traces`` or ``/trace-summaries``, in camelCase or snake_case.
 
     Raises:
-        BadParameter: something is malformed or missing.
+        BadParameter: If a parameter is malformed or missing.
     """
     reader = _Reader(parameters, "malformed parameter {}")
     if not (
@@ -130,10 +130,10 @@ def v3_query(parameters: Parameters) -> Criteria:
 
 
 def legacy_raw(parameters: Parameters) -> bool:
-    """The ``raw`` parameter, checked; what is stored is not adjusted, so that it changes nothing.
+    """Check and return the ``raw`` parameter; stored spans are never adjusted, so it has no effect.
 
     Raises:
-        BadParameter: it is no boolean.
+        BadParameter: If it is not a boolean.
     """
     value = parameters.first("raw")
     try:
@@ -143,10 +143,10 @@ def legacy_raw(parameters: Parameters) -> bool:
 
 
 def dependency_window(parameters: Parameters, now: int) -> tuple[int, int]:
-    """Start and end in ns from ``endTs`` and ``lookback`` in ms.
+    """Return start and end in ns, from ``endTs`` and ``lookback`` in ms.
 
     Raises:
-        BadParameter: one of them is no integer.
+        BadParameter: If one of them is not an integer.
     """
     reader = _Reader(parameters, "unable to parse param '{}'")
     end = reader.read(parse_integer, now // MILLISECOND, "endTs") * MILLISECOND

@@ -1,4 +1,4 @@
-"""JSON answers that may be large, made piece by piece while the client takes them."""
+"""JSON responses that may be large, built piece by piece while the client reads them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _AT_ONCE = 256 * 1024
 
 
 def list_response(opening: bytes, items: Iterable[bytes], closing: bytes, encoded_size: int) -> Response:
-    """``opening``, the items (JSON already) with commas between them, ``closing``.
+    """Return a response of ``opening``, the items (encoded JSON) with commas between them, and ``closing``.
 
     Args:
         opening: text before the items.
-        items: made one by one, lazily.
+        items: built one by one, lazily.
         closing: text after them.
-        encoded_size: bytes of spans that the items are made of; where they are few, the answer is made at once.
+        encoded_size: bytes of spans in the items; if they are few, the response is built at once.
     """
     pieces = json_list(opening, items, closing)
     return Response(body=b"".join(pieces) if encoded_size <= _AT_ONCE else pieces)
 
 
 def json_list(opening: bytes, items: Iterable[bytes], closing: bytes) -> Iterator[bytes]:
-    """``opening``, the items (JSON already) with commas between them, ``closing``; with pauses (see Response)."""
+    """Yield ``opening``, the items (encoded JSON) with commas, and ``closing``, with pauses (see Response)."""
     pieces = [opening]
     size = 0
     separator = b""

@@ -10,13 +10,13 @@ _ROOM = 1 << 40
 
 
 def transform(body: bytes) -> list[DecodedTrace]:
-    """The traces in an OTLP JSON document, in order of appearance, their spans as ``messages.OpaqueSpan``.
+    """Return the traces in an OTLP JSON document, in order of appearance, their spans as ``messages.OpaqueSpan``.
 
     Raises:
-        Undecodable: it is no such document.
-        TooLarge: it holds more than can be taken apart.
+        Undecodable: If it is not such a document.
+        TooLarge: If it contains more than one request may.
     """
-    # A store of its own, for the length of one request, is the grouping by trace that is wanted here.
+    # A temporary store groups the spans by trace.
     store = Store(_ROOM)
     for batch in json_requests.batches(json_requests.parse(body)):
         store.add(batch, columns.decode(batch.spans))

@@ -29,7 +29,7 @@ class V3Api:
         self._store = store
 
     def routes(self) -> list[Route]:
-        """All paths of the dialect."""
+        """Return all paths of the dialect."""
         return [
             Route("GET", "/api/v3/services", self.services),
             Route("GET", "/api/v3/operations", self.operations),
@@ -39,11 +39,11 @@ class V3Api:
         ]
 
     def services(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
-        """Names of all services."""
+        """Return the names of all services."""
         return Response.json({"services": sorted(self._store.services)})
 
     def operations(self, request: Request) -> Response:
-        """Span names of a service with their kinds."""
+        """Return the span names of a service with their kinds."""
         try:
             parameters = request.parameters()
         except ValueError as error:
@@ -53,7 +53,7 @@ class V3Api:
         return Response.json({"operations": listed})
 
     def traces(self, request: Request) -> Response | Awaitable[Response]:
-        """Search; the traces' resources follow each other in one document. No match is 404."""
+        """Search; one document contains the resources of all traces. No match is 404."""
         try:
             query = v3_query(request.parameters())
         except ValueError as error:
@@ -61,7 +61,7 @@ class V3Api:
         return find(self._store, query, _traces)
 
     def trace(self, request: Request) -> Response:
-        """One trace by an id in hexadecimal or base64."""
+        """Return one trace by an ID in hexadecimal or base64."""
         try:
             _check_window(request.parameters())
             trace_id = _trace_id(request.arguments["id"])
@@ -71,7 +71,7 @@ class V3Api:
         return _traces([snapshot(trace, self._store.scopes)] if trace is not None else [])
 
     def summaries(self, request: Request) -> Response | Awaitable[Response]:
-        """Search that answers with counts instead of spans. No match is an empty list."""
+        """Search and return counts instead of spans. No match is an empty list."""
         try:
             query = v3_query(request.parameters())
         except ValueError as error:
@@ -96,7 +96,7 @@ def _failure(status: int, message: str) -> Response:
 
 
 def _check_window(parameters: Parameters) -> None:
-    # Hints for storages that partition by time; here they are only checked.
+    # Hints for storages with partitions by time; here they are only checked.
     for names in (("startTime", "start_time"), ("endTime", "end_time")):
         value = parameters.first(*names)
         if value:

@@ -13,7 +13,7 @@ _BETWEEN_PAUSES = 128
 
 @dataclass(slots=True)
 class Calls:
-    """Calls over one edge; ``errors`` are those whose child span failed."""
+    """Calls along one edge; ``errors`` counts those whose child span failed."""
 
     calls: int = 0
     errors: int = 0
@@ -23,9 +23,9 @@ Edges = dict[tuple[str, str], Calls]
 
 
 def dependencies(store: Store, start: int, end: int) -> Iterator[Edges | None]:
-    """Edges (parent, child) of all traces within a window in ns, a service's calls to itself included.
+    """Yield the edges (parent, child) of all traces within a window in ns, a service's calls to itself included.
 
-    Yields None where the caller should let others run, and the edges last.
+    Yields None to let the caller serve other connections, and the edges last.
     """
     edges: Edges = {}
     for count, trace in enumerate(list(store.traces.values()), 1):

@@ -1,4 +1,4 @@
-"""What both query dialects and the pages read from a store."""
+"""Look-ups in a store that both query dialects share."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Snapshot = tuple[bytes, bytes, bool, dict[int, Scope]]
 def find(
     store: Store, query: Criteria, answer: Callable[[list[Snapshot]], Response]
 ) -> Response | Coroutine[None, None, Response]:
-    """``answer`` with the traces that match, not decoded yet.
+    """Return ``answer`` of the encoded traces that match.
 
-    A short search is done at once; a long one goes on in turns with other connections.
+    A short search is done at once; a long one takes turns with other connections.
     """
     steps = search(store, query)
     found: list[Snapshot] = []
@@ -48,18 +48,18 @@ async def _go_on(
 
 
 def size(found: list[Snapshot]) -> int:
-    """Bytes of encoded spans."""
+    """Return the number of bytes of encoded spans."""
     return sum(len(taken[1]) for taken in found)
 
 
 def snapshots(store: Store, trace_ids: Iterable[bytes]) -> list[Snapshot]:
-    """Those of the traces that are in the store."""
+    """Return those of the traces that are in the store."""
     found = (store.get(trace_id) for trace_id in trace_ids)
     return [snapshot(trace, store.scopes) for trace in found if trace is not None]
 
 
 def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:
-    """(name, kind) of a service's spans, sorted; kind is empty where unspecified."""
+    """Return (name, kind) of a service's spans, sorted; an unspecified kind is empty."""
     known = store.services.get(service)
     if known is None:
         return []

@@ -1,8 +1,8 @@
-"""Byte strings by which an encoded trace shows that one of its spans has an attribute.
+"""Byte strings that an encoded trace contains if one of its spans has an attribute.
 
-Looking for bytes costs a hundredth of decoding. It relies on two habits that all encoders share: a message's fields
-stand in the order of their numbers (key before value), and numbers take their shortest form. What is found is decoded
-and compared all the same.
+Searching for bytes takes a hundredth of the time of decoding. It relies on two habits that all encoders share: a
+message's fields are in the order of their numbers (key before value), and numbers have their shortest form. Matches
+are decoded and compared nevertheless.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Needle:
         start = b"\x0a" + varint(len(encoded)) + encoded + _VALUE
         if "\ufffd" in key:
             start = b""
-        # The values cannot all be told for lists, maps and text with replacement characters: then the key decides.
+        # Lists, maps and text with replacement characters have several encodings: then only the key is searched.
         untold = value == "" or value[0] in "[{" or "\ufffd" in value + key
         values = [b""] if untold else [re.escape(encoded) for encoded in _values(value)]
-        # One pattern with a common beginning finds any of several values in the time of one.
+        # One pattern with a common prefix finds any of several values in the time of one.
         self._search = re.compile(re.escape(start) + b"(?:" + b"|".join(values) + b")").search
 
     def within(self, raw: bytes) -> bool:
-        """Whether ``raw`` may hold such an attribute."""
+        """Return whether ``raw`` may contain such an attribute."""
         return self._search(raw) is not None
 
 
@@ -45,7 +45,7 @@ def _values(value: str) -> list[bytes]:
     if value in {"true", "false"}:
         found.append(b"\x10\x01" if value == "true" else b"\x10\x00")
     found += _numbers(value)
-    with suppress(binascii.Error, ValueError):  # not base64: then no bytes are printed so
+    with suppress(binascii.Error, ValueError):  # not base64, so not the text of bytes
         data = base64.b64decode(value, validate=True)
         found.append(b"\x3a" + varint(len(data)) + data)
     return [varint(len(encoded)) + encoded for encoded in found]
@@ -60,7 +60,7 @@ def _numbers(value: str) -> list[bytes]:
     except ValueError:
         return found
     if math.isnan(number):
-        # NaN has many encodings; the quiet one is what programs produce.
+        # NaN has many encodings; programs produce the quiet one.
         return [*found, b"\x21" + struct.pack("<d", math.nan), b"\x21" + struct.pack("<d", -math.nan)]
     both = (number, -number) if number == 0 else (number,)
     return [*found, *(b"\x21" + struct.pack("<d", each) for each in both)]

@@ -1,4 +1,4 @@
-"""Finding traces by Jaeger's rules: a trace matches if one of its spans meets all criteria at once."""
+"""Search by Jaeger's rules: a trace matches if one of its spans meets all criteria."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devenv.otlp.values import plain
 from devenv.traces.jaeger_text import as_text
 
 ERROR_KEY = "error"
-# Candidates looked at, or decoded, between two pauses of a search: a few milliseconds of work.
+# Candidates read, or decoded, between two pauses of a search: a few milliseconds of work.
 _LOOKS = 4096
 _DECODES = 128
 _FOREVER = 1 << 64
@@ -24,10 +24,10 @@ _FOREVER = 1 << 64
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Criteria; empty or zero means any. Times and durations in ns, ends inclusive.
+    """Criteria of a search; empty or zero means any. Times and durations in ns, ends inclusive.
 
     ``attributes`` are compared as text with a span's, its scope's, its resource's and its events' attributes; the key
-    ``error`` asks for the span's status.
+    ``error`` means the span's status.
     """
 
     service: str = ""
@@ -42,7 +42,7 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """One attribute with what it takes to rule a trace out quickly."""
+    """One attribute, with what excludes a trace quickly."""
 
     key: bytes
     name: str
@@ -52,7 +52,7 @@ class _Wanted:
 
 
 def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
-    """Matching traces, the latest to begin first, at most ``limit``; None where the caller should let others run."""
+    """Yield at most ``limit`` matching traces, the latest start first; None to let the caller serve others."""
     if query.limit <= 0:
         return
     plan = _Plan(store, query)
@@ -63,7 +63,7 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
     for looked, trace in enumerate(store.newest(query.service, query.operation), 1):
         if looked % _LOOKS == 0:
             yield None
-        # First what costs next to nothing: most traces end here, and all there are may have to be looked at.
+        # The cheapest test first: it excludes most traces, and all may have to be tested.
         if trace.longest < shortest or trace.end < earliest or trace.start > latest or trace.owner is None:
             continue
         if not plan.possible(trace.raw) or trace.id in seen:
@@ -82,14 +82,14 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
 
 
 class _Plan:
-    """A query made ready: what excludes a trace, what proves it, and the exact test."""
+    """A prepared query: what excludes a trace, what proves a match, and the exact test."""
 
     def __init__(self, store: Store, query: Criteria) -> None:
         self._store = store
         self._query = query
         self._error = query.attributes.get(ERROR_KEY)
         self._wanted = [self._want(name, value) for name, value in query.attributes.items() if name != ERROR_KEY]
-        # The index knows operations by service: without one, `newest` gives every trace.
+        # The index has operations by service: without a service, `newest` returns every trace.
         indexed = bool(query.service or not query.operation)
         self._whole = indexed and not (query.attributes or query.duration_min or query.duration_max)
 
@@ -98,7 +98,7 @@ class _Plan:
         return _Wanted(name.encode("utf-8", "replace"), name, value, Needle(name, value), scopes)
 
     def possible(self, raw: bytes) -> bool:
-        """False where no span of an encoded trace can have the attributes."""
+        """Return False if no span of an encoded trace can have the attributes."""
         if self._error == "true" and ERROR_STATUS not in raw and b"error" not in raw:
             return False
         for wanted in self._wanted:  # noqa: SIM110 (all() with a generator takes three times as long)
@@ -107,7 +107,7 @@ class _Plan:
         return True
 
     def certain(self, trace: StoredTrace) -> bool:
-        """True where the index alone proves a match: all spans lie in the window, and nothing else is asked."""
+        """Return True if the index alone proves a match: all spans are in the window, without further criteria."""
         query = self._query
         return (
             self._whole
@@ -117,7 +117,7 @@ class _Plan:
         )
 
     def matches(self, trace: StoredTrace) -> bool:
-        """The exact test."""
+        """Return the result of the exact test."""
         for chunk in messages.Stored.FromString(trace.raw).chunks:
             scope = self._store.scopes[chunk.scope]
             if self._query.service and scope.service.name != self._query.service:
@@ -147,7 +147,7 @@ def _in_scope(scope: Scope, name: str, value: str) -> bool:
 
 
 def _error_matches(span: Any, wanted: str) -> bool:
-    # Jaeger keeps errors as a tag made from the status; older instrumentation sets the attribute itself.
+    # Jaeger derives an error tag from the status; older instrumentation sets the attribute itself.
     error = is_error(span) or any(
         pair.key == b"error" and as_text(plain(pair.value)) == "true" for pair in span.attributes
     )

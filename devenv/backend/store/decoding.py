@@ -18,7 +18,7 @@ KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
 @dataclass(frozen=True, slots=True)
 class DecodedTrace:
-    """A trace at one moment; later spans and eviction do not touch it. Spans are ``messages.Span`` messages."""
+    """A trace at one moment, not affected by later spans and eviction. Spans are ``messages.Span`` messages."""
 
     id: bytes
     spans: list[tuple[Scope, Any]]
@@ -26,7 +26,7 @@ class DecodedTrace:
 
 
 def snapshot(trace: StoredTrace, scopes: Scopes) -> tuple[bytes, bytes, bool, dict[int, Scope]]:
-    """What :func:`decode` needs, taken while the trace is in the store; cheap, nothing is decoded but its outline."""
+    """Return what :func:`decode` needs, while the trace is in the store; cheap, as no span is decoded."""
     numbers = {chunk.scope for chunk in messages.Stored.FromString(trace.raw).chunks}
     return trace.id, trace.raw, trace.truncated, {number: scopes[number] for number in numbers}
 
@@ -34,7 +34,7 @@ def snapshot(trace: StoredTrace, scopes: Scopes) -> tuple[bytes, bytes, bool, di
 def decode(
     trace_id: bytes, raw: bytes, truncated: bool, scopes: dict[int, Scope], message: Any = messages.Span
 ) -> DecodedTrace:
-    """All spans as ``message``, a span that came twice only once, in order of arrival."""
+    """Return all spans as ``message`` in order of arrival, a span that was received twice only once."""
     spans: list[tuple[Scope, Any]] = []
     seen: set[tuple[bytes, bytes]] = set()
     for chunk in messages.Stored.FromString(raw).chunks:
@@ -49,7 +49,7 @@ def decode(
 
 
 def readable(payloads: Iterable[bytes], message: Any = messages.Span) -> Iterator[Any]:
-    """The decoded spans; one that was forged to pass the check of its batch as part of its neighbour is left out."""
+    """Yield the decoded spans, without one that passed the check of its batch only as a part of its neighbour."""
     for payload in payloads:
         try:
             yield message.FromString(payload)
@@ -58,20 +58,20 @@ def readable(payloads: Iterable[bytes], message: Any = messages.Span) -> Iterato
 
 
 def decode_trace(trace: StoredTrace, scopes: Scopes) -> DecodedTrace:
-    """The trace as it is now."""
+    """Return the trace in its present state."""
     return decode(*snapshot(trace, scopes))
 
 
 def ends(span: Any) -> int:
-    """End of a span in ns; never before its start plus 1 ns, as Jaeger sanitizes it."""
+    """Return the end of a span in ns; at least its start plus 1 ns, as Jaeger sanitizes it."""
     return int(max(span.end, span.start + 1))
 
 
 def duration(span: Any) -> int:
-    """Duration of a span in ns, at least 1."""
+    """Return the duration of a span in ns, at least 1."""
     return int(max(span.end - span.start, 1))
 
 
 def is_error(span: Any) -> bool:
-    """Whether its status says so."""
+    """Return whether its status is an error."""
     return bool(span.status.code == ERROR)

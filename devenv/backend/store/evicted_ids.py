@@ -1,4 +1,4 @@
-"""Remembers which traces were let go, so that a missing one can be told from one that never came."""
+"""Remembers evicted traces, to distinguish them from traces that never arrived."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _ID = 16
 
 
 class EvictedIds:
-    """A ring of trace ids, 16 bytes each.
+    """A ring of trace IDs, 16 bytes each.
 
     Args:
-        capacity: number of ids kept; the oldest are forgotten first.
+        capacity: number of IDs; the oldest are overwritten first.
     """
 
     def __init__(self, capacity: int = 262_144) -> None:
@@ -21,7 +21,7 @@ class EvictedIds:
         self.total = 0
 
     def add(self, trace_id: bytes) -> None:
-        """Remember one id of 16 bytes."""
+        """Add one ID of 16 bytes."""
         self.total += 1
         if len(self._ids) < self._capacity * _ID:
             self._ids += trace_id
@@ -32,11 +32,11 @@ class EvictedIds:
 
     @property
     def forgotten(self) -> int:
-        """How many ids fell out of the ring: while this is 0, an id that is not found was never evicted."""
+        """Number of overwritten IDs: while it is 0, an ID that is not found was never evicted."""
         return self.total - len(self._ids) // _ID
 
     def among(self, trace_ids: Iterable[bytes]) -> list[bytes]:
-        """Those of ``trace_ids`` that are remembered, in their order."""
+        """Return those of ``trace_ids`` that are in the ring, in their order."""
         wanted = list(trace_ids)
         if len(wanted) <= 8:
             return [trace_id for trace_id in wanted if self._find(trace_id)]

@@ -6,7 +6,7 @@ WINDOW = 10
 
 
 class Rate:
-    """Counts by second; what is older than the window is forgotten."""
+    """Counts per second; those older than the window are dropped."""
 
     __slots__ = ("_counts",)
 
@@ -14,7 +14,7 @@ class Rate:
         self._counts: dict[int, int] = {}
 
     def add(self, count: int, now: float) -> None:
-        """``count`` events at ``now`` (seconds of a monotonic clock)."""
+        """Add ``count`` events at ``now`` (seconds of a monotonic clock)."""
         second = int(now)
         counts = self._counts
         if second in counts:
@@ -26,6 +26,6 @@ class Rate:
                 del counts[old]
 
     def per_second(self, now: float) -> float:
-        """The mean over the window, the second under way left out."""
+        """Return the mean over the window, without the current second."""
         second = int(now)
         return sum(n for at, n in self._counts.items() if second - WINDOW <= at < second) / WINDOW

@@ -1,4 +1,4 @@
-"""What the store keeps in memory: traces and the indexes over them."""
+"""The store's objects in memory: traces and the indexes over them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import deque
 
 from devenv.backend.store.rate import Rate
 
-# What a trace costs beside its encoded spans, and what a service, an operation or a scope costs, measured with
-# CPython 3.11 and rounded up: the bound in bytes is one of memory, not of payload.
+# Memory of a trace in addition to its encoded spans, and of a service, an operation or a scope, measured with CPython
+# 3.11 and rounded up: the limit in bytes is for memory, not for payload.
 TRACE_BYTES = 480
 SPAN_BYTES = 10
 SERVICE_BYTES = 2500
@@ -19,8 +19,8 @@ class StoredTrace:
     """One trace. ``raw`` is an encoded ``Stored``: chunks of spans, each with the number of its scope.
 
     ``start`` and ``end`` (ns) enclose all spans, ``longest`` (ns) is the longest span's duration: bounds by which a
-    search passes over a trace without decoding it. ``fresh`` collects spans while a batch is taken in; ``truncated``
-    says that spans were refused because it had grown too large.
+    search excludes a trace without decoding it. ``fresh`` collects spans while a batch is stored; ``truncated`` is true
+    if spans were rejected because it was too large.
     """
 
     __slots__ = ("end", "fresh", "id", "longest", "owner", "raw", "services", "spans", "start", "truncated")
@@ -39,12 +39,12 @@ class StoredTrace:
 
     @property
     def alive(self) -> bool:
-        """Whether the store still has it."""
+        """Whether it is still in the store."""
         return self.owner is not None
 
     @property
     def cost(self) -> int:
-        """Bytes of memory that it is counted with."""
+        """Bytes of memory, as the store counts them."""
         return len(self.raw) + TRACE_BYTES + SPAN_BYTES * self.spans
 
 
@@ -60,9 +60,9 @@ class StoredOperation:
 
 
 class StoredService:
-    """One service: its operations, the traces it takes part in, and those that count against its share.
+    """One service: its operations, its traces, and those that count against its share of the memory.
 
-    A trace counts against the service whose span came first; so a noisy service pays for its own traces.
+    A trace counts against the service whose span arrived first, so a noisy service pays for its own traces.
     """
 
     __slots__ = (
@@ -93,7 +93,7 @@ class StoredService:
         self.rate = Rate()
 
     def compact(self) -> int:
-        """Drop evicted traces from the indexes; returns how many operations went with them."""
+        """Remove evicted traces from the indexes, and return the number of operations removed with them."""
         self.recent = [trace for trace in self.recent if trace.alive]
         self.dead = 0
         gone = []

@@ -1,4 +1,4 @@
-"""Resources and instrumentation scopes, each kept once however many spans refer to it."""
+"""Resources and instrumentation scopes, each stored once for all spans that refer to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Key = tuple[bytes, bytes, bytes, bytes]
 
 
 class Scope:
-    """A resource with one instrumentation scope in it, under a number that stored chunks refer to."""
+    """A resource with one instrumentation scope, and the number by which stored chunks refer to it."""
 
     def __init__(self, number: int, key: Key, service: StoredService, resource: Any, scope: Any) -> None:
         self.number = number
@@ -38,7 +38,7 @@ class Scope:
 
     @cached_property
     def resource(self) -> dict[str, Any]:
-        """The resource's attributes, with a service name in every case (Jaeger's placeholders where it lacks)."""
+        """The resource's attributes, always with a service name (Jaeger's placeholder if it has none)."""
         return {**attributes(self._resource.attributes), "service.name": self.service.name}
 
     @cached_property
@@ -63,7 +63,7 @@ class Scope:
 
 
 def service_name(resource: Any) -> str:
-    """The service a resource names; Jaeger's placeholders where it names none."""
+    """Return the service name of a resource; Jaeger's placeholder if it has none."""
     for pair in resource.attributes:
         if pair.key == b"service.name":
             value = plain(pair.value)
@@ -74,11 +74,11 @@ def service_name(resource: Any) -> str:
 
 
 def parse(batch: Batch) -> tuple[Any, Any]:
-    """Resource and scope of a batch, decoded.
+    """Return the decoded resource and scope of a batch.
 
     Raises:
-        Undecodable: one of them is malformed.
-        TooLarge: one of them is larger than any that describes a service.
+        Undecodable: If one of them is malformed.
+        TooLarge: If they are larger than a description of a service can be.
     """
     if len(batch.resource) + len(batch.scope) > _MAX_BYTES:
         raise TooLarge(f"a resource or scope larger than {_MAX_BYTES} bytes")
@@ -98,11 +98,11 @@ class Scopes:
         self.bytes = 0
 
     def find(self, batch: Batch) -> Scope | None:
-        """The scope of ``batch`` where it is known."""
+        """Return the scope of ``batch``, or ``None`` if it is new."""
         return self._by_key.get((batch.resource, batch.resource_url, batch.scope, batch.scope_url))
 
     def add(self, batch: Batch, service: StoredService, parsed: tuple[Any, Any]) -> Scope:
-        """Give the scope of ``batch`` a number."""
+        """Add the scope of ``batch`` under a new number."""
         key = (batch.resource, batch.resource_url, batch.scope, batch.scope_url)
         number = self._free.pop() if self._free else len(self._by_number)
         scope = Scope(number, key, service, *parsed)
@@ -118,7 +118,7 @@ class Scopes:
         return iter(self._by_number.values())
 
     def release(self, number: int, spans: int) -> Scope:
-        """``spans`` spans fewer refer to a scope; with the last one it goes."""
+        """Subtract ``spans`` references from a scope; it is removed with the last one."""
         scope = self._by_number[number]
         scope.spans -= spans
         if scope.spans <= 0:

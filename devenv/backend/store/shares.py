@@ -1,6 +1,7 @@
-"""Who gives way when memory is short: always the service that holds most, down to the one that holds next to most.
+"""Eviction policy: the service that uses the most memory loses its oldest traces first.
 
-That is max-min fairness: a service below its equal share never loses a trace to one above it.
+It gives up memory down to the service with the next most. That is max-min fairness: a service below its equal share
+never loses a trace to one above it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from devenv.backend.store.records import StoredService
 
 
 def shares(services: Iterable[StoredService]) -> Iterator[tuple[StoredService, int]]:
-    """Services in the order in which they give way, each with the bytes below which the next one is to be asked.
+    """Yield services in the order of eviction, each with the bytes below which the next service follows.
 
     ``StoredService.bytes`` is read again at every step, as the caller frees memory in between. Ends when no service
     owns a trace.
@@ -24,7 +25,7 @@ def shares(services: Iterable[StoredService]) -> Iterator[tuple[StoredService, i
         if not service.owned:
             continue
         floor = -heap[0][0] if heap else 0
-        # One step below the next: two equal services take turns, and each step frees at least one trace.
+        # One byte below the next: two equal services take turns, and each step frees at least one trace.
         yield service, min(floor, service.bytes - 1)
         if service.owned:
             heapq.heappush(heap, (-service.bytes, service.name, service))

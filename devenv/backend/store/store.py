@@ -1,4 +1,4 @@
-"""Traces in memory: taken in by batches, found by id and by index, let go when memory is short."""
+"""Traces in memory: stored in batches, found by ID and by index, evicted at the memory limit."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from devenv.otlp.batches import Batch
 from devenv.otlp.columns import Columns
 from devenv.otlp.wire import varint
 
-# Tag (field 2, bytes) and length of a span in a chunk, ready for the sizes that occur.
+# Tag (field 2, bytes) and length of a span in a chunk, precomputed for the usual sizes.
 _SPAN_TAG = b"\x12"
 _CHUNK_TAG = b"\x0a"
 _READY = 4096
 _HEADS = [_SPAN_TAG + varint(size) for size in range(_READY)]
 _CHUNK_HEADS = [_CHUNK_TAG + varint(size) for size in range(_READY)]
-# One trace may take this part of the memory; a runaway one must not push out all others.
+# One trace may use this part of the memory; a runaway trace must not evict all others.
 _TRACE_SHARE = 8
-# Eviction frees a little more than it must, so that it does not run for every batch.
+# Eviction frees a little more than necessary, so that it does not run for every batch.
 _SLACK = 64
 _LAST_KIND = 5
 
 
 class Store:
-    """Spans by trace, in at most ``max_bytes`` of memory.
+    """The spans of all traces, in at most ``max_bytes`` of memory.
 
     Args:
-        max_bytes: bound on what traces and indexes take, by the store's own reckoning.
+        max_bytes: limit on the memory of traces and indexes, as the store counts it.
         now: monotonic seconds, for rates.
     """
 
@@ -62,12 +62,12 @@ class Store:
         self._largest = max_bytes // _TRACE_SHARE
         self._memberships: dict[tuple[StoredService, ...], tuple[StoredService, ...]] = {}
 
-    # -- taking in ---------------------------------------------------------------------------------------------
+    # -- storing -----------------------------------------------------------------------------------------------
 
     def add(self, batch: Batch, columns: Columns) -> int:
-        """Store the spans of ``batch`` as decoded in ``columns``; returns how many were refused.
+        """Store the spans of ``batch`` as decoded in ``columns``, and return the number of rejected spans.
 
-        Refused are the spans of a trace that has outgrown its part of the memory. Older traces may go to make room.
+        Spans are rejected if their trace exceeds its part of the memory. Older traces may be evicted.
         """
         self.rejected += columns.rejected
         if not columns.payloads:
@@ -99,7 +99,7 @@ class Store:
         return self.scopes.add(batch, service, parsed)
 
     def _index(self, service: StoredService, columns: Columns) -> list[StoredTrace]:
-        # The innermost loop of the receiver: about 1 µs a span, most of it spent here.
+        # The innermost loop of the receiver: most of its 1 µs per span.
         traces = self.traces
         operations = service.operations
         heads = _HEADS
@@ -146,7 +146,7 @@ class Store:
         return trace
 
     def _settle(self, trace: StoredTrace, scope: Scope) -> int:
-        # Joins what a batch brought for one trace into a chunk of it; returns the number of spans refused.
+        # Joins the new spans of one trace into a chunk; returns the number of rejected spans.
         fresh = trace.fresh or []
         trace.fresh = None
         count = len(fresh) // 2
@@ -169,7 +169,7 @@ class Store:
         return 0
 
     def _join(self, trace: StoredTrace, service: StoredService) -> None:
-        # The same few sets of services take part in all traces: each is kept once.
+        # All traces have the same few sets of services: each set is stored once.
         joined = (*trace.services, service)
         if len(self._memberships) > 4096:
             self._memberships.clear()
@@ -191,10 +191,10 @@ class Store:
         self.received += stored
         self.version += 1
 
-    # -- letting go --------------------------------------------------------------------------------------------
+    # -- evicting -----------------------------------------------------------------------------------------------
 
     def _make_room(self) -> None:
-        # A small slack, so that it does not run for every batch; scopes and services go with their last traces.
+        # Scopes and services are removed with their last traces.
         target = self.max_bytes - self.max_bytes // _SLACK
         for service, floor in shares(self.services.values()):
             while service.owned and service.bytes > floor and self.bytes + self.scopes.bytes > target:
@@ -218,7 +218,7 @@ class Store:
         for chunk in messages.Stored.FromString(trace.raw).chunks:
             count = len(chunk.spans)
             self.scopes.release(chunk.scope, count).service.evicted_spans += count
-        # The indexes may refer to the trace for a while yet; its spans go now.
+        # The indexes may still refer to the trace; its spans are released now.
         trace.raw = b""
 
     def _tidy(self) -> None:
@@ -235,7 +235,7 @@ class Store:
                 self._remember(service)
 
     def _remember(self, service: StoredService) -> None:
-        # Counts of services that are gone altogether, bounded as everything is.
+        # Counts of removed services, for at most 1000 of them.
         spans, traces = self.evicted_by_service.pop(service.name, (0, 0))
         self.evicted_by_service[service.name] = (spans + service.evicted_spans, traces + service.evicted_traces)
         if len(self.evicted_by_service) > 1000:
@@ -244,13 +244,13 @@ class Store:
     # -- finding -----------------------------------------------------------------------------------------------
 
     def get(self, trace_id: bytes) -> StoredTrace | None:
-        """The trace of an id of 16 bytes, or None."""
+        """Return the trace with an ID of 16 bytes, or None."""
         return self.traces.get(trace_id)
 
     def newest(self, service: str = "", operation: str = "") -> Iterable[StoredTrace]:
-        """Traces with a span of ``service`` (any where empty) named ``operation``, the latest to begin first.
+        """Return traces with a span of ``service`` (any if empty) named ``operation``, the latest start first.
 
-        A trace may come twice, and one that is evicted meanwhile still comes (see ``StoredTrace.alive``).
+        A trace may occur twice, and an evicted one may still occur (see ``StoredTrace.alive``).
         """
         if not service:
             return reversed(list(self.traces.values()))

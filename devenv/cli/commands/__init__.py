@@ -1,1 +1,1 @@
-"""Commands by theme; each parses, builds options, calls a use case and renders its result."""
+"""Commands by theme; each one parses, builds options, calls a use case and renders its result."""

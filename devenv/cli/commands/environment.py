@@ -1,4 +1,4 @@
-"""Commands that change what is up: up, down, stop, start, restart; and status."""
+"""Commands that manage the environment: up, down, stop, start, restart and status."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from devenv.cli.runner import run_async
 from devenv.cli.views import services as view
 from devenv.cli.views.progress import progress
 from devenv.clock import SystemClock
+from devenv.errors import NEGATIVE_VERDICT
 
-Services = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Only these; none: all.")]
-Timeout = Annotated[str, typer.Option(help="Give up after this long.", envvar="DEVENV_TIMEOUT", metavar="DURATION")]
+Services = Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Services to act on. Default: all.")]
+Timeout = Annotated[
+    str, typer.Option(help="Stop waiting after this time.", envvar="DEVENV_TIMEOUT", metavar="DURATION")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,15 +33,17 @@ def up(
     context: typer.Context,
     services: Services = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
-    build: Annotated[bool, typer.Option("--build", help="Build images even where they are there.")] = False,
-    no_canary: Annotated[bool, typer.Option("--no-canary", help="Do not prove that traces flow.")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Build images even if they already exist.")] = False,
+    no_canary: Annotated[bool, typer.Option("--no-canary", help="Skip the canary request.")] = False,
     timeout: Timeout = "120s",
-    rollback: Annotated[bool, typer.Option("--rollback", help="Remove what started if something fails.")] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="If the start fails, remove what this command created.")
+    ] = False,
     isolated: Annotated[
-        bool, typer.Option("--isolated", help="Publish on a block of free ports that this directory keeps.")
+        bool, typer.Option("--isolated", help="Publish on free host ports reserved for this directory.")
     ] = False,
 ) -> None:
-    """Start the stack, wait until every service is ready, and prove with a canary request that traces flow."""
+    """Start the stack, wait until all services are ready, and verify tracing with a canary request."""
     from devenv.app.environment import up as use_case
     from devenv.cli.arguments import seconds
     from devenv.orchestrate.up import UpOptions
@@ -68,10 +73,15 @@ def up(
 def down(
     context: typer.Context,
     services: Services = None,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove named volumes as well.")] = False,
-    all_projects: Annotated[bool, typer.Option("--all-projects", help="Whatever devenv started, anywhere.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Also remove named volumes.")] = False,
+    all_projects: Annotated[
+        bool, typer.Option("--all-projects", help="Remove every project that devenv started on this engine.")
+    ] = False,
 ) -> None:
-    """Remove all that the project owns and verify that nothing is left; the stack file is not needed."""
+    """Stop the project, remove its resources except named volumes, and verify that none are left.
+
+    Works without the stack file.
+    """
     from devenv.app.environment import down as use_case
     from devenv.orchestrate.down import DownOptions
 
@@ -81,7 +91,7 @@ def down(
     with progress(state.output) as sink:
         document = run_async(lambda: act(state.invocation, options, clock=SystemClock(), sink=sink))
     state.show(document, view.show_down)
-    raise typer.Exit(1 if document.left else 0)
+    raise typer.Exit(NEGATIVE_VERDICT if document.left else 0)
 
 
 def stop(context: typer.Context, services: Services = None) -> None:
@@ -119,9 +129,12 @@ def _change(context: typer.Context, verb: str, services: list[str] | None, timeo
 
 def status(
     context: typer.Context,
-    no_usage: Annotated[bool, typer.Option("--no-usage", help="Leave CPU and memory out.")] = False,
+    no_usage: Annotated[bool, typer.Option("--no-usage", help="Do not show CPU and memory usage.")] = False,
 ) -> None:
-    """Services, state, health, ports, uptime, restarts, CPU and memory; exit code 1 where something is not well."""
+    """Show state, health, ports, uptime, restarts, CPU and memory of each service.
+
+    Exits with 1 if a service is down or unhealthy.
+    """
     from devenv.app.environment import status as use_case
 
     state: Globals = context.obj

@@ -1,4 +1,4 @@
-"""Commands that look into what runs: logs, exec, open."""
+"""Commands that inspect running services: logs, exec and open."""
 
 from __future__ import annotations
 
@@ -23,14 +23,23 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     context: typer.Context,
-    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Only these.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on as lines come.")] = False,
-    since: Annotated[str | None, typer.Option(help="ISO time, or so long ago.", metavar="TIME")] = None,
-    tail: Annotated[int | None, typer.Option(help="So many last lines of each.", min=0)] = None,
-    grep: Annotated[str | None, typer.Option(help="Lines that match this regular expression.")] = None,
-    trace: Annotated[str | None, typer.Option(help="Lines that carry this trace id.")] = None,
+    services: Annotated[
+        list[str] | None, typer.Argument(metavar="SERVICE", help="Services to show. Default: all.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep printing new lines.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="Start at an ISO 8601 time, or a duration ago such as 10m.", metavar="TIME")
+    ] = None,
+    tail: Annotated[
+        int | None,
+        typer.Option(help="Number of lines to show from the end of each service's output.", min=0, metavar="N"),
+    ] = None,
+    grep: Annotated[
+        str | None, typer.Option(help="Show only lines that match this regular expression.", metavar="PATTERN")
+    ] = None,
+    trace: Annotated[str | None, typer.Option(help="Show only lines with this trace ID.", metavar="TRACE_ID")] = None,
 ) -> None:
-    """Output of services, merged by time; with --json one line of JSON each."""
+    """Show service output, merged by time. With --json, print one JSON object per line."""
     from devenv.app.environment import logs as use_case
     from devenv.cli.arguments import instant, pattern
     from devenv.cli.views.lines import LineView
@@ -58,11 +67,11 @@ def logs(
 
 def exec_(
     context: typer.Context,
-    service: Annotated[str, typer.Argument(help="A service that runs.")],
-    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
-    index: Annotated[int, typer.Option(help="Which instance.", min=1)] = 1,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="Running service.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD", help="The command and its arguments.")],
+    index: Annotated[int, typer.Option(help="Instance number, if the service has several.", min=1, metavar="N")] = 1,
 ) -> None:
-    """Run a command in a running service with this terminal attached; its exit code becomes ours."""
+    """Run a command in a running service, attached to this terminal. Exits with the command's exit code."""
     from devenv.app.environment import exec as use_case
 
     state: Globals = context.obj
@@ -74,10 +83,12 @@ def exec_(
 
 def open_(
     context: typer.Context,
-    target: Annotated[str, typer.Argument(help="jaeger, a service, a trace id or a run id.")] = "jaeger",
-    only_print: Annotated[bool, typer.Option("--print", help="Print the URL, start no browser.")] = False,
+    target: Annotated[
+        str, typer.Argument(help="What to open: jaeger, a service, a trace ID or a run ID.", metavar="TARGET")
+    ] = "jaeger",
+    only_print: Annotated[bool, typer.Option("--print", help="Print the URL instead of opening a browser.")] = False,
 ) -> None:
-    """Open the browser on the traces of the last run, on a service or on one trace."""
+    """Open the last run's traces, a service or a trace in the browser."""
     from devenv.app.environment.open import target_url
     from devenv.cli.browser import open_in_browser
     from devenv.model.listings import OpenDocument
@@ -86,5 +97,5 @@ def open_(
     url = run_async(lambda: target_url(state.invocation, target))
     opened = not only_print and open_in_browser(url)
     if not opened and not only_print:
-        state.output.note("no browser was found; the URL is:")
+        state.output.note("no browser found; open this URL:")
     state.show(OpenDocument(url=url, opened=opened), lambda document, output: output.line(document.url))

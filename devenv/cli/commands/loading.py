@@ -1,4 +1,4 @@
-"""Commands of load: load and runs."""
+"""Commands for load runs: load and runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from devenv.cli.runner import run_async
 from devenv.cli.views import runs as view
 from devenv.clock import SystemClock
 
-runs_app = typer.Typer(no_args_is_help=False, help="Past load runs.")
+runs_app = typer.Typer(no_args_is_help=False, help="List and show past load runs.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    app.command(epilog="Example: devenv load --rps 50 --duration 10s --fail 'p99<250ms' --fail 'traced==100%'")(load)
+    app.command(epilog="Example: devenv load --rps 50 --duration 10s --fail 'traced==100%'")(load)
     runs_app.callback(invoke_without_command=True, epilog="Example: devenv runs list")(runs)
     runs_app.command("list", epilog="Example: devenv runs list --json")(list_runs)
     runs_app.command("show", epilog="Example: devenv runs show")(show)
@@ -26,24 +26,44 @@ def register(app: typer.Typer) -> None:
 
 def load(
     context: typer.Context,
-    rps: Annotated[float, typer.Option(help="Requests a second.", envvar="DEVENV_RPS", min=0.001)] = 50.0,
-    duration: Annotated[str, typer.Option(help="How long.", envvar="DEVENV_DURATION", metavar="DURATION")] = "30s",
+    rps: Annotated[
+        float, typer.Option(help="Requests per second.", envvar="DEVENV_RPS", min=0.001, metavar="RATE")
+    ] = 50.0,
+    duration: Annotated[
+        str, typer.Option(help="Duration of the run.", envvar="DEVENV_DURATION", metavar="DURATION")
+    ] = "30s",
     stages: Annotated[
-        str | None, typer.Option(help="Instead: ramps, as 30s:50,1m:200 (reach the rate within the time).")
+        str | None,
+        typer.Option(
+            help="Ramps instead of --rps and --duration: "
+            "30s:50,1m:200 rises to 50 requests/s in 30 s, then to 200 in 1 min.",
+            metavar="STAGES",
+        ),
     ] = None,
-    arrivals: Annotated[str, typer.Option(help="uniform or poisson.")] = "uniform",
-    scenario: Annotated[str | None, typer.Option(help="From x-devenv.load.scenarios.")] = None,
-    target: Annotated[str | None, typer.Option(help="Base URL instead of the entry point's.")] = None,
-    max_in_flight: Annotated[int, typer.Option(help="Beyond this requests are dropped and counted.", min=1)] = 1000,
-    timeout: Annotated[str, typer.Option(help="Of one request.", metavar="DURATION")] = "10s",
+    arrivals: Annotated[str, typer.Option(help="Arrival process: uniform or poisson.", metavar="NAME")] = "uniform",
+    scenario: Annotated[str | None, typer.Option(help="Scenario from x-devenv.load.scenarios.", metavar="NAME")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Base URL of the requests. Default: the entry point.", metavar="URL")
+    ] = None,
+    max_in_flight: Annotated[
+        int,
+        typer.Option(help="Maximum number of concurrent requests; more are dropped and counted.", min=1, metavar="N"),
+    ] = 1000,
+    timeout: Annotated[str, typer.Option(help="Timeout of each request.", metavar="DURATION")] = "10s",
     fail: Annotated[
-        list[str] | None, typer.Option(help="Threshold, such as 'p99<250ms', 'errors<1%', 'traced==100%'; repeat.")
+        list[str] | None,
+        typer.Option(
+            help="Fail if this threshold is not met, such as 'p99<250ms', 'errors<1%' or 'traced==100%'. Repeatable.",
+            metavar="EXPR",
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
-    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not look the traces up afterwards.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Of poisson arrivals, to repeat a run.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.", metavar="NAME")] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not verify the traces after the run.")] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed of poisson arrivals, to repeat a run.", metavar="N")
+    ] = None,
 ) -> None:
-    """Send requests at a constant arrival rate and account for each one in the trace backend."""
+    """Send requests at a constant arrival rate, then verify their traces."""
     from devenv.app.load import load as use_case
     from devenv.cli.arguments import seconds
     from devenv.load.options import LoadOptions, parse_stages
@@ -75,13 +95,13 @@ def load(
 
 
 def runs(context: typer.Context) -> None:
-    """Past load runs; without a subcommand: the list."""
+    """List and show past load runs. Without a subcommand, list them."""
     if context.invoked_subcommand is None:
         list_runs(context)
 
 
 def list_runs(context: typer.Context) -> None:
-    """The runs that are kept, newest first."""
+    """List saved runs, newest first."""
     from devenv.app.load import history as use_case
 
     state: Globals = context.obj
@@ -90,9 +110,9 @@ def list_runs(context: typer.Context) -> None:
 
 def show(
     context: typer.Context,
-    run: Annotated[str | None, typer.Argument(help="Run id or name; none: the last one.")] = None,
+    run: Annotated[str | None, typer.Argument(help="Run ID or name. Default: the last run.", metavar="RUN")] = None,
 ) -> None:
-    """The summary of one run."""
+    """Show the summary of a run."""
     from devenv.app.load import history as use_case
 
     state: Globals = context.obj

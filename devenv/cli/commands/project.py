@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from devenv.cli.output import Output
     from devenv.model.listings import ConfigDocument, DoctorDocument, StacksDocument
 
-stacks_app = typer.Typer(no_args_is_help=False, help="Stacks that can run.")
+stacks_app = typer.Typer(no_args_is_help=False, help="List and show available stacks.")
 _MARKS = {"ok": "✔", "warning": "!", "error": "✘", "skipped": "·"}
 
 
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(context: typer.Context) -> None:
-    """Look at engine, versions, ports, disk, images and trace backend; exit code 3 where something is in the way."""
+    """Check engine, versions, ports, disk, images and trace backend. Exits with 3 if a check fails."""
     from devenv.app.environment import doctor as use_case
 
     state: Globals = context.obj
@@ -39,9 +39,9 @@ def doctor(context: typer.Context) -> None:
 
 def config(
     context: typer.Context,
-    origin: Annotated[bool, typer.Option("--origin", help="Where each value came from.")] = False,
+    origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False,
 ) -> None:
-    """The resolved stack in Compose's long form."""
+    """Show the resolved stack in Compose's long form."""
     from devenv.app.environment import stacks as use_case
 
     state: Globals = context.obj
@@ -49,13 +49,13 @@ def config(
 
 
 def stacks(context: typer.Context) -> None:
-    """Stacks that can run; without a subcommand: the list."""
+    """List and show available stacks. Without a subcommand, list them."""
     if context.invoked_subcommand is None:
         list_(context)
 
 
 def list_(context: typer.Context) -> None:
-    """Stacks that can be found from here; the default is marked with *."""
+    """List available stacks. The default is marked with *."""
     from devenv.app.environment import stacks as use_case
 
     state: Globals = context.obj
@@ -63,9 +63,10 @@ def list_(context: typer.Context) -> None:
 
 
 def show(
-    context: typer.Context, name: Annotated[str | None, typer.Argument(help="A folder of stacks/.")] = None
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Name of a folder in stacks/.", metavar="NAME")] = None,
 ) -> None:
-    """One stack, resolved."""
+    """Show one resolved stack."""
     from dataclasses import replace
 
     from devenv.app.environment import stacks as use_case
@@ -86,7 +87,7 @@ def _show_stacks(document: StacksDocument, output: Output) -> None:
     for stack in document.stacks:
         output.line(f"{'*' if stack.default else ' '} {stack.name:<20} {', '.join(stack.files)}")
     if not document.stacks:
-        output.line("No stack is here: a compose.yaml in this directory, or a folder of stacks/ with one, makes one.")
+        output.line("No stacks found. Add a compose.yaml to this directory or to a folder in stacks/.")
 
 
 def _show_config(document: ConfigDocument, output: Output) -> None:

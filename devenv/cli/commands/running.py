@@ -1,4 +1,4 @@
-"""``devenv run``: becomes a program of the user's own."""
+"""``devenv run``: replaces itself with the user's program."""
 
 from __future__ import annotations
 
@@ -19,30 +19,36 @@ def register(app: typer.Typer) -> None:
 
 def run(
     context: typer.Context,
-    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD", help="The command and its arguments.")],
     config: Annotated[
         Path | None,
-        typer.Option(help="A config.yaml; its tracing section is read (DEVENV_TRACING_CONFIG).", metavar="FILE"),
+        typer.Option(help="config.yaml to read the tracing section from (DEVENV_TRACING_CONFIG).", metavar="FILE"),
     ] = None,
     service_name: Annotated[
-        str, typer.Option(help="Its name in traces; by default OTEL_SERVICE_NAME, the config's, or made from CMD.")
+        str,
+        typer.Option(
+            help="Service name in traces. "
+            "Default: OTEL_SERVICE_NAME, the name in the config file, or a name derived from CMD.",
+            metavar="NAME",
+        ),
     ] = "",
     leave_out: Annotated[
         list[str] | None,
-        typer.Option(help="Do not trace this library (flask, httpx, sqlite3, …); repeat.", metavar="LIBRARY"),
+        typer.Option(help="Library not to trace (flask, httpx, sqlite3, …). Repeatable.", metavar="LIBRARY"),
     ] = None,
 ) -> None:
-    """Run an existing Python program with tracing set up and no code change.
+    """Run an existing Python program with tracing, without code changes.
 
-    It is named after its module, script or program (python -m shop.web:
-    shop.web; uvicorn shop.app:app: shop), or after the directory where that
-    says nothing (python app.py).
+    The service is named after the module, script or program (python -m
+    shop.web: shop.web; uvicorn shop.app:app: shop), or after the directory if
+    that name is generic (python app.py).
 
-    Traces go to the backend of the project that is up here, else to
-    http://127.0.0.1:4318; OTEL_* variables that are set win.
+    Traces go to the trace backend of the project running in this directory,
+    else to http://127.0.0.1:4318. OTEL_* variables take precedence.
 
-    It runs in the current directory and takes devenv's place: terminal,
-    signals and exit code are its own. Its Python may be another environment's.
+    The program replaces the devenv process in the current directory: terminal,
+    signals and exit code are its own. It may use the Python of another virtual
+    environment.
     """
     from devenv.app.traces import program as use_case
     from devenv.errors import UsageError

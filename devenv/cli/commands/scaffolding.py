@@ -1,4 +1,4 @@
-"""Commands that write into a project: init, new service."""
+"""Commands that write project files: init and new service."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from devenv.cli.globals import Globals
 from devenv.cli.views import scaffolding as view
 from devenv.errors import UsageError
 
-new_app = typer.Typer(no_args_is_help=True, help="Make something new in the project.")
+new_app = typer.Typer(no_args_is_help=True, help="Add something new to the project.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    app.command(epilog="Example: devenv init shop; devenv init --from compose.yaml --dry-run")(init)
+    app.command(epilog="Example: devenv init shop")(init)
     new_app.callback(epilog="Example: devenv new service orders --upstream user")(new)
     new_app.command("service", epilog="Example: devenv new service orders --upstream user --dry-run")(service)
     app.add_typer(new_app, name="new")
@@ -24,31 +24,43 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Made if it is not there.")] = None,
-    name: Annotated[str | None, typer.Option(help="Of the project; by default the directory's.")] = None,
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Project directory. Created if it does not exist.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Project name. Default: the directory's name.", metavar="NAME")
+    ] = None,
     from_: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="Prepare this Compose file; relative to -C."),
+        typer.Option("--from", metavar="FILE", help="Compose file to prepare, relative to -C."),
     ] = None,
-    entrypoint: Annotated[str | None, typer.Option(metavar="SERVICE", help="With --from: where requests go.")] = None,
+    entrypoint: Annotated[
+        str | None, typer.Option(metavar="SERVICE", help="With --from: service that receives the requests.")
+    ] = None,
     canary_path: Annotated[
-        str | None, typer.Option(metavar="PATH", help="With --from: what the canary asks for.")
+        str | None, typer.Option(metavar="PATH", help="With --from: path that the canary requests. Default: /.")
     ] = None,
-    library: Annotated[bool, typer.Option("--library", help="With --from: the tracing library into vendor/.")] = False,
+    library: Annotated[
+        bool, typer.Option("--library", help="With --from: add the tracing library to vendor/.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written and change nothing.")] = False,
 ) -> None:
-    """A project with the sample stack, or what an existing Compose project needs (--from); nothing is overwritten."""
+    """Create a project from the sample stack, or prepare an existing Compose project (--from). Overwrites nothing."""
     from devenv.app.scaffold import init as of_the_sample
     from devenv.app.scaffold import init_existing as existing
 
     state: Globals = context.obj
     if state.invocation.files or state.invocation.stack:
-        raise UsageError("init takes no -f and no -s", hint="devenv init --from FILE prepares a Compose file")
+        raise UsageError(
+            "init does not accept -f or -s", hint="to prepare a Compose file, run `devenv init --from FILE`"
+        )
     if from_ is None:
-        _refuse({"--entrypoint": entrypoint, "--canary-path": canary_path, "--library": library}, "needs --from FILE")
+        _refuse(
+            {"--entrypoint": entrypoint, "--canary-path": canary_path, "--library": library}, "requires --from FILE"
+        )
         document = of_the_sample.init_project(state.invocation, directory=directory, name=name, dry_run=dry_run)
     else:
-        _refuse({"DIR": directory, "--name": name}, "and --from exclude each other")
+        _refuse({"DIR": directory, "--name": name}, "cannot be used with --from")
         wanted = existing.Wanted(
             file=from_, entrypoint=entrypoint, canary_path=canary_path or "/", library=library, dry_run=dry_run
         )
@@ -57,22 +69,26 @@ def init(
 
 
 def new() -> None:
-    """Make something new in the project."""
+    """Add something new to the project."""
 
 
 def service(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Service name: lowercase letters, digits and hyphens.", metavar="NAME")],
     template: Annotated[
-        str, typer.Option(help="python/starlette or python/fastapi.", metavar="NAME")
+        str, typer.Option(help="Template: python/starlette or python/fastapi.", metavar="NAME")
     ] = "python/starlette",
-    port: Annotated[int | None, typer.Option(help="The first free one by default.", metavar="N")] = None,
-    upstream: Annotated[
-        list[str] | None, typer.Option(help="A service that the new one asks; repeat for more.", metavar="NAME")
+    port: Annotated[
+        int | None, typer.Option(help="Port of the service. Default: the first free one.", metavar="N")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the edits and new files.")] = False,
+    upstream: Annotated[
+        list[str] | None, typer.Option(help="Service that the new one calls. Repeatable.", metavar="NAME")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the edits and new files without writing them.")
+    ] = False,
 ) -> None:
-    """A new traced service in the stack: app, config.yaml, Dockerfile, tests, its block in compose.yaml, its route."""
+    """Add a traced service to the stack: app, config.yaml, Dockerfile, tests, compose.yaml entry and gateway route."""
     from devenv.app.scaffold.new_service import ServiceWish, new_service
 
     state: Globals = context.obj
@@ -83,4 +99,4 @@ def service(
 def _refuse(given: dict[str, object], why: str) -> None:
     for option, value in given.items():
         if value:
-            raise UsageError(f"{option} {why}", hint="devenv init --help says which options go together")
+            raise UsageError(f"{option} {why}", hint="see `devenv init --help`")

@@ -1,4 +1,4 @@
-"""Commands of traces: search, show, export and import."""
+"""Commands for traces: search, show, export and import."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from devenv.cli.runner import run_async
 from devenv.cli.views import traces as view
 from devenv.errors import UsageError
 
-traces_app = typer.Typer(no_args_is_help=True, help="Search the trace backend and look at traces.")
+traces_app = typer.Typer(no_args_is_help=True, help="Search, show, export and import traces.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     traces_app.command(epilog="Example: devenv traces search --service gateway --min-duration 50ms --errors")(search)
     traces_app.command(epilog="Example: devenv traces show 4bf92f3577b34da6a3ce929d0e0e4736")(show)
-    traces_app.command(epilog="Example: devenv traces export 4bf92f3577b34da6a3ce929d0e0e4736 --output trace.json")(
-        export
-    )
+    traces_app.command(epilog="Example: devenv traces export 4bf92f3577b34da6a3ce929d0e0e4736 -o trace.json")(export)
     traces_app.command("import", epilog="Example: devenv traces import trace.json")(import_)
     app.add_typer(traces_app, name="traces")
 
 
 def search(
     context: typer.Context,
-    service: Annotated[str | None, typer.Option(help="service.name; none: every service.")] = None,
-    operation: Annotated[str | None, typer.Option(help="Span name.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Attribute as key=value; repeat.", metavar="KEY=VALUE")] = None,
-    min_duration: Annotated[str | None, typer.Option(help="Of the span.", metavar="DURATION")] = None,
-    max_duration: Annotated[str | None, typer.Option(help="Of the span.", metavar="DURATION")] = None,
-    errors: Annotated[bool, typer.Option("--errors", help="Spans with an error status only.")] = False,
-    since: Annotated[str, typer.Option(help="ISO time, or so long ago.", metavar="TIME")] = "1h",
-    run: Annotated[str | None, typer.Option(help="Traces of this load run.")] = None,
-    limit: Annotated[int, typer.Option(help="Traces at most.", min=1)] = 20,
+    service: Annotated[
+        str | None, typer.Option(help="Service name (service.name). Default: all services.", metavar="NAME")
+    ] = None,
+    operation: Annotated[str | None, typer.Option(help="Span name.", metavar="NAME")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Attribute to match. Repeatable.", metavar="KEY=VALUE")] = None,
+    min_duration: Annotated[str | None, typer.Option(help="Minimum span duration.", metavar="DURATION")] = None,
+    max_duration: Annotated[str | None, typer.Option(help="Maximum span duration.", metavar="DURATION")] = None,
+    errors: Annotated[bool, typer.Option("--errors", help="Only spans with an error status.")] = False,
+    since: Annotated[
+        str, typer.Option(help="Search from an ISO 8601 time, or a duration ago such as 1h.", metavar="TIME")
+    ] = "1h",
+    run: Annotated[str | None, typer.Option(help="Only traces of this load run (run ID).", metavar="RUN")] = None,
+    limit: Annotated[int, typer.Option(help="Maximum number of traces.", min=1, metavar="N")] = 20,
 ) -> None:
     """Search traces by service, operation, attributes, duration, error or run."""
     from devenv.app.traces import lookup as use_case
@@ -62,8 +64,11 @@ def search(
     state.show(run_async(lambda: use_case.search(state.invocation, query)), view.show_search)
 
 
-def show(context: typer.Context, trace_id: Annotated[str, typer.Argument(help="32 hex digits.")]) -> None:
-    """One trace as a waterfall with its critical path."""
+def show(
+    context: typer.Context,
+    trace_id: Annotated[str, typer.Argument(help="Trace ID (32 hex digits).", metavar="TRACE_ID")],
+) -> None:
+    """Show a trace as a waterfall with its critical path."""
     from devenv.app.traces import lookup as use_case
 
     state: Globals = context.obj
@@ -72,8 +77,10 @@ def show(context: typer.Context, trace_id: Annotated[str, typer.Argument(help="3
 
 def export(
     context: typer.Context,
-    trace_ids: Annotated[list[str], typer.Argument(metavar="TRACE_ID...", help="32 hex digits each.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; none: stdout.")] = None,
+    trace_ids: Annotated[list[str], typer.Argument(metavar="TRACE_ID", help="Trace IDs (32 hex digits each).")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Output file. Default: stdout.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Write traces as OTLP JSON, for an issue report or another tool."""
     import json
@@ -90,9 +97,11 @@ def export(
 
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="OTLP JSON, one document or one a line; - is stdin.")],
+    file: Annotated[
+        Path, typer.Argument(help="OTLP JSON file: one document, or one per line. Use - for stdin.", metavar="FILE")
+    ],
 ) -> None:
-    """Send traces from a file to the trace backend that is up."""
+    """Send traces from a file to the running trace backend."""
     from devenv.app.traces import exchange as use_case
 
     state: Globals = context.obj

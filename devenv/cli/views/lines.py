@@ -1,4 +1,4 @@
-"""Log lines for people: one colour a service, names in one column."""
+"""Log lines for people: one colour per service, names in one column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 
 
 class LineView:
-    """Writes lines as they come; the column of names grows with the longest one seen."""
+    """Writes lines as they arrive; the column of names is as wide as the longest name so far."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -21,7 +21,7 @@ class LineView:
         self._width = 0
 
     def show(self, line: ServiceLine) -> None:
-        """Write one line at once."""
+        """Write one line and flush it."""
         name = line.service if line.instance <= 1 else f"{line.service}-{line.instance}"
         self._width = max(self._width, len(name))
         head = f"{name:<{self._width}} |"

@@ -1,4 +1,4 @@
-"""Progress of ``up`` and its kin as it happens: a live table on a terminal, lines elsewhere."""
+"""Live progress of ``up`` and similar commands: a table on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devenv import events as e
+from devenv.model.counts import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ LIVE_HZ = 12
 
 @dataclass(slots=True)
 class Row:
-    """What the live table shows of one service."""
+    """The state of one service in the live table."""
 
     state: str = "planned"
     note: str = ""
@@ -34,7 +35,7 @@ _MARKS = {"ready": "✔", "done": "✔", "unchanged": "✔", "failed": "✘", "w
 
 
 class Board:
-    """Folds events into rows; the same board feeds the live table and the plain lines."""
+    """Turns events into rows; the live table and the plain lines share it."""
 
     def __init__(self, *, verbose: bool) -> None:
         self.rows: dict[str, Row] = {}
@@ -43,7 +44,7 @@ class Board:
         self._tenths: dict[str, int] = {}
 
     def take(self, event: e.Event) -> str | None:
-        """Note an event; returns a line for those who see lines, ``None`` for events that make none."""
+        """Record an event; return its line for line-by-line output, ``None`` if it has none."""
         if isinstance(event, e.ServiceEvent):
             return self._service(event)
         return self._general(event)
@@ -54,9 +55,9 @@ class Board:
         match event:
             case e.ServiceWaiting(dependencies=names):
                 row.state, row.note = "waiting", "for " + ", ".join(names)
-                return f"{who}: waits for {', '.join(names)}"
+                return f"{who}: waiting for {', '.join(names)}"
             case e.ServiceUnchanged():
-                row.state, row.note = "unchanged", "runs already"
+                row.state, row.note = "unchanged", "already running"
                 return f"{who}: unchanged"
             case e.ServiceStarting(reason=reason):
                 row.state, row.note, row.since = "starting", reason, time.monotonic()
@@ -69,13 +70,13 @@ class Board:
                 return f"{who}: {probe}: {answer}" if self._verbose and attempt % 10 == 1 else None
             case e.ServiceReady(ready_ms=ready_ms):
                 row.state, row.note, row.ready_ms = "ready", "", ready_ms
-                return f"{who}: ready after {ready_ms / 1000:.2f} s"
+                return f"{who}: ready in {ready_ms / 1000:.2f} s"
             case e.ServiceCompleted():
-                row.state, row.note = "done", "exited with 0"
+                row.state, row.note = "done", "exit code 0"
                 return f"{who}: completed"
             case e.ServiceFailed(summary=summary):
                 row.state, row.note = "failed", summary
-                return f"{who}: FAILED: {summary}"
+                return f"{who}: failed: {summary}"
             case e.ServiceLog(line=line):
                 return f"{who} | {line}"
             case e.Stopping():
@@ -93,8 +94,8 @@ class Board:
                     self.rows.setdefault(name, Row())
                 return None
             case e.LockWaiting(holder=holder):
-                self.foot = f"waiting for {holder}"
-                return f"waiting for {holder}"
+                self.foot = f"waiting for {holder} to finish"
+                return self.foot
             case e.ImagePulling(image=image, status=status, done=done, total=total):
                 return self._pulling(image, status, done, total)
             case e.ImageBuilding(service=service, line=line):
@@ -104,24 +105,24 @@ class Board:
                 self.foot = f"canary: {method} {url}"
                 return f"canary: {method} {url}"
             case e.CanaryWaiting(spans=spans, services=services):
-                self.foot = f"canary: {spans} spans from {', '.join(services) or 'nobody yet'}"
+                self.foot = f"canary: {plural(spans, 'span')} from {', '.join(services) or 'no service yet'}"
                 return None
             case _:
                 return None
 
     def _pulling(self, image: str, status: str, done: int, total: int) -> str | None:
-        """A line for each step without bytes, and one for each further tenth of the bytes: a slow pull is not mute."""
-        self.foot = f"pulling {image}: {status}" + (f" {done * 100 // total} %" if total else "")
+        """A line for each step without a size, and one for each further tenth of the bytes."""
+        self.foot = f"pulling {image}: {status}" + (f" {done * 100 // total}%" if total else "")
         if self._verbose or not total:
             return f"pulling {image}: {status}"
         tenth = done * 10 // total
         if tenth <= self._tenths.get(image, 0):
             return None
         self._tenths[image] = tenth
-        return f"pulling {image}: {tenth * 10} % of {total / 1e6:.1f} MB"
+        return f"pulling {image}: {tenth * 10}% of {total / 1e6:.1f} MB"
 
     def table(self) -> RenderableType:
-        """The rows as they are now."""
+        """The rows in their current state."""
         from rich.console import Group
         from rich.spinner import Spinner
         from rich.table import Table
@@ -140,7 +141,7 @@ class Board:
 
 @contextmanager
 def progress(output: Output) -> Iterator[e.Sink]:
-    """A sink that shows events on stderr in the way that the output allows."""
+    """A sink that shows events on stderr: as a live table if ``output.live``, else as lines."""
     if output.style.quiet or output.style.json:
         yield e.ignore
         return

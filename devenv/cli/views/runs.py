@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from devenv import events as e
-from devenv.cli.views.services import duration
+from devenv.cli.views.durations import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ LIVE_HZ = 8
 
 
 def show_load(document: LoadDocument, output: Output) -> None:
-    """Summary of a run: rate, latencies, errors, what became of the traces, thresholds."""
+    """Summary of a run: rate, latencies, errors, trace classes and thresholds."""
     title = document.name or document.run_id
     output.line(f"Run {title}: {document.scenario} on {document.target}, {duration(document.duration_s)}")
     output.line(
@@ -44,10 +44,10 @@ def show_load(document: LoadDocument, output: Output) -> None:
     for slow in document.slowest[:3]:
         output.line(f"  slow       {slow.response_ms:.1f} ms  {slow.ui_url or slow.trace_id}")
     for threshold in document.thresholds:
-        value = "no value" if threshold.value is None else f"{threshold.value:g}"
-        output.line(f"  {'ok  ' if threshold.ok else 'FAIL'}       {threshold.expr} (found {value})")
+        value = "not measured" if threshold.value is None else f"{threshold.value:g}"
+        output.line(f"  {'ok  ' if threshold.ok else 'FAIL'}       {threshold.expr} (measured {value})")
     if not document.valid:
-        output.line(f"INVALID: {document.invalid_reason}")
+        output.line(f"Invalid run: {document.invalid_reason}")
     if document.interrupted:
         output.line("Interrupted: these are the results so far.")
     if document.ui_url:
@@ -55,11 +55,11 @@ def show_load(document: LoadDocument, output: Output) -> None:
 
 
 def show_runs(document: RunsDocument, output: Output) -> None:
-    """The runs that are kept, one a line."""
+    """The saved runs, one per line."""
     from rich.table import Table
 
     if not document.runs:
-        output.line("No run is kept yet: devenv load makes one.")
+        output.line("No saved runs. Start one with `devenv load`.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("RUN", "NAME", "STARTED", "SCENARIO", "RATE", "SENT", "FAILED", "P50", "P99", "COMPLETE"):
@@ -86,12 +86,12 @@ def _percentiles(values: PercentilesDocument) -> str:
 
 
 def _ms(value: float | None) -> str:
-    """Milliseconds, or a dash where there are not enough samples."""
+    """Milliseconds, or a dash if there are not enough samples."""
     return "-" if value is None else f"{value:.1f} ms"
 
 
 def progress_line(event: e.Event) -> str | None:
-    """What an event of a run says in one line."""
+    """One line for an event of a run; ``None`` if it has none."""
     match event:
         case e.LoadProgress():
             return (
@@ -108,7 +108,7 @@ def progress_line(event: e.Event) -> str | None:
 
 @contextmanager
 def run_progress(output: Output) -> Iterator[e.Sink]:
-    """A sink for a run's events: a live view on a terminal, newline-delimited JSON never mixed into the document."""
+    """A sink that shows a run's events on stderr: a live view on a terminal, else lines."""
     if output.style.quiet or output.style.json:
         yield e.ignore
         return

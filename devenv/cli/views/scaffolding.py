@@ -1,8 +1,10 @@
-"""What ``devenv init`` and ``devenv new service`` made, for people."""
+"""Results of ``init`` and ``new service`` for people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from devenv.model.counts import plural
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
@@ -10,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def show_init(document: InitDocument, output: Output) -> None:
-    """Files and diff, then the services one by one, then what comes next."""
+    """Files and diff, then each service, then the next commands."""
     if document.dry_run:
         for name in document.files:
-            output.line(f"would be written: {name}")
+            output.line(f"would write {name}")
     elif document.files:
         top = dict.fromkeys(name.partition("/")[0] + ("/" if "/" in name else "") for name in document.files)
-        output.line(f"{len(document.files)} files written in {document.directory}: {', '.join(top)}")
+        output.line(f"Wrote {plural(len(document.files), 'file')} in {document.directory}: {', '.join(top)}")
     if not document.files:
-        output.line("nothing to be written")
+        output.line("Nothing to write.")
     if document.diff:
         output.line()
         output.line(document.diff.rstrip("\n"))
@@ -27,28 +29,29 @@ def show_init(document: InitDocument, output: Output) -> None:
         _show_service(part, output)
     if document.inactive:
         output.line()
-        output.line(f"left out, because no active profile includes them: {', '.join(document.inactive)}")
+        output.line(f"skipped (not in an active profile): {', '.join(document.inactive)}")
     for note in document.notes:
         output.line(f"! {note}")
     output.line()
     if document.entrypoint:
-        output.line(f"Requests go to {document.entrypoint}.")
+        output.line(f"Entry point: {document.entrypoint}")
     output.line(f"Next: {', '.join(document.next)}")
 
 
 def _show_service(part: InitServicePart, output: Output) -> None:
     said = {
-        "added": f"gets {len(part.added)} variables: {', '.join(part.added)}",
-        "own": f"exports by its own settings ({', '.join(part.own)}); gets {', '.join(part.added) or 'nothing'}",
-        "off": "is left alone (instrument: false)",
-        "infrastructure": f"{part.image} is infrastructure",
-        "trace-backend": "is the trace backend",
+        "added": f"devenv sets {plural(len(part.added), 'variable')}: {', '.join(part.added)}",
+        "own": f"uses its own export settings ({', '.join(part.own)}); "
+        f"devenv sets {', '.join(part.added) or 'nothing else'}",
+        "off": "not changed (instrument: false)",
+        "infrastructure": f"infrastructure ({part.image})",
+        "trace-backend": "trace backend",
     }
     output.line(f"{part.name}: {said[part.tracing]}")
     if part.own and part.tracing == "added":
-        output.line(f"  keeps: {', '.join(part.own)}")
+        output.line(f"  keeps its own: {', '.join(part.own)}")
     if part.traced_command:
-        output.line(f"  traced with no change of its code: {part.traced_command}")
+        output.line(f"  to trace it without code changes, run: {part.traced_command}")
     if part.process:
         output.line(f"  for --engine process: {part.process}")
     for note in part.notes:
@@ -56,16 +59,16 @@ def _show_service(part: InitServicePart, output: Output) -> None:
 
 
 def show_new_service(document: NewServiceDocument, output: Output) -> None:
-    """What was made and edited, what is left to do by hand, and what comes next."""
+    """The files created and edited, what is left to do by hand, and the next commands."""
     verb = "would be " if document.dry_run else ""
     if document.diff:
         output.line(document.diff)
     output.line(f"Service {document.service} ({document.template}, port {document.port}) in {document.folder}")
-    for done, paths in (("made", document.created), ("edited", document.edited), ("removed", document.removed)):
+    for done, paths in (("created", document.created), ("edited", document.edited), ("removed", document.removed)):
         for path in paths:
             output.line(f"  {verb}{done:<8} {path}")
     if document.by_hand:
-        output.line("By hand:")
+        output.line("To do by hand:")
     for hint in document.by_hand:
         output.line(f"  - {hint}")
     if not document.dry_run:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devenv.cli.views.durations import duration
+from devenv.model.counts import plural
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,19 +25,8 @@ if TYPE_CHECKING:
 _HEALTH_STYLE = {"healthy": "green", "completed": "green", "unhealthy": "bold red", "starting": "yellow"}
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them: ``0.42 s``, ``3 min 5 s``, ``2 h 10 min``."""
-    if seconds < 10:  # below it fractions matter to the reader
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def show_up(document: UpDocument, output: Output) -> None:
-    """Table of services with URLs and times, the failures, the canary, the way on."""
+    """Table of services with URLs and times, failures, canary, and the next commands."""
     _services(document.services, output, running=False)
     for failure in document.failures:
         _failure(failure, output)
@@ -42,17 +34,20 @@ def show_up(document: UpDocument, output: Output) -> None:
     _canary(document.canary, output)
     _places(document.entrypoint_url, document.trace_backend, output)
     if document.failures or document.timed_out:
-        output.line("What runs was left for inspection: devenv status, devenv logs; devenv down removes it.")
+        output.line(
+            "Started services keep running. "
+            "Inspect them with `devenv status` and `devenv logs`, or remove them with `devenv down`."
+        )
         return
     took = f"Up in {duration(document.elapsed_ms / 1000)}"
     if document.canary.verdict in {"complete", "skipped"}:
         output.line(f"{took}. Next: devenv load --rps 50, devenv open jaeger.")
     else:
-        output.line(f"{took}, but the canary's trace is {document.canary.verdict}. Next: devenv logs, devenv doctor.")
+        output.line(f"{took}, but the canary trace is {document.canary.verdict}. Next: devenv logs, devenv doctor.")
 
 
 def show_status(document: StatusDocument, output: Output) -> None:
-    """Table of services as they are now."""
+    """Table of services in their current state."""
     output.line(f"{document.project} on the {document.engine} engine")
     _services(document.services, output, running=True)
     for failure in document.failures:
@@ -61,31 +56,31 @@ def show_status(document: StatusDocument, output: Output) -> None:
 
 
 def show_plan(document: PlanDocument, output: Output) -> None:
-    """The steps of a plan, one a line."""
-    output.line(f"{document.project} on the {document.engine} engine: {len(document.actions)} steps")
+    """The steps of a plan, one per line."""
+    output.line(f"{document.project} on the {document.engine} engine: {plural(len(document.actions), 'step')}")
     for action in document.actions:
         reason = f"  ({action.reason})" if action.reason else ""
         output.line(f"  {action.action:<16} {action.target}{reason}")
 
 
 def show_down(document: DownDocument, output: Output) -> None:
-    """What was removed, kept and left."""
+    """What was removed, kept, and not removed."""
     removed = document.removed
     counted = [
-        f"{len(names)} {kind}"
+        plural(len(names), kind)
         for kind, names in (
-            ("containers", removed.containers),
-            ("processes", removed.processes),
-            ("networks", removed.networks),
-            ("volumes", removed.volumes),
+            ("container", removed.containers),
+            ("process", removed.processes),
+            ("network", removed.networks),
+            ("volume", removed.volumes),
         )
         if names
     ]
-    output.line(f"Removed {', '.join(counted)}." if counted else "Nothing was up.")
+    output.line(f"Removed {', '.join(counted)}." if counted else "Nothing to remove.")
     if document.kept.volumes:
-        output.line(f"Kept volumes: {', '.join(document.kept.volumes)} (devenv down --volumes removes them).")
+        output.line(f"Kept volumes: {', '.join(document.kept.volumes)}. To remove them, run `devenv down --volumes`.")
     if document.left:
-        output.line(f"STILL THERE: {', '.join(document.left)}")
+        output.line(f"Not removed: {', '.join(document.left)}")
     elif counted:
         output.line("Nothing is left.")
 
@@ -111,13 +106,13 @@ def _services(services: Sequence[ServiceDocument], output: Output, *, running: b
 
 def _live_columns(service: ServiceDocument) -> list[str]:
     uptime = "" if service.uptime_s is None else duration(service.uptime_s)
-    cpu = "" if service.cpu_percent is None else f"{service.cpu_percent:.1f} %"
+    cpu = "" if service.cpu_percent is None else f"{service.cpu_percent:.1f}%"
     memory = "" if service.memory_bytes is None else f"{service.memory_bytes / 2**20:.0f} MiB"
     return [uptime, str(service.restarts), cpu, memory]
 
 
 def _failure(failure: FailureDocument, output: Output) -> None:
-    """One block that says all of one failed service."""
+    """One block with all facts about a failed service."""
     output.line()
     output.line(f"✘ {failure.service}: {failure.reason}")
     if failure.probe:
@@ -143,7 +138,7 @@ def _canary(canary: CanaryDocument, output: Output) -> None:
         if canary.missing:
             output.line(f"  missing: {', '.join(canary.missing)}")
         for line in canary.said:
-            output.line(f"  {line.service} says: {line.text}")
+            output.line(f"  {line.service} logged: {line.text}")
     if canary.ui_url:
         output.line(f"  {canary.ui_url}")
 

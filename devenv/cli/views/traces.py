@@ -21,7 +21,7 @@ LINKS = 10
 
 
 def show_search(document: TracesDocument, output: Output) -> None:
-    """One trace a line, newest first."""
+    """One trace per line, newest first."""
     from rich.table import Table
 
     if not document.traces:
@@ -44,7 +44,7 @@ def show_search(document: TracesDocument, output: Output) -> None:
 
 
 def show_trace(document: TraceDocument, output: Output) -> None:
-    """The waterfall: each span's place in time, ``━`` where it is on the critical path."""
+    """The waterfall: each span's place in time, ``━`` for spans on the critical path."""
     output.line(f"Trace {document.trace_id}: {document.duration_ms:.2f} ms, {plural(len(document.spans), 'span')}")
     labels = [f"{'  ' * min(span.depth, LEVELS)}{span.service}: {span.operation}" for span in document.spans]
     width = min(max((len(label) for label in labels), default=0), 60)
@@ -57,12 +57,12 @@ def show_trace(document: TraceDocument, output: Output) -> None:
 
 
 def show_export(document: ExportDocument, output: Output) -> None:
-    """What was written, and where."""
+    """The numbers of traces and spans written, and the file."""
     output.line(f"Wrote {plural(document.traces, 'trace')} with {plural(document.spans, 'span')} to {document.file}")
 
 
 def show_import(document: ImportDocument, output: Output) -> None:
-    """What was sent, with links."""
+    """The numbers of traces and spans sent, with links."""
     output.line(
         f"Sent {plural(len(document.traces), 'trace')} with {plural(document.spans, 'span')} to the trace backend"
     )

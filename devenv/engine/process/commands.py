@@ -12,7 +12,7 @@ from devenv.errors import EngineRefused
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from devenv.engine.process.messages import InstanceReport
+    from devenv.engine.process.daemon_messages import InstanceReport
 
 
 async def collected(report: InstanceReport, command: Sequence[str], environment: Mapping[str, str]) -> ExecResult:

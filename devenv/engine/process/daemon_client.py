@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 from devenv import errors
 from devenv.engine.process import daemon_file
-from devenv.engine.process.decoding import MalformedMessage
-from devenv.engine.process.messages import (
+from devenv.engine.process.daemon_messages import (
     EVENTS,
     FACTS,
     LISTENING,
     Answer,
+    DaemonOperation,
     EventsSince,
     Nothing,
-    Operation,
     ProjectEvent,
     Question,
 )
+from devenv.engine.process.json_values import MalformedMessage
 from devenv.engine.process.socket_path import SocketPath
 from devenv.errors import EngineLost, EngineRefused, EngineUnavailable, NotUp
 
@@ -43,7 +43,7 @@ class DaemonClient:
         self._directory = directory
         self._starting = asyncio.Lock()
 
-    async def ask(self, operation: Operation[Question, Answer], question: Question) -> Answer:
+    async def ask(self, operation: DaemonOperation[Question, Answer], question: Question) -> Answer:
         """Send one request and return its answer.
 
         Raises:
@@ -149,7 +149,7 @@ def _environment() -> dict[str, str]:
     return found
 
 
-def _result(operation: Operation[Question, Answer], reply: bytes) -> Answer:
+def _result(operation: DaemonOperation[Question, Answer], reply: bytes) -> Answer:
     if not reply:
         raise _lost(operation.name)
     try:

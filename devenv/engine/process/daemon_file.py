@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.disk import replace_file
-from devenv.engine.process.decoding import decode, encode
+from devenv.engine.process.json_values import decode, encode
 from devenv.engine.process.process_identity import start_time
 
 NAME = "daemon.json"

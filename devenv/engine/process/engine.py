@@ -11,8 +11,7 @@ from devenv.contract.answers import Endpoint, EngineInfo, ExitStatus
 from devenv.contract.capabilities import Capabilities
 from devenv.engine.process import commands, leftovers, log_reader
 from devenv.engine.process.daemon_client import DaemonClient
-from devenv.engine.process.launching import is_backend, launch_of, refuse_what_cannot_be
-from devenv.engine.process.messages import (
+from devenv.engine.process.daemon_messages import (
     CREATE,
     DESCRIBE,
     KILL,
@@ -24,14 +23,15 @@ from devenv.engine.process.messages import (
     USAGE,
     WAIT,
     Answer,
+    DaemonOperation,
     InstanceReport,
     Nothing,
     OneInstance,
-    Operation,
     Question,
     SignalRequest,
     StopRequest,
 )
+from devenv.engine.process.launching import is_backend, launch_of, refuse_what_cannot_be
 from devenv.engine.process.observation import left_behind, observed
 from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_PROJECT
@@ -201,7 +201,9 @@ class ProcessEngine:
         self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
     ) -> ExecResult:
         """Run a command in the directory and environment of an instance, and collect its output."""
-        return await commands.collected(await self._running(instance_id), command, environment or {})
+        result = await commands.collected(await self._running(instance_id), command, environment or {})
+        await self._running(instance_id)  # as in a container, the result of a command ends with its instance
+        return result
 
     async def exec_attached(self, instance_id: str, command: Sequence[str], *, tty: bool) -> int:
         """Run a command beside an instance with this process's own streams: a terminal is simply inherited."""
@@ -265,7 +267,7 @@ class ProcessEngine:
         except (NotUp, EngineLost):
             return False
 
-    async def _ask_if_there(self, operation: Operation[Question, Answer], question: Question) -> Answer | None:
+    async def _ask_if_there(self, operation: DaemonOperation[Question, Answer], question: Question) -> Answer | None:
         """The daemon's answer; ``None`` if no daemon runs or it does not have the instance."""
         try:
             return await self._daemon.ask(operation, question)

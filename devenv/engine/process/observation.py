@@ -9,7 +9,7 @@ from devenv.model.state import ObservedInstance, PublishedPort, State
 
 if TYPE_CHECKING:
     from devenv.engine.process.daemon_file import RecordedInstance
-    from devenv.engine.process.messages import InstanceReport
+    from devenv.engine.process.daemon_messages import InstanceReport
 
 
 def observed(report: InstanceReport) -> ObservedInstance:

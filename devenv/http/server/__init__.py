@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on asyncio and httptools: what the receiver, the query APIs and the pages share."""
+"""A small HTTP/1.1 server on asyncio and httptools: shared by the receiver, the query APIs and the pages."""
 
 from devenv.http.server.guard import Guard
 from devenv.http.server.limits import Limits

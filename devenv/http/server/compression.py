@@ -1,4 +1,4 @@
-"""Compressed request bodies, with the limit on what comes out."""
+"""Decompression of request bodies, with a limit on the output."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import zlib
 
 
 class BodyTooLarge(ValueError):
-    """More came out than the limit allows; decompression stopped there."""
+    """The output exceeds the limit; decompression stopped there."""
 
 
 class BadEncoding(ValueError):
-    """The body is not what its Content-Encoding says."""
+    """The body does not have the stated Content-Encoding."""
 
 
 class UnknownEncoding(ValueError):
-    """The Content-Encoding is none that is understood here."""
+    """The Content-Encoding is not supported."""
 
 
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15, "zlib": 15}
 
 
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:
-    """``body`` decompressed; at most ``limit`` bytes are ever produced (and one more).
+    """Return ``body`` decompressed; at most ``limit`` + 1 bytes are produced.
 
     Raises:
-        BodyTooLarge, BadEncoding, UnknownEncoding: see there.
+        BodyTooLarge, BadEncoding, UnknownEncoding: See the classes.
     """
     if encoding in {"", "identity"}:
         return body
     window = _WINDOWS.get(encoding)
     if window is None:
-        raise UnknownEncoding(f"Content-Encoding {encoding[:40]!r} is not supported; gzip and deflate are")
+        raise UnknownEncoding(f"unsupported Content-Encoding {encoding[:40]!r}; use gzip or deflate")
     pieces: list[bytes] = []
     room = limit
     # A gzip file may have several members (RFC 1952, 2.2).

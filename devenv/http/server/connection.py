@@ -24,11 +24,11 @@ _LINGER = 2.0
 _SEND_BUFFER = 1024 * 1024
 
 
-class Owner(Protocol):
-    """What a connection needs of the listener that accepted it.
+class ConnectionOwner(Protocol):
+    """The listener of a connection, as far as the connection uses it.
 
     Attributes:
-        buffered: bytes of request bodies that all its connections hold together.
+        buffered: bytes of request bodies in memory, for all its connections together.
     """
 
     router: Router
@@ -44,9 +44,9 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Parses requests, hands them to the router one after the other, writes the answers."""
+    """A connection: parses requests, passes them to the router one after the other, and writes the responses."""
 
-    def __init__(self, listener: Owner) -> None:
+    def __init__(self, listener: ConnectionOwner) -> None:
         self._listener = listener
         self._limits = listener.limits
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -66,13 +66,13 @@ class Connection(asyncio.Protocol):
     # -- transport ---------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Asyncio's call: the client is there."""
+        """Called by asyncio: the client has connected."""
         self._transport = cast("asyncio.Transport", transport)
         self._tune_socket()
         self._listener.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
-        """Asyncio's call: the client is gone; whatever was under way for it ends."""
+        """Called by asyncio: the client has disconnected; its pending requests are cancelled."""
         self._done = True
         self._release()
         self._waiting.clear()
@@ -81,16 +81,16 @@ class Connection(asyncio.Protocol):
         self._listener.closed(self)
 
     def pause_writing(self) -> None:
-        """Asyncio's call: the client does not take what it asked for."""
+        """Called by asyncio: the client does not read its response."""
         self._writable.clear()
         self._paused_at = self._loop.time()
 
     def resume_writing(self) -> None:
-        """Asyncio's call: the client reads again."""
+        """Called by asyncio: the client reads again."""
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """Asyncio's call: bytes of requests."""
+        """Called by asyncio: bytes of requests."""
         if self._done:
             return
         self._last_data = self._loop.time()
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # An offer that a server may ignore (RFC 9110, 7.8), such as the h2c of Java's HTTP client. The parser
-            # stops there and takes a body for the other protocol, so that it is given the request without the offer.
+            # stops here and treats a body as the other protocol, so it gets the request again without the offer.
             head = self._head_without_upgrade()
             self._parser = httptools.HttpRequestParser(self)
             self._begin_message(in_progress=True)
@@ -133,14 +133,14 @@ class Connection(asyncio.Protocol):
         self._start = self._last_data = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
-        """Httptools' call: a piece of the request target."""
+        """Called by httptools: a piece of the request target."""
         if self._header_bytes == 0 and not self._in_progress:
             self._begin_message(in_progress=True)
         self._url += url
         self._count_header(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Httptools' call: one header (or trailer) field."""
+        """Called by httptools: one header (or trailer) field."""
         self._count_header(len(name) + len(value) + 4)
         if self._done or self._headers_done:
             return
@@ -151,13 +151,13 @@ class Connection(asyncio.Protocol):
         self._headers[key] = text if known is None else f"{known}, {text}"
 
     def on_headers_complete(self) -> None:
-        """Httptools' call: time to decide whether the body is wanted."""
+        """Called by httptools: decide whether to read the body."""
         if self._done:
             return
         self._headers_done = True
         method = self._parser.get_method().decode("latin-1")
         if method == "CONNECT":
-            self._refuse(405, "this is no proxy")
+            self._refuse(405, "this server is not a proxy")
         if self._parser.should_upgrade():
             return
         refusal = self._listener.guard.refusal(method, self._headers)
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        """Httptools' call: a piece of the body, chunks taken apart."""
+        """Called by httptools: a piece of the body, without the chunk framing."""
         if self._done:
             return
         self._body_bytes += len(body)
@@ -180,10 +180,10 @@ class Connection(asyncio.Protocol):
         if self._body_bytes > self._limits.body_bytes:
             self._refuse(413, f"the body is larger than {self._limits.body_bytes} bytes")
         elif self._listener.buffered > self._limits.buffered:
-            self._refuse(503, "too many bodies at a time", (("Retry-After", "1"),))
+            self._refuse(503, "too many request bodies at the same time", (("Retry-After", "1"),))
 
     def on_message_complete(self) -> None:
-        """Httptools' call: the request is whole."""
+        """Called by httptools: the request is complete."""
         if self._done or self._parser.should_upgrade():
             return
         path, _, query = self._url.partition(b"?")
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
         self._begin_message(in_progress=False)
         self._waiting.append((request, keep))
         if len(self._waiting) > _PIPELINE:
-            self._refuse(429, "too many requests ahead of their answers")
+            self._refuse(429, "too many pipelined requests")
         elif self._task is None:
             self._serve_next()
 
@@ -236,12 +236,12 @@ class Connection(asyncio.Protocol):
         try:
             await self._writable.wait()
             if not isinstance(response.body, bytes) and request.version == "1.0":
-                response.body = b"".join(response.body)  # chunks came with HTTP/1.1
+                response.body = b"".join(response.body)  # HTTP/1.0 has no chunks
             if isinstance(response.body, bytes):
                 self._write_whole(request, response, response.body, keep)
             else:
                 await self._write_chunks(request, response, response.body, keep)
-        except Exception as error:  # noqa: BLE001 (the answer is half sent; all that can be said is by closing)
+        except Exception as error:  # noqa: BLE001 (the response is partly sent; only closing shows the error)
             _failed(request, error)
             self.abort()
         self._task = None
@@ -274,11 +274,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing of a request is here."""
+        """Whether no request is in progress."""
         return not self._in_progress and self._task is None and not self._waiting
 
     def check(self, now: float) -> None:
-        """End the connection where it holds something for too long; called every second."""
+        """Close the connection if a time limit is exceeded; called every second."""
         limits = self._limits
         stuck = not self._writable.is_set() and now - self._paused_at > limits.write_stall
         if stuck or (self._done and now - self._ended > _LINGER):
@@ -296,13 +296,13 @@ class Connection(asyncio.Protocol):
     def _tune_socket(self) -> None:
         sock = self._transport.get_extra_info("socket")
         if sock is not None:
-            # Answers are written whole: waiting for more of them only delays, and a list of traces should leave in
-            # one piece instead of waking both sides for each part of it.
+            # Responses are written whole: waiting for more only delays them, and a list of traces should be sent in
+            # one piece instead of waking both sides for each part.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
     def abort(self) -> None:
-        """Close at once, whatever is unsent."""
+        """Close immediately; unsent data is dropped."""
         self._done = True
         self._transport.abort()
 
@@ -312,7 +312,7 @@ class Connection(asyncio.Protocol):
             self._refuse(431, f"the header is larger than {self._limits.header_bytes} bytes")
 
     def _refuse(self, status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        # Answers to earlier requests may still be on their way: only a quiet connection gets a text.
+        # Earlier responses may still be in progress: only an idle connection gets an error response.
         if self._done:
             return
         if self._task is None:
@@ -330,8 +330,8 @@ class Connection(asyncio.Protocol):
         if not self._in_progress:
             self._transport.close()
         elif self._transport.can_write_eof():
-            # Closing while a body is still coming in resets the connection, and the client never sees the answer:
-            # what comes is read and dropped for a moment instead.
+            # Closing while a body arrives resets the connection, and the client never sees the response:
+            # the rest is read and dropped for a moment instead.
             self._transport.write_eof()
 
     def _release(self) -> None:
@@ -341,12 +341,12 @@ class Connection(asyncio.Protocol):
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    log.error("no answer to %s %s", request.method, request.path, exc_info=error)
+    log.error("no response to %s %s", request.method, request.path, exc_info=error)
     return Response.text("500 internal error\n", 500)
 
 
 def _text(path: bytes) -> str:
-    # Absolute-form targets (RFC 9112, 3.2.2) are for proxies; their path is what counts here.
+    # Absolute-form targets (RFC 9112, 3.2.2) are for proxies; only their path is used here.
     if not path.startswith(b"/"):
         rest = path.partition(b"://")[2]
         path = b"/" + rest.partition(b"/")[2]

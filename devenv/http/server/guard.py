@@ -1,8 +1,8 @@
-"""Keeps browsers of other sites out: a page elsewhere must neither read traces nor write them.
+"""Keeps other sites' pages out: they must neither read nor write traces.
 
-Two ways lead from a foreign page to a port on loopback: a name of its own that resolves to 127.0.0.1 (DNS rebinding,
-seen by the ``Host`` header), and a cross-site request (seen by ``Sec-Fetch-Site`` and ``Origin``, which scripts
-cannot set).
+A page can reach a port on loopback in two ways: by its own host name that resolves to 127.0.0.1 (DNS rebinding, visible
+in the ``Host`` header), and by a cross-site request (visible in ``Sec-Fetch-Site`` and ``Origin``, which scripts cannot
+set).
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Guard:
-    """Refuses foreign hosts and cross-site requests.
+    """Rejects foreign hosts and cross-site requests.
 
     Args:
-        names: host names, without port, that are this server beside the loopback names.
+        names: host names of this server, without port, in addition to the loopback names.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = LOOPBACK_NAMES | {name.lower().strip("[]") for name in names if name}
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
-        """Status and reason where the request must not be served, else None."""
+        """Return status and reason if the request must not be served, else ``None``."""
         host = headers.get("host")
         if host is not None and not self._is_ours(f"//{host}"):
             return 403, "the Host header names another server"

@@ -1,4 +1,4 @@
-"""The head of a response, with what every answer forbids browsers to do with it."""
+"""The head of a response, with the security headers of every response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEFAULT_POLICY = b"Content-Security-Policy: default-src 'none'; frame-ancestors
 
 
 def response_head(response: Response, keep: bool, framing: bytes) -> bytes:
-    """Status line and headers up to the empty line; ``framing`` is the header that tells where the body ends."""
+    """Return status line and headers up to the empty line; ``framing`` is the header that defines the body's end."""
     lines = [
         f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}\r\n"
         f"Content-Type: {response.content_type}\r\n".encode("latin-1"),

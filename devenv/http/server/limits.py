@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what clients can hold; times in seconds, sizes in bytes.
+    """Limits on what clients can use; times in seconds, sizes in bytes.
 
-    ``connections`` stays below the usual 1,024 file descriptors of a process: above it the longest idle one is closed.
-    ``buffered`` bounds the bodies that all connections together have sent so far.
+    ``connections`` stays below the usual 1,024 file descriptors of a process: above it, the longest idle one is closed.
+    ``buffered`` bounds the request bodies in memory, for all connections together.
     """
 
     connections: int = 400

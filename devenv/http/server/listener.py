@@ -13,7 +13,7 @@ from devenv.http.server.router import Router
 
 
 class Listener:
-    """One port. :meth:`open` binds it, :meth:`close` ends it and all its connections."""
+    """One port. :meth:`open` binds it, :meth:`close` releases it and closes its connections."""
 
     def __init__(self, router: Router, guard: Guard, limits: Limits | None = None) -> None:
         self.router = router
@@ -27,10 +27,10 @@ class Listener:
         self._closing = False
 
     async def open(self, host: str, port: int) -> None:
-        """Begin to listen; port 0 takes a free one, found in :attr:`port` afterwards.
+        """Start to listen; port 0 selects a free one, available as :attr:`port` afterwards.
 
         Raises:
-            PortTaken: another process listens there.
+            PortTaken: If another process uses the port.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -59,7 +59,7 @@ class Listener:
             await self._server.wait_closed()
 
     def opened(self, connection: Connection) -> None:
-        """A connection came in: make room for it where there are too many."""
+        """Add a connection; if there are too many, close another one."""
         self.connections.add(connection)
         if len(self.connections) > self.limits.connections:
             idle = [other for other in self.connections if other.idle and other is not connection]
@@ -69,11 +69,11 @@ class Listener:
             self._sweeper = asyncio.get_running_loop().call_later(1.0, self._sweep)
 
     def closed(self, connection: Connection) -> None:
-        """A connection is gone."""
+        """Remove a connection."""
         self.connections.discard(connection)
 
     def _sweep(self) -> None:
-        # One timer for all connections, and none while there is no connection: an idle daemon costs nothing.
+        # One timer for all connections, and none without connections: an idle daemon uses no CPU.
         loop = asyncio.get_running_loop()
         now = loop.time()
         for connection in tuple(self.connections):

@@ -12,15 +12,15 @@ JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 
-# More parameters than any client of Jaeger sends, repeated traceIDs included; beyond it parsing stops with an error.
+# More parameters than any client of Jaeger sends, repeated traceIDs included; above it, parsing fails.
 MAX_PARAMETERS = 20_000
 
 
 @dataclass(slots=True)
 class Request:
-    """One request, its body complete.
+    """One request with its complete body.
 
-    ``path`` is as sent, without decoding; ``headers`` has lower-case names, repeated ones joined by ``, ``.
+    ``path`` is as sent, without decoding; ``headers`` has lowercase names, repeated ones joined by ``, ``.
     """
 
     method: str
@@ -32,10 +32,10 @@ class Request:
     version: str = "1.1"
 
     def parameters(self) -> Parameters:
-        """The query string, decoded.
+        """Return the decoded query string.
 
         Raises:
-            ValueError: it has more than ``MAX_PARAMETERS`` fields.
+            ValueError: If it has more than ``MAX_PARAMETERS`` fields.
         """
         return Parameters(parse_qsl(self.query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS))
 
@@ -49,11 +49,11 @@ class Parameters:
             self._values.setdefault(name, []).append(value)
 
     def first(self, *names: str) -> str:
-        """The first value that is not empty under the first of ``names`` that has one; empty where there is none."""
+        """Return the first non-empty value of the first of ``names`` that has one; empty if none has."""
         return self.named(*names)[1]
 
     def named(self, *names: str) -> tuple[str, str]:
-        """As :meth:`first`, with the name under which the value stood."""
+        """Return the same as :meth:`first`, with the name of the parameter before it."""
         for name in names:
             for value in self._values.get(name, ())[:1]:
                 if value:
@@ -61,15 +61,15 @@ class Parameters:
         return names[0], ""
 
     def every(self, name: str) -> list[str]:
-        """All values of ``name`` in order."""
+        """Return all values of ``name`` in order."""
         return self._values.get(name, [])
 
 
 @dataclass(slots=True)
 class Response:
-    """What goes back. A body that is an iterator is sent in chunks as the client takes them.
+    """A response. A body that is an iterator is sent in chunks as the client reads them.
 
-    An empty chunk is a pause: other connections are served before the iterator is asked again.
+    An empty chunk is a pause: other connections are served before the next chunk.
     """
 
     status: int = 200
@@ -80,22 +80,22 @@ class Response:
 
     @classmethod
     def json(cls, document: Any, status: int = 200) -> Response:
-        """A JSON document in one piece."""
+        """Return a response with a JSON document."""
         return cls(status, dumps(document))
 
     @classmethod
     def text(cls, text: str, status: int = 200) -> Response:
-        """Plain text."""
+        """Return a response with plain text."""
         return cls(status, text.encode(), TEXT)
 
     @classmethod
     def html(cls, text: str, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-        """A page."""
+        """Return a response with an HTML page."""
         return cls(status, text.encode("utf-8", "replace"), HTML, headers)
 
     @classmethod
     def redirect(cls, location: str) -> Response:
-        """Sends the client elsewhere on this server."""
+        """Return a redirect to another path of this server."""
         return cls(302, b"", TEXT, (("Location", location),))
 
 
@@ -103,5 +103,5 @@ Handler = Callable[[Request], "Response | Awaitable[Response]"]
 
 
 def dumps(document: Any) -> bytes:
-    """JSON in bytes, compact; a lone surrogate can then not break the encoding because all is ASCII."""
+    """Return compact JSON in ASCII, so that a lone surrogate cannot break the encoding."""
     return json.dumps(document, separators=(",", ":")).encode("ascii")

@@ -1,4 +1,4 @@
-"""Which handler answers a path."""
+"""Routes: the handler for each path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devenv.http.server.message import Handler, Request, Response
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``pattern`` is a path whose segments in braces match any one segment: ``/api/traces/{id}``."""
+    """A route; in ``pattern``, a segment in braces matches any one segment: ``/api/traces/{id}``."""
 
     method: str
     pattern: str
@@ -19,7 +19,7 @@ class Route:
 
 
 class Router:
-    """Matches requests to routes: 404 for an unknown path, 405 for a known one by another method."""
+    """Matches requests to routes: 404 for an unknown path, 405 for a known path with another method."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[str, dict[str, Handler]] = {}
@@ -31,7 +31,7 @@ class Router:
                 self._exact.setdefault(route.pattern, {})[route.method] = route.handler
 
     def resolve(self, request: Request) -> tuple[Handler, Request] | Response:
-        """The handler and the request with the path's arguments, or the answer that none exists."""
+        """Return the handler and the request with the path's arguments, or an error response."""
         method = "GET" if request.method == "HEAD" else request.method
         methods = self._exact.get(request.path)
         if methods is not None and method in methods:

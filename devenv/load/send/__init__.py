@@ -1,1 +1,1 @@
-"""Sending the requests of a run on schedule, and recording each one."""
+"""Sends the requests of a run on schedule and records each one."""

@@ -1,7 +1,7 @@
-"""The load client: an open model, in which sending never waits for answers.
+"""The load client: an open model, in which sending never waits for responses.
 
-It keeps connections alive and reuses the one that became idle last, so that those no longer needed grow old and are
-closed before the server does it.
+It keeps connections alive and reuses the one that became idle last. So those that are no longer needed stay idle, and
+are closed before the server closes them.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ _ERRORS = {
 }
 
 Finished = Callable[[Flight, int, int, RequestError], None]
-"""Called once for each request: the flight, its end in nanoseconds since the start, the status or 0, the error."""
+"""Called once per request: the flight, its end in nanoseconds since the start, the status or 0, the error."""
 
 
 class LoadClient:
-    """Sends requests to one origin and reports each one's end.
+    """A client that sends requests to one origin and reports the end of each.
 
     Args:
         origin: the target.
-        timeout: seconds from a request's sending until it is given up.
-        retriable: whether a request may be sent again on a new connection where the kept-alive one was closed under
-            it before a byte of an answer.
-        head_only: the requests are ``HEAD``, whose answers have no body whatever their headers say.
-        finished: gets each end.
+        timeout: seconds from a request's sending until it is abandoned.
+        retriable: whether to send a request again on a new connection, if the kept-alive one closes before the first
+            byte of the response.
+        head_only: the requests are ``HEAD``, whose responses never have a body.
+        finished: called at the end of each request.
+        connection: the class of the connections.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class LoadClient:
         retriable: bool,
         head_only: bool,
         finished: Finished,
+        connection: type[LoadConnection] = LoadConnection,
     ) -> None:
         self._origin = origin
         self._tls = origin.tls
@@ -59,6 +61,7 @@ class LoadClient:
         self._retriable = retriable
         self._head_only = head_only
         self._finished = finished
+        self._connection = connection
         self._base_ns = time.perf_counter_ns()
         self._settled: asyncio.Event | None = None
         self._address: tuple[str, int] = (origin.host, origin.port)
@@ -69,12 +72,12 @@ class LoadClient:
         self.opened = 0
 
     async def resolve(self) -> None:
-        """Look the host up once and keep the first address that takes a connection, where any does."""
+        """Resolve the host once and keep the first address that accepts a connection, if any does."""
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(self._origin.host, self._origin.port, type=socket.SOCK_STREAM)
         except socket.gaierror:
-            return  # each request will say so
+            return  # each request will fail with this reason
         for *_, address in found:
             try:
                 await self._open((str(address[0]), int(address[1])))
@@ -84,13 +87,13 @@ class LoadClient:
             return
 
     def begin(self) -> int:
-        """Start the run's clock; returns the wall time at that instant, nanoseconds since the epoch."""
+        """Start the run's clock and return the wall time at that moment, in nanoseconds since the epoch."""
         wall_ns = time.time_ns()
         self._base_ns = time.perf_counter_ns()
         return wall_ns
 
     async def settled(self, seconds: float) -> None:
-        """Wait until nothing is under way, for so long at most."""
+        """Wait until no request is in flight, at most ``seconds``."""
         if self.in_flight == 0:
             return
         self._settled = asyncio.Event()
@@ -103,17 +106,17 @@ class LoadClient:
             self._settled = None
 
     def now(self) -> int:
-        """Nanoseconds since the start of the run."""
+        """Return the nanoseconds since the start of the run."""
         return time.perf_counter_ns() - self._base_ns
 
     def send(self, flight: Flight) -> None:
-        """Send a request, on an idle connection where there is one; never waits."""
+        """Send a request, on an idle connection if possible; never waits."""
         self.in_flight += 1
         self._flights.append(flight)
         self._dispatch(flight)
 
     def sweep(self) -> None:
-        """Give up what is older than the timeout, and close what has been idle for long; to be called now and then."""
+        """Abandon requests older than the timeout, and close connections idle for long; to be called periodically."""
         now = self.now()
         while self._flights and (self._flights[0].done or now - self._flights[0].actual >= self._timeout_ns):
             flight = self._flights.popleft()
@@ -124,14 +127,14 @@ class LoadClient:
         self._idle = [connection for connection in self._idle if self._is_young(connection, keep)]
 
     def cancel(self) -> None:
-        """Give up everything that is under way."""
+        """Abandon all requests in flight."""
         for flight in self._flights:
             if not flight.done:
                 self._give_up(flight, RequestError.CANCELLED)
         self._flights.clear()
 
     def close(self) -> None:
-        """Close every connection; to be called when nothing is under way."""
+        """Close every connection; to be called when no request is in flight."""
         for task in self._connecting:
             task.cancel()
         for connection in self._idle:
@@ -139,7 +142,7 @@ class LoadClient:
         self._idle.clear()
 
     def answered(self, connection: LoadConnection, flight: Flight, status: int) -> None:
-        """The connection's callback."""
+        """Called by the connection."""
         now = self.now()
         if connection.alive:
             connection.idle_since = now
@@ -149,7 +152,7 @@ class LoadClient:
         self._end(flight, now, status, RequestError.NONE)
 
     def broken(self, connection: LoadConnection, flight: Flight, error: RequestError, *, untouched: bool) -> None:
-        """The connection's callback."""
+        """Called by the connection."""
         stale = untouched and connection.served > 0 and error in {RequestError.CLOSED, RequestError.RESET}
         if stale and self._retriable and not flight.retried:
             flight.retried = True
@@ -178,11 +181,11 @@ class LoadClient:
             self._idle.pop().send(flight)
 
     async def _open(self, address: tuple[str, int]) -> None:
-        """Add a new connection to the idle ones."""
+        """Open a connection and add it to the idle ones."""
         host, port = address
         async with asyncio.timeout(self._timeout_ns / 1e9):
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: LoadConnection(self, head_only=self._head_only),
+                lambda: self._connection(self, head_only=self._head_only),
                 host,
                 port,
                 ssl=self._tls,
@@ -213,7 +216,7 @@ class LoadClient:
 
 
 def _kind(error: OSError) -> RequestError:
-    """The kind of a failed connection attempt."""
+    """Return the kind of a failed connection attempt."""
     if isinstance(error, socket.gaierror):
         return RequestError.RESOLVE
     if isinstance(error, ssl.SSLError):

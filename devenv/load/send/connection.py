@@ -1,4 +1,4 @@
-"""One keep-alive HTTP/1.1 connection of the load client: writes a request, and says when its answer is complete.
+"""One keep-alive HTTP/1.1 connection of the load client: it writes a request, and reports the end of its response.
 
 Only what is needed is parsed: the status and the end of the message. Bodies are skipped by the parser.
 """
@@ -15,24 +15,24 @@ from devenv.load.send.flight import Flight
 from devenv.model.run import RequestError
 
 
-class Owner(Protocol):
-    """Who is told what became of a connection and of the request on it."""
+class FlightOwner(Protocol):
+    """What a connection reports to: the load client."""
 
     def answered(self, connection: LoadConnection, flight: Flight, status: int) -> None:
-        """The answer is complete; the connection can be used again where it is still ``alive``."""
+        """The response is complete; the connection can be used again if it is still ``alive``."""
         ...
 
     def broken(self, connection: LoadConnection, flight: Flight, error: RequestError, *, untouched: bool) -> None:
-        """The connection ended under a request; ``untouched``: not one byte of an answer had come."""
+        """The connection ended during a request; ``untouched``: before the first byte of a response."""
         ...
 
 
 class LoadConnection(asyncio.Protocol):
-    """A connection; at most one request is on it at a time.
+    """A connection; it carries at most one request at a time.
 
     Attributes:
-        alive: it can take a request.
-        served: how many requests it has carried to their end.
+        alive: whether it can carry a request.
+        served: number of requests that it has completed.
         idle_since: nanoseconds on the owner's clock, set by the owner.
     """
 
@@ -50,7 +50,7 @@ class LoadConnection(asyncio.Protocol):
         "served",
     )
 
-    def __init__(self, owner: Owner, *, head_only: bool = False) -> None:
+    def __init__(self, owner: FlightOwner, *, head_only: bool = False) -> None:
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -81,17 +81,19 @@ class LoadConnection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Asyncio's callback."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        """Called by asyncio."""
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's transport has the methods, but another base class
         self.alive = True
 
     def data_received(self, data: bytes) -> None:
-        """Asyncio's callback."""
+        """Called by asyncio."""
         if self._flight is None:
-            self.abort()  # an answer that nobody asked for
+            self.abort()  # a response without a request
             return
         if self._status < 200:
-            self._head += data  # nearly always the only piece, and then not copied
+            self._head += data  # usually in one piece, which is then not copied
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -101,11 +103,11 @@ class LoadConnection(asyncio.Protocol):
             self._finish()
 
     def eof_received(self) -> None:
-        """Asyncio's callback; the connection is closed with it."""
+        """Called by asyncio, which then closes the connection."""
         self.alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Asyncio's callback."""
+        """Called by asyncio."""
         self.alive = False
         if self._flight is None:
             return
@@ -115,16 +117,16 @@ class LoadConnection(asyncio.Protocol):
         self._break(RequestError.RESET if isinstance(exc, ConnectionError) else RequestError.CLOSED)
 
     def on_headers_complete(self) -> None:
-        """The parser's callback."""
+        """Called by the parser."""
         self._status = self._parser.get_status_code()
         if self.head_only and self._status >= 200:
             self._complete = True
 
     def on_message_complete(self) -> None:
-        """The parser's callback; answers of the 100s come before the real one."""
+        """Called by the parser, also for the interim responses (1xx) before the final one."""
         if self._status >= 200:
             self._complete = True
-            if not self._parser.should_keep_alive():  # to be asked in here: behind the message it says no
+            if not self._parser.should_keep_alive():  # only valid here: after the message it is always false
                 self.alive = False
 
     def _finish(self) -> None:
@@ -133,7 +135,9 @@ class LoadConnection(asyncio.Protocol):
         flight.connection = None
         self.served += 1
         if self.head_only:
-            self._parser = httptools.HttpResponseParser(self)  # it would wait for the body that a HEAD does not have
+            self._parser = httptools.HttpResponseParser(
+                self
+            )  # it would wait for a body, which a response to HEAD does not have
         self._owner.answered(self, flight, self._status)
 
     def _break(self, error: RequestError) -> None:

@@ -1,4 +1,4 @@
-"""A request that is under way."""
+"""A request in flight."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Flight:
 
     Attributes:
         number: position in the schedule.
-        intended: when it was due.
-        actual: when it was handed to the client.
-        data: the whole request, kept to be sent once more where a kept-alive connection was closed under it.
-        connection: the one that carries it; ``None`` while one is being made.
-        done: it has been recorded.
+        intended: its scheduled time.
+        actual: the time of its sending.
+        data: the whole request, kept to send it once more if a kept-alive connection closes before the response.
+        connection: the one that carries it; ``None`` until it is connected.
+        done: whether it has been recorded.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""Sends what the schedule says when it says it."""
+"""The load generator: sends each request at its scheduled time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from devenv.load.send.request_template import Identities, RequestTemplate
 from devenv.load.send.timer import make_timer
 
 _LEAST_WAIT_NS = 200_000
-"""At thousands of requests a second those due within this time leave together: one wake-up of the loop for all."""
+"""At thousands of requests per second, those due within this time are sent in one wake-up of the event loop."""
 
 
 class Generator:
@@ -20,8 +20,8 @@ class Generator:
 
     Attributes:
         sent: requests handed to the client.
-        dropped: requests that were due while ``max_in_flight`` were under way, and so were not sent.
-        finished: set once the last one was sent or dropped, or :meth:`stop` was called.
+        dropped: requests that were not sent, because ``max_in_flight`` were in flight.
+        finished: set after the last request was sent or dropped, or after :meth:`stop`.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Generator:
         self._timer = make_timer(asyncio.get_running_loop(), self._tick)
 
     def start(self) -> None:
-        """Begin; the client's clock runs from now on."""
+        """Start sending; the client's clock is running."""
         self._advance()
         self._tick()
 
     def stop(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._next = None
         self._timer.close()
         self.finished.set()
@@ -63,7 +63,7 @@ class Generator:
             self.stop()
 
     def _tick(self) -> None:
-        """Send all that is due, and have the timer wake us for the next."""
+        """Send all requests that are due, and set the timer for the next one."""
         now = self._client.now()
         while self._next is not None and self._next <= now:
             self._send(self._next, now)
@@ -78,7 +78,7 @@ class Generator:
             self.dropped += 1
             return
         trace_id, span_id = self._identities.draw()
-        sampled = self._sampling >= 1 or random.random() < self._sampling  # noqa: S311 - a share, not a secret
+        sampled = self._sampling >= 1 or random.random() < self._sampling  # noqa: S311 - a ratio, not a secret
         data = self._message.encode(trace_id, span_id, sampled=sampled)
         self.sent += 1
         self._client.send(Flight(self._number, intended, now, trace_id, span_id, sampled, data))

@@ -1,4 +1,4 @@
-"""Keeps one row a request: packed in memory by the chunk, then in the run's file, so that memory stays bounded."""
+"""Records one row per request: packed into a chunk in memory, then into the run's file, so that memory is bounded."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ UNKNOWN_CLASS = 255
 
 
 class Recorder:
-    """Writes rows in order of completion.
+    """A writer of rows, in order of completion.
 
     Attributes:
-        rows: how many were added.
-        failed: how many of them with an error.
-        fresh: response times in nanoseconds since they were last taken, for the live histogram.
+        rows: number of rows added.
+        failed: number of rows with an error.
+        fresh: response times in nanoseconds since the last :meth:`take_fresh`, for the live histogram.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,19 +68,19 @@ class Recorder:
             self.flush()
 
     def take_fresh(self) -> array[int]:
-        """Response times since the last call, in nanoseconds."""
+        """Return the response times since the last call, in nanoseconds."""
         taken, self.fresh = self.fresh, array("q")
         return taken
 
     def flush(self) -> None:
-        """Write what is in memory to the file."""
+        """Write the rows in memory to the file."""
         view = memoryview(self._chunk)[: self._filled]
         while view:
             view = view[self._file.write(view) :]
         self._filled = 0
 
     def close(self) -> None:
-        """Write the rest and close the file."""
+        """Write the remaining rows and close the file."""
         if not self._file.closed:
             self.flush()
             self._file.close()

@@ -1,4 +1,4 @@
-"""The root spans of a run: encoded as requests end, sent in batches beside the load."""
+"""The root spans of a run: encoded as requests end, exported in batches during the load."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 
 from devenv.errors import BackendUnavailable
 from devenv.load.send.flight import Flight
+from devenv.load.send.lean_client import LeanClient
 from devenv.model.run import RequestError
 from devenv.model.span import Span, SpanKind, Status, Value
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, RUN_KEY
@@ -16,12 +17,13 @@ from devenv.otlp.span_encoding import encode_span
 from devenv.traces.export import SpanExporter
 
 BATCH = 512
-"""Spans in one POST at most."""
+"""At most this many spans per export request."""
 
 BACKLOG = 50_000
-"""Spans kept at most while the backend does not take them; further ones are lost, and counted."""
+"""At most this many spans wait for the backend; further ones are lost, and counted."""
 
 _INTERVAL = 0.2
+_TIMEOUT = 5.0
 _ATTEMPTS = 3
 _FIXED64 = struct.Struct("<Q")
 _TRACE, _SPAN = bytes(range(1, 17)), bytes(range(101, 109))
@@ -29,12 +31,12 @@ _START, _END = 0x1122334455667788, 0x2233445566778899
 
 
 class RootEncoder:
-    """Encodes the root span of a request: all but its ids and times is encoded once for each outcome.
+    """Encoder of root spans: everything except IDs and times is encoded once per outcome.
 
     Args:
         run_id: value of ``devenv.run``.
-        name: of the spans, such as ``load default``.
-        attributes: further ones, the same on each span.
+        name: the spans' name, such as ``load default``.
+        attributes: further attributes, equal for all spans.
         wall_ns: wall time of the run's start, nanoseconds since the epoch.
     """
 
@@ -45,7 +47,7 @@ class RootEncoder:
         self._outcomes: dict[tuple[int, RequestError], list[bytes]] = {}
 
     def encode(self, flight: Flight, end: int, status: int, error: RequestError) -> bytes:
-        """The span of a request, from its actual sending to its end."""
+        """Return the span of a request, from its actual sending to its end."""
         pieces = self._outcomes.get((status, error))
         if pieces is None:
             pieces = self._outcomes[status, error] = self._split(status, error)
@@ -67,7 +69,7 @@ class RootEncoder:
         )
 
     def _split(self, status: int, error: RequestError) -> list[bytes]:
-        """What stands between the ids and times in a span of this outcome."""
+        """Return the bytes between the IDs and times in a span with this outcome."""
         result: dict[str, Value] = {"http.response.status_code": status} if status else {}
         if error:
             result["error.type"] = error.label(status)
@@ -90,12 +92,17 @@ class RootEncoder:
         return [*pieces, rest]
 
 
+def root_span_sender(base_url: str) -> LeanClient:
+    """The client that carries root spans beside the load. Sending a batch twice is harmless: copies are stored once."""
+    return LeanClient(base_url, timeout=_TIMEOUT, retriable=True)
+
+
 class RootSpans:
-    """Sends root spans to the backend.
+    """The queue of root spans, exported to the backend.
 
     Attributes:
-        lost: spans that it did not take, or that found no room.
-        failure: why, for the last time that it did not.
+        lost: spans that were rejected, or did not fit into the queue.
+        failure: the reason of the last failed export.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -105,20 +112,20 @@ class RootSpans:
         self.failure = ""
 
     def add(self, span: bytes) -> None:
-        """Have a span sent soon."""
+        """Queue a span."""
         if len(self._waiting) < BACKLOG:
             self._waiting.append(span)
         else:
             self.lost += 1
 
     async def run(self) -> None:
-        """Send what there is every now and then, until cancelled."""
+        """Export the queue periodically, until cancelled."""
         while True:
             await asyncio.sleep(_INTERVAL)
             await self._send_all()
 
     async def drain(self) -> None:
-        """Send the rest; what is not taken after some attempts is lost."""
+        """Export the rest; spans that are not accepted after some attempts are lost."""
         for _ in range(_ATTEMPTS):
             if await self._send_all():
                 break
@@ -126,7 +133,7 @@ class RootSpans:
         self._waiting.clear()
 
     async def _send_all(self) -> bool:
-        """Send batch after batch until one is not taken; that one is kept for the next time."""
+        """Export batch after batch until one fails; that one stays in the queue."""
         while self._waiting:
             batch = list(islice(self._waiting, BATCH))
             try:

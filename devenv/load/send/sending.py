@@ -1,4 +1,4 @@
-"""The sending part of a run: from the first request due to the last answer."""
+"""The sending part of a run: from the first request to the last response."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from devenv.race import first
 _SWEEP = 0.1
 _PROGRESS = 0.5
 _HURRY = 2.0
-"""Seconds that answers are waited for after Ctrl-C."""
+"""Seconds to wait for responses after Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingOutcome:
-    """What became of the sending.
+    """Result of the sending.
 
     Attributes:
         elapsed: seconds of sending: the schedule's duration, or until the interruption.
@@ -80,7 +80,7 @@ class Sending:
         self._wall_ns = 0
 
     async def run(self, stop: asyncio.Event) -> SendingOutcome:
-        """Send everything, or what is due until ``stop`` is set, and wait for the answers."""
+        """Send all requests, or those due until ``stop`` is set, and wait for the responses."""
         _allow_sockets(self._options.max_in_flight)
         with Recorder(self._rows) as recorder, _quiet_collector():
             self._recorder = recorder
@@ -141,7 +141,7 @@ class Sending:
         )
 
     async def _last_answers(self, client: LoadClient, stop: asyncio.Event) -> None:
-        """Wait until nothing is under way; the sweep ends what takes too long, Ctrl-C shortens the wait."""
+        """Wait until no request is in flight; the sweep enforces the timeout, Ctrl-C shortens the wait."""
         hurry: float | None = None
         while client.in_flight:
             if stop.is_set() and hurry is None:
@@ -190,21 +190,21 @@ class Sending:
             completed=self._completed,
             failed=self._recorder.failed,
             in_flight=client.in_flight,
-            rate=generator.sent / elapsed if elapsed >= _PROGRESS / 2 else 0.0,  # a rate of nothing yet is no rate
+            rate=generator.sent / elapsed if elapsed >= _PROGRESS / 2 else 0.0,  # too early for a meaningful rate
             p50_ms=self._histogram.quantile(0.5) / 1e6,
             p99_ms=self._histogram.quantile(0.99) / 1e6,
         )
 
 
 async def _until(finished: asyncio.Event, stop: asyncio.Event) -> bool:
-    """Wait for either; says whether it was ``stop`` while requests were still due."""
+    """Wait for either; return whether ``stop`` was set while requests were still due."""
     await first(finished.wait(), stop.wait())
     return stop.is_set() and not finished.is_set()
 
 
 @contextmanager
 def _quiet_collector() -> Iterator[None]:
-    """Keep Python's cycle collector from pausing the run: what exists is set aside, and it comes by seldom."""
+    """Keep Python's cycle collector from pausing the run: existing objects are frozen, and it runs rarely."""
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
@@ -217,7 +217,7 @@ def _quiet_collector() -> Iterator[None]:
 
 
 def _allow_sockets(count: int) -> None:
-    """Raise the soft limit of open files so far that every request in flight can have its connection."""
+    """Raise the soft limit of open files, so that every request in flight can have a connection."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + 256
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,7 +1,7 @@
 """A timer with the precision that pacing needs.
 
-Event loops wait in whole milliseconds, which is as much as a quick service's whole response time. Linux's timerfd tells
-the loop within tens of microseconds; elsewhere the loop's own timer has to do.
+Event loops wait in whole milliseconds, which is as long as the response time of a fast service. Linux's timerfd wakes
+the loop within tens of microseconds; on other systems the loop's own timer is used.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _SPEC = struct.Struct("@llll")
 
 
 class Timer(Protocol):
-    """Calls back once, some nanoseconds after it was set; setting it again replaces that."""
+    """A timer that calls back once after it is set; setting it again replaces the earlier time."""
 
     def set(self, nanoseconds: int) -> None:
-        """Call back in ``nanoseconds``, at once if that is not above 0."""
+        """Call back in ``nanoseconds``; immediately if that is 0 or less."""
         ...
 
     def close(self) -> None:
-        """Call back no more."""
+        """Cancel the callback."""
         ...
 
 
@@ -45,7 +45,7 @@ class LoopTimer:
         self._handle = self._loop.call_later(max(nanoseconds, 0) / 1e9, self._callback)
 
     def close(self) -> None:
-        """Call back no more."""
+        """Cancel the callback."""
         if self._handle is not None:
             self._handle.cancel()
 
@@ -54,7 +54,7 @@ class TimerFd:
     """Linux's timerfd (``timerfd_create(2)``), watched by the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-        libc = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock: these calls do not block
+        libc = ctypes.PyDLL(None, use_errno=True)  # PyDLL keeps the interpreter's lock: these calls do not block
         self._settime = libc.timerfd_settime
         self._settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
         self._loop = loop
@@ -65,12 +65,12 @@ class TimerFd:
         loop.add_reader(self._fd, self._fired)
 
     def set(self, nanoseconds: int) -> None:
-        """Call back in ``nanoseconds``; the kernel takes 0 for "never", hence at least 1."""
+        """Call back in ``nanoseconds``; at least 1, as 0 means "never" to the kernel."""
         seconds, rest = divmod(max(nanoseconds, 1), 1_000_000_000)
         self._settime(self._fd, 0, _SPEC.pack(0, 0, seconds, rest), None)
 
     def close(self) -> None:
-        """Call back no more, and free the descriptor."""
+        """Cancel the callback and close the descriptor."""
         if self._fd >= 0:
             self._loop.remove_reader(self._fd)
             os.close(self._fd)
@@ -80,11 +80,11 @@ class TimerFd:
         try:
             os.read(self._fd, 8)
         except BlockingIOError:
-            return  # it was set anew between the loop's waking and this call
+            return  # it was set again between the loop's wake-up and this call
         self._callback()
 
 
 def make_timer(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> Timer:
-    """The most precise timer that there is here."""
+    """Return the most precise timer of this platform."""
     platform: str = sys.platform
     return TimerFd(loop, callback) if platform == "linux" else LoopTimer(loop, callback)

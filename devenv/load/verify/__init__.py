@@ -1,1 +1,1 @@
-"""Looking the requests of a run up in the trace backend, and giving each one its class."""
+"""Verification of a run: look up its requests in the trace backend and assign each one a class."""

@@ -1,4 +1,4 @@
-"""Which requests are looked up, and the class of each one in the end: the classes add up to the number sent."""
+"""Which requests are looked up, and the class of each one: the classes add up to the number sent."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from devenv.model.run import RequestError
 from devenv.model.trace import TRACE_CLASSES, TraceClass
 
 MOST_VERIFIED = 5000
-"""Requests looked up at most, unless a threshold asks for ``traced``: larger runs verify an even sample, and say so."""
+"""At most this many requests are looked up, unless a threshold requires ``traced``; a notice reports the sampling."""
 
 _INDEX = {name: index for index, name in enumerate(TRACE_CLASSES)}
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The requests to look up, in the order of sending, and how many sampled ones are left out."""
+    """The requests to look up, in the order of sending, and the number of sampled ones that are left out."""
 
     requests: list[Sent]
     left_out: int
 
 
 def choose(rows: Rows, wall_ns: int, *, everything: bool) -> Chosen:
-    """Choose what is looked up: all sampled requests, or evenly spaced ones where they are too many.
+    """Choose the requests to look up: all sampled ones, or evenly spaced ones if there are too many.
 
     Args:
         rows: in the order of the schedule.
         wall_ns: wall time of the run's start, nanoseconds since the epoch.
-        everything: however many they are.
+        everything: whether to choose all of them in any case.
     """
     wanted = rows[sampled(rows)]
     count = len(wanted)
@@ -55,14 +55,14 @@ def choose(rows: Rows, wall_ns: int, *, everything: bool) -> Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Classes of what was looked up, by number in the schedule, and why requests fell short."""
+    """Classes of the verified requests, by number in the schedule, and the causes of incomplete traces."""
 
     classes: dict[int, TraceClass] = field(default_factory=dict)
     causes: list[CauseDocument] = field(default_factory=list)
     verified: bool = False
 
     def apply(self, rows: Rows) -> None:
-        """Set the class of each row: unsampled ones are that, and those not looked up ``unverified``."""
+        """Set the class of each row; rows that were not looked up become ``unsampled`` or ``unverified``."""
         classes = np.where(sampled(rows), _INDEX["unverified"], _INDEX["unsampled"]).astype(np.uint8)
         if self.classes:
             numbers = np.fromiter(self.classes, dtype=np.int64, count=len(self.classes))
@@ -72,11 +72,11 @@ class Account:
 
 
 NOTHING = Account()
-"""The account of a run whose traces were not looked up."""
+"""The account of a run without verification."""
 
 
 def make_account(found: Verification) -> Account:
-    """The account of what verification found, its causes with the most frequent first."""
+    """Return the account of a verification, the most frequent cause first."""
     causes = [
         CauseDocument(trace_class=key[0], count=count, cause=key[1], example=found.examples[key])
         for key, count in found.causes.most_common()

@@ -1,4 +1,4 @@
-"""Class and cause of the requests that are not complete when time is up."""
+"""Class and cause of the requests without a complete trace at the deadline."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ async def explain(
     *,
     roots_taken: bool,
 ) -> list[Explained]:
-    """Put each of ``left`` into its class.
+    """Return the class and cause of each request in ``left``.
 
     Args:
         client: of the backend.
-        left: requests that are not complete.
+        left: requests without a complete trace.
         requests: all that were looked up, in the order of sending.
-        expectation: what a complete trace holds.
-        roots_taken: the backend acknowledged every root span.
+        expectation: what a complete trace contains.
+        roots_taken: whether the backend accepted every root span.
     """
     if not left:
         return []
@@ -55,7 +55,7 @@ async def explain(
 
 
 async def _informed(client: TraceSource, left: Sequence[Sent], expectation: Expectation) -> Expectation:
-    """The expectation with what the backend knows of the services, now and in the time of the requests."""
+    """Return the expectation, with the services of the backend and the time of their newest spans."""
     known = frozenset(await client.services())
     window = _window(left)
     newest = await newest_spans(client, known & expectation.services, start_ns=window.start_ns, end_ns=window.end_ns)
@@ -63,7 +63,7 @@ async def _informed(client: TraceSource, left: Sequence[Sent], expectation: Expe
 
 
 def _window(requests: Sequence[Sent]) -> Window:
-    """When the requests' spans may have started."""
+    """Return the window in which the requests' spans may have started."""
     return Window(
         min(sent.start_ns for sent in requests) - _MARGIN_NS, max(sent.end_ns for sent in requests) + _MARGIN_NS
     )
@@ -72,7 +72,7 @@ def _window(requests: Sequence[Sent]) -> Window:
 async def _classify(
     client: TraceSource, left: Sequence[Sent], expectation: Expectation, torn: Mapping[str, Sequence[Trace]]
 ) -> tuple[dict[int, Finding], set[int]]:
-    """The class of each request by number, and those of which the backend has no span at all."""
+    """Return the class of each request by number, and the requests without any span in the backend."""
     findings: dict[int, Finding] = {}
     gone: set[int] = set()
     for start in range(0, len(left), _CHUNK):
@@ -89,7 +89,7 @@ async def _classify(
 async def _torn(
     client: TraceSource, left: Sequence[Sent], findings: Mapping[int, Finding], expectation: Expectation
 ) -> dict[str, list[Trace]]:
-    """Torn-off parts of the requests that miss services, by trace id."""
+    """Return the parts of split traces, by the trace ID of their request."""
     arrived = [sent for sent in left if not sent.never_arrived and findings[sent.number].missing]
     if not arrived:
         return {}
@@ -101,7 +101,7 @@ def _explained(sent: Sent, finding: Finding, eviction: str) -> Explained:
     if eviction and finding.trace_class != "split":
         return Explained(sent, "evicted", eviction)
     if sent.never_arrived:
-        return Explained(sent, "absent", f"the request never reached the entry point ({sent.failure})")
+        return Explained(sent, "absent", f"no connection to the entry point ({sent.failure})")
     cause = f"the request failed ({sent.failure}): {finding.cause}" if sent.failure else finding.cause
     return Explained(sent, finding.trace_class, cause)
 
@@ -109,18 +109,19 @@ def _explained(sent: Sent, finding: Finding, eviction: str) -> Explained:
 async def _evicted(
     client: TraceSource, candidates: Sequence[Sent], requests: Sequence[Sent], gone: set[int], roots_taken: bool
 ) -> dict[int, str]:
-    """Which of the requests' traces the backend let go, by number, with how that is known.
+    """Return which requests' traces the backend evicted, by number, with the evidence.
 
-    Spans that come after that begin the trace anew, so one that was let go may be there in part. Inference counts only
-    those of which nothing is there.
+    Spans that arrive later start the trace again, so an evicted trace may exist in part. The inference counts only
+    traces without any span.
     """
     if await client.reports_evictions():
         said = await client.evicted([sent.trace_id for sent in candidates])
-        return {
-            sent.number: "the backend says that it let the trace go" for sent in candidates if sent.trace_id in said
-        }
+        return {sent.number: "the backend evicted the trace" for sent in candidates if sent.trace_id in said}
     if not roots_taken:
         return {}
     positions = infer_evicted([sent.number in gone for sent in requests])
-    cause = "the oldest traces of the run are gone whole, so the backend let them go: raise x-devenv.jaeger.max_traces"
+    cause = (
+        "the oldest traces of the run are missing, so the backend probably evicted them: "
+        "raise x-devenv.jaeger.max_traces"
+    )
     return {requests[position].number: cause for position in positions}

@@ -1,4 +1,4 @@
-"""What verification has to know of a request that was sent."""
+"""A sent request, as verification uses it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Sent:
 
     Attributes:
         number: position in the schedule.
-        start_ns: of its sending, nanoseconds since the epoch.
-        end_ns: of its end.
-        error: how it failed.
+        start_ns: time of its sending, nanoseconds since the epoch.
+        end_ns: time of its end.
+        error: the kind of its failure.
         status: the HTTP status, or 0.
     """
 
@@ -38,10 +38,10 @@ class Sent:
 
     @property
     def never_arrived(self) -> bool:
-        """No connection came about, so that no service can have a span of it."""
+        """Whether the connection failed, so that no service can have a span of it."""
         return self.error in _NEVER_ARRIVED
 
     @property
     def failure(self) -> str:
-        """The kind of its failure; empty where it succeeded."""
+        """The kind of its failure; empty if it succeeded."""
         return self.error.label(self.status) if self.error else ""

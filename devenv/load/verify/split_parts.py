@@ -1,4 +1,4 @@
-"""Finds the torn-off parts of many requests: traces under other ids that carry the requests' keys."""
+"""Finds the parts of split traces: spans under other trace IDs with the requests' keys."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from devenv.traces.query import Query
 from devenv.traces.source import TraceSource
 
 FEW = 25
-"""Up to so many requests are searched for one by one; for more, the service's traces of the time are gone through."""
+"""Up to this many requests are searched one by one; for more, all traces of the service in the window are read."""
 
 _MOST_SEARCHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When the requests' spans started, nanoseconds since the epoch."""
+    """The time window of the requests' spans, nanoseconds since the epoch."""
 
     start_ns: int
     end_ns: int
@@ -30,15 +30,15 @@ class Window:
 async def find_torn(
     client: TraceSource, missing: Mapping[str, Sequence[str]], known: Collection[str], window: Window
 ) -> dict[str, list[Trace]]:
-    """Torn-off parts by the trace id of their request.
+    """Return the parts of split traces by the trace ID of their request.
 
-    A part is looked for where it can be: among the traces of a service that its request misses.
+    A part is searched among the traces of the services that are missing from its request.
 
     Args:
         client: of the backend.
-        missing: of each request by trace id, the services without a span, the one nearest to what is there first.
-        known: services of which the backend has spans.
-        window: when they may have started.
+        missing: the services without a span, by the trace ID of the request; the one nearest to its spans first.
+        known: services with spans in the backend.
+        window: the time in which the parts may have started.
     """
     first = Counter(services[0] for services in missing.values() if services)
     every = {service for services in missing.values() for service in services if service in known}

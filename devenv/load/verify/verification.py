@@ -1,4 +1,4 @@
-"""After a run: every request is looked up in the trace backend, and ends in exactly one class."""
+"""Verification after a run: every request is looked up in the trace backend, and ends in exactly one class."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from devenv.model.trace import Trace, TraceClass
 from devenv.traces.source import TraceSource
 
 CHUNK = 200
-"""Requests looked up at a time: bounds the memory that their traces take."""
+"""Requests per look-up: bounds the memory for their traces."""
 
 _FIRST_PAUSE, _GROWTH = 0.1, 1.5
 _LONGEST_BEFORE, _LONGEST_AFTER = 1.0, 5.0
 _STEADY_LOOKS = 3
-"""Where no services are expected, a trace is whole when so many looks in a row show the same spans of it."""
+"""If no services are expected, a trace is complete when this many look-ups in a row return the same spans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Patience:
     """How long to wait for traces, in seconds from the end of the run.
 
     Attributes:
-        settle: what is complete by then is ``complete``, what becomes so later is ``late``.
-        deadline: what is not complete by then is not waited for.
+        settle: traces complete by then are ``complete``, those complete later are ``late``.
+        deadline: the end of the wait.
     """
 
     settle: float = 5.0
@@ -39,12 +39,13 @@ class Patience:
 
 @dataclass(slots=True)
 class Verification:
-    """What became of the requests that were looked up.
+    """Result of the look-ups.
 
     Attributes:
-        classes: by number in the schedule; what could not be looked up is left out.
-        failure: why something could not; empty where all went well.
-        causes: how many fell short in which way, with the number of one of them: ``(class, cause) -> (count, number)``.
+        classes: by number in the schedule, without requests that could not be looked up.
+        failure: why a look-up failed; empty if none did.
+        causes: number of incomplete traces by class and cause.
+        examples: trace ID of one request by class and cause.
     """
 
     classes: dict[int, TraceClass] = field(default_factory=dict)
@@ -53,7 +54,7 @@ class Verification:
     examples: dict[tuple[TraceClass, str], str] = field(default_factory=dict)
 
     def add(self, sent: Sent, trace_class: TraceClass, cause: str = "") -> None:
-        """Put a request into its class."""
+        """Add a request with its class."""
         self.classes[sent.number] = trace_class
         if cause:
             self.causes[trace_class, cause] += 1
@@ -61,15 +62,15 @@ class Verification:
 
 
 class Verifier:
-    """Looks requests up until all are complete or time is up.
+    """Looks requests up until all traces are complete, or until the deadline.
 
     Args:
         client: of the backend.
-        expectation: what each trace has to hold; without services, what most of the traces turn out to hold.
-        clock: paces the looks.
+        expectation: what each trace has to contain; without services, it is learnt from most of the traces.
+        clock: paces the look-ups.
         sink: gets the progress.
         patience: how long to wait.
-        hurried: says whether to stop at the next occasion (Ctrl-C).
+        hurried: returns whether to stop as soon as possible (Ctrl-C).
     """
 
     def __init__(
@@ -92,11 +93,11 @@ class Verifier:
         self._result = Verification()
 
     async def verify(self, requests: Sequence[Sent], *, roots_taken: bool) -> Verification:
-        """Classes of the requests, with causes where they fall short.
+        """Return the classes of the requests, with causes of incomplete traces.
 
         Args:
-            requests: those to look up, in the order of sending.
-            roots_taken: the backend acknowledged every root span, so that one that is not there was let go.
+            requests: the requests to look up, in the order of sending.
+            roots_taken: whether the backend accepted every root span, so that a missing one was evicted.
         """
         started = self._clock.monotonic()
         pending = {sent.trace_id: sent for sent in requests}
@@ -119,7 +120,7 @@ class Verifier:
         return self._result
 
     async def _try_look(self, pending: dict[str, Sent], total: int, found_class: TraceClass) -> None:
-        """Look once; a backend that does not answer now may do so the next time."""
+        """Look up once; a backend that does not respond now may respond the next time."""
         try:
             await self._look(pending, total, found_class)
         except BackendUnavailable as error:
@@ -128,7 +129,7 @@ class Verifier:
             self._result.failure = ""
 
     async def _look(self, pending: dict[str, Sent], total: int, found_class: TraceClass) -> None:
-        """Ask for all that is pending once, and take out what is complete."""
+        """Look up all pending requests once, and remove those with a complete trace."""
         wanted = list(pending)
         for start in range(0, len(wanted), CHUNK):
             traces = await self._client.traces(wanted[start : start + CHUNK])
@@ -147,7 +148,7 @@ class Verifier:
         return is_complete(trace, self._expectation.services)
 
     def _is_enough(self, pending: dict[str, Sent], elapsed: float, is_late: bool) -> bool:
-        """Whether to look no more: nothing is left, or nothing that is left can be expected to come."""
+        """Return whether to stop: no request is left, or no trace of those left can be expected to become complete."""
         if elapsed >= self._patience.deadline or (self._hurried() and elapsed >= self._patience.settle):
             return True
         if all(sent.never_arrived for sent in pending.values()):
@@ -155,7 +156,7 @@ class Verifier:
         return is_late and all(sent.failure for sent in pending.values())
 
     def _next_pause(self, pause: float, elapsed: float) -> float:
-        """Until the next look; there is one right at the settling time, and one at the deadline."""
+        """Return the pause before the next look-up; one is exactly at the settling time, and one at the deadline."""
         if elapsed < self._patience.settle:
             return min(pause, _LONGEST_BEFORE, self._patience.settle - elapsed)
         return min(pause, _LONGEST_AFTER, max(self._patience.deadline - elapsed, 0.0))
@@ -170,7 +171,7 @@ class Verifier:
 
 
 class _Learner:
-    """Learns from the traces themselves what a complete one holds."""
+    """Learns the services of a complete trace from the traces themselves."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, int, tuple[str, ...]]] = {}
@@ -178,7 +179,7 @@ class _Learner:
         self._looks = 0
 
     def is_whole(self, trace: Trace) -> bool:
-        """Whether the trace has been the same for some looks and holds what most of them hold."""
+        """Return whether the trace has not changed for some look-ups, and contains the services of most traces."""
         spans, since, _ = self._seen.get(trace.trace_id, (0, 0, ()))
         if spans != len(trace.spans):
             self._seen[trace.trace_id] = (len(trace.spans), self._looks, trace.services)
@@ -186,11 +187,11 @@ class _Learner:
         return self._looks - since >= _STEADY_LOOKS and is_complete(trace, self._common)
 
     def end_of_look(self) -> None:
-        """All pending traces have been shown once."""
+        """Count one look-up of all pending traces."""
         self._looks += 1
         counts = Counter(name for _, _, services in self._seen.values() for name in services)
         self._common = frozenset(name for name, count in counts.items() if 2 * count >= len(self._seen))
 
     def services(self) -> frozenset[str]:
-        """Services that stand in at least half of the traces seen."""
+        """Return the services that are in at least half of the traces seen."""
         return self._common

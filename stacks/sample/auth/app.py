@@ -24,7 +24,7 @@ from devenv import tracing
 
 
 async def login(request: Request) -> Response:
-    """``POST /login`` with username and password: an access token."""
+    """``POST /login`` with username and password: answers with an access token."""
     body = await read_object(request)
     username, password = text_field(body, "username"), text_field(body, "password")
     credentials: Credentials = request.app.state.credentials
@@ -40,7 +40,7 @@ async def login(request: Request) -> Response:
 
 
 async def session(request: Request) -> Response:
-    """``GET /session``: the account of whoever shows these credentials, as long as it is active."""
+    """``GET /session``: answers with the account of these credentials if it is active."""
     credentials: Credentials = request.app.state.credentials
     with tracing.span("verify credentials"):
         account_id = credentials.account_id(request.headers)
@@ -57,10 +57,10 @@ async def session(request: Request) -> Response:
 
 
 def create(config: Config) -> Service:
-    """The application of a configuration.
+    """Return the application of a configuration.
 
     Raises:
-        ConfigMistake: the configuration says what cannot be.
+        ConfigMistake: If a value of the configuration is invalid.
     """
     credentials = Credentials.of(config)
     timeouts = Timeouts.of(config)

@@ -1,4 +1,4 @@
-"""What a caller shows to say who they are: a bearer token or an API key."""
+"""A caller's credentials: a bearer token or an API key."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CHALLENGE = {"www-authenticate": "Bearer"}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Finds the account behind a request's headers.
+    """Finds the account of a request's credentials.
 
     Attributes:
         tokens: verifies bearer tokens.
-        api_keys: account id by the key's SHA-256 in hex. Keys are random, so a plain digest protects them enough, and
-            looking one up by its digest tells nothing by its timing.
+        api_keys: account id by the key's SHA-256 in hex. Keys are random, so a plain digest is enough protection, and
+            the time of a lookup by digest reveals nothing about the key.
     """
 
     tokens: Tokens
@@ -31,15 +31,15 @@ class Credentials:
 
     @classmethod
     def of(cls, config: Config) -> Credentials:
-        """The ``tokens`` and ``api_keys`` of a config.yaml."""
+        """Return the credentials of a config.yaml (``tokens`` and ``api_keys``)."""
         keys = {str(entry["sha256"]): int(entry["account"]) for entry in config.entries("api_keys")}
         return cls(Tokens.of(config), keys)
 
     def account_id(self, headers: Headers) -> int:
-        """The id of the caller's account.
+        """Return the id of the caller's account.
 
         Raises:
-            Problem: 401, where nothing valid is shown.
+            Problem: 401 if no valid credentials are sent.
         """
         if key := headers.get("x-api-key"):
             return self._by_key(key)

@@ -11,15 +11,15 @@ from chassis.problems import Problem
 from chassis.upstream import Upstream
 from devenv import tracing
 
-# Verified where there is no such account, so that the time of an answer does not tell which names exist.
+# Verified if the account does not exist, so that the time of an answer does not reveal which names exist.
 _NOBODY = "scrypt$16384$8$1$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 
 async def find_account(user: Upstream, username: str) -> dict[str, Any] | None:
-    """The account of a name, with its password's hash; ``None`` where there is none.
+    """Return the account of a name with its password's hash, or ``None`` if it does not exist.
 
     Raises:
-        Problem: 502 where user does not answer as it should, 504 where it is too slow.
+        Problem: 502 if user gives an unexpected answer, 504 if it is too slow.
     """
     answer = await user.get(f"/internal/accounts/{quote(username, safe='')}")
     if answer.status == HTTPStatus.NOT_FOUND:
@@ -30,10 +30,10 @@ async def find_account(user: Upstream, username: str) -> dict[str, Any] | None:
 
 
 async def check_password(account: dict[str, Any] | None, password: str) -> dict[str, Any]:
-    """The account, where the password is its own.
+    """Return the account of a name and its password.
 
     Raises:
-        Problem: 401 where it is not, or there is no account; 403 where the account is not active.
+        Problem: 401 if the password is wrong or the account does not exist; 403 if the account is not active.
     """
     stored = account["password_hash"] if account else _NOBODY
     with tracing.span("verify password", attributes={"password.algorithm": "scrypt"}):

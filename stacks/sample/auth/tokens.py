@@ -14,7 +14,7 @@ _LEAST_SECRET_BYTES = 32  # RFC 7518, section 3.2
 
 
 class TokenRefused(Exception):
-    """A token that does not say who is calling; the message says why, without the token."""
+    """A token is not valid; the message contains the reason, but not the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Tokens:
     """Issues and verifies tokens.
 
     Attributes:
-        secret: shared by all that verify.
+        secret: shared by all services that verify tokens.
         issuer: claim ``iss``.
         lifetime_s: seconds until ``exp``.
     """
@@ -33,10 +33,10 @@ class Tokens:
 
     @classmethod
     def of(cls, config: Config) -> Tokens:
-        """The ``tokens`` of a config.yaml.
+        """Return the tokens of a config.yaml (its ``tokens``).
 
         Raises:
-            ConfigMistake: the secret is too short to protect anything.
+            ConfigMistake: If the secret is shorter than RFC 7518 requires.
         """
         secret = config.text("tokens.secret", "AUTH_SECRET")
         if len(secret.encode()) < _LEAST_SECRET_BYTES:
@@ -44,16 +44,16 @@ class Tokens:
         return cls(secret, config.text("tokens.issuer"), int(config.number("tokens.lifetime_s")))
 
     def issue(self, account_id: int) -> str:
-        """A token for an account, valid from now on."""
+        """Return a token for an account, valid from now on."""
         now = int(time.time())
         claims = {"sub": str(account_id), "iss": self.issuer, "iat": now, "exp": now + self.lifetime_s}
         return jwt.encode(claims, self.secret, algorithm=_ALGORITHM)
 
     def verify(self, token: str) -> int:
-        """The account's id.
+        """Return the account's id.
 
         Raises:
-            TokenRefused: it is malformed, expired, or signed by somebody else.
+            TokenRefused: If the token is malformed, expired, or signed with another secret.
         """
         try:
             claims = jwt.decode(
@@ -65,5 +65,5 @@ class Tokens:
             )
             return int(claims["sub"])
         except (jwt.InvalidTokenError, ValueError) as error:
-            # Not chained: what the decoder says may quote parts of the token.
+            # Not chained: the decoder's message may quote parts of the token.
             raise TokenRefused(f"the token is not valid: {type(error).__name__}") from None

@@ -1,1 +1,1 @@
-"""What every service of the sample stands on: configuration, logs, health, problems, calls to others, the server."""
+"""Code that the sample's services share: configuration, logs, health, problems, calls to other services, the server."""

@@ -1,4 +1,4 @@
-"""What every answer of a service has: the request's id, a log line, and a problem document in place of an exception."""
+"""What every answer of a service gets: the request's id, a log line, and a problem document instead of an exception."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ACCEPTED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
 class Answers:
-    """ASGI middleware: takes or makes ``x-request-id``, answers for exceptions, and logs the request.
+    """ASGI middleware: keeps or creates ``x-request-id``, turns exceptions into answers, and logs the request.
 
-    It stands in for Starlette's two exception middlewares, which cost more than the sample's own work. The query is
-    left out of the log: people put secrets there.
+    It replaces Starlette's two exception middlewares, which cost more than the sample's own work. The query is
+    left out of the log, because it may contain secrets.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -34,8 +34,8 @@ class Answers:
         """Serve one request.
 
         Raises:
-            Exception: one that is no problem; it has been answered with a 500, and is the server's and tracing's to
-                record. Any one, where the answer had begun: the server breaks the connection off.
+            Exception: If it is not a problem: it has been answered with a 500, and the server and tracing record it.
+                If the answer had begun, any exception: the server then closes the connection.
         """
         if scope["type"] != "http" or scope["path"] in PATHS:
             await self._app(scope, receive, send)
@@ -65,7 +65,7 @@ class Answers:
 
 
 class Endpoint:
-    """A function of a request as an ASGI application; unlike Starlette's own, it leaves exceptions to ``Answers``."""
+    """A function of a request as an ASGI application; unlike Starlette's, it leaves exceptions to ``Answers``."""
 
     def __init__(self, function: Callable[[Request], Awaitable[Response]]) -> None:
         self._function = function
@@ -77,7 +77,7 @@ class Endpoint:
 
 
 def route(method: str, path: str, function: Callable[[Request], Awaitable[Response]]) -> Route:
-    """A route to a function of a request."""
+    """Return a route to a function of a request."""
     return Route(path, Endpoint(function), methods=[method], name=function.__name__)
 
 

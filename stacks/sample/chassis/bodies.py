@@ -12,15 +12,15 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 
 
 def encode(value: Any) -> bytes:
-    """A value as JSON, by an encoder that is made once: Starlette's makes one for each answer."""
+    """Return a value as JSON; the encoder is created once (Starlette creates one for each answer)."""
     return _encode(value).encode()
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer of a JSON value."""
+    """Return an answer with a JSON value."""
     return Response(encode(value), status, headers, media_type="application/json")
 
 
 def encoded_response(body: bytes) -> Response:
-    """An answer of JSON that is encoded already."""
+    """Return an answer with JSON that is already encoded."""
     return Response(body, media_type="application/json")

@@ -1,4 +1,4 @@
-"""A service's config.yaml: values by dotted key, with a variable of the environment winning where one is named."""
+"""A service's config.yaml: values by dotted key; environment variables take precedence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 
 class ConfigMistake(Exception):
-    """config.yaml, or a variable that stands in for one of its values, says what cannot be."""
+    """A value of config.yaml, or of a variable that takes precedence over it, is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Config:
 
     Attributes:
         path: the file, for messages and for the tracing library, which reads its own part of it.
-        values: what stands in it.
-        environment: variables that win over the file.
+        values: contents of the file.
+        environment: variables that take precedence over the file.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Config:
         """Read a file.
 
         Raises:
-            ConfigMistake: it is not there, or no mapping in YAML.
+            ConfigMistake: If it cannot be read, or is not a mapping in YAML.
         """
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -45,11 +45,11 @@ class Config:
         return cls(path, values, environment)
 
     def text(self, key: str, variable: str = "") -> str:
-        """The text at a dotted key, or of the variable where that is set and not empty."""
+        """Return the text of the variable if it is set and not empty, else that at a dotted key."""
         return str(self._value(key, variable))
 
     def number(self, key: str, variable: str = "") -> float:
-        """The number at a dotted key, or of the variable where that is set and not empty."""
+        """Return the number of the variable if it is set and not empty, else that at a dotted key."""
         value = self._value(key, variable)
         try:
             return float(value)
@@ -57,14 +57,14 @@ class Config:
             raise ConfigMistake(f"{self.path}: {variable or key}: found {value!r}, expected a number") from None
 
     def mapping(self, key: str) -> Mapping[str, Any]:
-        """The mapping at a dotted key."""
+        """Return the mapping at a dotted key."""
         value = self._value(key, "")
         if not isinstance(value, dict):
             raise ConfigMistake(f"{self.path}: {key}: found {value!r}, expected a mapping")
         return value
 
     def entries(self, key: str) -> list[Mapping[str, Any]]:
-        """The list of mappings at a dotted key."""
+        """Return the list of mappings at a dotted key."""
         value = self._value(key, "")
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             raise ConfigMistake(f"{self.path}: {key}: found {value!r}, expected a list of mappings")

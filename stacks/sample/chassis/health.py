@@ -1,4 +1,4 @@
-"""Liveness and readiness: they ask no other service, so that one that is down takes no healthy one with it."""
+"""Liveness and readiness: they do not call other services, so that one failed service does not make the others fail."""
 
 from __future__ import annotations
 

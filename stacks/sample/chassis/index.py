@@ -1,4 +1,4 @@
-"""``GET /``: what a service is called and which routes it has, for people and for services that ask any other one."""
+"""``GET /``: the name and the routes of a service, for people and for other services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chassis.bodies import encode, encoded_response
 
 
 def index_route(service: str, routes: Sequence[BaseRoute]) -> Route:
-    """The route of an index; its body is encoded once.
+    """Return the route of an index; its body is encoded once.
 
     Args:
         service: name of the service.

@@ -13,10 +13,10 @@ LIMIT_BYTES = 64 * 1024
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object.
+    """Return the body as a JSON object.
 
     Raises:
-        Problem: 413 above 64 KiB, 400 where it is no JSON object.
+        Problem: 413 above 64 KiB, 400 if it is not a JSON object.
     """
     body = bytearray()
     async for chunk in request.stream():
@@ -26,7 +26,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     try:
         value = json.loads(bytes(body))
     except ValueError:
-        # Not chained: the decoder's error carries the body, which may hold a password.
+        # Not chained: the decoder's error contains the body, which may contain a password.
         raise Problem(400, "the body is not JSON") from None
     if not isinstance(value, dict):
         raise Problem(400, "the body is not a JSON object")
@@ -34,10 +34,10 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 
 def text_field(values: dict[str, Any], name: str, most: int = 200) -> str:
-    """A required text of a body.
+    """Return a required text of a body.
 
     Raises:
-        Problem: 422 where it is missing, empty, longer than ``most`` characters, or no text.
+        Problem: 422 if it is missing, empty, longer than ``most`` characters, or not a text.
     """
     value = values.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > most:

@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout, with the ids of the trace and of the request that the line belongs to."""
+"""One JSON object per line on stdout, with trace ID, span ID and request ID."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _DELAY_S = 0.05
 
 
 class JsonLines(logging.Handler):
-    """Writes records, and the lines of requests that are no records, as JSON.
+    """Writes log records, and the lines of requests, which are not log records, as JSON.
 
-    On an event loop, what is no warning waits up to 50 ms, so that one write serves many lines: a write costs more than
-    all the rest of a line.
+    On an event loop, lines below the level of a warning wait up to 50 ms, so that one write serves many lines: a write
+    costs more than all the rest of a line.
 
     Args:
-        service: named in each line.
-        stream: where they go.
+        service: name of the service, which is in each line.
+        stream: stream to write to.
     """
 
     def __init__(self, service: str, stream: TextIO) -> None:
@@ -39,7 +39,7 @@ class JsonLines(logging.Handler):
         self._flush_is_due = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; ``extra={"fields": {…}}`` adds fields of its own."""
+        """Write a record; ``extra={"fields": {…}}`` adds fields."""
         fields: dict[str, object] = dict(getattr(record, "fields", ()))
         if record.exc_info:
             fields["exception"] = logging.Formatter().formatException(record.exc_info)
@@ -56,7 +56,7 @@ class JsonLines(logging.Handler):
         )
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the waiting lines."""
         self.acquire()
         try:
             self._flush_is_due = False
@@ -103,7 +103,7 @@ _requests: JsonLines | None = None
 
 
 def log_request(method: str, path: str, status: int, elapsed_ms: float) -> None:
-    """Write the line of a request, where lines of that level are wanted; status 0: it was not answered."""
+    """Write the line of a request if its level is enabled; status 0: it was not answered."""
     if _requests is not None:
         _requests.request(method, path, status, elapsed_ms)
 
@@ -112,12 +112,12 @@ def configure(service: str, level: str = "INFO") -> None:
     """Send every record of this process to stdout as JSON lines.
 
     Raises:
-        ValueError: there is no such level.
+        ValueError: If the level does not exist.
     """
     global _requests  # noqa: PLW0603 - logging is the process's own, like the root logger
     handler = JsonLines(service, sys.stdout)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     _requests = handler if logging.getLogger().isEnabledFor(logging.INFO) else None
     atexit.register(handler.flush)
-    # Where a record was made costs a walk up the stack for each line, and no line says it.
+    # To find the place of a log call takes a walk up the stack for each line, and the lines do not contain it.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -7,21 +7,21 @@ import hmac
 import os
 from base64 import b64decode, b64encode
 
-_N, _R, _P = 2**14, 8, 1  # 16 MiB and some 50 ms a hash: never on the event loop
+_N, _R, _P = 2**14, 8, 1  # 16 MiB and some 50 ms per hash: never on the event loop
 _SALT_BYTES, _HASH_BYTES = 16, 32
 
 
 def hash_password(password: str) -> str:
-    """A fresh hash; takes some 50 ms of CPU."""
+    """Return a new hash of a password; costs some 50 ms of CPU."""
     salt = os.urandom(_SALT_BYTES)
     return f"scrypt${_N}${_R}${_P}${b64encode(salt).decode()}${b64encode(_derive(password, salt, _N, _R, _P)).decode()}"
 
 
 def verify_password(password: str, stored: str) -> bool:
-    """Whether the password is the one that was hashed; takes as long as hashing does.
+    """Return whether the password is the one that was hashed; costs as much as hashing.
 
     Raises:
-        ValueError: what is stored is no such hash.
+        ValueError: If the stored text is not such a hash.
     """
     name, n, r, p, salt, expected = stored.split("$")
     if name != "scrypt":

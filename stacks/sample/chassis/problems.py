@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457), whoever raises them."""
+"""Errors as problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger("problems")
 
 
 class Problem(Exception):
-    """An answer that is an error; the detail goes to the caller and into spans, so it holds no secret."""
+    """An answer that is an error; the detail is sent to the caller and recorded in spans, so it must not be secret."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -28,12 +28,12 @@ class Problem(Exception):
 
 
 def is_expected(error: Exception) -> bool:
-    """Whether an exception is a way of answering, and no fault of the service."""
+    """Return whether an exception is a regular answer, and not a fault of the service."""
     return isinstance(error, Problem | HTTPException)
 
 
 def describe(error: Exception) -> Response:
-    """The answer to an exception; one that blames this service or another is recorded on the span."""
+    """Return the answer for an exception; a fault of this service or of another one is recorded on the span."""
     if isinstance(error, Problem):
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             tracing.record_exception(error)
@@ -45,7 +45,7 @@ def describe(error: Exception) -> Response:
 
 
 def _document(status: int, detail: str, headers: Mapping[str, str] | None) -> Response:
-    """Type, title, status, detail, and the ids by which the request can be found."""
+    """Return type, title, status, detail, and the IDs by which the request can be found."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

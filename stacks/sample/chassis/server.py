@@ -1,4 +1,4 @@
-"""Runs a service: tracing, logs, the HTTP server, and an orderly end on SIGTERM and SIGINT."""
+"""Runs a service: tracing, logs, the HTTP server, and a clean shutdown on SIGTERM and SIGINT."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chassis.config import Config, ConfigMistake
 from chassis.index import index_route
 from devenv import tracing
 
-# Longer than a client keeps an idle connection, so that no request meets a connection that is just being closed.
+# Longer than a client keeps an idle connection, so that no request uses a connection that is just being closed.
 KEEP_ALIVE_S = 75
 _NOT_STARTED = 3  # uvicorn's own code for it
 Resources = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -32,17 +32,17 @@ class Service(Starlette):
     """A Starlette application whose only middleware is ours."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """What stands between the server and the router."""
+        """Return the middleware between the server and the router."""
         return Answers(self.router)
 
 
 def application(config: Config, routes: list[BaseRoute], resources: Resources) -> Service:
-    """An application with an index, health routes, problem documents and a request log.
+    """Return an application with an index, health routes, problem documents and a request log.
 
     Args:
-        config: names the service.
-        routes: what the service does.
-        resources: opens what the service holds (a database, a client session) around its life; ready while open.
+        config: configuration, with the name of the service.
+        routes: routes of the service.
+        resources: opens the service's resources (a database, a client session); it is ready while they are open.
     """
 
     @asynccontextmanager
@@ -57,14 +57,14 @@ def application(config: Config, routes: list[BaseRoute], resources: Resources) -
 
 
 def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what runs and flush the spans; exits with 0.
+    """Serve until SIGTERM or SIGINT, then finish the running requests and flush the spans; exits with 0.
 
     Args:
         path: the service's config.yaml; the variable CONFIG names another one.
-        create: makes the application of a configuration.
+        create: creates the application of a configuration.
 
     Raises:
-        SystemExit: 2 where the configuration is wrong, 3 where the port or a resource cannot be had.
+        SystemExit: 2 if the configuration is invalid, 3 if the port or a resource is not available.
     """
     path = Path(os.environ.get("CONFIG") or path)
     # uvicorn sends itself the signal again once it has stopped; without these the default action would end the
@@ -79,7 +79,7 @@ def serve(path: Path, create: Callable[[Config], ASGIApp]) -> None:
     except (ConfigMistake, tracing.ConfigError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error
-    gc.freeze()  # what start-up made stays for good: collections need not look at it again
+    gc.freeze()  # the objects of start-up are never freed: collections need not visit them again
     try:
         server.run()
     finally:

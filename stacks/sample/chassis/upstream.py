@@ -16,13 +16,13 @@ from chassis.logs import REQUEST_ID
 from chassis.problems import Problem
 from devenv import tracing
 
-# Below the servers' keep-alive: it is the client that lets go of an idle connection.
+# Below the servers' keep-alive time, so that the client closes an idle connection.
 _IDLE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to a connection, and seconds of silence until an upstream counts as too slow."""
+    """Seconds to connect, and seconds without an answer after which an upstream is too slow."""
 
     connect_s: float
     read_s: float
@@ -34,10 +34,10 @@ class Timeouts:
 
 
 def upstream_urls(config: Config) -> dict[str, URL]:
-    """Base URL by upstream name: ``upstreams`` of config.yaml, ``<NAME>_URL`` of the environment winning.
+    """Return base URLs by upstream name: ``upstreams`` of config.yaml; ``<NAME>_URL`` takes precedence.
 
     Raises:
-        ConfigMistake: one is not an http URL.
+        ConfigMistake: If one is not an http URL.
     """
     urls = {}
     for name in config.mapping("upstreams"):
@@ -54,7 +54,7 @@ def upstream_urls(config: Config) -> dict[str, URL]:
 
 @asynccontextmanager
 async def client_session(timeouts: Timeouts) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session whose connections are kept and reused; bodies pass as they are, cookies are nobody's."""
+    """Return a session that keeps and reuses connections, does not decompress bodies and stores no cookies."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s)
     async with aiohttp.ClientSession(
@@ -69,10 +69,10 @@ async def client_session(timeouts: Timeouts) -> AsyncIterator[aiohttp.ClientSess
 
 @contextmanager
 def failures_as_problems(upstream: str) -> Iterator[None]:
-    """Turn the client's errors into what a gateway answers: 504 for one that is too slow, else 502.
+    """Turn the client's errors into a gateway's answers: 504 if the upstream is too slow, else 502.
 
     Raises:
-        Problem: in place of any error of the client.
+        Problem: Instead of an error of the client.
     """
     try:
         yield
@@ -84,12 +84,12 @@ def failures_as_problems(upstream: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an upstream answered.
+    """An upstream's answer.
 
     Attributes:
-        upstream: its name.
+        upstream: name of the upstream.
         status: HTTP status.
-        body: as it came.
+        body: unchanged body.
     """
 
     upstream: str
@@ -97,10 +97,10 @@ class Answer:
     body: bytes
 
     def object(self) -> dict[str, Any]:
-        """The body as a JSON object.
+        """Return the body as a JSON object.
 
         Raises:
-            Problem: 502 where it is none.
+            Problem: 502 if it is not one.
         """
         try:
             value = json.loads(self.body)
@@ -115,9 +115,9 @@ class Upstream:
     """JSON calls to one service.
 
     Args:
-        name: as callers know it, for messages.
+        name: name of the service, for messages.
         base: its base URL.
-        session: kept open by the caller.
+        session: session that the caller keeps open.
     """
 
     def __init__(self, name: str, base: URL, session: aiohttp.ClientSession) -> None:
@@ -126,14 +126,14 @@ class Upstream:
         self._session = session
 
     async def get(self, path: str, headers: MutableMapping[str, str] | None = None) -> Answer:
-        """Status and body of a GET.
+        """Return status and body of a GET.
 
         Args:
             path: path and query, encoded.
-            headers: sent along; the context and the request's id are added to them.
+            headers: headers to send; the context and the request's id are added to them.
 
         Raises:
-            Problem: 502 where it cannot be reached, 504 where it is too slow.
+            Problem: 502 if the service is not reachable, 504 if it is too slow.
         """
         url = self._base + path
         sent = headers if headers is not None else {}

@@ -19,10 +19,10 @@ from gateway.routes import read_included, read_routes
 
 
 def create(config: Config) -> Service:
-    """The application of a configuration.
+    """Return the application of a configuration.
 
     Raises:
-        ConfigMistake: the configuration says what cannot be.
+        ConfigMistake: If a value of the configuration is invalid.
     """
     urls = upstream_urls(config)
     timeouts = Timeouts.of(config)

@@ -1,4 +1,4 @@
-"""Routes that the gateway answers itself, out of what several services say."""
+"""Routes that the gateway answers itself, from the answers of several services."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ async def profile(request: Request) -> Response:
 
 
 def profile_with(included: Sequence[str]) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint of ``GET /api/profile``: `profile`, or `extended_profile` where services are included."""
+    """Return the endpoint of ``GET /api/profile``: `profile`, or `extended_profile` if services are included."""
     return extended_profile if included else profile
 
 
 async def extended_profile(request: Request) -> Response:
-    """`profile`, and under its name what each included service answers to ``GET /``, asked side by side."""
+    """Add to `profile` the answer of each included service to ``GET /``, called in parallel."""
     caller = await identify(request.app.state.auth, request.scope["headers"])
     included: list[Upstream] = request.app.state.included
     with tracing.span("extend profile", attributes={"account.id": caller.id}):
@@ -43,7 +43,7 @@ async def extended_profile(request: Request) -> Response:
 
 
 async def overview(request: Request) -> Response:
-    """``GET /api/overview``: the caller's account, its latest events, and the newest accounts, side by side."""
+    """``GET /api/overview``: the caller's account, its latest events, and the newest accounts, fetched in parallel."""
     caller = await identify(request.app.state.auth, request.scope["headers"])
     user: Upstream = request.app.state.user
     with tracing.span("compose overview", attributes={"account.id": caller.id}):

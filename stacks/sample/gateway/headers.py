@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from multidict import CIMultiDict
 
-# RFC 9110, section 7.6.1, and what browsers and old proxies send in its spirit.
+# RFC 9110, section 7.6.1, and similar headers of browsers and old proxies.
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -20,7 +20,7 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# Set by the gateway itself: the context by injection, the rest from what it knows of the connection.
+# Set by the gateway itself: the context by injection, the rest from the connection.
 _REQUEST_OWN = frozenset(
     {
         "host",
@@ -42,14 +42,14 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 def request_headers(raw: RawHeaders) -> CIMultiDict[str]:
-    """What of a request's headers goes on to the upstream, in order and with repetitions."""
+    """Return the request headers that are passed on to the upstream, in order and with repetitions."""
     return CIMultiDict(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in _end_to_end(raw, _REQUEST_OWN)
     )
 
 
 def response_headers(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """What of an upstream's response headers goes back to the caller; names in lower case, as ASGI wants them."""
+    """Return the upstream's response headers for the caller; names in lowercase, as ASGI requires."""
     return list(_end_to_end(raw, _RESPONSE_OWN))
 
 

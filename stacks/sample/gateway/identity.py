@@ -1,4 +1,4 @@
-"""Asking auth who is calling."""
+"""Identifies the caller by a request to auth."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _CREDENTIALS = {b"authorization": "authorization", b"x-api-key": "x-api-key"}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling; ``account`` is all that auth says of them, in JSON."""
+    """The caller; ``account`` is auth's complete answer in JSON."""
 
     id: int
     account: bytes
 
 
 async def identify(auth: Upstream, headers: RawHeaders) -> Caller:
-    """Whoever sent these headers.
+    """Return the caller that sent these headers.
 
     Raises:
-        Problem: 401 where auth does not know them, 403 where the account is not active, 502 where auth failed.
+        Problem: 401 if the credentials are not valid, 403 if the account is not active, 502 if auth failed.
     """
     sent = {_CREDENTIALS[name]: value.decode("latin-1") for name, value in headers if name in _CREDENTIALS}
     answer = await auth.get("/session", sent)

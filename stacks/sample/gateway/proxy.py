@@ -1,4 +1,4 @@
-"""The reverse proxy: one ASGI endpoint a route; bodies are streamed in both directions."""
+"""The reverse proxy: one ASGI endpoint per route; bodies are streamed in both directions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Proxy:
     """Passes the requests of one route to its upstream.
 
     Args:
-        route: the row of the table.
+        route: entry of the table.
         base: base URL of the upstream.
     """
 
@@ -35,8 +35,8 @@ class Proxy:
         """Serve one request.
 
         Raises:
-            Problem: the caller is not known, or the upstream failed; in the middle of an answer, when nothing else can
-                be said any more, this breaks the caller's connection off.
+            Problem: If the caller is unknown, or the upstream failed. If the answer has already begun, this closes the
+                caller's connection.
         """
         method: str = scope["method"]
         url = self._target(scope)
@@ -67,10 +67,10 @@ class Proxy:
         headers["x-account-id"] = str(caller.id)
 
     def _target(self, scope: Scope) -> str:
-        """The upstream's URL: the path as it was sent, percent-encoding included.
+        """Return the upstream's URL: the path as it was sent, percent-encoding included.
 
         Raises:
-            Problem: 400 for dot segments, with which a path could leave the route's part of the upstream.
+            Problem: 400 for dot segments, because such a path could leave the route's part of the upstream.
         """
         path: str = scope["path"]
         if not {".", ".."}.isdisjoint(path.split("/")):

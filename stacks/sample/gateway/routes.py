@@ -1,4 +1,4 @@
-"""The table of proxied routes, as config.yaml has it."""
+"""The table of proxied routes from config.yaml."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _KEYS = {"prefix", "upstream", "path", "authenticate"}
 
 @dataclass(frozen=True, slots=True)
 class ProxiedRoute:
-    """One row.
+    """One entry.
 
     Attributes:
         prefix: paths at and below it are proxied.
-        upstream: name of the service that they go to.
-        path: what takes the prefix's place.
-        authenticate: whether the caller has to be known first.
+        upstream: name of the service that receives them.
+        path: path that replaces the prefix.
+        authenticate: whether auth checks the caller first.
     """
 
     prefix: str
@@ -28,10 +28,10 @@ class ProxiedRoute:
 
 
 def read_routes(config: Config, upstreams: Collection[str]) -> tuple[ProxiedRoute, ...]:
-    """The rows, longest prefix first.
+    """Return the entries, longest prefix first.
 
     Raises:
-        ConfigMistake: a row says what cannot be.
+        ConfigMistake: If an entry is invalid.
     """
     rows = []
     for entry in config.entries("routes"):
@@ -50,10 +50,10 @@ def read_routes(config: Config, upstreams: Collection[str]) -> tuple[ProxiedRout
 
 
 def read_included(config: Config, upstreams: Collection[str]) -> tuple[str, ...]:
-    """The upstreams that the profile asks as well, without repeats.
+    """Return the upstreams that the profile also calls, without repeats.
 
     Raises:
-        ConfigMistake: one of them is no upstream, or its name is the account's own.
+        ConfigMistake: If one of them is not an upstream, or has the name of the account's part.
     """
     found = config.mapping("profile").get("include") if "profile" in config.values else None
     if not isinstance(found, list | None):

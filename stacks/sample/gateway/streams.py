@@ -1,4 +1,4 @@
-"""Bodies on their way through the proxy."""
+"""Streams bodies through the proxy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _WHOLE_BYTES = 64 * 1024  # an answer that announces no more than this is passed
 
 
 class CallerGone(Exception):
-    """The caller closed the connection; there is nobody to answer."""
+    """The caller closed the connection; an answer is not possible."""
 
 
 class RequestBody:
-    """The body of a request, handed on as it arrives.
+    """The body of a request, passed on as it arrives.
 
     Attributes:
         complete: whether all of it has been read.
@@ -32,15 +32,15 @@ class RequestBody:
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive) -> RequestBody | None:
-        """The body of a request, ``None`` where it announces none."""
+        """Return the body of a request, or ``None`` if it has none."""
         announced = any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
         return cls(receive) if announced else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The chunks, once.
+        """Yield the chunks; can be used once.
 
         Raises:
-            CallerGone: the connection ended before the body did.
+            CallerGone: If the connection ended before the body.
         """
         while not self.complete:
             message = await self._receive()
@@ -57,10 +57,10 @@ async def send_response(
 ) -> None:
     """Pass an upstream's answer on.
 
-    A short one is read first, so that an upstream that breaks off in it can still become a 502.
+    A short answer is read first, so that the gateway can still answer 502 if the upstream closes the connection in it.
 
     Raises:
-        aiohttp.ClientError: the upstream broke off.
+        aiohttp.ClientError: If the upstream closes the connection.
     """
     start = {
         "type": "http.response.start",
@@ -87,7 +87,7 @@ async def _stream(response: aiohttp.ClientResponse, send: Send) -> None:
 
 
 async def _stream_watched(response: aiohttp.ClientResponse, receive: Receive, send: Send) -> None:
-    """Stream, and let go of the upstream when the caller leaves: the server drops what is sent to nobody."""
+    """Stream, and close the upstream's connection when the caller leaves: the server discards what is sent then."""
     gone = asyncio.ensure_future(_disconnect(receive))
     gone.add_done_callback(lambda watch: None if watch.cancelled() else response.close())
     try:

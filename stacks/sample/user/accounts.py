@@ -1,4 +1,4 @@
-"""Accounts: what they are, and what a caller may say of them."""
+"""Accounts, and the checks of requests to create or change them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHANGEABLE = ("email", "display_name", "active")
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """A checked request for an account; the password is in clear until it is hashed, and has no ``repr``."""
+    """A checked request for an account; the password is plain text until it is hashed, and is not part of ``repr``."""
 
     username: str
     email: str
@@ -28,10 +28,10 @@ class NewAccount:
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> NewAccount:
-        """The account that a body asks for.
+        """Return the account that a body requests.
 
         Raises:
-            Problem: 422 where a field is missing or says what cannot be.
+            Problem: 422 if a field is missing or invalid.
         """
         username = text_field(body, "username").lower()
         if not _USERNAME.fullmatch(username):
@@ -44,10 +44,10 @@ class NewAccount:
 
 
 def read_changes(body: dict[str, Any]) -> dict[str, Any]:
-    """The columns that a body changes, with their values.
+    """Return the columns that a body changes, with their values.
 
     Raises:
-        Problem: 422 for a field that cannot be changed, a value that cannot be, or nothing to change.
+        Problem: 422 for a field that cannot be changed, an invalid value, or a body without changes.
     """
     if not body or not set(body) <= set(_CHANGEABLE):
         raise Problem(422, f"what can be changed: {', '.join(_CHANGEABLE)}")

@@ -23,16 +23,16 @@ _ROUTES: list[BaseRoute] = [
     route("PATCH", "/users/{id}", endpoints.change_account),
     route("DELETE", "/users/{id}", endpoints.remove_account),
     route("GET", "/users/{id}/events", endpoints.list_events),
-    # Not below /users: the gateway does not let anybody in here from outside.
+    # Not below /users, so that the gateway does not make it reachable from outside.
     route("GET", "/internal/accounts/{username}", endpoints.read_login),
 ]
 
 
 def create(config: Config) -> Service:
-    """The application of a configuration.
+    """Return the application of a configuration.
 
     Raises:
-        ConfigMistake: the configuration says what cannot be.
+        ConfigMistake: If a value of the configuration is invalid.
     """
     path, seed = config.text("database.path", "USER_DB"), config.mapping("seed")
     queue_size = int(config.number("audit.queue_size"))

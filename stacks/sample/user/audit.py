@@ -20,7 +20,7 @@ log = logging.getLogger("audit")
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Something that happened to an account; ``detail`` names fields, never their values."""
+    """A change of an account; ``detail`` names fields, never their values."""
 
     account_id: int
     action: str
@@ -29,11 +29,11 @@ class AuditEvent:
 
 
 class AuditLog:
-    """Takes events at once and writes them later, each as a child of the request that it came from.
+    """Accepts events at once and writes them later, each as a child of the request that put it on the queue.
 
     Args:
-        store: where they are written.
-        size: events that wait at most; whoever puts a further one waits for room.
+        store: store that the events are written to.
+        size: maximum number of events that wait; putting a further one waits until there is room.
     """
 
     def __init__(self, store: Store, size: int) -> None:
@@ -41,12 +41,12 @@ class AuditLog:
         self._queue: tracing.TracedQueue[AuditEvent] = tracing.TracedQueue("audit", size)
 
     async def put(self, account_id: int, action: str, detail: str = "") -> None:
-        """Queue an event of the request that runs."""
+        """Queue an event of the current request."""
         await self._queue.put(AuditEvent(account_id, action, detail, REQUEST_ID.get()))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work the queue off around the body, and what is left of it after the body."""
+        """Write queued events during the block, and the rest of them after it."""
         worker = asyncio.create_task(self._work())
         try:
             yield
@@ -64,7 +64,7 @@ class AuditLog:
                 async with self._queue.process() as event:
                     await self._write(event)
             except sqlite3.Error:
-                # The span has the exception; one event that cannot be written must not stop those behind it.
+                # The span has the exception; one event that cannot be written must not stop those after it.
                 log.exception("an audit event was not written")
 
     async def _write(self, event: AuditEvent) -> None:

@@ -1,4 +1,4 @@
-"""What the user service answers."""
+"""The user service's endpoints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LARGEST_ID = 2**63 - 1  # SQLite's
 
 
 async def list_accounts(request: Request) -> Response:
-    """``GET /users``: accounts by id, ``after`` one, ``limit`` of them; ``order=newest`` turns it round."""
+    """``GET /users``: accounts by id, ``after`` one, ``limit`` of them; ``order=newest`` reverses the order."""
     limit, after = _query_number(request, "limit", 20, most=_MOST), _query_number(request, "after", 0)
     store = _store(request)
     newest = request.query_params.get("order") == "newest"
@@ -30,7 +30,7 @@ async def list_accounts(request: Request) -> Response:
 
 
 async def create_account(request: Request) -> Response:
-    """``POST /users``: a new account; 409 where the name is taken."""
+    """``POST /users``: create an account; 409 if the name is in use."""
     wanted = NewAccount.of(await read_object(request))
     with tracing.span("create account"):
         password_hash = await tracing.run_in_thread(hash_password, wanted.password)
@@ -68,7 +68,7 @@ async def change_account(request: Request) -> Response:
 
 
 async def remove_account(request: Request) -> Response:
-    """``DELETE /users/{id}``; its audit events stay."""
+    """``DELETE /users/{id}``; its audit events are kept."""
     account_id = _account_id(request)
     with tracing.span("remove account", attributes={"account.id": account_id}):
         if not await _store(request).remove(account_id):
@@ -84,7 +84,7 @@ async def list_events(request: Request) -> Response:
 
 
 async def read_login(request: Request) -> Response:
-    """``GET /internal/accounts/{username}``: what auth compares a password with; not reachable from outside."""
+    """``GET /internal/accounts/{username}``: account and password hash, for auth; not reachable from outside."""
     account = _store(request).login(request.path_params["username"].lower())
     if account is None:
         raise Problem(404, "there is no such account")

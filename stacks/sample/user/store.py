@@ -1,7 +1,7 @@
 """The database: SQLite in write-ahead mode.
 
-Reads by key take microseconds and wait for no writer, so they stay on the event loop: a thread would cost more than the
-query. Writes may wait for the disk and go to a thread, one after the other.
+Reads by key take microseconds and do not wait for a writer, so they run on the event loop: a thread would cost more
+than the query. Writes may wait for the disk, so they run in a thread, one after the other.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ _RECORD = "INSERT INTO audit (account_id, action, detail, request_id) VALUES (?,
 
 
 class NameTaken(Exception):
-    """There is an account of that name."""
+    """An account with that name already exists."""
 
 
 class Store:
     """Accounts and their audit events.
 
     Args:
-        path: the database's file; empty: one in a temporary directory that goes with the store.
-        seed: an account that is made where it does not exist, with its id and its password's hash.
+        path: file of the database; empty: one in a temporary directory that is deleted with the store.
+        seed: account that is created if it does not exist, with its id and its password's hash.
     """
 
     def __init__(self, path: str, seed: Mapping[str, Any]) -> None:
@@ -74,42 +74,42 @@ class Store:
         self._writing = asyncio.Lock()
 
     def close(self) -> None:
-        """Close the database, and remove it where it was temporary."""
+        """Close the database, and delete it if it is temporary."""
         self._reader.close()
         self._writer.close()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def account(self, account_id: int) -> Row | None:
-        """What everybody may know of an account."""
+        """Return the public columns of an account."""
         row = self._reader.execute(_BY_ID, (account_id,)).fetchone()
         return _account(row) if row else None
 
     def login(self, username: str) -> Row | None:
-        """What auth needs of an account: id, username, active, password_hash."""
+        """Return the columns of an account that auth needs: id, username, active, password_hash."""
         row = self._reader.execute(_BY_NAME, (username,)).fetchone()
         if row is None:
             return None
         return {"id": row[0], "username": row[1], "active": bool(row[2]), "password_hash": row[3]}
 
     def accounts(self, after: int, limit: int) -> list[Row]:
-        """Accounts by ascending id, from the one after ``after``."""
+        """Return accounts by ascending id, beginning with the one after ``after``."""
         return [_account(row) for row in self._reader.execute(_OLDEST, (after, limit)).fetchall()]
 
     def newest(self, limit: int) -> list[Row]:
-        """Accounts by descending id."""
+        """Return accounts by descending id."""
         return [_account(row) for row in self._reader.execute(_NEWEST, (limit,)).fetchall()]
 
     def events(self, account_id: int, limit: int) -> list[Row]:
-        """Audit events of an account, the latest first."""
+        """Return the audit events of an account, the latest first."""
         rows = self._reader.execute(_EVENTS, (account_id, limit)).fetchall()
         return [dict(zip(_EVENT_COLUMNS, row, strict=True)) for row in rows]
 
     async def create(self, username: str, email: str, display_name: str, password_hash: str) -> int:
-        """Make an account; its id.
+        """Create an account and return its id.
 
         Raises:
-            NameTaken: there is one of that name.
+            NameTaken: If an account with that name already exists.
         """
         try:
             return (await self._write(_INSERT, (username, email, display_name, password_hash)))[1]
@@ -117,13 +117,13 @@ class Store:
             raise NameTaken(username) from error
 
     async def change(self, account_id: int, changes: Mapping[str, Any]) -> bool:
-        """Set columns of an account; whether there is such an account."""
+        """Set columns of an account; return whether the account exists."""
         assignments = ", ".join(f"{column} = ?" for column in changes)
         statement = f"UPDATE account SET {assignments} WHERE id = ?"  # noqa: S608 - columns were checked by name
         return (await self._write(statement, (*changes.values(), account_id)))[0] > 0
 
     async def remove(self, account_id: int) -> bool:
-        """Delete an account; whether there was one. Its audit events stay."""
+        """Delete an account; return whether it existed. Its audit events are kept."""
         return (await self._write("DELETE FROM account WHERE id = ?", (account_id,)))[0] > 0
 
     async def record(self, account_id: int, action: str, detail: str, request_id: str) -> None:

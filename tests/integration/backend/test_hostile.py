@@ -1,4 +1,4 @@
-"""Clients that mean no good, or are just slow: a correct status each time, no growth, nobody else shut out."""
+"""Hostile or slow clients: a correct status each time, no growth, and other clients are still served."""
 
 from __future__ import annotations
 

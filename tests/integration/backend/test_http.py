@@ -157,7 +157,9 @@ async def test_a_bug_in_a_handler_costs_one_answer(backend: Backend) -> None:
     assert (await client.ask("/slow"))[0] == 200
     client.send("GET /broken-later HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (await client.answer(body=False))[0] == 200
-    assert not (await client.reader.read()).endswith(b"0\r\n\r\n")  # cut off, so that nobody takes it for whole
+    assert not (await client.reader.read()).endswith(
+        b"0\r\n\r\n"
+    )  # cut off, so that no client mistakes it for complete
 
 
 async def test_every_answer_forbids_guessing_and_embedding(backend: Backend) -> None:

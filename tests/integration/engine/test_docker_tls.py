@@ -1,4 +1,4 @@
-"""The engine over TCP with TLS: a proxy with certificates of its own stands before the engine's socket."""
+"""The engine over TCP with TLS: through a proxy with its own certificates to the engine's socket."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
 async def test_calls_streams_and_figures_work_over_tls(harness: Harness, tmp_path: Path) -> None:
     files = certificates(tmp_path / "certificates")
     instance_id = await harness.run("while :; do echo again; sleep 0.05; done")
-    before = set(threading.enumerate())  # the harness listens for events by a connection of its own
+    before = set(threading.enumerate())  # the harness listens for events on its own connection
     async with proxy(files) as port:
         engine = DockerEngine(address(port, files))
         info = await engine.info()

@@ -81,7 +81,7 @@ def engine_beside(docker_client: Any) -> Iterator[SecondEngine]:
 
 @pytest.fixture(autouse=True)
 def _without_images(engine_beside: SecondEngine) -> Iterator[None]:
-    """What a test pulled is pulled anew by the next."""
+    """The next test pulls again what a test pulled."""
     yield
     client = engine_beside.client()
     for image in client.images.list():
@@ -237,9 +237,9 @@ def test_auto_takes_processes_where_the_images_cannot_be_had(tmp_path: Path, eng
     try:
         up = tool.json("up", "--isolated", "--no-canary")
         assert up["engine"] == "process"
-        assert "127.0.0.1:9/devenv-ci/tiny:1 cannot be had" in up["engine_reason"]
+        assert "127.0.0.1:9/devenv-ci/tiny:1: not available locally or from the registry" in up["engine_reason"]
         said = tool.run("up", "--isolated", "--no-canary").stderr
-        assert "engine process: the project is up on it" in said
+        assert "engine process: the project already runs on it" in said
     finally:
         tool.down()
 

@@ -15,7 +15,7 @@ from devenv.contract.answers import Endpoint, ExecResult, ExitStatus, LogLine
 from devenv.errors import EngineRefused
 from devenv.health.choice import choose
 from devenv.health.network import HttpProbe, TcpProbe
-from devenv.health.route import Route
+from devenv.health.route import PortRoute
 from devenv.model.stack import Port
 from devenv.testing import make_service
 
@@ -63,8 +63,8 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-def route(port: int, **options: object) -> Route:
-    return Route(Target([Endpoint(host="127.0.0.1", port=port)]), "id", 8080, **options)  # type: ignore[arg-type]
+def route(port: int, **options: object) -> PortRoute:
+    return PortRoute(Target([Endpoint(host="127.0.0.1", port=port)]), "id", 8080, **options)  # type: ignore[arg-type]
 
 
 def answering(response: bytes, seen: list[bytes] | None = None) -> Handler:
@@ -201,7 +201,7 @@ def swallowing_port() -> Iterator[int]:
 async def test_where_the_engines_way_leads_nowhere_the_published_port_is_asked(swallowing_port: int) -> None:
     unreachable = Endpoint(host="127.0.0.1", port=swallowing_port)
     async with serving(answering(b"HTTP/1.1 200 OK\r\n\r\n")) as port:
-        way = Route(Target([unreachable]), "id", 8080, published=("127.0.0.1", port))
+        way = PortRoute(Target([unreachable]), "id", 8080, published=("127.0.0.1", port))
         async with asyncio.timeout(4):
             assert (await HttpProbe(way, "/").ask()).ok
         async with asyncio.timeout(0.5):  # the way that answered is kept
@@ -230,7 +230,7 @@ async def test_without_any_way_from_here_it_is_asked_from_inside(ready: dict[str
 async def test_a_restarted_instance_is_found_at_its_new_address(closed_port: int) -> None:
     async with serving(answering(b"HTTP/1.1 200 OK\r\n\r\n")) as port:
         target = Target([Endpoint(host="127.0.0.1", port=closed_port), Endpoint(host="127.0.0.1", port=port)])
-        probe = HttpProbe(Route(target, "id", 8080), "/")
+        probe = HttpProbe(PortRoute(target, "id", 8080), "/")
         answers = [await probe.ask() for _ in range(25)]
     assert answers[-1].ok
     assert not answers[0].ok

@@ -103,4 +103,4 @@ async def test_what_the_backend_let_go_is_evicted_on_its_own_word(tmp_path: Path
     assert set(found) == {"complete", "evicted"}
     assert found["evicted"] > 10
     (cause,) = document.causes
-    assert cause.cause == "the backend says that it let the trace go"
+    assert cause.cause == "the backend evicted the trace"

@@ -63,7 +63,7 @@ def compose(docker_client: DockerClient) -> Iterator[Callable[[Path], Compose]]:
 
 
 def eventually(ask: Callable[[], Any], seconds: float = 30) -> Any:
-    """What `ask` gives once that is true; the last failure where it never is."""
+    """The first true result of `ask`, or the last failure."""
     deadline = time.monotonic() + seconds
     while True:
         try:

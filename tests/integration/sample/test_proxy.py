@@ -27,7 +27,7 @@ class Edge:
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """A gateway whose auth is the stub, and whose user is nobody."""
+    """A gateway with the stub as auth, and without a user service."""
     receiver, stub = OtlpReceiver().start(), StubUpstream().start()
     sample = SampleProcesses(receiver.endpoint, tmp_path_factory.mktemp("edge"))
     nobody = f"http://127.0.0.1:{free_port()}"

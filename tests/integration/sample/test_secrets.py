@@ -95,7 +95,7 @@ def test_no_secret_is_in_any_span_or_log(tmp_path: Path) -> None:
 
 
 def test_what_is_searched_is_what_was_sent(tmp_path: Path) -> None:
-    """The search above can fail: a marker that is no secret is in spans and logs."""
+    """The search above can fail: a marker that is not secret is in spans and logs."""
     with running_sample(tmp_path) as (sample, receiver):
         httpx.get(sample.url("gateway", "/api/users/marker"), headers={"x-api-key": DEMO_KEY})
         for service in ("gateway", "auth", "user"):

@@ -133,7 +133,7 @@ async def test_search_by_each_criterion(jaeger: Any, client: TraceClient, servic
     bad = span(secrets.token_hex(16), service=service, name="bad", status=Status.ERROR, attributes={"user": "7"})
     await store(jaeger.otlp_url, slow, bad)
     await arrived(client, bad.trace_id, 1)
-    client._found = Capabilities(legacy=True)  # before Jaeger 2.19, v3 searches take no attributes
+    client._found = Capabilities(legacy=True)  # before Jaeger 2.19, v3 searches ignore attributes
 
     async def found(**criteria: Any) -> set[str]:
         window = {"start_ns": slow.start_ns - 10**9, "end_ns": time.time_ns() + 10**9}

@@ -54,7 +54,7 @@ async def with_httpx(url):
 
 async def with_httpx_sync(url):
     with httpx.Client(transport=tracing.HTTPXTransport()) as client:
-        return client.get(url).status_code  # noqa: ASYNC212 - the server has a thread of its own
+        return client.get(url).status_code  # noqa: ASYNC212 - the server has its own thread
 
 
 async def with_patched_httpx(url):
@@ -65,7 +65,7 @@ async def with_patched_httpx(url):
 
 async def with_patched_httpx_sync(url):
     httpx_client.instrument()
-    return httpx.get(url).status_code  # noqa: ASYNC210 - the server has a thread of its own
+    return httpx.get(url).status_code  # noqa: ASYNC210 - the server has its own thread
 
 
 async def with_requests(url):
@@ -76,7 +76,7 @@ async def with_requests(url):
 
 async def with_patched_requests(url):
     requests_client.instrument()
-    return requests.get(url, timeout=5).status_code  # noqa: ASYNC210 - the server has a thread of its own
+    return requests.get(url, timeout=5).status_code  # noqa: ASYNC210 - the server has its own thread
 
 
 CLIENTS = [

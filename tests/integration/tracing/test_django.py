@@ -1,4 +1,4 @@
-"""Django by WSGI and by ASGI, as servers of their own run by `devenv run`: one server span a request."""
+"""Django by WSGI and by ASGI, in separate servers run by `devenv run`: one server span per request."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ def test_an_interpreter_without_devenv_borrows_it_and_sees_nothing_else_of_it(
 
 
 def test_the_programs_own_packages_win(collector, project, bare_python):
-    """Also where they share a name with what is lent: a namespace, or the other tool that is called devenv."""
+    """Also if they share a name with devenv's packages: a namespace, or the other tool that is called devenv."""
     packages = next((bare_python.parents[1] / "lib").glob("python*")) / "site-packages"
     write(packages, "devenv/__init__.py", "OWN = True\n")
     write(packages, "opentelemetry/mine.py", "OWN = True\n")

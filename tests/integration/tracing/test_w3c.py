@@ -1,6 +1,6 @@
 """Every rule of W3C Trace Context Level 2 (and of Baggage) against the running gateway, over raw sockets.
 
-The gateway's upstream says which headers it got; rules are quoted by the section that they stand in.
+The gateway's upstream says which headers it got; rules are quoted with their section.
 """
 
 from __future__ import annotations

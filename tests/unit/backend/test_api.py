@@ -126,7 +126,7 @@ async def test_a_rejected_span_is_a_partial_success_in_both_forms(backend: Backe
     assert isinstance(response.body, bytes)
     answer = ExportTraceServiceResponse.FromString(response.body)
     assert answer.partial_success.rejected_spans == 1
-    assert "valid id" in answer.partial_success.error_message
+    assert "valid ID" in answer.partial_success.error_message
     span = {"traceId": "0" * 32, "spanId": "1" * 16}
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
     response = post(backend, json.dumps(document).encode(), "application/json; charset=utf-8")

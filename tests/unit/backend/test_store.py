@@ -149,7 +149,7 @@ def test_a_span_larger_than_a_trace_may_be_leaves_nothing() -> None:
 
 
 def test_names_without_end_stay_within_the_bound() -> None:
-    """A service, an operation and a resource of its own for each span: the indexes are bounded as the spans are."""
+    """A new service, operation and resource for each span: the indexes are limited as the spans are."""
     store = Store(MIB)
     for number in range(4000):
         put(store, one(f"service-{number}", make_span(trace_id(), name=f"operation-{number}"), resource={"n": number}))

@@ -43,9 +43,9 @@ def test_hoist_moves_global_options_to_the_front(given: list[str], expected: lis
         (["load", "--rps", "many"], 2, "--rps"),
         (["load", "--duration", "5 parsecs"], 2, "--duration: found '5 parsecs', expected a duration"),
         (["load", "--arrivals", "sometimes"], 2, "expected uniform or poisson"),
-        (["status", "--engine", "podman"], 2, "no engine 'podman'"),
-        (["-C", "/does/not/exist", "status"], 2, "/does/not/exist is no directory"),
-        (["logs", "--grep", "("], 2, "no regular expression"),
+        (["status", "--engine", "podman"], 2, "unknown engine 'podman'"),
+        (["-C", "/does/not/exist", "status"], 2, "/does/not/exist is not a directory"),
+        (["logs", "--grep", "("], 2, "not a valid regular expression"),
         (["traces", "search", "--tag", "novalue"], 2, "expected key=value"),
     ],
 )

@@ -156,9 +156,9 @@ def test_traced_counts_what_was_not_looked_up_against_it_and_unsampled_not_at_al
 def test_a_late_generator_makes_the_run_invalid() -> None:
     quick, slow = PercentilesDocument(p99=30.0), PercentilesDocument(max=500.0)
     assert report.invalid_reason(LagDocument(p99=report.LAG_BUDGET_MS), quick) == ""
-    assert "the generator was late" in report.invalid_reason(LagDocument(p99=report.LAG_BUDGET_MS + 0.1), quick)
+    assert "the load generator was late" in report.invalid_reason(LagDocument(p99=report.LAG_BUDGET_MS + 0.1), quick)
     assert report.invalid_reason(LagDocument(p99=50.0), slow) == ""
-    assert "above the budget of 50 ms" in report.invalid_reason(LagDocument(p99=50.1), slow)
+    assert "budget 50 ms" in report.invalid_reason(LagDocument(p99=50.1), slow)
     assert report.invalid_reason(LagDocument(), PercentilesDocument()) == ""
 
 

@@ -59,7 +59,7 @@ def test_an_unknown_run_names_the_newest(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     with pytest.raises(UnknownName, match="no run 'x'") as caught:
         store.document("x")
-    assert caught.value.hint == "no run is kept yet"
+    assert caught.value.hint == "no saved runs; start one with `devenv load`"
     keep(store, "20260101T000000Z-aaaa")
     with pytest.raises(UnknownName) as caught:
         store.remove("x")

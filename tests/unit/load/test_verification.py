@@ -1,4 +1,4 @@
-"""Verification against a backend of our own making, in virtual time."""
+"""Verification against a fake trace backend, in virtual time."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ async def test_requests_that_never_arrived_are_not_waited_for() -> None:
     found = await verify(backend, sent(2, error=RequestError.REFUSED))
     assert set(found.classes.values()) == {"absent"}
     assert backend.clock.monotonic() == 0.0
-    assert list(found.causes) == [("absent", "the request never reached the entry point (refused)")]
+    assert list(found.causes) == [("absent", "no connection to the entry point (refused)")]
 
 
 async def test_requests_that_failed_are_waited_for_until_the_settling_time() -> None:
@@ -202,7 +202,7 @@ async def test_services_are_learnt_from_the_majority() -> None:
 async def test_the_embedded_backend_says_what_it_let_go() -> None:
     backend = Backend(FakeClock(), embedded=True, let_go=[identity(number) for number in (1, 3, 4)])
     backend.put(0, ["a", "b"])
-    backend.put(3, [])  # its root came after it had been let go
+    backend.put(3, [])  # its root span came after it had been evicted
     backend.put(4, ["a"])
     found = await verify(backend, sent(5))
     assert found.classes == {0: "complete", 1: "evicted", 2: "absent", 3: "evicted", 4: "evicted"}

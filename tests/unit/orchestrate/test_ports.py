@@ -51,7 +51,7 @@ async def test_the_owner_of_a_taken_port_is_another_project() -> None:
     other.project = identify(world.directory / "other", "shop")
     with listening() as port:
         wanted = stack(service("web", ports=(Port(container=80, host=port),)))
-        with listening() as another:  # one that nobody else has: the next number may be somebody's
+        with listening() as another:  # a port that is certainly free: the next number may be in use
             holder = stack(service("api", ports=(Port(container=80, host=another),)))
         await other.up(holder)
         instance = next(i for i in world.engine.instances.values() if i.service == "api")

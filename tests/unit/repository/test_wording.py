@@ -96,6 +96,12 @@ def test_only_comments_and_strings_of_python_are_text() -> None:
     assert found(source, "module.py") == [(2, 11, "anew"), (2, 26, "anew")]
 
 
+def test_strings_of_tests_are_data_and_their_docstrings_are_text() -> None:
+    source = '"""Made anew."""\n\n\ndef test() -> None:\n    """Made anew."""\n    assert "anew"  # anew\n'
+    path = str(ROOT / "tests" / "unit" / "test_something.py")
+    assert found(source, path) == [(1, 9, "anew"), (5, 13, "anew"), (6, 22, "anew")]
+
+
 def test_code_inside_a_formatted_string_is_not_text() -> None:
     assert found('x = f"{torn} and {anew!r}"\n', "module.py") == []
 

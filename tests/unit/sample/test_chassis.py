@@ -1,4 +1,4 @@
-"""What the sample's services stand on, without a server."""
+"""Code that the sample's services share, without a server."""
 
 from __future__ import annotations
 

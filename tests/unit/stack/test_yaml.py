@@ -1,4 +1,4 @@
-"""YAML by the 1.2 core schema: values, anchors and merge keys, and a message of its own for each unreadable file."""
+"""YAML by the 1.2 core schema: values, anchors and merge keys, and a separate message for each unreadable file."""
 
 from __future__ import annotations
 

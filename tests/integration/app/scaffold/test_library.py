@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.app.scaffold.library import vendor_library
+from devenv.app.scaffold.library import library_changes
 
 PROGRAM = """
 import sys, pathlib, devenv.tracing
@@ -25,7 +25,9 @@ except ModuleNotFoundError:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    return vendor_library(tmp_path_factory.mktemp("project"))
+    path, changes = library_changes(tmp_path_factory.mktemp("project"))
+    changes.make()
+    return path
 
 
 def pip(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -81,7 +81,7 @@ def test_its_own_tests_fail_once_something_is_broken(project: Path, file: str, f
 
 @pytest.fixture
 def service(project: Path, receiver: OtlpReceiver, tmp_path: Path) -> Iterator[SampleProcesses]:
-    """The service as a process; what it asks is nobody."""
+    """The service as a process, with an upstream that does not exist."""
     processes = SampleProcesses(receiver.endpoint, tmp_path, ports={"order-items": free_port()})
     nobody = f"http://127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "order_items.app"]

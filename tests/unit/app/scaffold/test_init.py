@@ -98,7 +98,7 @@ def test_names_stay_text_and_images_can_be_called_so(name):
 def test_a_name_that_cannot_be_one_is_refused_with_one_that_can(here, name):
     with pytest.raises(UsageError, match="--name") as caught:
         init_project(here, name=name)
-    assert caught.value.hint.startswith("--name ")
+    assert caught.value.hint.startswith("use --name ")
     assert listing(here.directory) == set()
 
 
@@ -146,9 +146,9 @@ def test_what_a_new_repository_has_is_kept_and_said(here):
     assert (dry.notes, dry.files) == (document.notes, document.files)
     lacking = ".gitignore, .devenv, .venv, .env, .pytest_cache, **/__pycache__, *.md, compose*.yaml"
     assert document.notes == [
-        "kept README.md; devenv's own, which says how to run and extend the project, was not written",
-        f"kept .dockerignore; add the lines that it lacks: {lacking}",
-        "kept .gitignore; add the lines that it lacks: .devenv/, .pytest_cache/",
+        "kept README.md; devenv's version, with instructions for the project, was not written",
+        f"kept .dockerignore; add the missing lines: {lacking}",
+        "kept .gitignore; add the missing lines: .devenv/, .pytest_cache/",
     ]
 
 
@@ -156,9 +156,9 @@ def test_what_a_new_repository_has_is_kept_and_said(here):
     ("more", "said"),
     [
         ("", "kept .gitignore"),
-        ("/vendor/\n", "kept .gitignore; take out /vendor/, because the image is built with vendor/"),
+        ("/vendor/\n", "kept .gitignore; remove /vendor/, because the image build needs vendor/"),
         ("*\n!vendor/\n", "kept .gitignore"),
-        ("*.whl\n", "kept .gitignore; take out *.whl, because the image is built with vendor/"),
+        ("*.whl\n", "kept .gitignore; remove *.whl, because the image build needs vendor/"),
     ],
 )
 def test_a_kept_ignore_file_that_hides_the_library_is_told(here, more, said):
@@ -253,13 +253,13 @@ def test_templates_are_no_stack():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["init", "--library"], "--library needs --from FILE"),
-        (["init", "--entrypoint", "web"], "--entrypoint needs --from FILE"),
-        (["init", "--canary-path", "/x"], "--canary-path needs --from FILE"),
-        (["init", "shop", "--from", "compose.yaml"], "DIR and --from exclude each other"),
-        (["init", "--name", "x", "--from", "compose.yaml"], "--name and --from exclude each other"),
-        (["init", "-s", "sample"], "init takes no -f and no -s"),
-        (["init", "-f", "compose.yaml"], "init takes no -f and no -s"),
+        (["init", "--library"], "--library requires --from FILE"),
+        (["init", "--entrypoint", "web"], "--entrypoint requires --from FILE"),
+        (["init", "--canary-path", "/x"], "--canary-path requires --from FILE"),
+        (["init", "shop", "--from", "compose.yaml"], "DIR cannot be used with --from"),
+        (["init", "--name", "x", "--from", "compose.yaml"], "--name cannot be used with --from"),
+        (["init", "-s", "sample"], "init does not accept -f or -s"),
+        (["init", "-f", "compose.yaml"], "init does not accept -f or -s"),
     ],
 )
 def test_options_that_do_not_go_together(tmp_path, capsys, arguments, said):
@@ -271,5 +271,5 @@ def test_options_that_do_not_go_together(tmp_path, capsys, arguments, said):
 def test_people_read_what_was_made(tmp_path, capsys):
     assert run(["-C", str(tmp_path), "init", "a shop"]) == 0
     said = capsys.readouterr().out
-    assert f"files written in {tmp_path}/a shop: " in said
+    assert f" files in {tmp_path}/a shop: " in said
     assert "Next: cd 'a shop', devenv up" in said

@@ -141,7 +141,7 @@ def test_second_time_changes_nothing(shop):
     assert first.changed
     again = prepared(shop, entrypoint="api")
     assert (again.changed, again.files, again.diff, again.entrypoint) == (False, [], "", "web")
-    assert "compose.yaml has x-devenv already" in again.notes[0]
+    assert "compose.yaml already has x-devenv" in again.notes[0]
     assert (shop.directory / "compose.yaml").read_text() == text
 
 
@@ -149,7 +149,7 @@ def test_x_devenv_in_the_override_file_counts(shop):
     (shop.directory / "compose.override.yaml").write_text("x-devenv: {entrypoint: api}\n")
     document = prepared(shop)
     assert (document.changed, document.entrypoint) == (False, "api")
-    assert "compose.override.yaml has x-devenv already" in document.notes[0]
+    assert "compose.override.yaml already has x-devenv" in document.notes[0]
     assert (shop.directory / "compose.yaml").read_text() == SHOP
 
 
@@ -213,7 +213,7 @@ def test_python_services_are_told_how_to_start_traced(shop):
         'x-devenv: { process: { command: "gunicorn shop.web:app -b 0.0.0.0:8000", port_env: PORT } }'
     )
     assert parts["db"].process is None
-    assert "process engine runs no images" in parts["db"].notes[1]
+    assert "process engine does not run images" in parts["db"].notes[1]
 
 
 def test_what_is_traced_or_has_its_process_already_is_left_alone(tmp_path):
@@ -252,7 +252,7 @@ def test_errors_of_the_file_are_shown_as_they_are(tmp_path):
 
 
 def test_a_canary_path_starts_with_a_slash(shop):
-    with pytest.raises(UsageError, match="starts with /"):
+    with pytest.raises(UsageError, match="starting with /"):
         prepared(shop, canary_path="shop")
 
 
@@ -298,7 +298,7 @@ def test_no_entry_point_says_what_to_do(tmp_path):
 def test_people_read_the_diff_and_each_service(shop, capsys):
     assert run(["-C", str(shop.directory), "init", "--from", "compose.yaml", "--dry-run"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert "would be written: compose.yaml" in said
+    assert "would write compose.yaml" in said
     assert "+  entrypoint: web" in said
-    assert "db: registry.example:5000/bitnami/postgresql:16@sha256:00 is infrastructure" in said
-    assert "Requests go to web." in said
+    assert "db: infrastructure (registry.example:5000/bitnami/postgresql:16@sha256:00)" in said
+    assert "Entry point: web" in said

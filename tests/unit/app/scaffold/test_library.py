@@ -1,4 +1,4 @@
-"""The library's wheel for projects: valid, the same bytes each time, and nobody else's file is touched."""
+"""The library's wheel for projects: valid, the same bytes each time, and no other file is changed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ import pytest
 from devenv import __version__
 from devenv.app import distribution
 from devenv.app.scaffold import library
-from devenv.app.scaffold.library import build_library, vendor_library, vendored
+from devenv.app.scaffold.library import build_library, library_changes, vendored
 from devenv.errors import EnvironmentFailure
 
 NAME = f"devenv_otel-{__version__}-py3-none-any.whl"
 INFO = f"devenv_otel-{__version__}.dist-info"
+
+
+def vendor_library(project: Path) -> Path:
+    wheel, changes = library_changes(project)
+    changes.make()
+    return wheel
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +35,7 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
 
 @pytest.fixture
 def copied(tmp_path, monkeypatch) -> Path:
-    """The package elsewhere, as a file system gives it to somebody else: other times, other leftovers."""
+    """The package in another directory, as another user would have it: other times, other leftovers."""
     package = tmp_path / "elsewhere" / "devenv"
     root = distribution.PACKAGE.parent
     shutil.copytree(root / "devenv", package, copy_function=shutil.copy)

@@ -24,7 +24,7 @@ GOLDEN = ROOT / "tests" / "fixtures" / "new_service" / "sample-orders.diff"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The sample as a project of its own."""
+    """The sample as a separate project."""
     folder = tmp_path / "shop"
     shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -143,7 +143,7 @@ def test_in_a_stack_without_a_gateway_nothing_is_guessed(tmp_path: Path) -> None
 def test_a_network_that_is_not_shared_is_named(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(f"{FOREIGN}    networks: [front, back]\nnetworks: {{front: , back: }}\n")
     document = add(tmp_path, upstreams=("web",))
-    assert document.by_hand[-1] == "give services.orders the networks [front, back], on which web is"
+    assert document.by_hand[-1] == "add services.orders to the networks [front, back] of web"
 
 
 def test_a_service_without_upstreams_waits_for_nobody(tmp_path: Path) -> None:
@@ -191,19 +191,19 @@ def test_a_canary_that_goes_elsewhere_is_left_alone(project: Path) -> None:
     compose = project / "compose.yaml"
     compose.write_text(compose.read_text().replace("path: /api/profile", "path: /api/overview", 1))
     document = add(project)
-    assert "does not pass orders" in document.by_hand[0]
+    assert "does not reach orders" in document.by_hand[0]
     assert "services: [gateway, auth, user]" in compose.read_text()
 
 
 @pytest.mark.parametrize(
     ("wish", "error", "said"),
     [
-        ({"name": "auth"}, UsageError, "there is a service 'auth' already"),
-        ({"name": "users"}, ConfigurationError, r"gateway/config.yaml:\d+:\d+: there is a route /api/users already"),
-        ({"name": "overview"}, ConfigurationError, "gateway answers /api/overview itself"),
+        ({"name": "auth"}, UsageError, "service 'auth' already exists"),
+        ({"name": "users"}, ConfigurationError, r"gateway/config.yaml:\d+:\d+: route /api/users already exists"),
+        ({"name": "overview"}, ConfigurationError, "gateway handles /api/overview itself"),
         ({"port": 8081}, UsageError, "used by auth"),
         ({"upstreams": ("usr",)}, UnknownName, "no service 'usr'"),
-        ({"template": "python/flask"}, UnknownName, "there are: python/fastapi, python/starlette"),
+        ({"template": "python/flask"}, UnknownName, "available: python/fastapi, python/starlette"),
         ({"template": "python/shared"}, UnknownName, "no template 'python/shared'"),
     ],
 )
@@ -290,7 +290,7 @@ def test_a_file_that_somebody_edits_meanwhile_is_not_overwritten(
 
 
 def test_a_stack_that_came_with_devenv_is_not_edited(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="came with devenv") as caught:
+    with pytest.raises(UsageError, match="belongs to devenv") as caught:
         add(tmp_path)
     assert "devenv init" in caught.value.hint
 
@@ -302,7 +302,7 @@ def test_a_stack_inside_an_installed_wheel_is_not_edited(tmp_path: Path, monkeyp
         monkeypatch.setattr(module, "shipped_stacks", lambda: installed)
     before = contents(installed)
     file = installed / "sample" / "compose.yaml"
-    with pytest.raises(UsageError, match="came with devenv"):
+    with pytest.raises(UsageError, match="belongs to devenv"):
         new_service(Invocation(directory=tmp_path, files=(file,)), ServiceWish(name="orders"))
     assert contents(installed) == before
 
@@ -334,5 +334,5 @@ def test_the_file_that_the_options_name_is_the_one_that_is_edited(project: Path,
     document = new_service(invocation, ServiceWish(name="orders"))
     assert document.folder == str(project)
     assert document.next[-1].startswith("devenv -f ")
-    with pytest.raises(UsageError, match="there is a service 'extra' already"):
+    with pytest.raises(UsageError, match="service 'extra' already exists"):
         new_service(invocation, ServiceWish(name="extra"))

@@ -32,15 +32,15 @@ def test_a_hyphen_becomes_an_underscore_in_python_and_in_variables() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("Orders", "lower-case letters, digits and hyphens"),
-        ("order_items", "lower-case letters, digits and hyphens"),
-        ("1st", "a letter first"),
-        ("orders-", "no name for a service"),
-        ("", "no name for a service"),
-        ("x" * 64, "no name for a service"),
-        ("../x", "no name for a service"),
-        ("gateway", "there is a service 'gateway' already"),
-        ("class", "keyword of Python"),
+        ("Orders", "lowercase letters, digits and hyphens"),
+        ("order_items", "lowercase letters, digits and hyphens"),
+        ("1st", "starting with a letter"),
+        ("orders-", "not a valid service name"),
+        ("", "not a valid service name"),
+        ("x" * 64, "not a valid service name"),
+        ("../x", "not a valid service name"),
+        ("gateway", "service 'gateway' already exists"),
+        ("class", "a Python keyword"),
         ("json", "standard library"),
         ("chassis", "folder of the project"),
         ("tests", "folder of the project"),
@@ -59,7 +59,7 @@ def test_names_that_cannot_be(name: str, said: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("there", ["order_items", "order_items.py"])
 def test_what_is_there_is_not_overwritten(there: str, tmp_path: Path) -> None:
     (tmp_path / there).touch()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         check_name("order-items", tmp_path, ())
 
 
@@ -97,9 +97,9 @@ def test_upstreams_are_reached_on_the_port_that_they_listen_on(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "said", "hint"),
     [
-        ("usr", "no service 'usr'; there are: web, user, worker, shop", "did you mean 'user'?"),
+        ("usr", "no service 'usr'; available: web, user, worker, shop", "did you mean 'user'?"),
         ("jaeger", "is the trace backend", ""),
-        ("worker", "does not say on which port worker listens", "expose"),
+        ("worker", "worker has no port in the stack file", "expose"),
     ],
 )
 def test_upstreams_that_cannot_be(name: str, said: str, hint: str, tmp_path: Path) -> None:

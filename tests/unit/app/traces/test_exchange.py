@@ -29,11 +29,11 @@ def test_documents_may_stand_one_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"resourceSpans": [', "trace.json:1:20: is not JSON"),
-        ('{"resourceSpans": []}\n{"data": []}', "trace.json:2:1: found a JSON object without a list resourceSpans"),
-        ("[1, 2]", "trace.json:1:1: found a JSON object without a list resourceSpans"),
-        ('{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz", "spanId": "00"}]}]}]}', "hex ids"),
-        ('{"resourceSpans": ["x"]}', "hex ids"),
+        ('{"resourceSpans": [', "trace.json:1:20: not valid JSON"),
+        ('{"resourceSpans": []}\n{"data": []}', "trace.json:2:1: found JSON without a resourceSpans list"),
+        ("[1, 2]", "trace.json:1:1: found JSON without a resourceSpans list"),
+        ('{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz", "spanId": "00"}]}]}]}', "hexadecimal IDs"),
+        ('{"resourceSpans": ["x"]}', "hexadecimal IDs"),
     ],
 )
 def test_what_is_no_otlp_json_is_refused_with_its_place(text: str, said: str, tmp_path: Path) -> None:

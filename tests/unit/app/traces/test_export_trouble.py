@@ -96,4 +96,4 @@ async def test_all_are_looked_at_where_none_is_named() -> None:
 
 
 async def test_output_that_is_not_to_be_had_is_said_so() -> None:
-    assert await found(Engine(web=[]), "accounts") == [("user", "(output not to be had: gone)")]
+    assert await found(Engine(web=[]), "accounts") == [("user", "(cannot read the output: gone)")]

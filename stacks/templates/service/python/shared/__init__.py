@@ -1,1 +1,1 @@
-"""The service `__service__`; app.py says what it answers."""
+"""The service `__service__`; app.py contains its routes."""

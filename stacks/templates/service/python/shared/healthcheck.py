@@ -1,4 +1,4 @@
-"""Asks the service in this container whether it is ready; exits with 0 where it is.
+"""Checks whether the service in this container is ready; exits with 0 if it is.
 
 A bare socket: a check runs each second, and importing an HTTP client would cost more than all the rest of it.
 """
@@ -11,7 +11,7 @@ import sys
 
 
 def is_ready(port: int) -> bool:
-    """Whether the service on a port of this machine answers `GET /readyz` with 200."""
+    """Return whether the service on a port of this machine answers `GET /readyz` with 200."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
             connection.sendall(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")

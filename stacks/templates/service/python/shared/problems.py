@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457), with the id of the trace in which the reason stands."""
+"""Errors as problem documents (RFC 9457), with the trace ID."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger("__service__")
 
 
 async def bad_gateway(_: Request, error: Exception) -> Response:
-    """502, for a service that was asked and failed; an answer of 500 and above makes the request's span an error."""
+    """Return a 502 for a service that failed; a status of 500 and above makes the request's span an error."""
     log.warning("%s", error)
     trace_id, _span_id = tracing.current_ids()
     status = HTTPStatus.BAD_GATEWAY

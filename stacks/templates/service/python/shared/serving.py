@@ -1,4 +1,4 @@
-"""Runs the service: settings, tracing, logs, the HTTP server, and an orderly end on SIGTERM and SIGINT."""
+"""Runs the service: settings, tracing, logs, the HTTP server, and a clean shutdown on SIGTERM and SIGINT."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from starlette.types import ASGIApp
 
 from __module__.settings import Settings, SettingsError, read_settings
 
-# Longer than a client keeps an idle connection, so that no request meets a connection that is just being closed.
+# Longer than a client keeps an idle connection, so that no request uses a connection that is just being closed.
 _KEEP_ALIVE_S = 75
 
 
 def serve(config: Path, create: Callable[[Settings], ASGIApp]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what runs and send the last spans; exits with 0.
+    """Serve until SIGTERM or SIGINT, then finish the running requests and export the last spans; exits with 0.
 
     Args:
         config: config.yaml.
-        create: makes the application of the settings.
+        create: creates the application of the settings.
 
     Raises:
-        SystemExit: 2 where the settings are wrong, 3 where the port or an upstream's client cannot be had.
+        SystemExit: 2 if the settings are invalid, 3 if the port or an upstream's client is not available.
     """
     # uvicorn sends itself the signal again once it has stopped, and the default action would end the process at once.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,7 +43,7 @@ def serve(config: Path, create: Callable[[Settings], ASGIApp]) -> None:
         raise SystemExit(2) from error
     server = uvicorn.Server(
         uvicorn.Config(
-            tracing.TracingMiddleware(create(settings)),  # outside of all else, so that nothing happens without a span
+            tracing.TracingMiddleware(create(settings)),  # the outermost, so that nothing happens outside the span
             host=settings.host,
             port=settings.port,
             loop="uvloop",
@@ -77,7 +77,7 @@ def log_to_stdout(service: str, level: str) -> None:
 
 
 class JsonLines(logging.Formatter):
-    """A record as JSON, with the ids of trace and span: `devenv logs --trace ID` finds the lines of a request."""
+    """A record as JSON, with trace ID and span ID: `devenv logs --trace ID` finds the lines of a request."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class JsonLines(logging.Formatter):
 
 
 def shorten_request(record: logging.LogRecord) -> bool:
-    """Leave health checks out of the log, and queries, where people put secrets, out of its lines."""
+    """Leaves health checks out of the log, and query strings, which may contain secrets, out of its lines."""
     if isinstance(record.args, tuple) and len(record.args) == 5:
         _client, method, target, _version, status = record.args
         path = str(target).partition("?")[0]

@@ -1,4 +1,4 @@
-"""The settings of the service: config.yaml, over which variables of the environment win where it names one."""
+"""The settings of the service: config.yaml; environment variables named in it take precedence."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import yaml
 
 
 class SettingsError(Exception):
-    """config.yaml, or a variable in place of one of its values, says what cannot be."""
+    """An invalid value in config.yaml, or in a variable that takes precedence over it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What config.yaml says outside of its `tracing` section, which `devenv.tracing` reads itself."""
+    """The values of config.yaml without its `tracing` section, which `devenv.tracing` reads itself."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""Calls to other services: one client with kept connections; each call is a span and takes the trace along."""
+"""Calls to other services: one client with kept connections; each call is a span and passes the context on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from __module__.settings import Settings
 
 
 class UpstreamError(Exception):
-    """A service that was asked cannot be reached, is too slow, or answered with an error."""
+    """A called service is not reachable, is too slow, or answered with an error."""
 
 
 class Upstreams:
-    """The services that this one asks.
+    """The services that this one calls.
 
     Args:
         urls: base URL by name.
@@ -30,11 +30,11 @@ class Upstreams:
 
     @property
     def names(self) -> list[str]:
-        """Whom there is to ask."""
+        """Names of the services that can be called."""
         return list(self._urls)
 
     async def get(self, name: str, path: str) -> Any:
-        """What a service answers in JSON.
+        """Return a service's answer, decoded from JSON.
 
         Raises:
             UpstreamError: it does not, or with an error.
@@ -54,7 +54,7 @@ class Upstreams:
 
 @asynccontextmanager
 async def connect(settings: Settings) -> AsyncIterator[Upstreams]:
-    """The upstreams of the settings, for as long as the block lasts."""
+    """Open the upstreams of the settings for a block."""
     timeout = aiohttp.ClientTimeout(total=settings.total_s, sock_connect=settings.connect_s)
     traced = [tracing.aiohttp_trace_config()]
     async with aiohttp.ClientSession(timeout=timeout, trace_configs=traced) as session:

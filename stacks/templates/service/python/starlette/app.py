@@ -1,4 +1,4 @@
-"""What `__service__` answers; `python -m __module__.app` serves it. This is where your code goes."""
+"""The application of `__service__`; `python -m __module__.app` serves it. Put your code here."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ log = logging.getLogger("__service__")
 
 
 async def index(request: Request) -> Response:
-    """`GET /`: this service, and what each of its upstreams says; 502 where one of them fails."""
+    """`GET /`: this service and the answers of its upstreams; 502 if one of them fails."""
     upstreams: Upstreams = request.app.state.upstreams
-    # A span for a piece of work: it stands below the request's own, and an exception that leaves the block fails it.
+    # A span for a piece of work: a child of the request's span. An exception that leaves the block fails it.
     with tracing.span("compose answer", attributes={"upstream.count": len(upstreams.names)}):
-        # Side by side. Each call is a client span, and what the upstream does stands below that.
+        # In parallel. Each call is a client span, and the upstream's spans are its children.
         answers = await asyncio.gather(*(upstreams.get(name, "/") for name in upstreams.names))
         tracing.add_event("answer.composed")
         log.info("composed of %d answers", len(answers))
@@ -41,11 +41,11 @@ async def alive(_: Request) -> Response:
 
 
 async def ready(_: Request) -> Response:
-    """`GET /readyz`: requests are taken; the server listens only once `lifespan` has opened what they need."""
+    """`GET /readyz`: the service is ready; the server listens only after `lifespan` has opened what requests need."""
     return JSONResponse({"status": "ready"})
 
 
-# The two health routes are not traced: `exclude` in config.yaml's `tracing` says so by default.
+# The two health routes are not traced: they are in the default of `tracing.exclude` in config.yaml.
 ROUTES = [Route("/", index), Route("/healthz", alive), Route("/readyz", ready)]
 
 

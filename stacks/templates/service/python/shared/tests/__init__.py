@@ -1,1 +1,1 @@
-"""Tests of the service; they need pytest and httpx beside what the service itself needs."""
+"""Tests of the service; they need pytest and httpx in addition to the service's packages."""

@@ -1,4 +1,4 @@
-"""The service in this process: its answers, and the spans that it leaves. `python -m pytest __module__` runs them."""
+"""Tests of the service in this process: its answers and its spans. Run them with `python -m pytest __module__`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from __module__.settings import SettingsError, read_settings
 
 @pytest.fixture
 def spans() -> Iterator[Recording]:
-    """Tracing as config.yaml sets it up, with the spans kept in memory."""
+    """Tracing as set up by config.yaml, with the spans kept in memory."""
     with recording(yaml.safe_load(CONFIG.read_text())["tracing"]) as kept:
         yield kept
 
 
 class Upstream:
-    """A service that answers everything with the same, and remembers what it was sent."""
+    """A service that gives every request the same answer, and keeps the requests."""
 
     def __init__(self, status: int = 200, body: str = '{"service": "catalog"}') -> None:
         self.status = status
@@ -75,7 +75,7 @@ def test_it_answers_with_what_its_upstreams_say(spans: Recording) -> None:
             GET [client]
         """,
     )
-    # The upstream was told which trace it belongs to, and which span it is a child of.
+    # The upstream received the trace ID and its parent span's ID.
     client = spans.span("GET")
     _version, trace_id, parent_id, _flags = upstream.requests[0].headers["traceparent"].split("-")
     assert (trace_id, parent_id) == (client.trace_id, client.span_id)

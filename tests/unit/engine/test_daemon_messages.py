@@ -13,9 +13,9 @@ import pytest
 from devenv.contract.answers import EngineEvent, ExitStatus
 from devenv.daemon.control import ControlServer
 from devenv.daemon.supervisor import Supervisor
-from devenv.engine.process import messages
+from devenv.engine.process import daemon_messages
 from devenv.engine.process.daemon_client import DaemonClient
-from devenv.engine.process.decoding import MalformedMessage, decode, encode
+from devenv.engine.process.json_values import MalformedMessage, decode, encode
 from devenv.engine.process.launch import Launch, Listening, Peer
 from devenv.engine.process.socket_path import SocketPath
 from devenv.errors import EngineLost, EngineRefused, NotUp, PortTaken
@@ -36,7 +36,7 @@ LAUNCH = Launch(
     grace=2,
     limits={"nofile": (1, 2)},
 )
-REPORT = messages.InstanceReport(
+REPORT = daemon_messages.InstanceReport(
     id="web-1",
     name="shop-web-1",
     service="web",
@@ -49,7 +49,7 @@ REPORT = messages.InstanceReport(
     restarts=0,
     started_at=1.5,
     finished_at=None,
-    ports=(messages.HostPort(host=8080, container=80, shown=True),),
+    ports=(daemon_messages.HostPort(host=8080, container=80, shown=True),),
     cwd="/",
     environment={"PORT": "8080"},
 )
@@ -61,11 +61,11 @@ EVENT = EngineEvent(time=1.0, action="die", instance_id="web-1", service="web", 
     [
         LAUNCH,
         REPORT,
-        messages.InstanceReports(instances=(REPORT, REPORT)),
-        messages.ProjectEvent(project="shop", event=EVENT),
-        messages.UsageReport(usage=Usage(cpu_percent=1.0, memory_bytes=2)),
-        messages.UsageReport(usage=None),
-        messages.StopRequest(id="web-1", grace=None),
+        daemon_messages.InstanceReports(instances=(REPORT, REPORT)),
+        daemon_messages.ProjectEvent(project="shop", event=EVENT),
+        daemon_messages.UsageReport(usage=Usage(cpu_percent=1.0, memory_bytes=2)),
+        daemon_messages.UsageReport(usage=None),
+        daemon_messages.StopRequest(id="web-1", grace=None),
         ExitStatus(exit_code=1, oom_killed=True, error="e"),
     ],
 )
@@ -98,20 +98,20 @@ def test_another_shape_is_refused_with_its_place(change: dict[str, Any], message
 def test_an_unknown_state_is_refused() -> None:
     data = json.loads(json.dumps(encode(REPORT))) | {"state": "asleep"}
     with pytest.raises(MalformedMessage, match=r"report\.state: found 'asleep', expected 'created' or"):
-        decode(messages.InstanceReport, data, "report")
+        decode(daemon_messages.InstanceReport, data, "report")
 
 
 def test_an_error_arrives_as_its_class() -> None:
     error = PortTaken("port 80 is in use", hint="stop it", details={"port": 80})
-    reply = messages.line({"error": encode(messages.ErrorReport.of(error))})
+    reply = daemon_messages.line({"error": encode(daemon_messages.ErrorReport.of(error))})
     with pytest.raises(PortTaken, match="port 80 is in use") as found:
-        messages.START.result(reply)
+        daemon_messages.START.result(reply)
     assert (found.value.hint, found.value.details) == ("stop it", {"port": 80})
 
 
 @pytest.mark.parametrize("kind", ["json", "Path", "Location", "nothing"])
 def test_a_kind_that_is_not_an_error_of_devenv_is_not_called(kind: str) -> None:
-    report = messages.ErrorReport(kind=kind, message="m", hint="", details={})
+    report = daemon_messages.ErrorReport(kind=kind, message="m", hint="", details={})
     assert (type(report.error()).__name__, report.error().message) == ("DevenvError", "m")
 
 
@@ -146,7 +146,7 @@ async def test_the_daemon_answers_what_is_wrong_with_a_request(tmp_path: Path, l
 
 
 async def test_the_daemon_answers_with_its_own_errors(tmp_path: Path) -> None:
-    line = messages.DESCRIBE.request(messages.OneInstance(id="web-1"))
+    line = daemon_messages.DESCRIBE.request(daemon_messages.OneInstance(id="web-1"))
     assert (await asked(tmp_path, line))["error"]["kind"] == "NotUp"
 
 
@@ -171,9 +171,9 @@ async def test_a_reply_that_cannot_be_read_is_an_error_of_its_own(
         server = await asyncio.start_unix_server(serve, path=path)
     async with server:
         with pytest.raises(error, match=message):
-            await DaemonClient(tmp_path).ask(messages.FACTS, messages.Nothing())
+            await DaemonClient(tmp_path).ask(daemon_messages.FACTS, daemon_messages.Nothing())
 
 
 async def test_without_a_daemon_nothing_is_up(tmp_path: Path) -> None:
     with pytest.raises(NotUp):
-        await DaemonClient(tmp_path).ask(messages.OBSERVE, messages.Nothing())
+        await DaemonClient(tmp_path).ask(daemon_messages.OBSERVE, daemon_messages.Nothing())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from devenv import errors
 from devenv.contract.answers import EngineEvent, ExitStatus
-from devenv.engine.process.decoding import MalformedMessage, decode, encode
+from devenv.engine.process.json_values import MalformedMessage, decode, encode
 from devenv.engine.process.launch import Kind, Launch
 from devenv.errors import DevenvError
 from devenv.model.state import State, Usage
@@ -149,7 +149,7 @@ class ErrorReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation(Generic[Question, Answer]):
+class DaemonOperation(Generic[Question, Answer]):
     """One thing that the daemon does, with the types of its question and of its answer."""
 
     name: str
@@ -173,19 +173,19 @@ class Operation(Generic[Question, Answer]):
         return decode(self.answer, reply.get("ok"), self.name)
 
 
-FACTS = Operation("info", Nothing, DaemonFacts)
-OBSERVE = Operation("observe", Nothing, InstanceReports)
-RETIRE = Operation("retire", Nothing, Nothing)
-CREATE = Operation("create", Launch, Nothing)
-DESCRIBE = Operation("describe", OneInstance, InstanceReport)
-START = Operation("start", OneInstance, StartReport)
-STOP = Operation("stop", StopRequest, Nothing)
-KILL = Operation("kill", SignalRequest, Nothing)
-REMOVE = Operation("remove", OneInstance, Nothing)
-WAIT = Operation("wait", OneInstance, ExitStatus)
-USAGE = Operation("usage", OneInstance, UsageReport)
-EVENTS = Operation("events", EventsSince, ProjectEvent)
-LISTENING = Operation("events", EventsSince, Nothing)
+FACTS = DaemonOperation("info", Nothing, DaemonFacts)
+OBSERVE = DaemonOperation("observe", Nothing, InstanceReports)
+RETIRE = DaemonOperation("retire", Nothing, Nothing)
+CREATE = DaemonOperation("create", Launch, Nothing)
+DESCRIBE = DaemonOperation("describe", OneInstance, InstanceReport)
+START = DaemonOperation("start", OneInstance, StartReport)
+STOP = DaemonOperation("stop", StopRequest, Nothing)
+KILL = DaemonOperation("kill", SignalRequest, Nothing)
+REMOVE = DaemonOperation("remove", OneInstance, Nothing)
+WAIT = DaemonOperation("wait", OneInstance, ExitStatus)
+USAGE = DaemonOperation("usage", OneInstance, UsageReport)
+EVENTS = DaemonOperation("events", EventsSince, ProjectEvent)
+LISTENING = DaemonOperation("events", EventsSince, Nothing)
 """The first reply to :data:`EVENTS`: no event is missed from here on."""
 
 
