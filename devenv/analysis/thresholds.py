@@ -36,8 +36,8 @@ _TOKENS = re.compile(r"\s*([A-Za-z_][A-Za-z_0-9]*)\s*([<>=!]*)\s*([0-9]*\.?[0-9]
 def parse_threshold(expression: str) -> Threshold:
     """Parse an expression: a metric, a comparison, a number with its unit.
 
-    Latencies (``p50`` … ``p999``, ``max``, each also with ``_service`` and ``_lag``) are in us, ms or s. ``errors`` is a
-    percentage of the requests sent, or a number of requests. ``traced`` is a percentage, ``rate`` is requests per
+    Latencies (``p50`` … ``p999``, ``max``, each also with ``_service`` and ``_lag``) are in us, ms or s. ``errors`` is
+    a percentage of the requests sent, or a number of requests. ``traced`` is a percentage, ``rate`` is requests per
     second, ``dropped`` is a number of requests.
 
     Raises:
