@@ -132,6 +132,7 @@ class ConfigDocument(Document):
     files: list[str]
     config: dict[str, Any]
     origins: dict[str, str] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class CheckPart(Part):

@@ -93,6 +93,8 @@ def _show_stacks(document: StacksDocument, output: Output) -> None:
 def _show_config(document: ConfigDocument, output: Output) -> None:
     import yaml
 
+    for warning in document.warnings:
+        output.note(f"warning: {warning}")
     if document.origins:
         for path, origin in document.origins.items():
             output.line(f"{path}: {origin}")
