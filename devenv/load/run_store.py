@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from devenv.disk import replace_file
+from devenv.disk import not_written, replace_file
 from devenv.errors import UnknownName
 from devenv.model.documents import LoadDocument
 from devenv.model.run import RunRecord
@@ -45,9 +45,16 @@ class RunStore:
         self._keep_bytes = keep_bytes
 
     def begin(self, run_id: str) -> Path:
-        """Create the folder of a new run and return the path of its rows file."""
+        """Create the folder of a new run and return the path of its rows file.
+
+        Raises:
+            EnvironmentFailure: If it cannot be created.
+        """
         folder = self.directory / run_id
-        folder.mkdir(parents=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise not_written(folder, error) from error
         return folder / "rows"
 
     def save(self, document: LoadDocument, record: RunRecord) -> None:
