@@ -9,9 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from devenv.app.session import running
-from devenv.app.traces.lookup import LARGE_TRACE_TIMEOUT, require_trace_id
-from devenv.app.urls import require_backend
+from devenv.app.traces.lookup import LARGE_TRACE_TIMEOUT, require_trace_id, running_backend
 from devenv.errors import ConfigurationError, Location, UnknownName
 from devenv.model.listings import ExportDocument, ImportDocument
 from devenv.traces.background import in_background, unchanged
@@ -42,15 +40,14 @@ async def collected(invocation: Invocation, trace_ids: Sequence[str]) -> dict[st
     for trace_id in trace_ids:
         require_trace_id(trace_id)
     found: list[dict[str, Any]] = []
-    async with running(invocation) as project:
-        backend = await require_backend(project)
-        async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
-            for trace_id in trace_ids:
-                spans = await client.otlp_json(trace_id)
-                if not spans:
-                    hint = "list traces with `devenv traces search`"
-                    raise UnknownName(f"trace {trace_id} not found in the trace backend", hint=hint)
-                found += spans
+    backend = await running_backend(invocation)
+    async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
+        for trace_id in trace_ids:
+            spans = await client.otlp_json(trace_id)
+            if not spans:
+                hint = "list traces with `devenv traces search`"
+                raise UnknownName(f"trace {trace_id} not found in the trace backend", hint=hint)
+            found += spans
     return {"resourceSpans": found}
 
 
@@ -116,16 +113,15 @@ async def import_(invocation: Invocation, path: Path) -> ImportDocument:
     resource_spans = await in_background(lambda: read(path))
     spans = list(_spans(resource_spans))
     ids = list(dict.fromkeys(span["traceId"].lower() for span in spans))
-    async with running(invocation) as project:
-        backend = await require_backend(project)
-        async with SpanExporter(backend.otlp_http_url) as exporter:
-            for batch in _batches(resource_spans):
-                try:
-                    await exporter.export_json(batch)
-                except RecursionError as error:  # the encoder needs more levels than the parser
-                    raise _too_deep(str(path)) from error
-        async with TraceClient(backend.query_url) as client:
-            return ImportDocument(traces=ids, spans=len(spans), ui_urls=[client.ui_trace_url(each) for each in ids])
+    backend = await running_backend(invocation)
+    async with SpanExporter(backend.otlp_http_url) as exporter:
+        for batch in _batches(resource_spans):
+            try:
+                await exporter.export_json(batch)
+            except RecursionError as error:  # the encoder needs more levels than the parser
+                raise _too_deep(str(path)) from error
+    async with TraceClient(backend.query_url) as client:
+        return ImportDocument(traces=ids, spans=len(spans), ui_urls=[client.ui_trace_url(each) for each in ids])
 
 
 def _documents(text: str, name: str) -> Iterator[tuple[int, Any]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from devenv.app.invocation import Invocation
+    from devenv.app.urls import Backend
     from devenv.model.trace import Trace, TraceSummary
     from devenv.traces.query import Query
     from devenv.traces.source import TraceSource
@@ -33,11 +34,10 @@ async def search(invocation: Invocation, query: Query) -> TracesDocument:
     """
     from devenv.traces.client import TraceClient
 
-    async with running(invocation) as project:
-        backend = await require_backend(project)
-        async with TraceClient(backend.query_url) as client:
-            found = await client.search(query)
-            return traces_document(found, client)
+    backend = await running_backend(invocation)
+    async with TraceClient(backend.query_url) as client:
+        found = await client.search(query)
+        return traces_document(found, client)
 
 
 async def show(invocation: Invocation, trace_id: str) -> TraceDocument:
@@ -51,17 +51,26 @@ async def show(invocation: Invocation, trace_id: str) -> TraceDocument:
     from devenv.traces.client import TraceClient
 
     require_trace_id(trace_id)
+    backend = await running_backend(invocation)
+    async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
+        trace = await client.trace(trace_id)
+        if trace is None:
+            raise UnknownName(
+                f"trace {trace_id} not found in the trace backend",
+                hint="it may not have arrived yet or was evicted; list traces with `devenv traces search`",
+            )
+        return await in_background(lambda: trace_document(trace, client))
 
+
+async def running_backend(invocation: Invocation) -> Backend:
+    """The trace backend of the running project; the engine is not held while its traces are read.
+
+    Raises:
+        NotUp: If the project is not running.
+        BackendUnavailable: If it has no trace backend.
+    """
     async with running(invocation) as project:
-        backend = await require_backend(project)
-        async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
-            trace = await client.trace(trace_id)
-            if trace is None:
-                raise UnknownName(
-                    f"trace {trace_id} not found in the trace backend",
-                    hint="it may not have arrived yet or was evicted; list traces with `devenv traces search`",
-                )
-            return await in_background(lambda: trace_document(trace, client))
+        return await require_backend(project)
 
 
 def require_trace_id(text: str) -> None:
