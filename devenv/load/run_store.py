@@ -18,6 +18,7 @@ from devenv.disk import not_written, replace_file
 from devenv.errors import UnknownName
 from devenv.model.documents import LoadDocument
 from devenv.model.run import RunRecord
+from devenv.suggestions import suggest
 
 KEEP_RUNS = 50
 KEEP_BYTES = 500_000_000
@@ -156,11 +157,8 @@ class RunStore:
 
     def _unknown(self, run: str) -> UnknownName:
         known = self._ids()
-        hint = (
-            f"the newest is {known[0]}; list all with `devenv runs list`"
-            if known
-            else "no saved runs; start one with `devenv load`"
-        )
+        newest = f"the newest is {known[0]}; list all with `devenv runs list`" if known else ""
+        hint = suggest(run, known) or newest or "no saved runs; start one with `devenv load`"
         return UnknownName(f"no run {run!r}", hint=hint, details={"run": run})
 
 
