@@ -31,6 +31,8 @@ CASES: dict[str, tuple[list[str], dict[str, str]]] = {
     "merged-once": (["merged/compose.yaml", "merged/compose.yaml"], {}),
     "directives": (["directives/compose.yaml", "directives/override.yaml"], {}),
     "directives-undone": (["directives/compose.yaml", "directives/override.yaml", "directives/third.yaml"], {}),
+    "addresses": (["addresses/compose.yaml"], {}),
+    "addresses-merged": (["addresses/compose.yaml", "addresses/override.yaml"], {}),
     "profiles": (["profiles/compose.yaml"], {}),
     "profiles-given": (["profiles/compose.yaml"], {"COMPOSE_PROFILES": "debug,none"}),
     "sample": (["../../../stacks/sample/compose.yaml"], {}),
@@ -96,7 +98,9 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
         key=lambda volume: volume["target"],
     )
     if isinstance(service.get("extra_hosts"), list):
-        result["extra_hosts"] = dict(entry.split("=", 1) for entry in service["extra_hosts"])
+        pairs = sorted(entry.split("=", 1) for entry in service["extra_hosts"])
+        grouped = {host: sorted(address for name, address in pairs if name == host) for host, _ in pairs}
+        result["extra_hosts"] = {host: one[0] if len(one) == 1 else one for host, one in grouped.items()}
     result["ulimits"] = {
         k: v if isinstance(v, dict) else {"soft": v, "hard": v} for k, v in service.get("ulimits", {}).items()
     }
