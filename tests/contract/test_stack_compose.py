@@ -101,6 +101,9 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
         pairs = sorted(entry.split("=", 1) for entry in service["extra_hosts"])
         grouped = {host: sorted(address for name, address in pairs if name == host) for host, _ in pairs}
         result["extra_hosts"] = {host: one[0] if len(one) == 1 else one for host, one in grouped.items()}
+    elif "extra_hosts" in service:
+        hosts = service["extra_hosts"].items()
+        result["extra_hosts"] = {host: sorted(one) if isinstance(one, list) else one for host, one in hosts}
     result["ulimits"] = {
         k: v if isinstance(v, dict) else {"soft": v, "hard": v} for k, v in service.get("ulimits", {}).items()
     }
@@ -111,6 +114,9 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
         ]
     result["healthcheck"] = normal_healthcheck(service.get("healthcheck"))
     deploy = dict(service.get("deploy") or {})
+    for key, limit in (("cpus", "cpus"), ("mem_limit", "memory")):  # Compose keeps both keys of one limit
+        if limit in ((deploy.get("resources") or {}).get("limits") or {}):
+            result.pop(key, None)
     policy = deploy.pop("restart_policy", None)
     deploy.pop("placement", None)
     if policy and "restart" not in service:

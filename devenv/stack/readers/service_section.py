@@ -121,7 +121,7 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
 def _limit(
     fields: Fields, limits: Fields, short: str, long: str, read: Callable[[Cursor], Number | None]
 ) -> Number | None:
-    """A limit from ``deploy.resources.limits`` or the service's own key; as in Compose, their values must not differ."""
+    """A limit from ``deploy.resources.limits`` or the service's own key; their values must not differ."""
     own, deployed = fields.get(short), limits.get(long)
     value = read(own) if own else None
     other = read(deployed) if deployed else None
