@@ -260,6 +260,29 @@ def test_a_span_without_length_and_a_trace_without_a_root_have_their_words(shown
     assert "(root missing)" in shown(show_search, TracesDocument(traces=[bare]))
 
 
+def test_nothing_found_is_said(shown: Callable[..., str]) -> None:
+    assert shown(show_search, TracesDocument(traces=[])) == "No trace matches.\n"
+    assert shown(show_runs, RunsDocument(runs=[])).startswith("No saved runs.")
+
+
+def test_titles_stay_whole_where_a_column_can_go_below(shown: Callable[..., str]) -> None:
+    document = StatusDocument.model_validate(
+        {
+            "project": "shop-1",
+            "stack": "shop",
+            "engine": "docker",
+            "services": [service("web")],
+            "failures": [],
+            "entrypoint_url": None,
+            "trace_backend": None,
+        }
+    )
+    for width in (75, 80):
+        lines = shown(show_status, document, width).splitlines()
+        assert lines[1].split() == ["SERVICE", "STATE", "HEALTH", "UPTIME", "RESTARTS", "CPU", "MEMORY"]
+        assert lines[3] == "  http://127.0.0.1:18080"
+
+
 def test_a_rollback_is_told_as_one(shown: Callable[..., str]) -> None:
     document = UpDocument.model_validate(
         {
