@@ -161,6 +161,12 @@ def test_a_document_is_the_same_json_without_control_characters(shown: Callable[
     found = shown(lambda each, output: output.document(each), document)
     assert json.loads(found)["url"] == HOSTILE
     assert found.rstrip("\n").isprintable()
+    document = OpenDocument(url="not UTF-8: \udcff", opened=False)
+    assert json.loads(shown(lambda each, output: output.document(each), document)) == {
+        "schema": "devenv.open/1",
+        "url": "not UTF-8: \udcff",
+        "opened": False,
+    }
 
 
 def test_logs_on_a_terminal_keep_colours_and_nothing_else() -> None:
