@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv.app.engines import Choice, choose
-from devenv.app.environment.canary_step import GOOD_VERDICTS, canary_route, run_canary
+from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary
 from devenv.app.environment.descriptions import failure_documents, plan_document, service_document
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.waiting_logs import shown_logs
@@ -15,15 +16,17 @@ from devenv.app.record import Record, read_record, write_record
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT
 from devenv.events import Notice
-from devenv.model.documents import PlanDocument, TraceBackendDocument, UpDocument
+from devenv.model.documents import CanaryDocument, PlanDocument, TraceBackendDocument, UpDocument
 from devenv.orchestrate.naming import entrypoint_of
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.events import Sink
-    from devenv.model.documents import CanaryDocument
+    from devenv.model.identity import Project
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
     from devenv.orchestrate.up import UpOptions, UpResult
@@ -81,7 +84,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
         DevenvError: If the stack file, the engine, an image or a port is at fault.
     """
     from devenv.orchestrate.lock import project_lock
-    from devenv.orchestrate.up import bring_up
+    from devenv.orchestrate.up import bring_up, settle
 
     started = clock.monotonic()
     loaded, choice = await prepare(invocation, request.options.services, sink)
@@ -96,9 +99,10 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             backend_name = _backend_name(loaded.stack, result.observed)
             backend = await trace_backend(engine, result.observed, backend_name)
             entry = entrypoint_url(result.observed, record.entrypoint)
-            ready = not result.timed_out and not any(item.failure for item in result.services)
-            route = canary_route(wanted=request.canary, ready=ready, backend=backend, entrypoint_url=entry)
-            canary = await run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)
+            route = canary_route(wanted=request.canary, ready=not result.failed, backend=backend, entrypoint_url=entry)
+            sending = run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)
+            canary = await _while_settling(engine, loaded.project, result, sending, clock=clock)
+            result = await settle(engine, loaded.project, result, request.options, clock=clock, sink=sink)
             record = replace(record, trace_backend=backend_name)
             write_record(invocation.directory, _with_result(record, result, canary, backend))
     finally:
@@ -126,6 +130,27 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
         warnings=[f"{warning.location}: {warning.message}" for warning in loaded.stack.warnings],
         timed_out=result.timed_out,
     )
+
+
+async def _while_settling(
+    engine: Engine,
+    project: Project,
+    result: UpResult,
+    sending: Coroutine[Any, Any, CanaryDocument],
+    *,
+    clock: Clock,
+) -> CanaryDocument:
+    """The canary's verdict; it is sent while services without a probe have to stay up, and given up if one does not."""
+    from devenv.orchestrate.up import until_settled
+
+    canary = asyncio.create_task(sending)
+    try:
+        if await until_settled(engine, project, result, clock=clock) or canary.done():
+            return await canary
+        return CanaryDocument(verdict="skipped", cause=NOT_READY)
+    finally:
+        canary.cancel()
+        await asyncio.wait([canary])
 
 
 def verdict_code(document: UpDocument) -> int:

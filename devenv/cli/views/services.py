@@ -112,8 +112,17 @@ def _services(services: Sequence[ServiceDocument], output: Output, *, running: b
         health = Text(service.health, style=_HEALTH_STYLE.get(service.health, ""))
         ready = "" if service.ready_ms is None else duration(service.ready_ms / 1000)
         middle = _live_columns(service) if running else [ready]
-        table.add_row(name, service.state, health, *middle, "\n".join(port.url for port in service.ports))
+        table.add_row(name, _state(service), health, *middle, "\n".join(port.url for port in service.ports))
     output.render(table)
+
+
+def _state(service: ServiceDocument) -> str:
+    """The state; of a service that is being restarted with how often and why."""
+    if service.state != "restarting":
+        return service.state
+    codes = [item.exit_code for item in service.instances if item.state == "restarting" and item.exit_code is not None]
+    times = "once" if service.restarts == 1 else plural(service.restarts, "time")
+    return f"{service.state} ({times}" + (f", last exit {codes[0]})" if codes else ")")
 
 
 def _live_columns(service: ServiceDocument) -> list[str]:
