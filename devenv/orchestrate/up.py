@@ -165,8 +165,11 @@ async def settle(
 
     Args:
         engine: runs the services.
-        project: as for :func:`bring_up`; likewise ``options``, ``clock`` and ``sink``.
+        project: as for :func:`bring_up`.
         result: of :func:`bring_up`, after :func:`until_settled`.
+        options: as for :func:`bring_up`.
+        clock: tells how long an instance has run.
+        sink: gets the events.
     """
     if any(item.failure is not None for item in result.services) and options.rollback:
         return result
