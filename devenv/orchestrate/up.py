@@ -17,6 +17,7 @@ from devenv.orchestrate.instrument import instrument
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.port_block import allot
+from devenv.orchestrate.port_conflicts import check_conflicts
 from devenv.orchestrate.published_ports import check_free
 from devenv.orchestrate.selection import check_instances, select
 from devenv.orchestrate.target import Target, make_target
@@ -229,4 +230,5 @@ async def _survey(
     target = make_target(project, traced, names, whole=whole, ids=ids, capabilities=capabilities)
     if options.isolated:
         target = target.with_stack(allot(project, traced, remember=remember))
+    check_conflicts(target.stack, names)
     return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids))

@@ -6,15 +6,15 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from devenv.app.engines import Choice, choose
+from devenv.app.engines import Choice, choose, connect
 from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary
 from devenv.app.environment.descriptions import failure_documents, plan_document, service_document
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack
-from devenv.app.record import Record, read_record, write_record
+from devenv.app.record import Record, forget_record, read_record, write_record
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
-from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT
+from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT, DevenvError, EngineUnavailable, EnvironmentFailure
 from devenv.events import Notice
 from devenv.model.documents import CanaryDocument, PlanDocument, TraceBackendDocument, UpDocument
 from devenv.orchestrate.naming import entrypoint_of
@@ -51,13 +51,32 @@ class UpRequest:
 async def prepare(invocation: Invocation, services: tuple[str, ...], sink: Sink) -> tuple[LoadedStack, Choice]:
     """Read the stack, choose the engine, and report which one and why."""
     loaded = read_stack(invocation, services)
-    record = read_record(invocation.directory)
-    recorded = record.engine if record else None
+    recorded = await _recorded_engine(invocation)
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=recorded)
     sink(Notice(message=f"engine {choice.reason}"))
     for warning in loaded.stack.warnings:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
     return loaded, choice
+
+
+async def _recorded_engine(invocation: Invocation) -> str | None:
+    """The engine that the project runs on by its record.
+
+    If another one is asked for, it is that one only if something of the project exists there: an ``up`` that was killed
+    before it created anything leaves its record.
+    """
+    record = read_record(invocation.directory)
+    if record is None or invocation.engine in {"auto", record.engine}:
+        return record.engine if record else None
+    project = record.project(invocation.directory)
+    try:
+        engine = await connect(record.engine, project, invocation.environ)
+    except EngineUnavailable:
+        return record.engine
+    try:
+        return record.engine if (await engine.observe(project)).all_labels else None
+    finally:
+        await engine.close()
 
 
 async def plan(invocation: Invocation, options: UpOptions, *, sink: Sink) -> PlanDocument:
@@ -93,9 +112,13 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
         async with project_lock(loaded.project, "up", wait=request.lock_wait, clock=clock, sink=sink):
             record = _record_engine(invocation, loaded, engine)
             async with shown_logs(engine, loaded.project, sink, wanted=request.show_logs) as watched:
-                result = await bring_up(
-                    engine, loaded.project, loaded.stack, request.options, clock=clock, sink=watched
-                )
+                try:
+                    result = await bring_up(
+                        engine, loaded.project, loaded.stack, request.options, clock=clock, sink=watched
+                    )
+                except DevenvError:
+                    await _forget_if_nothing_exists(invocation, loaded, engine)
+                    raise
             backend_name = _backend_name(loaded.stack, result.observed)
             backend = await trace_backend(engine, result.observed, backend_name)
             entry = entrypoint_url(result.observed, record.entrypoint)
@@ -200,6 +223,16 @@ def _record_engine(invocation: Invocation, loaded: LoadedStack, engine: Engine) 
     if known is None or (known.id, known.engine) != (record.id, record.engine):
         write_record(invocation.directory, record)
     return record
+
+
+async def _forget_if_nothing_exists(invocation: Invocation, loaded: LoadedStack, engine: Engine) -> None:
+    """Remove the record of an ``up`` that failed before it created anything: the record says what exists."""
+    try:
+        exists = bool((await engine.observe(loaded.project)).all_labels)
+    except EnvironmentFailure:  # the engine is lost: what exists there is unknown, and `down` has to find it
+        return
+    if not exists:
+        forget_record(invocation.directory)
 
 
 def _with_result(record: Record, result: UpResult, canary: CanaryDocument, backend: Backend | None) -> Record:

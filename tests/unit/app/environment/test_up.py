@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from devenv.app.engines import Choice
 from devenv.app.environment import up as use_case
 from devenv.app.environment.canary_step import CanaryRoute, canary_route
 from devenv.app.invocation import Invocation
-from devenv.app.record import read_record
+from devenv.app.record import Record, read_record, write_record
 from devenv.app.urls import Backend
 from devenv.contract.answers import ExecResult
+from devenv.errors import PortTaken
 from devenv.events import Event, ServiceFailed
 from devenv.model.documents import PlanDocument, UpDocument
 from devenv.orchestrate.up import UpOptions
@@ -191,6 +194,50 @@ async def test_a_killed_up_leaves_a_record_of_the_engine(shop: Shop) -> None:
     record = read_record(shop.invocation.directory)
     assert record is not None
     assert record.engine == "docker"
+
+
+async def test_an_up_that_fails_before_it_creates_anything_leaves_no_record(shop: Shop) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        text = STACK.replace("  web:", f"  web:\n    ports: ['127.0.0.1:{port}:80']")
+        (shop.invocation.directory / "compose.yaml").write_text(text)
+        with pytest.raises(PortTaken):
+            await shop.up()
+    assert shop.engine.instances == {}
+    assert read_record(shop.invocation.directory) is None
+
+
+async def test_an_up_that_fails_halfway_leaves_its_record(shop: Shop) -> None:
+    shop.engine.scripts["web"] = Script(start_error=PortTaken("port 80 for web is in use by another program"))
+    with pytest.raises(PortTaken):
+        await shop.up()
+    assert read_record(shop.invocation.directory) is not None
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_another_engine_can_be_asked_for_unless_something_exists_on_the_recorded_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    if exists:
+        await shop.up()
+    else:
+        write_record(shop.invocation.directory, Record(id="shop-1", name="shop", stack="compose.yaml", engine="docker"))
+    asked: list[str | None] = []
+
+    async def connect(*_: object) -> FakeEngine:
+        return shop.engine
+
+    async def choose(*_: object, recorded: str | None, **__: object) -> Choice:
+        asked.append(recorded)
+        return Choice(shop.engine, "process: requested")
+
+    monkeypatch.setattr(use_case, "connect", connect)
+    monkeypatch.setattr(use_case, "choose", choose)
+    shop.invocation = replace(shop.invocation, engine="process")
+    await shop.plan()
+    assert asked == ["docker" if exists else None]
 
 
 async def test_the_document_of_a_plan_holds_the_schedule(shop: Shop) -> None:
