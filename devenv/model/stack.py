@@ -162,6 +162,7 @@ class Service:
         networks: at least one entry unless ``network_mode`` is given.
         location: the service's place in its file.
         x: its ``x-devenv``.
+        tracing_places: where its ``OTEL_*`` variables are set, for those that a file sets.
     """
 
     name: str
@@ -210,6 +211,7 @@ class Service:
     shm_size: int | None = None
     stdin_open: bool = False
     tty: bool = False
+    tracing_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     @property
     def container_ports(self) -> tuple[int, ...]:
@@ -262,7 +264,7 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warning:  # noqa: A001 - the design's term; the builtin is not used here
+class StackWarning:
     """Something in the file that devenv ignores."""
 
     message: str
@@ -290,7 +292,7 @@ class Stack:
     secrets: Mapping[str, FileSource] = field(default_factory=dict)
     configs: Mapping[str, FileSource] = field(default_factory=dict)
     inactive: tuple[str, ...] = ()
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[StackWarning, ...] = ()
 
     @property
     def trace_backend(self) -> Service | None:
