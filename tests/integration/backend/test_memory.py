@@ -31,6 +31,10 @@ class Target:
     query_port: int
     health_port: int
 
+    def cpu(self) -> float:
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
     def rss(self) -> float:
         return float(self.process.memory_info().rss) / MIB
 
@@ -49,13 +53,16 @@ def target() -> Iterator[Target]:
 
 
 async def watch(target: Target, work: asyncio.Task[Counter[int]]) -> tuple[float, float]:
-    """The largest RSS in MiB and the longest answer of /status in seconds while ``work`` goes on."""
+    """The largest RSS in MiB, and the most that the backend did before an answer of /status, in seconds of CPU.
+
+    CPU, as the time that passes depends on what else this machine does.
+    """
     most = longest = 0.0
     while not work.done():
         client = await Client.to(target.health_port)
-        begun = time.perf_counter()
+        begun = target.cpu()
         assert (await client.ask("/status", "Connection: close\r\n"))[0] == 200
-        longest = max(longest, time.perf_counter() - begun)
+        longest = max(longest, target.cpu() - begun)
         client.writer.close()
         most = max(most, target.rss())
         await asyncio.sleep(0.02)
@@ -67,7 +74,7 @@ async def post_all(target: Target, bodies: list[tuple[bytes, str]]) -> Counter[i
         client = await Client.to(target.otlp_port)
         client.send(f"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n")
         client.send(body)
-        head = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 120)
+        head = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 240)
         client.writer.close()
         return int(head.split()[1])
 
@@ -90,11 +97,11 @@ def test_forty_bombs_of_spans_do_not_take_the_memory(target: Target) -> None:
         before = target.rss()
         work = asyncio.create_task(post_all(target, [(body, PROTOBUF + GZIP)] * 40))
         most, longest = await watch(target, work)
-        assert set(work.result()) <= {200, 503}, work.result()
+        assert set(work.result()) <= {200, 413, 503}, work.result()
         assert work.result()[503]
         # 256 MiB are for the traces.
         assert most - before < 256 + 200, (before, most)
-        assert longest < 1.5
+        assert longest < 0.5
 
     asyncio.run(scenario())
 
@@ -112,7 +119,7 @@ def test_json_bombs_do_not_take_the_memory_nor_the_loop(target: Target, body: by
         most, longest = await watch(target, work)
         assert set(work.result()) <= {200, 400, 413, 503}, work.result()
         assert most - before < 200, (before, most)
-        assert longest < 1.0
+        assert longest < 0.5
 
     asyncio.run(scenario())
 
@@ -124,7 +131,7 @@ def test_connections_to_all_ports_together_leave_descriptors(target: Target) -> 
         begun = time.perf_counter()
         client = await Client.to(target.health_port)
         assert (await client.ask("/status"))[0] == 200
-        assert time.perf_counter() - begun < 2
+        assert time.perf_counter() - begun < 6  # out of descriptors, it took 12 s
         assert target.process.num_fds() < 700
         for each in idle:
             each.writer.transport.abort()
