@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import resource
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from devenv.http.server.limits import Limits
-
-if TYPE_CHECKING:
-    from devenv.http.server.connection import Connection
 
 # Descriptors that connections must leave free: at least half, for files, pipes and the connections to be closed.
 _RESERVED_PARTS = 2
 _MOST_WAITING = 128
+
+
+class Closable(Protocol):
+    """A connection, as far as it matters here.
+
+    Attributes:
+        since: when it was opened, in seconds of the loop's clock.
+    """
+
+    since: float
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is in progress."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether it takes no more requests."""
+
+    def abort(self) -> None:
+        """Close it immediately."""
 
 
 class Budget:
@@ -46,14 +64,14 @@ class Capacity:
 
     def __init__(self, limits: Limits) -> None:
         self.budget = Budget(limits.buffered)
-        self.connections: set[Connection] = set()
+        self.connections: set[Closable] = set()
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         if descriptors == resource.RLIM_INFINITY:
             descriptors = 2 * limits.connections
         self.most_connections = max(1, min(limits.connections, descriptors // _RESERVED_PARTS))
         self.backlog = max(8, min(_MOST_WAITING, descriptors // 8))
 
-    def make_room(self, newest: Connection) -> None:
+    def make_room(self, newest: Closable) -> None:
         """Close another connection if there are too many."""
         if len(self.connections) <= self.most_connections:
             return
