@@ -1,13 +1,42 @@
-"""Writes to disk: one file in one step, a project's state directory, and the error for what cannot be written."""
+"""Files on disk: one read that never blocks, one written in one step, and a project's state directory."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
 from devenv.errors import DiskFull, EnvironmentFailure
+
+
+class NotRegularFileError(OSError):
+    """A FIFO, socket or device in the place of a file: reading it could block or never end."""
+
+
+def read_regular_file(path: Path, limit: int | None = None) -> bytes:
+    """Return the content of ``path``, at most ``limit`` bytes of it; ``/dev/null`` counts as an empty file.
+
+    It never waits for another process: nothing but a regular file is opened.
+
+    Raises:
+        NotRegularFileError: If it is neither a regular file nor a directory.
+        OSError: If it cannot be read.
+    """
+    _check_regular(path, path.stat())
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as file:
+        _check_regular(path, os.fstat(descriptor))  # it may have been replaced in between
+        return file.read() if limit is None else file.read(limit)
+
+
+def _check_regular(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if stat.S_ISREG(found.st_mode) or os.path.samestat(found, Path(os.devnull).stat()):
+        return
+    raise NotRegularFileError(errno.EINVAL, "not a regular file", str(path))
 
 
 def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
@@ -46,7 +75,7 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
 def not_written(path: Path, error: OSError) -> EnvironmentFailure:
     """The error for a file or directory that could not be written."""
     message = f"cannot write {path}: {error.strerror or error}"
-    if error.errno == errno.ENOSPC:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(message, hint="free disk space")
     return EnvironmentFailure(message, hint="check the owner and permissions of its directory")
 
@@ -55,7 +84,8 @@ def make_state_directory(path: Path) -> Path:
     """Create a project's ``.devenv/`` (mode 0700, ignored by git) if it is missing, and return it.
 
     Raises:
-        EnvironmentFailure: If it cannot be created.
+        DiskFull: If no space is left.
+        EnvironmentFailure: If it cannot be created, or a file or a dangling link is in its place.
     """
     try:
         path.mkdir(mode=0o700, exist_ok=True)
@@ -63,7 +93,18 @@ def make_state_directory(path: Path) -> Path:
         if not ignore.exists():
             ignore.write_text("*\n")
     except OSError as error:
-        raise EnvironmentFailure(
-            f"cannot create {path}: {error.strerror}", hint="make the project directory writable"
-        ) from error
+        raise _not_created(path, error) from error
     return path
+
+
+def _not_created(path: Path, error: OSError) -> EnvironmentFailure:
+    """The error for a state directory that could not be created, or in which nothing can be."""
+    if path.is_symlink() and not path.exists():
+        reason, hint = f"it is a symbolic link to {path.readlink()}, which does not exist", "remove the link"
+    elif path.exists() and not path.is_dir():
+        reason, hint = "a file with this name exists", "move the file away: devenv keeps its state in this directory"
+    elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(f"cannot create {path}: {error.strerror}", hint="free disk space")
+    else:
+        reason, hint = error.strerror or str(error), "make the project directory writable"
+    return EnvironmentFailure(f"cannot create {path}: {reason}", hint=hint)

@@ -162,6 +162,7 @@ class Service:
         networks: at least one entry unless ``network_mode`` is given.
         location: the service's place in its file.
         x: its ``x-devenv``.
+        tracing_places: where its ``OTEL_*`` variables are set, for those that a file sets.
     """
 
     name: str
@@ -210,6 +211,7 @@ class Service:
     shm_size: int | None = None
     stdin_open: bool = False
     tty: bool = False
+    tracing_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     @property
     def container_ports(self) -> tuple[int, ...]:
@@ -219,8 +221,23 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressPool:
+    """A subnet of a network, with the gateway, the range for containers and the reserved addresses, all as text."""
+
+    subnet: str
+    gateway: str | None = None
+    ip_range: str | None = None
+    aux_addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A network of the stack; ``name`` is set if it is external or the file has one."""
+    """A network of the stack; ``name`` is set if it is external or the file has one.
+
+    Attributes:
+        pools: from ``ipam.config``; empty: the engine chooses.
+        ipam_driver: ``None`` for the engine's default.
+    """
 
     key: str
     name: str | None = None
@@ -231,7 +248,9 @@ class Network:
     attachable: bool = False
     enable_ipv6: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
-    subnets: tuple[str, ...] = ()
+    pools: tuple[AddressPool, ...] = ()
+    ipam_driver: str | None = None
+    ipam_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +281,7 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warning:  # noqa: A001 - the design's term; the builtin is not used here
+class StackWarning:
     """Something in the file that devenv ignores."""
 
     message: str
@@ -290,7 +309,7 @@ class Stack:
     secrets: Mapping[str, FileSource] = field(default_factory=dict)
     configs: Mapping[str, FileSource] = field(default_factory=dict)
     inactive: tuple[str, ...] = ()
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[StackWarning, ...] = ()
 
     @property
     def trace_backend(self) -> Service | None:

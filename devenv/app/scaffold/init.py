@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from devenv.app.scaffold.changes import new_files
 from devenv.app.scaffold.library import FOLDER, build_library, vendored
+from devenv.disk import read_regular_file
 from devenv.errors import EnvironmentFailure, UsageError
 from devenv.model.identity import slug
 from devenv.model.scaffold import InitDocument
@@ -47,7 +48,7 @@ def init_project(
         UsageError: If the directory contains a stack file or one of the new files, or the name is not valid.
         EnvironmentFailure: If a file cannot be read or written; then nothing is created.
     """
-    root = (invocation.directory / (directory or "")).resolve()
+    root = (invocation.start / (directory or "")).resolve()
     _refuse_a_stack(root)
     files = project_files(_name_for(root, name))
     _refuse_other_wheels(root, files)
@@ -64,7 +65,7 @@ def init_project(
         dry_run=dry_run,
         entrypoint="gateway",
         notes=notes,
-        next=_next(invocation.directory, root),
+        next=_next(invocation.start, root),
     )
 
 
@@ -144,7 +145,7 @@ def _about_kept(path: Path, content: bytes) -> str:
     if path.name not in _IGNORES:
         return f"{said}; devenv's version, with instructions for the project, was not written"
     try:
-        there = _patterns(path.read_text(errors="replace"))
+        there = _patterns(read_regular_file(path).decode(errors="replace"))
     except OSError as error:
         raise EnvironmentFailure(
             f"cannot read {path}: {error.strerror or error}", hint="check its permissions"

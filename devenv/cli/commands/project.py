@@ -93,8 +93,12 @@ def _show_stacks(document: StacksDocument, output: Output) -> None:
 def _show_config(document: ConfigDocument, output: Output) -> None:
     from devenv.stack.dump import yaml_text
 
+    if document.notice:
+        output.note(document.notice)
+    for warning in document.warnings:
+        output.note(f"warning: {warning}")
     if document.origins:
         for path, origin in document.origins.items():
             output.line(f"{path}: {origin}")
         return
-    output.line(yaml_text(document.config).rstrip())
+    output.lines(yaml_text(document.config).rstrip())

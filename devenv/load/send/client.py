@@ -156,12 +156,12 @@ class LoadClient:
         stale = untouched and connection.served > 0 and error in {RequestError.CLOSED, RequestError.RESET}
         if stale and self._retriable and not flight.retried:
             flight.retried = True
-            self._dispatch(flight, anew=True)
+            self._dispatch(flight, reconnect=True)
             return
         self._end(flight, self.now(), 0, error)
 
-    def _dispatch(self, flight: Flight, *, anew: bool = False) -> None:
-        while self._idle and not anew:
+    def _dispatch(self, flight: Flight, *, reconnect: bool = False) -> None:
+        while self._idle and not reconnect:
             connection = self._idle.pop()
             if connection.alive:
                 connection.send(flight)

@@ -9,10 +9,12 @@ Format: https://docs.docker.com/compose/how-tos/environment-variables/variable-i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from devenv.errors import Location, StackFileError
-from devenv.stack.env.interpolation import Lookup, TemplateError, Variable, substitute
+from devenv.stack.env.interpolation import Budget, Lookup, TemplateError, Variable, substitute
 from devenv.stack.problems import Problems, as_problem
 from devenv.stack.yaml.text_file import display, place_of, read_text
 
@@ -25,7 +27,14 @@ _ESCAPE = re.compile(r'\\([abfnrtv$"\\]|0[0-7]{0,3})')
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
 
 
-def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = False) -> dict[str, Variable]:
+def read_dotenv(
+    path: Path,
+    lookup: Lookup,
+    problems: Problems,
+    *,
+    raw: bool = False,
+    earlier: Mapping[str, Variable] = MappingProxyType({}),
+) -> dict[str, Variable]:
     """Return the variables of the file; reading stops at the first problem, which goes to ``problems``.
 
     Args:
@@ -33,13 +42,14 @@ def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = F
         lookup: finds variables for interpolation; it takes precedence over earlier variables of the file.
         problems: receives what is wrong with the file.
         raw: use values unchanged (``format: raw``).
+        earlier: variables of files read before, which the file can use and replace; they are returned as well.
 
     Raises:
         StackFileError: If the file cannot be read.
     """
     text = read_text(path)
     file = display(path)
-    reader = _Reader(text, file, lookup, problems)
+    reader = _Reader(text, file, lookup, problems, earlier)
     try:
         if raw:
             reader.read_raw()
@@ -53,13 +63,17 @@ def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = F
 class _Reader:
     """Reads one file statement by statement."""
 
-    def __init__(self, text: str, file: str, lookup: Lookup, problems: Problems) -> None:
+    def __init__(
+        self, text: str, file: str, lookup: Lookup, problems: Problems, earlier: Mapping[str, Variable]
+    ) -> None:
         self._text = text
         self._file = file
         self._environment = lookup
         self._problems = problems
+        self._budget = Budget()
         self._position = 0
-        self.variables: dict[str, Variable] = {}
+        self._counted = (0, 1)
+        self.variables: dict[str, Variable] = dict(earlier)
 
     def read(self) -> None:
         while self._skip(_BLANK) and self._position < len(self._text):
@@ -137,7 +151,7 @@ class _Reader:
 
     def _expand(self, value: str, start: int) -> str:
         try:
-            result = substitute(value, self._lookup)
+            result = substitute(value, self._lookup, self._budget)
         except TemplateError as error:
             raise self._error(error.message, start, found=value, expected=error.expected, hint=error.hint) from error
         for use in result.uses:
@@ -150,7 +164,13 @@ class _Reader:
         return self._environment(name) or self.variables.get(name)
 
     def _place(self, offset: int) -> Location:
-        return place_of(self._text, offset, self._file)
+        """The place of ``offset``; lines are counted on from the last place, so that many places cost little."""
+        known, line = self._counted
+        if offset < known:
+            return place_of(self._text, offset, self._file)
+        line += self._text.count("\n", known, offset)
+        self._counted = (offset, line)
+        return Location(self._file, line, offset - self._text.rfind("\n", 0, offset))
 
     def _error(
         self, message: str, offset: int, *, found: str = "", expected: str = "", hint: str = ""
