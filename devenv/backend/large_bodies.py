@@ -12,7 +12,8 @@ from devenv.http.server.capacity import Budget
 from devenv.http.server.compression import is_compressed, pieces
 
 AT_ONCE = 128 * 1024
-"""A body up to this size, decompressed, is handled in one step of a few milliseconds."""
+"""A body of protobuf up to this size, decompressed, is handled in one step of a few milliseconds."""
+AT_ONCE_JSON = 32 * 1024
 MEDIUM = 1024 * 1024
 _PATIENCE = 5.0  # seconds in a queue; exporters give up after ten
 
@@ -35,21 +36,21 @@ class LargeBodies:
         self._medium = asyncio.Semaphore(2)
         self._large = asyncio.Semaphore(1)
 
-    def small(self, body: bytes, encoding: str) -> bytes | None:
-        """Return ``body`` decompressed, or None if it is not a small one.
+    def small(self, body: bytes, encoding: str, most: int = AT_ONCE) -> bytes | None:
+        """Return ``body`` decompressed, or None if it has more than ``most`` bytes then.
 
         Raises:
             BodyTooLarge, BadEncoding, UnknownEncoding: As :func:`devenv.http.server.compression.pieces`.
         """
         if not is_compressed(encoding):
-            return body if len(body) <= AT_ONCE else None
-        if len(body) > AT_ONCE:
+            return body if len(body) <= most else None
+        if len(body) > most:
             return None
         found: list[bytes] = []
         size = 0
         for piece in pieces(body, encoding, self._limit):
             size += len(piece)
-            if size > AT_ONCE:
+            if size > most:
                 return None
             found.append(piece)
         return found[0] if len(found) == 1 else b"".join(found)

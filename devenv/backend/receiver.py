@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-from devenv.backend.large_bodies import MEDIUM, Busy, LargeBodies
+from devenv.backend.large_bodies import AT_ONCE, AT_ONCE_JSON, MEDIUM, Busy, LargeBodies
 from devenv.backend.store.scopes import parse
 from devenv.backend.store.store import Store
 from devenv.http.server.compression import SUPPORTED, BadEncoding, BodyTooLarge, UnknownEncoding
@@ -59,7 +59,7 @@ class Receiver:
         if isinstance(sent, Response):
             return sent
         try:
-            body = self._large.small(request.body, sent.encoding)
+            body = self._large.small(request.body, sent.encoding, AT_ONCE if sent.encoded else AT_ONCE_JSON)
             if body is None:
                 return self._in_turns(request, sent, self._store_in_turns)
             steps = _Decoded(body, sent.encoded).steps()
@@ -83,7 +83,7 @@ class Receiver:
         if isinstance(sent, Response):
             return sent
         try:
-            body = self._large.small(request.body, sent.encoding)
+            body = self._large.small(request.body, sent.encoding, AT_ONCE if sent.encoded else AT_ONCE_JSON)
             if body is None:
                 return self._in_turns(request, sent, _drop)
             if not sent.encoded:

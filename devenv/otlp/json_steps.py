@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from devenv.otlp.batches import CHUNK_BYTES, CHUNK_SPANS, Batch
+from devenv.otlp.batches import CHUNK_BYTES, Batch
 from devenv.otlp.columns import MAX_SPAN_BYTES
 from devenv.otlp.json_requests import (
+    CHUNK_SPANS,
     REFUSED,
     checked,
     described_resource,
@@ -28,7 +29,7 @@ _SCOPE_SPANS = ("scopeSpans", "scope_spans")
 _URLS = ("schemaUrl", "schema_url")
 # A description of a service, and the values of one span: far above the limits of all SDKs.
 _MAX_DESCRIPTION = 1024 * 1024
-_MAX_VALUES = 100_000
+_MAX_VALUES = 50_000
 
 Steps = Iterator[Batch | None]
 
