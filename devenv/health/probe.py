@@ -15,7 +15,7 @@ ANSWER_LENGTH = 300
 """Characters of an answer that are kept for the failure block."""
 
 ANSWER_HEAD = 80
-"""Of these, characters from its begin if it is longer; the rest are from its end, as a traceback ends with the error."""
+"""Of these, characters from the begin of a longer one; the rest are from its end: a traceback ends with the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Probe(Protocol):
 
 
 def one_line(text: str) -> str:
-    """``text`` as one line of at most :data:`ANSWER_LENGTH` characters: its begin, and its end, where errors say why."""
+    """``text`` as one line of at most :data:`ANSWER_LENGTH` characters: its begin and its end, which says why."""
     joined = " ".join(text.split())
     if len(joined) <= ANSWER_LENGTH:
         return joined

@@ -27,6 +27,8 @@ def test_an_untraced_up_does_not_read_like_a_success() -> None:
         engine="docker",
         engine_reason="",
         services=[],
+        trace_backend=None,
+        entrypoint_url=None,
         canary=CanaryDocument(verdict="absent"),
         elapsed_ms=11000,
     )
@@ -38,7 +40,10 @@ def test_a_service_that_is_restarted_shows_how_often_and_why() -> None:
     output, stdout = written()
     row = InstanceDocument(id="1", state="restarting", health="unhealthy", restarts=3, exit_code=1)
     web = ServiceDocument(name="web", state="restarting", health="unhealthy", instances=[row], restarts=3)
-    show_status(StatusDocument(project="p", stack="s", engine="docker", services=[web]), output)
+    document = StatusDocument(
+        project="p", stack="s", engine="docker", services=[web], trace_backend=None, entrypoint_url=None
+    )
+    show_status(document, output)
     assert "restarting (3 times, last exit 1)" in stdout.getvalue()
 
 
