@@ -54,10 +54,11 @@ async def check_free(engine: Engine, target: Target, plan: Plan, observed: Obser
         or _process_owner(first)
         or UNKNOWN_OWNER
     )
+    named = "it" if owner == UNKNOWN_OWNER else owner
     others = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
     raise PortTaken(
         f"port {first.port} of {first.service} is in use by {owner}{others}",
-        hint=f"stop {'it' if owner == UNKNOWN_OWNER else owner}, change ports: in the stack file, or run `devenv up --isolated`",
+        hint=f"stop {named}, change ports: in the stack file, or run `devenv up --isolated`",
         details={
             "port": first.port,
             "service": first.service,
