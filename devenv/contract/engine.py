@@ -175,6 +175,10 @@ class Engine(InstanceAccess, Protocol):
         """Return CPU and memory use of a running instance; ``None`` if it does not run."""
         ...
 
+    async def port_owner(self, port: int, protocol: str) -> str:
+        """Return which instance publishes a port of this machine, of devenv or not; empty if the engine has none."""
+        ...
+
     def events(self, project: Project) -> AsyncIterator[EngineEvent]:
         """Changes of the project's instances from now on, until cancelled."""
         ...

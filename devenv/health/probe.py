@@ -14,6 +14,9 @@ from devenv.errors import EngineRefused
 ANSWER_LENGTH = 300
 """Characters of an answer that are kept for the failure block."""
 
+ANSWER_HEAD = 80
+"""Of these, characters from the begin of a longer one; the rest are from its end: a traceback ends with the error."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -51,9 +54,11 @@ class Probe(Protocol):
 
 
 def one_line(text: str) -> str:
-    """``text`` as one line of at most :data:`ANSWER_LENGTH` characters."""
+    """``text`` as one line of at most :data:`ANSWER_LENGTH` characters: its begin and its end, which says why."""
     joined = " ".join(text.split())
-    return joined if len(joined) <= ANSWER_LENGTH else joined[: ANSWER_LENGTH - 1] + "…"
+    if len(joined) <= ANSWER_LENGTH:
+        return joined
+    return f"{joined[:ANSWER_HEAD]} … {joined[-(ANSWER_LENGTH - ANSWER_HEAD - 3) :]}"
 
 
 def shell_command(test: Sequence[str]) -> tuple[str, ...]:

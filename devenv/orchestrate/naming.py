@@ -114,13 +114,18 @@ def entrypoint_of(stack: Stack) -> str | None:
     """Return the entry point: as declared, else the only service besides the backend that publishes a port."""
     if stack.x.entrypoint is not None:
         return stack.x.entrypoint
+    publishing = publishing_services(stack)
+    return publishing[0] if len(publishing) == 1 else None
+
+
+def publishing_services(stack: Stack) -> tuple[str, ...]:
+    """Return the services that publish a port and have no role: those that could be the entry point."""
     backend = stack.trace_backend
-    publishing = [
+    return tuple(
         service.name
         for service in stack.services.values()
         if service.ports and service.x.role is None and (backend is None or service.name != backend.name)
-    ]
-    return publishing[0] if len(publishing) == 1 else None
+    )
 
 
 def fields_of(labels: Mapping[str, str]) -> dict[str, str]:

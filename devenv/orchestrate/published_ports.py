@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from devenv.orchestrate.target import Target
 
 LOOPBACK = "127.0.0.1"
+UNKNOWN_OWNER = "another program"
 PROXY = "docker-proxy"
 """Program that listens on the host for a container's published port."""
 
@@ -47,11 +48,17 @@ async def check_free(engine: Engine, target: Target, plan: Plan, observed: Obser
         return
     first = taken[0]
     everything = await engine.observe(None)
-    owner = _project_owner(everything, first, target.project) or _process_owner(first) or "another program"
+    owner = (
+        _project_owner(everything, first, target.project)
+        or await engine.port_owner(first.port, first.protocol)
+        or _process_owner(first)
+        or UNKNOWN_OWNER
+    )
+    named = "it" if owner == UNKNOWN_OWNER else owner
     others = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
     raise PortTaken(
         f"port {first.port} of {first.service} is in use by {owner}{others}",
-        hint="stop it, change ports: in the stack file, or run `devenv up --isolated`",
+        hint=f"stop {named}, change ports: in the stack file, or run `devenv up --isolated`",
         details={
             "port": first.port,
             "service": first.service,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from devenv.errors import ConfigurationError, UnknownName
@@ -57,6 +57,41 @@ def shared_network(service: Service) -> str | None:
 
 def _shared(mode: str | None) -> str | None:
     return mode.removeprefix(_SHARED_PREFIX) if mode and mode.startswith(_SHARED_PREFIX) else None
+
+
+def check_probes(services: Iterable[Service]) -> None:
+    """Refuse a probe of a port if neither it nor the service names one.
+
+    Raises:
+        ConfigurationError: If the port is unknown; its location is that of the service.
+    """
+    for service in services:
+        ready = service.x.ready
+        if ready is None or ready.port or service.container_ports:
+            continue
+        if (ready.http is not None and not ready.http.port) or ready.tcp is True:
+            kind = "http" if ready.http is not None else "tcp"
+            raise ConfigurationError(
+                f"x-devenv.ready.{kind} of {service.name} has no port, and the service has neither ports nor expose",
+                location=service.location,
+                key=f"services.{service.name}.x-devenv.ready",
+                hint=f"add the port on which {service.name} listens, such as `expose: [8080]`",
+            )
+
+
+def disabled_checks(services: Iterable[Service], known: Mapping[str, Service]) -> Iterator[str]:
+    """Yield a warning for each dependency that is to be healthy but has no check, because its file disables it."""
+    for service in services:
+        for dependency in service.depends_on:
+            needed = known.get(dependency.service)
+            if needed is None or dependency.condition != "service_healthy":
+                continue
+            probed = needed.x.ready is not None and needed.x.ready.has_probe
+            if not probed and needed.healthcheck is not None and needed.healthcheck.disable:
+                yield (
+                    f"{service.location}: {service.name} waits until {needed.name} is healthy, but the healthcheck of "
+                    f"{needed.name} is disabled: it counts as healthy when it runs"
+                )
 
 
 def check_instances(services: Iterable[Service]) -> None:

@@ -19,7 +19,7 @@ from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.port_block import allot
 from devenv.orchestrate.port_conflicts import check_conflicts
 from devenv.orchestrate.published_ports import check_free
-from devenv.orchestrate.selection import check_instances, select
+from devenv.orchestrate.selection import check_instances, check_probes, disabled_checks, select
 from devenv.orchestrate.target import Target, make_target
 
 if TYPE_CHECKING:
@@ -221,6 +221,9 @@ async def _survey(
     names = select(traced, options.services)
     chosen = [traced.services[name] for name in names]
     check_instances(chosen)
+    check_probes(chosen)
+    for text in disabled_checks(chosen, traced.services):
+        sink(Notice(message=text, warning=True))
     for service in chosen:
         engine.check(service, traced)
     with_images = chosen if capabilities.images else []

@@ -207,6 +207,11 @@ class FakeEngine(FakeStorage):
             return None
         return Usage(cpu_percent=1.0, memory_bytes=10_000_000, pids=1)
 
+    async def port_owner(self, port: int, protocol: str) -> str:
+        """As in :attr:`foreign_ports`."""
+        del protocol
+        return self.foreign_ports.get(port, "")
+
     async def events(self, project: Project) -> AsyncIterator[EngineEvent]:
         """What happens from the first step of the iteration on."""
         queue: asyncio.Queue[EngineEvent] = asyncio.Queue()

@@ -34,7 +34,12 @@ class CanaryRoute:
 
 
 def canary_route(
-    *, wanted: bool, ready: bool, backend: Backend | None, entrypoint_url: str | None
+    *,
+    wanted: bool,
+    ready: bool,
+    backend: Backend | None,
+    entrypoint_url: str | None,
+    candidates: tuple[str, ...] = (),
 ) -> CanaryRoute | str:
     """Return where the canary goes, or the reason why none can be sent.
 
@@ -43,6 +48,7 @@ def canary_route(
         ready: every service is ready.
         backend: the trace backend, if it is reachable.
         entrypoint_url: base URL of the entry point, if the stack has one.
+        candidates: services that could be the entry point, if the stack file does not say which one it is.
     """
     if not wanted:
         return "--no-canary"
@@ -50,6 +56,11 @@ def canary_route(
         return NOT_READY
     if backend is None:
         return "the trace backend is not reachable from this machine"
+    if entrypoint_url is None and candidates:
+        several = ", ".join(candidates)
+        return (
+            f"{several} publish ports: add `x-devenv: {{entrypoint: {candidates[0]}}}` to the stack file to choose one"
+        )
     if entrypoint_url is None:
         return "no entry point: set x-devenv.entrypoint to a service that publishes a port"
     return CanaryRoute(entrypoint_url=entrypoint_url, backend=backend)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devenv.app.environment.following import Following
 from devenv.app.environment.lifecycle import require_service
 from devenv.app.session import Running, running
 
@@ -41,7 +43,10 @@ class LogOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLine:
-    """One line of one instance; ``trace_id`` is ``None`` if it contains none."""
+    """One line of one instance; ``trace_id`` is ``None`` if it contains none.
+
+    ``stream`` is stdout, stderr, or devenv for a line that is not the service's.
+    """
 
     service: str
     instance: int
@@ -62,10 +67,17 @@ async def logs(invocation: Invocation, options: LogOptions) -> AsyncIterator[Ser
         for name in options.services:
             require_service(project, name)
         chosen = [i for i in project.observed.instances if not options.services or i.service in options.services]
-        source = _followed(project, chosen, options) if options.follow else _merged(project, chosen, options)
-        async for line in source:
-            if _wanted(line, options):
-                yield line
+        if not options.follow:
+            async for line in _merged(project, chosen, options):
+                if _wanted(line, options):
+                    yield line
+            return
+        following = Following(project.engine, project.project, options.services, since=options.since, tail=options.tail)
+        async for instance, entry in following.lines(chosen):
+            if isinstance(entry, str):
+                yield _told(instance, entry)
+            elif _wanted(found := _line(instance, entry), options):
+                yield found
 
 
 def trace_id_of(text: str) -> str | None:
@@ -99,6 +111,13 @@ def _line(instance: ObservedInstance, line: LogLine) -> ServiceLine:
     )
 
 
+def _told(instance: ObservedInstance, text: str) -> ServiceLine:
+    """What devenv itself says about an instance between its lines."""
+    return ServiceLine(
+        service=instance.service, instance=instance.index, time=time.time(), stream="devenv", text=text, trace_id=None
+    )
+
+
 async def _merged(
     project: Running, instances: list[ObservedInstance], options: LogOptions
 ) -> AsyncIterator[ServiceLine]:
@@ -111,35 +130,3 @@ async def _merged(
     found = await asyncio.gather(*(collect(instance) for instance in instances))
     for line in in_order(line for lines in found for line in lines):
         yield line
-
-
-async def _followed(
-    project: Running, instances: list[ObservedInstance], options: LogOptions
-) -> AsyncIterator[ServiceLine]:
-    """Lines of all instances as they arrive; a bounded queue slows down an instance that writes faster than we read."""
-    queue: asyncio.Queue[ServiceLine | None] = asyncio.Queue(maxsize=1000)
-
-    async def pump(instance: ObservedInstance) -> None:
-        source = project.engine.logs(instance.id, follow=True, since=options.since, tail=options.tail)
-        async for line in source:
-            await queue.put(_line(instance, line))
-
-    async def pump_all() -> None:
-        failure: Exception | None = None
-        try:
-            async with asyncio.TaskGroup() as group:
-                for instance in instances:
-                    group.create_task(pump(instance))
-        except ExceptionGroup as errors:
-            failure = errors.exceptions[0]
-        await queue.put(None)  # or the reader would wait forever
-        if failure is not None:
-            raise failure
-
-    pumps = asyncio.create_task(pump_all())
-    try:
-        while (line := await queue.get()) is not None:
-            yield line
-        await pumps
-    finally:
-        pumps.cancel()

@@ -18,7 +18,7 @@ from devenv.app.urls import Backend, entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT, DevenvError, EngineUnavailable, EnvironmentFailure
 from devenv.events import Notice
 from devenv.model.documents import CanaryDocument, PlanDocument, TraceBackendDocument, UpDocument
-from devenv.orchestrate.naming import entrypoint_of
+from devenv.orchestrate.naming import entrypoint_of, publishing_services
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -127,7 +127,13 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             backend_name = _backend_name(loaded.stack, result.observed)
             backend = await trace_backend(engine, result.observed, backend_name)
             entry = entrypoint_url(result.observed, record.entrypoint)
-            route = canary_route(wanted=request.canary, ready=not result.failed, backend=backend, entrypoint_url=entry)
+            route = canary_route(
+                wanted=request.canary,
+                ready=not result.failed,
+                backend=backend,
+                entrypoint_url=entry,
+                candidates=_candidates(loaded.stack),
+            )
             sending = run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)
             canary = await _while_settling(engine, loaded.project, result, sending, clock=clock)
             result = await settle(engine, loaded.project, result, request.options, clock=clock, sink=sink)
@@ -199,6 +205,12 @@ def backend_document(backend: Backend | None) -> TraceBackendDocument | None:
         query_url=backend.query_url,
         otlp_http_url=backend.otlp_http_url,
     )
+
+
+def _candidates(stack: Stack) -> tuple[str, ...]:
+    """The services that publish a port, if there are several and the file does not say which one is the entry point."""
+    publishing = publishing_services(stack)
+    return publishing if entrypoint_of(stack) is None and len(publishing) > 1 else ()
 
 
 def _backend_name(stack: Stack, observed: ObservedState) -> str | None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 LIVE_HZ = 12
 
+BUILD_SECONDS = 2.0
+"""Seconds between two lines about one build, without ``--verbose``."""
+
 
 @dataclass(slots=True)
 class Row:
@@ -43,6 +46,7 @@ class Board:
         self.foot = ""
         self._verbose = verbose
         self._tenths: dict[str, int] = {}
+        self._built: dict[str, float] = {}
 
     def take(self, event: e.Event) -> str | None:
         """Record an event; return its line for line-by-line output, ``None`` if it has none."""
@@ -101,7 +105,7 @@ class Board:
                 return self._pulling(image, status, done, total)
             case e.ImageBuilding(service=service, line=line):
                 self.foot = f"building {service}: {line}"
-                return f"build {service} | {line}" if self._verbose else None
+                return f"build {service} | {line}" if self._verbose or self._is_due(service) else None
             case e.CanarySent(method=method, url=url):
                 self.foot = f"canary: {method} {url}"
                 return f"canary: {method} {url}"
@@ -110,6 +114,14 @@ class Board:
                 return None
             case _:
                 return None
+
+    def _is_due(self, service: str) -> bool:
+        """Whether a line about a build is to be shown now: the first one, and then one in each few seconds."""
+        now = time.monotonic()
+        if now - self._built.get(service, -BUILD_SECONDS) < BUILD_SECONDS:
+            return False
+        self._built[service] = now
+        return True
 
     def _pulling(self, image: str, status: str, done: int, total: int) -> str | None:
         """A line for each step without a size, and one for each further tenth of the bytes."""

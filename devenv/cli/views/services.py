@@ -56,7 +56,10 @@ def show_up(document: UpDocument, output: Output, *, rolled_back: bool = False) 
     if document.canary.verdict in {"complete", "skipped"}:
         output.line(f"{took}. Next: devenv load --rps 50, devenv open jaeger.")
     else:
-        output.line(f"{took}, but the canary trace is {document.canary.verdict}. Next: devenv logs, devenv doctor.")
+        output.line(
+            f"Not traced: the canary trace is {document.canary.verdict}. The services are up "
+            f"({duration(document.elapsed_ms / 1000)}). Next: devenv logs, devenv doctor."
+        )
 
 
 def show_status(document: StatusDocument, output: Output) -> None:

@@ -185,6 +185,10 @@ class DockerEngine:
         """CPU and memory of a container."""
         return await self._statistics.usage(instance_id)
 
+    async def port_owner(self, port: int, protocol: str) -> str:
+        """The container that publishes a port, with its project and folder."""
+        return await instances.port_owner(self._connection, port, protocol)
+
     def events(self, project: Project) -> AsyncIterator[EngineEvent]:
         """What happens to the project's containers."""
         return self._happenings.events(project)

@@ -17,7 +17,7 @@ from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
 from devenv.engine.host_ports import port_holder
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
-from devenv.model.identity import LABEL_SERVICE
+from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, LABEL_SERVICE
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -128,13 +128,37 @@ async def _port_taken(connection: SdkConnection, container_id: str, service: str
     )
 
 
-async def _port_owner(connection: SdkConnection, container_id: str, port: int) -> str:
-    """A container that publishes ``port``, else the process that listens on it; empty if neither is found."""
+async def port_owner(connection: SdkConnection, port: int, protocol: str, *, but: str = "") -> str:
+    """Return the container that publishes a port, with its project and folder; empty if there is none.
+
+    Args:
+        connection: to the engine.
+        port: of the host.
+        protocol: tcp, udp or sctp.
+        but: ID of a container that is not meant.
+    """
     containers = await connection.call(lambda client: client.containers(), doing="finding the port's owner")
     for entry in containers:
-        published = {binding.get("PublicPort") for binding in entry.get("Ports") or ()}
-        if port in published and entry["Id"] != container_id:
-            return f"container {entry['Names'][0].lstrip('/')}"
+        published = {(binding.get("PublicPort"), binding.get("Type")) for binding in entry.get("Ports") or ()}
+        if (port, protocol) in published and entry["Id"] != but:
+            return described(entry["Names"][0].lstrip("/"), entry.get("Labels") or {})
+    return ""
+
+
+def described(name: str, labels: Mapping[str, str]) -> str:
+    """Return a container's name with the project and the folder that it was started from, as far as its labels tell."""
+    project = labels.get(LABEL_PROJECT)
+    folder = labels.get(LABEL_DIRECTORY, "")
+    if project is None:
+        project = labels.get("com.docker.compose.project")
+        folder = labels.get("com.docker.compose.project.working_dir", "")
+    return f"container {name}" + (f" of project {project}" if project else "") + (f" in {folder}" if folder else "")
+
+
+async def _port_owner(connection: SdkConnection, container_id: str, port: int) -> str:
+    """A container that publishes ``port``, else the process that listens on it; empty if neither is found."""
+    if owner := await port_owner(connection, port, "tcp", but=container_id):
+        return owner
     holder = await asyncio.to_thread(port_holder, port)
     return f"process {holder}" if holder is not None else ""
 

@@ -147,7 +147,7 @@ class Operations:
             failure = Failure(
                 service=action.service,
                 index=action.index,
-                reason=f"could not start: {error.message}",
+                reason=f"could not start: {error.message.removeprefix(f'cannot start {action.service}: ')}",
                 log_tail=await log_tail(self._engine, instance_id),
             )
             return StepResult(success=False, outcome=WaitOutcome(ready=False, ready_ms=0.0, failure=failure))

@@ -357,3 +357,12 @@ async def test_one_question_for_status_takes_no_longer_than_its_bound() -> None:
     await bench.start()
     async with asyncio.timeout(2):
         assert await check_once(bench.engine, bench.instance_id, bench.service, image_healthcheck=()) is Health.STARTING
+
+
+async def test_the_end_of_a_long_answer_is_kept() -> None:
+    output = ("Traceback (most recent call last):\n" + "  File x\n" * 100 + "ModuleNotFoundError: no flask").encode()
+    bench = Bench(Script(exec=lambda _: ExecResult(exit_code=1, output=output)), x=EXEC)
+    outcome = await bench.ready(timeout=1)
+    assert outcome.failure is not None
+    assert outcome.failure.last_answer.startswith("exit code 1: Traceback")
+    assert outcome.failure.last_answer.endswith("ModuleNotFoundError: no flask")

@@ -63,6 +63,17 @@ async def test_the_owner_of_a_taken_port_is_another_project() -> None:
     assert caught.value.details["port"] == port
 
 
+async def test_the_owner_of_a_taken_port_is_a_container_of_another_tool() -> None:
+    world = World()
+    with listening() as port:
+        world.engine.foreign_ports[port] = "container shop-db-1 of project shop in /srv/shop"
+        with pytest.raises(PortTaken) as caught:
+            await world.up(stack(service("web", ports=(Port(container=80, host=port),))))
+    assert f"port {port} of web is in use by container shop-db-1 of project shop in /srv/shop" in caught.value.message
+    assert "stop container shop-db-1" in caught.value.hint
+    assert world.engine.instances == {}
+
+
 async def test_ports_that_the_project_holds_itself_are_not_taken() -> None:
     world = World()
     with listening() as port:

@@ -258,6 +258,10 @@ async def test_the_document_of_a_plan_holds_the_schedule(shop: Shop) -> None:
         ({"wanted": False}, "--no-canary"),
         ({"ready": False}, "not every service is ready"),
         ({"backend": None}, "the trace backend is not reachable from this machine"),
+        (
+            {"entrypoint_url": None, "candidates": ("web", "api")},
+            "web, api publish ports: add `x-devenv: {entrypoint: web}` to the stack file to choose one",
+        ),
         ({"entrypoint_url": None}, "no entry point: set x-devenv.entrypoint to a service that publishes a port"),
     ],
 )
