@@ -42,6 +42,7 @@ class RequestError(IntEnum):
     TLS = 9
     CONNECT_TIMEOUT = 10
     CANCELLED = 11
+    NO_SOCKET = 12  # on this machine: no descriptor or no local port was left
 
     def label(self, status: int = 0) -> str:
         """Name in ``errors`` of the run's document: ``http_503`` for an unexpected status, else the kind."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.app.invocation import read_stack
 from devenv.app.load.history import store
-from devenv.app.record import read_record
+from devenv.app.record import FILE as RECORD_FILE
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, require_backend
 from devenv.disk import make_state_directory
@@ -78,7 +78,7 @@ async def load(
                 setups=tracing_setups(stack, project.engine.capabilities),
                 callees=await find_callees(stack, project.observed, project.engine),
                 entrypoint=name_in_spans(entry) if entry else "",
-                gone=_removal_check(invocation),
+                gone=removal_check(invocation),
             )
 
 
@@ -110,11 +110,13 @@ async def _load_without_project(
     )
 
 
-def _removal_check(invocation: Invocation) -> Callable[[], bool]:
-    """Return a function that tells whether `devenv down` has removed the project; it removes the record."""
-    if read_record(invocation.directory) is None:
-        return lambda: False  # the record was lost before
-    return lambda: read_record(invocation.directory) is None
+def removal_check(invocation: Invocation) -> Callable[[], bool]:
+    """Return a function that tells whether `devenv down` has removed the project: it removes the record alone."""
+    state = invocation.directory / ".devenv"
+    record = state / RECORD_FILE
+    if not record.exists():
+        return lambda: False  # it was lost before
+    return lambda: not record.exists() and state.exists()
 
 
 def verdict_code(document: LoadDocument) -> int:

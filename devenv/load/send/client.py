@@ -26,6 +26,9 @@ _ERRORS = {
     errno.ECONNREFUSED: RequestError.REFUSED,
     errno.ECONNRESET: RequestError.RESET,
     errno.EPIPE: RequestError.RESET,
+    errno.EMFILE: RequestError.NO_SOCKET,
+    errno.ENFILE: RequestError.NO_SOCKET,
+    errno.EADDRNOTAVAIL: RequestError.NO_SOCKET,
 }
 
 Finished = Callable[[Flight, int, int, RequestError], None]

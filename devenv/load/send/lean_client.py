@@ -25,6 +25,7 @@ _CONNECT = {
     RequestError.UNREACHABLE: "the host is not reachable",
     RequestError.TLS: "the TLS handshake failed",
     RequestError.CONNECT_TIMEOUT: "timed out",
+    RequestError.NO_SOCKET: "this machine has no descriptor or local port left",
 }
 _BROKEN = {RequestError.RESET, RequestError.CLOSED}
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devenv.events import LoadProgress, Sink
+from devenv.events import LoadProgress, Notice, Sink
 from devenv.load.options import LoadOptions
 from devenv.load.redaction import redacted_path
 from devenv.load.schedule import Schedule
@@ -24,6 +24,7 @@ from devenv.load.send.request_headers import RETRIABLE_METHODS, is_success
 from devenv.load.send.request_template import RequestTemplate
 from devenv.load.send.root_spans import RootEncoder, RootSpans
 from devenv.load.workload import Workload
+from devenv.model.counts import plural
 from devenv.model.run import RequestError
 from devenv.model.span import Value
 from devenv.race import first
@@ -32,6 +33,9 @@ _SWEEP = 0.1
 _PROGRESS = 0.5
 _HURRY = 2.0
 """Seconds to wait for responses after Ctrl-C."""
+
+_OTHER_FILES = 256
+"""Descriptors for all but the requests' connections: rows, the trace backend, the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +81,17 @@ class Sending:
         self._roots = roots
         self._sink = sink
         self._histogram = Histogram()
+        self._max_in_flight = options.max_in_flight
         self._completed = 0
         self._wall_ns = 0
 
     async def run(self, stop: asyncio.Event) -> SendingOutcome:
         """Send all requests, or those due until ``stop`` is set, and wait for the responses."""
-        _allow_sockets(self._options.max_in_flight)
+        self._max_in_flight = _allow_sockets(self._options.max_in_flight)
+        if self._max_in_flight < self._options.max_in_flight:
+            allowed = f"{plural(self._max_in_flight, 'request')} in flight, not {self._options.max_in_flight}"
+            text = f"the limit of open files allows {allowed}; raise it with `ulimit -n`"
+            self._sink(Notice(message=text, warning=True))
         with Recorder(self._rows) as recorder, _quiet_collector():
             self._recorder = recorder
             client = self._client()
@@ -109,7 +118,7 @@ class Sending:
             client=client,
             message=RequestTemplate(self._origin, self._workload.request),
             sampling=self._workload.sampling,
-            max_in_flight=self._options.max_in_flight,
+            max_in_flight=self._max_in_flight,
         )
         cpu = time.process_time()
         self._wall_ns = client.begin()
@@ -217,10 +226,11 @@ def _quiet_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _allow_sockets(count: int) -> None:
-    """Raise the soft limit of open files, so that every request in flight can have a connection."""
+def _allow_sockets(count: int) -> int:
+    """Raise the soft limit of open files for one connection per request in flight, and return how many it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + 256
+    wanted = count + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, soft), hard))
+        soft = max(wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), soft)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return count if soft == resource.RLIM_INFINITY or soft >= wanted else max(soft - min(_OTHER_FILES, soft // 2), 1)

@@ -13,6 +13,7 @@ _NEVER_ARRIVED = frozenset(
         RequestError.UNREACHABLE,
         RequestError.TLS,
         RequestError.CONNECT_TIMEOUT,
+        RequestError.NO_SOCKET,
     }
 )
 

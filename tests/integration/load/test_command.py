@@ -24,10 +24,12 @@ async def playing(**fields: Any) -> AsyncIterator[TracedServices]:
         yield services
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, files: int | None = None) -> subprocess.Popen[str]:
+    """Start a load; ``files``: the hard limit of open files."""
+    limited = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DEVENV_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "devenv", "-C", str(folder), "load", *arguments],
+        [*limited, sys.executable, "-m", "devenv", "-C", str(folder), "load", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -35,9 +37,13 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-async def load(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    process = start(folder, *arguments)
-    out, told = await asyncio.to_thread(process.communicate, timeout=60)
+async def load(folder: Path, *arguments: str, files: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a load; again if this machine was too busy, which makes every run invalid."""
+    for _ in range(5):
+        process = start(folder, *arguments, files=files)
+        out, told = await asyncio.to_thread(process.communicate, timeout=60)
+        if "the load generator was late" not in out:
+            break
     return subprocess.CompletedProcess(process.args, process.returncode, out, told)
 
 
@@ -57,7 +63,8 @@ async def test_a_target_of_ones_own_needs_no_project(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "Passed: 100 of 100 requests succeeded, traces not verified"
     assert "no project is running here, so traces are not verified" in done.stderr
-    assert services.paths == ["GET /a?b=c HTTP/1.1"] * 100
+    assert set(services.paths) == {"GET /a?b=c HTTP/1.1"}
+    assert len(services.paths) % 100 == 0
     assert (tmp_path / ".devenv").stat().st_mode & 0o777 == 0o700
 
 
@@ -93,8 +100,8 @@ async def test_user_information_and_tokens_are_neither_printed_nor_saved(tmp_pat
     assert done.returncode == 0
     assert services.headers[0]["authorization"] == "Basic bWU6aHVudGVyMg=="
     assert services.paths[0] == "GET /x?token=hunter3 HTTP/1.1"
-    (saved,) = (tmp_path / ".devenv" / "runs").glob("*/run.json")
-    for text in (done.stdout, done.stderr, saved.read_text()):
+    saved = [path.read_text() for path in (tmp_path / ".devenv" / "runs").glob("*/run.json")]
+    for text in (done.stdout, done.stderr, *saved):
         assert "hunter" not in text
 
 
@@ -108,3 +115,27 @@ async def test_cut_short_it_keeps_the_results_and_says_so_first(tmp_path: Path, 
     assert process.returncode == 130
     assert out.startswith("Failed: cut short after ")
     assert "sent" in out
+
+
+async def test_a_target_that_never_answers_with_few_descriptors_drops_and_says_so(tmp_path: Path) -> None:
+    """vegeta#344: what waits is bounded, here by the descriptors; the rest is dropped and counted."""
+    async with playing(hold=asyncio.Event()) as services:
+        arguments = ("--target", services.url, "--rps", "300", "--duration", "1s", "--timeout", "1s", "--json")
+        done = await load(tmp_path, *arguments, files=128)
+    document = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert document["errors"] == {"timeout": document["sent"]}
+    assert (document["sent"] + document["dropped"], document["dropped"] > 100) == (300, True)
+    assert any("dropped: too many in flight" in reason for reason in document["verdict_reasons"])
+    assert "too many in flight" in done.stdout
+
+
+@pytest.mark.parametrize("rps", ["30", "33.3", "7"])
+async def test_the_number_of_requests_is_the_one_that_was_asked_for(tmp_path: Path, rps: str) -> None:
+    """k6#3052, oha#577: also on a target slower than the rate; vegeta#620: and without bursts above it."""
+    async with playing(hold=asyncio.Event()) as services:
+        asyncio.get_running_loop().call_later(4.0, services.hold.set)
+        done = await load(tmp_path, "--target", services.url, "--rps", rps, "--duration", "2s", "--json")
+    document = json.loads(done.stdout)
+    assert (document["sent"], document["completed"], document["dropped"]) == (round(float(rps) * 2),) * 2 + (0,)
+    assert len(services.paths) % document["sent"] == 0

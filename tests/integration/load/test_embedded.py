@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,7 +45,9 @@ def playing(backend: Embedded, fault: Fault = "none") -> TracedServices:
     return TracedServices(backend.otlp_url, fault, prefix=f"e{secrets.token_hex(2)}-")
 
 
-async def load(backend: Embedded, services: TracedServices, folder: Path, **fields: Any) -> LoadDocument:
+async def load(
+    backend: Embedded, services: TracedServices, folder: Path, *, patience: Patience | None = None, **fields: Any
+) -> LoadDocument:
     async with services, TraceClient(backend.query_url) as client:
         values: dict[str, Any] = {"rps": 100, "duration": 0.5, "scenario": Scenario(), "target": services.url}
         return await run_load(
@@ -56,7 +59,7 @@ async def load(backend: Embedded, services: TracedServices, folder: Path, **fiel
             sink=lambda event: None,
             store=RunStore(folder),
             stop=asyncio.Event(),
-            patience=Patience(1.0, 2.0),
+            patience=patience or Patience(1.0, 2.0),
         )
 
 
@@ -104,3 +107,21 @@ async def test_what_the_backend_let_go_is_evicted_on_its_own_word(tmp_path: Path
     assert found["evicted"] > 10
     (cause,) = document.causes
     assert cause.cause == "the backend evicted the trace"
+
+
+async def test_a_stack_without_tracing_is_not_waited_for_until_the_deadline(tmp_path: Path) -> None:
+    started = time.monotonic()
+    async with embedded() as backend:
+        document = await load(backend, playing(backend, "untraced"), tmp_path, patience=Patience())
+    assert classes(document) == {"absent": 50}
+    assert time.monotonic() - started < 20  # the deadline is 30 s
+
+
+async def test_a_backend_that_refuses_is_not_waited_for_until_the_deadline(tmp_path: Path) -> None:
+    started = time.monotonic()
+    async with embedded() as backend:
+        services = playing(backend)
+    document = await load(backend, services, tmp_path, patience=Patience())
+    assert classes(document) == {"unverified": 50}
+    assert (document.verdict, "could not be verified" in document.verdict_reasons[-1]) == ("failed", True)
+    assert time.monotonic() - started < 20

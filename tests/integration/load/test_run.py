@@ -288,3 +288,13 @@ async def test_two_faults_in_one_run_are_told_apart(jaeger: Any, tmp_path: Path)
     document = await load(jaeger, services, tmp_path)
     assert Counter(document.errors) == {"http_503": 10}
     assert classes(document) == {"complete": 40, "absent": 10}
+
+
+@on_uvloop
+async def test_a_stack_without_tracing_is_not_waited_for_until_the_deadline(
+    jaeger_factory: Any, tmp_path: Path
+) -> None:
+    fresh, started = jaeger_factory(), time.monotonic()
+    document = await load(fresh, playing(fresh, "untraced"), tmp_path, expected_services=(), patience=Patience())
+    assert classes(document) == {"absent": 50}
+    assert time.monotonic() - started < 20  # the deadline is 30 s
