@@ -61,7 +61,7 @@ class BatchExporter:
         settings: Sizes and times of batching.
         encoder: Encodes the spans.
         resource: Returns the resource attributes; called again after a fork.
-        sender: Creates the sender from a pause function. Default: `Transport`.
+        sender: Creates the sender from a pause function. Default: the one of the settings' protocol.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class BatchExporter:
         self._settings = settings
         self._encoder = encoder
         self._resource = resource
-        self._make_sender = sender or (lambda pause: Transport(settings, pause))
+        self._make_sender = sender or (lambda pause: _sender(settings, pause))
         self._max_queue = settings.max_queue_size
         self._batch = min(settings.max_batch_size, settings.max_queue_size)
         self._start()
@@ -253,6 +253,14 @@ class BatchExporter:
             dropped,
             f" (last: {outcome.reason})" if outcome.reason else "",
         )
+
+
+def _sender(settings: Settings, pause: Callable[[float], bool]) -> Sender:
+    if settings.protocol != "grpc":
+        return Transport(settings, pause)
+    from devenv.tracing.export.grpc_transport import GrpcTransport, NoGrpc, has_grpc
+
+    return GrpcTransport(settings, pause) if has_grpc() else NoGrpc()
 
 
 class _Flush:
