@@ -33,7 +33,11 @@ _COLUMNS = (
 
 
 def show_load(document: LoadDocument, output: Output) -> None:
-    """Summary of a run: rate, latencies, errors, trace classes and thresholds."""
+    """Summary of a run: the verdict, then rate, latencies, errors, trace classes and thresholds."""
+    from devenv.load.verdict import judge, passed_text
+
+    reasons = judge(document)  # not the saved ones: older versions saved none
+    output.line("Failed: " + "; ".join(reasons) if reasons else "Passed: " + passed_text(document))
     title = document.name or document.run_id
     output.line(f"Run {title}: {document.scenario} on {document.target}, {duration(document.duration_s)}")
     output.line(
@@ -57,10 +61,6 @@ def show_load(document: LoadDocument, output: Output) -> None:
     for threshold in document.thresholds:
         value = "not measured" if threshold.value is None else f"{threshold.value:g}"
         output.line(f"  {'ok  ' if threshold.ok else 'FAIL'}       {threshold.expr} (measured {value})")
-    if not document.valid:
-        output.line(f"Invalid run: {document.invalid_reason}")
-    if document.interrupted:
-        output.line("Interrupted: these are the results so far.")
     if document.ui_url:
         output.line(f"Traces of this run: {document.ui_url}")
 
