@@ -110,10 +110,14 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
 
 
 def _cause_of_absence(trace: Trace | None, expectation: Expectation) -> str:
-    wanted = expectation.services | {expectation.entrypoint}
+    wanted = expectation.services | ({expectation.entrypoint} - {""})
     setups = {name: setup for name, setup in expectation.setups.items() if name in wanted}
-    active = expectation.active_since(trace.start_ns) if trace else None
-    return cause_of_absence(trace, setups, expectation.known_services, entrypoint=expectation.entrypoint, active=active)
+    known = expectation.known_services
+    # A backend may have the spans of other projects: their age says nothing about these services.
+    own = (known or frozenset()) & (wanted | expectation.callees.names)
+    active = expectation.active_since(trace.start_ns) if trace and own else None
+    active = active & own if active is not None else None
+    return cause_of_absence(trace, setups, known, entrypoint=expectation.entrypoint, active=active)
 
 
 def is_complete(trace: Trace | None, services: Collection[str], callees: Callees = NO_CALLEES) -> bool:

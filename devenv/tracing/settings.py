@@ -144,10 +144,10 @@ class Settings:
         "exporter.protocol",
         "str",
         "http/protobuf",
-        "OTLP protocol; only http/protobuf is supported.",
+        "OTLP protocol; grpc needs grpcio.",
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
         "OTEL_EXPORTER_OTLP_PROTOCOL",
-        choices=("http/protobuf",),
+        choices=("http/protobuf", "http/json", "grpc"),
     )
     certificate: str | None = _key(
         "exporter.certificate",

@@ -29,13 +29,16 @@ FAULTS = [
     fault_of(Setup(protocol="grpc", takes_grpc=False)),
     fault_of(Setup(endpoint="http://localhost:4318", protocol="http/protobuf", isolated=True)),
     fault_of(Setup(endpoint="http://jaeger:4318", protocol="grpc")),
+    fault_of(Setup(endpoint="http://jager:4318", unknown_host=True)),
     fault_of(Setup(sampler="always_off")),
     fault_of(Setup(sampler="traceidratio", sampler_argument="0.1")),
     fault_of(Setup(exporter="none")),
     fault_of(Setup(disabled=True)),
     fault_of(Setup(instrumented=False)),
     cause_of_absence(None, {}, frozenset()),
+    cause_of_absence(None, {}, frozenset({"auth"}), active=frozenset()),
     cause_of_missing("user", CALL, {}, frozenset({"auth"})),
+    cause_of_missing("user", CALL, {}, frozenset({"auth", "user"}), joined=frozenset({"user"})),
     cause_of_missing("user", CALL, {}, frozenset({"auth", "user"}), frozenset()),
 ]
 

@@ -61,7 +61,7 @@ class BatchExporter:
         settings: Sizes and times of batching.
         encoder: Encodes the spans.
         resource: Returns the resource attributes; called again after a fork.
-        sender: Creates the sender from a pause function. Default: `Transport`.
+        sender: Creates the sender from a pause function. Default: the one of the settings' protocol.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class BatchExporter:
         self._settings = settings
         self._encoder = encoder
         self._resource = resource
-        self._make_sender = sender or (lambda pause: Transport(settings, pause))
+        self._make_sender = sender or (lambda pause: _sender(settings, pause))
         self._max_queue = settings.max_queue_size
         self._batch = min(settings.max_batch_size, settings.max_queue_size)
         self._start()
@@ -98,6 +98,7 @@ class BatchExporter:
         self._exported = self._dropped = self._failed = self._batches = 0
         self._taken = 0
         self._reported_at = float("-inf")
+        self._reported_failed = self._reported_dropped = 0
         self._resource_bytes = self._encoder.resource(self._resource())
         self._sender = self._make_sender(self._stop.wait)
         self._thread: threading.Thread | None = None
@@ -230,25 +231,36 @@ class BatchExporter:
         self._failed += outcome.rejected + unreadable
         self._batches += outcome.rejected < count
         self._taken = 0
-        if outcome.rejected or self._dropped:
-            self._report(outcome)
+        self._report(outcome)
 
     def _give_up(self) -> None:
         self._failed += len(self._queue)
         self._queue.clear()
 
     def _report(self, outcome: Outcome) -> None:
+        """Log the spans that were lost since the last warning, at most once per minute."""
+        failed, dropped = self._failed - self._reported_failed, self._dropped - self._reported_dropped
         now = monotonic()
-        if now - self._reported_at < _REPORT_EVERY_S:
+        if not (failed or dropped) or now - self._reported_at < _REPORT_EVERY_S:
             return
         self._reported_at = now
+        self._reported_failed += failed
+        self._reported_dropped += dropped
         _log.warning(
-            "spans lost so far: %d not delivered to %s, %d dropped because the queue was full%s",
-            self._failed,
+            "spans lost: %d not delivered to %s, %d dropped because the queue was full%s",
+            failed,
             self._settings.endpoint,
-            self._dropped,
+            dropped,
             f" (last: {outcome.reason})" if outcome.reason else "",
         )
+
+
+def _sender(settings: Settings, pause: Callable[[float], bool]) -> Sender:
+    if settings.protocol != "grpc":
+        return Transport(settings, pause)
+    from devenv.tracing.export.grpc_transport import GrpcTransport, NoGrpc, has_grpc
+
+    return GrpcTransport(settings, pause) if has_grpc() else NoGrpc()
 
 
 class _Flush:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
 import logging
 import ssl
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from random import random
 from time import monotonic, time
 from urllib.parse import urlsplit
 
+from devenv.tracing.export.json_encoding import as_json
 from devenv.tracing.export.wire import read_fields
 from devenv.tracing.settings import Settings
 
@@ -63,6 +65,8 @@ class Transport:
         The first failed attempt is logged at once, at most once per minute: the deadline may be far, and the user may
         be missing spans now.
         """
+        if self._settings.protocol == "http/json":
+            body = as_json(body)
         if self._settings.compression == "gzip":
             body = gzip.compress(body, 4)
         pause = _FIRST_PAUSE_S
@@ -74,7 +78,7 @@ class Transport:
                 reason, wait = f"{type(error).__name__}: {error}", None
             else:
                 if 200 <= status < 300:
-                    return _partial(answer)
+                    return _rejected_by_json(answer) if self._settings.protocol == "http/json" else rejected_by(answer)
                 reason, wait = f"HTTP {status}", _retry_after(headers)
                 if status not in RETRIED:
                     return Outcome(spans, reason + self._hint(status))
@@ -147,7 +151,8 @@ class Transport:
 
 
 def _headers(settings: Settings) -> dict[str, str]:
-    headers = {"Content-Type": "application/x-protobuf", "User-Agent": "devenv-tracing"}
+    kind = "application/json" if settings.protocol == "http/json" else "application/x-protobuf"
+    headers = {"Content-Type": kind, "User-Agent": "devenv-tracing"}
     if settings.compression == "gzip":
         headers["Content-Encoding"] = "gzip"
     return headers | dict(settings.headers)
@@ -166,7 +171,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _partial(answer: bytes) -> Outcome:
+def rejected_by(answer: bytes) -> Outcome:
     """Return the rejected spans of a response (partial_success = 1: rejected_spans = 1, message = 2)."""
     try:
         partial = dict(read_fields(answer)).get(1) if answer else None
@@ -177,3 +182,13 @@ def _partial(answer: bytes) -> Outcome:
     rejected, message = fields.get(1, 0), fields.get(2, b"")
     reason = message.decode("utf-8", "replace") if isinstance(message, bytes) else ""
     return Outcome(rejected if isinstance(rejected, int) else 0, reason)
+
+
+def _rejected_by_json(answer: bytes) -> Outcome:
+    """Return the same for a response in JSON."""
+    try:
+        partial = json.loads(answer or b"{}").get("partialSuccess") or {}
+        return Outcome(int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or ""))
+    except (ValueError, TypeError, AttributeError):
+        _log.debug("the receiver's answer is not OTLP: %r", answer[:100])
+        return Outcome(0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Literal
 
 from devenv.tracing.active import state
 from devenv.tracing.process.patching import replace
@@ -90,6 +91,15 @@ class TracedConnection(sqlite3.Connection):
             return
         with db_span("sqlite", "ROLLBACK", namespace=self.namespace):
             super().rollback()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> Literal[False]:
+        """Commit, or roll back after an exception; a span only if a transaction is open."""
+        if not self.in_transaction or getattr(self, "autocommit", None) is True:  # then sqlite3 does neither
+            return super().__exit__(exc_type, exc, traceback)
+        with db_span("sqlite", "COMMIT" if exc_type is None else "ROLLBACK", namespace=self.namespace):
+            return super().__exit__(exc_type, exc, traceback)
 
 
 def sqlite_connection(path: str | Path, **options: Any) -> TracedConnection:

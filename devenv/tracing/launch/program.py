@@ -100,7 +100,7 @@ def prepare(
     else:
         endpoint = settings.endpoint
     unheard = settings.enabled and settings.exporter == "otlp" and not answers(endpoint)
-    note = f"no OTLP receiver responds at {endpoint}; traces will be lost until one does (hint: run `devenv up`)"
+    note = f"no OTLP receiver responds at {endpoint}; traces may be lost until one does (hint: run `devenv up`)"
     return Program(path, tuple(command), found, (note,) if unheard else ())
 
 

@@ -21,7 +21,7 @@ from tracing_collector import dead_port
 from tracing_upstream import http_upstream
 
 RUN = (*CLI, "run", "--")
-LOST = "traces will be lost until one does (hint: run `devenv up`)"
+LOST = "traces may be lost until one does (hint: run `devenv up`)"
 LIGHT = (sys.executable, "-m", "devenv.tracing", "--")
 
 

@@ -92,7 +92,7 @@ def test_an_error_with_a_response_is_a_sign() -> None:
 
 
 def test_a_call_that_another_service_answered_is_no_sign() -> None:
-    """A proxy without spans, a service with a name of its own, and a client span inside of another."""
+    """A proxy without spans, a service with a name that its code sets, and a client span inside of another."""
     assert silent_services(calling({"server.address": "api"}, span("4", "3", "shop")), CALLEES) == ()
     inner = span("4", "3", "web", kind=SpanKind.CLIENT, attributes={"server.address": "api"})
     assert silent_services(calling({"server.address": "api"}, inner, span("5", "4", "shop")), CALLEES) == ()

@@ -61,6 +61,24 @@ def test_a_choice_of_grpc_is_kept(own: dict[str, str], endpoint: str, protocol: 
     assert found.get("OTEL_EXPORTER_OTLP_PROTOCOL") == protocol
 
 
+@pytest.mark.parametrize(
+    ("own", "protocol"),
+    [
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://jaeger:4317"}, "grpc"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://jaeger:4318/v1/traces"}, None),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4317",
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://jaeger:4318/v1/traces",
+            },
+            "http/protobuf",
+        ),
+    ],
+)
+def test_the_protocol_of_traces_fits_their_own_endpoint(own: dict[str, str], protocol: str | None) -> None:
+    assert environment(own).get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") == protocol
+
+
 def test_a_service_name_among_the_attributes_is_not_overruled() -> None:
     assert "OTEL_SERVICE_NAME" not in environment({"OTEL_RESOURCE_ATTRIBUTES": "service.name=shop"})
 

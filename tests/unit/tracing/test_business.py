@@ -238,6 +238,19 @@ def test_thread_queue(rec):
     assert len(batch.links) == 2
 
 
+def test_a_connection_as_context_manager_commits_and_rolls_back_in_spans(rec):
+    connection = tracing.sqlite_connection(":memory:")
+    with connection:
+        connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY)")  # no transaction, so nothing to commit
+    with connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(sqlite3.IntegrityError), connection:
+        connection.executemany("INSERT INTO t VALUES (?)", [(2,), (1,)])
+    names = [span.name for span in rec.spans()]
+    assert names == ["CREATE t", "INSERT t", "COMMIT", "INSERT t", "ROLLBACK"]
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (1,)
+
+
 def test_sqlite(rec, tmp_path):
     connection = tracing.sqlite_connection(tmp_path / "a.db")
     connection.execute("CREATE TABLE users (id INTEGER, name TEXT)")
@@ -255,6 +268,7 @@ def test_sqlite(rec, tmp_path):
         connection.execute("INSERT INTO users VALUES (3, 'x')")
     names = [span.name for span in rec.spans()]
     assert names[:6] == ["CREATE users", "INSERT users", "COMMIT", "SELECT users", "UPDATE users", "ROLLBACK"]
+    assert names[-2:] == ["INSERT users", "COMMIT"]
     assert all(span.kind == "client" for span in rec.spans())
     select = rec.span("SELECT users")
     assert select.attributes == {

@@ -99,7 +99,7 @@ def test_variables(environ, field, value):
         ("OTEL_TRACES_SAMPLER_ARG", "nan", "sampler_ratio"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "max_queue_size"),
         ("OTEL_BSP_SCHEDULE_DELAY", "soon", "schedule_delay_ms"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "protocol"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift", "protocol"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "novalue", "headers"),
     ],
 )

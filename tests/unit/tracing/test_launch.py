@@ -84,7 +84,7 @@ def test_what_is_not_set_gets_what_up_gives_services(tmp_path):
         "OTEL_LOGS_EXPORTER": "none",
     }
     assert program.notes == (
-        "no OTLP receiver responds at http://127.0.0.1:9; traces will be lost until one does (hint: run `devenv up`)",
+        "no OTLP receiver responds at http://127.0.0.1:9; traces may be lost until one does (hint: run `devenv up`)",
     )
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from devenv import tracing
 from fastapi import APIRouter, FastAPI, Request
+from starlette.middleware import Middleware
 
 from __module__.problems import bad_gateway
+from __module__.request_id import RequestIdMiddleware
 from __module__.serving import serve
 from __module__.settings import Settings
 from __module__.upstreams import UpstreamError, Upstreams, connect
@@ -56,7 +58,12 @@ def create(settings: Settings) -> FastAPI:
         async with connect(settings) as app.state.upstreams:
             yield
 
-    app = FastAPI(title="__service__", lifespan=lifespan, exception_handlers={UpstreamError: bad_gateway})
+    app = FastAPI(
+        title="__service__",
+        lifespan=lifespan,
+        middleware=[Middleware(RequestIdMiddleware)],
+        exception_handlers={UpstreamError: bad_gateway},
+    )
     app.include_router(router)
     return app
 

@@ -15,6 +15,7 @@ import uvicorn
 from devenv import tracing
 from starlette.types import ASGIApp
 
+from __module__.request_id import REQUEST_ID
 from __module__.settings import Settings, SettingsError, read_settings
 
 # Longer than a client keeps an idle connection, so that no request uses a connection that is just being closed.
@@ -94,6 +95,8 @@ class JsonLines(logging.Formatter):
         trace_id, span_id = tracing.current_ids()
         if trace_id:
             line |= {"trace_id": trace_id, "span_id": span_id}
+        if request_id := REQUEST_ID.get():
+            line["request_id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)

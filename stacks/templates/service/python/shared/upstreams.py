@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 from devenv import tracing
 
+from __module__.request_id import passed_on
 from __module__.settings import Settings
 
 
@@ -40,7 +41,7 @@ class Upstreams:
             UpstreamError: it does not, or with an error.
         """
         try:
-            async with self._session.get(self._urls[name] + path) as response:
+            async with self._session.get(self._urls[name] + path, headers=passed_on()) as response:
                 if response.status >= 400:
                     raise UpstreamError(f"{name} answered with {response.status}")
                 return await response.json(content_type=None)

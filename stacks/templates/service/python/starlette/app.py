@@ -10,11 +10,13 @@ from pathlib import Path
 
 from devenv import tracing
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from __module__.problems import bad_gateway
+from __module__.request_id import RequestIdMiddleware
 from __module__.serving import serve
 from __module__.settings import Settings
 from __module__.upstreams import UpstreamError, Upstreams, connect
@@ -57,7 +59,12 @@ def create(settings: Settings) -> Starlette:
         async with connect(settings) as app.state.upstreams:
             yield
 
-    return Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers={UpstreamError: bad_gateway})
+    return Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        middleware=[Middleware(RequestIdMiddleware)],
+        exception_handlers={UpstreamError: bad_gateway},
+    )
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Upstream:
         return web.Response(status=self.status, text=self.body)
 
 
-def ask(path: str, upstream: Upstream | None = None) -> httpx.Response:
+def ask(path: str, upstream: Upstream | None = None, **headers: str) -> httpx.Response:
     """One request to the service, whose only upstream is the stub, or which has none."""
 
     async def run() -> httpx.Response:
@@ -57,7 +57,7 @@ def ask(path: str, upstream: Upstream | None = None) -> httpx.Response:
                 app.router.lifespan_context(app),
                 httpx.AsyncClient(transport=transport, base_url="http://__service__.test") as client,
             ):
-                return await client.get(path)
+                return await client.get(path, headers=headers)
 
     return asyncio.run(run())
 
@@ -79,6 +79,15 @@ def test_it_answers_with_what_its_upstreams_say(spans: Recording) -> None:
     client = spans.span("GET")
     _version, trace_id, parent_id, _flags = upstream.requests[0].headers["traceparent"].split("-")
     assert (trace_id, parent_id) == (client.trace_id, client.span_id)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("order-17", True), ("", False), ("a b", False), ("x" * 129, False)])
+def test_the_request_id_is_passed_on(given: str, kept: bool) -> None:
+    upstream = Upstream()
+    answer = ask("/", upstream, **{"x-request-id": given})
+    passed_on = upstream.requests[0].headers["x-request-id"]
+    assert answer.headers["x-request-id"] == passed_on
+    assert (passed_on == given) is kept
 
 
 def test_without_upstreams_it_answers_by_itself(spans: Recording) -> None:

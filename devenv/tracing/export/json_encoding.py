@@ -1,0 +1,139 @@
+"""OTLP's JSON form of an encoded request: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
+
+Ids are hexadecimal, 64-bit integers are decimal text, enumerations are numbers, other bytes are Base64. Made from the
+encoded message, so that both protocols share one encoder; field numbers as in `devenv.tracing.export.encoding`.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from struct import unpack
+from typing import Any, NamedTuple
+
+from devenv.tracing.export.wire import read_fields
+
+_SIGN, _RANGE = 1 << 63, 1 << 64
+
+
+class _Field(NamedTuple):
+    """A field's name, its type (a scalar's name, or a message's), and whether it is repeated."""
+
+    name: str
+    kind: str
+    repeated: bool = False
+
+
+_ATTRIBUTES = _Field("attributes", "KeyValue", True)
+_DROPPED = _Field("droppedAttributesCount", "number")
+_MESSAGES: Mapping[str, Mapping[int, _Field]] = {
+    "Request": {1: _Field("resourceSpans", "ResourceSpans", True)},
+    "ResourceSpans": {
+        1: _Field("resource", "Resource"),
+        2: _Field("scopeSpans", "ScopeSpans", True),
+        3: _Field("schemaUrl", "text"),
+    },
+    "Resource": {1: _ATTRIBUTES, 2: _DROPPED},
+    "ScopeSpans": {1: _Field("scope", "Scope"), 2: _Field("spans", "Span", True), 3: _Field("schemaUrl", "text")},
+    "Scope": {1: _Field("name", "text"), 2: _Field("version", "text"), 3: _ATTRIBUTES, 4: _DROPPED},
+    "Span": {
+        1: _Field("traceId", "id"),
+        2: _Field("spanId", "id"),
+        3: _Field("traceState", "text"),
+        4: _Field("parentSpanId", "id"),
+        5: _Field("name", "text"),
+        6: _Field("kind", "number"),
+        7: _Field("startTimeUnixNano", "fixed64"),
+        8: _Field("endTimeUnixNano", "fixed64"),
+        9: _ATTRIBUTES,
+        10: _DROPPED,
+        11: _Field("events", "Event", True),
+        12: _Field("droppedEventsCount", "number"),
+        13: _Field("links", "Link", True),
+        14: _Field("droppedLinksCount", "number"),
+        15: _Field("status", "Status"),
+        16: _Field("flags", "fixed32"),
+    },
+    "Event": {1: _Field("timeUnixNano", "fixed64"), 2: _Field("name", "text"), 3: _ATTRIBUTES, 4: _DROPPED},
+    "Link": {
+        1: _Field("traceId", "id"),
+        2: _Field("spanId", "id"),
+        3: _Field("traceState", "text"),
+        4: _ATTRIBUTES,
+        5: _DROPPED,
+        6: _Field("flags", "fixed32"),
+    },
+    "Status": {2: _Field("message", "text"), 3: _Field("code", "number")},
+    "KeyValue": {1: _Field("key", "text"), 2: _Field("value", "AnyValue")},
+    "AnyValue": {
+        1: _Field("stringValue", "text"),
+        2: _Field("boolValue", "flag"),
+        3: _Field("intValue", "int64"),
+        4: _Field("doubleValue", "double"),
+        5: _Field("arrayValue", "Array"),
+        6: _Field("kvlistValue", "KeyValueList"),
+        7: _Field("bytesValue", "bytes"),
+    },
+    "Array": {1: _Field("values", "AnyValue", True)},
+    "KeyValueList": {1: _Field("values", "KeyValue", True)},
+}
+
+
+def as_json(body: bytes) -> bytes:
+    """Return an encoded `ExportTraceServiceRequest` as OTLP JSON.
+
+    Raises:
+        ValueError: If the body is not an encoded message.
+    """
+    return json.dumps(_message("Request", body), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _message(kind: str, body: bytes) -> dict[str, Any]:
+    fields = _MESSAGES[kind]
+    found: dict[str, Any] = {}
+    for number, value in read_fields(body):
+        field = fields.get(number)
+        if field is None:
+            continue
+        read = _message(field.kind, _bytes(value)) if field.kind in _MESSAGES else _scalar(field.kind, value)
+        if field.repeated:
+            found.setdefault(field.name, []).append(read)
+        else:
+            found[field.name] = read
+    return found
+
+
+def _scalar(kind: str, value: int | bytes) -> Any:
+    if isinstance(value, int):
+        if kind == "flag":
+            return bool(value)
+        return value if kind == "number" else str(value - _RANGE if value >= _SIGN else value)
+    match kind:
+        case "text":
+            return value.decode("utf-8", "replace")
+        case "id":
+            return value.hex()
+        case "fixed64":
+            return str(int.from_bytes(value, "little"))
+        case "fixed32":
+            return int.from_bytes(value, "little")
+        case "double":
+            return _double(unpack("<d", value)[0])
+        case _:
+            return b64encode(value).decode()
+
+
+def _double(number: float) -> float | str:
+    """A number that JSON has, or the name that protobuf's JSON form uses."""
+    if number != number:  # NaN
+        return "NaN"
+    if number in {float("inf"), float("-inf")}:
+        return "Infinity" if number > 0 else "-Infinity"
+    return number
+
+
+def _bytes(value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("a message expected")
+    return value
