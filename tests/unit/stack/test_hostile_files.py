@@ -26,7 +26,7 @@ SECONDS = 120
 
 
 def limited(folder: Path, environ: dict[str, str] | None = None) -> str:
-    """The error of loading ``folder/compose.yaml`` in a process of its own, with its limits."""
+    """The error of loading ``folder/compose.yaml`` in its own process, with the limits."""
     program = f"""
         import resource, sys, pathlib
         resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))
