@@ -306,3 +306,13 @@ def test_the_hash_is_the_same_in_every_process() -> None:
     }
     assert len(found) == 1
     assert len(found.pop().strip()) == 64
+
+
+async def test_dependents_restart_if_any_replica_of_a_dependency_is_recreated() -> None:
+    world = World()
+    asking = Dependency(service="db", restart=True)
+    wanted = stack(service("db", replicas=2), service("api", depends_on=[asking]))
+    await world.up(wanted)
+    first = next(i for i in world.engine.instances.values() if i.service == "db" and i.spec.index == 1)
+    await world.engine.stop(first.id)
+    assert "restart         P-api-1 (db is recreated)" in await world.plan(wanted)
