@@ -7,9 +7,11 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from devenv.daemon.guardian import send
+from devenv.daemon.output import Output, Pipe
 from devenv.daemon.resources import Sampler
 from devenv.engine.process.process_identity import start_time
 from devenv.model.state import State
@@ -25,7 +27,6 @@ BACKOFF_LAST_S = 60.0
 STEADY_S = 10.0
 """As on Docker: the wait before a restart doubles, and a run of this length sets it back."""
 
-READ_BYTES = 64 * 1024
 DRAIN_S = 0.5
 
 
@@ -54,8 +55,13 @@ class Supervised:
     sampler: Sampler | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     _runner: asyncio.Task[None] | None = None
+    _pipes: tuple[Pipe, ...] = ()
+    _output: Output = field(init=False)
     _stopping: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._output = Output(self.log, self._lost)
 
     async def start(self) -> None:
         """Start the process; returns when it runs or could not start (``error`` is the reason)."""
@@ -89,22 +95,28 @@ class Supervised:
 
     async def _spawn(self) -> asyncio.subprocess.Process | None:
         launch = self.launch
+        ends = [os.pipe() for _ in range(2)]
         try:
             process = await asyncio.create_subprocess_exec(
                 *launch.command,
                 cwd=launch.cwd,
                 env=dict(self.environment),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                stdout=ends[0][1],
+                stderr=ends[1][1],
                 start_new_session=True,
-                limit=READ_BYTES,
                 preexec_fn=_limiter(launch.limits),
             )
         except (OSError, ValueError) as error:
             self.error = f"cannot start {launch.command[0]}: {getattr(error, 'strerror', None) or error}"
+            for reading, _ in ends:
+                os.close(reading)
             self._finish(127 if isinstance(error, FileNotFoundError) else 126)
             return None
+        finally:
+            for _, writing in ends:
+                os.close(writing)
+        self._pipes = tuple(Pipe(ends[n][0], partial(self._output.add, n + 1)) for n in range(2))
         self.pid, self.born = process.pid, start_time(process.pid)
         self.sampler = Sampler(process.pid)
         self.started_at, self.finished_at, self.exit_code = time.time(), None, None
@@ -140,34 +152,18 @@ class Supervised:
 
     async def _follow(self, process: asyncio.subprocess.Process) -> int:
         """Capture output until the process has ended; what its descendants still write is waited for a moment."""
-        readers = [
-            asyncio.create_task(self._capture(stream, number))
-            for number, stream in ((1, process.stdout), (2, process.stderr))
-            if stream is not None
-        ]
         code = await process.wait()
         send(process.pid, signal.SIGKILL)  # the leader has ended, so the rest of its group has no parent to end it
-        await asyncio.wait(readers, timeout=DRAIN_S)
-        for reader in readers:
-            reader.cancel()
-        for result in await asyncio.gather(*readers, return_exceptions=True):
-            if isinstance(result, Exception):
-                # The service keeps running without its output, as on a full disk; daemon.log has the reason.
-                report = {"message": f"output of {self.launch.id} was lost", "exception": result}
-                asyncio.get_running_loop().call_exception_handler(report)
+        await asyncio.wait([asyncio.create_task(pipe.ended.wait()) for pipe in self._pipes], timeout=DRAIN_S)
+        for pipe in self._pipes:
+            pipe.drain()
+        self._output.finish()
         return code if code >= 0 else 128 - code
 
-    async def _capture(self, stream: asyncio.StreamReader, number: int) -> None:
-        while True:
-            try:
-                line = await stream.readuntil(b"\n")
-            except asyncio.LimitOverrunError as overrun:
-                line = await stream.readexactly(max(overrun.consumed, 1))
-            except asyncio.IncompleteReadError as end:
-                if end.partial:
-                    self.log.write(time.time(), number, end.partial)
-                return
-            self.log.write(time.time(), number, line.rstrip(b"\r\n"))
+    def _lost(self, error: OSError) -> None:
+        """The service keeps running without its output, as on a full disk; daemon.log has the reason."""
+        report = {"message": f"output of {self.launch.id} was lost", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(report)
 
     def _restarts_after(self, code: int) -> bool:
         launch = self.launch

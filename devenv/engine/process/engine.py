@@ -219,7 +219,7 @@ class ProcessEngine:
         """Output of an instance from its log files."""
         path = self._directory / "logs" / f"{instance_id}.log"
         if not follow:
-            for line in log_reader.read_lines(path, since, tail):
+            for line in await asyncio.to_thread(log_reader.read_lines, path, since, tail):
                 yield line
             return
         async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id)):
