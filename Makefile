@@ -34,11 +34,12 @@ test-quick: $(VENV)/.dev ## the unit tests and the shape of the tree, in under a
 	$(BIN)/pytest -q -n $(JOBS) -m "not serial" tests/unit tests/contract/test_documents.py \
 		tests/contract/test_repository_shape.py tests/contract/test_repository_layers.py
 
-lint: $(VENV)/.dev ## ruff, formatting, the layers of the packages, and dead code
+lint: $(VENV)/.dev ## ruff, formatting, the layers of the packages, dead code, and the wording of texts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
+	$(BIN)/python .ci/wording.py
 
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy

@@ -104,7 +104,7 @@ class Output:
         self._dropped_lines = self._dropped_bytes = 0
         note = b""
         if lines > 0:
-            text = f"devenv: {lines:,} lines ({size:,} bytes) left out here: more than {STORED_RATE >> 20} MiB per second"
+            text = f"devenv: {lines:,} lines ({size:,} bytes) left out here: above {STORED_RATE >> 20} MiB per second"
             note = _stored(now, 2, text.encode())
         self._refill()
         self._budget -= len(note) + len(tail)

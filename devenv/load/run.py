@@ -16,7 +16,7 @@ from devenv.load.options import LoadOptions
 from devenv.load.rows import read_rows, write_rows
 from devenv.load.run_store import RunStore, new_run_id
 from devenv.load.schedule import Schedule, make_schedule
-from devenv.load.send.root_spans import RootSpans
+from devenv.load.send.root_spans import RootSpans, root_span_sender
 from devenv.load.send.sending import Sending, SendingOutcome
 from devenv.load.summary import summarize_run
 from devenv.load.verify.accounting import NOTHING, Account, choose, make_account
@@ -100,7 +100,7 @@ class _Run:
             if otlp_http_url is None:
                 self.outcome = await self._sending(None).run(stop)
                 return
-            async with SpanExporter(otlp_http_url) as exporter:
+            async with SpanExporter(otlp_http_url, sender=root_span_sender) as exporter:
                 roots = RootSpans(exporter)
                 self.outcome = await self._sending(roots).run(stop)
                 await roots.drain()

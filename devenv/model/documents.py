@@ -109,11 +109,41 @@ class FailureDocument(Part):
 
 
 class ActionDocument(Part):
-    """One step of a plan."""
+    """What ``up`` does with one object."""
 
     action: str
     target: str
     reason: str = ""
+
+
+class ConditionDocument(Part):
+    """A condition that a step waits for; ``steps`` are the IDs of the steps that fulfil it."""
+
+    service: str
+    condition: Literal["started", "healthy", "completed"]
+    required: bool
+    steps: list[int]
+
+
+class StepDocument(Part):
+    """One call to the engine, or one wait for readiness.
+
+    Attributes:
+        id: from 1; a step waits only for steps with smaller IDs.
+        call: what is done with ``target``, as part of ``action``.
+        after: IDs of the steps that have to succeed first.
+        follows: IDs of the steps that have to end first, whether they succeed or not.
+        waits_for: conditions of services that have to be met first.
+    """
+
+    id: int
+    call: str
+    action: str
+    target: str
+    service: str
+    after: list[int]
+    follows: list[int]
+    waits_for: list[ConditionDocument]
 
 
 class UpDocument(Document):
@@ -143,6 +173,7 @@ class PlanDocument(Document):
     engine: str
     engine_reason: str
     actions: list[ActionDocument]
+    steps: list[StepDocument] = Field(default_factory=list)
 
 
 class RemovedDocument(Part):

@@ -11,11 +11,12 @@ from devenv.events import Notice, Planned, Sink
 from devenv.orchestrate.concurrency import both
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of
-from devenv.orchestrate.images import ImageTask, image_ids, image_tasks
+from devenv.orchestrate.image_tasks import ImageTask, image_ids, image_tasks
 from devenv.orchestrate.instrument import instrument
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
-from devenv.orchestrate.ports import allot, check_free
+from devenv.orchestrate.port_block import allot
+from devenv.orchestrate.published_ports import check_free
 from devenv.orchestrate.selection import check_instances, select
 from devenv.orchestrate.target import Target, make_target
 

@@ -82,6 +82,8 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     Raises:
         Undecodable: If it is longer than ten bytes, or reaches beyond ``end``.
     """
+    if position < end and (byte := data[position]) < 0x80:
+        return byte, position + 1  # most tags and lengths: without a second call
     try:
         return _read_varint(data, position, end)
     except ValueError as error:

@@ -31,7 +31,7 @@ _DURATIONS = ((3600, "h"), (60, "m"), (1, "s"))
 def dump(stack: Stack) -> dict[str, Any]:
     """Return ``stack`` as plain data; secrets in the environment are included unchanged.
 
-    A ``$`` in a value is literal; :func:`dump_yaml` doubles it, so that its text is a stack file again.
+    A ``$`` in a value is literal; :func:`yaml_text` doubles it, so that its text is a stack file again.
     """
     document: dict[str, Any] = {"name": stack.name} if stack.name else {}
     extension = _extension(stack.x)
@@ -44,10 +44,10 @@ def dump(stack: Stack) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value or key == "services"}
 
 
-def dump_yaml(stack: Stack) -> str:
-    """Return ``stack`` as the text of a stack file."""
+def yaml_text(document: dict[str, Any]) -> str:
+    """Return what :func:`dump` returned as the text of a stack file."""
     text: str = yaml.dump(
-        _escaped(dump(stack)),
+        _escaped(document),
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,

@@ -16,13 +16,13 @@ from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, colle
 from devenv.otlp import json_spans
 from devenv.traces import jaeger_json, links
 from devenv.traces.dialect import EVICTED_PATH, Capabilities, json_object, probe
-from devenv.traces.http import HttpClient, Response, TransportError
+from devenv.traces.http import HttpClient, Response, Sender, TransportError
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
 from devenv.traces.summary import parse_summary
 
 T = TypeVar("T")
 
-BATCH = 50
+BATCH = 200
 """Trace IDs in one request of the legacy dialect: a URL of about 2 kB."""
 
 _RAW = "raw_traces=true&query.raw_traces=true"
@@ -44,14 +44,23 @@ class TraceClient:
         ui_url: base URL of the pages, if it differs.
         timeout: seconds for one request.
         connections: maximum number of concurrent requests.
+        sender: returns a client for a base URL instead of the one that uses httpx.
     """
 
     def __init__(
-        self, query_url: str, *, ui_url: str | None = None, timeout: float = 10.0, connections: int = 8
+        self,
+        query_url: str,
+        *,
+        ui_url: str | None = None,
+        timeout: float = 10.0,
+        connections: int = 8,
+        sender: Callable[[str], Sender] | None = None,
     ) -> None:
         self.query_url = query_url.rstrip("/")
         self.ui_url = (ui_url or query_url).rstrip("/")
-        self._http = HttpClient(self.query_url, timeout=timeout, connections=connections)
+        self._http: Sender = (
+            sender(self.query_url) if sender else HttpClient(self.query_url, timeout=timeout, connections=connections)
+        )
         self._found: Capabilities | None = None
 
     async def __aenter__(self) -> Self:
@@ -60,11 +69,7 @@ class TraceClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        await self._http.aclose()
 
     async def probe(self) -> Capabilities:
         """What the server provides; requested once."""

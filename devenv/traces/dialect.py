@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from devenv.traces.http import HttpClient, Response
+from devenv.traces.http import Response, Sender
 
 EVICTED_PATH = "/api/devenv/evicted"
 _NO_TRACE = "0" * 31 + "1"
@@ -39,7 +39,7 @@ class Capabilities:
         return self.summaries or self.v3 or self.legacy
 
 
-async def probe(http: HttpClient) -> Capabilities:
+async def probe(http: Sender) -> Capabilities:
     """Ask a server for what it speaks.
 
     Raises:

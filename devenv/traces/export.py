@@ -1,9 +1,9 @@
-"""Export of devenv's own root spans by OTLP/HTTP."""
+"""Export of devenv's own root spans over OTLP/HTTP."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +11,7 @@ from devenv.errors import BackendUnavailable
 from devenv.model.span import Span, Value
 from devenv.model.trace import OWN_SERVICE
 from devenv.otlp.span_encoding import encode_request, encode_span
-from devenv.traces.http import HttpClient, TransportError
+from devenv.traces.http import HttpClient, Sender, TransportError
 
 SCOPE = "devenv"
 RESOURCE: Mapping[str, Value] = {"service.name": OWN_SERVICE}
@@ -22,12 +22,12 @@ class SpanExporter:
 
     Args:
         otlp_http_url: base URL of the receiver (port 4318), without ``/v1/traces``.
-        timeout: seconds for one request.
+        sender: returns a client for a base URL; by default one that uses httpx and waits 5 s for a response.
     """
 
-    def __init__(self, otlp_http_url: str, *, timeout: float = 5.0) -> None:
+    def __init__(self, otlp_http_url: str, *, sender: Callable[[str], Sender] | None = None) -> None:
         self.url = otlp_http_url.rstrip("/").removesuffix("/v1/traces")
-        self._http = HttpClient(self.url, timeout=timeout, connections=2)
+        self._http = (sender or _httpx_sender)(self.url)
 
     async def __aenter__(self) -> Self:
         return self
@@ -35,25 +35,21 @@ class SpanExporter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        await self._http.aclose()
 
     async def export(self, spans: Iterable[bytes]) -> None:
         """Send encoded spans in one request.
 
         Raises:
-            BackendUnavailable: they were not taken.
+            BackendUnavailable: If the receiver does not accept them.
         """
         await self._post(encode_request(RESOURCE, SCOPE, spans), "application/x-protobuf")
 
     async def export_json(self, resource_spans: Sequence[Mapping[str, object]]) -> None:
-        """Send spans that are OTLP JSON already, in one request.
+        """Send spans that are already OTLP JSON, in one request.
 
         Raises:
-            BackendUnavailable: they were not taken.
+            BackendUnavailable: If the receiver does not accept them.
         """
         await self._post(json.dumps({"resourceSpans": resource_spans}).encode(), "application/json")
 
@@ -69,16 +65,22 @@ class SpanExporter:
     def _unavailable(self, reason: str) -> BackendUnavailable:
         return BackendUnavailable(
             f"OTLP receiver at {self.url}: {reason}",
-            hint="the trace backend takes OTLP over HTTP on port 4318; devenv status shows whether it runs",
+            hint="check with `devenv status` that the trace backend is running and accepts OTLP over HTTP on port 4318",
             details={"otlp_http_url": self.url},
         )
 
 
-async def export_spans(otlp_http_url: str, spans: Sequence[Span]) -> None:
-    """Send a few spans of devenv's own once.
+def _httpx_sender(base_url: str) -> Sender:
+    return HttpClient(base_url, timeout=5.0, connections=2)
+
+
+async def export_spans(
+    otlp_http_url: str, spans: Sequence[Span], *, sender: Callable[[str], Sender] | None = None
+) -> None:
+    """Send a few spans of devenv's own once; ``sender`` as in :class:`SpanExporter`.
 
     Raises:
-        BackendUnavailable: they were not taken.
+        BackendUnavailable: If the receiver does not accept them.
     """
-    async with SpanExporter(otlp_http_url) as exporter:
+    async with SpanExporter(otlp_http_url, sender=sender) as exporter:
         await exporter.export([encode_span(span) for span in spans])

@@ -1,127 +1,83 @@
-"""A lean HTTP/1.1 client: one origin, keep-alive, bounded concurrency.
+"""The HTTP client for trace backends: one origin, keep-alive, a limit on concurrent requests; httpx does the work.
 
-Verification asks for many traces in a short time, where a general client's 2-3 ms of CPU a call would be the bottleneck
-and its import alone a third of the budget of ``status``.
+Importing httpx takes 0.1 to 0.2 s, so it is imported at the first request, in a thread. For the canary of `devenv up`
+this is too long: it uses :class:`~devenv.load.send.lean_client.LeanClient` instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib import import_module
 from types import TracebackType
-from typing import Self, cast
-
-import httptools
+from typing import TYPE_CHECKING, Protocol, Self
 
 from devenv.http.origin import Origin
 
+if TYPE_CHECKING:
+    import httpx
+
+_HEADERS = {"user-agent": "devenv", "accept": "*/*", "accept-encoding": "identity"}
+_NO_HEAD, _NO_END = "Server disconnected", "peer closed connection"
+"""Beginnings of httpx's messages about a connection that ended before the head or the end of a response.
+
+Their class has other causes as well.
+"""
+
 
 class TransportError(OSError):
-    """No answer could be had: not connected, cut off, timed out, or not HTTP; the message says which."""
+    """There is no response: not connected, cut off, timed out, or not HTTP; the message says which."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response; header names are lower-case."""
+    """A response, without its headers."""
 
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
+    status: int
     body: bytes = b""
 
 
-class _Connection(asyncio.Protocol):
-    """One connection; carries one request at a time."""
+class Sender(Protocol):
+    """A client of one origin, such as :class:`HttpClient`."""
 
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.open = False
-        self._answer: asyncio.Future[Response] | None = None
-        self._response = Response()
-        self._chunks: list[bytes] = []
-        self._parser = httptools.HttpResponseParser(self)
-        self._complete = False
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Response:
+        """Send a request.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-        self.open = True
+        Raises:
+            TransportError: If there is no response.
+        """
+        ...
 
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(TransportError(f"the answer is not HTTP: {error}"))
-            return
-        if self._complete:
-            self._succeed()
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
 
-    def eof_received(self) -> None:
-        self.open = False
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.open = False
-        if self._response.status and "content-length" not in self._response.headers and not self._chunked:
-            self._succeed()  # RFC 9112 6.3: a body without a length ends with the connection
-        self._fail(TransportError(f"the connection was closed before the answer was complete ({exc or 'end of file'})"))
-
-    @property
-    def _chunked(self) -> bool:
-        return "chunked" in self._response.headers.get("transfer-encoding", "")
-
-    def on_status(self, status: bytes) -> None:  # noqa: ARG002 - httptools' signature
-        self._response.status = self._parser.get_status_code()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._response.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        self._response.status = self._parser.get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        self._chunks.append(body)
-
-    def on_message_complete(self) -> None:
-        self._complete = True
-        self.open = self.open and self._parser.should_keep_alive()
-
-    def send(self, data: bytes) -> asyncio.Future[Response]:
-        assert self.transport is not None  # noqa: S101 - only connected ones are handed out
-        self._answer = asyncio.get_running_loop().create_future()
-        self._response, self._chunks, self._complete = Response(), [], False
-        self.transport.write(data)
-        return self._answer
-
-    def close(self) -> None:
-        self.open = False
-        if self.transport is not None:
-            self.transport.abort()
-
-    def _succeed(self) -> None:
-        self._response.body = b"".join(self._chunks)
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(self._response)
-
-    def _fail(self, error: TransportError) -> None:
-        self.close()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+def _import_httpx() -> None:
+    for name in ("httpx", "httpcore"):  # httpx imports httpcore when the first client is created
+        import_module(name)
 
 
 class HttpClient:
-    """Requests to one origin.
+    """Sends requests to one origin.
+
+    Settings of the environment (proxies, certificates) are ignored: trace backends are on this machine or its network.
 
     Args:
         base_url: its path is put before that of each request.
         timeout: seconds for a whole request, connecting included.
-        connections: how many requests are under way at most; further ones wait.
+        connections: maximum number of concurrent requests; further ones wait.
     """
 
     def __init__(self, base_url: str, *, timeout: float = 10.0, connections: int = 8) -> None:
         self.origin = Origin.parse(base_url)
-        self._tls = self.origin.tls
         self._timeout = timeout
+        self._connections = connections
         self._slots = asyncio.Semaphore(connections)
-        self._idle: list[_Connection] = []
+        self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,63 +85,89 @@ class HttpClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        await self.aclose()
 
-    def close(self) -> None:
-        """Close the idle connections."""
-        while self._idle:
-            self._idle.pop().close()
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Response:
-        """Send a request and read the whole answer, whatever its status.
+        """Send a request and read the whole response, whatever its status.
 
         Raises:
-            TransportError: there is no answer.
+            TransportError: If there is no response.
         """
-        data = self._encode(method, path, headers or {}, body)
+        if self._client is None:
+            await asyncio.to_thread(_import_httpx)
+        client = self._client = self._client or self._connect()
         async with self._slots:
             try:
                 async with asyncio.timeout(self._timeout):
-                    return await self._exchange(data)
+                    return await self._exchange(client, method, path, headers or {}, body)
             except TimeoutError as error:
                 raise TransportError(f"no answer from {self.origin.authority} in {self._timeout:g} s") from error
 
-    async def _exchange(self, data: bytes) -> Response:
-        """Send on an idle connection, and once more on a new one where the server had closed that one meanwhile."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.open:
-                try:
-                    return await self._send(connection, data)
-                except TransportError:
-                    break
-        return await self._send(await self._connect(), data)
+    def _connect(self) -> httpx.AsyncClient:
+        import httpx
 
-    async def _send(self, connection: _Connection, data: bytes) -> Response:
-        try:
-            response = await connection.send(data)
-        except BaseException:
-            connection.close()
-            raise
-        if connection.open:
-            self._idle.append(connection)
-        else:
-            connection.close()
-        return response
+        return httpx.AsyncClient(
+            verify=self.origin.tls or False,  # loading certificates takes longer than a request
+            trust_env=False,
+            timeout=None,  # noqa: S113 - asyncio.timeout is around each request, with the time in the queue
+            limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections),
+            headers=_HEADERS,
+            base_url=f"{self.origin.scheme}://{self.origin.authority}",
+        )
 
-    async def _connect(self) -> _Connection:
-        loop = asyncio.get_running_loop()
-        try:
-            _, connection = await loop.create_connection(_Connection, self.origin.host, self.origin.port, ssl=self._tls)
-        except OSError as error:
-            raise TransportError(f"cannot connect to {self.origin.authority}: {error}") from error
-        return connection
+    async def _exchange(
+        self, client: httpx.AsyncClient, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Response:
+        """Send once more if the server had closed the kept-alive connection."""
+        import httpx
 
-    def _encode(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        fields = {"host": self.origin.authority, **{name.lower(): value for name, value in headers.items()}}
-        if body or method in {"POST", "PUT", "PATCH"}:
-            fields["content-length"] = str(len(body))
-        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        return f"{method} {self.origin.path}{path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body
+        # As the target, a path is sent as it is; as a part of the URL, httpx would check and quote it again.
+        target = {"target": f"{self.origin.path}{path}".encode("latin-1")}
+        for last in (False, True):
+            try:
+                found = await client.request(method, "", headers=headers, content=body or None, extensions=target)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if last or not _has_no_head(error):
+                    raise self._translated(error) from error
+            else:
+                return Response(found.status_code, found.content)
+        raise AssertionError("the second attempt returns or raises")
+
+    def _translated(self, error: Exception) -> TransportError:
+        import httpx
+
+        text = str(error)
+        if isinstance(error, httpx.ConnectError):
+            return TransportError(f"cannot connect to {self.origin.authority}: {_reason(error)}")
+        if text.startswith(_NO_HEAD):
+            return TransportError("the connection was closed before a response arrived, or the response is not HTTP")
+        if isinstance(error, httpx.NetworkError) or text.startswith(_NO_END):
+            return TransportError(f"the connection was closed before the response was complete ({_reason(error)})")
+        if isinstance(error, httpx.RemoteProtocolError):
+            return TransportError(f"the response is not HTTP: {text}")
+        return TransportError(f"cannot send the request to {self.origin.authority}: {_reason(error)}")
+
+
+def _has_no_head(error: Exception) -> bool:
+    """Whether the connection ended before a response, as a kept-alive connection does that the server had closed."""
+    import httpx
+
+    return isinstance(error, httpx.ReadError | httpx.WriteError) or str(error).startswith(_NO_HEAD)
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's reason for an error, if there is one; httpx and its layers below hide it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.errno is not None:
+            return str(found)
+        found = found.__cause__ or found.__context__
+    return str(error) or type(error).__name__

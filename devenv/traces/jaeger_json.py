@@ -7,22 +7,14 @@ so that a span is the same in both dialects.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status, Value
 
 _KINDS = {kind.name.lower(): kind for kind in SpanKind}
 _STATUSES = {"OK": Status.OK, "ERROR": Status.ERROR}
-_CONVERTED = {
-    "span.kind",
-    "otel.status_code",
-    "otel.status_description",
-    "otel.scope.name",
-    "otel.scope.version",
-    "w3c.tracestate",
-    "internal.span.format",
-}
+_PLAIN = {"string", "float64"}
 
 
 def parse_spans(trace: Mapping[str, Any]) -> Iterator[Span]:
@@ -42,55 +34,59 @@ def _resource(process: Mapping[str, Any]) -> dict[str, Value]:
 
 def _span(span: Mapping[str, Any], resource: Mapping[str, Value]) -> Span:
     tags = _tags(span.get("tags"))
-    trace_id = _trace_id(span["traceID"])
+    take = tags.pop  # what was a field does not stay an attribute; load verification reads many thousands of spans
+    take("internal.span.format", None)
+    kind, scope, version = take("span.kind", ""), take("otel.scope.name", ""), take("otel.scope.version", "")
+    status, message, state = _status(tags), take("otel.status_description", ""), take("w3c.tracestate", "")
+    own_id = span["traceID"]
+    parent_id, links = _references(span.get("references") or (), own_id)
     start_ns = int(span["startTime"]) * 1000
     return Span(
-        trace_id=trace_id,
+        trace_id=_trace_id(own_id),
         span_id=_span_id(span["spanID"]),
-        parent_id=_parent(span, trace_id),
+        parent_id=parent_id,
         service=str(resource["service.name"]),
         name=span["operationName"],
-        kind=_KINDS.get(str(tags.get("span.kind", "")).lower(), SpanKind.UNSPECIFIED),
+        kind=_KINDS.get(str(kind).lower(), SpanKind.UNSPECIFIED),
         start_ns=start_ns,
         end_ns=start_ns + int(span["duration"]) * 1000,
-        status=_status(tags),
-        status_message=str(tags.get("otel.status_description", "")),
-        attributes={key: value for key, value in tags.items() if not _was_field(key, value)},
-        events=tuple(_event(log) for log in span.get("logs") or ()),
-        links=tuple(_links(span, trace_id)),
+        status=status,
+        status_message=str(message),
+        attributes=tags,
+        events=tuple([_event(log) for log in span.get("logs") or ()]),
+        links=links,
         resource=resource,
-        scope=str(tags.get("otel.scope.name", "")),
-        scope_version=str(tags.get("otel.scope.version", "")),
-        trace_state=str(tags.get("w3c.tracestate", "")),
+        scope=str(scope),
+        scope_version=str(version),
+        trace_state=str(state),
     )
 
 
-def _was_field(key: str, value: Value) -> bool:
-    return key in _CONVERTED or (key == "error" and value is True)
-
-
-def _status(tags: Mapping[str, Value]) -> Status:
-    if tags.get("error") in (True, "true"):
+def _status(tags: dict[str, Value]) -> Status:
+    """Take the status out of a span's tags; an attribute ``error`` that is not Jaeger's own stays."""
+    code, error = tags.pop("otel.status_code", ""), tags.get("error")
+    if error is True:
+        del tags["error"]
+    if error is True or error == "true":
         return Status.ERROR
-    return _STATUSES.get(str(tags.get("otel.status_code", "")), Status.UNSET)
+    return _STATUSES.get(str(code), Status.UNSET)
 
 
-def _parent(span: Mapping[str, Any], trace_id: str) -> str | None:
-    for reference in span.get("references") or ():
-        if reference["refType"] == "CHILD_OF" and _trace_id(reference["traceID"]) == trace_id:
-            return _span_id(reference["spanID"])
-    return None
+def _references(references: Iterable[Mapping[str, Any]], trace_id: str) -> tuple[str | None, tuple[SpanLink, ...]]:
+    """Parent and links: the first ``CHILD_OF`` in the trace is the parent, all other references are links."""
+    parent: str | None = None
+    links: tuple[SpanLink, ...] = ()
+    for reference in references:
+        target, span_id = reference["traceID"], _span_id(reference["spanID"])
+        if parent is None and reference["refType"] == "CHILD_OF" and _same(target, trace_id):
+            parent = span_id
+        else:
+            links += (SpanLink(_trace_id(target), span_id),)
+    return parent, links
 
 
-def _links(span: Mapping[str, Any], trace_id: str) -> Iterator[SpanLink]:
-    """Every reference that is not the parent: Jaeger stores OpenTelemetry's links as ``FOLLOWS_FROM``."""
-    parent_seen = False
-    for reference in span.get("references") or ():
-        target = _trace_id(reference["traceID"])
-        if reference["refType"] == "CHILD_OF" and target == trace_id and not parent_seen:
-            parent_seen = True
-            continue
-        yield SpanLink(target, _span_id(reference["spanID"]))
+def _same(one: str, other: str) -> bool:
+    return one == other or _trace_id(one) == _trace_id(other)
 
 
 def _event(log: Mapping[str, Any]) -> SpanEvent:
@@ -101,10 +97,9 @@ def _event(log: Mapping[str, Any]) -> SpanEvent:
 
 def _tags(tags: list[Mapping[str, Any]] | None) -> dict[str, Value]:
     """Tags by name; the first of equal names counts, as in Jaeger's look-up."""
-    found: dict[str, Value] = {}
-    for tag in tags or ():
-        found.setdefault(tag["key"], _value(tag))
-    return found
+    tags = tags or []
+    found = {tag["key"]: tag["value"] if tag["type"] in _PLAIN else _value(tag) for tag in tags}
+    return found if len(found) == len(tags) else {tag["key"]: _value(tag) for tag in reversed(tags)}
 
 
 def _value(tag: Mapping[str, Any]) -> Value:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from devenv.stack import load_stack
-from devenv.stack.dump import dump, dump_yaml
+from devenv.stack.dump import dump, yaml_text
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "compose"
@@ -153,7 +153,7 @@ def test_compose_reads_what_devenv_writes(compose: list[str], case: str, tmp_pat
     files = [(FIXTURES / name).resolve() for name in names]
     stack = load_stack(files, environ=ENVIRON | extra)
     written = tmp_path / "compose.yaml"
-    written.write_text(dump_yaml(stack))
+    written.write_text(yaml_text(dump(stack)))
     again = load_stack([written], environ={}, profiles=["*"])
     assert dump(again) == dump(stack)
     theirs = compose_config(compose, [written], {"COMPOSE_PROFILES": "*"})

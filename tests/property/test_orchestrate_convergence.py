@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
+from random import Random
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,12 @@ from orchestration import IMAGE, World, service, stack, volumes
 
 from devenv.model.stack import Dependency, Mount, Network, Service, Stack
 from devenv.model.state import State
+from devenv.orchestrate.execution.executor import Results
+from devenv.orchestrate.execution.operations import run_plan
+from devenv.orchestrate.planning.calls import WaitCompleted, WaitReady
+from devenv.orchestrate.planning.graph import Plan
+from devenv.orchestrate.planning.removal import plan_down
+from devenv.orchestrate.up import UpOptions, make_plan
 from devenv.testing import Crashed, FakeImage, Script
 
 NAMES = ("a", "b", "c", "d")
@@ -72,6 +80,11 @@ async def assert_converged(world: World, wanted: Stack) -> None:
     await world.clock.sleep(1.0)  # so that what is started now is younger than the rest
     result = await world.up(wanted)
     assert not [item.failure for item in result.services if item.failure]
+    await assert_as_wanted(world, wanted)
+
+
+async def assert_as_wanted(world: World, wanted: Stack) -> None:
+    """The state is what the file asks for, and a plan is empty."""
     plan = await world.plan(wanted)
     assert all(line.startswith("keep ") for line in plan.splitlines()), plan
     found = sorted((i.service, i.spec.index) for i in world.engine.instances.values())
@@ -124,7 +137,7 @@ def test_up_converges_from_any_other_stack(first: Stack, second: Stack, new_imag
 def test_a_kill_at_any_change_is_recovered_from(
     first: Stack, second: Stack, point: int, after: bool, then_up: bool
 ) -> None:
-    """`first` stands, an `up` to `second` is killed at its `point`-th change; then `up` or `down` comes."""
+    """`first` is up, an `up` to `second` is killed at its `point`-th change; then `up` or `down` comes."""
 
     async def scenario() -> None:
         world = world_of()
@@ -175,5 +188,73 @@ def test_down_of_one_service_leaves_the_others(wanted: Stack, chosen: str) -> No
         assert result.left == ()
         assert set(world.engine.instances) == before
         await assert_converged(world, wanted)
+
+    asyncio.run(scenario())
+
+
+# --- the graph ---
+
+
+async def run_in_some_order(world: World, plan: Plan, choice: Random) -> None:
+    """Run the steps one at a time, each time any one of those that are free."""
+    results: Results = {}
+    while len(results) < len(plan.steps):
+        free = [step for step in plan.steps if step.id not in results and step.predecessors <= results.keys()]
+        chosen = Plan(actions=plan.actions, steps=(choice.choice(free),))
+        await run_plan(world.engine, chosen, results, clock=world.clock, sink=world.events.append, timeout=60.0)
+    assert all(result.success for result in results.values())
+
+
+def assert_acyclic(plan: Plan) -> None:
+    """Steps are numbered in an order in which they could run, so that there is no cycle."""
+    assert [step.id for step in plan.steps] == list(range(1, len(plan.steps) + 1))
+    assert all(number in range(1, step.id) for step in plan.steps for number in step.predecessors)
+
+
+def assert_each_instance_gets_ready(plan: Plan) -> None:
+    """Every instance that the file asks for is waited for exactly once, after its start, after its creation."""
+    waits = Counter(step.action.target for step in plan.calls(WaitReady, WaitCompleted))
+    wanted = [action for action in plan.actions if action.index and action.kind != "remove" and not action.completed]
+    assert waits == Counter(action.target for action in wanted)
+    by_id = {step.id: step for step in plan.steps}
+    for step in plan.calls(WaitReady, WaitCompleted):
+        if step.action.changes:
+            (start,) = (by_id[number] for number in step.after)
+            assert (start.call.verb, start.action) == ("start", step.action)
+            if step.action.creates:
+                assert [by_id[number].call.verb for number in start.after] == ["create"]
+
+
+@FEW
+@given(first=stacks(), second=stacks(), new_image=st.booleans(), choice=st.randoms(use_true_random=False))
+def test_any_order_that_the_graph_allows_converges(
+    first: Stack, second: Stack, new_image: bool, choice: Random
+) -> None:
+    async def scenario() -> None:
+        world = world_of()
+        await world.up(first)
+        await world.clock.sleep(1.0)
+        if new_image:
+            world.engine.images[IMAGE] = FakeImage("sha256:2")
+        plan = await make_plan(world.engine, world.project, second, UpOptions(), sink=world.events.append)
+        assert_acyclic(plan)
+        assert_each_instance_gets_ready(plan)
+        await run_in_some_order(world, plan, choice)
+        await assert_as_wanted(world, second)
+
+    asyncio.run(scenario())
+
+
+@FEW
+@given(wanted=stacks(), choice=st.randoms(use_true_random=False))
+def test_down_in_any_order_that_the_graph_allows_leaves_nothing(wanted: Stack, choice: Random) -> None:
+    async def scenario() -> None:
+        world = world_of()
+        await world.up(wanted)
+        found = await world.engine.observe(world.project)
+        plan = plan_down(found.instances, found.networks, found.volumes, grace=None)
+        assert_acyclic(plan)
+        await run_in_some_order(world, plan, choice)
+        await assert_nothing_left(world)
 
     asyncio.run(scenario())

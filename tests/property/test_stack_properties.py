@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from devenv.errors import ConfigurationError, StackFileError
 from devenv.stack import load_stack
-from devenv.stack.dump import dump, dump_yaml
+from devenv.stack.dump import dump, yaml_text
 from devenv.stack.env.dotenv import read_dotenv
 from devenv.stack.env.interpolation import TemplateError, Variable, substitute
 from devenv.stack.loader import stack_origins
@@ -44,7 +44,7 @@ def try_loading(folder: Path, data: bytes) -> StackFileError | None:
         for one in (error, *error.others):
             check_place(one, data)
         return error
-    dump_yaml(stack)
+    yaml_text(dump(stack))
     return None
 
 
@@ -400,7 +400,7 @@ def test_a_stack_is_the_same_written_merged_with_itself_and_with_nothing(documen
         path.write_text(json.dumps(document))
         nothing.write_text("services: {}")
         stack = load_stack([path], environ={})
-        written.write_text(dump_yaml(stack))
+        written.write_text(yaml_text(dump(stack)))
         assert dump(load_stack([written], environ={})) == dump(stack)
         assert load_stack([path, path], environ={}).services == stack.services
         assert load_stack([path, nothing], environ={}).services == stack.services

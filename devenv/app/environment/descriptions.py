@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.app.urls import url_of
-from devenv.model.documents import FailureDocument, InstanceDocument, PortDocument, ServiceDocument
+from devenv.model.documents import (
+    ActionDocument,
+    ConditionDocument,
+    FailureDocument,
+    InstanceDocument,
+    PlanDocument,
+    PortDocument,
+    ServiceDocument,
+    StepDocument,
+)
 from devenv.model.state import Health, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from devenv.model.identity import Project
     from devenv.model.state import ObservedInstance, Usage
+    from devenv.orchestrate.planning.graph import Plan, Step
     from devenv.orchestrate.up import ServiceResult
 
 _WORST_FIRST = (
@@ -111,3 +122,43 @@ def failure_documents(results: Iterable[ServiceResult]) -> list[FailureDocument]
         for result in results
         if result.failure is not None
     ]
+
+
+def plan_document(plan: Plan, *, project: Project, stack: str, engine: str, engine_reason: str) -> PlanDocument:
+    """Return a plan as the JSON contract shows it.
+
+    Args:
+        plan: actions and steps.
+        project: the project.
+        stack: label of the stack.
+        engine: name of the engine.
+        engine_reason: why this engine was chosen.
+    """
+    return PlanDocument(
+        project=project.id,
+        stack=stack,
+        engine=engine,
+        engine_reason=engine_reason,
+        actions=[
+            ActionDocument(action=action.kind, target=action.target, reason=action.reason) for action in plan.actions
+        ],
+        steps=[_step(step) for step in plan.steps],
+    )
+
+
+def _step(step: Step) -> StepDocument:
+    return StepDocument(
+        id=step.id,
+        call=step.call.verb,
+        action=step.action.kind,
+        target=step.action.target,
+        service=step.action.service,
+        after=list(step.after),
+        follows=list(step.follows),
+        waits_for=[
+            ConditionDocument(
+                service=gate.service, condition=gate.condition, required=gate.required, steps=list(gate.steps)
+            )
+            for gate in step.gates
+        ],
+    )

@@ -1,4 +1,4 @@
-"""``devenv down``: remove all that the project owns, and check that nothing is left; no stack file is needed."""
+"""``devenv down``: remove the project's resources and check that none are left, without the stack file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LOCK_WAIT = 60.0
 
 
 async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, sink: Sink) -> DownDocument:
-    """Take this directory's projects down, whatever their names were when they came up.
+    """Take down the projects of this directory, whatever their names were when they were started.
 
     Raises:
-        EngineUnavailable: the engine that the project is up on does not answer, so nothing can be said.
+        EngineUnavailable: If the engine that the project runs on does not respond.
     """
     from devenv.orchestrate.down import take_down
     from devenv.orchestrate.lock import project_lock
@@ -46,7 +46,7 @@ async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, si
 
 
 async def down_all(invocation: Invocation, options: DownOptions, *, clock: Clock, sink: Sink) -> DownDocument:
-    """Take down every project that carries devenv's labels on the engine, of whatever directory."""
+    """Take down every project with devenv's labels on the engine, of any directory."""
     from devenv.orchestrate.down import take_down
 
     started = clock.monotonic()
@@ -69,7 +69,7 @@ async def down_all(invocation: Invocation, options: DownOptions, *, clock: Clock
 
 
 async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
-    """The engine to ask and the projects of this directory: by record, by labels, else by the stack file's name."""
+    """The engine, and the projects of this directory: by record, by labels, else by the stack file's name."""
     record = read_record(invocation.directory)
     provisional = record.project(invocation.directory) if record else _named(invocation)
     try:
@@ -77,8 +77,8 @@ async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
     except EngineUnavailable as error:
         if record is not None:
             raise EngineUnavailable(
-                f"{record.name} is up on the {record.engine} engine, which does not answer: {error.message}",
-                hint="start that engine and run devenv down again; nothing was removed",
+                f"{record.name} runs on the {record.engine} engine, which does not respond: {error.message}",
+                hint="start the engine and run `devenv down` again; nothing was removed",
             ) from error
         raise
     directory = str(invocation.directory.resolve())
@@ -90,7 +90,7 @@ async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
 
 
 def _named(invocation: Invocation) -> Project:
-    """Identity by the stack file where there is one that can be read; it is not needed for anything else."""
+    """Identity by the stack file if it can be read; nothing else needs it."""
     try:
         return read_stack(invocation).project
     except (ConfigurationError, UsageError):

@@ -1,4 +1,4 @@
-"""``devenv stop``, ``start`` and ``restart``: without removal; the latter two wait until the services are ready."""
+"""``devenv stop``, ``start`` and ``restart``; the latter two wait until the services are ready."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ async def change(
 ) -> StatusDocument:
     """Stop, start or restart ``services`` (all if none is named) and return the status afterwards.
 
-    A service that does not become ready is a negative verdict: ``failures`` of the document says why.
+    A service that does not become ready is a negative verdict; ``failures`` of the document holds the reason.
 
     Raises:
-        NotUp: nothing of the project is there.
-        UnknownName: a service is not part of what is up.
+        NotUp: If the project has no instances.
+        UnknownName: If a service is not part of the running project.
     """
     from devenv.orchestrate import lifecycle
     from devenv.orchestrate.lock import project_lock
@@ -53,20 +53,21 @@ async def change(
 
 
 def verdict_code(document: StatusDocument) -> int:
-    """Exit code: 1 where a service that was started did not become ready, else 0."""
+    """Return the exit code: 1 if a service that was started did not become ready, else 0."""
     return NEGATIVE_VERDICT if document.failures else 0
 
 
 def _check_names(project: Running, services: tuple[str, ...]) -> None:
-    """Every name has to be a service that is there."""
+    """Every name has to be a service of the running project."""
     for name in services:
         require_service(project, name)
 
 
 def require_service(project: Running, name: str) -> None:
-    """Raise :class:`UnknownName` with a suggestion where ``name`` is not a service of what is up."""
+    """Raise :class:`UnknownName` with a suggestion if ``name`` is not a service of the running project."""
     known = sorted({instance.service for instance in project.observed.instances})
     if name in known:
         return
-    hint = suggest(name, known) or f"services that are up: {', '.join(known)}"
-    raise UnknownName(f"{project.project.name} has no service {name!r} up", hint=hint, details={"services": known})
+    hint = suggest(name, known) or f"running services: {', '.join(known)}"
+    text = f"no service {name!r} in the running project {project.project.name}"
+    raise UnknownName(text, hint=hint, details={"services": known})

@@ -11,13 +11,14 @@ from devenv.analysis.completeness import Expectation, Finding, classify
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
 from devenv.events import CanarySent, CanaryWaiting, Notice, Sink
+from devenv.load.send.lean_client import LeanClient
 from devenv.load.send.request_headers import baggage, encode_body, fixed_headers, is_success, traceparent
 from devenv.model.documents import CanaryDocument
 from devenv.model.extension import Request
 from devenv.model.span import Span, SpanKind, Status
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, CanaryVerdict, Trace
 from devenv.traces.export import export_spans
-from devenv.traces.http import HttpClient, TransportError
+from devenv.traces.http import TransportError
 from devenv.traces.newest import newest_spans
 from devenv.traces.parts import parts_of
 from devenv.traces.source import TraceSource
@@ -32,6 +33,13 @@ _STEADY = 0.6
 """Seconds without a new span after which a trace of unknown services is complete: three export intervals."""
 
 _MARGIN_NS = 60 * 10**9
+_TIMEOUT = 10.0
+"""Seconds for one request to the trace backend."""
+
+
+def lean_sender(base_url: str) -> LeanClient:
+    """The client for the canary's conversation with the trace backend: importing httpx takes longer than the canary."""
+    return LeanClient(base_url, timeout=_TIMEOUT, retriable=True)
 
 
 @dataclass(slots=True)
@@ -98,7 +106,7 @@ async def _send_until_answered(url: str, request: Request, *, clock: Clock, sink
     """Send, and send again while the entry point is not ready, during the first seconds."""
     give_up = clock.monotonic() + min(_FIRST_MOMENTS, timeout / 2)
     while True:
-        async with HttpClient(url, timeout=timeout) as http:  # a new connection each time: nothing is sent twice
+        async with LeanClient(url, timeout=timeout) as http:  # a new connection each time: nothing is sent twice
             sending = await _send(http, url, request, clock=clock, sink=sink)
         if not _is_early(sending) or clock.monotonic() >= give_up:
             return sending
@@ -111,7 +119,7 @@ def _is_early(sending: _Sending) -> bool:
     return bool(sending.error) or sending.status in NOT_YET
 
 
-async def _send(http: HttpClient, url: str, request: Request, *, clock: Clock, sink: Sink) -> _Sending:
+async def _send(http: LeanClient, url: str, request: Request, *, clock: Clock, sink: Sink) -> _Sending:
     sending = _Sending(secrets.token_hex(16), secrets.token_hex(8), start_ns=_now_ns(clock))
     sink(CanarySent(trace_id=sending.trace_id, method=request.method, url=url.rstrip("/") + request.path))
     headers = fixed_headers(request) | {
@@ -146,7 +154,7 @@ async def _export(otlp_http_url: str, root: Span, *, clock: Clock, deadline: flo
     """Send the root span to the backend; retry while it is not ready."""
     while True:
         try:
-            await export_spans(otlp_http_url, [root])
+            await export_spans(otlp_http_url, [root], sender=lean_sender)
         except BackendUnavailable:
             if clock.monotonic() >= deadline:
                 raise

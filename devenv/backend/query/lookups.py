@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.store.decoding import KINDS, snapshot
@@ -50,12 +50,6 @@ async def _go_on(
 def size(found: list[Snapshot]) -> int:
     """Return the number of bytes of encoded spans."""
     return sum(len(taken[1]) for taken in found)
-
-
-def snapshots(store: Store, trace_ids: Iterable[bytes]) -> list[Snapshot]:
-    """Return those of the traces that are in the store."""
-    found = (store.get(trace_id) for trace_id in trace_ids)
-    return [snapshot(trace, store.scopes) for trace in found if trace is not None]
 
 
 def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:

@@ -91,10 +91,10 @@ def _show_stacks(document: StacksDocument, output: Output) -> None:
 
 
 def _show_config(document: ConfigDocument, output: Output) -> None:
-    import yaml
+    from devenv.stack.dump import yaml_text
 
     if document.origins:
         for path, origin in document.origins.items():
             output.line(f"{path}: {origin}")
         return
-    output.line(yaml.safe_dump(document.config, sort_keys=False, allow_unicode=True).rstrip())
+    output.line(yaml_text(document.config).rstrip())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         PlanDocument,
         ServiceDocument,
         StatusDocument,
+        StepDocument,
         TraceBackendDocument,
         UpDocument,
     )
@@ -56,11 +57,22 @@ def show_status(document: StatusDocument, output: Output) -> None:
 
 
 def show_plan(document: PlanDocument, output: Output) -> None:
-    """The steps of a plan, one per line."""
-    output.line(f"{document.project} on the {document.engine} engine: {plural(len(document.actions), 'step')}")
+    """The actions of a plan and the schedule of their steps, one per line."""
+    output.line(f"{document.project} on the {document.engine} engine: {plural(len(document.actions), 'action')}")
     for action in document.actions:
         reason = f"  ({action.reason})" if action.reason else ""
         output.line(f"  {action.action:<16} {action.target}{reason}")
+    if document.steps:
+        output.line("Schedule; each step runs as soon as those that it waits for have ended:")
+    for step in document.steps:
+        output.line(f"  {step.id:>3}  {step.call:<14} {step.target}{_waits(step)}")
+
+
+def _waits(step: StepDocument) -> str:
+    """What a step waits for, as the end of its line."""
+    after = ", ".join(str(number) for number in sorted({*step.after, *step.follows}))
+    conditions = [f"{wait.service} is {wait.condition}" for wait in step.waits_for]
+    return (f"  after {after}" if after else "") + (f"  when {', '.join(conditions)}" if conditions else "")
 
 
 def show_down(document: DownDocument, output: Output) -> None:

@@ -201,7 +201,9 @@ class ProcessEngine:
         self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
     ) -> ExecResult:
         """Run a command in the directory and environment of an instance, and collect its output."""
-        return await commands.collected(await self._running(instance_id), command, environment or {})
+        result = await commands.collected(await self._running(instance_id), command, environment or {})
+        await self._running(instance_id)  # as in a container, the result of a command ends with its instance
+        return result
 
     async def exec_attached(self, instance_id: str, command: Sequence[str], *, tty: bool) -> int:
         """Run a command beside an instance with this process's own streams: a terminal is simply inherited."""

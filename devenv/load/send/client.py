@@ -42,6 +42,7 @@ class LoadClient:
             byte of the response.
         head_only: the requests are ``HEAD``, whose responses never have a body.
         finished: called at the end of each request.
+        connection: the class of the connections.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class LoadClient:
         retriable: bool,
         head_only: bool,
         finished: Finished,
+        connection: type[LoadConnection] = LoadConnection,
     ) -> None:
         self._origin = origin
         self._tls = origin.tls
@@ -59,6 +61,7 @@ class LoadClient:
         self._retriable = retriable
         self._head_only = head_only
         self._finished = finished
+        self._connection = connection
         self._base_ns = time.perf_counter_ns()
         self._settled: asyncio.Event | None = None
         self._address: tuple[str, int] = (origin.host, origin.port)
@@ -153,12 +156,12 @@ class LoadClient:
         stale = untouched and connection.served > 0 and error in {RequestError.CLOSED, RequestError.RESET}
         if stale and self._retriable and not flight.retried:
             flight.retried = True
-            self._dispatch(flight, anew=True)
+            self._dispatch(flight, reconnect=True)
             return
         self._end(flight, self.now(), 0, error)
 
-    def _dispatch(self, flight: Flight, *, anew: bool = False) -> None:
-        while self._idle and not anew:
+    def _dispatch(self, flight: Flight, *, reconnect: bool = False) -> None:
+        while self._idle and not reconnect:
             connection = self._idle.pop()
             if connection.alive:
                 connection.send(flight)
@@ -182,7 +185,7 @@ class LoadClient:
         host, port = address
         async with asyncio.timeout(self._timeout_ns / 1e9):
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: LoadConnection(self, head_only=self._head_only),
+                lambda: self._connection(self, head_only=self._head_only),
                 host,
                 port,
                 ssl=self._tls,

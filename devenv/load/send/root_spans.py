@@ -9,6 +9,7 @@ from itertools import islice
 
 from devenv.errors import BackendUnavailable
 from devenv.load.send.flight import Flight
+from devenv.load.send.lean_client import LeanClient
 from devenv.model.run import RequestError
 from devenv.model.span import Span, SpanKind, Status, Value
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, RUN_KEY
@@ -22,6 +23,7 @@ BACKLOG = 50_000
 """At most this many spans wait for the backend; further ones are lost, and counted."""
 
 _INTERVAL = 0.2
+_TIMEOUT = 5.0
 _ATTEMPTS = 3
 _FIXED64 = struct.Struct("<Q")
 _TRACE, _SPAN = bytes(range(1, 17)), bytes(range(101, 109))
@@ -88,6 +90,11 @@ class RootEncoder:
             before, _, rest = rest.partition(hole)
             pieces.append(before)
         return [*pieces, rest]
+
+
+def root_span_sender(base_url: str) -> LeanClient:
+    """The client that carries root spans beside the load. Sending a batch twice is harmless: copies are stored once."""
+    return LeanClient(base_url, timeout=_TIMEOUT, retriable=True)
 
 
 class RootSpans:

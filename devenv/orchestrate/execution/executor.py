@@ -38,7 +38,7 @@ Results = dict[int, StepResult]
 """Results by the ID of the step."""
 
 
-class Listener(Protocol):
+class StepListener(Protocol):
     """Gets told how a plan proceeds; it must be quick and must not raise."""
 
     def waiting(self, step: Step, services: tuple[str, ...]) -> None:
@@ -61,7 +61,7 @@ Perform = Callable[["Step", Results], Awaitable[StepResult]]
 class Execution:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, perform: Perform, listener: Listener, *, results: Results) -> None:
+    def __init__(self, plan: Plan, perform: Perform, listener: StepListener, *, results: Results) -> None:
         """Prepare the run.
 
         Args:
@@ -98,7 +98,7 @@ class Execution:
         pending = self._pending[step.id]
         if not pending:
             group.create_task(self._run(step, group))
-        elif pending.isdisjoint(step.after):
+        elif step.gates and pending.isdisjoint({*step.after, *step.follows}):
             unmet = (gate.service for gate in step.gates if not pending.isdisjoint(gate.steps))
             self._listener.waiting(step, tuple(dict.fromkeys(unmet)))
 

@@ -9,8 +9,8 @@ from devenv.errors import EngineRefused
 from devenv.events import ImageBuilding, ImagePulling
 from devenv.health.waiter import Failure, WaitOutcome, log_tail
 from devenv.orchestrate.execution.executor import Execution, StepResult
-from devenv.orchestrate.execution.progress import ProgressEvents
 from devenv.orchestrate.execution.readiness import Readiness
+from devenv.orchestrate.execution.step_events import StepEvents
 from devenv.orchestrate.planning.calls import (
     BuildImage,
     CreateInstance,
@@ -54,7 +54,7 @@ async def run_plan(
     Raises:
         EnvironmentFailure: If the engine refuses what concerns no single service, or is not available.
     """
-    events = ProgressEvents(sink, "process" if engine.capabilities.processes else "container")
+    events = StepEvents(sink, "process" if engine.capabilities.processes else "container")
     events.unchanged(plan)
     operations = Operations(engine, clock=clock, sink=sink, timeout=timeout)
     await Execution(plan, operations.perform, events, results=results).run()

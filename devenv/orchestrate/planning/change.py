@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from devenv.model.state import RUNS
 from devenv.orchestrate.planning.calls import InstanceRef
 from devenv.orchestrate.planning.graph import Action, Plan
-from devenv.orchestrate.planning.schedule import Schedule, ServiceSchedule
+from devenv.orchestrate.planning.graph_builder import GraphBuilder, ServiceSteps
 from devenv.orchestrate.selection import in_dependency_order, one_shots
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def plan_change(
         name: [_action(instance, restarts=restarts, ends=name in ends) for instance in observed.of(name)]
         for name in services
     }
-    schedule = Schedule()
-    planned = ServiceSchedule(schedule, project, stack)
+    graph = GraphBuilder()
+    planned = ServiceSteps(graph, project, stack)
     for name in in_dependency_order(stack, services):
         planned.add(stack.services[name], [(action, InstanceRef(action.object_id), ()) for action in actions[name]])
-    return Plan(actions=tuple(action for name in services for action in actions[name]), steps=tuple(schedule.steps))
+    return Plan(actions=tuple(action for name in services for action in actions[name]), steps=tuple(graph.steps))
 
 
 def with_dependents(stack: Stack, observed: ObservedState, services: tuple[str, ...]) -> tuple[str, ...]:

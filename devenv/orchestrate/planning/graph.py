@@ -121,6 +121,7 @@ class Step:
         call: the engine's method with its arguments, or the wait.
         action: the action that the step is part of.
         after: IDs of the steps that have to succeed first.
+        follows: IDs of the steps that have to end first, whether they succeed or not.
         gates: conditions on services that have to be met first.
     """
 
@@ -128,20 +129,23 @@ class Step:
     call: Call
     action: Action
     after: tuple[int, ...] = ()
+    follows: tuple[int, ...] = ()
     gates: tuple[Gate, ...] = ()
 
     def __str__(self) -> str:
         parts = [f"#{self.id} {self.call.verb} {self.action.target}"]
         if self.after:
             parts.append("after " + ", ".join(f"#{number}" for number in self.after))
+        if self.follows:
+            parts.append("once ended " + ", ".join(f"#{number}" for number in self.follows))
         if self.gates:
             parts.append("when " + ", ".join(str(gate) for gate in self.gates))
         return " ".join(parts)
 
     @property
     def predecessors(self) -> frozenset[int]:
-        """IDs of all steps that have to end first, whatever comes of them."""
-        return frozenset(self.after).union(*(gate.steps for gate in self.gates))
+        """IDs of all steps that have to end first."""
+        return frozenset({*self.after, *self.follows}).union(*(gate.steps for gate in self.gates))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from devenv.orchestrate.planning.calls import (
     StopInstance,
 )
 from devenv.orchestrate.planning.graph import Action, Plan
-from devenv.orchestrate.planning.schedule import Schedule
+from devenv.orchestrate.planning.graph_builder import GraphBuilder
 
 if TYPE_CHECKING:
     from devenv.model.state import ObservedInstance, ObservedObject, ObservedState
@@ -33,10 +33,10 @@ def plan_stop(observed: ObservedState, services: tuple[str, ...], *, grace: floa
         grace: seconds that each has to end; ``None``: as it was created with.
     """
     running = [i for i in observed.instances if i.state in RUNS and (not services or i.service in services)]
-    schedule = Schedule()
+    graph = GraphBuilder()
     actions = {instance.id: _action("stop", instance) for instance in running}
-    _add_stops(schedule, running, actions, grace)
-    return Plan(actions=tuple(actions.values()), steps=tuple(schedule.steps))
+    _add_stops(graph, running, actions, grace)
+    return Plan(actions=tuple(actions.values()), steps=tuple(graph.steps))
 
 
 def plan_down(
@@ -55,20 +55,20 @@ def plan_down(
         grace: seconds that an instance has to end; ``None``: as it was created with.
     """
     instances = list(instances)
-    schedule = Schedule()
+    graph = GraphBuilder()
     actions = {instance.id: _action("remove", instance) for instance in instances}
-    stopped = _add_stops(schedule, instances, actions, grace)
+    stopped = _add_stops(graph, instances, actions, grace)
     removed = [
-        schedule.add(RemoveInstance(InstanceRef(key)), action, after=[stopped[key]]) for key, action in actions.items()
+        graph.add(RemoveInstance(InstanceRef(key)), action, after=[stopped[key]]) for key, action in actions.items()
     ]
     objects = []
     for item in networks:
         objects.append(Action(kind="remove-network", target=item.name, key=item.key, object_id=item.id))
-        schedule.add(RemoveNetwork(item.id), objects[-1], after=removed)
+        graph.add(RemoveNetwork(item.id), objects[-1], after=removed)
     for item in volumes:
         objects.append(Action(kind="remove-volume", target=item.name, key=item.key, object_id=item.id))
-        schedule.add(RemoveVolume(item.name), objects[-1], after=removed)
-    return Plan(actions=(*actions.values(), *objects), steps=tuple(schedule.steps))
+        graph.add(RemoveVolume(item.name), objects[-1], after=removed)
+    return Plan(actions=(*actions.values(), *objects), steps=tuple(graph.steps))
 
 
 def plan_rollback(plan: Plan, created: Mapping[int, str]) -> Plan:
@@ -78,21 +78,21 @@ def plan_rollback(plan: Plan, created: Mapping[int, str]) -> Plan:
         plan: the plan that was carried out, at least in part.
         created: the engine's IDs by the step that created the object.
     """
-    schedule = Schedule()
+    graph = GraphBuilder()
     actions: list[Action] = []
     removed: list[int] = []
     for step in plan.calls(CreateInstance):
         if object_id := created.get(step.id):
             actions.append(_undo("remove", step.action, object_id))
             instance = InstanceRef(object_id)
-            stopped = schedule.add(StopInstance(instance), actions[-1])
-            removed.append(schedule.add(RemoveInstance(instance), actions[-1], after=[stopped]))
+            stopped = graph.add(StopInstance(instance), actions[-1])
+            removed.append(graph.add(RemoveInstance(instance), actions[-1], after=[stopped]))
     for step in plan.calls(CreateNetwork):
         object_id = created.get(step.id)
         if object_id and step.action.kind == "create-network":
             actions.append(_undo("remove-network", step.action, object_id))
-            schedule.add(RemoveNetwork(object_id), actions[-1], after=removed)
-    return Plan(actions=tuple(actions), steps=tuple(schedule.steps))
+            graph.add(RemoveNetwork(object_id), actions[-1], after=removed)
+    return Plan(actions=tuple(actions), steps=tuple(graph.steps))
 
 
 def removal_order(instances: Iterable[ObservedInstance]) -> dict[str, frozenset[str]]:
@@ -129,7 +129,7 @@ def _reach(name: str, needs: Mapping[str, set[str]]) -> set[str]:
 
 
 def _add_stops(
-    schedule: Schedule, instances: Iterable[ObservedInstance], actions: Mapping[str, Action], grace: float | None
+    graph: GraphBuilder, instances: Iterable[ObservedInstance], actions: Mapping[str, Action], grace: float | None
 ) -> dict[str, int]:
     """Add the stops, those of dependents first; return the steps by instance ID."""
     order = removal_order(instances)
@@ -138,7 +138,7 @@ def _add_stops(
         free = [key for key, dependents in order.items() if key not in stopped and dependents <= stopped.keys()]
         for key in free:
             call = StopInstance(InstanceRef(key), grace)
-            stopped[key] = schedule.add(call, actions[key], after=[stopped[other] for other in order[key]])
+            stopped[key] = graph.add(call, actions[key], after=[stopped[other] for other in order[key]])
     return stopped
 
 

@@ -24,14 +24,14 @@ from devenv.orchestrate.planning.decisions import (
     volume_actions,
 )
 from devenv.orchestrate.planning.graph import Action, Plan
-from devenv.orchestrate.planning.schedule import Schedule, ServiceSchedule
+from devenv.orchestrate.planning.graph_builder import GraphBuilder, ServiceSteps
 from devenv.orchestrate.selection import in_dependency_order, shared_network
 from devenv.orchestrate.specs import instance_spec, network_spec, volume_spec
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service
     from devenv.model.state import ObservedState
-    from devenv.orchestrate.images import ImageTask
+    from devenv.orchestrate.image_tasks import ImageTask
     from devenv.orchestrate.planning.calls import Call
     from devenv.orchestrate.planning.graph import ActionKind
     from devenv.orchestrate.target import Target
@@ -66,7 +66,7 @@ class _UpPlanner:
     def __init__(self, target: Target, observed: ObservedState) -> None:
         self._target = target
         self._observed = observed
-        self._schedule = Schedule()
+        self._graph = GraphBuilder()
         self._images: tuple[int, ...] = ()
         self._objects: dict[tuple[str, str], int] = {}
         """Steps that create networks and volumes, by ``network`` or ``volume`` and key."""
@@ -83,15 +83,14 @@ class _UpPlanner:
         unused = tuple(unused_network_actions(self._target, self._observed))
         self._add_removals((*removals, *(action for action in instances if action.removes_first)))
         self._replace_networks(networks)
-        for action in unused:
-            self._add(RemoveNetwork(action.object_id), action, after=self._removed.values())
         self._add_services(instances)
+        self._remove_networks(unused)
         actions = (*images, *networks, *volumes, *removals, *instances, *unused)
-        return Plan(actions=actions, steps=tuple(self._schedule.steps))
+        return Plan(actions=actions, steps=tuple(self._graph.steps))
 
     def _add(self, call: Call, action: Action, *, after: Iterable[int] = ()) -> int:
         """Add a step on instances or existing networks: what happens to them is certain when the images are there."""
-        return self._schedule.add(call, action, after=[*after] or self._images)
+        return self._graph.add(call, action, after=[*after] or self._images)
 
     def _add_image(self, task: ImageTask) -> Action:
         call: Call
@@ -102,17 +101,17 @@ class _UpPlanner:
             call = BuildImage(build=task.build, tag=task.reference, labels=labels, service=task.services[0])
         kind: ActionKind = "pull" if task.build is None else "build"
         action = Action(kind=kind, target=task.reference, service=", ".join(task.services), reason=task.reason)
-        self._images = (*self._images, self._schedule.add(call, action))
+        self._images = (*self._images, self._graph.add(call, action))
         return action
 
     def _add_objects(self, networks: Iterable[Action], volumes: Iterable[Action]) -> None:
         for action in networks:
             if action.kind == "create-network":
                 call = CreateNetwork(network_spec(self._target, action.key))
-                self._objects["network", action.key] = self._schedule.add(call, action)
+                self._objects["network", action.key] = self._graph.add(call, action)
         for action in volumes:
             volume = CreateVolume(volume_spec(self._target, action.key))
-            self._objects["volume", action.key] = self._schedule.add(volume, action)
+            self._objects["volume", action.key] = self._graph.add(volume, action)
 
     def _add_removals(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -128,11 +127,18 @@ class _UpPlanner:
                 call = CreateNetwork(network_spec(self._target, action.key))
                 self._objects["network", action.key] = self._add(call, action, after=[removed])
 
+    def _remove_networks(self, unused: Iterable[Action]) -> None:
+        """Remove networks last: if the engine refuses it, because of a container of others, everything else is up."""
+        removals = frozenset(self._removed.values())
+        others = {step.id for step in self._graph.steps} - {*removals, *self._images}
+        for action in unused:
+            self._graph.add(RemoveNetwork(action.object_id), action, after=removals or self._images, follows=others)
+
     def _add_services(self, actions: Iterable[Action]) -> None:
         by_service: dict[str, list[Action]] = {}
         for action in actions:
             by_service.setdefault(action.service, []).append(action)
-        services = ServiceSchedule(self._schedule, self._target.project, self._target.stack)
+        services = ServiceSteps(self._graph, self._target.project, self._target.stack)
         references: dict[str, list[InstanceRef]] = {}
         for name in in_dependency_order(self._target.stack, self._target.services):
             service = self._target.stack.services[name]

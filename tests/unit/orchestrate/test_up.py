@@ -20,7 +20,7 @@ from devenv.events import (
     ServiceWaiting,
 )
 from devenv.model.identity import LABEL_ROLE, LABEL_SERVICE
-from devenv.model.stack import Build, Dependency, Mount, Port, Volume
+from devenv.model.stack import Build, Dependency, Mount, Network, Port, Restart, Volume
 from devenv.model.state import Health, State
 from devenv.testing import Script
 
@@ -127,6 +127,18 @@ async def test_what_is_not_ready_in_time_is_told_apart_from_what_died() -> None:
     world.engine.scripts["dead"] = Script(exit_after=0.1, exit_code=1, ready_after=None)
     result = await world.up(stack(slow, service("dead", x=PROBED)), timeout=5)
     assert not result.timed_out
+
+
+async def test_a_timeout_counts_from_the_first_start_and_names_the_restarts() -> None:
+    world = World()
+    world.engine.scripts["web"] = Script(exit_after=2.0, exit_code=1, ready_after=None)
+    web = service("web", x=PROBED, restart=Restart(policy="always"))
+    result = await world.up(stack(web), timeout=5)
+    failure = result.services[0].failure
+    assert failure is not None
+    assert failure.timed_out
+    assert failure.reason == f"was not ready 5 s after the first start; {failure.restarts}"
+    assert "exited with code 1" in failure.restarts
 
 
 async def test_a_second_up_changes_nothing_and_runs_at_once() -> None:
@@ -246,6 +258,18 @@ async def test_rollback_takes_away_what_this_up_made_and_no_more() -> None:
     assert result.services[2].failure is not None
     assert set(world.engine.instances) == standing
     assert len(world.engine.networks) == 1
+
+
+async def test_a_network_that_cannot_be_removed_ends_the_up_when_all_is_ready() -> None:
+    world = World()
+    before = stack(service("web"), networks={"default": Network(key="default"), "extra": Network(key="extra")})
+    await world.up(before)
+    world.events.clear()
+    world.engine.faults.fail("remove_network", EngineRefused("has active endpoints"))
+    world.engine.scripts["new"] = Script(ready_after=2.0)
+    with pytest.raises(EngineRefused):
+        await world.up(stack(service("web"), service("new", x=PROBED)))
+    assert "new" in world.named(ServiceReady)
 
 
 async def test_without_rollback_what_runs_is_left_for_inspection() -> None:

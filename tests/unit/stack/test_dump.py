@@ -12,7 +12,7 @@ import yaml
 from devenv.errors import Location
 from devenv.model.stack import Stack
 from devenv.stack import load_stack
-from devenv.stack.dump import dump, dump_yaml, duration_text
+from devenv.stack.dump import dump, duration_text, yaml_text
 from devenv.stack.loader import stack_origins
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "compose"
@@ -49,10 +49,10 @@ def comparable(stack: Stack) -> dict[str, object]:
 def test_loading_what_was_written_gives_the_same_stack(case, tmp_path):
     stack = load_stack(FILES[case], environ=ENVIRON)
     written = tmp_path / "compose.yaml"
-    written.write_text(dump_yaml(stack))
+    written.write_text(yaml_text(dump(stack)))
     again = load_stack([written], environ={})
     assert comparable(again) == comparable(stack)
-    assert dump_yaml(again) == dump_yaml(stack)
+    assert yaml_text(dump(again)) == yaml_text(dump(stack))
 
 
 def test_text_that_looks_like_something_else_is_quoted(tmp_path):
@@ -81,7 +81,7 @@ def test_text_that_looks_like_something_else_is_quoted(tmp_path):
     path.write_text(json.dumps({"services": {"a": {"image": "x", "command": [t.replace("$", "$$") for t in texts]}}}))
     stack = load_stack([path], environ={})
     assert stack.services["a"].command == tuple(texts)
-    text = dump_yaml(stack)
+    text = yaml_text(dump(stack))
     assert yaml.safe_load(text)["services"]["a"]["command"] == [t.replace("$", "$$") for t in texts]
     path.write_text(text)
     assert load_stack([path], environ={}).services["a"].command == tuple(texts)

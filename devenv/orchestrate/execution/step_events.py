@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 InstanceKind = Literal["container", "process"]
 
 
-class ProgressEvents:
-    """Emits events for the steps of one execution; see :class:`devenv.orchestrate.execution.executor.Listener`."""
+class StepEvents:
+    """Emits events for the steps of one execution; see :class:`devenv.orchestrate.execution.executor.StepListener`."""
 
     def __init__(self, sink: Sink, instance_kind: InstanceKind) -> None:
         self._sink = sink

@@ -1,33 +1,23 @@
-"""Checks that host ports are free, and reserves a block of them for a directory."""
+"""Checks that the host ports of a plan are free."""
 
 from __future__ import annotations
 
 import errno
-import json
-import os
 import socket
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.disk import make_state_directory, replace_file
 from devenv.engine.host_ports import port_holder
-from devenv.errors import EnvironmentFailure, PortTaken
+from devenv.errors import PortTaken
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project
 
 if TYPE_CHECKING:
     from devenv.contract.engine import Engine
-    from devenv.model.stack import Port, Service, Stack
     from devenv.model.state import ObservedState
     from devenv.orchestrate.planning.graph import Plan
     from devenv.orchestrate.target import Target
 
-FILE = "ports.json"
-FIRST, LAST = 20_000, 32_000
-"""The range of the blocks: below Linux's range of ephemeral ports, so that no client uses one by chance."""
-
-BLOCK = 20
 LOOPBACK = "127.0.0.1"
 PROXY = "docker-proxy"
 """Program that listens on the host for a container's published port."""
@@ -115,73 +105,3 @@ def _process_owner(wanted: Wanted) -> str | None:
     if holder is not None and holder.name == PROXY:
         return f"a container not started by devenv ({holder})"
     return str(holder) if holder else None
-
-
-# --- ports reserved for a directory ---
-
-
-def allot(project: Project, stack: Stack, *, remember: bool) -> Stack:
-    """Return ``stack`` with every fixed host port moved into the directory's block, to the same port each time.
-
-    Args:
-        project: its ``.devenv/ports.json`` holds the ports.
-        stack: with the ports of its files.
-        remember: write the file; otherwise a new block is only proposed.
-
-    Raises:
-        PortTaken: If no block is free.
-    """
-    path = project.state_directory / FILE
-    base, kept = _read(path)
-    keys = [_key(service, port) for service in stack.services.values() for port in service.ports if port.host]
-    missing = [key for key in dict.fromkeys(keys) if key not in kept]
-    if missing:
-        if base is None:
-            base = _free_block(len(set(keys)))
-        kept = {**kept, **dict(zip(missing, _unused(base, kept), strict=False))}
-        if remember:
-            make_state_directory(project.state_directory)
-            replace_file(path, json.dumps({"base": base, "ports": kept}, indent=1).encode(), durable=False)
-    services = {service.name: _moved(service, kept) for service in stack.services.values()}
-    return replace(stack, services=services)
-
-
-def _read(path: Path) -> tuple[int | None, dict[str, int]]:
-    try:
-        data = json.loads(path.read_text())
-        return int(data["base"]), {str(key): int(port) for key, port in data["ports"].items()}
-    except FileNotFoundError:
-        return None, {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EnvironmentFailure(
-            f"cannot read {path}: {error}", hint="remove the file; devenv then allocates new ports"
-        ) from error
-
-
-def _key(service: Service, port: Port) -> str:
-    return f"{service.name}:{port.host}:{port.container}/{port.protocol}"
-
-
-def _free_block(size: int) -> int:
-    """The first block with all ports free now; the start of the search depends on the process ID."""
-    length = max(BLOCK, size)
-    blocks = list(range(FIRST, LAST - length, length))
-    offset = os.getpid() % len(blocks)
-    for base in [*blocks[offset:], *blocks[:offset]]:
-        if all(is_free(LOOPBACK, port, "tcp") for port in range(base, base + length)):
-            return base
-    raise PortTaken("no free block of host ports", hint=f"free ports between {FIRST} and {LAST}")
-
-
-def _unused(base: int, kept: Mapping[str, int]) -> Iterator[int]:
-    taken = set(kept.values())
-    port = base
-    while True:
-        if port not in taken and is_free(LOOPBACK, port, "tcp"):
-            yield port
-        port += 1
-
-
-def _moved(service: Service, kept: Mapping[str, int]) -> Service:
-    ports = tuple(replace(port, host=kept[_key(service, port)]) if port.host else port for port in service.ports)
-    return replace(service, ports=ports)

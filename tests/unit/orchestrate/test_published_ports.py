@@ -14,7 +14,8 @@ from orchestration import World, service, stack
 from devenv.errors import EnvironmentFailure, PortTaken
 from devenv.model.identity import identify
 from devenv.model.stack import Port, Stack
-from devenv.orchestrate.ports import allot, is_free
+from devenv.orchestrate.port_block import allot
+from devenv.orchestrate.published_ports import is_free
 
 
 @contextmanager

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from devenv.orchestrate.planning.graph import Action, RunCondition
 
 
-class Schedule:
+class GraphBuilder:
     """The steps so far. A step can only wait for earlier ones, so that the graph has no cycle.
 
     Attributes:
@@ -28,30 +28,44 @@ class Schedule:
     def __init__(self) -> None:
         self.steps: list[Step] = []
 
-    def add(self, call: Call, action: Action, *, after: Iterable[int] = (), gates: Sequence[Gate] = ()) -> int:
+    def add(
+        self,
+        call: Call,
+        action: Action,
+        *,
+        after: Iterable[int] = (),
+        follows: Iterable[int] = (),
+        gates: Sequence[Gate] = (),
+    ) -> int:
         """Add a step and return its ID.
 
         Args:
             call: what the step does.
             action: what it is part of.
             after: IDs of steps that have to succeed first.
+            follows: IDs of steps that have to end first, whether they succeed or not.
             gates: conditions on services that have to be met first.
         """
         step = Step(
-            id=len(self.steps) + 1, call=call, action=action, after=tuple(sorted(set(after))), gates=tuple(gates)
+            id=len(self.steps) + 1,
+            call=call,
+            action=action,
+            after=tuple(sorted(set(after))),
+            follows=tuple(sorted(set(follows))),
+            gates=tuple(gates),
         )
         self.steps.append(step)
         return step.id
 
 
-class ServiceSchedule:
+class ServiceSteps:
     """Adds the starts and waits of services; each service has to come after all that it depends on.
 
     Conditions on services that are not added are not waited for.
     """
 
-    def __init__(self, schedule: Schedule, project: Project, stack: Stack) -> None:
-        self._schedule = schedule
+    def __init__(self, graph: GraphBuilder, project: Project, stack: Stack) -> None:
+        self._graph = graph
         self._project = project
         self._stack = stack
         self._one_shots = one_shots(stack)
@@ -78,12 +92,12 @@ class ServiceSchedule:
             return
         before: Iterable[int] = after
         if action.kind == "restart":
-            before = [self._schedule.add(StopInstance(instance), action, after=after, gates=gates)]
+            before = [self._graph.add(StopInstance(instance), action, after=after, gates=gates)]
             gates = ()
         if action.kind != "keep":
-            before = [self._schedule.add(StartInstance(instance), action, after=before, gates=gates)]
+            before = [self._graph.add(StartInstance(instance), action, after=before, gates=gates)]
             self._starts[service.name] += before
-        self._waits[service.name].append(self._schedule.add(self._wait(service, instance), action, after=before))
+        self._waits[service.name].append(self._graph.add(self._wait(service, instance), action, after=before))
 
     def _wait(self, service: Service, instance: InstanceRef) -> WaitReady | WaitCompleted:
         if service.name in self._one_shots:

@@ -1,0 +1,89 @@
+"""The last step of ``up``: the canary request through the entry point, or the reason why none is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devenv.app.traces.export_trouble import troubles
+from devenv.app.traces.setups import span_names
+from devenv.model.documents import CanaryDocument
+
+if TYPE_CHECKING:
+    from devenv.app.urls import Backend
+    from devenv.clock import Clock
+    from devenv.contract.engine import Engine
+    from devenv.events import Sink
+    from devenv.model.stack import Stack
+    from devenv.model.state import ObservedState
+
+GOOD_VERDICTS = frozenset({"complete", "skipped"})
+"""Verdicts of the canary with which ``up`` succeeds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryRoute:
+    """Addresses that the canary needs."""
+
+    entrypoint_url: str
+    backend: Backend
+
+
+def canary_route(
+    *, wanted: bool, ready: bool, backend: Backend | None, entrypoint_url: str | None
+) -> CanaryRoute | str:
+    """Return where the canary goes, or the reason why none can be sent.
+
+    Args:
+        wanted: the user did not switch it off.
+        ready: every service is ready.
+        backend: the trace backend, if it is reachable.
+        entrypoint_url: base URL of the entry point, if the stack has one.
+    """
+    if not wanted:
+        return "--no-canary"
+    if not ready:
+        return "not every service is ready"
+    if backend is None:
+        return "the trace backend is not reachable from this machine"
+    if entrypoint_url is None:
+        return "no entry point: set x-devenv.entrypoint to a service that publishes a port"
+    return CanaryRoute(entrypoint_url=entrypoint_url, backend=backend)
+
+
+async def run_canary(
+    route: CanaryRoute | str, stack: Stack, engine: Engine, observed: ObservedState, *, clock: Clock, sink: Sink
+) -> CanaryDocument:
+    """Send the canary and return its verdict; if it is incomplete, with log lines about failed exports.
+
+    Args:
+        route: from :func:`canary_route`.
+        stack: as resolved from its files.
+        engine: has the services' output.
+        observed: the project's instances.
+        clock: paces the questions to the backend.
+        sink: gets the events.
+    """
+    if isinstance(route, str):
+        return CanaryDocument(verdict="skipped", cause=route)
+    from devenv.app.traces.canary import lean_sender, send_canary
+    from devenv.app.traces.setups import tracing_setups
+    from devenv.model.extension import Request
+    from devenv.traces.client import TraceClient
+
+    request = stack.x.canary or Request()
+    async with TraceClient(route.backend.query_url, sender=lean_sender) as client:
+        canary = await send_canary(
+            entrypoint_url=route.entrypoint_url,
+            request=request,
+            expected_services=request.services,
+            client=client,
+            otlp_http_url=route.backend.otlp_http_url,
+            clock=clock,
+            sink=sink,
+            setups=tracing_setups(stack, engine.capabilities),
+        )
+    if canary.verdict in GOOD_VERDICTS:
+        return canary
+    said = await troubles(engine, observed, span_names(stack), canary.missing, now=clock.now())
+    return canary.model_copy(update={"said": said})
