@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,14 +52,42 @@ def not_written(path: Path, error: OSError) -> EnvironmentFailure:
     return EnvironmentFailure(message, hint="check the owner and permissions of its directory")
 
 
+def check_state_directory(path: Path) -> bool:
+    """Return whether a project's ``.devenv/`` exists; a file, a link or another user's directory is not trusted.
+
+    Raises:
+        EnvironmentFailure: If it is not a directory of this user.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise EnvironmentFailure(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "a file"
+    if not stat.S_ISDIR(found.st_mode):
+        raise EnvironmentFailure(f"{path} is {kind}, not a directory", hint=f"remove {path}: devenv creates it again")
+    if found.st_uid != os.geteuid():
+        raise EnvironmentFailure(
+            f"{path} belongs to another user (uid {found.st_uid})",
+            hint=f"remove {path}, or run devenv as that user",
+        )
+    return True
+
+
 def make_state_directory(path: Path) -> Path:
     """Create a project's ``.devenv/`` (mode 0700, ignored by git) if it is missing, and return it.
 
     Raises:
-        EnvironmentFailure: If it cannot be created.
+        EnvironmentFailure: If it cannot be created, or is not a directory of this user.
     """
     try:
-        path.mkdir(mode=0o700, exist_ok=True)
+        if check_state_directory(path):
+            if path.stat().st_mode & 0o777 != 0o700:
+                path.chmod(0o700)
+        else:
+            path.mkdir(mode=0o700, exist_ok=True)
+            check_state_directory(path)
         ignore = path / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
