@@ -60,7 +60,7 @@ def check_state_directory(path: Path) -> bool:
     """
     try:
         found = path.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise EnvironmentFailure(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
@@ -88,6 +88,9 @@ def make_state_directory(path: Path) -> Path:
         else:
             path.mkdir(mode=0o700, exist_ok=True)
             check_state_directory(path)
+        for entry in os.scandir(path):
+            if entry.is_symlink():  # such as from a clone: what devenv writes must stay in here
+                raise EnvironmentFailure(f"{entry.path} is a symbolic link", hint=f"remove {entry.path}")
         ignore = path / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")

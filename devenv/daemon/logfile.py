@@ -54,7 +54,9 @@ class LogFile:
 
     def _open(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file: BinaryIO = self._path.open("ab", buffering=0)
+        self._file: BinaryIO = open(  # noqa: SIM115 - it stays open
+            self._path, "ab", buffering=0, opener=_no_link
+        )
         self._size = self._file.tell()
         self._whole = self._size == 0 or _ends_a_line(self._path)
 
@@ -83,6 +85,10 @@ def remove(path: Path) -> None:
     """Remove a log with all that was rotated out of it."""
     for file in path.parent.glob(f"{path.name}*"):
         file.unlink(missing_ok=True)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _ends_a_line(path: Path) -> bool:
