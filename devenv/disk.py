@@ -1,4 +1,4 @@
-"""Writes to disk: one file in one step, a project's state directory, and the error for what cannot be written."""
+"""Files on disk: one read that never blocks, one written in one step, and a project's state directory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,34 @@ from contextlib import suppress
 from pathlib import Path
 
 from devenv.errors import DiskFull, EnvironmentFailure
+
+
+class NotRegularFileError(OSError):
+    """A FIFO, socket or device in the place of a file: reading it could block or never end."""
+
+
+def read_regular_file(path: Path, limit: int | None = None) -> bytes:
+    """Return the content of ``path``, at most ``limit`` bytes of it; ``/dev/null`` counts as an empty file.
+
+    It never waits for another process: nothing but a regular file is opened.
+
+    Raises:
+        NotRegularFileError: If it is neither a regular file nor a directory.
+        OSError: If it cannot be read.
+    """
+    _check_regular(path, path.stat())
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as file:
+        _check_regular(path, os.fstat(descriptor))  # it may have been replaced in between
+        return file.read() if limit is None else file.read(limit)
+
+
+def _check_regular(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if stat.S_ISREG(found.st_mode) or os.path.samestat(found, Path(os.devnull).stat()):
+        return
+    raise NotRegularFileError(errno.EINVAL, "not a regular file", str(path))
 
 
 def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Exact percentiles by the nearest-rank rule, and when there are enough samples for one."""
+"""Exact percentiles by the nearest-rank rule, and the number of samples that each one needs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from typing import Any, Protocol
 
 CONFIDENCE = 0.95
-"""With fewer samples than :func:`samples_needed`, the largest one is below the true percentile more often than in one
-of twenty runs; a figure would be the maximum by another name."""
+"""With fewer samples than :func:`samples_needed`, the largest one is below the true percentile more often than in 1 of
+20 runs."""
 
 
 def samples_needed(quantile: float) -> int:
-    """How many samples a quantile (0 < q < 1) needs: the smallest ``n`` with ``q**n <= 1 - CONFIDENCE``.
+    """The number of samples that a quantile (0 < q < 1) needs: the smallest ``n`` with ``q**n <= 1 - CONFIDENCE``.
 
     The largest of ``n`` samples is below the true quantile with probability ``q**n``. p50 needs 5 samples, p90 29,
     p95 59, p99 299, p99.9 2,995.
@@ -23,11 +23,11 @@ class Ordered(Protocol):
     """Samples in ascending order: a list, or an array of numpy's."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of samples."""
         ...
 
     def __getitem__(self, index: int, /) -> Any:
-        """One of them."""
+        """One sample."""
         ...
 
 
@@ -45,6 +45,6 @@ def percentile(ordered: Ordered, quantile: float) -> float | None:
 
 
 def nearest_rank(ordered: Ordered, quantile: float) -> float:
-    """The smallest sample with at least ``quantile`` of all at or below it; there has to be one sample at least."""
+    """The smallest sample with at least ``quantile`` of all at or below it; needs at least one sample."""
     rank = max(math.ceil(quantile * len(ordered) - 1e-9), 1)  # 0.99 * 100 is a little above 99 in binary
     return float(ordered[rank - 1])

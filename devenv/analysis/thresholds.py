@@ -1,4 +1,4 @@
-"""``--fail`` expressions: what a run has to keep, such as ``p99<250ms``, ``errors<1%``, ``traced==100%``."""
+"""Parses and evaluates --fail thresholds, such as `p99<250ms`, `errors<1%` or `traced==100%`."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ _TOKENS = re.compile(r"\s*([A-Za-z_][A-Za-z_0-9]*)\s*([<>=!]*)\s*([0-9]*\.?[0-9]
 
 
 def parse_threshold(expression: str) -> Threshold:
-    """Take an expression apart: a metric, a comparison, a number with its unit.
+    """Parse an expression: a metric, a comparison, a number with its unit.
 
-    Latencies (``p50`` … ``p999``, ``max``, each also with ``_service`` and ``_lag``) take us, ms or s; ``errors`` a
-    percentage of what was sent, or a number of requests; ``traced`` a percentage; ``rate`` requests per second;
-    ``dropped`` a number of requests.
+    Latencies (``p50`` … ``p999``, ``max``, each also with ``_service`` and ``_lag``) are in us, ms or s. ``errors`` is
+    a percentage of the requests sent, or a number of requests. ``traced`` is a percentage, ``rate`` is requests per
+    second, ``dropped`` is a number of requests.
 
     Raises:
-        UsageError: it cannot be read; the message names the column.
+        UsageError: If the expression is not valid; the message names the column.
     """
     found = _TOKENS.match(expression)
     if found is None:
         raise _unreadable(expression, 1, expression[:10], "a metric such as p99, errors or traced")
     metric, comparison, number, _ = found.groups()
     if metric not in METRICS:
-        expected = f"one of {', '.join(METRICS)}"
+        expected = f"known metrics: {', '.join(METRICS)}"
         raise _unreadable(expression, found.start(1) + 1, metric, expected, suggest(metric, METRICS))
     if comparison not in _OPERATORS:
         raise _unreadable(expression, found.start(2) + 1, comparison, f"one of {' '.join(_OPERATORS)}")
@@ -59,21 +59,21 @@ def parse_threshold(expression: str) -> Threshold:
     rest = expression[found.start(4) :].strip()
     if rest not in allowed:
         names = " or ".join(name or "nothing" for name in allowed)
-        raise _unreadable(expression, found.start(4) + 1, rest, f"{names} behind the number")
+        raise _unreadable(expression, found.start(4) + 1, rest, f"{names} after the number")
     name, factor = allowed[rest]
     return Threshold(expression=expression, metric=name, operator=comparison, limit=float(number) * factor)
 
 
 def keeps(threshold: Threshold, measured: Mapping[str, float | None]) -> tuple[float | None, bool]:
-    """The measured value and whether it keeps the threshold; what could not be measured does not."""
+    """The measured value and whether it meets the threshold; a missing value does not."""
     value = measured.get(threshold.metric)
     return value, value is not None and _OPERATORS[threshold.operator](value, threshold.limit)
 
 
 def _unreadable(expression: str, column: int, found: str, expected: str, hint: str = "") -> UsageError:
-    what = f"found {found!r}" if found else "found the end"
+    what = f"found {found!r}" if found else "found the end of the expression"
     return UsageError(
         f"threshold {expression!r}, column {column}: {what}, expected {expected}",
-        hint=hint or "such as 'p99<250ms', 'errors<1%', 'traced==100%', 'rate>=49'",
+        hint=hint or "write a threshold such as 'p99<250ms', 'errors<1%', 'traced==100%' or 'rate>=49'",
         details={"expression": expression, "column": column, "found": found, "expected": expected},
     )

@@ -143,15 +143,29 @@ def callback(
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory", hint="pass the project directory to -C")
     context.obj = Globals(
-        invocation=Invocation(
-            directory=directory.resolve(),
-            files=tuple(path.absolute() for path in file or ()),
-            stack=stack,
-            engine=_engine(engine),
-            environ=dict(os.environ),
-        ),
+        invocation=_invocation(directory.resolve(), file or (), stack, _engine(engine)),
         output=Output.for_process(Style(json=json, plain=plain, quiet=quiet, verbose=verbose)),
         debug=debug,
+    )
+
+
+def _invocation(start: Path, files: Sequence[Path], stack: str | None, engine: EngineChoice) -> Invocation:
+    """The project of a command in ``start``: with ``-f`` that directory itself, else as Compose finds it."""
+    environ = dict(os.environ)
+    if files:
+        given = tuple(path.absolute() for path in files)
+        return Invocation(directory=start, files=given, stack=stack, engine=engine, environ=environ)
+    from devenv.stack.location import locate
+
+    location = locate(start, environ, stack_name=stack)
+    return Invocation(
+        directory=location.directory,
+        working_directory=start,
+        files=location.files,
+        settings=location.settings,
+        stack=stack,
+        engine=engine,
+        environ=environ,
     )
 
 

@@ -1,4 +1,4 @@
-"""The frame around every page: head, navigation, style, and the policy that lets nothing else in."""
+"""The frame of every page: head, navigation, style, and the content security policy."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ def _style() -> str:
 
 
 STYLE = _style()
-# Nothing from elsewhere, no script at all, no frames around it; the one style sheet is known by its hash.
+# Nothing from other origins, no scripts, no frames; the only style sheet is allowed by its hash.
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'; "
     "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# An empty picture spares the browser's request for /favicon.ico.
+# An empty image avoids the browser's request for /favicon.ico.
 _ICON = "data:,"
 _HEADERS = (("Content-Security-Policy", POLICY), ("Referrer-Policy", "same-origin"))
-# A control character cannot come from content: it is replaced there.
+# Content cannot contain a control character: it is replaced there.
 _GAP = Markup("\x00")
 _PARTS = 50
 
@@ -99,7 +99,7 @@ def page(title: str, *content: Child, status: int = 200) -> Response:
 
 
 def long_page(title: str, before: Child, parts: Iterable[Markup]) -> Response:
-    """A page whose last element, of class ``spans``, has many parts: they are made while others are served."""
+    """A page whose last element, of class ``spans``, has many parts; other requests are served between them."""
     top, bottom = _text(title, before, element("div", _GAP, class_="spans")).split(_GAP)
     return Response(200, _pieces(top, parts, bottom), HTML, _HEADERS)
 

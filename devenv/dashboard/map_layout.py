@@ -1,4 +1,4 @@
-"""Where the services of a map stand: callers left of what they call, in columns."""
+"""Places the services of a map in columns: callers to the left of the services that they call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Placed:
 
 
 def place(services: set[str], edges: set[Pair]) -> Placed:
-    """A column is the longest path from a service without callers; calls that close a circle are ignored."""
+    """A column is the longest path from a service without callers; calls that close a cycle are ignored."""
     columns = _columns(services | {name for pair in edges for name in pair}, edges)
     levels: dict[int, list[str]] = {}
     for name, column in sorted(columns.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from urllib.parse import quote
@@ -49,7 +50,11 @@ class TracePage:
         trace = await self._source.trace(trace_id)
         if trace is None:
             return await self._missing(trace_id)
-        return _page(trace, max(limit, 1))
+        if len(trace.spans) > _ROWS:  # takes up to seconds, in which the receiver has to go on
+            rows = await asyncio.to_thread(waterfall, trace)
+        else:
+            rows = waterfall(trace)
+        return _page(trace, rows, max(limit, 1))
 
     async def _missing(self, trace_id: str) -> Response:
         if await self._source.evicted([trace_id]):
@@ -60,9 +65,8 @@ class TracePage:
         return page("Trace", heading, element("p", reason, class_="note"), status=404)
 
 
-def _page(trace: Trace, limit: int) -> Response:
+def _page(trace: Trace, rows: Sequence[Row], limit: int) -> Response:
     summary = summarize(trace)
-    rows = waterfall(trace)
     colours = Colours()
     title = f"{summary.root_service}: {summary.root_operation}" if summary.root_service else "Trace without a root span"
     heading = join(

@@ -1,4 +1,4 @@
-"""Times and durations for people."""
+"""Times and durations as text."""
 
 from __future__ import annotations
 

@@ -124,7 +124,8 @@ class StacksDocument(Document):
 class ConfigDocument(Document):
     """``devenv config`` and ``devenv stacks show``: the resolved stack in Compose's long form.
 
-    ``origins`` has the origin of each value by dotted path; filled only with ``--origin``.
+    ``origins`` has the origin of each value by dotted path, and of the ``COMPOSE_*`` variables in use; filled only with
+    ``--origin``. ``notice`` says how the stack was chosen, if that may surprise.
     """
 
     schema_: Literal["devenv.config/1"] = Field(default="devenv.config/1", alias="schema")
@@ -132,6 +133,7 @@ class ConfigDocument(Document):
     files: list[str]
     config: dict[str, Any]
     origins: dict[str, str] = Field(default_factory=dict)
+    notice: str = ""
 
 
 class CheckPart(Part):

@@ -262,7 +262,7 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warning:  # noqa: A001 - the design's term; the builtin is not used here
+class StackWarning:
     """Something in the file that devenv ignores."""
 
     message: str
@@ -290,7 +290,7 @@ class Stack:
     secrets: Mapping[str, FileSource] = field(default_factory=dict)
     configs: Mapping[str, FileSource] = field(default_factory=dict)
     inactive: tuple[str, ...] = ()
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[StackWarning, ...] = ()
 
     @property
     def trace_backend(self) -> Service | None:

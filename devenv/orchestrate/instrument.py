@@ -56,16 +56,16 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
     stack = _with_backend_set_up(stack, found, backend)
     only_traces = backend == "embedded" or is_jaeger(found)
     services: dict[str, Service] = {}
-    warnings: list[model.Warning] = []
+    warnings: list[model.StackWarning] = []
     for service in stack.services.values():
         if service.name == found.name or not service.x.instrument:
             services[service.name] = service
             continue
         services[service.name], stated = _with_tracing(service, found.name, stack, only_traces=only_traces)
-        warnings += [model.Warning(message=text, location=service.location) for text in stated]
+        warnings += [model.StackWarning(message=text, location=service.location) for text in stated]
         if backend == "embedded" and _chose_grpc(service.environment):
             text = f"{service.name} exports over gRPC; the embedded backend accepts OTLP over HTTP only"
-            warnings.append(model.Warning(message=text, location=service.location))
+            warnings.append(model.StackWarning(message=text, location=service.location))
     return replace(stack, services=services, warnings=(*stack.warnings, *warnings))
 
 

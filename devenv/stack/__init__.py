@@ -1,11 +1,12 @@
 """Stack files: finds them, loads them into :class:`devenv.model.stack.Stack`, edits them, and dumps a resolved stack.
 
-The layers, each of which imports only those after it: :mod:`~devenv.stack.loader` (imports the rest only when called),
-:mod:`~devenv.stack.assembly` (the pipeline), ``checks``, ``readers``, ``compose``, ``env``, ``yaml``,
-:mod:`~devenv.stack.problems`. :mod:`~devenv.stack.origins` and ``edit`` use ``yaml`` only.
+The layers, each of which imports only those after it: :mod:`~devenv.stack.loader` (imports the rest only when called)
+and :mod:`~devenv.stack.location`, :mod:`~devenv.stack.assembly` (the pipeline), ``checks``, ``readers``, ``compose``,
+``env``, ``yaml``, :mod:`~devenv.stack.problems`. :mod:`~devenv.stack.origins` and ``edit`` use ``yaml`` only.
 
-Other packages import :mod:`~devenv.stack.discovery`, :mod:`~devenv.stack.loader`, :mod:`~devenv.stack.dump` and
-:mod:`~devenv.stack.edit`. Nothing heavy is imported here: ``dump`` and ``edit`` are imported by name.
+Other packages import :mod:`~devenv.stack.discovery`, :mod:`~devenv.stack.location`, :mod:`~devenv.stack.loader`,
+:mod:`~devenv.stack.dump` and :mod:`~devenv.stack.edit`. Nothing heavy is imported here: ``dump`` and ``edit`` are
+imported by name.
 """
 
 from devenv.stack.discovery import Discovery, discover, list_stacks, shipped_stacks, shipped_templates

@@ -21,8 +21,8 @@ from devenv.stack.checks.merged_stack import MergedStack
 from devenv.stack.checks.references import check_references
 from devenv.stack.checks.tracing_setup import check_tracing_setup
 from devenv.stack.compose.merged_document import read_document
-from devenv.stack.env.dotenv import read_dotenv
-from devenv.stack.env.interpolation import Lookup, Variable, lookup_in
+from devenv.stack.env.interpolation import Lookup, Variable
+from devenv.stack.env.project import DISABLE_VARIABLE, FILES_VARIABLE, read_variables
 from devenv.stack.origins import Origins, collect_origins
 from devenv.stack.problems import Problems
 from devenv.stack.readers import keys
@@ -38,15 +38,18 @@ from devenv.suggestions import suggest
 
 _PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PROFILES_VARIABLE = "COMPOSE_PROFILES"
+_NAME_VARIABLE = "COMPOSE_PROJECT_NAME"
+_NAME_RULE = "lowercase letters, digits, _ and -, starting with a letter or digit"
 _EVERY_PROFILE = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A stack and the origins of its values."""
+    """A stack, the origins of its values, and the ``COMPOSE_*`` variables that it depends on."""
 
     stack: Stack
     origins: Origins
+    settings: Mapping[str, Variable]
 
 
 def load(
@@ -56,33 +59,52 @@ def load(
     profiles: Sequence[str] = (),
     services: Sequence[str] = (),
     texts: Mapping[Path, str] = MappingProxyType({}),
+    working_directory: Path | None = None,
 ) -> Loaded:
     """Load a stack; see :func:`devenv.stack.load_stack`."""
     problems = Problems()
     shown = [display(path) for path in files]
-    context = _context(files[0], environ, problems)
+    context = _context(files[0], working_directory, environ, problems)
+    name = _project_name(context.lookup, problems)
+    if name is not None:
+        context.origins["name"] = f"${_NAME_VARIABLE} from {name.origin}"
     document = read_document(files, texts, context.lookup, slug(context.directory.name), problems)
     stack = _stack(document, files, context, _active_profiles(profiles, context.lookup), services)
     problems.check(shown)
-    return Loaded(stack, collect_origins(document, context.origins))
+    if name is not None:
+        stack = replace(stack, name=name.value)
+    return Loaded(stack, collect_origins(document, context.origins), _settings(context.lookup, profiles))
 
 
-def _context(first: Path, environ: Mapping[str, str], problems: Problems) -> Context:
-    """The project's directory is that of the first file; the environment takes precedence over its ``.env``."""
+def _context(first: Path, working: Path | None, environ: Mapping[str, str], problems: Problems) -> Context:
+    """The project's directory is that of the first file."""
     directory = first.absolute().parent
-    dotenv = directory / ".env"
-    variables: dict[str, Variable] = {}
-    if _exists(dotenv):
-        variables = read_dotenv(dotenv, lookup_in(environ), problems)
-    return Context(directory=directory, environ=environ, lookup=lookup_in(environ, variables), problems=problems)
+    lookup = read_variables(
+        environ, problems, working=working or Path.cwd(), directories=(*((working,) if working else ()), directory)
+    )
+    return Context(directory=directory, environ=environ, lookup=lookup, problems=problems)
 
 
-def _exists(dotenv: Path) -> bool:
-    """Whether ``.env`` exists; if its directory cannot be searched, reading the stack file reports that."""
-    try:
-        return dotenv.is_file()
-    except OSError:
-        return False
+def _project_name(lookup: Lookup, problems: Problems) -> Variable | None:
+    """``COMPOSE_PROJECT_NAME``, which takes precedence over ``name:``; empty counts as not set."""
+    variable = lookup(_NAME_VARIABLE)
+    if variable is None or not variable.value:
+        return None
+    if _PROJECT_NAME.fullmatch(variable.value):
+        return variable
+    problems.add(
+        f"{_NAME_VARIABLE} from {variable.origin}: {variable.value!r} is not a valid project name",
+        key=_NAME_VARIABLE,
+        expected=_NAME_RULE,
+        hint=f"write {slug(variable.value)}",
+    )
+    return None
+
+
+def _settings(lookup: Lookup, profiles: Sequence[str]) -> dict[str, Variable]:
+    """The variables of Compose that this stack depends on, if they are set."""
+    names = [_NAME_VARIABLE, FILES_VARIABLE, DISABLE_VARIABLE] + ([] if profiles else [_PROFILES_VARIABLE])
+    return {name: variable for name in names if (variable := lookup(name)) is not None and variable.value}
 
 
 def _stack(
@@ -168,6 +190,5 @@ def _with_named(services: Mapping[str, Service], wanted: frozenset[str], named: 
 def _name(top: Fields) -> str | None:
     member, name = top.get("name"), top.text("name")
     if member is not None and name is not None and not _PROJECT_NAME.fullmatch(name):
-        expected = "lowercase letters, digits, _ and -, starting with a letter or digit"
-        member.error(f"{name!r} is not a valid project name", expected=expected, hint=f"write {slug(name)}")
+        member.error(f"{name!r} is not a valid project name", expected=_NAME_RULE, hint=f"write {slug(name)}")
     return name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +40,11 @@ class Discovery:
 def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | None = None) -> Discovery:
     """Return the stack of a command in ``directory``.
 
-    Without options: the Compose file of ``directory`` (with its override file), else the only one in ``stacks/``, else
-    ``stacks/sample``, else the sample that devenv ships.
+    Without options: the Compose file of ``directory`` (with its override file) or of the nearest directory above it,
+    else the only one in ``stacks/``, else ``stacks/sample``, else the sample that devenv ships.
 
     Args:
-        directory: the project's.
+        directory: where the command runs: the project's directory, or one below it.
         files: the values of ``-f``, relative to ``directory``; if given, nothing else is searched.
         stack_name: a folder in ``stacks/``, of the project or shipped.
 
@@ -51,12 +53,14 @@ def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | N
         UnknownName: If no stack is called ``stack_name``.
         ConfigurationError: If a directory cannot be read.
     """
-    project = directory.resolve()
     if files and stack_name is not None:
         raise UsageError("-f and -s cannot be used together", hint="use -s for a folder in stacks/, or -f for a file")
     if files:
         paths = tuple((directory / path).absolute() for path in files)
-        return Discovery(name=paths[0].parent.name or "stack", files=paths, directory=project, source="files")
+        return Discovery(
+            name=paths[0].parent.name or "stack", files=paths, directory=directory.resolve(), source="files"
+        )
+    project = find_project(directory.resolve())
     if stack_name is not None:
         return _named(project, stack_name)
     own = files_in(project)
@@ -67,10 +71,73 @@ def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | N
 
 def list_stacks(directory: Path) -> tuple[Discovery, ...]:
     """Return all stacks: the directory's own, those in its ``stacks/``, and shipped ones with other names."""
-    project = directory.resolve()
+    project = find_project(directory.resolve())
     own = files_in(project)
     found = [Discovery(name=project.name or "stack", files=own, directory=project, source="directory")] if own else []
     return (*found, *_in_folders(project).values())
+
+
+def find_project(start: Path) -> Path:
+    """Return the nearest directory with a Compose file, else with a stack in ``stacks/``, else ``start`` itself.
+
+    It is ``start`` or a directory above it.
+
+    Raises:
+        ConfigurationError: If ``start`` cannot be read.
+    """
+    folders = (start, *start.parents)
+    with_file = next((folder for folder in folders if _own_files(folder, start)), None)
+    return with_file or next((folder for folder in folders if _has_stacks(folder, start)), start)
+
+
+def passed_over(start: Path) -> Path | None:
+    """Return the nearest Compose file above ``start`` that :func:`find_project` leaves out as another user's."""
+    for folder in start.parents:
+        for path in _readable_files(folder):
+            if not is_trusted(path, start):
+                return path
+    return None
+
+
+def is_trusted(path: Path, start: Path) -> bool:
+    """Return whether a file above ``start`` may decide what a command in ``start`` does.
+
+    Its owner is this user, root or the owner of ``start``: in a shared directory such as ``/tmp``, another user's file
+    would choose what runs here.
+    """
+    try:
+        return path.lstat().st_uid in {0, os.geteuid(), start.stat().st_uid}
+    except OSError:
+        return False
+
+
+def _own_files(folder: Path, start: Path) -> tuple[Path, ...]:
+    if folder == start:
+        return files_in(folder)
+    files = _readable_files(folder)
+    return files if all(is_trusted(path, start) for path in files) else ()
+
+
+def _has_stacks(folder: Path, start: Path) -> bool:
+    stacks = folder / _FOLDER
+    if folder == start:
+        return any(files_in(child) for child in _children(stacks) if child != shipped_templates())
+    return is_trusted(stacks, start) and any(_readable_files(child) for child in _readable_children(stacks))
+
+
+def _readable_files(folder: Path) -> tuple[Path, ...]:
+    """As :func:`files_in`, for a directory that no command depends on."""
+    try:
+        return files_in(folder)
+    except ConfigurationError:
+        return ()
+
+
+def _readable_children(folder: Path) -> list[Path]:
+    try:
+        return _children(folder)
+    except ConfigurationError:
+        return []
 
 
 def _default(project: Path) -> Discovery:
@@ -140,11 +207,19 @@ def shipped_templates() -> Path:
 def files_in(folder: Path) -> tuple[Path, ...]:
     """Return the Compose file of ``folder`` and its override file, or nothing if there is no Compose file."""
     try:
-        first = next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
-        override = next((folder / name for name in OVERRIDE_NAMES if (folder / name).is_file()), None)
+        first = next((folder / name for name in FILE_NAMES if _is_present(folder / name)), None)
+        override = next((folder / name for name in OVERRIDE_NAMES if _is_present(folder / name)), None)
     except PermissionError as error:
         raise _not_allowed(folder) from error
     return tuple(path for path in (first, override) if first is not None and path is not None)
+
+
+def _is_present(path: Path) -> bool:
+    """Whether ``path`` is there and not a directory; reading it reports anything else that is not a file."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _not_allowed(folder: Path) -> ConfigurationError:

@@ -18,15 +18,18 @@ def load_stack(
     profiles: Sequence[str] = (),
     services: Sequence[str] = (),
     texts: Mapping[Path, str] | None = None,
+    working_directory: Path | None = None,
 ) -> Stack:
     """Return the resolved stack of ``files``, merged in their order.
 
     Args:
         files: at least one; relative paths in all of them start at the directory of the first.
-        environ: the command's environment, for interpolation; it takes precedence over ``.env`` next to the first file.
+        environ: the command's environment, for interpolation; it takes precedence over ``.env`` files, see
+            :mod:`devenv.stack.env.project`.
         profiles: active profiles; if empty, those of ``COMPOSE_PROFILES``.
         services: services asked for by name; their profiles become active.
         texts: texts to use in place of the contents of some of ``files``, to check an edit before it is written.
+        working_directory: where the command runs, if its ``.env`` is read before that next to the first file.
 
     Returns:
         The stack of the active services, with its warnings.
@@ -37,7 +40,14 @@ def load_stack(
     """
     from devenv.stack.assembly import load
 
-    return load(files, environ=environ, profiles=profiles, services=services, texts=texts or {}).stack
+    return load(
+        files,
+        environ=environ,
+        profiles=profiles,
+        services=services,
+        texts=texts or {},
+        working_directory=working_directory,
+    ).stack
 
 
 def load_with_origins(
@@ -60,16 +70,20 @@ def stack_origins(
     environ: Mapping[str, str],
     profiles: Sequence[str] = (),
     services: Sequence[str] = (),
+    working_directory: Path | None = None,
 ) -> dict[str, str]:
     """Return the origin of each leaf of :func:`devenv.stack.dump.dump`, by key (``services.web.ports[0].target``).
 
     An origin is a place (``compose.yaml:4:9``), with the variables used in the value in parentheses, or ``default``.
+    The ``COMPOSE_*`` variables that the stack depends on come first, with their values in parentheses.
 
     Raises:
         StackFileError: If a file is not valid.
         UnknownName: If one of ``services`` is not in the stack.
     """
+    from devenv.stack.assembly import load
     from devenv.stack.dump import dump
 
-    stack, origins = load_with_origins(files, environ=environ, profiles=profiles, services=services)
-    return origins.of_leaves(dump(stack))
+    loaded = load(files, environ=environ, profiles=profiles, services=services, working_directory=working_directory)
+    settings = {name: f"{variable.origin} ({variable.value})" for name, variable in loaded.settings.items()}
+    return settings | loaded.origins.of_leaves(dump(loaded.stack))

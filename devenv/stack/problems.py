@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from devenv.errors import Location, StackFileError
-from devenv.model.stack import Warning as StackWarning
+from devenv.model.stack import StackWarning
 
 _FOUND_LENGTH = 60
 

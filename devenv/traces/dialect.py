@@ -1,4 +1,4 @@
-"""Which of Jaeger's query dialects a server speaks, told by what it answers and not by the status.
+"""Which of Jaeger's query dialects a server provides, judged by the content of its responses.
 
 Jaeger answers an unknown API path with 200 and its UI's page, and an empty v3 list with ``{}`` as plain text.
 """
@@ -35,12 +35,12 @@ class Capabilities:
 
     @property
     def any(self) -> bool:
-        """Whether it speaks either dialect at all."""
+        """Whether it provides any dialect."""
         return self.summaries or self.v3 or self.legacy
 
 
 async def probe(http: Sender) -> Capabilities:
-    """Ask a server for what it speaks.
+    """Find out which dialects a server provides.
 
     Raises:
         TransportError: it does not answer.
@@ -70,5 +70,5 @@ def json_object(response: Response) -> dict[str, Any] | None:
 
 
 def _is_list(found: dict[str, Any] | None, key: str) -> bool:
-    """An answer that has ``key``, or is the empty object that stands for no elements."""
+    """Whether a response has ``key``, or is the empty object, which means no elements."""
     return found is not None and (key in found or not found)

@@ -27,7 +27,7 @@ Their class has other causes as well.
 
 
 class TransportError(OSError):
-    """There is no response: not connected, cut off, timed out, or not HTTP; the message says which."""
+    """A request without a response: not connected, cut off, timed out, or not HTTP; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class HttpClient:
         """Send once more if the server had closed the kept-alive connection."""
         import httpx
 
-        # As the target, a path is sent as it is; as a part of the URL, httpx would check and quote it again.
+        # The target is sent unchanged. In the URL, httpx would check and quote the path again, character by character.
         target = {"target": f"{self.origin.path}{path}".encode("latin-1")}
         for last in (False, True):
             try:

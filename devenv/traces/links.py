@@ -1,4 +1,4 @@
-"""Addresses of pages in Jaeger's UI; the embedded backend serves the same ones."""
+"""Addresses of pages in Jaeger's UI; the embedded backend serves pages at the same addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each service was last heard of."""
+"""The newest span of each service."""
 
 from __future__ import annotations
 

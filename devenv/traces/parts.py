@@ -12,7 +12,7 @@ from devenv.traces.source import TraceSource
 async def parts_of(
     client: TraceSource, trace_id: str, *, start_ns: int, end_ns: int, services: Collection[str] | None = None
 ) -> list[Trace]:
-    """Traces under other ids that carry the key of the request sent as ``trace_id``.
+    """Traces with other IDs that carry the key of the request sent as ``trace_id``.
 
     Args:
         client: of the backend.

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,105 @@ def test_compose_reads_what_devenv_writes(compose: list[str], case: str, tmp_pat
     assert dump(again) == dump(stack)
     theirs = compose_config(compose, [written], {"COMPOSE_PROFILES": "*"})
     assert normal(theirs, theirs["name"]) == normal(json.loads(json.dumps(dump(stack))), theirs["name"])
+
+
+def files_of(place: Path, files: Mapping[str, str]) -> Path:
+    """Write ``files``, texts by path, below ``place``."""
+    for name, text in files.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return place
+
+
+ONE = "services: {web: {image: 'one:${TAG:-none}', environment: {N: '$COMPOSE_PROJECT_NAME', A: '${A:-}'}}}"
+TWO = "services: {two: {image: two, profiles: [debug]}}"
+CHOICES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
+    "above": ({"compose.yaml": ONE, ".env": "TAG=top\nA=$TAG\n", "src/api/x": ""}, "src/api", {}),
+    "nearest": (
+        {"compose.yaml": ONE, "src/compose.yml": TWO, "src/api/x": ""},
+        "src/api",
+        {"COMPOSE_PROFILES": "debug"},
+    ),
+    "override-above": ({"compose.yaml": ONE, "compose.override.yaml": TWO, "src/x": ""}, "src", {}),
+    "both-dotenv": ({"compose.yaml": ONE, ".env": "TAG=top\nA=top-$TAG\n", "src/.env": "TAG=below\n"}, "src", {}),
+    "file": ({"a.yaml": ONE, "b/b.yaml": TWO, "compose.yaml": TWO}, ".", {"COMPOSE_FILE": "a.yaml:b/b.yaml"}),
+    "file-of-dotenv": ({"a.yaml": ONE, "b.yaml": TWO, ".env": "COMPOSE_FILE=a.yaml:b.yaml\nTAG=1\n"}, ".", {}),
+    "file-elsewhere": (
+        {"deploy/a.yaml": ONE, "deploy/.env": "TAG=deploy\nA=deploy\n", ".env": "TAG=here\n"},
+        ".",
+        {"COMPOSE_FILE": "deploy/a.yaml"},
+    ),
+    "file-from-below": ({"a.yaml": ONE, "compose.yaml": TWO, "src/x": ""}, "src", {"COMPOSE_FILE": "../a.yaml"}),
+    "file-of-dotenv-above": (
+        {"a.yaml": TWO, "compose.yaml": ONE, ".env": "COMPOSE_FILE=a.yaml\n", "src/x": ""},
+        "src",
+        {},
+    ),
+    "separator": (
+        {"a.yaml": ONE, "b.yaml": TWO},
+        ".",
+        {"COMPOSE_FILE": "a.yaml;b.yaml", "COMPOSE_PATH_SEPARATOR": ";"},
+    ),
+    "separator-of-dotenv": (
+        {"a.yaml": ONE, "b.yaml": TWO, ".env": "COMPOSE_FILE=a.yaml|b.yaml\nCOMPOSE_PATH_SEPARATOR=|\n"},
+        ".",
+        {},
+    ),
+    "name": ({"compose.yaml": "name: written\n" + ONE}, ".", {"COMPOSE_PROJECT_NAME": "shell"}),
+    "name-of-dotenv": ({"compose.yaml": "name: written\n" + ONE, ".env": "COMPOSE_PROJECT_NAME=dotenv\n"}, ".", {}),
+    "name-empty": ({"compose.yaml": "name: written\n" + ONE}, ".", {"COMPOSE_PROJECT_NAME": ""}),
+    "env-files": (
+        {"compose.yaml": ONE, ".env": "TAG=no\nA=no\n", "1.env": "TAG=1\n", "2.env": "A=$TAG\nTAG=2\n"},
+        ".",
+        {"COMPOSE_ENV_FILES": "1.env,2.env"},
+    ),
+    "env-files-name-the-file": (
+        {"compose.yaml": TWO, "a.yaml": ONE, "1.env": "COMPOSE_FILE=a.yaml\nTAG=1\n"},
+        ".",
+        {"COMPOSE_ENV_FILES": "1.env"},
+    ),
+    "no-dotenv": ({"compose.yaml": ONE, ".env": "TAG=no\n"}, ".", {"COMPOSE_DISABLE_ENV_FILE": "1"}),
+    "profiles-of-dotenv": (
+        {"compose.yaml": ONE, "compose.override.yml": TWO, ".env": "COMPOSE_PROFILES=debug\n"},
+        ".",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHOICES)
+def test_chooses_files_name_and_variables_as_compose_does(compose: list[str], case: str, tmp_path: Path) -> None:
+    files, start, extra = CHOICES[case]
+    place = files_of(tmp_path / "project", files) / start
+    environ = {"PATH": os.environ["PATH"], **ENVIRON, **extra}
+    options = {"cwd": place.resolve(), "env": environ, "capture_output": True, "text": True, "timeout": 60}
+    theirs = subprocess.run([*compose, "config", "--format", "json"], **options)
+    ours = subprocess.run([sys.executable, "-m", "devenv", "config", "--json"], **options)
+    assert (theirs.returncode, ours.returncode) == (0, 0), theirs.stderr + ours.stderr
+    expected, document = json.loads(theirs.stdout), json.loads(ours.stdout)
+    assert document["config"]["services"].keys() == expected["services"].keys()
+    for name, service in expected["services"].items():
+        found = document["config"]["services"][name]
+        assert (found["image"], found.get("environment")) == (service["image"], service.get("environment"))
+    assert document["project"].rpartition("-")[0] == expected["name"]
+
+
+@pytest.mark.parametrize(
+    ("files", "environ"),
+    [
+        ({"compose.yaml": ONE}, {"COMPOSE_PROJECT_NAME": "My Shop"}),
+        ({"compose.yaml": ONE}, {"COMPOSE_FILE": "missing.yaml"}),
+        ({"compose.yaml": ONE}, {"COMPOSE_ENV_FILES": "missing.env"}),
+        ({"compose.yaml": ONE}, {"COMPOSE_DISABLE_ENV_FILE": "perhaps"}),
+    ],
+)
+def test_refuses_what_compose_refuses(
+    compose: list[str], files: dict[str, str], environ: dict[str, str], tmp_path: Path
+) -> None:
+    place = files_of(tmp_path / "project", files)
+    options = {"cwd": place, "env": {"PATH": os.environ["PATH"], **ENVIRON, **environ}, "capture_output": True}
+    assert subprocess.run([*compose, "config"], **options, timeout=60).returncode != 0
+    ours = subprocess.run([sys.executable, "-m", "devenv", "config"], **options, timeout=60)
+    assert ours.returncode == 2
+    assert next(iter(environ)).encode() in ours.stderr

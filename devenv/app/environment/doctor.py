@@ -33,7 +33,7 @@ async def doctor(invocation: Invocation) -> DoctorDocument:
     checks.append(stack_check)
     checks += await _engine(invocation, loaded)
     if loaded is not None:
-        checks += _ports(invocation, loaded)
+        checks += _ports(loaded)
     checks.append(await _backend(invocation))
     return DoctorDocument(checks=checks)
 
@@ -70,7 +70,9 @@ def _stack(invocation: Invocation) -> tuple[LoadedStack | None, CheckPart]:
     except DevenvError as error:
         return None, CheckPart(name="stack file", verdict="error", found=error.message, hint=error.hint)
     names = ", ".join(loaded.stack.services)
-    return loaded, CheckPart(name="stack file", verdict="ok", found=f"{loaded.stack.files[0]}: {names}")
+    return loaded, CheckPart(
+        name="stack file", verdict="ok", found=f"{loaded.stack.files[0]}: {names}", hint=loaded.notice
+    )
 
 
 async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[CheckPart]:
@@ -103,9 +105,9 @@ async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[Ch
     return checks
 
 
-def _ports(invocation: Invocation, loaded: LoadedStack) -> list[CheckPart]:
+def _ports(loaded: LoadedStack) -> list[CheckPart]:
     """Published ports that another program uses; not checked while the project itself uses them."""
-    if read_record(invocation.directory) is not None:
+    if read_record(loaded.project.directory) is not None:
         return [CheckPart(name="ports", verdict="skipped", found="not checked: the running project uses them")]
     checks = []
     for service in loaded.stack.services.values():

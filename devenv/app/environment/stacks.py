@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.app.invocation import read_stack
+from devenv.app.invocation import env_directory, find_stack, read_stack
 from devenv.model.listings import ConfigDocument, StackPart, StacksDocument
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ def list_stacks(invocation: Invocation) -> StacksDocument:
     from devenv.stack import discovery
 
     try:
-        chosen = discovery.discover(invocation.directory, files=invocation.files, stack_name=invocation.stack).files
+        chosen = find_stack(invocation).files
     except UsageError:
         chosen = ()
     return StacksDocument(
         stacks=[
             StackPart(name=item.name, files=[str(path) for path in item.files], default=item.files == chosen)
-            for item in discovery.list_stacks(invocation.directory)
+            for item in discovery.list_stacks(invocation.start)
         ]
     )
 
@@ -37,10 +37,16 @@ def resolved(invocation: Invocation, *, origins: bool = False) -> ConfigDocument
     if origins:
         from devenv.stack.loader import stack_origins
 
-        found = stack_origins(loaded.stack.files, environ=invocation.environ)
+        found = {name: f"{variable.origin} ({variable.value})" for name, variable in invocation.settings.items()}
+        found |= stack_origins(
+            loaded.stack.files,
+            environ=invocation.environ,
+            working_directory=env_directory(invocation, find_stack(invocation)),
+        )
     return ConfigDocument(
         project=loaded.project.id,
         files=[str(path) for path in loaded.stack.files],
         config=dump(loaded.stack),
         origins=found,
+        notice=loaded.notice,
     )

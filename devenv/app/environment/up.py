@@ -48,7 +48,9 @@ class UpRequest:
 async def prepare(invocation: Invocation, services: tuple[str, ...], sink: Sink) -> tuple[LoadedStack, Choice]:
     """Read the stack, choose the engine, and report which one and why."""
     loaded = read_stack(invocation, services)
-    record = read_record(invocation.directory)
+    if loaded.notice:
+        sink(Notice(message=loaded.notice))
+    record = read_record(loaded.project.directory)
     recorded = record.engine if record else None
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=recorded)
     sink(Notice(message=f"engine {choice.reason}"))
@@ -88,7 +90,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
     engine = choice.engine
     try:
         async with project_lock(loaded.project, "up", wait=request.lock_wait, clock=clock, sink=sink):
-            record = _record_engine(invocation, loaded, engine)
+            record = _record_engine(loaded, engine)
             async with shown_logs(engine, loaded.project, sink, wanted=request.show_logs) as watched:
                 result = await bring_up(
                     engine, loaded.project, loaded.stack, request.options, clock=clock, sink=watched
@@ -100,7 +102,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             route = canary_route(wanted=request.canary, ready=ready, backend=backend, entrypoint_url=entry)
             canary = await run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)
             record = replace(record, trace_backend=backend_name)
-            write_record(invocation.directory, _with_result(record, result, canary, backend))
+            write_record(loaded.project.directory, _with_result(record, result, canary, backend))
     finally:
         await engine.close()
     return UpDocument(
@@ -157,13 +159,13 @@ def _backend_name(stack: Stack, observed: ObservedState) -> str | None:
     return ADDED_BACKEND if observed.of(ADDED_BACKEND) else None
 
 
-def _record_engine(invocation: Invocation, loaded: LoadedStack, engine: Engine) -> Record:
+def _record_engine(loaded: LoadedStack, engine: Engine) -> Record:
     """Return the record of this ``up``, so far with what is known before anything starts.
 
     If the record on disk does not name this project and engine, it is written at once: ``down`` has to find the engine
     also if this ``up`` is killed.
     """
-    known = read_record(invocation.directory)
+    known = read_record(loaded.project.directory)
     record = Record(
         id=loaded.project.id,
         name=loaded.project.name,
@@ -173,7 +175,7 @@ def _record_engine(invocation: Invocation, loaded: LoadedStack, engine: Engine) 
         ready_ms=known.ready_ms if known and known.id == loaded.project.id else None,
     )
     if known is None or (known.id, known.engine) != (record.id, record.engine):
-        write_record(invocation.directory, record)
+        write_record(loaded.project.directory, record)
     return record
 
 

@@ -47,7 +47,7 @@ def init_project(
         UsageError: If the directory contains a stack file or one of the new files, or the name is not valid.
         EnvironmentFailure: If a file cannot be read or written; then nothing is created.
     """
-    root = (invocation.directory / (directory or "")).resolve()
+    root = (invocation.start / (directory or "")).resolve()
     _refuse_a_stack(root)
     files = project_files(_name_for(root, name))
     _refuse_other_wheels(root, files)
@@ -64,7 +64,7 @@ def init_project(
         dry_run=dry_run,
         entrypoint="gateway",
         notes=notes,
-        next=_next(invocation.directory, root),
+        next=_next(invocation.start, root),
     )
 
 

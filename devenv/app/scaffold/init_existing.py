@@ -55,7 +55,7 @@ def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
     """
     if not wanted.canary_path.startswith("/"):
         raise UsageError(f"--canary-path: found {wanted.canary_path!r}, expected a path starting with /")
-    files = _files(invocation.directory / wanted.file)
+    files = _files(invocation.start / wanted.file)
     stack = load_stack(files, environ=invocation.environ)
     texts = {path: read_text(path) for path in files}
     has = next((path for path, text in texts.items() if YamlText(text, str(path)).find((KEY,)) is not None), None)
@@ -65,22 +65,22 @@ def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
         entrypoint = choose_entrypoint(stack, wanted.entrypoint)
         new = with_block(old, files[0], entrypoint, wanted.canary_path)
     services = survey(stack)
-    changes = _changes(invocation.directory, files[0], old, new, library=wanted.library)
+    changes = _changes(invocation.start, files[0], old, new, library=wanted.library)
     if not wanted.dry_run:
         changes.make()
-    written = [_shown(invocation.directory, path) for path in (*changes.edited, *changes.created, *changes.replaced)]
+    written = [_shown(invocation.start, path) for path in (*changes.edited, *changes.created, *changes.replaced)]
     return InitDocument(
-        directory=str(invocation.directory),
+        directory=str(invocation.start),
         file=str(files[0]),
         files=written,
         changed=bool(written) and not wanted.dry_run,
         dry_run=wanted.dry_run,
-        diff=_diff(old, new, _shown(invocation.directory, files[0])),
+        diff=_diff(old, new, _shown(invocation.start, files[0])),
         entrypoint=entrypoint,
         services=services,
         inactive=list(stack.inactive),
         notes=_notes(stack, has, wanted, python=any(part.traced_command for part in services)),
-        next=_next(invocation.directory, files),
+        next=_next(invocation.start, files),
     )
 
 

@@ -10,6 +10,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devenv.app.invocation import find_stack, load_found
 from devenv.app.scaffold.changes import Changes, read_text
 from devenv.app.scaffold.gateway import by_hand, connect_gateway, find_gateway
 from devenv.app.scaffold.library import library_changes
@@ -19,9 +20,8 @@ from devenv.app.scaffold.service_entry import NewService, add_service
 from devenv.app.scaffold.templates import DEFAULT, render
 from devenv.errors import UsageError
 from devenv.model.scaffold import NewServiceDocument
-from devenv.stack.discovery import discover, shipped_stacks
+from devenv.stack.discovery import shipped_stacks
 from devenv.stack.edit import YamlText, read_pieces
-from devenv.stack.loader import load_stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ def new_service(invocation: Invocation, wish: ServiceWish, *, dry_run: bool = Fa
         ConfigurationError: If a file of the project cannot be edited.
         EnvironmentFailure: If a file cannot be written.
     """
-    found = discover(invocation.directory, files=invocation.files, stack_name=invocation.stack)
+    found = find_stack(invocation)
     _check_own(found)
     stack = _load(invocation, found, {})
     folder = found.files[0].parent
@@ -154,8 +154,7 @@ def _services(found: Discovery, stack: Stack) -> set[str]:
 
 
 def _load(invocation: Invocation, found: Discovery, texts: Mapping[Path, str]) -> Stack:
-    profiles = tuple(name for name in invocation.environ.get("COMPOSE_PROFILES", "").split(",") if name)
-    return load_stack(found.files, environ=invocation.environ, profiles=profiles, texts=texts)
+    return load_found(invocation, found, texts=texts)
 
 
 def _relative(paths: Mapping[Path, object] | tuple[Path, ...], folder: Path) -> list[str]:

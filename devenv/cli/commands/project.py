@@ -93,6 +93,8 @@ def _show_stacks(document: StacksDocument, output: Output) -> None:
 def _show_config(document: ConfigDocument, output: Output) -> None:
     from devenv.stack.dump import yaml_text
 
+    if document.notice:
+        output.note(document.notice)
     if document.origins:
         for path, origin in document.origins.items():
             output.line(f"{path}: {origin}")

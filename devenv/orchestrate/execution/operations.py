@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.errors import EngineRefused
 from devenv.events import ImageBuilding, ImagePulling
-from devenv.health.waiter import Failure, WaitOutcome, log_tail
+from devenv.health.outcome import Failure, WaitOutcome
 from devenv.orchestrate.execution.executor import Execution, StepResult
 from devenv.orchestrate.execution.readiness import Readiness
 from devenv.orchestrate.execution.step_events import StepEvents
@@ -132,6 +132,8 @@ class Operations:
         try:
             await self._engine.start(instance_id)
         except EngineRefused as error:
+            from devenv.health.waiter import log_tail
+
             failure = Failure(
                 service=action.service,
                 index=action.index,

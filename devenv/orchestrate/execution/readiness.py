@@ -1,16 +1,18 @@
-"""Waits for one instance: until it is ready, or until it has completed."""
+"""Waits for one instance: until it is ready, or until it has completed.
+
+The waiter is imported when something waits, so that ``down`` does not load the probes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.health.waiter import WaitOutcome, wait_completed, wait_ready
-
 if TYPE_CHECKING:
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.events import Sink
+    from devenv.health.outcome import WaitOutcome
     from devenv.model.stack import Service
 
 
@@ -26,6 +28,8 @@ class Readiness:
 
     async def completed(self, service: Service, instance_id: str, index: int) -> WaitOutcome:
         """Wait until the instance of a one-shot service has exited."""
+        from devenv.health.waiter import wait_completed
+
         return await wait_completed(
             self._engine, instance_id, service, index, timeout=self._remaining(), clock=self._clock
         )
@@ -42,6 +46,8 @@ class Readiness:
             image: reference that it runs; empty if it runs none.
             started_at: ``clock.monotonic()`` at its start, or now if it was running before.
         """
+        from devenv.health.waiter import wait_ready
+
         outcome = await wait_ready(
             self._engine,
             instance_id,

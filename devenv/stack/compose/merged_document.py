@@ -78,6 +78,6 @@ def _with_project_name(documents: Sequence[MapNode], lookup: Lookup, project: st
 
     def with_name(asked: str) -> Variable | None:
         found = lookup(asked)
-        return variable if found is None and asked == _PROJECT_VARIABLE else found
+        return variable if asked == _PROJECT_VARIABLE and not (found and found.value) else found
 
     return with_name

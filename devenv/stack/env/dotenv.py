@@ -9,7 +9,9 @@ Format: https://docs.docker.com/compose/how-tos/environment-variables/variable-i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from devenv.errors import Location, StackFileError
 from devenv.stack.env.interpolation import Lookup, TemplateError, Variable, substitute
@@ -25,7 +27,14 @@ _ESCAPE = re.compile(r'\\([abfnrtv$"\\]|0[0-7]{0,3})')
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
 
 
-def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = False) -> dict[str, Variable]:
+def read_dotenv(
+    path: Path,
+    lookup: Lookup,
+    problems: Problems,
+    *,
+    raw: bool = False,
+    earlier: Mapping[str, Variable] = MappingProxyType({}),
+) -> dict[str, Variable]:
     """Return the variables of the file; reading stops at the first problem, which goes to ``problems``.
 
     Args:
@@ -33,13 +42,14 @@ def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = F
         lookup: finds variables for interpolation; it takes precedence over earlier variables of the file.
         problems: receives what is wrong with the file.
         raw: use values unchanged (``format: raw``).
+        earlier: variables of files read before, which the file can use and replace; they are returned as well.
 
     Raises:
         StackFileError: If the file cannot be read.
     """
     text = read_text(path)
     file = display(path)
-    reader = _Reader(text, file, lookup, problems)
+    reader = _Reader(text, file, lookup, problems, earlier)
     try:
         if raw:
             reader.read_raw()
@@ -53,13 +63,15 @@ def read_dotenv(path: Path, lookup: Lookup, problems: Problems, *, raw: bool = F
 class _Reader:
     """Reads one file statement by statement."""
 
-    def __init__(self, text: str, file: str, lookup: Lookup, problems: Problems) -> None:
+    def __init__(
+        self, text: str, file: str, lookup: Lookup, problems: Problems, earlier: Mapping[str, Variable]
+    ) -> None:
         self._text = text
         self._file = file
         self._environment = lookup
         self._problems = problems
         self._position = 0
-        self.variables: dict[str, Variable] = {}
+        self.variables: dict[str, Variable] = dict(earlier)
 
     def read(self) -> None:
         while self._skip(_BLANK) and self._position < len(self._text):

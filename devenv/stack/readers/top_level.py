@@ -13,7 +13,7 @@ from devenv.stack.yaml.nodes import MapNode, is_null
 _IPAM_REFUSED = {"options": "remove it for now"}
 _POOL_REFUSED = {
     "aux_addresses": "remove it for now",
-    "ip_range": "not supported yet; make the subnet smaller instead",
+    "ip_range": "use a smaller subnet",
 }
 _POOL_IGNORED = {"gateway": "the engine chooses the gateway"}
 

@@ -6,10 +6,11 @@ import os
 import re
 from pathlib import Path
 
+from devenv.disk import NotRegularFileError, read_regular_file
 from devenv.errors import Location, StackFileError
 
 MAXIMUM_BYTES = 8 * 1024 * 1024
-"""Larger files are rejected; the limit also stops the reading of an endless device."""
+"""Larger files are rejected."""
 
 # All but YAML 1.2's printable characters, and U+0085, U+2028 and U+2029, line ends to the parser (as in 1.1).
 _REFUSED = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -29,7 +30,7 @@ def read_text(path: Path) -> str:
     r"""Return the text of ``path`` without byte order mark, with ``\n`` as line ends.
 
     Raises:
-        StackFileError: If it is missing, a directory, unreadable, too large, binary or not UTF-8.
+        StackFileError: If it is missing, not a regular file, unreadable, too large, binary or not UTF-8.
     """
     data = _read_bytes(path)
     text = plain_text(_decode(data, display(path)))
@@ -59,8 +60,7 @@ def plain_text(text: str) -> str:
 def _read_bytes(path: Path) -> bytes:
     place = Location(display(path))
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAXIMUM_BYTES + 1)
+        data = read_regular_file(path, MAXIMUM_BYTES + 1)
     except FileNotFoundError as error:
         raise StackFileError(
             "no such file", location=place, hint="pass another file with -f, or run `devenv stacks`"
@@ -68,6 +68,10 @@ def _read_bytes(path: Path) -> bytes:
     except IsADirectoryError as error:
         raise StackFileError(
             "this is a directory, not a file", location=place, hint="pass the compose.yaml in it"
+        ) from error
+    except NotRegularFileError as error:
+        raise StackFileError(
+            "not a regular file (a FIFO, socket or device)", location=place, hint="write its content to a file"
         ) from error
     except PermissionError as error:
         raise StackFileError(

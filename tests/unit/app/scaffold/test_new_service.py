@@ -274,15 +274,15 @@ def test_a_write_that_fails_undoes_the_others(project: Path, monkeypatch: pytest
 def test_a_file_that_somebody_edits_meanwhile_is_not_overwritten(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = use_case.load_stack
+    real = use_case.load_found
     compose = project / "compose.yaml"
 
-    def load(files: object, *, texts: object, **more: object) -> object:
+    def load(*which: object, texts: object, **more: object) -> object:
         if texts:
             compose.write_text(compose.read_text() + "# mine\n")
-        return real(files, texts=texts, **more)  # type: ignore[arg-type]
+        return real(*which, texts=texts, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(use_case, "load_stack", load)
+    monkeypatch.setattr(use_case, "load_found", load)
     with pytest.raises(ConfigurationError, match="the file changed while devenv was editing it"):
         add(project)
     assert compose.read_text().endswith("# mine\n")
