@@ -121,7 +121,7 @@ def callback(
         bool, typer.Option("--plain", help="No colours and no live updates.", envvar="DEVENV_PLAIN")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Hide progress and notices.", envvar="DEVENV_QUIET")
+        bool, typer.Option("--quiet", "-q", help="Hide progress and notices, but not warnings.", envvar="DEVENV_QUIET")
     ] = False,
     verbose: Annotated[
         bool,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import typer
 
 from devenv.cli.commands import environment, inspection, loading, project, running, scaffolding, tracing
-from devenv.cli.globals import callback, hoist
+from devenv.cli.globals import VALUED, callback, hoist
 from devenv.cli.output import Output, Style
-from devenv.errors import DevenvError, InternalError, Interrupted, UsageError
+from devenv.cli.streams import PipeClosed, StreamFailure, closed_stream, guarded_streams, not_writable
+from devenv.errors import DevenvError, EnvironmentFailure, InternalError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,25 +45,87 @@ scaffolding.register(app)
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; never a traceback without ``--debug``."""
     hoisted = hoist(arguments)
-    output = Output.for_process(Style(json="--json" in hoisted, plain="--plain" in hoisted))
-    debug = "--debug" in hoisted
+    style = Style(json="--json" in hoisted, plain="--plain" in hoisted)
+    closed = closed_stream()
+    if closed:  # every file that is opened would take its place and be written to
+        return _without_stream(closed, style)
+    with guarded_streams() as (out, err):
+        output = Output.for_process(style)
+        debug = "--debug" in hoisted
+        try:
+            code = _outcome(hoisted, output, debug)
+            out.flush()
+        except PipeClosed:
+            code = 0
+        except StreamFailure as error:
+            code = _failed(error, replace(output, style=Style()), debug)
+        err.flush()
+        if err.failure is None:
+            return code
+        if not style.json:
+            out.write(f"devenv: {err.failure.message}\n")
+            out.flush()
+        return code or err.failure.exit_code
+
+
+def _outcome(arguments: Sequence[str], output: Output, debug: bool) -> int:
     try:
-        result = app(args=hoisted, prog_name="devenv", standalone_mode=False)
+        result = app(args=arguments, prog_name="devenv", standalone_mode=False)
+    except (PipeClosed, StreamFailure):
+        raise
     except DevenvError as error:
         return _failed(error, output, debug)
     except KeyboardInterrupt:
         return _failed(Interrupted("interrupted"), output, debug)
     except (typer.Abort, typer.Exit) as ended:
         return getattr(ended, "exit_code", Interrupted.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has closed it, as `| head` does
-        return 0
     except ClickException as error:
-        hint = "see `devenv --help`"
-        return _failed(UsageError(_words_of(error), hint=hint), output, debug)
+        return _failed(UsageError(_words_of(error), hint=f"see `{_command_path(arguments)} --help`"), output, debug)
+    except OSError as error:
+        return _failed(_file_failure(error), output, debug)
     except Exception as error:  # noqa: BLE001 - the last resort: every bug becomes one message and code 70
         return _failed(_bug(error), output, debug)
     return result if isinstance(result, int) else 0
+
+
+def _without_stream(closed: str, style: Style) -> int:
+    """Refuse to run without stdout or stderr; the other one, if there is one, says so."""
+    error = not_writable(closed, "it is closed")
+    other = sys.stderr if closed == "stdout" else sys.stdout
+    if other is not None:
+        style = style if closed == "stderr" else Style()
+        with suppress(OSError):
+            Output(style=style, stdout=other, stderr=other, live=False, colour=False).error(error)
+            other.flush()
+    return error.exit_code
+
+
+def _command_path(arguments: Sequence[str]) -> str:
+    """The command that a command line is about, such as ``devenv traces show``."""
+    command: object = typer.main.get_command(app)
+    path = ["devenv"]
+    words = iter(arguments)
+    for word in words:
+        if word in VALUED:
+            next(words, None)
+        elif not word.startswith("-"):
+            command = getattr(command, "commands", {}).get(word)
+            if command is None:
+                break
+            path.append(word)
+    return " ".join(path)
+
+
+def _file_failure(error: OSError) -> DevenvError:
+    """The error for a file of the project or the machine that no edge translated; without a file it is a bug."""
+    if error.filename is None:
+        return _bug(error)
+    failure = EnvironmentFailure(
+        f"cannot use {os.fsdecode(error.filename)}: {error.strerror}",
+        hint="check that it exists, its owner and permissions, and the free space of its disk",
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def _words_of(error: Exception) -> str:
@@ -79,6 +145,8 @@ def _bug(error: Exception) -> InternalError:
 
 def _failed(error: DevenvError, output: Output, debug: bool) -> int:
     if debug:
-        traceback.print_exception(error, file=sys.stderr)
+        for part in traceback.format_exception(error):
+            for line in part.rstrip("\n").split("\n"):
+                output.warn(line)
     output.error(error)
     return error.exit_code

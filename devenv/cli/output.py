@@ -8,15 +8,17 @@ import sys
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+from devenv.cli.control_characters import coloured, colourless, visible, visible_in_json
+from devenv.cli.table import Styled, table_lines
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from devenv.cli.table import Cell, Column
     from devenv.errors import DevenvError
     from devenv.model.documents import Document
-
-
-WIDTH_OF_FILES = 200
-"""Columns of output that is not a terminal, so that a table in a file or a pipe is not cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,10 @@ class Style:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """Both streams, and how to write to them.
+    """Both streams, and the one place through which all output goes.
+
+    Text is never markup, and control characters in it are made visible: it comes from services, traces and files of
+    others. A line is one line.
 
     Attributes:
         live: whether progress may be redrawn in place on stderr.
@@ -57,37 +62,69 @@ class Output:
             colour=sys.stdout.isatty() and not bare and not os.environ.get("NO_COLOR"),
         )
 
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal that stdout is; ``None`` if it is a file or a pipe, which have no width."""
+        if not self.stdout.isatty():
+            return None
+        asked = os.environ.get("COLUMNS", "")
+        try:
+            return (
+                int(asked) if asked.isdecimal() and int(asked) else os.get_terminal_size(self.stdout.fileno()).columns
+            )
+        except OSError:  # a terminal that does not know its size
+            return 80
+
     def document(self, document: Document) -> None:
         """Print the one JSON document of a command."""
-        self.stdout.write(document.model_dump_json(by_alias=True) + "\n")
+        self.stdout.write(visible_in_json(document.model_dump_json(by_alias=True)) + "\n")
 
     def json_line(self, value: dict[str, Any]) -> None:
         """Print one line of a newline-delimited JSON stream and flush it."""
-        self.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self.stdout.write(visible_in_json(json.dumps(value, ensure_ascii=False)) + "\n")
         self.stdout.flush()
 
-    def line(self, text: str = "") -> None:
-        """Print one line of a result."""
-        self.stdout.write(text + "\n")
+    def line(self, *cells: Cell) -> None:
+        """Print one line of a result, from text and styled text."""
+        self.stdout.write("".join(self._shown(cell) for cell in cells) + "\n")
+
+    def lines(self, text: str) -> None:
+        """Print text of several lines, such as a file's."""
+        for line in text.split("\n"):
+            self.line(line)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+        """Print a table that fits the terminal."""
+        for line in table_lines(columns, rows, self.width):
+            self.line(*line)
+
+    def log_line(self, head: Styled, text: str) -> None:
+        """Print a line of a service's output and flush it; its own colours are kept if colours are shown."""
+        shown = coloured(text) if self.colour else visible(colourless(text))
+        self.stdout.write(f"{self._shown(head)} {shown}\n")
+        self.stdout.flush()
 
     def note(self, text: str) -> None:
         """Print one line of progress or a diagnostic."""
         if not self.style.quiet:
-            self.stderr.write(text + "\n")
-            self.stderr.flush()
+            self.warn(text)
 
-    def console(self, *, stderr: bool = False) -> Console:
-        """A rich console on one of the streams."""
+    def warn(self, text: str) -> None:
+        """Print one line of a diagnostic that ``--quiet`` does not hide."""
+        self.stderr.write(visible(text) + "\n")
+        self.stderr.flush()
+
+    def _shown(self, cell: Cell) -> str:
+        if not isinstance(cell, Styled):
+            return visible(cell)
+        text = visible(cell.text)
+        return f"\x1b[{cell.style}m{text}\x1b[0m" if self.colour and cell.style and text else text
+
+    def live_console(self) -> Console:
+        """A console on stderr for progress that is redrawn in place."""
         from rich.console import Console
 
-        stream = self.stderr if stderr else self.stdout
-        bare = self.style.plain or self.style.json
-        width = None if stream.isatty() else WIDTH_OF_FILES
-        return Console(file=stream, no_color=bare or None, highlight=False, width=width, emoji=False)
-
-    def render(self, renderable: RenderableType) -> None:
-        """Print a table or text to stdout."""
-        self.console().print(renderable)
+        return Console(file=self.stderr, highlight=False, markup=False, emoji=False)
 
     def error(self, error: DevenvError) -> None:
         """Print an error: as a JSON document with ``--json``, else as message and hint on stderr."""
@@ -104,12 +141,11 @@ class Output:
             self.document(ErrorDocument(error=part))
             return
         for one in (error, *getattr(error, "others", ())):
-            self.stderr.write(f"devenv: {one.message}\n")
+            self.warn(f"devenv: {one.message}")
             expected = getattr(one, "expected", "")
             if expected and expected not in one.message:
-                self.stderr.write(f"  expected: {expected}\n")
+                self.warn(f"  expected: {expected}")
             if one.hint:
-                self.stderr.write(f"  hint: {one.hint}\n")
+                self.warn(f"  hint: {one.hint}")
         for line in error.details.get("output", ()):
-            self.stderr.write(f"  | {line}\n")
-        self.stderr.flush()
+            self.warn(f"  | {colourless(line)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from devenv.analysis.causes import Setup
@@ -28,6 +28,8 @@ from devenv.model.run import RunRecord, Threshold
 from devenv.traces.export import SpanExporter
 from devenv.traces.source import TraceSource
 
+_WATCH_INTERVAL = 0.5
+
 
 async def run_load(
     options: LoadOptions,
@@ -42,6 +44,7 @@ async def run_load(
     stop: asyncio.Event,
     setups: Mapping[str, Setup] | None = None,
     patience: Patience | None = None,
+    gone: Callable[[], bool] = lambda: False,
 ) -> LoadDocument:
     """Run a load and verify the trace of every request; best on uvloop, with little else on the event loop.
 
@@ -57,6 +60,7 @@ async def run_load(
         stop: set to end early and keep the requests that were sent.
         setups: the known tracing settings of the services, to name causes.
         patience: how long to wait for traces.
+        gone: returns whether the project was removed; the run ends then, as nothing can answer or be verified.
 
     Raises:
         UsageError: If a threshold or the number of requests is not valid; nothing was sent.
@@ -64,13 +68,19 @@ async def run_load(
     verifies = client is not None and options.verify
     thresholds = _thresholds(options, verifies=verifies)
     schedule = make_schedule(options)
-    run = _Run(options, workload, thresholds, schedule, new_run_id(clock.now()), store, sink)
+    run = _Run(options, workload, thresholds, schedule, new_run_id(clock.now()), store, sink, gone)
     await run.send(otlp_http_url, stop)
     try:
         if client is not None and verifies:
             expectation = Expectation(services=frozenset(expected_services), setups=dict(setups or {}))
             verifier = Verifier(
-                client, expectation, clock=clock, sink=sink, patience=patience or Patience(), hurried=stop.is_set
+                client,
+                expectation,
+                clock=clock,
+                sink=sink,
+                patience=patience or Patience(),
+                hurried=stop.is_set,
+                gone=gone,
             )
             await run.verify(verifier)
     finally:
@@ -89,13 +99,16 @@ class _Run:
     run_id: str
     store: RunStore
     sink: Sink
+    gone: Callable[[], bool]
     outcome: SendingOutcome = field(init=False)
     roots_taken: bool = False
     account: Account = NOTHING
+    removed: bool = False
 
     async def send(self, otlp_http_url: str | None, stop: asyncio.Event) -> None:
         """Send the requests and the remaining root spans; a run that cannot be sent leaves no files."""
         rows = self.store.begin(self.run_id)
+        watcher = asyncio.ensure_future(self._stop_if_gone(stop))
         try:
             if otlp_http_url is None:
                 self.outcome = await self._sending(None).run(stop)
@@ -108,6 +121,8 @@ class _Run:
             rows.unlink(missing_ok=True)
             self.store.discard(self.run_id)
             raise
+        finally:
+            watcher.cancel()
         self.roots_taken = roots.lost == 0
         if roots.lost:
             lost = plural(roots.lost, "root span")
@@ -144,6 +159,7 @@ class _Run:
             thresholds=self.thresholds,
             target_rps=self.schedule.mean_rps,
             client=client,
+            removed=self.removed,
         )
         record = RunRecord(
             run_id=self.run_id,
@@ -153,6 +169,13 @@ class _Run:
         )
         self.store.save(document, record)
         return document
+
+    async def _stop_if_gone(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await asyncio.sleep(_WATCH_INTERVAL)
+            if self.gone():
+                self.removed = True
+                stop.set()
 
     def _sending(self, roots: RootSpans | None) -> Sending:
         return Sending(

@@ -14,10 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from devenv.disk import replace_file
+from devenv.disk import not_written, replace_file
 from devenv.errors import UnknownName
 from devenv.model.documents import LoadDocument
 from devenv.model.run import RunRecord
+from devenv.suggestions import suggest
 
 KEEP_RUNS = 50
 KEEP_BYTES = 500_000_000
@@ -45,9 +46,16 @@ class RunStore:
         self._keep_bytes = keep_bytes
 
     def begin(self, run_id: str) -> Path:
-        """Create the folder of a new run and return the path of its rows file."""
+        """Create the folder of a new run and return the path of its rows file.
+
+        Raises:
+            EnvironmentFailure: If it cannot be created.
+        """
         folder = self.directory / run_id
-        folder.mkdir(parents=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise not_written(folder, error) from error
         return folder / "rows"
 
     def save(self, document: LoadDocument, record: RunRecord) -> None:
@@ -149,11 +157,8 @@ class RunStore:
 
     def _unknown(self, run: str) -> UnknownName:
         known = self._ids()
-        hint = (
-            f"the newest is {known[0]}; list all with `devenv runs list`"
-            if known
-            else "no saved runs; start one with `devenv load`"
-        )
+        newest = f"the newest is {known[0]}; list all with `devenv runs list`" if known else ""
+        hint = suggest(run, known) or newest or "no saved runs; start one with `devenv load`"
         return UnknownName(f"no run {run!r}", hint=hint, details={"run": run})
 
 

@@ -9,6 +9,7 @@ from devenv.load import report
 from devenv.load.options import LoadOptions
 from devenv.load.rows import Rows
 from devenv.load.send.sending import SendingOutcome
+from devenv.load.verdict import judge
 from devenv.load.verify.accounting import Account
 from devenv.load.workload import Workload
 from devenv.model.documents import LoadDocument
@@ -33,6 +34,7 @@ def summarize_run(
     thresholds: Sequence[Threshold],
     target_rps: float,
     client: TraceSource | None,
+    removed: bool = False,
 ) -> LoadDocument:
     """Return the document of a run; the rows contain their classes."""
     response, service, lag = report.response_times(rows), report.service_times(rows), report.generator_lag(rows)
@@ -50,7 +52,7 @@ def summarize_run(
     )
     reason = report.invalid_reason(lag, service)
     started = datetime.fromtimestamp(outcome.wall_ns / 1e9, UTC)
-    return LoadDocument(
+    document = LoadDocument(
         run_id=run_id,
         valid=not reason,
         invalid_reason=reason,
@@ -69,13 +71,17 @@ def summarize_run(
         cpu_us_per_request=outcome.cpu_seconds * 1e6 / outcome.sent if outcome.sent else 0.0,
         name=options.name,
         scenario=workload.scenario_name,
-        target=workload.target,
+        target=workload.shown_target,
         started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_s=outcome.elapsed,
         interrupted=outcome.interrupted,
+        interrupted_by=("down" if removed else "signal") if outcome.interrupted else "",
         causes=account.causes,
         ui_url=_search_url(client, run_id, rows, outcome) if client else None,
+        unverified_reason=account.failure,
     )
+    reasons = judge(document)
+    return document.model_copy(update={"verdict": "failed" if reasons else "passed", "verdict_reasons": reasons})
 
 
 def _search_url(client: TraceSource, run_id: str, rows: Rows, outcome: SendingOutcome) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from devenv.errors import UsageError
 from devenv.http.origin import Origin
 from devenv.load.options import LoadOptions
+from devenv.load.redaction import redacted_path
 from devenv.model.extension import Scenario
 
 
@@ -31,10 +35,11 @@ class Workload:
     sampling: float = 1.0
 
     def __post_init__(self) -> None:
-        try:
-            Origin.parse(self.target)
-        except ValueError as error:
-            raise UsageError(f"target: {error}", hint="pass a URL such as http://127.0.0.1:8080") from error
+        if _parts(self.target).query:
+            raise UsageError(
+                "target: found a query, expected a base URL",
+                hint="add a scenario whose path has the query to x-devenv.load.scenarios",
+            )
         if not 0 <= self.sampling <= 1:
             raise UsageError(f"sampling: found {self.sampling:g}, expected a ratio from 0 to 1")
 
@@ -43,11 +48,56 @@ class Workload:
         """The target's scheme, host, port and path."""
         return Origin.parse(self.target)
 
+    @property
+    def shown_target(self) -> str:
+        """The target without user information and secrets, for output and the saved run."""
+        origin = self.origin
+        return f"{origin.scheme}://{origin.authority}{redacted_path(origin.path)}"
+
+    @property
+    def request(self) -> Scenario:
+        """The scenario's request, with the target's user information as basic authentication (RFC 7617)."""
+        parts = urlsplit(self.target)
+        if parts.username is None or any(name.lower() == "authorization" for name in self.scenario.headers):
+            return self.scenario
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        credentials = f"Basic {b64encode(pair.encode()).decode()}"
+        return self.scenario.model_copy(update={"headers": {**self.scenario.headers, "authorization": credentials}})
+
+
+def whole_url(url: str) -> Workload:
+    """Return the workload of GET requests to ``url`` with its path and query; of any server, without a scenario.
+
+    Raises:
+        UsageError: If it is not an ``http://`` or ``https://`` URL.
+    """
+    parts = _parts(url)
+    path = parts.path or "/"
+    scenario = Scenario(path=f"{path}?{parts.query}" if parts.query else path)
+    return Workload(scenario=scenario, scenario_name="GET", target=f"{parts.scheme}://{parts.netloc}")
+
+
+def _parts(target: str) -> SplitResult:
+    """Return the parts of a target, with a valid host and port.
+
+    Raises:
+        UsageError: If it is not an ``http://`` or ``https://`` URL; the message has no user information.
+    """
+    try:
+        Origin.parse(target)
+        return urlsplit(target)
+    except ValueError as error:
+        shown = re.sub(r"^(\w+:)?(//)?.*@", r"\1\2", target)
+        raise UsageError(
+            f"target: not an http:// or https:// URL with a valid port: {shown!r}",
+            hint="pass a URL such as http://127.0.0.1:8080",
+        ) from error
+
 
 def options_record(options: LoadOptions, workload: Workload) -> dict[str, Any]:
     """Options and workload as JSON-serialisable values, for the run's record.
 
-    The scenario's headers and body are left out, as they may contain secrets.
+    The scenario's headers and body are left out, as they may contain secrets; path and target are redacted.
     """
     return {
         "rps": options.rps,
@@ -56,8 +106,8 @@ def options_record(options: LoadOptions, workload: Workload) -> dict[str, Any]:
         "arrivals": options.arrivals,
         "scenario": workload.scenario_name,
         "method": workload.scenario.method,
-        "path": workload.scenario.path,
-        "target": workload.target,
+        "path": redacted_path(workload.scenario.path),
+        "target": workload.shown_target,
         "max_in_flight": options.max_in_flight,
         "timeout": options.timeout,
         "fail": list(options.fail),

@@ -274,7 +274,14 @@ class CauseDocument(Part):
 
 
 class LoadDocument(Document):
-    """``devenv load`` and ``devenv runs show``."""
+    """``devenv load`` and ``devenv runs show``.
+
+    Attributes:
+        verdict: ``passed`` or ``failed``; empty in runs that an older version saved.
+        verdict_reasons: why it is ``failed``.
+        interrupted_by: ``signal`` (Ctrl-C, SIGTERM) or ``down`` (the project was removed), if ``interrupted``.
+        unverified_reason: why traces that should have been verified were not; empty if they were.
+    """
 
     schema_: Literal["devenv.load/1"] = Field(default="devenv.load/1", alias="schema")
     run_id: str
@@ -301,6 +308,10 @@ class LoadDocument(Document):
     invalid_reason: str = ""
     causes: list[CauseDocument] = Field(default_factory=list)
     ui_url: str | None = None
+    verdict: Literal["passed", "failed", ""] = ""
+    verdict_reasons: list[str] = Field(default_factory=list)
+    interrupted_by: Literal["signal", "down", ""] = ""
+    unverified_reason: str = ""
 
 
 class ErrorPart(Part):

@@ -37,6 +37,8 @@ CELL = re.compile(r'<div class="name d(\d+)" title="[^"]*?: ([^"]*)">(.*?)</div>
 class Lines:
     """Stands in for the terminal."""
 
+    width = None
+
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -62,7 +64,7 @@ def places_on_page(text: str) -> tuple[Place, ...]:
 
 def places_in_terminal(document: TraceDocument) -> tuple[Place, ...]:
     output = Lines()
-    show_trace(document, output)  # type: ignore[arg-type]  # of the output only line() is used
+    show_trace(document, output)  # type: ignore[arg-type]  # of the output only line() and width are used
     found = []
     for line in output.lines[1:-2]:
         label = re.split(r" {2,}[━─]", line)[0].rstrip() if re.match(r"\s*\S", line) else line

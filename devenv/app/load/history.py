@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.errors import UnknownName
-from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
@@ -32,13 +31,12 @@ def show_run(invocation: Invocation, run_id: str | None) -> LoadDocument:
     Raises:
         UnknownName: If no run has that ID or name.
     """
-    runs = list_runs(invocation)
-    for run in runs:
-        if run_id is None or run_id in {run.run_id, run.name}:
-            return run
-    known = [run.run_id for run in runs]
-    hint = suggest(run_id or "", known) or "list saved runs with `devenv runs list`"
-    raise UnknownName(f"no run {run_id!r}" if run_id else "no saved runs", hint=hint)
+    if run_id is not None:
+        return store(invocation).document(run_id)
+    latest = store(invocation).latest()
+    if latest is None:
+        raise UnknownName("no saved runs", hint="start one with `devenv load`")
+    return latest
 
 
 def listing(invocation: Invocation) -> RunsDocument:

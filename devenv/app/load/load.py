@@ -1,18 +1,23 @@
-"""``devenv load``: constant-arrival-rate load on the entry point, every request accounted for in the trace backend."""
+"""``devenv load``: load at a constant arrival rate on the entry point or a URL, verified in the project's backend."""
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from devenv.app.invocation import read_stack
 from devenv.app.load.history import store
+from devenv.app.record import read_record
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, require_backend
-from devenv.errors import NEGATIVE_VERDICT, UnknownName, UsageError
+from devenv.disk import make_state_directory
+from devenv.errors import NEGATIVE_VERDICT, EngineUnavailable, Interrupted, NotUp, UnknownName, UsageError
+from devenv.events import Notice
 from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
@@ -28,8 +33,10 @@ async def load(
 ) -> LoadDocument:
     """Run the load and verify its traces; ``stop`` ends it early and keeps the requests that were sent.
 
+    With a target of the user's, no project has to run; its traces are then not verified.
+
     Raises:
-        NotUp: If the project is not running.
+        NotUp: If the project is not running, and no target is given.
         UnknownName: If no scenario has that name.
         UsageError: If a threshold cannot be parsed, or if there is no target.
     """
@@ -38,7 +45,13 @@ async def load(
     from devenv.load.workload import Workload
     from devenv.traces.client import TraceClient
 
-    async with running(invocation) as project:
+    async with AsyncExitStack() as opened:
+        try:
+            project = await opened.enter_async_context(running(invocation))
+        except (NotUp, EngineUnavailable):
+            if options.target is None:
+                raise
+            return await _load_without_project(invocation, options, options.target, clock=clock, sink=sink, stop=stop)
         stack = read_stack(invocation).stack
         name, scenario = choose_scenario(stack, options.scenario)
         workload = Workload(
@@ -48,6 +61,7 @@ async def load(
             sampling=1.0 if stack.x.sampling is None else stack.x.sampling,
         )
         backend = await require_backend(project)
+        make_state_directory(invocation.directory / ".devenv")
         async with TraceClient(backend.query_url) as client:
             return await run_load(
                 options,
@@ -60,14 +74,50 @@ async def load(
                 store=store(invocation),
                 stop=stop,
                 setups=tracing_setups(stack, project.engine.capabilities),
+                gone=_removal_check(invocation),
             )
 
 
+async def _load_without_project(
+    invocation: Invocation, options: LoadOptions, target: str, *, clock: Clock, sink: Sink, stop: asyncio.Event
+) -> LoadDocument:
+    """Request the URL ``target`` itself, or a scenario of the stack file below it; no trace is verified."""
+    from devenv.load.run import run_load
+    from devenv.load.workload import Workload, whole_url
+
+    if options.scenario is None:
+        workload = whole_url(target)
+    else:
+        name, scenario = choose_scenario(read_stack(invocation).stack, options.scenario)
+        workload = Workload(scenario=scenario, scenario_name=name, target=target)
+    make_state_directory(invocation.directory / ".devenv")
+    if options.verify:
+        sink(Notice(message="no project is running here, so traces are not verified"))
+    return await run_load(
+        options,
+        workload,
+        client=None,
+        otlp_http_url=None,
+        expected_services=(),
+        clock=clock,
+        sink=sink,
+        store=store(invocation),
+        stop=stop,
+    )
+
+
+def _removal_check(invocation: Invocation) -> Callable[[], bool]:
+    """Return a function that tells whether `devenv down` has removed the project; it removes the record."""
+    if read_record(invocation.directory) is None:
+        return lambda: False  # the record was lost before
+    return lambda: read_record(invocation.directory) is None
+
+
 def verdict_code(document: LoadDocument) -> int:
-    """Exit code: 130 interrupted; 1 where a threshold is missed or the run is invalid; else 0."""
-    if document.interrupted:
-        return 130
-    return 0 if document.valid and all(threshold.ok for threshold in document.thresholds) else NEGATIVE_VERDICT
+    """Exit code: 130 if Ctrl-C or SIGTERM cut the run short, else 1 if the verdict is negative, else 0."""
+    if document.interrupted and document.interrupted_by != "down":
+        return Interrupted.exit_code
+    return NEGATIVE_VERDICT if document.verdict == "failed" else 0
 
 
 def choose_scenario(stack: Stack, asked: str | None) -> tuple[str, Scenario]:

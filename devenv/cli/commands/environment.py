@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -66,7 +67,7 @@ def up(
     )
     with progress(state.output) as sink:
         document = run_async(lambda: use_case.up(state.invocation, request, clock=SystemClock(), sink=sink))
-    state.show(document, view.show_up)
+    state.show(document, partial(view.show_up, rolled_back=rollback))
     raise typer.Exit(use_case.verdict_code(document))
 
 

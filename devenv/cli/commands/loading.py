@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from devenv.cli.globals import Globals
 from devenv.cli.runner import run_async
 from devenv.cli.views import runs as view
 from devenv.clock import SystemClock
+
+if TYPE_CHECKING:
+    from devenv.load.options import LoadOptions
 
 runs_app = typer.Typer(no_args_is_help=False, help="List and show past load runs.")
 
@@ -64,11 +67,9 @@ def load(
     ] = None,
 ) -> None:
     """Send requests at a constant arrival rate, then verify their traces."""
-    from devenv.app.load import load as use_case
     from devenv.cli.arguments import seconds
     from devenv.load.options import LoadOptions, parse_stages
 
-    state: Globals = context.obj
     options = LoadOptions(
         rps=rps,
         duration=seconds(duration, "--duration"),
@@ -83,6 +84,12 @@ def load(
         verify=not no_verify,
         seed=seed,
     )
+    _load(context.obj, options)
+
+
+def _load(state: Globals, options: LoadOptions) -> None:
+    from devenv.app.load import load as use_case
+
     stop = asyncio.Event()
     with view.run_progress(state.output) as sink:
         document = run_async(

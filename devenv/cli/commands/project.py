@@ -99,4 +99,4 @@ def _show_config(document: ConfigDocument, output: Output) -> None:
         for path, origin in document.origins.items():
             output.line(f"{path}: {origin}")
         return
-    output.line(yaml_text(document.config).rstrip())
+    output.lines(yaml_text(document.config).rstrip())

@@ -83,14 +83,12 @@ def export(
     ] = None,
 ) -> None:
     """Write traces as OTLP JSON, for an issue report or another tool."""
-    import json
-
     from devenv.app.traces import exchange as use_case
 
     state: Globals = context.obj
     document = run_async(lambda: use_case.collected(state.invocation, trace_ids))
     if output is None:
-        state.output.line(json.dumps(document, ensure_ascii=False))
+        state.output.json_line(document)
         return
     state.show(use_case.write(document, output), view.show_export)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devenv.cli.table import Styled
+
 if TYPE_CHECKING:
     from devenv.app.environment.logs import ServiceLine
     from devenv.cli.output import Output
@@ -24,9 +26,5 @@ class LineView:
         """Write one line and flush it."""
         name = line.service if line.instance <= 1 else f"{line.service}-{line.instance}"
         self._width = max(self._width, len(name))
-        head = f"{name:<{self._width}} |"
-        if self._output.colour:
-            colour = self._colours.setdefault(line.service, _COLOURS[len(self._colours) % len(_COLOURS)])
-            head = f"\x1b[{colour}m{head}\x1b[0m"
-        self._output.line(f"{head} {line.text}")
-        self._output.stdout.flush()
+        colour = self._colours.setdefault(line.service, _COLOURS[len(self._colours) % len(_COLOURS)])
+        self._output.log_line(Styled(f"{name:<{self._width}} |", str(colour)), line.text)

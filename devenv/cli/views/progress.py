@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devenv import events as e
+from devenv.cli.control_characters import colourless, visible, visible_in_cell
 from devenv.model.counts import plural
 
 if TYPE_CHECKING:
@@ -75,10 +76,10 @@ class Board:
                 row.state, row.note = "done", "exit code 0"
                 return f"{who}: completed"
             case e.ServiceFailed(summary=summary):
-                row.state, row.note = "failed", summary
-                return f"{who}: failed: {summary}"
+                row.state, row.note = "failed", summary.removeprefix(f"{event.service} ")
+                return f"{who}: failed: {row.note}"
             case e.ServiceLog(line=line):
-                return f"{who} | {line}"
+                return f"{who} | {colourless(line)}"
             case e.Stopping():
                 row.state, row.note = "stopping", ""
                 return f"{who}: stopping"
@@ -88,7 +89,7 @@ class Board:
     def _general(self, event: e.Event) -> str | None:
         match event:
             case e.Notice(message=message, warning=warning):
-                return f"warning: {message}" if warning else message
+                return notice_line(message, warning=warning)
             case e.Planned(services=services):
                 for name in services:
                     self.rows.setdefault(name, Row())
@@ -135,15 +136,34 @@ class Board:
             mark: RenderableType = Text(_MARKS[row.state], style=style) if row.state in _MARKS else Spinner("dots")
             seconds = row.ready_ms / 1000 if row.ready_ms is not None else now - row.since
             shown = "" if row.state in {"planned", "waiting", "unchanged"} else f"{seconds:.1f} s"
-            table.add_row(mark, name, Text(row.state, style=style), shown, Text(row.note[:80], style="dim"))
-        return Group(table, Text(self.foot[:120], style="dim")) if self.foot else table
+            note = Text(visible_in_cell(row.note[:80]), style="dim")
+            table.add_row(mark, Text(visible_in_cell(name)), Text(row.state, style=style), shown, note)
+        return Group(table, Text(visible_in_cell(self.foot[:120]), style="dim")) if self.foot else table
+
+
+def notice_line(message: str, *, warning: bool) -> str:
+    """The line of a notice."""
+    return f"warning: {message}" if warning else message
+
+
+def only_warnings(output: Output) -> e.Sink:
+    """A sink for ``--quiet``, which hides everything but warnings."""
+
+    def show(event: e.Event) -> None:
+        if isinstance(event, e.Notice) and event.warning:
+            output.warn(notice_line(event.message, warning=True))
+
+    return show
 
 
 @contextmanager
 def progress(output: Output) -> Iterator[e.Sink]:
     """A sink that shows events on stderr: as a live table if ``output.live``, else as lines."""
-    if output.style.quiet or output.style.json:
+    if output.style.json:
         yield e.ignore
+        return
+    if output.style.quiet:
+        yield only_warnings(output)
         return
     board = Board(verbose=output.style.verbose)
     if not output.live:
@@ -151,13 +171,13 @@ def progress(output: Output) -> Iterator[e.Sink]:
         return
     from rich.live import Live
 
-    console = output.console(stderr=True)
+    console = output.live_console()
     with Live(get_renderable=board.table, console=console, refresh_per_second=LIVE_HZ, transient=True) as live:
 
         def show(event: e.Event) -> None:
             line = board.take(event)
             if line is not None and isinstance(event, e.Notice | e.ServiceLog | e.ServiceFailed):
-                live.console.print(line, markup=False, highlight=False)
+                live.console.print(visible(line))
 
         yield show
 

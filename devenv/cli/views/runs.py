@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from devenv import events as e
+from devenv.cli.control_characters import visible
+from devenv.cli.table import Column
 from devenv.cli.views.durations import duration
+from devenv.cli.views.progress import notice_line, only_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,9 +23,21 @@ if TYPE_CHECKING:
 BAR_WIDTH = 30
 LIVE_HZ = 8
 
+_COLUMNS = (
+    Column(title="RUN"),
+    Column(title="NAME", least=6, drop=3),
+    Column(title="STARTED", drop=1),
+    Column(title="SCENARIO", least=6, drop=2),
+    *(Column(title=title) for title in ("RATE", "SENT", "FAILED", "P50", "P99", "COMPLETE")),
+)
+
 
 def show_load(document: LoadDocument, output: Output) -> None:
-    """Summary of a run: rate, latencies, errors, trace classes and thresholds."""
+    """Summary of a run: the verdict, then rate, latencies, errors, trace classes and thresholds."""
+    from devenv.load.verdict import judge, passed_text
+
+    reasons = judge(document)  # not the saved ones: older versions saved none
+    output.line("Failed: " + "; ".join(reasons) if reasons else "Passed: " + passed_text(document))
     title = document.name or document.run_id
     output.line(f"Run {title}: {document.scenario} on {document.target}, {duration(document.duration_s)}")
     output.line(
@@ -46,26 +61,17 @@ def show_load(document: LoadDocument, output: Output) -> None:
     for threshold in document.thresholds:
         value = "not measured" if threshold.value is None else f"{threshold.value:g}"
         output.line(f"  {'ok  ' if threshold.ok else 'FAIL'}       {threshold.expr} (measured {value})")
-    if not document.valid:
-        output.line(f"Invalid run: {document.invalid_reason}")
-    if document.interrupted:
-        output.line("Interrupted: these are the results so far.")
     if document.ui_url:
         output.line(f"Traces of this run: {document.ui_url}")
 
 
 def show_runs(document: RunsDocument, output: Output) -> None:
     """The saved runs, one per line."""
-    from rich.table import Table
-
     if not document.runs:
         output.line("No saved runs. Start one with `devenv load`.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("RUN", "NAME", "STARTED", "SCENARIO", "RATE", "SENT", "FAILED", "P50", "P99", "COMPLETE"):
-        table.add_column(column, no_wrap=True)
-    for run in document.runs:
-        table.add_row(
+    rows = [
+        (
             run.run_id,
             run.name or "",
             run.started_at,
@@ -77,7 +83,9 @@ def show_runs(document: RunsDocument, output: Output) -> None:
             _ms(run.p99_ms),
             str(run.complete) + ("" if run.valid else " (invalid)"),
         )
-    output.render(table)
+        for run in document.runs
+    ]
+    output.table(_COLUMNS, rows)
 
 
 def _percentiles(values: PercentilesDocument) -> str:
@@ -100,8 +108,8 @@ def progress_line(event: e.Event) -> str | None:
             )
         case e.VerifyProgress(found=found, total=total):
             return f"traces: {found} of {total} complete in the backend"
-        case e.Notice(message=message):
-            return message
+        case e.Notice(message=message, warning=warning):
+            return notice_line(message, warning=warning)
         case _:
             return None
 
@@ -109,8 +117,11 @@ def progress_line(event: e.Event) -> str | None:
 @contextmanager
 def run_progress(output: Output) -> Iterator[e.Sink]:
     """A sink that shows a run's events on stderr: a live view on a terminal, else lines."""
-    if output.style.quiet or output.style.json:
+    if output.style.json:
         yield e.ignore
+        return
+    if output.style.quiet:
+        yield only_warnings(output)
         return
     if not output.live:
         yield _plain(output.note)
@@ -122,14 +133,16 @@ def run_progress(output: Output) -> Iterator[e.Sink]:
     def view() -> RenderableType:
         return _live(state.get("load"), state.get("verify"))
 
-    console = output.console(stderr=True)
-    with Live(get_renderable=view, console=console, refresh_per_second=LIVE_HZ, transient=True):
+    console = output.live_console()
+    with Live(get_renderable=view, console=console, refresh_per_second=LIVE_HZ, transient=True) as live:
 
         def show(event: e.Event) -> None:
             if isinstance(event, e.LoadProgress):
                 state["load"] = event
             elif isinstance(event, e.VerifyProgress):
                 state["verify"] = event
+            elif isinstance(event, e.Notice):
+                live.console.print(visible(notice_line(event.message, warning=event.warning)))
 
         yield show
 

@@ -23,7 +23,7 @@ def show_init(document: InitDocument, output: Output) -> None:
         output.line("Nothing to write.")
     if document.diff:
         output.line()
-        output.line(document.diff.rstrip("\n"))
+        output.lines(document.diff.rstrip("\n"))
     for part in document.services:
         output.line()
         _show_service(part, output)
@@ -62,7 +62,7 @@ def show_new_service(document: NewServiceDocument, output: Output) -> None:
     """The files created and edited, what is left to do by hand, and the next commands."""
     verb = "would be " if document.dry_run else ""
     if document.diff:
-        output.line(document.diff)
+        output.lines(document.diff)
     output.line(f"Service {document.service} ({document.template}, port {document.port}) in {document.folder}")
     for done, paths in (("created", document.created), ("edited", document.edited), ("removed", document.removed)):
         for path in paths:

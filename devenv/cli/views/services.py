@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devenv.cli.control_characters import colourless
+from devenv.cli.table import Column, Styled
 from devenv.cli.views.durations import duration
 from devenv.model.counts import plural
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from devenv.cli.output import Output
+    from devenv.cli.table import Cell
     from devenv.model.documents import (
         CanaryDocument,
         DownDocument,
@@ -23,17 +26,26 @@ if TYPE_CHECKING:
         UpDocument,
     )
 
-_HEALTH_STYLE = {"healthy": "green", "completed": "green", "unhealthy": "bold red", "starting": "yellow"}
+_HEALTH_STYLE = {"healthy": "32", "completed": "32", "unhealthy": "1;31", "starting": "33"}
 
 
-def show_up(document: UpDocument, output: Output) -> None:
-    """Table of services with URLs and times, failures, canary, and the next commands."""
+def show_up(document: UpDocument, output: Output, *, rolled_back: bool = False) -> None:
+    """Table of services with URLs and times, failures, canary, and the next commands.
+
+    Args:
+        document: of the command.
+        output: for the text.
+        rolled_back: if a service failed, what the command created was removed (``--rollback``).
+    """
     _services(document.services, output, running=False)
     for failure in document.failures:
         _failure(failure, output)
     output.line()
     _canary(document.canary, output)
     _places(document.entrypoint_url, document.trace_backend, output)
+    if (document.failures or document.timed_out) and rolled_back:
+        output.line("Rolled back: what this command created is removed. Next: devenv status.")
+        return
     if document.failures or document.timed_out:
         output.line(
             "Started services keep running. "
@@ -94,26 +106,27 @@ def show_down(document: DownDocument, output: Output) -> None:
     if document.left:
         output.line(f"Not removed: {', '.join(document.left)}")
     elif counted:
-        output.line("Nothing is left.")
+        output.line("Nothing else is left." if document.kept.volumes else "Nothing is left.")
 
 
 def _services(services: Sequence[ServiceDocument], output: Output, *, running: bool) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    columns = ["SERVICE", "STATE", "HEALTH", "READY", "URL"]
-    if running:
-        columns[3:4] = ["UPTIME", "RESTARTS", "CPU", "MEMORY"]
-    for column in columns:
-        table.add_column(column, no_wrap=True)
+    rows: list[list[Cell]] = []
     for service in services:
         name = service.name if len(service.instances) <= 1 else f"{service.name} x{len(service.instances)}"
-        health = Text(service.health, style=_HEALTH_STYLE.get(service.health, ""))
+        health = Styled(service.health, _HEALTH_STYLE.get(service.health, ""))
         ready = "" if service.ready_ms is None else duration(service.ready_ms / 1000)
         middle = _live_columns(service) if running else [ready]
-        table.add_row(name, service.state, health, *middle, "\n".join(port.url for port in service.ports))
-    output.render(table)
+        urls = [port.url for port in service.ports] or [""]
+        rows.append([name, service.state, health, *middle, urls[0]])
+        rows.extend([*[""] * (len(middle) + 3), url] for url in urls[1:])
+    middle_titles = ("UPTIME", "RESTARTS", "CPU", "MEMORY") if running else ("READY",)
+    columns = (
+        Column(title="SERVICE", least=8),
+        Column(title="STATE", least=10),
+        *(Column(title=title) for title in ("HEALTH", *middle_titles)),
+        Column(title="URL", drop=1, below=True),
+    )
+    output.table(columns, rows)
 
 
 def _live_columns(service: ServiceDocument) -> list[str]:
@@ -137,20 +150,20 @@ def _failure(failure: FailureDocument, output: Output) -> None:
     if failure.waited_for_by:
         output.line(f"    blocks     {', '.join(failure.waited_for_by)}")
     for index, line in enumerate(failure.log_tail):
-        output.line(f"    {'last lines' if index == 0 else '':<10} | {line}")
+        output.line(f"    {'last lines' if index == 0 else '':<10} | {colourless(line)}")
 
 
 def _canary(canary: CanaryDocument, output: Output) -> None:
     if canary.verdict == "complete":
         path = " → ".join(canary.services)
         took = duration(canary.elapsed_ms / 1000)
-        output.line(f"Traces flow: canary complete, {canary.spans} spans through {path} in {took}")
+        output.line(f"Traces flow: canary complete, {plural(canary.spans, 'span')} through {path} in {took}")
     else:
         output.line(f"Canary {canary.verdict}" + (f": {canary.cause}" if canary.cause else ""))
         if canary.missing:
             output.line(f"  missing: {', '.join(canary.missing)}")
         for line in canary.said:
-            output.line(f"  {line.service} logged: {line.text}")
+            output.line(f"  {line.service} logged: {colourless(line.text)}")
     if canary.ui_url:
         output.line(f"  {canary.ui_url}")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devenv.cli.control_characters import visible_in_cell
+from devenv.cli.table import Column, cell_len, ellipsis
+from devenv.cli.views.folding import Fold, folded
 from devenv.model.counts import plural
 from devenv.model.trace import MARKS
 
@@ -12,46 +15,78 @@ if TYPE_CHECKING:
     from devenv.model.listings import ExportDocument, ImportDocument, SpanPart, TraceDocument, TracesDocument
 
 WIDTH = 48
-"""Columns of the waterfall's time axis."""
+"""Columns of the waterfall's time axis, and fewer on a narrow terminal."""
+
+WIDE = 124
+"""Columns of a waterfall in a file or a pipe."""
+
+FIGURES = 16
+"""Columns of a duration with the gaps beside it."""
+
+LABEL = 60
+"""Columns of a span's name at most."""
+
+NARROW = 20
+"""Columns of a span's name and of the axis that even a narrow terminal leaves."""
 
 LEVELS = 20
 """Levels that are indented; deeper spans are at the same column."""
 
 LINKS = 10
 
+UNFOLDED = 10_000
+"""Spans of a trace that is shown span by span."""
+
+NO_ROOT = "(root missing)"
+
+_COLUMNS = (
+    Column(title="TRACE"),
+    Column(title="ROOT", least=14, drop=3),
+    Column(title="START", drop=2),
+    *(Column(title=title) for title in ("DURATION", "SPANS", "ERRORS")),
+    Column(title="SERVICES", least=8, drop=1),
+)
+
 
 def show_search(document: TracesDocument, output: Output) -> None:
     """One trace per line, newest first."""
-    from rich.table import Table
-
-    if not document.traces:
-        output.line("No trace matches.")
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("TRACE", "ROOT", "START", "DURATION", "SPANS", "ERRORS", "SERVICES"):
-        table.add_column(column, no_wrap=True)
-    for trace in document.traces:
-        table.add_row(
+    rows = [
+        (
             trace.trace_id,
-            f"{trace.root_service}: {trace.root_operation}",
+            f"{trace.root_service}: {trace.root_operation}" if trace.root_service or trace.root_operation else NO_ROOT,
             trace.start,
-            f"{trace.duration_ms:.1f} ms",
+            milliseconds(trace.duration_ms, 1),
             str(trace.spans),
             str(trace.errors or ""),
             ", ".join(trace.services),
         )
-    output.render(table)
+        for trace in document.traces
+    ]
+    output.table(_COLUMNS, rows)
 
 
 def show_trace(document: TraceDocument, output: Output) -> None:
-    """The waterfall: each span's place in time, ``━`` for spans on the critical path."""
-    output.line(f"Trace {document.trace_id}: {document.duration_ms:.2f} ms, {plural(len(document.spans), 'span')}")
-    labels = [f"{'  ' * min(span.depth, LEVELS)}{span.service}: {span.operation}" for span in document.spans]
-    width = min(max((len(label) for label in labels), default=0), 60)
-    for label, span in zip(labels, document.spans, strict=True):
-        shown = label if len(label) <= width else label[: width - 1] + "…"
-        notes = "".join([" ERROR" if span.error else "", *(f" ⚠ {MARKS[mark]}" for mark in span.marks)])
-        output.line(f"{shown:<{width}}  {_bar(span, document.duration_ms)}  {span.duration_ms:9.2f} ms{notes}")
+    """The waterfall: each span's place in time, ``━`` for spans on the critical path.
+
+    A trace of thousands of spans is folded: each of its spans is shown or counted.
+    """
+    took = milliseconds(document.duration_ms, 2)
+    output.line(f"Trace {document.trace_id}: {took}, {plural(len(document.spans), 'span')}")
+    rows = document.spans if len(document.spans) <= UNFOLDED else folded(document.spans)
+    room = max((output.width or WIDE) - FIGURES, 2 * NARROW)
+    axis = min(WIDTH, room // 2)
+    levels = min(LEVELS, (room - axis - NARROW) // 2)
+    labels = ["  " * min(row.depth, levels) + visible_in_cell(_label(row)) for row in rows]
+    width = min(max((cell_len(label) for label in labels), default=0), LABEL, room - axis)
+    for label, row in zip(labels, rows, strict=True):
+        if isinstance(row, Fold):
+            output.line(label)
+            continue
+        shown = ellipsis(label, width)
+        notes = "".join([" ERROR" if row.error else "", *(f" ⚠ {MARKS[mark]}" for mark in row.marks)])
+        space = " " * (width - cell_len(shown))
+        bar = _bar(row, document.duration_ms, axis)
+        output.line(f"{shown}{space}  {bar}  {milliseconds(row.duration_ms, 2):>12}{notes}")
     output.line("━ critical path  ─ other time")
     output.line(document.ui_url)
 
@@ -70,8 +105,25 @@ def show_import(document: ImportDocument, output: Output) -> None:
         output.line(f"  {url}")
 
 
-def _bar(span: SpanPart, total_ms: float) -> str:
-    scale = WIDTH / total_ms if total_ms > 0 else 0.0
-    start = min(max(int(span.offset_ms * scale), 0), WIDTH - 1)
-    length = max(1, min(round(span.duration_ms * scale), WIDTH - start))
-    return " " * start + ("━" if span.on_critical_path else "─") * length + " " * (WIDTH - start - length)
+def milliseconds(value: float, digits: int) -> str:
+    """A duration of a span; one without length is ``0``, which has no unit to be rounded to."""
+    if value == 0:
+        return "0"
+    return f"{value:.{digits}f} ms" if value >= 10**-digits / 2 else f"{value * 1000:.3g} µs"
+
+
+def _label(row: SpanPart | Fold) -> str:
+    if not isinstance(row, Fold):
+        return f"{row.service}: {row.operation}"
+    what = f" like {row.service}: {row.operation}" if row.operation or row.service else ""
+    below = f", with {plural(row.below, 'span')} below" if row.below else ""
+    wrong = f", {plural(row.errors, 'error')}" if row.errors else ""
+    marked = f", {row.marks} with a ⚠ mark" if row.marks else ""
+    return f"… {row.spans} more{what}{below}{wrong}{marked}"
+
+
+def _bar(span: SpanPart, total_ms: float, width: int) -> str:
+    scale = width / total_ms if total_ms > 0 else 0.0
+    start = min(max(int(span.offset_ms * scale), 0), width - 1)
+    length = max(1, min(round(span.duration_ms * scale), width - start))
+    return " " * start + ("━" if span.on_critical_path else "─") * length + " " * (width - start - length)

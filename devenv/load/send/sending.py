@@ -13,6 +13,7 @@ from pathlib import Path
 
 from devenv.events import LoadProgress, Sink
 from devenv.load.options import LoadOptions
+from devenv.load.redaction import redacted_path
 from devenv.load.schedule import Schedule
 from devenv.load.send.client import LoadClient
 from devenv.load.send.flight import Flight
@@ -106,7 +107,7 @@ class Sending:
         generator = Generator(
             self._schedule.offsets(),
             client=client,
-            message=RequestTemplate(self._origin, self._workload.scenario),
+            message=RequestTemplate(self._origin, self._workload.request),
             sampling=self._workload.sampling,
             max_in_flight=self._options.max_in_flight,
         )
@@ -164,7 +165,7 @@ class Sending:
         attributes: dict[str, Value] = {
             "devenv.scenario": self._workload.scenario_name,
             "http.request.method": scenario.method,
-            "url.path": self._origin.path + scenario.path.partition("?")[0],
+            "url.path": redacted_path(self._origin.path + scenario.path.partition("?")[0]),
             "server.address": self._origin.host,
             "server.port": self._origin.port,
         }

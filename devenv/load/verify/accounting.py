@@ -55,11 +55,15 @@ def choose(rows: Rows, wall_ns: int, *, everything: bool) -> Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Classes of the verified requests, by number in the schedule, and the causes of incomplete traces."""
+    """Classes of the verified requests, by number in the schedule, and the causes of incomplete traces.
+
+    ``failure`` is the reason why some requests could not be looked up; empty if all could.
+    """
 
     classes: dict[int, TraceClass] = field(default_factory=dict)
     causes: list[CauseDocument] = field(default_factory=list)
     verified: bool = False
+    failure: str = ""
 
     def apply(self, rows: Rows) -> None:
         """Set the class of each row; rows that were not looked up become ``unsampled`` or ``unverified``."""
@@ -81,4 +85,4 @@ def make_account(found: Verification) -> Account:
         CauseDocument(trace_class=key[0], count=count, cause=key[1], example=found.examples[key])
         for key, count in found.causes.most_common()
     ]
-    return Account(found.classes, causes, verified=True)
+    return Account(found.classes, causes, verified=True, failure=found.failure)

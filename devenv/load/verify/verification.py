@@ -12,7 +12,7 @@ from devenv.errors import BackendUnavailable
 from devenv.events import Sink, VerifyProgress
 from devenv.load.verify.explanation import Explained, explain
 from devenv.load.verify.sent_request import Sent
-from devenv.model.trace import Trace, TraceClass
+from devenv.model.trace import OWN_SERVICE, Trace, TraceClass
 from devenv.traces.source import TraceSource
 
 CHUNK = 200
@@ -20,6 +20,14 @@ CHUNK = 200
 
 _FIRST_PAUSE, _GROWTH = 0.1, 1.5
 _LONGEST_BEFORE, _LONGEST_AFTER = 1.0, 5.0
+_GIVE_UP = 5.0
+"""A backend that has not answered for this many seconds is not asked again; a restart takes less."""
+
+_SILENCE = 6.0
+"""Services send batches every 5 s by default (OpenTelemetry's ``OTEL_BSP_SCHEDULE_DELAY``).
+
+If the backend knows no service this many seconds after the first request, no span will come."""
+
 _STEADY_LOOKS = 3
 """If no services are expected, a trace is complete when this many look-ups in a row return the same spans."""
 
@@ -71,6 +79,7 @@ class Verifier:
         sink: gets the progress.
         patience: how long to wait.
         hurried: returns whether to stop as soon as possible (Ctrl-C).
+        gone: returns whether the project was removed during the run, and its traces with it.
     """
 
     def __init__(
@@ -82,6 +91,7 @@ class Verifier:
         sink: Sink,
         patience: Patience,
         hurried: Callable[[], bool] = lambda: False,
+        gone: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._expectation = expectation
@@ -89,6 +99,8 @@ class Verifier:
         self._sink = sink
         self._patience = patience
         self._hurried = hurried
+        self._gone = gone
+        self._unavailable_since: float | None = None
         self._learner = None if expectation.services else _Learner()
         self._result = Verification()
 
@@ -100,6 +112,7 @@ class Verifier:
             roots_taken: whether the backend accepted every root span, so that a missing one was evicted.
         """
         started = self._clock.monotonic()
+        sending = _seconds_of_sending(requests)
         pending = {sent.trace_id: sent for sent in requests}
         pause, is_late = _FIRST_PAUSE, False
         while True:
@@ -108,6 +121,8 @@ class Verifier:
             is_late = is_late or begun >= self._patience.settle
             elapsed = self._clock.monotonic() - started
             if self._is_enough(pending, elapsed, is_late):
+                break
+            if len(pending) == len(requests) and await self._is_silent(sending + elapsed):
                 break
             await self._clock.sleep(self._next_pause(pause, elapsed))
             pause *= _GROWTH
@@ -125,8 +140,11 @@ class Verifier:
             await self._look(pending, total, found_class)
         except BackendUnavailable as error:
             self._result.failure = error.message
+            if self._unavailable_since is None:
+                self._unavailable_since = self._clock.monotonic()
         else:
             self._result.failure = ""
+            self._unavailable_since = None
 
     async def _look(self, pending: dict[str, Sent], total: int, found_class: TraceClass) -> None:
         """Look up all pending requests once, and remove those with a complete trace."""
@@ -149,11 +167,24 @@ class Verifier:
 
     def _is_enough(self, pending: dict[str, Sent], elapsed: float, is_late: bool) -> bool:
         """Return whether to stop: no request is left, or no trace of those left can be expected to become complete."""
+        if self._unavailable_since is not None and (
+            self._gone() or self._clock.monotonic() - self._unavailable_since >= _GIVE_UP
+        ):
+            return True
         if elapsed >= self._patience.deadline or (self._hurried() and elapsed >= self._patience.settle):
             return True
         if all(sent.never_arrived for sent in pending.values()):
             return True
         return is_late and all(sent.failure for sent in pending.values())
+
+    async def _is_silent(self, age: float) -> bool:
+        """Return whether no service sends spans: none has, ``age`` seconds after the first request."""
+        if age < _SILENCE or self._unavailable_since is not None:
+            return False
+        try:
+            return not set(await self._client.services()) - {OWN_SERVICE}
+        except BackendUnavailable:
+            return False
 
     def _next_pause(self, pause: float, elapsed: float) -> float:
         """Return the pause before the next look-up; one is exactly at the settling time, and one at the deadline."""
@@ -168,6 +199,13 @@ class Verifier:
         explained: list[Explained] = await explain(self._client, left, requests, expectation, roots_taken=roots_taken)
         for item in explained:
             self._result.add(item.sent, item.trace_class, item.cause)
+
+
+def _seconds_of_sending(requests: Sequence[Sent]) -> float:
+    """Return the seconds from the first request to the last response."""
+    if not requests:
+        return 0.0
+    return (max(sent.end_ns for sent in requests) - min(sent.start_ns for sent in requests)) / 1e9
 
 
 class _Learner:

@@ -40,6 +40,7 @@ async def run(
 ) -> LoadDocument:
     values: dict[str, Any] = {"rps": 200, "duration": 0.3, "scenario": Scenario(), "target": services.url}
     client, clock = fields.pop("client", None), fields.pop("clock", None)
+    gone = fields.pop("gone", lambda: False)
     return await run_load(
         *asked(**values | fields),
         client=client,
@@ -49,6 +50,7 @@ async def run(
         sink=sink or (lambda event: None),
         store=RunStore(folder),
         stop=stop or asyncio.Event(),
+        gone=gone,
     )
 
 
@@ -209,3 +211,11 @@ async def test_a_timer_fires_once_and_not_early(kind: Any) -> None:
     assert count == 2
     timer.close()
     timer.close()
+
+
+async def test_a_run_ends_when_its_project_is_removed(tmp_path: Path) -> None:
+    async with TracedServices() as services:
+        document = await run(services, tmp_path, duration=30, gone=lambda: True)
+    assert (document.interrupted, document.interrupted_by, document.verdict) == (True, "down", "failed")
+    assert document.duration_s < 2
+    assert document.verdict_reasons[0].endswith(", as the project was removed")

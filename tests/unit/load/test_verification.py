@@ -86,6 +86,7 @@ async def verify(
     services: Sequence[str] = ("a", "b"),
     hurried: Callable[[], bool] = lambda: False,
     roots_taken: bool = True,
+    **fields: Any,
 ) -> Verification:
     verifier = Verifier(
         backend,  # type: ignore[arg-type]
@@ -94,6 +95,7 @@ async def verify(
         sink=lambda event: None,
         patience=Patience(),
         hurried=hurried,
+        **fields,
     )
     return await verifier.verify(requests, roots_taken=roots_taken)
 
@@ -241,6 +243,58 @@ async def test_what_could_not_be_looked_up_is_not_called_absent() -> None:
     backend.put(0, ["a", "b"])
     found = await verify(backend, sent(2))
     assert (found.classes, found.failure) == ({0: "complete"}, "it is down")
+
+
+async def test_a_backend_that_stays_away_is_not_waited_for_until_the_deadline() -> None:
+    backend = Backend(FakeClock())
+    backend.down = (0.0, 1e9)
+    found = await verify(backend, sent(2))
+    assert (found.classes, found.failure) == ({}, "it is down")
+    assert backend.clock.monotonic() < 7.0
+
+
+async def test_a_backend_of_a_removed_project_is_not_waited_for_at_all() -> None:
+    backend = Backend(FakeClock())
+    backend.down = (0.0, 1e9)
+    found = await verify(backend, sent(2), gone=lambda: True)
+    assert (found.classes, found.failure) == ({}, "it is down")
+    assert backend.clock.monotonic() == 0.0
+
+
+async def test_a_stack_that_sends_no_spans_at_all_is_waited_for_no_longer_than_a_batch_takes() -> None:
+    backend = Backend(FakeClock())
+    for number in range(2):
+        backend.put(number, [])
+    found = await verify(backend, sent(2), services=())
+    assert found.classes == {0: "absent", 1: "absent"}
+    assert backend.clock.monotonic() < 11.0
+
+
+async def test_the_duration_of_the_run_counts_as_waiting_for_its_first_spans() -> None:
+    backend = Backend(FakeClock())
+    requests = [
+        Sent(number=number, trace_id=identity(number), start_ns=number * 10**9, end_ns=number * 10**9)
+        for number in range(11)
+    ]
+    for number in range(11):
+        backend.put(number, [])
+    found = await verify(backend, requests, services=())
+    assert set(found.classes.values()) == {"absent"}
+    assert backend.clock.monotonic() < 0.2
+
+
+async def test_a_service_whose_first_batch_comes_after_five_seconds_is_still_seen() -> None:
+    backend = Backend(FakeClock())
+    backend.put(0, ["a", "b"], at=5.5)
+    backend.services = lambda: real(backend)  # type: ignore[method-assign]
+    found = await verify(backend, sent(1))
+    assert found.classes == {0: "late"}
+
+
+async def real(backend: Backend) -> list[str]:
+    """The services whose spans have arrived."""
+    now = backend.clock.monotonic()
+    return sorted({each.service for found in backend.arrivals.values() for at, each in found if at <= now})
 
 
 async def test_cancelling_passes_through() -> None:

@@ -1,0 +1,110 @@
+"""`devenv load --target` as a separate process in an empty folder: no project, no stack file, no engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traced_services import TracedServices
+
+
+@asynccontextmanager
+async def playing(**fields: Any) -> AsyncIterator[TracedServices]:
+    async with TracedServices(**fields) as services:
+        yield services
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("DEVENV_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "devenv", "-C", str(folder), "load", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ,
+    )
+
+
+async def load(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    process = start(folder, *arguments)
+    out, told = await asyncio.to_thread(process.communicate, timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, told)
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def wait_for_requests(services: TracedServices, count: int) -> None:
+    until = time.monotonic() + 20
+    while len(services.paths) < count and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+async def test_a_target_of_ones_own_needs_no_project(tmp_path: Path) -> None:
+    async with playing() as services:
+        done = await load(tmp_path, "--target", f"{services.url}/a?b=c", "--rps", "100", "--duration", "1s", "--plain")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "Passed: 100 of 100 requests succeeded, traces not verified"
+    assert "no project is running here, so traces are not verified" in done.stderr
+    assert services.paths == ["GET /a?b=c HTTP/1.1"] * 100
+    assert (tmp_path / ".devenv").stat().st_mode & 0o777 == 0o700
+
+
+async def test_most_requests_failed_is_a_negative_verdict_in_code_and_first_line(tmp_path: Path) -> None:
+    statuses = tuple(503 if number % 5 else 200 for number in range(80))
+    async with playing(statuses=statuses) as services:
+        arguments = ("--target", services.url, "--rps", "80", "--duration", "1s")
+        done = await load(tmp_path, *arguments)
+        allowed = await load(tmp_path, *arguments, "--fail", "errors<90%", "--json")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == "Failed: 64 of 80 requests failed (64 http_503)"
+    assert allowed.returncode == 0
+    document = json.loads(allowed.stdout)
+    assert (document["verdict"], document["verdict_reasons"]) == ("passed", [])
+
+
+async def test_without_a_target_it_says_what_is_missing_and_writes_nothing(tmp_path: Path) -> None:
+    done = await load(tmp_path, "--rps", "1", "--duration", "1s", "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["kind"] in {"NotUp", "EngineUnavailable"}
+    assert left_in(tmp_path) == []
+
+
+async def test_a_threshold_on_traces_without_a_backend_is_refused(tmp_path: Path) -> None:
+    arguments = ("--target", "http://127.0.0.1:1", "--fail", "traced==100%", "--duration", "1s")
+    assert (await load(tmp_path, *arguments)).returncode == 2
+
+
+async def test_user_information_and_tokens_are_neither_printed_nor_saved(tmp_path: Path) -> None:
+    async with playing() as services:
+        target = services.url.replace("//", "//me:hunter2@") + "/x?token=hunter3"
+        done = await load(tmp_path, "--target", target, "--rps", "20", "--duration", "1s", "--json")
+    assert done.returncode == 0
+    assert services.headers[0]["authorization"] == "Basic bWU6aHVudGVyMg=="
+    assert services.paths[0] == "GET /x?token=hunter3 HTTP/1.1"
+    (saved,) = (tmp_path / ".devenv" / "runs").glob("*/run.json")
+    for text in (done.stdout, done.stderr, saved.read_text()):
+        assert "hunter" not in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_cut_short_it_keeps_the_results_and_says_so_first(tmp_path: Path, number: int) -> None:
+    async with playing() as services:
+        process = start(tmp_path, "--target", services.url, "--rps", "50", "--duration", "60s", "--plain")
+        await asyncio.to_thread(wait_for_requests, services, 20)
+        process.send_signal(number)
+        out, _ = await asyncio.to_thread(process.communicate, timeout=20)
+    assert process.returncode == 130
+    assert out.startswith("Failed: cut short after ")
+    assert "sent" in out
