@@ -73,7 +73,7 @@ async def _listen_without_file(directory: Path, control: ControlServer) -> list[
     listener = socket.socket(socket.AF_UNIX)
     try:
         listener.bind(name)
-    except OSError:  # someone else has the name: the socket in the directory is there all the same
+    except OSError:  # the name is taken: the socket in the directory is there all the same
         listener.close()
         return []
     return [await asyncio.start_unix_server(control.serve, sock=listener, limit=MAX_REQUEST)]

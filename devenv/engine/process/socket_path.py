@@ -16,7 +16,7 @@ LONGEST = 100
 def abstract_name(directory: Path) -> str:
     """Name of the socket beside the one in ``.devenv/``: it needs no file (Linux, ``unix(7)``); empty elsewhere.
 
-    Anyone may connect to it or take the name first, so both ends check the user at the other end.
+    Every user may connect to it or take the name first, so both ends check the user at the other end.
     """
     if sys.platform != "linux":
         return ""

@@ -140,7 +140,7 @@ async def test_a_project_is_found_without_its_state_directory(harness: Harness, 
     async def logged() -> bool:
         return bool(await harness.lines(instance_id))
 
-    await harness.until(logged)  # the log goes on in a new file
+    await harness.until(logged)  # the log continues in a new file
     await engine.remove(instance_id)
     assert await ends(pid)
     assert await ends(daemon)
