@@ -41,7 +41,7 @@ class Output:
     """Stores the output of one instance, of both streams.
 
     Args:
-        log: where it goes.
+        log: it goes there.
         lost: told of output that the log could not take, such as on a full disk; once until it can again.
     """
 
