@@ -75,7 +75,7 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
 def not_written(path: Path, error: OSError) -> EnvironmentFailure:
     """The error for a file or directory that could not be written."""
     message = f"cannot write {path}: {error.strerror or error}"
-    if error.errno == errno.ENOSPC:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(message, hint="free disk space")
     return EnvironmentFailure(message, hint="check the owner and permissions of its directory")
 
@@ -107,7 +107,8 @@ def make_state_directory(path: Path) -> Path:
     """Create a project's ``.devenv/`` (mode 0700, ignored by git) if it is missing, and return it.
 
     Raises:
-        EnvironmentFailure: If it cannot be created, or is not a directory of this user.
+        DiskFull: If no space is left.
+        EnvironmentFailure: If it cannot be created, or is not a directory of this user, such as a file or a link.
     """
     try:
         if check_state_directory(path):
@@ -123,7 +124,18 @@ def make_state_directory(path: Path) -> Path:
         if not ignore.exists():
             ignore.write_text("*\n")
     except OSError as error:
-        raise EnvironmentFailure(
-            f"cannot create {path}: {error.strerror}", hint="make the project directory writable"
-        ) from error
+        raise _not_created(path, error) from error
     return path
+
+
+def _not_created(path: Path, error: OSError) -> EnvironmentFailure:
+    """The error for a state directory that could not be created, or in which nothing can be."""
+    if path.is_symlink() and not path.exists():
+        reason, hint = f"it is a symbolic link to {path.readlink()}, which does not exist", "remove the link"
+    elif path.exists() and not path.is_dir():
+        reason, hint = "a file with this name exists", "move the file away: devenv keeps its state in this directory"
+    elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(f"cannot create {path}: {error.strerror}", hint="free disk space")
+    else:
+        reason, hint = error.strerror or str(error), "make the project directory writable"
+    return EnvironmentFailure(f"cannot create {path}: {reason}", hint=hint)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import Literal
 
+from devenv.analysis.callees import CALLS, NO_CALLEES, Callees, callee
 from devenv.analysis.tree import SpanTree
 from devenv.http.origin import split_endpoint
-from devenv.model.span import Span, SpanKind, Value
+from devenv.model.span import Span, SpanKind
 from devenv.model.trace import OWN_SERVICE, Trace
 from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
-_PEER_KEYS = ("peer.service", "server.address", "net.peer.name", "http.host")
-_URL_KEYS = ("url.full", "http.url")
+_CLOCKS_NS = 10**9
+"""How far the clocks of two services may differ."""
+
 _LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - names to recognise, nothing is bound
-_CALLS = {SpanKind.CLIENT, SpanKind.PRODUCER}
+
+Setting = Literal["instrument", "disabled", "exporter", "sampler", "protocol", "endpoint"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Setup:
         disabled: the SDK is disabled.
         instrumented: ``False`` if the stack file excludes it from tracing.
         takes_grpc: the backend accepts OTLP over gRPC; the embedded one does not.
+        unknown_host: the endpoint's host name does not exist on the stack's networks.
     """
 
     endpoint: str = ""
@@ -38,25 +42,41 @@ class Setup:
     disabled: bool = False
     instrumented: bool = True
     takes_grpc: bool = True
+    unknown_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a service's settings: the end of a sentence, and which setting is wrong."""
+
+    text: str
+    setting: Setting
+
+
+def find_fault(setup: Setup) -> Fault | None:
+    """The first fault in a service's settings; ``None`` if none is found."""
+    if not setup.instrumented:
+        return Fault("is not traced (x-devenv.instrument: false)", "instrument")
+    if setup.disabled:
+        return Fault("has tracing disabled (OTEL_SDK_DISABLED=true)", "disabled")
+    if setup.exporter and "otlp" not in setup.exporter:
+        return Fault(f"does not export traces over OTLP (OTEL_TRACES_EXPORTER={setup.exporter})", "exporter")
+    if setup.sampler.removeprefix("parentbased_") == "always_off":
+        return Fault(f"does not sample any trace (sampler {setup.sampler})", "sampler")
+    if setup.sampler == "traceidratio" and not _is_one(setup.sampler_argument):
+        text = "ignores the caller's sampling decision (sampler traceidratio instead of parentbased_traceidratio)"
+        return Fault(text, "sampler")
+    if setup.protocol == "grpc" and not setup.takes_grpc:
+        text = "exports over gRPC, which the embedded backend does not support (wrong protocol: set http/protobuf)"
+        return Fault(text, "protocol")
+    text = _endpoint_fault(setup)
+    return Fault(text, "endpoint") if text else None
 
 
 def fault_of(setup: Setup | None) -> str:
     """The fault in a service's settings, as the end of a sentence; empty if none is found."""
-    if setup is None:
-        return ""
-    if not setup.instrumented:
-        return "is not traced (x-devenv.instrument: false)"
-    if setup.disabled:
-        return "has tracing disabled (OTEL_SDK_DISABLED=true)"
-    if setup.exporter and "otlp" not in setup.exporter:
-        return f"does not export traces over OTLP (OTEL_TRACES_EXPORTER={setup.exporter})"
-    if setup.sampler.removeprefix("parentbased_") == "always_off":
-        return f"does not sample any trace (sampler {setup.sampler})"
-    if setup.sampler == "traceidratio" and not _is_one(setup.sampler_argument):
-        return "ignores the caller's sampling decision (sampler traceidratio instead of parentbased_traceidratio)"
-    if setup.protocol == "grpc" and not setup.takes_grpc:
-        return "exports over gRPC, which the embedded backend does not support (wrong protocol: set http/protobuf)"
-    return _endpoint_fault(setup)
+    fault = find_fault(setup) if setup is not None else None
+    return fault.text if fault else ""
 
 
 def _is_one(argument: str) -> bool:
@@ -70,23 +90,48 @@ def _is_one(argument: str) -> bool:
 def _endpoint_fault(setup: Setup) -> str:
     if not setup.endpoint:
         return ""
-    parts = split_endpoint(setup.endpoint)
+    try:
+        parts = split_endpoint(setup.endpoint)
+        port = parts.port
+    except ValueError:
+        return f"exports to {setup.endpoint}, which is not a URL (wrong endpoint)"
     if setup.isolated and parts.hostname in _LOOPBACK:
         return f"exports to {setup.endpoint}, which is the container itself (loopback endpoint)"
-    if parts.port == OTLP_GRPC_PORT and setup.protocol.startswith("http"):
+    if port == OTLP_GRPC_PORT and setup.protocol.startswith("http"):
         return f"exports over {setup.protocol} to {setup.endpoint}, the gRPC port (wrong endpoint or protocol)"
-    if parts.port == OTLP_HTTP_PORT and setup.protocol == "grpc":
+    if port == OTLP_HTTP_PORT and setup.protocol == "grpc":
         return f"exports over gRPC to {setup.endpoint}, the HTTP port (wrong endpoint or protocol)"
+    if setup.unknown_host:
+        return f"exports to {setup.endpoint}, but {parts.hostname} is not a host name of this stack (wrong endpoint)"
     return ""
 
 
-def cause_of_absence(trace: Trace | None, setups: Mapping[str, Setup], known: frozenset[str] | None) -> str:
-    """Why no service has a span."""
+def cause_of_absence(
+    trace: Trace | None,
+    setups: Mapping[str, Setup],
+    known: frozenset[str] | None,
+    *,
+    entrypoint: str = "",
+    active: frozenset[str] | None = None,
+) -> str:
+    """Why no service has a span.
+
+    Args:
+        trace: what arrived: devenv's root span, or nothing.
+        setups: the tracing settings of the services that need a span, and of the entry point.
+        known: services that have any span in the backend; ``None`` if the backend was not asked.
+        entrypoint: service name of the entry point's spans. It comes first: without its span, no other is reached.
+        active: services with a span since the request began; ``None`` if the backend was not asked.
+    """
+    if fault := fault_of(setups.get(entrypoint)):
+        return f"{entrypoint} {fault}"
     for service, setup in setups.items():
-        if fault := fault_of(setup):
+        if (fault := fault_of(setup)) and (setup.instrumented or not entrypoint):
             return f"{service} {fault}"
     if known is not None and not known - {OWN_SERVICE}:
         return "no service exports to this backend: no tracing, or wrong endpoint or protocol"
+    if active is not None and not active - {OWN_SERVICE}:
+        return "the backend has only spans from before this request: the exporters fail, or their endpoint is wrong"
     if trace is None:
         return "no span arrived, not even devenv's own: the backend rejected or evicted them"
     return "only devenv's root span arrived: the entry point is not traced, ignores traceparent, or cannot export"
@@ -98,6 +143,9 @@ def cause_of_missing(
     setups: Mapping[str, Setup],
     known: frozenset[str] | None,
     active: frozenset[str] | None = None,
+    *,
+    joined: frozenset[str] = frozenset(),
+    callees: Callees = NO_CALLEES,
 ) -> str:
     """Why ``service`` has no span in a trace that has others.
 
@@ -107,15 +155,16 @@ def cause_of_missing(
         setups: the services' tracing settings, as far as known.
         known: services that have any span in the backend; ``None`` if the backend was not asked.
         active: those of them with a span since the request began; ``None`` if the backend was not asked.
+        joined: those of them that continued another request's trace since then, so propagation works.
+        callees: the stack's services by address.
     """
     if fault := fault_of(setups.get(service)):
         return f"{service} {fault}"
-    caller = _caller_of(service, tree)
-    if tree.orphans:
-        below = tree.orphans[0].service
+    caller = _caller_of(service, tree, callees)
+    if below := _orphan_below(service, tree, callees):
         return (
-            f"no span from {service}, but {below} received its context: {service}'s exporter probably dropped spans or "
-            "cannot reach the backend"
+            f"no span from {service}, but {below.service} received its context: {service}'s exporter probably dropped "
+            "spans or cannot reach the backend"
         )
     if caller is None:
         return f"no span in the trace calls {service}: the request did not reach it, or the call is not traced"
@@ -123,6 +172,11 @@ def cause_of_missing(
         return (
             f"{caller} called {service}, but {service} has only spans from before this request: "
             "its exporter fails, or its endpoint is wrong"
+        )
+    if service in joined:
+        return (
+            f"{caller} called {service}, and {service} continues the traces of other requests: its spans of this one "
+            "were probably dropped or not delivered"
         )
     if known is not None and service in known:
         return (
@@ -155,29 +209,33 @@ def cause_of_split(trace: Trace | None, parts: Sequence[Trace]) -> str:
     return f"propagation broken between {caller} and {service}: {service}'s spans are in a separate trace"
 
 
-def callee(span: Span) -> str | None:
-    """The host name that a client span called, without its domain; ``None`` if no attribute names it."""
-    if span.kind not in _CALLS:
-        return None
-    for key in _PEER_KEYS:
-        if host := _text(span.attributes.get(key)):
-            return host.partition(":")[0].partition(".")[0]
-    for key in _URL_KEYS:
-        if url := _text(span.attributes.get(key)):
-            return (urlsplit(url).hostname or "").partition(".")[0] or None
-    return None
-
-
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _caller_of(service: str, tree: SpanTree) -> str | None:
+def _caller_of(service: str, tree: SpanTree, callees: Callees) -> str | None:
     """The service with a call to ``service`` that has no child span; else one with a call to an unknown host."""
-    unanswered = [span for span in tree.spans if span.kind in _CALLS and span.span_id not in tree.children]
-    named = [span for span in unanswered if callee(span) == service]
-    unnamed = [span for span in unanswered if callee(span) is None or _is_address(callee(span))]
+    named, unnamed = _unanswered(service, tree, callees)
     return next((span.service for span in [*named, *unnamed]), None)
+
+
+def _unanswered(service: str, tree: SpanTree, callees: Callees) -> tuple[list[Span], list[Span]]:
+    """The calls without a child span: those to ``service``, and those to an unknown host."""
+    unanswered = [span for span in tree.spans if span.kind in CALLS and span.span_id not in tree.children]
+    named = [span for span in unanswered if service in (callees.called_by(span), callee(span))]
+    others = [span for span in unanswered if callees.called_by(span) is None]
+    return named, [span for span in others if callee(span) is None or _is_address(callee(span))]
+
+
+def _orphan_below(service: str, tree: SpanTree, callees: Callees) -> Span | None:
+    """An orphan that the missing ``service`` probably called: it began during an unanswered call to ``service``.
+
+    If no call to ``service`` is known, any orphan of another service may be below it.
+    """
+    named, unnamed = _unanswered(service, tree, callees)
+    orphans = [span for span in tree.orphans if span.span_id not in tree.cycles]
+    if not (calls := [*named, *unnamed]):
+        return next(iter(orphans), None)
+    during = (
+        span for span in orphans if any(call.start_ns <= span.start_ns <= call.end_ns + _CLOCKS_NS for call in calls)
+    )
+    return next(during, None)
 
 
 def _is_address(host: str | None) -> bool:
@@ -189,7 +247,7 @@ def _caller_at(part: Trace, trace: Trace | None) -> str:
     calls = [
         span
         for span in (trace.spans if trace else ())
-        if span.kind in _CALLS and span.start_ns <= part.start_ns <= span.end_ns
+        if span.kind in CALLS and span.start_ns <= part.start_ns <= span.end_ns
     ]
     if calls:
         return max(calls, key=lambda span: span.start_ns).service

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from devenv.analysis.callees import NO_CALLEES, Callees, callee, silent_services
 from devenv.analysis.causes import (
     Setup,
-    callee,
     cause_of_absence,
     cause_of_missing,
     cause_of_orphans,
@@ -26,16 +26,22 @@ class Expectation:
 
     Attributes:
         services: each needs a span.
+        callees: the stack's services by address; all those that are called need a span, too.
+        entrypoint: service name of the entry point's spans; empty if unknown.
         setups: the services' tracing settings as far as known, by service.
         known_services: services that have any span in the backend; ``None`` if the backend was not asked.
         newest_ns: start of the newest span of each missing service, nanoseconds since the epoch; a service without a
             span is left out; ``None`` if the backend was not asked.
+        joined: those of them that continued the trace of a request since the first one began.
     """
 
     services: frozenset[str] = frozenset()
+    callees: Callees = NO_CALLEES
+    entrypoint: str = ""
     setups: dict[str, Setup] = field(default_factory=dict)
     known_services: frozenset[str] | None = None
     newest_ns: Mapping[str, int] | None = None
+    joined: frozenset[str] = frozenset()
 
     def active_since(self, start_ns: int) -> frozenset[str] | None:
         """Services with a span since ``start_ns``, allowing for the difference between two machines' clocks."""
@@ -73,7 +79,6 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
         expectation: what the trace has to contain.
         others: traces under other IDs that carry the request's key (:data:`~devenv.model.trace.REQUEST_KEY`).
     """
-    setups = {name: setup for name, setup in expectation.setups.items() if name in expectation.services}
     parts = [other for other in others if is_part(other, trace)]
     if parts:
         return Finding(
@@ -83,21 +88,39 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
             elsewhere=tuple(sorted(part.trace_id for part in parts)),
         )
     if trace is None or not trace.services:
-        cause = cause_of_absence(trace, setups, expectation.known_services)
+        cause = _cause_of_absence(trace, expectation)
         return Finding(trace_class="absent", missing=tuple(sorted(expectation.services)), cause=cause)
     tree = build_tree(trace)
     missing = _missing(trace, expectation)
     if missing:
         active = expectation.active_since(trace.start_ns)
-        cause = cause_of_missing(missing[0], tree, setups, expectation.known_services, active)
+        cause = cause_of_missing(
+            missing[0],
+            tree,
+            expectation.setups,
+            expectation.known_services,
+            active,
+            joined=expectation.joined,
+            callees=expectation.callees,
+        )
         return Finding(trace_class="partial", missing=missing, cause=cause)
     if tree.orphans or len(tree.roots) != 1:
         return Finding(trace_class="orphaned", cause=cause_of_orphans(tree))
     return COMPLETE
 
 
-def is_complete(trace: Trace | None, services: Collection[str]) -> bool:
-    """Whether every one of ``services`` has a span, with one root and every parent present; faster than `classify`."""
+def _cause_of_absence(trace: Trace | None, expectation: Expectation) -> str:
+    wanted = expectation.services | {expectation.entrypoint}
+    setups = {name: setup for name, setup in expectation.setups.items() if name in wanted}
+    active = expectation.active_since(trace.start_ns) if trace else None
+    return cause_of_absence(trace, setups, expectation.known_services, entrypoint=expectation.entrypoint, active=active)
+
+
+def is_complete(trace: Trace | None, services: Collection[str], callees: Callees = NO_CALLEES) -> bool:
+    """Whether the trace is complete as `classify` decides it, but faster.
+
+    Every one of ``services`` and every service that a span called has a span, with one root and every parent present.
+    """
     if trace is None or not trace.services:
         return False
     starts = {span.span_id: span.start_ns for span in trace.spans}
@@ -110,7 +133,9 @@ def is_complete(trace: Trace | None, services: Collection[str]) -> bool:
         else:
             ordered = ordered and starts[span.parent_id] < span.start_ns
     # If each parent starts before its child, there is no cycle of parents.
-    return roots == 1 and set(services) <= set(trace.services) and (ordered or not build_tree(trace).cycles)
+    if roots != 1 or not set(services) <= set(trace.services) or silent_services(trace, callees):
+        return False
+    return ordered or not build_tree(trace).cycles
 
 
 def is_part(other: Trace, trace: Trace | None) -> bool:
@@ -134,10 +159,13 @@ def request_of(trace: Trace) -> str | None:
 
 
 def _missing(trace: Trace | None, expectation: Expectation) -> tuple[str, ...]:
-    """Expected services without a span; first those that a span in the trace calls."""
+    """Expected and called services without a span; first those that a span in the trace calls."""
     present = set(trace.services) if trace else set()
-    missing = expectation.services - present
-    called = _called(build_tree(trace)) if trace else frozenset()
+    silent = silent_services(trace, expectation.callees) if trace else ()
+    missing = (expectation.services - present) | set(silent)
+    if not missing:
+        return ()
+    called = {*silent, *_called(build_tree(trace))} if trace else frozenset()
     return tuple(sorted(missing, key=lambda service: (service not in called, service)))
 
 

@@ -25,7 +25,7 @@ class Record:
         stack: the label of the stack; ``engine``: the one it runs on.
         entrypoint: service name; ``None`` if the stack has none.
         trace_backend: service name; ``None`` on engines with an embedded one.
-        expected_services: the services in the canary's trace, sorted.
+        expected_services: the services in the canary's trace, and those that are missing from it, sorted.
         ready_ms: by service, of the last ``up``.
         probes: ``x-devenv.ready`` and the ports by service, so that ``status`` does not read the stack file.
         otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads it, so that ``run`` need not ask an engine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 ClickException = cast(
     "type[Exception]", next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 )
+
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+"""Reasons of errors that no bug has: a full, read-only or broken disk, too many open files."""
 
 app = typer.Typer(
     name="devenv",
@@ -117,11 +121,12 @@ def _command_path(arguments: Sequence[str]) -> str:
 
 
 def _file_failure(error: OSError) -> DevenvError:
-    """The error for a file of the project or the machine that no edge translated; without a file it is a bug."""
-    if error.filename is None:
+    """The error for a file of the project or the machine that no edge translated; another one is a bug."""
+    if error.filename is None and error.errno not in _OF_THE_DISK:
         return _bug(error)
+    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
     failure = EnvironmentFailure(
-        f"cannot use {os.fsdecode(error.filename)}: {error.strerror}",
+        f"cannot use {place}: {error.strerror}",
         hint="check that it exists, its owner and permissions, and the free space of its disk",
     )
     failure.__cause__ = error

@@ -8,7 +8,9 @@ _STEPS = ((3_600_000_000_000, "h"), (60_000_000_000, "min"), (1_000_000_000, "s"
 
 
 def show_duration(nanoseconds: int) -> str:
-    """Three digits and a unit: ``1.24 ms``."""
+    """Three digits and a unit: ``1.24 ms``; ``0`` for a span without length, which backends store as 1 ns."""
+    if nanoseconds <= 1:
+        return "0"
     for size, unit in _STEPS:
         if nanoseconds >= size:
             value = nanoseconds / size

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from devenv.analysis.callees import NO_CALLEES, Callees
 from devenv.analysis.causes import Setup
 from devenv.analysis.completeness import Expectation
 from devenv.analysis.thresholds import parse_threshold
@@ -43,6 +44,8 @@ async def run_load(
     store: RunStore,
     stop: asyncio.Event,
     setups: Mapping[str, Setup] | None = None,
+    callees: Callees = NO_CALLEES,
+    entrypoint: str = "",
     patience: Patience | None = None,
     gone: Callable[[], bool] = lambda: False,
 ) -> LoadDocument:
@@ -59,6 +62,8 @@ async def run_load(
         store: saves the run.
         stop: set to end early and keep the requests that were sent.
         setups: the known tracing settings of the services, to name causes.
+        callees: the stack's services by address; all those that are called need a span, too.
+        entrypoint: service name of the entry point's spans; empty if unknown.
         patience: how long to wait for traces.
         gone: returns whether the project was removed; the run ends then, as nothing can answer or be verified.
 
@@ -72,7 +77,12 @@ async def run_load(
     await run.send(otlp_http_url, stop)
     try:
         if client is not None and verifies:
-            expectation = Expectation(services=frozenset(expected_services), setups=dict(setups or {}))
+            expectation = Expectation(
+                services=frozenset(expected_services),
+                callees=callees,
+                entrypoint=entrypoint,
+                setups=dict(setups or {}),
+            )
             verifier = Verifier(
                 client,
                 expectation,

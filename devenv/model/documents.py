@@ -80,7 +80,8 @@ class LogLineDocument(Part):
 class CanaryDocument(Part):
     """The result of the canary request; if it is not ``complete``, with ``cause`` and ``missing`` services.
 
-    ``said`` has log lines about failed exports, of the services whose spans are missing.
+    ``said`` has log lines about failed exports, of the services whose spans are missing. ``no_spans_yet`` has the other
+    traced services without a span since they started.
     """
 
     verdict: CanaryVerdict
@@ -93,6 +94,7 @@ class CanaryDocument(Part):
     missing: list[str] = Field(default_factory=list)
     cause: str = ""
     said: list[LogLineDocument] = Field(default_factory=list)
+    no_spans_yet: list[str] = Field(default_factory=list)
 
 
 class FailureDocument(Part):

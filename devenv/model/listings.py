@@ -134,6 +134,7 @@ class ConfigDocument(Document):
     config: dict[str, Any]
     origins: dict[str, str] = Field(default_factory=dict)
     notice: str = ""
+    warnings: list[str] = Field(default_factory=list)
 
 
 class CheckPart(Part):

@@ -162,6 +162,7 @@ class Service:
         networks: at least one entry unless ``network_mode`` is given.
         location: the service's place in its file.
         x: its ``x-devenv``.
+        tracing_places: where its ``OTEL_*`` variables are set, for those that a file sets.
     """
 
     name: str
@@ -210,6 +211,7 @@ class Service:
     shm_size: int | None = None
     stdin_open: bool = False
     tty: bool = False
+    tracing_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     @property
     def container_ports(self) -> tuple[int, ...]:

@@ -32,6 +32,8 @@ EXPORT_NETWORK = "devenv"
 
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
+_TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+_TRACES_PROTOCOL = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
 _ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 _UNREACHABLE_MODES = frozenset({"none", "bridge"})
 
@@ -150,15 +152,29 @@ def _backend_host(service: Service, backend: str) -> str | None:
 def _export_settings(own: Mapping[str, str], host: str) -> dict[str, str]:
     """Endpoint and protocol that fit the service's own settings."""
     if _ENDPOINT in own:
-        return {_PROTOCOL: "grpc" if _port_of(own[_ENDPOINT]) == OTLP_GRPC_PORT else "http/protobuf"}
-    if _chose_grpc(own):
-        return {_ENDPOINT: f"http://{host}:{OTLP_GRPC_PORT}"}
-    return {_ENDPOINT: f"http://{host}:{OTLP_HTTP_PORT}", _PROTOCOL: "http/protobuf"}
+        settings = {_PROTOCOL: _protocol_of(own[_ENDPOINT])}
+    elif _chosen_protocol(own) == "grpc":
+        settings = {_ENDPOINT: f"http://{host}:{OTLP_GRPC_PORT}"}
+    else:
+        settings = {_ENDPOINT: f"http://{host}:{OTLP_HTTP_PORT}", _PROTOCOL: "http/protobuf"}
+    traces = own.get(_TRACES_ENDPOINT)
+    if traces and not _chosen_protocol(own) and _protocol_of(traces) != settings[_PROTOCOL]:
+        settings[_TRACES_PROTOCOL] = _protocol_of(traces)
+    return settings
+
+
+def _chosen_protocol(own: Mapping[str, str]) -> str:
+    return own.get(_TRACES_PROTOCOL) or own.get(_PROTOCOL) or ""
 
 
 def _chose_grpc(own: Mapping[str, str]) -> bool:
-    chosen = own.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or own.get(_PROTOCOL) or ""
-    return chosen == "grpc" or (not chosen and _port_of(own.get(_ENDPOINT, "")) == OTLP_GRPC_PORT)
+    endpoint = own.get(_TRACES_ENDPOINT) or own.get(_ENDPOINT, "")
+    return (_chosen_protocol(own) or _protocol_of(endpoint)) == "grpc"
+
+
+def _protocol_of(endpoint: str) -> str:
+    """The protocol that an endpoint's port stands for."""
+    return "grpc" if _port_of(endpoint) == OTLP_GRPC_PORT else "http/protobuf"
 
 
 def _port_of(endpoint: str) -> int | None:

@@ -6,11 +6,11 @@ import fcntl
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.disk import make_state_directory
+from devenv.disk import make_state_directory, not_written
 from devenv.errors import LockHeld
 from devenv.events import LockWaiting
 
@@ -53,7 +53,10 @@ async def project_lock(project: Project, command: str, *, wait: float, clock: Cl
         EnvironmentFailure: If the project's directory is not writable.
     """
     path = make_state_directory(project.state_directory) / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise not_written(path, error) from error
     try:
         await _acquire(descriptor, project, wait=wait, clock=clock, sink=sink)
         _write(descriptor, Holder(os.getpid(), command, clock.now()))
@@ -93,7 +96,8 @@ def _try(descriptor: int) -> bool:
 def _write(descriptor: int, holder: Holder) -> None:
     text = json.dumps({"pid": holder.pid, "command": holder.command, "since": holder.since})
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text.encode(), 0)
+    with suppress(OSError):  # a full disk: the lock holds without its holder's name, and `down` frees space
+        os.pwrite(descriptor, text.encode(), 0)
 
 
 def _read(descriptor: int) -> Holder:

@@ -14,6 +14,8 @@ from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status, Value
 
 _KINDS = {f"SPAN_KIND_{kind.name}": kind for kind in SpanKind}
 _STATUSES = {f"STATUS_CODE_{status.name}": status for status in Status}
+_KIND_OF = {int(kind): kind for kind in SpanKind}
+_STATUS_OF = {int(status): status for status in Status}
 
 
 def parse_spans(document: Mapping[str, Any]) -> Iterator[Span]:
@@ -70,13 +72,13 @@ def _link(link: Mapping[str, Any]) -> SpanLink:
 def _kind(value: int | str) -> SpanKind:
     if isinstance(value, str):
         return _KINDS.get(value, SpanKind.UNSPECIFIED)
-    return SpanKind(value) if 0 <= value <= SpanKind.CONSUMER else SpanKind.UNSPECIFIED
+    return _KIND_OF.get(value, SpanKind.UNSPECIFIED)
 
 
 def _status(value: int | str) -> Status:
     if isinstance(value, str):
         return _STATUSES.get(value, Status.UNSET)
-    return Status(value) if 0 <= value <= Status.ERROR else Status.UNSET
+    return _STATUS_OF.get(value, Status.UNSET)
 
 
 def _attributes(pairs: list[Mapping[str, Any]] | None) -> dict[str, Value]:

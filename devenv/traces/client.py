@@ -15,6 +15,7 @@ from devenv.model.span import Span
 from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, collect
 from devenv.otlp import json_spans
 from devenv.traces import jaeger_json, links
+from devenv.traces.background import LARGE, in_background
 from devenv.traces.dialect import EVICTED_PATH, Capabilities, json_object, probe
 from devenv.traces.http import HttpClient, Response, Sender, TransportError
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
@@ -210,10 +211,11 @@ class TraceClient:
     async def _one(self, trace_id: str) -> dict[str, Trace]:
         name = quote(trace_id, safe="")
         if (await self.probe()).v3:
-            spans = self._otlp_spans(await self._get(f"/api/v3/traces/{name}?{_RAW}"))
+            answer, parse = await self._get(f"/api/v3/traces/{name}?{_RAW}"), self._otlp_spans
         else:
-            spans = self._legacy_spans(await self._get(f"/api/traces/{name}?raw=true"))
-        return {trace.trace_id: trace for trace in collect(spans)}
+            answer, parse = await self._get(f"/api/traces/{name}?raw=true"), self._legacy_spans
+        found = await in_background(lambda: collect(parse(answer)))
+        return {trace.trace_id: trace for trace in found}
 
     def _otlp_spans(self, answer: Mapping[str, Any]) -> list[Span]:
         return self._read(lambda: list(json_spans.parse_spans(answer.get("result") or {})))
@@ -239,7 +241,8 @@ class TraceClient:
             response = await self._http.request("GET", path)
         except TransportError as error:
             raise self._unavailable(str(error)) from error
-        found = json_object(response)
+        large = len(response.body) >= LARGE
+        found = await in_background(lambda: json_object(response)) if large else json_object(response)
         if response.status == 404:
             return {}
         if response.status >= 400 or found is None:
@@ -251,7 +254,7 @@ class TraceClient:
         """The result of ``parse``; any error in it means that the response is not in Jaeger's format."""
         try:
             return parse()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._unavailable(f"unexpected response format: {error!r}") from error
 
     def _unavailable(self, reason: str, kind: type[BackendUnavailable] = BackendUnavailable) -> BackendUnavailable:

@@ -6,10 +6,10 @@ Jaeger answers an unknown API path with 200 and its UI's page, and an empty v3 l
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from devenv.traces.background import parse_json
 from devenv.traces.http import Response, Sender
 
 EVICTED_PATH = "/api/devenv/evicted"
@@ -63,7 +63,7 @@ async def probe(http: Sender) -> Capabilities:
 def json_object(response: Response) -> dict[str, Any] | None:
     """The JSON object in a response, whatever its content type; ``None`` if there is none."""
     try:
-        found = json.loads(response.body)
+        found = parse_json(response.body)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -11,7 +11,7 @@ from trace_sources import Site, ids, prefix, site
 
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
 from devenv.model.trace import REQUEST_KEY
-from devenv.traces.newest import newest_spans
+from devenv.traces.newest import newest_spans, recent_spans
 from devenv.traces.parts import parts_of
 from devenv.traces.query import Query
 
@@ -156,6 +156,19 @@ async def test_the_newest_span_of_each_service(site: Site, prefix: str) -> None:
     await site.arrived(new.trace_id, 1)
     window = {"start_ns": old.start_ns - SECOND, "end_ns": time.time_ns() + SECOND}
     assert await newest_spans(site.source, [web, auth], **window) == {web: new.start_ns}
+
+
+async def test_services_that_continue_the_traces_of_their_callers(site: Site, prefix: str) -> None:
+    web, auth = f"{prefix}web", f"{prefix}auth"
+    root, alone = span(web), span(auth)
+    await site.store(root, alone)
+    await site.arrived(alone.trace_id, 1)
+    window = {"start_ns": root.start_ns - SECOND, "end_ns": time.time_ns() + SECOND}
+    assert (await recent_spans(site.source, [web, auth], since_ns=0, **window)).joined == frozenset()
+    await site.store(span(auth, trace_id=root.trace_id, parent_id=root.span_id))
+    await site.arrived(root.trace_id, 2)
+    assert (await recent_spans(site.source, [web, auth], since_ns=0, **window)).joined == {auth}
+    assert (await recent_spans(site.source, [auth], since_ns=window["end_ns"], **window)).joined == frozenset()
 
 
 async def test_parts_of_a_request_in_other_traces(site: Site, prefix: str) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.traces.export_trouble import troubles
-from devenv.app.traces.setups import span_names
+from devenv.app.traces.setups import name_in_spans, names_in_spans
 from devenv.model.documents import CanaryDocument
+from devenv.orchestrate.naming import entrypoint_of
 
 if TYPE_CHECKING:
     from devenv.app.urls import Backend
@@ -66,6 +67,7 @@ async def run_canary(
     """
     if isinstance(route, str):
         return CanaryDocument(verdict="skipped", cause=route)
+    from devenv.app.traces.called_services import find_callees, services_without_spans
     from devenv.app.traces.canary import lean_sender, send_canary
     from devenv.app.traces.setups import tracing_setups
     from devenv.model.extension import Request
@@ -82,8 +84,20 @@ async def run_canary(
             clock=clock,
             sink=sink,
             setups=tracing_setups(stack, engine.capabilities),
+            callees=await find_callees(stack, observed, engine),
+            entrypoint=_entrypoint(stack),
         )
+        if canary.verdict != "absent":
+            seen = {*canary.services, *canary.missing}
+            quiet = await services_without_spans(client, stack, observed, now=clock.now(), seen=seen)
+            canary = canary.model_copy(update={"no_spans_yet": quiet})
     if canary.verdict in GOOD_VERDICTS:
         return canary
-    said = await troubles(engine, observed, span_names(stack), canary.missing, now=clock.now())
+    said = await troubles(engine, observed, names_in_spans(stack), canary.missing, now=clock.now())
     return canary.model_copy(update={"said": said})
+
+
+def _entrypoint(stack: Stack) -> str:
+    """The service name in the entry point's spans; empty if the stack has no entry point."""
+    service = stack.services.get(entrypoint_of(stack) or "")
+    return name_in_spans(service) if service else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from devenv.app.engines import INIT_HINT, connect, missing_images
@@ -12,6 +13,8 @@ from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import read_record
 from devenv.app.required_images import cannot_be_built_here
 from devenv.app.session import running
+from devenv.app.traces.called_services import services_without_spans
+from devenv.app.traces.setup_warnings import setup_warnings
 from devenv.app.urls import trace_backend
 from devenv.engine.host_ports import is_free
 from devenv.errors import DevenvError, EngineUnavailable
@@ -31,10 +34,13 @@ async def doctor(invocation: Invocation) -> DoctorDocument:
     checks = [_python(), _distribution(), _disk(invocation)]
     loaded, stack_check = _stack(invocation)
     checks.append(stack_check)
-    checks += await _engine(invocation, loaded)
+    engine_checks = await _engine(invocation, loaded)
+    if loaded is not None:
+        checks += _tracing(loaded)
+    checks += engine_checks
     if loaded is not None:
         checks += _ports(loaded)
-    checks.append(await _backend(invocation))
+    checks.append(await _backend(invocation, loaded))
     return DoctorDocument(checks=checks)
 
 
@@ -73,6 +79,14 @@ def _stack(invocation: Invocation) -> tuple[LoadedStack | None, CheckPart]:
     return loaded, CheckPart(
         name="stack file", verdict="ok", found=f"{loaded.stack.files[0]}: {names}", hint=loaded.notice
     )
+
+
+def _tracing(loaded: LoadedStack) -> list[CheckPart]:
+    """Settings in the stack file that prevent traces."""
+    return [
+        CheckPart(name="tracing settings", verdict="warning", found=f"{warning.location}: {warning.message}")
+        for warning in setup_warnings(loaded.stack, None)
+    ]
 
 
 async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[CheckPart]:
@@ -119,7 +133,7 @@ def _ports(loaded: LoadedStack) -> list[CheckPart]:
     return checks or [CheckPart(name="ports", verdict="ok", found="all published ports are free")]
 
 
-async def _backend(invocation: Invocation) -> CheckPart:
+async def _backend(invocation: Invocation, loaded: LoadedStack | None) -> CheckPart:
     from devenv.traces.client import TraceClient
 
     try:
@@ -132,10 +146,15 @@ async def _backend(invocation: Invocation) -> CheckPart:
                 )
             async with TraceClient(backend.query_url) as client:
                 services = await client.services()
+                quiet: list[str] = []
+                if loaded is not None:
+                    quiet = await services_without_spans(client, loaded.stack, project.observed, now=time.time())
     except DevenvError as error:
         verdict = "skipped" if error.kind == "NotUp" else "error"
         return CheckPart.model_validate(
             {"name": "trace backend", "verdict": verdict, "found": error.message, "hint": error.hint}
         )
     found = f"{backend.kind} at {backend.query_url} has spans from {', '.join(services) or 'no service yet'}"
+    if services and quiet:
+        found += f"; no spans yet from {', '.join(quiet)}"
     return CheckPart(name="trace backend", verdict="ok" if services else "warning", found=found)

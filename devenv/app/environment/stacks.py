@@ -30,9 +30,10 @@ def list_stacks(invocation: Invocation) -> StacksDocument:
 
 def resolved(invocation: Invocation, *, origins: bool = False) -> ConfigDocument:
     """The resolved stack in Compose's long form; with ``origins``, where each value comes from."""
+    from devenv.app.traces.setup_warnings import with_setup_warnings
     from devenv.stack.dump import dump
 
-    loaded = read_stack(invocation)
+    loaded = with_setup_warnings(read_stack(invocation), None)
     found: dict[str, str] = {}
     if origins:
         from devenv.stack.loader import stack_origins
@@ -49,4 +50,5 @@ def resolved(invocation: Invocation, *, origins: bool = False) -> ConfigDocument
         config=dump(loaded.stack),
         origins=found,
         notice=loaded.notice,
+        warnings=[f"{warning.location}: {warning.message}" for warning in loaded.stack.warnings],
     )

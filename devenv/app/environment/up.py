@@ -12,6 +12,7 @@ from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack
 from devenv.app.record import Record, read_record, write_record
+from devenv.app.traces.setup_warnings import with_setup_warnings
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT
 from devenv.events import Notice
@@ -53,6 +54,7 @@ async def prepare(invocation: Invocation, services: tuple[str, ...], sink: Sink)
     record = read_record(loaded.project.directory)
     recorded = record.engine if record else None
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=recorded)
+    loaded = with_setup_warnings(loaded, choice.engine.capabilities)
     sink(Notice(message=f"engine {choice.reason}"))
     for warning in loaded.stack.warnings:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
@@ -184,7 +186,7 @@ def _with_result(record: Record, result: UpResult, canary: CanaryDocument, backe
     ready = {item.service.name: item.ready_ms for item in result.services if item.ready_ms is not None}
     return replace(
         record,
-        expected_services=tuple(sorted(canary.services)),
+        expected_services=tuple(sorted({*canary.services, *canary.missing})),
         ready_ms={**(record.ready_ms or {}), **ready} or None,
         probes={item.service.name: probe for item in result.services if (probe := probe_of(item.service))},
         otlp_http_url=backend.otlp_http_url if backend else None,

@@ -40,7 +40,8 @@ async def load(
         UnknownName: If no scenario has that name.
         UsageError: If a threshold cannot be parsed, or if there is no target.
     """
-    from devenv.app.traces.setups import tracing_setups
+    from devenv.app.traces.called_services import find_callees
+    from devenv.app.traces.setups import name_in_spans, tracing_setups
     from devenv.load.run import run_load
     from devenv.load.workload import Workload
     from devenv.traces.client import TraceClient
@@ -61,6 +62,7 @@ async def load(
             sampling=1.0 if stack.x.sampling is None else stack.x.sampling,
         )
         backend = await require_backend(project)
+        entry = stack.services.get(project.record.entrypoint or "")
         make_state_directory(invocation.directory / ".devenv")
         async with TraceClient(backend.query_url) as client:
             return await run_load(
@@ -74,6 +76,8 @@ async def load(
                 store=store(invocation),
                 stop=stop,
                 setups=tracing_setups(stack, project.engine.capabilities),
+                callees=await find_callees(stack, project.observed, project.engine),
+                entrypoint=name_in_spans(entry) if entry else "",
                 gone=_removal_check(invocation),
             )
 

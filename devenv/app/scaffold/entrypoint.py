@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.app.scaffold.infrastructure import infrastructure_kind
+from devenv.app.infrastructure import infrastructure_kind
 from devenv.errors import ConfigurationError, UnknownName, UsageError
 from devenv.suggestions import suggest
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from devenv.app.infrastructure import image_of, infrastructure_kind, repository_name
 from devenv.app.required_images import base_images, start_commands
-from devenv.app.scaffold.infrastructure import image_of, infrastructure_kind, repository_name
 from devenv.model.scaffold import InitServicePart
 from devenv.orchestrate.instrument import instrument
 from devenv.stack.edit import scalar
 
 if TYPE_CHECKING:
-    from devenv.app.scaffold.infrastructure import Kind
+    from devenv.app.infrastructure import Kind
     from devenv.model.scaffold import InitTracing
     from devenv.model.stack import Service, Stack
 

@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from devenv.analysis.callees import NO_CALLEES, Callees
 from devenv.analysis.causes import Setup
-from devenv.analysis.completeness import Expectation, Finding, classify
+from devenv.analysis.completeness import CLOCKS_NS, Expectation, Finding, classify
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
 from devenv.events import CanarySent, CanaryWaiting, Notice, Sink
@@ -19,7 +20,7 @@ from devenv.model.span import Span, SpanKind, Status
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, CanaryVerdict, Trace
 from devenv.traces.export import export_spans
 from devenv.traces.http import TransportError
-from devenv.traces.newest import newest_spans
+from devenv.traces.newest import recent_spans
 from devenv.traces.parts import parts_of
 from devenv.traces.source import TraceSource
 
@@ -74,6 +75,8 @@ async def send_canary(
     sink: Sink,
     timeout: float = 10.0,
     setups: Mapping[str, Setup] | None = None,
+    callees: Callees = NO_CALLEES,
+    entrypoint: str = "",
 ) -> CanaryDocument:
     """Send the canary and wait until its trace is complete, or ``timeout`` seconds have passed.
 
@@ -90,10 +93,14 @@ async def send_canary(
         sink: receives the events.
         timeout: seconds for everything.
         setups: the services' tracing settings, as far as known, to find the cause of an incomplete trace.
+        callees: the stack's services by address; all those that are called need a span, too.
+        entrypoint: service name of the entry point's spans; empty if unknown.
     """
     started = clock.monotonic()
     sending = await _send_until_answered(entrypoint_url, request, clock=clock, sink=sink, timeout=timeout)
-    expectation = Expectation(services=frozenset(expected_services), setups=dict(setups or {}))
+    expectation = Expectation(
+        services=frozenset(expected_services), callees=callees, entrypoint=entrypoint, setups=dict(setups or {})
+    )
     try:
         await _export(otlp_http_url, _root_span(sending, request), clock=clock, deadline=started + timeout)
         outcome = await _follow(sending, expectation, client, clock=clock, sink=sink, deadline=started + timeout)
@@ -201,8 +208,9 @@ async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectat
     missing = classify(trace, expectation).missing
     missed = [name for name in known if name in missing]
     others = await parts_of(client, sending.trace_id, services=missed or known, **window)
-    newest = await newest_spans(client, missed, **window)
-    full = replace(expectation, known_services=frozenset(known), newest_ns=newest)
+    asked = missed or [name for name in known if name != OWN_SERVICE]
+    recent = await recent_spans(client, asked, since_ns=sending.start_ns - CLOCKS_NS, **window)
+    full = replace(expectation, known_services=frozenset(known), newest_ns=recent.newest_ns, joined=recent.joined)
     return _Outcome(trace, classify(trace, full, others=others))
 
 

@@ -6,13 +6,13 @@ The file is what an OTLP/HTTP receiver accepts: ``{"resourceSpans": [...]}`` wit
 from __future__ import annotations
 
 import json
-import sys
+import re
 from typing import TYPE_CHECKING, Any
 
-from devenv.app.session import running
-from devenv.app.urls import require_backend
+from devenv.app.traces.lookup import LARGE_TRACE_TIMEOUT, require_trace_id, running_backend
 from devenv.errors import ConfigurationError, Location, UnknownName
 from devenv.model.listings import ExportDocument, ImportDocument
+from devenv.traces.background import in_background, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,25 +22,32 @@ if TYPE_CHECKING:
 
 SPANS_A_REQUEST = 2000
 
+MAX_BYTES = 128 << 20
+"""Size of a file; parsed, it takes about ten times as much memory."""
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+
 
 async def collected(invocation: Invocation, trace_ids: Sequence[str]) -> dict[str, Any]:
     """The traces as one OTLP JSON document.
 
     Raises:
+        UsageError: If one of the IDs is not a trace ID.
         UnknownName: If one of them is not in the backend.
     """
     from devenv.traces.client import TraceClient
 
+    for trace_id in trace_ids:
+        require_trace_id(trace_id)
     found: list[dict[str, Any]] = []
-    async with running(invocation) as project:
-        backend = await require_backend(project)
-        async with TraceClient(backend.query_url) as client:
-            for trace_id in trace_ids:
-                spans = await client.otlp_json(trace_id)
-                if not spans:
-                    hint = "list traces with `devenv traces search`"
-                    raise UnknownName(f"trace {trace_id} not found in the trace backend", hint=hint)
-                found += spans
+    backend = await running_backend(invocation)
+    async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
+        for trace_id in trace_ids:
+            spans = await client.otlp_json(trace_id)
+            if not spans:
+                hint = "list traces with `devenv traces search`"
+                raise UnknownName(f"trace {trace_id} not found in the trace backend", hint=hint)
+            found += spans
     return {"resourceSpans": found}
 
 
@@ -66,10 +73,19 @@ def read(path: Path) -> list[dict[str, Any]]:
     """
     name = "stdin" if str(path) == "-" else str(path)
     try:
-        text = sys.stdin.read() if name == "stdin" else path.read_text(encoding="utf-8")
+        # stdin by its number: with a file object of its own, the process can end while it is being read
+        with open(0 if name == "stdin" else path, "rb", closefd=name != "stdin") as file:
+            content = file.read(MAX_BYTES + 1)
+        text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigurationError(f"cannot read the file: {reason}", location=Location(name)) from error
+    if len(content) > MAX_BYTES:
+        raise ConfigurationError(
+            f"found more than {MAX_BYTES >> 20} MiB, expected less",
+            location=Location(name),
+            hint="split the file, and import one part after the other",
+        )
     found: list[dict[str, Any]] = []
     for first_line, document in _documents(text, name):
         resource_spans = document.get("resourceSpans") if isinstance(document, dict) else None
@@ -94,32 +110,50 @@ async def import_(invocation: Invocation, path: Path) -> ImportDocument:
     from devenv.traces.client import TraceClient
     from devenv.traces.export import SpanExporter
 
-    resource_spans = read(path)
+    resource_spans = await in_background(lambda: read(path))
     spans = list(_spans(resource_spans))
     ids = list(dict.fromkeys(span["traceId"].lower() for span in spans))
-    async with running(invocation) as project:
-        backend = await require_backend(project)
-        async with SpanExporter(backend.otlp_http_url) as exporter:
-            for batch in _batches(resource_spans):
+    backend = await running_backend(invocation)
+    async with SpanExporter(backend.otlp_http_url) as exporter:
+        for batch in _batches(resource_spans):
+            try:
                 await exporter.export_json(batch)
-        async with TraceClient(backend.query_url) as client:
-            return ImportDocument(traces=ids, spans=len(spans), ui_urls=[client.ui_trace_url(each) for each in ids])
+            except RecursionError as error:  # the encoder needs more levels than the parser
+                raise _too_deep(str(path)) from error
+    async with TraceClient(backend.query_url) as client:
+        return ImportDocument(traces=ids, spans=len(spans), ui_urls=[client.ui_trace_url(each) for each in ids])
 
 
 def _documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    """Consecutive JSON values, with the line on which each begins."""
-    decoder = json.JSONDecoder()
-    position = 0
-    while text[position:].strip():
-        position += len(text[position:]) - len(text[position:].lstrip())
-        line = text.count("\n", 0, position) + 1
+    """Consecutive JSON values, with the line on which each begins; in linear time."""
+    decoder = json.JSONDecoder(object_hook=unchanged)
+    line, counted = 1, 0
+    position = _end_of_space(text, 0)
+    while position < len(text):
+        line, counted = line + text.count("\n", counted, position), position
         try:
             value, position = decoder.raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            raise ConfigurationError(
-                f"not valid JSON: {error.msg}", location=Location(name, error.lineno, error.colno), expected="OTLP JSON"
-            ) from error
+        except ValueError as error:
+            place = Location(name, getattr(error, "lineno", line), getattr(error, "colno", 1))
+            found = getattr(error, "msg", "a number that is too large")
+            raise ConfigurationError(f"not valid JSON: {found}", location=place, expected="OTLP JSON") from error
+        except RecursionError as error:
+            raise _too_deep(name, line) from error
         yield line, value
+        position = _end_of_space(text, position)
+
+
+def _end_of_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return found.end() if found else position
+
+
+def _too_deep(name: str, line: int = 0) -> ConfigurationError:
+    return ConfigurationError(
+        "found JSON that is nested too deeply, expected OTLP JSON",
+        location=Location(name, line, 1 if line else 0),
+        expected="attribute values of at most 100 levels",
+    )
 
 
 def _not_otlp(name: str, line: int, found: str) -> ConfigurationError:

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 
 from devenv.app.session import running
 from devenv.app.urls import require_backend
-from devenv.errors import UnknownName
+from devenv.errors import UnknownName, UsageError
 from devenv.model.listings import SpanPart, TraceDocument, TracesDocument, TraceSummaryPart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from devenv.app.invocation import Invocation
+    from devenv.app.urls import Backend
     from devenv.model.trace import Trace, TraceSummary
     from devenv.traces.query import Query
     from devenv.traces.source import TraceSource
 
 NS_PER_MS = 1e6
+
+LARGE_TRACE_TIMEOUT = 60.0
+"""Seconds: a trace of 80,000 spans is a response of 40 MB."""
 
 
 async def search(invocation: Invocation, query: Query) -> TracesDocument:
@@ -30,31 +34,60 @@ async def search(invocation: Invocation, query: Query) -> TracesDocument:
     """
     from devenv.traces.client import TraceClient
 
-    async with running(invocation) as project:
-        backend = await require_backend(project)
-        async with TraceClient(backend.query_url) as client:
-            found = await client.search(query)
-            return traces_document(found, client)
+    backend = await running_backend(invocation)
+    async with TraceClient(backend.query_url) as client:
+        found = await client.search(query)
+        return traces_document(found, client)
 
 
 async def show(invocation: Invocation, trace_id: str) -> TraceDocument:
     """One trace, its spans in the order of the waterfall.
 
     Raises:
+        UsageError: If the ID is not a trace ID.
         UnknownName: If the backend does not have it.
     """
+    from devenv.traces.background import in_background
     from devenv.traces.client import TraceClient
 
+    require_trace_id(trace_id)
+    backend = await running_backend(invocation)
+    async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
+        trace = await client.trace(trace_id)
+        if trace is None:
+            raise UnknownName(
+                f"trace {trace_id} not found in the trace backend",
+                hint="it may not have arrived yet or was evicted; list traces with `devenv traces search`",
+            )
+        return await in_background(lambda: trace_document(trace, client))
+
+
+async def running_backend(invocation: Invocation) -> Backend:
+    """The trace backend of the running project; the engine is not held while its traces are read.
+
+    Raises:
+        NotUp: If the project is not running.
+        BackendUnavailable: If it has no trace backend.
+    """
     async with running(invocation) as project:
-        backend = await require_backend(project)
-        async with TraceClient(backend.query_url) as client:
-            trace = await client.trace(trace_id)
-            if trace is None:
-                raise UnknownName(
-                    f"trace {trace_id} not found in the trace backend",
-                    hint="it may not have arrived yet or was evicted; list traces with `devenv traces search`",
-                )
-            return trace_document(trace, client)
+        return await require_backend(project)
+
+
+def require_trace_id(text: str) -> None:
+    """Check that a text can be a trace ID.
+
+    Raises:
+        UsageError: If it cannot; the backend is not asked.
+    """
+    from devenv.traces.ids import parse_trace_id
+
+    try:
+        parse_trace_id(text)
+    except ValueError as error:
+        raise UsageError(
+            f"trace ID: found {text!r}, expected 1 to 32 hexadecimal digits",
+            hint="list traces with `devenv traces search`",
+        ) from error
 
 
 def traces_document(found: Sequence[TraceSummary], source: TraceSource) -> TracesDocument:

@@ -1,15 +1,26 @@
-"""Reads each service's tracing settings from the stack, to explain incomplete traces."""
+"""Reads each service's tracing settings from the stack, to explain incomplete traces and to warn before they occur."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from devenv.analysis.causes import Setup
+from devenv.http.origin import split_endpoint
 
 if TYPE_CHECKING:
     from devenv.contract.capabilities import Capabilities
     from devenv.model.stack import Service, Stack
+
+ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
+_ONE_LABEL = re.compile(r"[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*")
+"""A host name without dots: only such a name can be judged without asking DNS."""
+
+_OWN_LOOPBACK = frozenset({None, "bridge", "none"})
+"""Values of network_mode with which a container has its own loopback interface."""
 
 
 def tracing_setups(stack: Stack, capabilities: Capabilities) -> dict[str, Setup]:
@@ -21,33 +32,85 @@ def tracing_setups(stack: Stack, capabilities: Capabilities) -> dict[str, Setup]
         stack: as in the file, before devenv adds tracing.
         capabilities: of the engine that the stack runs on.
     """
-    return {name: _setup(stack.services[service], capabilities) for name, service in span_names(stack).items()}
-
-
-def span_names(stack: Stack) -> dict[str, str]:
-    """The services by the service name of their spans, without the trace backend."""
-    backend = stack.trace_backend
     return {
-        service.environment.get("OTEL_SERVICE_NAME") or service.name: service.name
-        for service in stack.services.values()
-        if service != backend
+        name: setup_of(
+            stack,
+            stack.services[service],
+            shared_loopback=capabilities.shared_loopback,
+            takes_grpc=capabilities.trace_backend != "embedded",
+        )
+        for name, service in names_in_spans(stack).items()
     }
 
 
-def _setup(service: Service, capabilities: Capabilities) -> Setup:
+def names_in_spans(stack: Stack) -> dict[str, str]:
+    """The services by the service name of their spans, without the trace backend."""
+    backend = stack.trace_backend
+    return {name_in_spans(service): service.name for service in stack.services.values() if service != backend}
+
+
+def name_in_spans(service: Service) -> str:
+    """The service name of a service's spans, as far as its environment decides it."""
     own = service.environment
-    shares_loopback = capabilities.shared_loopback or service.network_mode == "host"
+    if name := own.get("OTEL_SERVICE_NAME"):
+        return name
+    pairs = (pair.partition("=") for pair in own.get(_ATTRIBUTES, "").split(","))
+    named = (value.strip() for key, _, value in pairs if key.strip() == "service.name")
+    return next(filter(None, named), service.name)
+
+
+def is_traced(service: Service) -> bool:
+    """Whether the stack file leaves tracing of a service on: neither excluded nor the trace backend."""
+    return service.x.instrument and service.x.role != "trace-backend"
+
+
+def setup_of(stack: Stack, service: Service, *, shared_loopback: bool, takes_grpc: bool) -> Setup:
+    """The tracing settings of one service.
+
+    Args:
+        stack: the whole stack, for its host names.
+        service: one of its services.
+        shared_loopback: 127.0.0.1 is the same for the service and for this machine.
+        takes_grpc: the trace backend accepts OTLP over gRPC.
+    """
+    own = service.environment
+    endpoint = _first(own, *ENDPOINT_VARIABLES)
     return Setup(
-        endpoint=_first(own, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
-        protocol=_first(own, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        endpoint=endpoint,
+        protocol=_first(own, *PROTOCOL_VARIABLES),
         sampler=own.get("OTEL_TRACES_SAMPLER", ""),
         sampler_argument=own.get("OTEL_TRACES_SAMPLER_ARG", ""),
         exporter=own.get("OTEL_TRACES_EXPORTER", ""),
         disabled=own.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
-        isolated=not shares_loopback,
+        isolated=not shared_loopback and service.network_mode in _OWN_LOOPBACK,
         instrumented=service.x.instrument,
-        takes_grpc=capabilities.trace_backend != "embedded",
+        takes_grpc=takes_grpc,
+        unknown_host=bool(endpoint) and _is_unknown(_host(endpoint), stack, service),
     )
+
+
+def _is_unknown(host: str, stack: Stack, service: Service) -> bool:
+    """Whether a host name cannot exist for a service: it has no dot, and nothing in the stack has this name."""
+    if not _ONE_LABEL.fullmatch(host) or host == "localhost" or service.network_mode is not None:
+        return False
+    if any(stack.networks[item.network].external for item in service.networks if item.network in stack.networks):
+        return False  # a container outside of the stack may have the name
+    known = {service.hostname, *service.extra_hosts, *stack.inactive}
+    for other in stack.services.values():
+        aliases = [alias for attachment in other.networks for alias in attachment.aliases]
+        known |= {other.name, other.hostname, other.container_name, *aliases}
+    if stack.trace_backend is None:
+        from devenv.orchestrate.instrument import ADDED_BACKEND
+
+        known.add(ADDED_BACKEND)
+    return host.lower() not in {name.lower() for name in known if name}
+
+
+def _host(endpoint: str) -> str:
+    try:
+        return split_endpoint(endpoint).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _first(environment: Mapping[str, str], *names: str) -> str:

@@ -95,6 +95,8 @@ def _show_config(document: ConfigDocument, output: Output) -> None:
 
     if document.notice:
         output.note(document.notice)
+    for warning in document.warnings:
+        output.note(f"warning: {warning}")
     if document.origins:
         for path, origin in document.origins.items():
             output.line(f"{path}: {origin}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from devenv.cli.globals import Globals
-from devenv.cli.runner import run_async
+from devenv.cli.runner import run_async, without_collection
 from devenv.cli.views import traces as view
 from devenv.errors import UsageError
 
@@ -72,7 +72,8 @@ def show(
     from devenv.app.traces import lookup as use_case
 
     state: Globals = context.obj
-    state.show(run_async(lambda: use_case.show(state.invocation, trace_id)), view.show_trace)
+    with without_collection():
+        state.show(run_async(lambda: use_case.show(state.invocation, trace_id)), view.show_trace)
 
 
 def export(

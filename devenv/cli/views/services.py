@@ -164,6 +164,8 @@ def _canary(canary: CanaryDocument, output: Output) -> None:
             output.line(f"  missing: {', '.join(canary.missing)}")
         for line in canary.said:
             output.line(f"  {line.service} logged: {colourless(line.text)}")
+    if canary.no_spans_yet:
+        output.line(f"  no spans yet from {', '.join(canary.no_spans_yet)}")
     if canary.ui_url:
         output.line(f"  {canary.ui_url}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from devenv.disk import not_written
 from devenv.load.send.flight import Flight
 from devenv.model.run import ROW_FORMAT, RequestError, RowFlag
 
@@ -28,7 +29,11 @@ class Recorder:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
+        self._path = path
+        try:
+            self._file = path.open("wb", buffering=0)
+        except OSError as error:
+            raise not_written(path, error) from error
         self._chunk = bytearray(_ROW.size * _CHUNK)
         self._filled = 0
         self.rows = 0
@@ -73,10 +78,19 @@ class Recorder:
         return taken
 
     def flush(self) -> None:
-        """Write the rows in memory to the file."""
+        """Write the rows in memory to the file.
+
+        Raises:
+            DiskFull: If no space is left; the file is closed.
+            EnvironmentFailure: If it cannot be written for another reason; the file is closed.
+        """
         view = memoryview(self._chunk)[: self._filled]
-        while view:
-            view = view[self._file.write(view) :]
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self._file.close()
+            raise not_written(self._path, error) from error
         self._filled = 0
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ from devenv.analysis.completeness import Expectation, Finding, classify
 from devenv.analysis.eviction import infer_evicted
 from devenv.load.verify.sent_request import Sent
 from devenv.load.verify.split_parts import Window, find_torn
-from devenv.model.trace import Trace, TraceClass
-from devenv.traces.newest import newest_spans
+from devenv.model.trace import OWN_SERVICE, Trace, TraceClass
+from devenv.traces.newest import recent_spans
 from devenv.traces.source import TraceSource
 
 _CHUNK = 200
@@ -58,8 +58,11 @@ async def _informed(client: TraceSource, left: Sequence[Sent], expectation: Expe
     """Return the expectation, with the services of the backend and the time of their newest spans."""
     known = frozenset(await client.services())
     window = _window(left)
-    newest = await newest_spans(client, known & expectation.services, start_ns=window.start_ns, end_ns=window.end_ns)
-    return replace(expectation, known_services=known, newest_ns=newest)
+    asked = (known & (expectation.services | frozenset(expectation.callees.names))) - {OWN_SERVICE}
+    recent = await recent_spans(
+        client, asked, start_ns=window.start_ns, end_ns=window.end_ns, since_ns=window.start_ns + _MARGIN_NS
+    )
+    return replace(expectation, known_services=known, newest_ns=recent.newest_ns, joined=recent.joined)
 
 
 def _window(requests: Sequence[Sent]) -> Window:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from devenv.analysis.callees import Callees, silent_services
 from devenv.analysis.completeness import Expectation, is_complete
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
@@ -101,7 +102,7 @@ class Verifier:
         self._hurried = hurried
         self._gone = gone
         self._unavailable_since: float | None = None
-        self._learner = None if expectation.services else _Learner()
+        self._learner = None if expectation.services else _Learner(expectation.callees)
         self._result = Verification()
 
     async def verify(self, requests: Sequence[Sent], *, roots_taken: bool) -> Verification:
@@ -163,7 +164,7 @@ class Verifier:
     def _is_whole(self, trace: Trace) -> bool:
         if self._learner is not None:
             return self._learner.is_whole(trace)
-        return is_complete(trace, self._expectation.services)
+        return is_complete(trace, self._expectation.services, self._expectation.callees)
 
     def _is_enough(self, pending: dict[str, Sent], elapsed: float, is_late: bool) -> bool:
         """Return whether to stop: no request is left, or no trace of those left can be expected to become complete."""
@@ -195,7 +196,7 @@ class Verifier:
     async def _explain(self, left: list[Sent], requests: Sequence[Sent], roots_taken: bool) -> None:
         expectation = self._expectation
         if self._learner is not None:
-            expectation = Expectation(services=self._learner.services(), setups=expectation.setups)
+            expectation = replace(expectation, services=self._learner.services())
         explained: list[Explained] = await explain(self._client, left, requests, expectation, roots_taken=roots_taken)
         for item in explained:
             self._result.add(item.sent, item.trace_class, item.cause)
@@ -209,9 +210,10 @@ def _seconds_of_sending(requests: Sequence[Sent]) -> float:
 
 
 class _Learner:
-    """Learns the services of a complete trace from the traces themselves."""
+    """Learns the services of a complete trace from the traces themselves: those with spans, and those called."""
 
-    def __init__(self) -> None:
+    def __init__(self, callees: Callees) -> None:
+        self._callees = callees
         self._seen: dict[str, tuple[int, int, tuple[str, ...]]] = {}
         self._common: frozenset[str] = frozenset()
         self._looks = 0
@@ -220,9 +222,10 @@ class _Learner:
         """Return whether the trace has not changed for some look-ups, and contains the services of most traces."""
         spans, since, _ = self._seen.get(trace.trace_id, (0, 0, ()))
         if spans != len(trace.spans):
-            self._seen[trace.trace_id] = (len(trace.spans), self._looks, trace.services)
+            services = (*trace.services, *silent_services(trace, self._callees))
+            self._seen[trace.trace_id] = (len(trace.spans), self._looks, services)
             return False
-        return self._looks - since >= _STEADY_LOOKS and is_complete(trace, self._common)
+        return self._looks - since >= _STEADY_LOOKS and is_complete(trace, self._common, self._callees)
 
     def end_of_look(self) -> None:
         """Count one look-up of all pending traces."""
@@ -231,5 +234,5 @@ class _Learner:
         self._common = frozenset(name for name, count in counts.items() if 2 * count >= len(self._seen))
 
     def services(self) -> frozenset[str]:
-        """Return the services that are in at least half of the traces seen."""
+        """Return the services that at least half of the traces contain or call."""
         return self._common

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from devenv.errors import StackFileError
+from devenv.errors import Location, StackFileError
 from devenv.stack.env.dotenv import read_dotenv
 from devenv.stack.env.interpolation import Variable
 from devenv.stack.problems import as_problem
 from devenv.stack.readers.context import Context
 from devenv.stack.readers.cursor import Cursor, Fields
 from devenv.stack.yaml.nodes import ScalarNode, is_null
+
+_PLACE = re.compile(r"(.+?):(\d+):(\d+)(?: \(|$)")
+"""The place in an origin such as ``compose.yaml:4:9 ($PORT from .env:1:1)``."""
 
 
 def read_environment(service: Fields, context: Context) -> dict[str, str]:
@@ -26,6 +30,14 @@ def read_environment(service: Fields, context: Context) -> dict[str, str]:
     for name, variable in variables.items():
         context.origins[f"{service.cursor.key}.environment.{name}"] = variable.origin
     return {name: variable.value for name, variable in variables.items()}
+
+
+def tracing_places(service: Fields, context: Context) -> dict[str, Location]:
+    """Return the places of the ``OTEL_*`` variables that a file sets, after :func:`read_environment`."""
+    prefix = f"{service.cursor.key}.environment."
+    origins = {key.removeprefix(prefix): text for key, text in context.origins.items() if key.startswith(prefix)}
+    found = {name: _PLACE.match(text) for name, text in origins.items() if name.startswith("OTEL_")}
+    return {name: Location(match[1], int(match[2]), int(match[3])) for name, match in found.items() if match}
 
 
 def _own(service: Fields, context: Context) -> dict[str, Variable | None]:

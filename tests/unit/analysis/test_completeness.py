@@ -121,6 +121,29 @@ def test_older_spans_of_a_service_are_no_sign_of_broken_propagation(newest: dict
     assert found.cause.startswith(cause)
 
 
+def test_only_old_spans_are_the_exporters_fault_also_if_no_service_has_a_span() -> None:
+    moved = trace(replace(WHOLE[0], start_ns=START, end_ns=START + 10))
+    known = replace(EXPECTED, known_services=frozenset({"devenv", "gateway", "auth"}))
+    old = classify(moved, replace(known, newest_ns={"gateway": START - 60 * 10**9}))
+    assert old.cause.startswith("the backend has only spans from before this request: the exporters fail")
+    assert "only devenv's root span" in classify(moved, replace(known, newest_ns={"gateway": START + 5})).cause
+
+
+def test_one_lost_batch_is_no_sign_of_broken_propagation() -> None:
+    known = replace(EXPECTED, known_services=frozenset({"gateway", "auth", "user"}), joined=frozenset({"auth"}))
+    found = classify(without("4", "5", "6", "7"), known)
+    assert found.cause.startswith("gateway called auth, and auth continues the traces of other requests: its spans of")
+
+
+def test_an_orphan_of_another_branch_is_not_below_the_missing_service() -> None:
+    """gateway called auth, which is silent, and later lost the client span of its call to user."""
+    call_of_auth = call("3", "2", "gateway", "auth", end_ns=40)
+    later = span("6", "5", "user", kind=SpanKind.SERVER, start_ns=3 * 10**9, end_ns=4 * 10**9)
+    found = classify(trace(*WHOLE[:2], call_of_auth, later), replace(EXPECTED, known_services=frozenset({"user"})))
+    assert found.missing == ("auth",)
+    assert found.cause == "gateway called auth, but no span from auth ever arrived: not traced, or wrong endpoint"
+
+
 def test_a_gap_with_spans_below_it_is_a_dropping_exporter() -> None:
     found = classify(without("4", "5"), EXPECTED)
     assert (found.trace_class, found.missing) == ("partial", ("auth",))

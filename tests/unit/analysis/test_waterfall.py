@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from devenv.analysis.critical_path import critical_path
 from devenv.analysis.tree import build_tree
 from devenv.analysis.waterfall import waterfall
@@ -102,3 +104,14 @@ def test_a_trace_without_its_root_has_the_path_of_its_first_orphan() -> None:
         ("child", 2, 8),
         ("lost", 8, 10),
     ]
+
+
+def test_a_trace_of_80000_spans_takes_linear_time() -> None:
+    took = {}
+    for count in (10_000, 80_000):
+        spans = [span("0", None, 0, 10**9), *(span(str(n), str(n // 2), n, n + 5) for n in range(1, count))]
+        started = time.process_time()
+        assert len(waterfall(trace(*spans))) == count
+        took[count] = time.process_time() - started
+    assert took[80_000] < 24 * took[10_000]
+    assert took[80_000] < 6

@@ -307,22 +307,17 @@ def test_quiet_hides_notices_but_not_warnings(view: Any, shown: Callable[..., st
     assert shown(report, events, json=True) == ""
 
 
-def everything(master: int) -> str:
-    """What was written to a terminal that is closed: it comes in pieces, and its end is an error (EIO)."""
-    found = b""
-    with suppress(OSError):
-        while piece := os.read(master, 65536):
-            found += piece
-    return found.decode()
-
-
 @pytest.mark.parametrize("view", [progress, run_progress])
 def test_warnings_are_printed_above_a_live_view(view: Any) -> None:
     master, slave = pty.openpty()
     stream = os.fdopen(slave, "w")
     with stream, view(Output(style=Style(), stdout=stream, stderr=stream, live=True, colour=True)) as sink:
         sink(e.Notice(message="[red]spans[/red] were \x1b]52;c;eA==\x07lost", warning=True))
-    found = everything(master)
+    parts = []
+    with suppress(OSError):  # the other end is closed: all is read
+        while part := os.read(master, 65536):
+            parts.append(part)
     os.close(master)
+    found = b"".join(parts).decode()
     assert "warning: [red]spans[/red] were \\x1b]52;c;eA==\\x07lost" in found
     assert "\x1b]52" not in found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from devenv.app.traces import exchange
 from devenv.app.traces.exchange import read, write
 from devenv.errors import ConfigurationError
 
@@ -49,3 +51,48 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="not UTF-8"):
         read(tmp_path / "binary")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"resourceSpans": []}\n' + "[" * 100_000, "trace.json:2:1: found JSON that is nested too deeply"),
+        ('{"resourceSpans": []}\n' + '{"a":' * 100_000, "trace.json:2:1: found JSON that is nested too deeply"),
+        ('{"resourceSpans": []}\n{"resourceSpans": ' + "9" * 5000 + "}", "trace.json:2:1: not valid JSON: a number"),
+    ],
+)
+def test_a_hostile_file_is_refused_with_its_line(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "trace.json").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path / "trace.json")
+    assert said in caught.value.message
+
+
+def test_many_documents_take_linear_time(tmp_path: Path) -> None:
+    line = json.dumps({"resourceSpans": [RESOURCE]})
+    took = {}
+    for count in (10_000, 60_000):
+        (tmp_path / "lines.json").write_text(f"{line}\n" * count)
+        started = time.process_time()
+        assert len(read(tmp_path / "lines.json")) == count
+        took[count] = time.process_time() - started
+    assert took[60_000] < 20 * took[10_000]
+    assert took[60_000] < 5
+
+
+def test_the_line_of_an_error_is_counted_over_all_documents(tmp_path: Path) -> None:
+    line = json.dumps({"resourceSpans": [RESOURCE]}, indent=1)
+    (tmp_path / "lines.json").write_text(f"{line}\n\n" * 1000 + "{}")
+    with pytest.raises(
+        ConfigurationError, match=rf"lines.json:{1000 * (line.count(chr(10)) + 2) + 1}:1: found JSON with"
+    ):
+        read(tmp_path / "lines.json")
+
+
+def test_a_file_over_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MAX_BYTES", 1 << 20)
+    (tmp_path / "trace.json").write_text(" " * (1 << 20) + "{}")
+    with pytest.raises(ConfigurationError, match="found more than 1 MiB, expected less"):
+        read(tmp_path / "trace.json")
+    with pytest.raises(ConfigurationError, match="found more than 1 MiB, expected less"):
+        read(Path("/dev/zero"))

@@ -1,0 +1,110 @@
+"""Under which addresses the services of a running stack are called, and which of them have spans if they are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from devenv.analysis.callees import Callees
+from devenv.app.infrastructure import image_of, infrastructure_kind, repository_name
+from devenv.app.traces.setups import is_traced, names_in_spans
+from devenv.model.state import State
+from devenv.traces.query import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from devenv.contract.engine import Engine
+    from devenv.model.stack import Service, Stack
+    from devenv.model.state import ObservedState
+    from devenv.traces.source import TraceSource
+
+_CLOCKS_S = 1.0
+"""How far the services' clocks may be ahead."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_HOST_ADDRESSES = ("host.docker.internal", "gateway.docker.internal")
+_WEB_SERVERS = frozenset({"nginx", "nginx-unprivileged", "httpd", "caddy", "traefik", "envoy", "haproxy", "varnish"})
+"""Images of web servers and proxies, which send no spans without a module of their own."""
+
+
+def traced_services(stack: Stack) -> dict[str, str]:
+    """The service names in spans of the services that are expected to send spans, by service.
+
+    Databases, brokers, tools and web servers, known by their image, are left out, as are services that the stack file
+    excludes from tracing.
+    """
+    return {service: name for name, service in names_in_spans(stack).items() if _sends_spans(stack, service)}
+
+
+async def find_callees(stack: Stack, observed: ObservedState, engine: Engine) -> Callees:
+    """The addresses of the services that have spans if they are called.
+
+    Args:
+        stack: as resolved from its files.
+        observed: the running instances.
+        engine: knows the ports that it has chosen.
+    """
+    traced = traced_services(stack)
+    hosts = {name.lower(): name for name in traced.values()}
+    ports: dict[tuple[str, int], str] = {}
+    shared = _LOOPBACK if engine.capabilities.shared_loopback else _HOST_ADDRESSES
+    for service, name in traced.items():
+        hosts |= dict.fromkeys((host.lower() for host in host_names(stack.services[service])), name)
+        numbers = await _ports(stack.services[service], observed, engine)
+        ports |= {(host, number): name for number in numbers for host in shared}
+    for service in stack.services.keys() - traced.keys():
+        hosts.pop(service.lower(), None)
+    return Callees(hosts=hosts, ports=ports)
+
+
+async def _ports(service: Service, observed: ObservedState, engine: Engine) -> set[int]:
+    """The ports of this machine that lead to a service; those of containers only if they are published."""
+    instances = observed.of(service.name)
+    found = {port.host for instance in instances for port in instance.ports if port.host and port.protocol == "tcp"}
+    if engine.capabilities.shared_loopback:
+        wanted = [(instance.id, port) for instance in instances for port in service.container_ports]
+        answers = await asyncio.gather(*(engine.endpoint(instance, port) for instance, port in wanted))
+        found |= {answer.port for answer in answers if answer is not None}
+    return found
+
+
+async def services_without_spans(
+    client: TraceSource, stack: Stack, observed: ObservedState, *, now: float, seen: Collection[str] = ()
+) -> list[str]:
+    """The running services that are expected to send spans but have sent none since they started, sorted.
+
+    Args:
+        client: of the trace backend.
+        stack: as resolved from its files.
+        observed: the running instances.
+        now: seconds since the epoch.
+        seen: service names whose spans are known, so that nothing is asked.
+    """
+    started: dict[str, float] = {}
+    for service, name in traced_services(stack).items():
+        times = [item.started_at or 0.0 for item in observed.of(service) if item.state is State.RUNNING]
+        if times and name not in seen:
+            started[name] = min(times)
+    if not started:
+        return []
+    known = set(await client.services())
+    older = sorted(started.keys() & known)
+    end_ns = int((now + _CLOCKS_S) * 1e9)
+    queries = (Query(service=name, start_ns=int(started[name] * 1e9), end_ns=end_ns, limit=1) for name in older)
+    recent = await asyncio.gather(*(client.find(query) for query in queries))
+    sent = {name for name, traces in zip(older, recent, strict=True) if traces}
+    return sorted(started.keys() - sent)
+
+
+def host_names(service: Service) -> Iterable[str]:
+    """The names under which other services reach a service."""
+    aliases = [alias for attachment in service.networks for alias in attachment.aliases]
+    return [name for name in (service.name, service.hostname, service.container_name, *aliases) if name]
+
+
+def _sends_spans(stack: Stack, name: str) -> bool:
+    service = stack.services[name]
+    if not is_traced(service) or infrastructure_kind(service) is not None:
+        return False
+    return repository_name(image_of(service)) not in _WEB_SERVERS
