@@ -8,11 +8,15 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.disk import read_regular_file
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devenv.model.stack import Build, Stack
 
+MAXIMUM_BYTES = 1024 * 1024
+"""Of a Dockerfile; what follows is not read."""
 _FROM = re.compile(r"^\s*FROM\s+(?:--platform=\S+\s+)?(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(.*))?$", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
@@ -75,7 +79,7 @@ def dockerfile_text(build: Build) -> str | None:
     if build.dockerfile_inline is not None:
         return build.dockerfile_inline
     try:
-        return (Path(build.context) / build.dockerfile).read_text()
+        return read_regular_file(Path(build.context) / build.dockerfile, MAXIMUM_BYTES).decode()
     except (OSError, UnicodeDecodeError):
         return None
 

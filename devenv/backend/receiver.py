@@ -6,22 +6,26 @@ Rules: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request and -response.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
+from devenv.backend.large_bodies import AT_ONCE, AT_ONCE_JSON, MEDIUM, Busy, LargeBodies
 from devenv.backend.store.scopes import parse
 from devenv.backend.store.store import Store
-from devenv.http.server.compression import BadEncoding, BodyTooLarge, UnknownEncoding, inflate
+from devenv.http.server.compression import SUPPORTED, BadEncoding, BodyTooLarge, UnknownEncoding
 from devenv.http.server.message import JSON, Request, Response, dumps
 from devenv.http.server.router import Route
 from devenv.otlp import columns, json_requests, messages
-from devenv.otlp.batches import ORDINARY_BYTES, Batch, batches
+from devenv.otlp.batches import Batch, batches, steps
+from devenv.otlp.json_steps import JsonRequest
 from devenv.otlp.wire import TooLarge, Undecodable
 
 PROTOBUF = "application/x-protobuf"
 # Codes of google.rpc.Status.
 _INVALID_ARGUMENT = 3
 _RESOURCE_EXHAUSTED = 8
+_UNAVAILABLE = 14
+_REFUSED = (BodyTooLarge, UnknownEncoding, BadEncoding, Undecodable, TooLarge)
 
 
 class Receiver:
@@ -29,12 +33,12 @@ class Receiver:
 
     Args:
         store: receives the spans.
-        limit: largest body in bytes, after decompression.
+        large: the queues for large bodies.
     """
 
-    def __init__(self, store: Store, limit: int) -> None:
+    def __init__(self, store: Store, large: LargeBodies) -> None:
         self._store = store
-        self._limit = limit
+        self._large = large
         self.traces_posts = 0
         self.metrics_posts = 0
         self.logs_posts = 0
@@ -51,66 +55,84 @@ class Receiver:
     def traces(self, request: Request) -> Response | Awaitable[Response]:
         """Store the spans of one request: all of them, or none if a part cannot be decoded."""
         self.traces_posts += 1
-        opened = self._open(request)
-        if isinstance(opened, Response):
-            return opened
-        if len(opened.body) > ORDINARY_BYTES:
-            return self._store_in_turns(opened)
+        sent = self._sent(request)
+        if isinstance(sent, Response):
+            return sent
         try:
-            rejected, reasons = self._store_all(list(opened.decoded()))
-        except (Undecodable, TooLarge) as error:
-            return self._failed(error, opened.encoded)
-        return _accepted(rejected, reasons, opened.encoded)
+            body = self._large.small(request.body, sent.encoding, AT_ONCE if sent.encoded else AT_ONCE_JSON)
+            if body is None:
+                return self._in_turns(request, sent, self._store_in_turns)
+            steps = _Decoded(body, sent.encoded).steps()
+            rejected, reasons = self._store_all([step for step in steps if step is not None])
+        except _REFUSED as error:
+            return self._failed(error, sent.encoded)
+        return _accepted(rejected, reasons, sent.encoded)
 
-    def metrics(self, request: Request) -> Response:
+    def metrics(self, request: Request) -> Response | Awaitable[Response]:
         """Accept metrics, so that an exporter does not retry and warn; they are counted, not stored."""
         self.metrics_posts += 1
         return self._ignore(request)
 
-    def logs(self, request: Request) -> Response:
+    def logs(self, request: Request) -> Response | Awaitable[Response]:
         """Accept logs, like metrics."""
         self.logs_posts += 1
         return self._ignore(request)
 
-    def _ignore(self, request: Request) -> Response:
-        opened = self._open(request)
-        return opened if isinstance(opened, Response) else _accepted(0, set(), opened.encoded)
+    def _ignore(self, request: Request) -> Response | Awaitable[Response]:
+        sent = self._sent(request)
+        if isinstance(sent, Response):
+            return sent
+        try:
+            body = self._large.small(request.body, sent.encoding, AT_ONCE if sent.encoded else AT_ONCE_JSON)
+            if body is None:
+                return self._in_turns(request, sent, _drop)
+            if not sent.encoded:
+                json_requests.parse(body)
+        except _REFUSED as error:
+            return self._failed(error, sent.encoded)
+        return _accepted(0, set(), sent.encoded)
 
-    def _open(self, request: Request) -> _Opened | Response:
+    def _sent(self, request: Request) -> _Sent | Response:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in {PROTOBUF, JSON}:
             self.refused_posts += 1
             return Response.text(f"415 unsupported media type, supported: [{PROTOBUF}, {JSON}]\n", 415)
-        encoded = content_type == PROTOBUF
-        encoding = request.headers.get("content-encoding", "").strip().lower()
-        try:
-            body = inflate(request.body, encoding, self._limit)
-            return _Opened(body, encoded, None if encoded else json_requests.parse(body))
-        except (BodyTooLarge, UnknownEncoding, BadEncoding, Undecodable, TooLarge) as error:
-            return self._failed(error, encoded)
+        return _Sent(content_type == PROTOBUF, request.headers.get("content-encoding", "").strip().lower())
 
-    async def _store_in_turns(self, opened: _Opened) -> Response:
+    async def _in_turns(
+        self, request: Request, sent: _Sent, handle: Callable[[_Decoded], Awaitable[tuple[int, set[str]]]]
+    ) -> Response:
+        try:
+            async with self._large.opened(request.body, sent.encoding) as body:
+                rejected, reasons = await handle(_Decoded(body, sent.encoded))
+        except _REFUSED as error:
+            return self._failed(error, sent.encoded)
+        except Busy:
+            response = self._refuse(503, _UNAVAILABLE, "too many large requests at the same time", sent.encoded)
+            response.headers = (("Retry-After", "1"),)
+            return response
+        return _accepted(rejected, reasons, sent.encoded)
+
+    async def _store_in_turns(self, decoded: _Decoded) -> tuple[int, set[str]]:
         # A large body is read twice, to check all of it before any of it is stored. So at most one chunk of it is
         # decoded in memory, and other connections are served in between.
-        rejected, reasons = 0, set()
-        try:
-            for _ in opened.decoded():
-                await asyncio.sleep(0)
-            for item in opened.decoded():
-                more, why = self._store_all([item])
+        rejected, reasons = 0, set[str]()
+        for _ in decoded.steps():
+            await asyncio.sleep(0)
+        for step in decoded.steps():
+            if step is not None:
+                more, why = self._store_all([step])
                 rejected += more
                 reasons |= why
-                await asyncio.sleep(0)
-        except (Undecodable, TooLarge) as error:
-            return self._failed(error, opened.encoded)
-        return _accepted(rejected, reasons, opened.encoded)
+            await asyncio.sleep(0)
+        return rejected, reasons
 
     def _store_all(self, items: list[tuple[Batch, columns.Columns]]) -> tuple[int, set[str]]:
         rejected = 0
         reasons = set()
         for batch, decoded in items:
             if decoded.rejected:
-                reasons.add("spans without a valid ID or larger than 4 MiB")
+                reasons.add("spans without a valid ID, larger than 4 MiB, or with values nested too deep")
             refused = self._store.add(batch, decoded)
             if refused:
                 reasons.add("a trace above the backend's size limit")
@@ -120,8 +142,11 @@ class Receiver:
     def _failed(self, error: ValueError, encoded: bool) -> Response:
         if isinstance(error, BodyTooLarge | TooLarge):
             return self._refuse(413, _RESOURCE_EXHAUSTED, str(error), encoded)
-        status = 415 if isinstance(error, UnknownEncoding) else 400
-        return self._refuse(status, _INVALID_ARGUMENT, str(error), encoded)
+        if isinstance(error, UnknownEncoding):
+            response = self._refuse(415, _INVALID_ARGUMENT, str(error), encoded)
+            response.headers = (("Accept-Encoding", SUPPORTED),)
+            return response
+        return self._refuse(400, _INVALID_ARGUMENT, str(error), encoded)
 
     def _refuse(self, status: int, code: int, message: str, encoded: bool) -> Response:
         self.refused_posts += 1
@@ -132,25 +157,44 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """A decompressed body; a JSON one is parsed, too."""
+class _Sent:
+    """How a request is sent: whether as protobuf, and its Content-Encoding."""
 
-    body: bytes
     encoded: bool
-    document: json_requests.Document | None
+    encoding: str
 
-    def decoded(self) -> Iterator[tuple[Batch, columns.Columns]]:
-        """Yield its batches, checked and decoded into columns.
+
+class _Decoded:
+    """A decompressed body."""
+
+    def __init__(self, body: bytes, encoded: bool) -> None:
+        self._body = body
+        self._json = None if encoded else JsonRequest(body)
+
+    def steps(self) -> Iterator[tuple[Batch, columns.Columns] | None]:
+        """Yield its batches, checked and decoded into columns, and None where others may run; may be called again.
 
         Raises:
             Undecodable, TooLarge: If a part is not valid; raised at the first such part.
         """
         known = None
-        for batch in batches(self.body) if self.document is None else json_requests.batches(self.document):
+        for batch in self._batches():
+            if batch is None:
+                yield None
+                continue
             if (batch.resource, batch.scope) != known:
                 parse(batch)
                 known = (batch.resource, batch.scope)
             yield batch, columns.decode(batch.spans)
+
+    def _batches(self) -> Iterator[Batch | None]:
+        if self._json is not None:
+            return self._json.steps()
+        return batches(self._body) if len(self._body) <= MEDIUM else steps(self._body)
+
+
+async def _drop(decoded: _Decoded) -> tuple[int, set[str]]:  # noqa: ARG001 (metrics and logs are not decoded)
+    return 0, set()
 
 
 def _accepted(rejected: int, reasons: set[str], encoded: bool) -> Response:

@@ -7,14 +7,16 @@ from time import time, time_ns
 from typing import Any
 
 from devenv.backend.api.devenv_api import DevenvApi
+from devenv.backend.api.envelopes import unknown_path
 from devenv.backend.api.legacy_api import LegacyApi
 from devenv.backend.api.v3_api import V3Api
+from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.query.source import StoreSource
 from devenv.backend.receiver import Receiver
 from devenv.backend.settings import BackendSettings
 from devenv.backend.store.figures import figures
 from devenv.backend.store.store import Store
-from devenv.http.server import Guard, Listener, Request, Response, Route, Router
+from devenv.http.server import Capacity, Guard, Listener, Request, Response, Route, Router
 
 
 class Backend:
@@ -23,16 +25,18 @@ class Backend:
     def __init__(self, settings: BackendSettings) -> None:
         self.settings = settings
         self.store = Store(settings.max_bytes)
-        self._receiver = Receiver(self.store, settings.limits.body_bytes)
+        capacity = Capacity(settings.limits)
+        self._large = LargeBodies(capacity.budget, settings.limits.body_bytes)
+        self._receiver = Receiver(self.store, self._large)
         self._started = time()
         guard = Guard((settings.host, *settings.host_names))
-        self._otlp = Listener(Router(self._receiver.routes()), guard, settings.limits)
-        self._query = Listener(Router(self._query_routes()), guard, settings.limits)
-        self._health = Listener(Router(_health_routes()), guard, settings.limits)
+        self._otlp = Listener(Router(self._receiver.routes()), guard, settings.limits, capacity)
+        self._query = Listener(Router(self._query_routes(), unknown_path), guard, settings.limits, capacity)
+        self._health = Listener(Router(_health_routes()), guard, settings.limits, capacity)
 
     def _query_routes(self) -> list[Route]:
         routes = [
-            *LegacyApi(self.store, time_ns).routes(),
+            *LegacyApi(self.store, time_ns, self._large).routes(),
             *V3Api(self.store).routes(),
             *DevenvApi(self.store, self.stats).routes(),
         ]

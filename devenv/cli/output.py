@@ -77,7 +77,11 @@ class Output:
 
     def document(self, document: Document) -> None:
         """Print the one JSON document of a command."""
-        self.stdout.write(visible_in_json(document.model_dump_json(by_alias=True)) + "\n")
+        try:
+            text = document.model_dump_json(by_alias=True)
+        except ValueError:  # lone surrogates, as in file names that are not UTF-8
+            text = json.dumps(document.model_dump(mode="json", by_alias=True), ensure_ascii=False)
+        self.stdout.write(visible_in_json(text) + "\n")
 
     def json_line(self, value: dict[str, Any]) -> None:
         """Print one line of a newline-delimited JSON stream and flush it."""

@@ -51,7 +51,7 @@ class Column:
     Attributes:
         least: the width down to which it is cut; ``None`` if it stays whole.
         drop: rank in which the column is left out if the table is still too wide; ``None`` if it never is.
-        below: left out, its cells are put on lines of their own below their rows.
+        below: left out, its cells are put on separate lines below their rows.
     """
 
     title: str
@@ -83,28 +83,34 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width
 def _fitting(columns: Sequence[Column], body: Sequence[int], width: int | None) -> tuple[dict[int, int], int]:
     """The widths of the columns that are shown, by number, and the gap between them.
 
-    Columns are left out until the others fit as narrow as they get; then these are cut as far as they have to be.
+    Columns are left out until the others fit as narrow as they get; then these are cut as far as they have to be. If
+    the columns that are never left out do not fit, the gaps get narrow and their titles are cut.
     """
     kept = {number: max(body[number], len(column.title)) for number, column in enumerate(columns)}
     if width is None:
         return kept, GAP
+    floors = {number: _least(columns[number], kept[number]) for number in kept}
     droppable = [number for number in kept if columns[number].drop is not None]
     for number in sorted(droppable, key=lambda each: columns[each].drop or 0):
-        if _total([_least(columns[each], body[each]) for each in kept], GAP) <= width:
+        if _total(floors.values(), GAP) <= width:
             break
-        del kept[number]
-    gap = GAP if _total([_least(columns[each], body[each]) for each in kept], GAP) <= width else 1
+        del kept[number], floors[number]
+    gap = GAP
+    if _total(floors.values(), GAP) > width:  # the last resort
+        gap = 1
+        floors.update({number: _least(columns[number], max(body[number], TITLE)) for number in kept})
     over = _total(kept.values(), gap) - width
     cuttable = [number for number in reversed(kept) if columns[number].least is not None]
-    for number in [*cuttable, *(each for each in kept if each not in cuttable)]:  # of the latter only the title
-        taken = max(min(over, kept[number] - _least(columns[number], body[number])), 0)
+    for number in [*cuttable, *(each for each in kept if each not in cuttable)]:
+        taken = max(min(over, kept[number] - floors[number]), 0)
         kept[number] -= taken
         over -= taken
     return kept, gap
 
 
-def _least(column: Column, body: int) -> int:
-    return max(body, TITLE) if column.least is None else min(max(body, TITLE), column.least)
+def _least(column: Column, whole: int) -> int:
+    """The width down to which a column is cut."""
+    return whole if column.least is None else min(whole, column.least)
 
 
 def _total(widths: Iterable[int], gap: int) -> int:

@@ -61,7 +61,7 @@ def choose(
         follow: whether a log probe waits for further lines.
     """
     ready = service.x.ready
-    if ready is not None and _has_probe(ready):
+    if ready is not None and ready.has_probe:
         return ChosenProbe(_declared(target, instance_id, service, ready, since=since, follow=follow))
     check = service.healthcheck
     if check is not None and check.disable:
@@ -74,10 +74,6 @@ def choose(
     return ChosenProbe(
         probe, Budget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval)
     )
-
-
-def _has_probe(ready: Ready) -> bool:
-    return any(kind is not None for kind in (ready.http, ready.tcp, ready.log, ready.exec))
 
 
 def _declared(

@@ -15,10 +15,16 @@ PACE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ExitVerdict:
-    """The instance has ended and will not be restarted; ``reason`` is a clause that follows the service's name."""
+    """The instance has ended and will not be restarted, or is restarted again and again.
+
+    Attributes:
+        reason: a clause that follows the service's name.
+        exit_code: of the last exit, if the engine has told it otherwise than by ``wait``.
+    """
 
     success: bool
     reason: str
+    exit_code: int | None = None
 
 
 class Exits:

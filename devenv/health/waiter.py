@@ -7,6 +7,8 @@ and rests five times as long as its last run took. An instance that has died is 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from devenv.clock import Clock
 from devenv.contract.engine import InstanceAccess
@@ -16,6 +18,7 @@ from devenv.health.choice import choose
 from devenv.health.exits import Exits, ExitVerdict
 from devenv.health.outcome import Failure, WaitOutcome
 from devenv.health.questions import Questions
+from devenv.health.restarts import Observe, until_loop
 from devenv.model.stack import Service
 from devenv.model.state import Health
 from devenv.race import first
@@ -38,6 +41,7 @@ async def wait_ready(
     clock: Clock,
     sink: Sink,
     started_at: float,
+    observe: Observe | None = None,
 ) -> WaitOutcome:
     """Wait until an instance is ready.
 
@@ -51,6 +55,7 @@ async def wait_ready(
         clock: paces the questions and bounds the wait.
         sink: gets ``ProbeFailed`` for each new answer, and once a second for one that stays.
         started_at: ``clock.monotonic()`` at the instance's start call.
+        observe: returns the instance as the engine shows it, so that a restart loop ends the wait.
 
     Returns:
         The outcome; a service without probe is ready once it runs, or if it exits with code 0 by itself.
@@ -64,7 +69,12 @@ async def wait_ready(
     questions = Questions(choice, service, index, clock, sink, started_at)
     limit = _limit(service, timeout)
     try:
-        verdict = await first(questions.until_ready(), exits.until_final(completes=choice is None), clock.sleep(limit))
+        verdict = await first(
+            questions.until_ready(),
+            exits.until_final(completes=choice is None),
+            *_loops(service, observe, clock),
+            clock.sleep(limit),
+        )
     finally:
         if choice is not None:
             await choice.probe.close()
@@ -72,16 +82,23 @@ async def wait_ready(
     if verdict is True or (isinstance(verdict, ExitVerdict) and verdict.success):
         return WaitOutcome(ready=True, ready_ms=elapsed, completed=verdict is not True, attempts=questions.attempts)
     reason = _reason(verdict, exits, f"did not become ready within {limit:g} s", questions)
-    failure = await _failure(engine, instance_id, service, index, reason, exits, questions, timed_out=verdict is None)
+    failure = await _failure(engine, instance_id, service, index, reason, exits, questions, verdict)
     return WaitOutcome(ready=False, ready_ms=elapsed, failure=failure, attempts=questions.attempts)
 
 
 async def wait_completed(
-    engine: InstanceAccess, instance_id: str, service: Service, index: int, *, timeout: float, clock: Clock
+    engine: InstanceAccess,
+    instance_id: str,
+    service: Service,
+    index: int,
+    *,
+    timeout: float,
+    clock: Clock,
+    observe: Observe | None = None,
 ) -> WaitOutcome:
     """Wait until a one-shot has ended; exit code 0 is success.
 
-    ``ready_ms`` counts from this call.
+    ``ready_ms`` counts from this call; ``observe`` is as in :func:`wait_ready`.
 
     Raises:
         EngineUnavailable: If the engine stops answering meanwhile.
@@ -89,12 +106,12 @@ async def wait_completed(
     begun = clock.monotonic()
     exits = Exits(engine, instance_id, service, clock)
     limit = _limit(service, timeout)
-    verdict = await first(exits.until_final(completes=True), clock.sleep(limit))
+    verdict = await first(exits.until_final(completes=True), *_loops(service, observe, clock), clock.sleep(limit))
     elapsed = (clock.monotonic() - begun) * 1000
     if isinstance(verdict, ExitVerdict) and verdict.success:
         return WaitOutcome(ready=True, ready_ms=elapsed, completed=True)
     reason = _reason(verdict, exits, f"did not complete within {limit:g} s", None)
-    failure = await _failure(engine, instance_id, service, index, reason, exits, None, timed_out=verdict is None)
+    failure = await _failure(engine, instance_id, service, index, reason, exits, None, verdict)
     return WaitOutcome(ready=False, ready_ms=elapsed, failure=failure)
 
 
@@ -120,6 +137,11 @@ async def check_once(
     return Health.HEALTHY if answer.ok else Health.UNHEALTHY
 
 
+def _loops(service: Service, observe: Observe | None, clock: Clock) -> list[Coroutine[Any, Any, ExitVerdict]]:
+    """The wait for a restart loop, if the engine may restart the instance."""
+    return [] if observe is None or service.restart.policy == "no" else [until_loop(observe, clock)]
+
+
 def _limit(service: Service, timeout: float) -> float:
     ready = service.x.ready
     return ready.timeout if ready is not None and ready.timeout is not None else timeout
@@ -142,20 +164,20 @@ async def _failure(
     reason: str,
     exits: Exits,
     questions: Questions | None,
-    *,
-    timed_out: bool,
+    verdict: object,
 ) -> Failure:
     last = exits.last
+    told = verdict.exit_code if isinstance(verdict, ExitVerdict) else None
     return Failure(
         service=service.name,
         index=index,
         reason=reason,
         probe=questions.description if questions is not None else "",
         last_answer=questions.last.text if questions is not None else "",
-        exit_code=last.exit_code if last is not None else None,
+        exit_code=last.exit_code if last is not None else told,
         oom_killed=last.oom_killed if last is not None else False,
         log_tail=await log_tail(engine, instance_id),
-        timed_out=timed_out,
+        timed_out=verdict is None,
         restarts=exits.restarts_text,
     )
 

@@ -178,6 +178,11 @@ class Ready(Strict):
             raise ValueError(f"one of http, tcp, log, exec (found {' and '.join(given)})")
         return self
 
+    @property
+    def has_probe(self) -> bool:
+        """Whether it declares a probe, rather than only a timeout or a port."""
+        return any(kind is not None for kind in (self.http, self.tcp, self.log, self.exec))
+
 
 class Process(Strict):
     """Settings of a service for the process engine.

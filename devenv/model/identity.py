@@ -52,6 +52,6 @@ def identify(directory: Path, name: str | None = None) -> Project:
     Only the resolved path is hashed; a renamed stack in the same directory is found by its directory label.
     """
     resolved = directory.resolve()
-    digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:HASH_LENGTH]
+    digest = hashlib.sha256(str(resolved).encode("utf-8", "surrogateescape")).hexdigest()[:HASH_LENGTH]
     project_name = slug(name or resolved.name)
     return Project(directory=resolved, name=project_name, id=f"{project_name}-{digest}")

@@ -221,8 +221,23 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressPool:
+    """A subnet of a network, with the gateway, the range for containers and the reserved addresses, all as text."""
+
+    subnet: str
+    gateway: str | None = None
+    ip_range: str | None = None
+    aux_addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A network of the stack; ``name`` is set if it is external or the file has one."""
+    """A network of the stack; ``name`` is set if it is external or the file has one.
+
+    Attributes:
+        pools: from ``ipam.config``; empty: the engine chooses.
+        ipam_driver: ``None`` for the engine's default.
+    """
 
     key: str
     name: str | None = None
@@ -233,7 +248,9 @@ class Network:
     attachable: bool = False
     enable_ipv6: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
-    subnets: tuple[str, ...] = ()
+    pools: tuple[AddressPool, ...] = ()
+    ipam_driver: str | None = None
+    ipam_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from devenv.contract.specification import FileContent
+from devenv.disk import read_regular_file
 from devenv.errors import ConfigurationError, Location
 
 if TYPE_CHECKING:
     from devenv.model.stack import FileMount, FileSource, Service, Stack
+
+MAXIMUM_BYTES = 16 * 1024 * 1024
+"""Of one secret or config: it is sent to the engine in one piece."""
 
 
 def content_of(source: FileSource) -> bytes:
@@ -31,12 +35,20 @@ def content_of(source: FileSource) -> bytes:
     if source.file is None:
         return b""
     try:
-        return source.file.read_bytes()
+        content = read_regular_file(source.file, MAXIMUM_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigurationError(
             f"cannot read the file of {source.key}: {reason}", location=Location(str(source.file)), key=source.key
         ) from error
+    if len(content) > MAXIMUM_BYTES:
+        raise ConfigurationError(
+            f"the file of {source.key} is larger than {MAXIMUM_BYTES // 2**20} MiB",
+            location=Location(str(source.file)),
+            key=source.key,
+            hint="mount it with volumes:",
+        )
+    return content
 
 
 def file_digest(source: FileSource) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from devenv.errors import NotUp
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of
+from devenv.orchestrate.execution.steadiness import checked, until_steady
 from devenv.orchestrate.instrument import instrument
 from devenv.orchestrate.planning.change import plan_change, with_dependents
 from devenv.orchestrate.planning.removal import plan_stop
@@ -119,8 +120,11 @@ async def _change(
         chosen = with_dependents(traced, observed, chosen)
     plan = plan_change(project, traced, observed, chosen, restarts=restarts)
     results: Results = {}
-    await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=timeout)
-    return results_of(traced, chosen, plan, results, await engine.observe(project))
+    await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=timeout, project=project)
+    after = await engine.observe(project)
+    found = results_of(traced, chosen, plan, results, after)
+    await until_steady(engine, project, found, after, clock=clock)
+    return await checked(engine, found, await engine.observe(project), clock=clock)
 
 
 async def _observed(engine: Engine, project: Project, services: tuple[str, ...]) -> ObservedState:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,6 @@ def check_instances(services: Iterable[Service]) -> None:
     Raises:
         ConfigurationError: If one is used twice; its location is that of the service.
     """
-    publishers: Counter[tuple[int, str, str]] = Counter()
     for service in services:
         fixed = [port for port in service.ports if port.host is not None]
         narrow = [
@@ -80,15 +78,6 @@ def check_instances(services: Iterable[Service]) -> None:
                 key=f"services.{service.name}",
                 hint="remove the host port or container_name, or set replicas to 1",
             )
-        for port in fixed:
-            place = (port.host or 0, port.protocol, port.address or "")
-            publishers[place] += 1
-            if publishers[place] > 1:
-                raise ConfigurationError(
-                    f"host port {port.host} is published twice, here by {service.name}",
-                    location=service.location,
-                    key=f"services.{service.name}.ports",
-                )
 
 
 def one_shots(stack: Stack) -> frozenset[str]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from devenv.errors import DevenvError
-from devenv.events import Notice, Planned, Sink
+from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.orchestrate.concurrency import both
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of
+from devenv.orchestrate.execution.steadiness import checked, until_steady
 from devenv.orchestrate.image_tasks import ImageTask, image_ids, image_tasks
 from devenv.orchestrate.instrument import instrument
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.port_block import allot
+from devenv.orchestrate.port_conflicts import check_conflicts
 from devenv.orchestrate.published_ports import check_free
 from devenv.orchestrate.selection import check_instances, select
 from devenv.orchestrate.target import Target, make_target
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from devenv.orchestrate.execution.executor import Results
     from devenv.orchestrate.planning.graph import Plan
 
-__all__ = ["ServiceResult", "UpOptions", "UpResult", "bring_up", "make_plan"]
+__all__ = ["ServiceResult", "UpOptions", "UpResult", "bring_up", "make_plan", "settle", "until_settled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +63,24 @@ class UpResult:
         services: by service, in the stack's order.
         plan: as it was carried out.
         observed: the state of the project at the end.
-        timed_out: nothing failed, but not everything was ready in time.
+        results: of the plan's steps.
     """
 
     services: tuple[ServiceResult, ...]
     plan: Plan
     observed: ObservedState
-    timed_out: bool
+    results: Results = field(repr=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a service failed."""
+        return any(item.failure is not None for item in self.services)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether nothing failed otherwise, but not everything was ready in time."""
+        failures = [item.failure for item in self.services if item.failure is not None]
+        return bool(failures) and all(failure.timed_out for failure in failures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,18 +142,53 @@ async def bring_up(
             ids = {**survey.ids, **image_ids_of(plan, _created(results))}
             target = survey.target.with_images(ids, engine.capabilities)
             plan = plan_up(target, survey.observed, survey.tasks)
-        await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=options.timeout)
+        await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=options.timeout, project=project)
     except DevenvError:
         if options.rollback:
             await _roll_back(engine, plan, results, clock=clock, sink=sink)
         raise
-    after = await engine.observe(project)
+    # Nothing to observe if nothing was changed: the check at the end observes anyway.
+    after = await engine.observe(project) if plan.changes else survey.observed
     services = results_of(survey.target.stack, survey.target.services, plan, results, after)
-    failures = [result.failure for result in services if result.failure is not None]
-    if failures and options.rollback:
-        await _roll_back(engine, plan, results, clock=clock, sink=sink)
-    timed_out = bool(failures) and all(failure.timed_out for failure in failures)
-    return UpResult(services=services, plan=plan, observed=after, timed_out=timed_out)
+    result = UpResult(services=services, plan=plan, observed=after, results=results)
+    return await _rolled_back(engine, result, options, clock=clock, sink=sink)
+
+
+async def until_settled(engine: Engine, project: Project, result: UpResult, *, clock: Clock) -> bool:
+    """Wait until the services that have no probe have stayed up or have failed; return whether all of them are up."""
+    return await until_steady(engine, project, result.services, result.observed, clock=clock)
+
+
+async def settle(
+    engine: Engine, project: Project, result: UpResult, options: UpOptions, *, clock: Clock, sink: Sink
+) -> UpResult:
+    """Observe the project once more, and return the result with a failure for each service that is not up by now.
+
+    Args:
+        engine: runs the services.
+        project: as for :func:`bring_up`.
+        result: of :func:`bring_up`, after :func:`until_settled`.
+        options: as for :func:`bring_up`.
+        clock: tells how long an instance has run.
+        sink: gets the events.
+    """
+    if any(item.failure is not None for item in result.services) and options.rollback:
+        return result
+    observed = await engine.observe(project)
+    services = await checked(engine, result.services, observed, clock=clock)
+    for item in services:
+        if item.failure is not None and item.failure not in {known.failure for known in result.services}:
+            summary = f"{item.service.name} {item.failure.reason}"
+            sink(ServiceFailed(service=item.service.name, instance=item.failure.index, summary=summary))
+    result = replace(result, services=services, observed=observed)
+    return await _rolled_back(engine, result, options, clock=clock, sink=sink)
+
+
+async def _rolled_back(engine: Engine, result: UpResult, options: UpOptions, *, clock: Clock, sink: Sink) -> UpResult:
+    """The result, after what it created was removed if a service failed and that is asked for."""
+    if result.failed and options.rollback:
+        await _roll_back(engine, result.plan, result.results, clock=clock, sink=sink)
+    return result
 
 
 async def _roll_back(engine: Engine, plan: Plan, results: Results, *, clock: Clock, sink: Sink) -> None:
@@ -182,4 +230,5 @@ async def _survey(
     target = make_target(project, traced, names, whole=whole, ids=ids, capabilities=capabilities)
     if options.isolated:
         target = target.with_stack(allot(project, traced, remember=remember))
+    check_conflicts(target.stack, names)
     return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids))

@@ -6,7 +6,7 @@ spans) does not use the memory that a decoder's tree would.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -60,41 +60,57 @@ def walk(body: bytes) -> Iterator[Batch]:
         Undecodable: If the outer layers of the body are not such a message.
         TooLarge: If the body has more fields than the budget allows.
     """
+    return (step for step in steps(body) if step is not None)
+
+
+def steps(body: bytes) -> Iterator[Batch | None]:
+    """Yield the same as :func:`walk`, and None where the caller may let others run; raises the same.
+
+    ``body`` may be a ``bytearray``.
+    """
     budget = FieldBudget()
     for number, start, end in fields(body, 0, len(body), budget):
         if number == 1:
             yield from _resource_spans(body, start, end, budget)
+        elif number == 0:
+            yield None
 
 
-def _resource_spans(body: bytes, start: int, end: int, budget: FieldBudget) -> Iterator[Batch]:
+def _resource_spans(body: bytes, start: int, end: int, budget: FieldBudget) -> Iterator[Batch | None]:
     # Fields may have any order on the wire, so the description may come after the spans: a first pass finds it.
-    resource, url = _described(body, start, end, budget)
+    resource, url = yield from _described(body, start, end, budget)
     for number, first, last in fields(body, start, end, budget):
-        if number != 2:
-            continue
-        scope, scope_url = _described(body, first, last, budget)
-        for spans in _chunks(body, first, last, budget):
-            yield Batch(resource, url, scope, scope_url, spans)
+        if number == 0:
+            yield None
+        elif number == 2:
+            scope, scope_url = yield from _described(body, first, last, budget)
+            for spans in _chunks(body, first, last, budget):
+                yield Batch(resource, url, scope, scope_url, spans) if spans else None
 
 
-def _described(body: bytes, start: int, end: int, budget: FieldBudget) -> tuple[bytes, bytes]:
+def _described(body: bytes, start: int, end: int, budget: FieldBudget) -> Generator[None, None, tuple[bytes, bytes]]:
     # Fields 1 and 3: resource or scope, and its schema's URL.
     about = url = b""
     for number, first, last in fields(body, start, end, budget):
-        if number == 1:
-            about = body[first:last]
+        if number == 0:
+            yield None
+        elif number == 1:
+            about = bytes(body[first:last])
         elif number == 3:
-            url = body[first:last]
+            url = bytes(body[first:last])
     return about, url
 
 
 def _chunks(body: bytes, start: int, end: int, budget: FieldBudget) -> Iterator[list[bytes]]:
+    # An empty chunk is a pause.
     spans: list[bytes] = []
     size = 0
     for number, first, last in fields(body, start, end, budget):
+        if number == 0:
+            yield []
         if number != 2:
             continue
-        spans.append(body[first:last])
+        spans.append(bytes(body[first:last]))
         size += last - first
         if len(spans) == CHUNK_SPANS or size >= CHUNK_BYTES:
             yield spans

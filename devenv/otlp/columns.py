@@ -15,6 +15,9 @@ _ZERO_SPAN = b"\x12\x08" + bytes(8)
 
 # Above every limit of the SDKs; bounds the memory for decoding one span.
 MAX_SPAN_BYTES = 4 * 1024 * 1024
+_PARENT_SIZES = {0, 8}
+# What the decoder says of a message in a message in a message…, 100 times.
+_TOO_DEEP = "MaxDepth"
 _MIN_SPAN_BYTES = 28  # the two IDs alone
 
 
@@ -32,7 +35,7 @@ class Columns:
 
 
 def decode(spans: list[bytes]) -> Columns:
-    """Decode ``spans``; those without a valid trace or span ID, and those that are too large, count as rejected.
+    """Decode ``spans``; those without a valid trace or span ID, too large or nested too deep count as rejected.
 
     Raises:
         Undecodable: If one of them is not a span.
@@ -56,10 +59,12 @@ def _together(spans: list[bytes], joined: bytes) -> Columns | None:
         # proto3 omits zero values: the columns are then not aligned.
         return None
     trace_ids, span_ids = list(trace_ids), list(found.span_id)
+    parents = found.parent_span_id
     usual = (
         len(span_ids) == count
         and set(map(len, trace_ids)) == {16}
         and set(map(len, span_ids)) == {8}
+        and set(map(len, parents)) <= _PARENT_SIZES
         and _ZERO_TRACE not in joined
         and _ZERO_SPAN not in joined
     )
@@ -78,6 +83,9 @@ def _one_by_one(spans: list[bytes]) -> Columns:
         try:
             span = messages.Span.FromString(encoded)
         except DecodeError as error:
+            if _TOO_DEEP in str(error):
+                rejected += 1
+                continue
             raise Undecodable(f"span: {error}") from error
         trace_id, span_id = span.trace_id, span.span_id
         if len(trace_id) not in {0, 16} or len(span_id) not in {0, 8} or len(span.parent_span_id) not in {0, 8}:

@@ -1,4 +1,4 @@
-"""OTLP requests in JSON, as batches of encoded spans.
+"""The parts of an OTLP request in JSON, encoded as protobuf.
 
 Format: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding (IDs in hexadecimal, enums as integers,
 64-bit integers as decimal strings or numbers, unknown fields ignored, names in lowerCamelCase).
@@ -10,31 +10,37 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from devenv.otlp import messages
-from devenv.otlp.batches import CHUNK_SPANS, Batch
+from devenv.otlp.batches import Batch
 from devenv.otlp.wire import TooLarge, Undecodable
 
-# A value costs about 60 bytes in Python; 64 MiB of "[]," would otherwise become gigabytes.
-MAX_VALUES = 8_000_000
 _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _CODES = ("UNSET", "OK", "ERROR")
-# Encoders and decoder allow 100 levels of messages, two per nested value; this is well below.
-_MAX_DEPTH = 40
+# A value may be nested so deep. The decoder of protobuf allows 100 levels of messages, up to three per nested value:
+# what is deeper than STORED_DEPTH is stored as the text of its JSON.
+MAX_DEPTH = 100
+STORED_DEPTH = 30
+# A span in JSON takes twenty times as long as one in protobuf: so many take a few milliseconds.
+CHUNK_SPANS = 64
+REFUSED = b""
+"""Stands for a span that cannot be taken; it counts as rejected, as every span without an ID does."""
 
 Document = dict[str, Any]
 
 
+class TooDeep(ValueError):
+    """A value is nested deeper than ``MAX_DEPTH``."""
+
+
 def parse(body: bytes) -> Document:
-    """Return the JSON object in ``body``.
+    """Return the JSON object in ``body``, which must be small.
 
     Raises:
         Undecodable: If it is not a JSON object.
-        TooLarge: If it contains more than ``MAX_VALUES`` values.
     """
-    if body.count(b"{") + body.count(b"[") + body.count(b'"') // 2 > MAX_VALUES:
-        raise TooLarge(f"more than {MAX_VALUES} JSON values")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -44,40 +50,57 @@ def parse(body: bytes) -> Document:
     return document
 
 
-def batches(document: Document) -> Iterator[Batch]:
-    """Yield the batches of an ExportTraceServiceRequest (or TracesData) in JSON.
+def resource_batches(document: Document) -> Iterator[Batch]:
+    """Yield the batches of one ``ResourceSpans``.
 
     Raises:
         Undecodable: If a field has a value of the wrong type or range.
     """
+    with checked():
+        resource, url = described_resource(document)
+        for scope_spans in objects(document, "scopeSpans", "scope_spans"):
+            scope, scope_url = described_scope(scope_spans)
+            spans = objects(scope_spans, "spans")
+            for first in range(0, len(spans), CHUNK_SPANS):
+                encoded = list(map(encoded_span, spans[first : first + CHUNK_SPANS]))
+                yield Batch(resource, url, scope, scope_url, encoded)
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Raise Undecodable for what the functions of this module raise."""
     try:
-        for resource_spans in _objects(document, "resourceSpans", "resource_spans"):
-            yield from _resource_spans(resource_spans)
+        yield
     except (TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
+        if isinstance(error, Undecodable | TooLarge):
+            raise
         raise Undecodable(f"OTLP JSON: {error}") from error
 
 
-def _resource_spans(document: Document) -> Iterator[Batch]:
+def described_resource(document: Document) -> tuple[bytes, bytes]:
+    """Return the encoded resource of a ``ResourceSpans``, and its schema's URL."""
     resource = messages.Resource()
     given = _object(document, "resource")
     _attributes(resource.attributes, given)
     resource.dropped_attributes = _integer(given, "droppedAttributesCount", "dropped_attributes_count")
-    url = _text(document, "schemaUrl", "schema_url")
-    for scope_spans in _objects(document, "scopeSpans", "scope_spans"):
-        scope = _scope(_object(scope_spans, "scope"))
-        scope_url = _text(scope_spans, "schemaUrl", "schema_url")
-        spans = _objects(scope_spans, "spans")
-        for first in range(0, len(spans), CHUNK_SPANS):
-            encoded = [_span(span) for span in spans[first : first + CHUNK_SPANS]]
-            yield Batch(resource.SerializeToString(), url, scope, scope_url, encoded)
+    return resource.SerializeToString(), _text(document, "schemaUrl", "schema_url")
 
 
-def _scope(document: Document) -> bytes:
-    scope = messages.Scope(name=_text(document, "name"), version=_text(document, "version"))
-    _attributes(scope.attributes, document)
-    scope.dropped_attributes = _integer(document, "droppedAttributesCount", "dropped_attributes_count")
-    encoded: bytes = scope.SerializeToString()
-    return encoded
+def described_scope(document: Document) -> tuple[bytes, bytes]:
+    """Return the encoded scope of a ``ScopeSpans``, and its schema's URL."""
+    given = _object(document, "scope")
+    scope = messages.Scope(name=_text(given, "name"), version=_text(given, "version"))
+    _attributes(scope.attributes, given)
+    scope.dropped_attributes = _integer(given, "droppedAttributesCount", "dropped_attributes_count")
+    return scope.SerializeToString(), _text(document, "schemaUrl", "schema_url")
+
+
+def encoded_span(document: Document) -> bytes:
+    """Return a span in protobuf; ``REFUSED`` if one of its values is nested too deep."""
+    try:
+        return _span(document)
+    except (TooDeep, RecursionError):
+        return REFUSED
 
 
 def _span(document: Document) -> bytes:
@@ -96,15 +119,17 @@ def _span(document: Document) -> bytes:
         flags=_integer(document, "flags"),
     )
     _attributes(span.attributes, document)
-    for given in _objects(document, "events"):
+    for given in objects(document, "events"):
         event = span.events.add(time=_integer(given, "timeUnixNano", "time_unix_nano"), name=_text(given, "name"))
+        event.dropped_attributes = _integer(given, "droppedAttributesCount", "dropped_attributes_count")
         _attributes(event.attributes, given)
-    for given in _objects(document, "links"):
+    for given in objects(document, "links"):
         link = span.links.add(
             trace_id=_id(given, 16, "traceId", "trace_id"),
             span_id=_id(given, 8, "spanId", "span_id"),
             trace_state=_text(given, "traceState", "trace_state"),
             flags=_integer(given, "flags"),
+            dropped_attributes=_integer(given, "droppedAttributesCount", "dropped_attributes_count"),
         )
         _attributes(link.attributes, given)
     status = _object(document, "status")
@@ -116,13 +141,15 @@ def _span(document: Document) -> bytes:
 
 
 def _attributes(target: Any, document: Document) -> None:
-    for pair in _objects(document, "attributes"):
+    for pair in objects(document, "attributes"):
         _value(target.add(key=_text(pair, "key")).value, _object(pair, "value"), 0)
 
 
 def _value(target: Any, document: Document, depth: int) -> None:
-    if depth > _MAX_DEPTH:
-        raise ValueError(f"values are nested more than {_MAX_DEPTH} deep")
+    nested = ("arrayValue", "array_value", "kvlistValue", "kvlist_value")
+    if depth >= STORED_DEPTH and any(document.get(name) is not None for name in nested):
+        target.string_value = json.dumps(_plain(document, depth), ensure_ascii=False).encode("utf-8", "replace")
+        return
     for name, given in document.items():
         if given is None:
             continue
@@ -131,13 +158,32 @@ def _value(target: Any, document: Document, depth: int) -> None:
             setattr(target, field, convert(given))
         elif name in {"arrayValue", "array_value"}:
             target.array_value.SetInParent()
-            for item in _objects(given, "values"):
+            for item in objects(given, "values"):
                 _value(target.array_value.values.add(), item, depth + 1)
         elif name in {"kvlistValue", "kvlist_value"}:
             target.kvlist_value.SetInParent()
-            for pair in _objects(given, "values"):
+            for pair in objects(given, "values"):
                 entry = target.kvlist_value.values.add(key=_text(pair, "key"))
                 _value(entry.value, _object(pair, "value"), depth + 1)
+
+
+def _plain(document: Document, depth: int) -> Any:
+    # The value as ordinary JSON has it; bytes stay in base64.
+    if depth > MAX_DEPTH:
+        raise TooDeep(f"values are nested more than {MAX_DEPTH} deep")
+    found: Any = None
+    for name, given in document.items():
+        if given is None:
+            continue
+        if name in {"arrayValue", "array_value"}:
+            found = [_plain(item, depth + 1) for item in objects(given, "values")]
+        elif name in {"kvlistValue", "kvlist_value"}:
+            pairs = objects(given, "values")
+            found = {str(pair.get("key", "")): _plain(_object(pair, "value"), depth + 1) for pair in pairs}
+        elif name in _SCALARS:
+            converted = _SCALARS[name][1](given)
+            found = given if isinstance(converted, bytes) else converted
+    return found
 
 
 def _given(document: Document, *names: str) -> Any:
@@ -157,7 +203,12 @@ def _object(document: Document, name: str) -> Document:
     return value
 
 
-def _objects(document: Document, *names: str) -> list[Document]:
+def objects(document: Document, *names: str) -> list[Document]:
+    """Return a list of objects under the first of ``names`` that the document has.
+
+    Raises:
+        TypeError: If it is something else.
+    """
     value = _given(document, *names)
     if value is None:
         return []

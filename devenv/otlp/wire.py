@@ -16,6 +16,7 @@ from devenv.tracing.export.wire import block, varint
 from devenv.tracing.export.wire import read_varint as _read_varint
 
 __all__ = [
+    "PAUSE_FIELDS",
     "FieldBudget",
     "TooLarge",
     "Undecodable",
@@ -28,6 +29,7 @@ __all__ = [
     "varint_field",
 ]
 
+PAUSE_FIELDS = 4096
 _FIXED64 = Struct("<Q")
 
 
@@ -45,8 +47,8 @@ class FieldBudget:
 
     left: int = 2_000_000
 
-    def spend(self) -> None:
-        """Count one field.
+    def spend(self) -> bool:
+        """Count one field, and return whether it is time for a pause.
 
         Raises:
             TooLarge: If the limit is exceeded.
@@ -54,6 +56,7 @@ class FieldBudget:
         self.left -= 1
         if self.left < 0:
             raise TooLarge("more fields than one request may have")
+        return not self.left % PAUSE_FIELDS
 
 
 def bytes_field(number: int, value: bytes) -> bytes:
@@ -93,12 +96,16 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
 def fields(data: bytes, position: int, end: int, budget: FieldBudget) -> Iterator[tuple[int, int, int]]:
     """Yield the length-delimited fields of a message as (number, start, end), without fields of other wire types.
 
+    The number 0, which no field has, is a pause: the caller may let others run. There is one for every
+    ``PAUSE_FIELDS`` fields, whatever their type.
+
     Raises:
         Undecodable: If the bytes are not a protobuf message.
         TooLarge: If the budget is exceeded.
     """
     while position < end:
-        budget.spend()
+        if budget.spend():
+            yield 0, position, position
         tag, position = read_varint(data, position, end)
         number, wire_type = tag >> 3, tag & 7
         if number == 0:

@@ -10,6 +10,7 @@ import yaml
 
 from devenv.model.extension import Strict
 from devenv.model.stack import (
+    AddressPool,
     Attachment,
     Build,
     FileMount,
@@ -132,7 +133,7 @@ def _service(service: Service) -> dict[str, Any]:
         dns=service.dns,
         environment=dict(service.environment),
         expose=[str(port) for port in service.expose],
-        extra_hosts=dict(service.extra_hosts),
+        extra_hosts=_hosts(service.extra_hosts),
         healthcheck=_healthcheck(service.healthcheck) if service.healthcheck else None,
         hostname=service.hostname,
         image=service.image,
@@ -180,7 +181,7 @@ def _build(build: Build) -> dict[str, Any]:
         network=build.network,
         labels=dict(build.labels),
         cache_from=build.cache_from,
-        extra_hosts=dict(build.extra_hosts),
+        extra_hosts=_hosts(build.extra_hosts),
         shm_size=str(build.shm_size) if build.shm_size else None,
         platforms=build.platforms,
         tags=build.tags,
@@ -280,12 +281,24 @@ def _resource(resource: Network | Volume) -> dict[str, Any]:
 
 
 def _network(network: Network) -> dict[str, Any]:
-    return _resource(network) | _given(
-        internal=network.internal,
-        attachable=network.attachable,
-        enable_ipv6=network.enable_ipv6,
-        ipam={"config": [{"subnet": subnet} for subnet in network.subnets]} if network.subnets else None,
+    ipam = _given(
+        driver=network.ipam_driver,
+        config=[_pool(pool) for pool in network.pools],
+        options=dict(network.ipam_options),
     )
+    return _resource(network) | _given(
+        internal=network.internal, attachable=network.attachable, enable_ipv6=network.enable_ipv6, ipam=ipam
+    )
+
+
+def _pool(pool: AddressPool) -> dict[str, Any]:
+    return _given(
+        subnet=pool.subnet, gateway=pool.gateway, ip_range=pool.ip_range, aux_addresses=dict(pool.aux_addresses)
+    )
+
+
+def _hosts(hosts: Mapping[str, str]) -> dict[str, str | list[str]]:
+    return {name: addresses.split(",") if "," in addresses else addresses for name, addresses in hosts.items()}
 
 
 def _source(source: FileSource) -> dict[str, Any]:

@@ -20,10 +20,14 @@ class Origins:
     by_key: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, key: str) -> str:
-        """Return the origin of the value at ``key``: its own, else that of its short form, else ``default``."""
+        """Return the origin of the value at ``key``: its own, else that of its other forms, else ``default``.
+
+        Other forms are a list of this one value and the short form.
+        """
         while key:
-            if key in self.by_key:
-                return self.by_key[key]
+            for form in (key, f"{key}[0]"):
+                if form in self.by_key:
+                    return self.by_key[form]
             shorter = _LAST_STEP.sub("", key)
             key = "" if shorter == key else shorter
         return DEFAULT

@@ -53,6 +53,7 @@ class Problems:
 
     found: list[Problem] = field(default_factory=list)
     warnings: list[StackWarning] = field(default_factory=list)
+    _noted: set[Problem | StackWarning] = field(default_factory=set)
 
     def add(
         self,
@@ -68,13 +69,15 @@ class Problems:
         problem = Problem(
             message=message, location=location, key=key, found=shorten(found), expected=expected, hint=hint
         )
-        if problem not in self.found:
+        if problem not in self._noted:
+            self._noted.add(problem)
             self.found.append(problem)
 
     def warn(self, message: str, location: Location) -> None:
         """Note something that devenv ignores."""
         warning = StackWarning(message=message, location=location)
-        if warning not in self.warnings:
+        if warning not in self._noted:
+            self._noted.add(warning)
             self.warnings.append(warning)
 
     def check(self, files: Iterable[str] = ()) -> None:

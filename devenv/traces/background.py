@@ -19,7 +19,7 @@ LARGE = 1_000_000
 
 
 async def in_background(work: Callable[[], T]) -> T:
-    """Run ``work`` in a thread of its own and return its result; any exception of it is raised.
+    """Run ``work`` in its own thread and return its result; any exception of it is raised.
 
     A cancelled caller does not wait for the thread, and neither does the process when it ends, unlike with the threads
     of ``asyncio.to_thread``. So ``work`` must not write anything.

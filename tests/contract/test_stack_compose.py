@@ -31,6 +31,8 @@ CASES: dict[str, tuple[list[str], dict[str, str]]] = {
     "merged-once": (["merged/compose.yaml", "merged/compose.yaml"], {}),
     "directives": (["directives/compose.yaml", "directives/override.yaml"], {}),
     "directives-undone": (["directives/compose.yaml", "directives/override.yaml", "directives/third.yaml"], {}),
+    "addresses": (["addresses/compose.yaml"], {}),
+    "addresses-merged": (["addresses/compose.yaml", "addresses/override.yaml"], {}),
     "profiles": (["profiles/compose.yaml"], {}),
     "profiles-given": (["profiles/compose.yaml"], {"COMPOSE_PROFILES": "debug,none"}),
     "sample": (["../../../stacks/sample/compose.yaml"], {}),
@@ -96,7 +98,12 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
         key=lambda volume: volume["target"],
     )
     if isinstance(service.get("extra_hosts"), list):
-        result["extra_hosts"] = dict(entry.split("=", 1) for entry in service["extra_hosts"])
+        pairs = sorted(entry.split("=", 1) for entry in service["extra_hosts"])
+        grouped = {host: sorted(address for name, address in pairs if name == host) for host, _ in pairs}
+        result["extra_hosts"] = {host: one[0] if len(one) == 1 else one for host, one in grouped.items()}
+    elif "extra_hosts" in service:
+        hosts = service["extra_hosts"].items()
+        result["extra_hosts"] = {host: sorted(one) if isinstance(one, list) else one for host, one in hosts}
     result["ulimits"] = {
         k: v if isinstance(v, dict) else {"soft": v, "hard": v} for k, v in service.get("ulimits", {}).items()
     }
@@ -107,6 +114,9 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
         ]
     result["healthcheck"] = normal_healthcheck(service.get("healthcheck"))
     deploy = dict(service.get("deploy") or {})
+    for key, limit in (("cpus", "cpus"), ("mem_limit", "memory")):  # Compose keeps both keys of one limit
+        if limit in ((deploy.get("resources") or {}).get("limits") or {}):
+            result.pop(key, None)
     policy = deploy.pop("restart_policy", None)
     deploy.pop("placement", None)
     if policy and "restart" not in service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,3 +119,21 @@ def test_rollback_leaves_nothing(project: Project) -> None:
     project.failure("  web: {image: 'python:3.12-slim', command: ['/no/such/program']}\n", "--rollback")
     document = project.tool.json("down")
     assert document["removed"] == {"containers": [], "networks": [], "volumes": [], "processes": []}
+
+
+def test_a_restart_loop_ends_the_wait_and_is_shown_by_status(project: Project) -> None:
+    image = "image: python:3.12-slim"
+    command = "command: [sh, -c, 'echo cannot bind; exit 1']"
+    failure = project.failure(f"  web: {{{image}, {command}, restart: unless-stopped}}\n")
+    assert failure["reason"].startswith("is restarting in a loop: ")
+    assert failure["exit_code"] == 1
+    assert failure["log_tail"][-1] == "cannot bind"
+    shown = project.tool.run("status")
+    assert shown.returncode == 1
+    assert re.search(r"restarting \(\d times, last exit 1\)", shown.stdout)
+
+
+def test_a_service_that_dies_after_its_start_is_not_up(project: Project) -> None:
+    command = "command: [sh, -c, 'echo no table; sleep 0.7; exit 3']"
+    failure = project.failure(f"  web: {{image: 'python:3.12-slim', {command}}}\n")
+    assert (failure["service"], failure["exit_code"], failure["log_tail"]) == ("web", 3, ["no table"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,3 +160,26 @@ def test_what_changes_is_replaced_and_what_is_gone_is_removed(project: Project) 
     assert get_json(f"{backend}/api/services")["data"] is not None
     third = project.tool.json("up", "--no-canary", "--isolated", "--dry-run")
     assert {action["action"] for action in third["actions"]} <= {"keep"}
+
+
+def test_a_restart_loop_ends_the_wait_and_is_shown_by_status(project: Project) -> None:
+    loop = "sh -c 'echo cannot bind; exit 1'"
+    failure = project.failure(service("web", loop, "    restart: unless-stopped\n"))
+    assert failure["reason"].startswith("is restarting in a loop: ")
+    assert failure["exit_code"] == 1
+    assert failure["log_tail"][-1] == "cannot bind"
+    shown = project.tool.run("status")
+    assert shown.returncode == 1
+    assert re.search(r"restarting \(\d times, last exit 1\)", shown.stdout)
+
+
+def test_a_service_that_dies_after_its_start_is_not_up(project: Project) -> None:
+    failure = project.failure(service("web", "sh -c 'echo no table; sleep 0.7; exit 3'"))
+    assert (failure["service"], failure["exit_code"], failure["log_tail"]) == ("web", 3, ["no table"])
+
+
+def test_a_restart_of_a_service_that_dies_is_a_failure(project: Project, tmp_path: Path) -> None:
+    project.up(service("web", "sh -c 'test -e broken && sleep 0.5 && exit 4; sleep 60'"))
+    (tmp_path / "broken").touch()
+    (failure,) = project.tool.json("restart", "web", code=1)["failures"]
+    assert failure["exit_code"] == 4

@@ -12,11 +12,13 @@ from otlp_build import field, make_span, request, resource_spans
 
 from devenv.backend.api.legacy_json import trace_json
 from devenv.backend.api.otlp_document import resource_spans as otlp_documents
+from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.query.summaries import summarize
 from devenv.backend.receiver import Receiver
 from devenv.backend.store.decoding import decode, decode_trace, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server import Request, Response
+from devenv.http.server.capacity import Budget
 from devenv.otlp import columns, messages
 from devenv.otlp.batches import batches, walk
 from devenv.otlp.wire import Undecodable
@@ -56,9 +58,13 @@ groups = st.builds(
 requests = st.lists(groups, max_size=3).map(lambda parts: request(*parts))
 
 
-def post(receiver: Receiver, body: bytes, content_type: str = PROTOBUF, **headers: str) -> int:
+def receiver(store: Store, limit: int) -> Receiver:
+    return Receiver(store, LargeBodies(Budget(limit), limit))
+
+
+def post(target: Receiver, body: bytes, content_type: str = PROTOBUF, **headers: str) -> int:
     posted = Request("POST", "/v1/traces", "", {"content-type": content_type, **headers}, body)
-    answer = receiver.traces(posted)
+    answer = target.traces(posted)
     assert isinstance(answer, Response)
     return answer.status
 
@@ -85,7 +91,7 @@ def check(store: Store) -> None:
 @settings(max_examples=60, deadline=None)
 def test_a_good_request_is_stored_as_it_was(body: bytes) -> None:
     store = Store(64 * MIB)
-    assert post(Receiver(store, MIB), body) == 200
+    assert post(receiver(store, MIB), body) == 200
     check(store)
     sent = [
         span.SerializeToString()
@@ -105,10 +111,10 @@ def test_a_good_request_is_stored_as_it_was(body: bytes) -> None:
 def test_export_and_import_keep_everything(body: bytes) -> None:
     """What API v3 gives, posted as JSON to another backend, is the same trace there."""
     first, second = Store(64 * MIB), Store(64 * MIB)
-    post(Receiver(first, MIB), body)
+    post(receiver(first, MIB), body)
     for trace in first.traces.values():
         document = {"resourceSpans": otlp_documents(decode_trace(trace, first.scopes))}
-        assert post(Receiver(second, 64 * MIB), json.dumps(document).encode(), JSON) == 200
+        assert post(receiver(second, 64 * MIB), json.dumps(document).encode(), JSON) == 200
     for key, trace in first.traces.items():
         before = decode_trace(trace, first.scopes)
         after = decode_trace(second.traces[key], second.scopes)
@@ -129,7 +135,7 @@ def _shown(decoded: Any) -> list[str]:
 @settings(max_examples=120, deadline=None)
 def test_any_bytes_get_a_proper_status(body: bytes, content_type: str, encoding: str) -> None:
     store = Store(MIB)
-    status = post(Receiver(store, MIB), body, content_type, **{"content-encoding": encoding})
+    status = post(receiver(store, MIB), body, content_type, **{"content-encoding": encoding})
     assert status in {200, 400, 413, 415}
     check(store)
 
@@ -150,7 +156,7 @@ def test_damaged_requests(body: bytes, data: st.DataObject) -> None:
             case _:
                 damaged[at:at] = data.draw(st.binary(min_size=1, max_size=12))
     store = Store(MIB)
-    status = post(Receiver(store, MIB), bytes(damaged))
+    status = post(receiver(store, MIB), bytes(damaged))
     assert status in {200, 400}
     if status == 400:
         assert store.received == 0
@@ -197,10 +203,10 @@ documents = st.recursive(
 def test_any_json_in_the_words_of_otlp_gets_a_proper_status(document: Any) -> None:
     store = Store(MIB)
     body = json.dumps({"resourceSpans": document}).encode()
-    assert post(Receiver(store, MIB), body, JSON) in {200, 400}
+    assert post(receiver(store, MIB), body, JSON) in {200, 400}
     nested = {"traceId": "1" * 32, "spanId": "2" * 16, "attributes": document, "events": document, "status": document}
     group = {"scopeSpans": [{"spans": [nested]}]}
-    assert post(Receiver(store, MIB), json.dumps({"resourceSpans": [group]}).encode(), JSON) in {200, 400}
+    assert post(receiver(store, MIB), json.dumps({"resourceSpans": [group]}).encode(), JSON) in {200, 400}
     check(store)
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from orchestration import IMAGE, World, service, stack, volumes
 
-from devenv.model.stack import Dependency, Mount, Network, Service, Stack
+from devenv.model.stack import AddressPool, Dependency, Mount, Network, Service, Stack
 from devenv.model.state import State
 from devenv.orchestrate.execution.executor import Results
 from devenv.orchestrate.execution.operations import run_plan
@@ -59,8 +59,8 @@ def stacks(draw: st.DrawFn) -> Stack:
         job = service("job", command=("true",))
         waits = Dependency(service="job", condition=CONDITIONS[2])
         chosen = (job, *(replace(item, depends_on=(*item.depends_on, waits)) for item in chosen))
-    subnet = draw(st.sampled_from([(), ("10.98.0.0/24",)]))
-    return stack(*chosen, volumes=volumes("data"), networks={"default": Network(key="default", subnets=subnet)})
+    pools = draw(st.sampled_from([(), (AddressPool(subnet="10.98.0.0/24"),)]))
+    return stack(*chosen, volumes=volumes("data"), networks={"default": Network(key="default", pools=pools)})
 
 
 def asking(level: str, *, asks: bool) -> Stack:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 GOOD_VERDICTS = frozenset({"complete", "skipped"})
 """Verdicts of the canary with which ``up`` succeeds."""
 
+NOT_READY = "not every service is ready"
+"""Why no canary is sent after a failure."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryRoute:
@@ -44,7 +47,7 @@ def canary_route(
     if not wanted:
         return "--no-canary"
     if not ready:
-        return "not every service is ready"
+        return NOT_READY
     if backend is None:
         return "the trace backend is not reachable from this machine"
     if entrypoint_url is None:

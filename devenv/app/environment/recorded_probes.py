@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def probe_of(service: Service) -> dict[str, Any] | None:
-    """What :func:`services_with_probes` needs of a service; ``None`` if it has no ``x-devenv.ready``."""
-    if service.x.ready is None:
+    """What :func:`services_with_probes` needs of a service; ``None`` if ``x-devenv.ready`` declares no probe."""
+    if service.x.ready is None or not service.x.ready.has_probe:
         return None
     return {
         "ready": service.x.ready.model_dump(mode="json", exclude_none=True),

@@ -94,7 +94,7 @@ async def _health(project: Running, instance: ObservedInstance, service: Service
         return Health.COMPLETED if instance.exit_code == 0 else Health.UNHEALTHY
     if instance.state is not State.RUNNING:
         return Health.UNHEALTHY
-    if service is not None and service.x.ready is not None:
+    if service is not None and service.x.ready is not None and service.x.ready.has_probe:
         from devenv.health.waiter import check_once
 
         return await check_once(project.engine, instance.id, service, image_healthcheck=())

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from devenv.app.engines import Choice, choose
-from devenv.app.environment.canary_step import GOOD_VERDICTS, canary_route, run_canary
+from devenv.app.engines import Choice, choose, connect
+from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary
 from devenv.app.environment.descriptions import failure_documents, plan_document, service_document
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack
-from devenv.app.record import Record, read_record, write_record
+from devenv.app.record import Record, forget_record, read_record, write_record
 from devenv.app.traces.setup_warnings import with_setup_warnings
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
-from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT
+from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT, DevenvError, EngineUnavailable, EnvironmentFailure
 from devenv.events import Notice
-from devenv.model.documents import PlanDocument, TraceBackendDocument, UpDocument
+from devenv.model.documents import CanaryDocument, PlanDocument, TraceBackendDocument, UpDocument
 from devenv.orchestrate.naming import entrypoint_of
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.events import Sink
-    from devenv.model.documents import CanaryDocument
+    from devenv.model.identity import Project
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
     from devenv.orchestrate.up import UpOptions, UpResult
@@ -51,14 +54,34 @@ async def prepare(invocation: Invocation, services: tuple[str, ...], sink: Sink)
     loaded = read_stack(invocation, services)
     if loaded.notice:
         sink(Notice(message=loaded.notice))
-    record = read_record(loaded.project.directory)
-    recorded = record.engine if record else None
+    recorded = await _recorded_engine(invocation, loaded)
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=recorded)
     loaded = with_setup_warnings(loaded, choice.engine.capabilities)
     sink(Notice(message=f"engine {choice.reason}"))
     for warning in loaded.stack.warnings:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
     return loaded, choice
+
+
+async def _recorded_engine(invocation: Invocation, loaded: LoadedStack) -> str | None:
+    """The engine that the project runs on by its record.
+
+    If another one is asked for, it is that one only if something of the project exists there: an ``up`` that was killed
+    before it created anything leaves its record.
+    """
+    directory = loaded.project.directory
+    record = read_record(directory)
+    if record is None or invocation.engine in {"auto", record.engine}:
+        return record.engine if record else None
+    project = record.project(directory)
+    try:
+        engine = await connect(record.engine, project, invocation.environ)
+    except EngineUnavailable:
+        return record.engine
+    try:
+        return record.engine if (await engine.observe(project)).all_labels else None
+    finally:
+        await engine.close()
 
 
 async def plan(invocation: Invocation, options: UpOptions, *, sink: Sink) -> PlanDocument:
@@ -85,7 +108,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
         DevenvError: If the stack file, the engine, an image or a port is at fault.
     """
     from devenv.orchestrate.lock import project_lock
-    from devenv.orchestrate.up import bring_up
+    from devenv.orchestrate.up import bring_up, settle
 
     started = clock.monotonic()
     loaded, choice = await prepare(invocation, request.options.services, sink)
@@ -94,15 +117,20 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
         async with project_lock(loaded.project, "up", wait=request.lock_wait, clock=clock, sink=sink):
             record = _record_engine(loaded, engine)
             async with shown_logs(engine, loaded.project, sink, wanted=request.show_logs) as watched:
-                result = await bring_up(
-                    engine, loaded.project, loaded.stack, request.options, clock=clock, sink=watched
-                )
+                try:
+                    result = await bring_up(
+                        engine, loaded.project, loaded.stack, request.options, clock=clock, sink=watched
+                    )
+                except DevenvError:
+                    await _forget_if_nothing_exists(loaded, engine)
+                    raise
             backend_name = _backend_name(loaded.stack, result.observed)
             backend = await trace_backend(engine, result.observed, backend_name)
             entry = entrypoint_url(result.observed, record.entrypoint)
-            ready = not result.timed_out and not any(item.failure for item in result.services)
-            route = canary_route(wanted=request.canary, ready=ready, backend=backend, entrypoint_url=entry)
-            canary = await run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)
+            route = canary_route(wanted=request.canary, ready=not result.failed, backend=backend, entrypoint_url=entry)
+            sending = run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)
+            canary = await _while_settling(engine, loaded.project, result, sending, clock=clock)
+            result = await settle(engine, loaded.project, result, request.options, clock=clock, sink=sink)
             record = replace(record, trace_backend=backend_name)
             write_record(loaded.project.directory, _with_result(record, result, canary, backend))
     finally:
@@ -130,6 +158,27 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
         warnings=[f"{warning.location}: {warning.message}" for warning in loaded.stack.warnings],
         timed_out=result.timed_out,
     )
+
+
+async def _while_settling(
+    engine: Engine,
+    project: Project,
+    result: UpResult,
+    sending: Coroutine[Any, Any, CanaryDocument],
+    *,
+    clock: Clock,
+) -> CanaryDocument:
+    """The canary's verdict; it is sent while services without a probe have to stay up, and given up if one does not."""
+    from devenv.orchestrate.up import until_settled
+
+    canary = asyncio.create_task(sending)
+    try:
+        if await until_settled(engine, project, result, clock=clock) or canary.done():
+            return await canary
+        return CanaryDocument(verdict="skipped", cause=NOT_READY)
+    finally:
+        canary.cancel()
+        await asyncio.wait([canary])
 
 
 def verdict_code(document: UpDocument) -> int:
@@ -179,6 +228,16 @@ def _record_engine(loaded: LoadedStack, engine: Engine) -> Record:
     if known is None or (known.id, known.engine) != (record.id, record.engine):
         write_record(loaded.project.directory, record)
     return record
+
+
+async def _forget_if_nothing_exists(loaded: LoadedStack, engine: Engine) -> None:
+    """Remove the record of an ``up`` that failed before it created anything: the record says what exists."""
+    try:
+        exists = bool((await engine.observe(loaded.project)).all_labels)
+    except EnvironmentFailure:  # the engine is lost: what exists there is unknown, and `down` has to find it
+        return
+    if not exists:
+        forget_record(loaded.project.directory)
 
 
 def _with_result(record: Record, result: UpResult, canary: CanaryDocument, backend: Backend | None) -> Record:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from devenv.disk import not_written, replace_file
+from devenv.disk import not_written, read_regular_file, replace_file
 from devenv.errors import ConfigurationError, EnvironmentFailure, Location, UsageError
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def read_text(path: Path) -> str:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular_file(path)
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the file: {error.strerror or error}",

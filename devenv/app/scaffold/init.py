@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from devenv.app.scaffold.changes import new_files
 from devenv.app.scaffold.library import FOLDER, build_library, vendored
+from devenv.disk import read_regular_file
 from devenv.errors import EnvironmentFailure, UsageError
 from devenv.model.identity import slug
 from devenv.model.scaffold import InitDocument
@@ -144,7 +145,7 @@ def _about_kept(path: Path, content: bytes) -> str:
     if path.name not in _IGNORES:
         return f"{said}; devenv's version, with instructions for the project, was not written"
     try:
-        there = _patterns(path.read_text(errors="replace"))
+        there = _patterns(read_regular_file(path).decode(errors="replace"))
     except OSError as error:
         raise EnvironmentFailure(
             f"cannot read {path}: {error.strerror or error}", hint="check its permissions"

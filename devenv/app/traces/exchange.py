@@ -73,7 +73,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     """
     name = "stdin" if str(path) == "-" else str(path)
     try:
-        # stdin by its number: with a file object of its own, the process can end while it is being read
+        # stdin by its number: with a separate file object, the process can end while it is being read
         with open(0 if name == "stdin" else path, "rb", closefd=name != "stdin") as file:
             content = file.read(MAX_BYTES + 1)
         text = content.decode("utf-8-sig")

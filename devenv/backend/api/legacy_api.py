@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
+from devenv.backend.api.envelopes import legacy as _envelope
+from devenv.backend.api.envelopes import legacy_failure as _failure
 from devenv.backend.api.legacy_json import trace_json
 from devenv.backend.api.params import BadParameter, dependency_window, legacy_query, legacy_raw
 from devenv.backend.api.streaming import list_response
-from devenv.backend.api.transform import transform
+from devenv.backend.api.transform import MAX_BYTES, transform
+from devenv.backend.large_bodies import Busy, LargeBodies
 from devenv.backend.query.dependencies import Edges, dependencies
 from devenv.backend.query.lookups import Snapshot, find, operations, size
+from devenv.backend.query.shared_span_ids import separate
 from devenv.backend.store.decoding import decode, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.message import Request, Response, dumps
 from devenv.http.server.router import Route
 from devenv.otlp import messages
-from devenv.otlp.wire import Undecodable
+from devenv.otlp.wire import TooLarge, Undecodable
 from devenv.traces.ids import parse_trace_id, show_trace_id
 
 _OPENING = b'{"data":['
 
 
 class LegacyApi:
-    """The handlers; ``now`` returns wall time in ns."""
+    """The handlers; ``now`` returns wall time in ns, ``large`` has the queues for large bodies."""
 
-    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+    def __init__(self, store: Store, now: Callable[[], int], large: LargeBodies) -> None:
         self._store = store
         self._now = now
+        self._large = large
 
     def routes(self) -> list[Route]:
         """Return all paths of the dialect that this backend serves."""
@@ -41,6 +46,7 @@ class LegacyApi:
             Route("GET", "/api/dependencies", self.dependencies),
             Route("POST", "/api/transform", self.transform),
             Route("GET", "/api/metrics/{name}", _no_metrics),
+            Route("POST", "/api/archive/{id}", self.archive),
         ]
 
     def services(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
@@ -69,16 +75,16 @@ class LegacyApi:
         """Search, or look up several IDs."""
         try:
             parameters = request.parameters()
-            legacy_raw(parameters)
+            answer = _answer(raw=legacy_raw(parameters))
             ids = [parse_trace_id(value) for value in parameters.every("traceID")]
             if ids:
-                return self._by_ids(ids)
+                return self._by_ids(ids, answer)
             query = legacy_query(parameters, self._now())
         except ValueError as error:
             return _failure(400, str(error))
-        return find(self._store, query, _traces)
+        return find(self._store, query, answer)
 
-    def _by_ids(self, ids: list[bytes]) -> Response:
+    def _by_ids(self, ids: list[bytes], answer: _Answer) -> Response:
         found: list[Snapshot] = []
         errors = []
         for trace_id in ids:
@@ -87,18 +93,18 @@ class LegacyApi:
                 errors.append({"msg": "trace not found", "traceID": show_trace_id(trace_id)})
             else:
                 found.append(snapshot(trace, self._store.scopes))
-        return _traces(found, errors or None)
+        return answer(found, errors or None)
 
     def trace(self, request: Request) -> Response:
         """Return one trace."""
         try:
-            legacy_raw(request.parameters())
+            answer = _answer(raw=legacy_raw(request.parameters()))
             trace = self._store.get(parse_trace_id(request.arguments["id"]))
         except ValueError as error:
             return _failure(400, str(error))
         if trace is None:
             return _failure(404, "trace not found")
-        return _traces([snapshot(trace, self._store.scopes)])
+        return answer([snapshot(trace, self._store.scopes)])
 
     async def dependencies(self, request: Request) -> Response:
         """Return the calls between services."""
@@ -121,14 +127,31 @@ class LegacyApi:
         ]
         return _envelope(links)
 
-    def transform(self, request: Request) -> Response:
-        """Convert OTLP JSON to Jaeger's JSON; nothing is stored."""
+    def archive(self, request: Request) -> Response:
+        """Refuse, as a Jaeger does that has no second storage for archived traces."""
         try:
-            documents = list(map(trace_json, transform(request.body)))
+            trace_id = parse_trace_id(request.arguments["id"])
+        except ValueError as error:
+            return _failure(400, str(error))
+        if self._store.get(trace_id) is None:
+            return _failure(404, "trace not found")
+        return _failure(501, "archive span storage was not configured")
+
+    async def transform(self, request: Request) -> Response:
+        """Convert OTLP JSON to Jaeger's JSON; nothing is stored."""
+        if len(request.body) > MAX_BYTES:
+            return _failure(413, f"the body is larger than {MAX_BYTES} bytes")
+        try:
+            async with self._large.opened(request.body, "") as body:
+                documents = list(map(trace_json, await transform(body)))
         except Undecodable as error:
             return _failure(400, f"cannot unmarshal OTLP : {error}")
-        except ValueError as error:
+        except TooLarge as error:
             return _failure(413, str(error))
+        except Busy:
+            response = _failure(503, "too many large requests at the same time")
+            response.headers = (("Retry-After", "1"),)
+            return response
         return list_response(_OPENING, documents, _closing(None), 0)
 
 
@@ -137,22 +160,22 @@ def _no_metrics(request: Request) -> Response:  # noqa: ARG001 (the handler's si
     return _failure(501, "metrics querying is currently disabled")
 
 
-def _document(taken: Snapshot) -> bytes:
-    return trace_json(decode(*taken, messages.OpaqueSpan))
+class _Answer(Protocol):
+    def __call__(self, found: list[Snapshot], errors: list[dict[str, Any]] | None = None) -> Response: ...
 
 
-def _traces(found: list[Snapshot], errors: list[dict[str, Any]] | None = None) -> Response:
-    return list_response(_OPENING, map(_document, found), _closing(errors), size(found))
+def _answer(*, raw: bool) -> _Answer:
+    """Return what makes an answer of traces; they are adjusted as Jaeger adjusts them, unless they are to be raw."""
+
+    def document(taken: Snapshot) -> bytes:
+        decoded = decode(*taken, messages.OpaqueSpan)
+        return trace_json(decoded if raw else separate(decoded))
+
+    def answer(found: list[Snapshot], errors: list[dict[str, Any]] | None = None) -> Response:
+        return list_response(_OPENING, map(document, found), _closing(errors), size(found))
+
+    return answer
 
 
 def _closing(errors: list[dict[str, Any]] | None) -> bytes:
     return b'],"total":0,"limit":0,"offset":0,"errors":%b}' % dumps(errors)
-
-
-def _envelope(data: Any, total: int = 0) -> Response:
-    return Response.json({"data": data, "total": total, "limit": 0, "offset": 0, "errors": None})
-
-
-def _failure(status: int, message: str) -> Response:
-    errors = [{"code": status, "msg": message}]
-    return Response.json({"data": None, "total": 0, "limit": 0, "offset": 0, "errors": errors}, status)

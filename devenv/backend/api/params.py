@@ -130,7 +130,7 @@ def v3_query(parameters: Parameters) -> Criteria:
 
 
 def legacy_raw(parameters: Parameters) -> bool:
-    """Check and return the ``raw`` parameter; stored spans are never adjusted, so it has no effect.
+    """Return the ``raw`` parameter: whether the spans are wanted as they were sent, without Jaeger's adjustments.
 
     Raises:
         BadParameter: If it is not a boolean.

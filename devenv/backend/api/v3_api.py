@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import chain
+from typing import TypeVar
 
+from devenv.backend.api.envelopes import v3_failure as _failure
 from devenv.backend.api.otlp_document import resource_spans
 from devenv.backend.api.params import v3_query
 from devenv.backend.api.streaming import list_response
 from devenv.backend.query.lookups import Snapshot, find, operations, size
+from devenv.backend.query.shared_span_ids import separate
 from devenv.backend.query.summaries import summarize, summary_document
 from devenv.backend.store.decoding import decode, snapshot
 from devenv.backend.store.store import Store
@@ -18,6 +22,8 @@ from devenv.http.server.message import Parameters, Request, Response, dumps
 from devenv.http.server.router import Route
 from devenv.traces.ids import parse_trace_id
 from devenv.traces.times import parse_bool, parse_rfc3339
+
+T = TypeVar("T")
 
 _DEFAULT_KIND = "internal"
 
@@ -55,20 +61,26 @@ class V3Api:
     def traces(self, request: Request) -> Response | Awaitable[Response]:
         """Search; one document contains the resources of all traces. No match is 404."""
         try:
-            query = v3_query(request.parameters())
+            parameters = request.parameters()
+            query = v3_query(parameters)
+            raw = _flag(parameters, "query.rawTraces", "query.raw_traces")
         except ValueError as error:
             return _failure(400, str(error))
-        return find(self._store, query, _traces)
+        return find(self._store, query, partial(_traces, raw=raw))
 
     def trace(self, request: Request) -> Response:
         """Return one trace by an ID in hexadecimal or base64."""
         try:
-            _check_window(request.parameters())
+            parameters = request.parameters()
             trace_id = _trace_id(request.arguments["id"])
+            # Hints for storages with partitions by time; here they are only checked.
+            _time(parameters, "startTime", "start_time")
+            _time(parameters, "endTime", "end_time")
+            raw = _flag(parameters, "rawTraces", "raw_traces")
         except ValueError as error:
-            return _failure(400, f"malformed parameter trace_id: {error}")
+            return _failure(400, str(error))
         trace = self._store.get(trace_id)
-        return _traces([snapshot(trace, self._store.scopes)] if trace is not None else [])
+        return _traces([snapshot(trace, self._store.scopes)] if trace is not None else [], raw=raw)
 
     def summaries(self, request: Request) -> Response | Awaitable[Response]:
         """Search and return counts instead of spans. No match is an empty list."""
@@ -84,37 +96,41 @@ def _summaries(found: list[Snapshot]) -> Response:
     return list_response(b'{"summaries":[', documents, b"]}", size(found))
 
 
-def _traces(found: list[Snapshot]) -> Response:
+def _traces(found: list[Snapshot], *, raw: bool) -> Response:
     if not found:
         return _failure(404, "No traces found")
-    documents = map(dumps, chain.from_iterable(resource_spans(decode(*taken)) for taken in found))
+    decoded = (decode(*taken) if raw else separate(decode(*taken)) for taken in found)
+    documents = map(dumps, chain.from_iterable(map(resource_spans, decoded)))
     return list_response(b'{"result":{"resourceSpans":[', documents, b"]}}", size(found))
 
 
-def _failure(status: int, message: str) -> Response:
-    return Response.json({"error": {"httpCode": status, "message": message}}, status)
+def _time(parameters: Parameters, *names: str) -> None:
+    name, value = parameters.named(*names)
+    if value:
+        _parsed(parse_rfc3339, name, value)
 
 
-def _check_window(parameters: Parameters) -> None:
-    # Hints for storages with partitions by time; here they are only checked.
-    for names in (("startTime", "start_time"), ("endTime", "end_time")):
-        value = parameters.first(*names)
-        if value:
-            parse_rfc3339(value)
-    raw = parameters.first("rawTraces", "raw_traces")
-    if raw:
-        parse_bool(raw)
+def _flag(parameters: Parameters, *names: str) -> bool:
+    name, value = parameters.named(*names)
+    return bool(value) and _parsed(parse_bool, name, value)
+
+
+def _parsed(parse: Callable[[str], T], name: str, value: str) -> T:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ValueError(f"malformed parameter {name}: {error}") from error
 
 
 def _trace_id(given: str) -> bytes:
     try:
         return parse_trace_id(given)
-    except ValueError:
+    except ValueError as error:
         padded = given.replace("-", "+").replace("_", "/").rstrip("=")
         try:
             decoded = base64.b64decode(padded + "=" * (-len(padded) % 4), validate=True)
         except binascii.Error:
             decoded = b""
         if len(decoded) not in {8, 16}:
-            raise
+            raise ValueError(f"malformed parameter trace_id: {error}") from error
         return decoded.rjust(16, b"\0")

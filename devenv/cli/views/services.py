@@ -117,7 +117,7 @@ def _services(services: Sequence[ServiceDocument], output: Output, *, running: b
         ready = "" if service.ready_ms is None else duration(service.ready_ms / 1000)
         middle = _live_columns(service) if running else [ready]
         urls = [port.url for port in service.ports] or [""]
-        rows.append([name, service.state, health, *middle, urls[0]])
+        rows.append([name, _state(service), health, *middle, urls[0]])
         rows.extend([*[""] * (len(middle) + 3), url] for url in urls[1:])
     middle_titles = ("UPTIME", "RESTARTS", "CPU", "MEMORY") if running else ("READY",)
     columns = (
@@ -127,6 +127,15 @@ def _services(services: Sequence[ServiceDocument], output: Output, *, running: b
         Column(title="URL", drop=1, below=True),
     )
     output.table(columns, rows)
+
+
+def _state(service: ServiceDocument) -> str:
+    """The state; of a service that is being restarted with how often and why."""
+    if service.state != "restarting":
+        return service.state
+    codes = [item.exit_code for item in service.instances if item.state == "restarting" and item.exit_code is not None]
+    times = "once" if service.restarts == 1 else plural(service.restarts, "time")
+    return f"{service.state} ({times}" + (f", last exit {codes[0]})" if codes else ")")
 
 
 def _live_columns(service: ServiceDocument) -> list[str]:

@@ -50,6 +50,9 @@ _COLUMNS = (
 
 def show_search(document: TracesDocument, output: Output) -> None:
     """One trace per line, newest first."""
+    if not document.traces:
+        output.line("No trace matches.")
+        return
     rows = [
         (
             trace.trace_id,

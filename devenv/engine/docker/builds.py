@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
+from devenv.engine.docker.configuration import extra_hosts
 from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NO_SPACE
@@ -73,7 +74,7 @@ class Builds:
                     network_mode=build.network,
                     labels={**build.labels, **labels},
                     cache_from=list(build.cache_from) or None,
-                    extra_hosts=dict(build.extra_hosts) or None,
+                    extra_hosts=extra_hosts(build.extra_hosts) or None,
                     shmsize=build.shm_size,
                     platform=build.platforms[0] if build.platforms else None,
                 )
@@ -154,7 +155,7 @@ def buildx_command(build: Build, dockerfile: Dockerfile, *, tag: str, labels: Ma
         "--build-context": build.additional_contexts,
     }
     command += [part for option, values in pairs.items() for k, v in values.items() for part in (option, f"{k}={v}")]
-    command += [part for host, ip in build.extra_hosts.items() for part in ("--add-host", f"{host}:{ip}")]
+    command += [part for entry in extra_hosts(build.extra_hosts) for part in ("--add-host", entry)]
     command += [part for source in build.cache_from for part in ("--cache-from", source)]
     options = {
         "--target": build.target,

@@ -105,7 +105,7 @@ def _host_config(spec: InstanceSpec, mode: str, *, remote: bool, publishes: bool
         "CapDrop": service.cap_drop,
         "Dns": service.dns,
         "SecurityOpt": service.security_opt,
-        "ExtraHosts": [f"{host}:{address}" for host, address in service.extra_hosts.items()],
+        "ExtraHosts": extra_hosts(service.extra_hosts),
         "Ulimits": [{"Name": name, "Soft": u.soft, "Hard": u.hard} for name, u in service.ulimits.items()],
     }
     config |= {key: list(value) for key, value in lists.items() if value}
@@ -118,6 +118,11 @@ def _host_config(spec: InstanceSpec, mode: str, *, remote: bool, publishes: bool
         "LogConfig": _logging(service),
     }
     return config | {key: value for key, value in optional.items() if value is not None}
+
+
+def extra_hosts(hosts: Mapping[str, str]) -> list[str]:
+    """Return the engine's form of ``extra_hosts``: an entry for each address."""
+    return [f"{host}:{address}" for host, addresses in hosts.items() for address in addresses.split(",")]
 
 
 def _logging(service: Service) -> dict[str, Any] | None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from devenv.disk import read_regular_file
 from devenv.errors import BuildFailed
 from devenv.model.stack import Build
 
+MAXIMUM_BYTES = 8 * 1024 * 1024
+"""Of a Dockerfile and of ``.dockerignore``; what follows is not read."""
 INLINE_NAME = ".dockerfile.devenv"
 """Name in the context of a Dockerfile from elsewhere: from the stack file, or outside the context."""
 
@@ -61,7 +64,7 @@ def read_dockerfile(build: Build) -> Dockerfile:
     path = Path(build.dockerfile)
     path = path if path.is_absolute() else build.context / path
     try:
-        text = path.read_text(errors="replace")
+        text = read_regular_file(path, MAXIMUM_BYTES).decode(errors="replace")
     except OSError as error:
         raise BuildFailed(f"cannot read the Dockerfile {path}: {error.strerror}") from error
     resolved, context = path.resolve(), build.context.resolve()
@@ -81,7 +84,11 @@ def pack_context(build: Build, dockerfile: Dockerfile) -> IO[bytes]:
     ignore = build.context / ".dockerignore"
     patterns = []
     if ignore.exists():
-        lines = (line.strip() for line in ignore.read_text(errors="replace").splitlines())
+        try:
+            text = read_regular_file(ignore, MAXIMUM_BYTES).decode(errors="replace")
+        except OSError as error:
+            raise BuildFailed(f"cannot read {ignore}: {error.strerror}") from error
+        lines = (line.strip() for line in text.splitlines())
         patterns = [line for line in lines if line and not line.startswith("#")]
     extra = (dockerfile.name, None if dockerfile.inside else dockerfile.text)
     try:

@@ -18,12 +18,24 @@ async def create_network(connection: SdkConnection, spec: NetworkSpec) -> str:
     def create(client: Any) -> str:
         from docker.types import IPAMConfig, IPAMPool
 
-        pools = [IPAMPool(subnet=subnet) for subnet in network.subnets]
+        pools = [
+            IPAMPool(
+                subnet=pool.subnet,
+                gateway=pool.gateway,
+                iprange=pool.ip_range,
+                aux_addresses=dict(pool.aux_addresses) or None,
+            )
+            for pool in network.pools
+        ]
+        ipam = IPAMConfig(
+            driver=network.ipam_driver or "default", pool_configs=pools, options=dict(network.ipam_options) or None
+        )
+        configured = pools or network.ipam_driver or network.ipam_options
         made = client.create_network(
             spec.name,
             driver=network.driver,
             options=dict(network.driver_opts) or None,
-            ipam=IPAMConfig(pool_configs=pools) if pools else None,
+            ipam=ipam if configured else None,
             check_duplicate=True,
             internal=network.internal,
             labels=labels,

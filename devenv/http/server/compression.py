@@ -1,8 +1,9 @@
-"""Decompression of request bodies, with a limit on the output."""
+"""Decompression of request bodies in pieces, with a limit on the output."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 
 class BodyTooLarge(ValueError):
@@ -17,36 +18,71 @@ class UnknownEncoding(ValueError):
     """The Content-Encoding is not supported."""
 
 
+SUPPORTED = "gzip, deflate"
+"""The encodings, as the header Accept-Encoding has them."""
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15, "zlib": 15}
+# Input and output of one step, which takes about a millisecond.
+_FED = 16 * 1024
+_PIECE = 256 * 1024
+# A gzip file may have several members (RFC 1952, 2.2); each costs a new decompressor.
+_MEMBERS = 1000
 
 
-def inflate(body: bytes, encoding: str, limit: int) -> bytes:
-    """Return ``body`` decompressed; at most ``limit`` + 1 bytes are produced.
+def is_compressed(encoding: str) -> bool:
+    """Whether a body with this Content-Encoding has to be decompressed."""
+    return encoding not in {"", "identity"}
+
+
+def pieces(body: bytes, encoding: str, limit: int) -> Iterator[bytes]:
+    """Yield ``body`` decompressed, piece by piece; the caller may serve others between two of them.
 
     Raises:
-        BodyTooLarge, BadEncoding, UnknownEncoding: See the classes.
+        BodyTooLarge: If there are more than ``limit`` bytes; at most that many are yielded.
+        BadEncoding, UnknownEncoding: See the classes.
     """
-    if encoding in {"", "identity"}:
-        return body
     window = _WINDOWS.get(encoding)
     if window is None:
         raise UnknownEncoding(f"unsupported Content-Encoding {encoding[:40]!r}; use gzip or deflate")
-    pieces: list[bytes] = []
-    room = limit
-    # A gzip file may have several members (RFC 1952, 2.2).
-    while body:
-        stream = zlib.decompressobj(window)
-        try:
-            piece = stream.decompress(body, room + 1)
-        except zlib.error as error:
-            raise BadEncoding(f"{encoding}: {error}") from error
-        room -= len(piece)
-        if room < 0:
-            raise BodyTooLarge(f"the body is larger than {limit} bytes")
-        if not stream.eof:
-            raise BadEncoding(f"{encoding}: the body is cut off")
-        pieces.append(piece)
-        body = stream.unused_data
-    if not pieces:
+    if not body:
         raise BadEncoding(f"{encoding}: the body is empty")
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    output = _Output(encoding, limit)
+    members = 0
+    stream: zlib._Decompress | None = None
+    for start in range(0, len(body), _FED):
+        fed = body[start : start + _FED]
+        while fed:
+            if stream is None:
+                stream = zlib.decompressobj(window)
+                members += 1
+                if members > _MEMBERS:
+                    raise BadEncoding(f"{encoding}: more than {_MEMBERS} members")
+            yield output.step(stream, fed)
+            if stream.eof:
+                fed, stream = stream.unused_data, None
+            else:
+                fed = stream.unconsumed_tail
+    while stream is not None:  # the rest of the output, after the last input
+        piece = output.step(stream, b"")
+        if stream.eof:
+            stream = None
+        elif not piece:
+            raise BadEncoding(f"{encoding}: the body is cut off")
+        yield piece
+
+
+class _Output:
+    """Counts what is produced."""
+
+    def __init__(self, encoding: str, limit: int) -> None:
+        self._encoding = encoding
+        self._limit = self._room = limit
+
+    def step(self, stream: zlib._Decompress, fed: bytes) -> bytes:
+        try:
+            piece = stream.decompress(fed, _PIECE)
+        except zlib.error as error:
+            raise BadEncoding(f"{self._encoding}: {error}") from error
+        self._room -= len(piece)
+        if self._room < 0:
+            raise BodyTooLarge(f"the body is larger than {self._limit} bytes")
+        return piece

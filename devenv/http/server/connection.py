@@ -7,10 +7,12 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import Any, Protocol, cast
 
 import httptools
 
+from devenv.http.server.capacity import Budget
 from devenv.http.server.guard import Guard
 from devenv.http.server.head import response_head
 from devenv.http.server.limits import Limits
@@ -22,19 +24,24 @@ log = logging.getLogger(__name__)
 _PIPELINE = 32
 _LINGER = 2.0
 _SEND_BUFFER = 1024 * 1024
+# A body in several pieces becomes bytes up to this size; a copy of a larger one would be twice its memory.
+_COPIED = 1024 * 1024
 
 
 class ConnectionOwner(Protocol):
     """The listener of a connection, as far as the connection uses it.
 
     Attributes:
-        buffered: bytes of request bodies in memory, for all its connections together.
+        budget: memory of request bodies, for all connections together.
     """
 
     router: Router
     guard: Guard
     limits: Limits
-    buffered: int
+
+    @property
+    def budget(self) -> Budget:
+        """The memory of request bodies."""
 
     def opened(self, connection: Connection) -> None:
         """A client has connected."""
@@ -52,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._parser = httptools.HttpRequestParser(self)
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._waiting: deque[tuple[Request, bool, int]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -75,7 +82,7 @@ class Connection(asyncio.Protocol):
         """Called by asyncio: the client has disconnected; its pending requests are cancelled."""
         self._done = True
         self._release()
-        self._waiting.clear()
+        self._drop_waiting()
         if self._task is not None:
             self._task.cancel()
         self._listener.closed(self)
@@ -126,7 +133,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
-        self._chunks: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._body_bytes = 0
         self._headers_done = False
         self._in_progress = in_progress
@@ -174,13 +181,18 @@ class Connection(asyncio.Protocol):
         """Called by httptools: a piece of the body, without the chunk framing."""
         if self._done:
             return
-        self._body_bytes += len(body)
-        self._listener.buffered += len(body)
-        self._chunks.append(body)
-        if self._body_bytes > self._limits.body_bytes:
+        if self._body_bytes + len(body) > self._limits.body_bytes:
             self._refuse(413, f"the body is larger than {self._limits.body_bytes} bytes")
-        elif self._listener.buffered > self._limits.buffered:
+        elif not self._listener.budget.take(len(body)):
             self._refuse(503, "too many request bodies at the same time", (("Retry-After", "1"),))
+        elif not self._body_bytes:
+            self._body_bytes = len(body)
+            self._body = body
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body_bytes += len(body)
+            self._body += body
 
     def on_message_complete(self) -> None:
         """Called by httptools: the request is complete."""
@@ -192,13 +204,12 @@ class Connection(asyncio.Protocol):
             _text(path),
             query.decode("latin-1"),
             self._headers,
-            b"".join(self._chunks) if len(self._chunks) != 1 else self._chunks[0],
+            bytes(self._body) if self._body_bytes <= _COPIED else cast("bytes", self._body),
             version=self._parser.get_http_version(),
         )
         keep = bool(self._parser.should_keep_alive())
-        self._release()
+        self._waiting.append((request, keep, self._body_bytes))  # its memory is released with the answer
         self._begin_message(in_progress=False)
-        self._waiting.append((request, keep))
         if len(self._waiting) > _PIPELINE:
             self._refuse(429, "too many pipelined requests")
         elif self._task is None:
@@ -208,13 +219,18 @@ class Connection(asyncio.Protocol):
 
     def _serve_next(self) -> None:
         while self._waiting and self._task is None and not self._done:
-            request, keep = self._waiting.popleft()
+            request, keep, held = self._waiting.popleft()
             answer = self._answer(request)
             if isinstance(answer, Response) and isinstance(answer.body, bytes) and self._writable.is_set():
                 self._write_whole(request, answer, answer.body, keep)
+                self._listener.budget.give(held)
             else:
                 self._transport.pause_reading()
                 self._task = self._loop.create_task(self._serve_slowly(request, answer, keep))
+                self._task.add_done_callback(partial(self._answered, held))
+
+    def _answered(self, held: int, task: asyncio.Task[None]) -> None:  # noqa: ARG002 (a callback's signature)
+        self._listener.budget.give(held)
 
     def _answer(self, request: Request) -> Response | Coroutine[Any, Any, Response]:
         resolved = self._listener.router.resolve(request)
@@ -273,6 +289,11 @@ class Connection(asyncio.Protocol):
     # -- limits ------------------------------------------------------------------------------------------------
 
     @property
+    def closing(self) -> bool:
+        """Whether it takes no more requests."""
+        return self._done
+
+    @property
     def idle(self) -> bool:
         """Whether no request is in progress."""
         return not self._in_progress and self._task is None and not self._waiting
@@ -320,7 +341,7 @@ class Connection(asyncio.Protocol):
             response.headers = headers
             body = cast("bytes", response.body)
             self._transport.write(response_head(response, False, b"Content-Length: %d\r\n" % len(body)) + body)
-        self._waiting.clear()
+        self._drop_waiting()
         self._end()
 
     def _end(self) -> None:
@@ -335,9 +356,13 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
 
     def _release(self) -> None:
-        self._listener.buffered -= self._body_bytes
+        self._listener.budget.give(self._body_bytes)
         self._body_bytes = 0
-        self._chunks = []
+        self._body = b""
+
+    def _drop_waiting(self) -> None:
+        self._listener.budget.give(sum(held for _, _, held in self._waiting))
+        self._waiting.clear()
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Limits:
     """Limits on what clients can use; times in seconds, sizes in bytes.
 
-    ``connections`` stays below the usual 1,024 file descriptors of a process: above it, the longest idle one is closed.
-    ``buffered`` bounds the request bodies in memory, for all connections together.
+    ``connections`` is for all listeners of a server together, and is lowered to half of the file descriptors that the
+    process may have; above it, the longest idle connection is closed. ``buffered`` bounds the request bodies in memory,
+    as received and as decompressed, for all connections together.
     """
 
     connections: int = 400
@@ -19,6 +20,6 @@ class Limits:
     body_bytes: int = 64 * 1024 * 1024
     body_stall: float = 15.0
     body_time: float = 120.0
-    buffered: int = 192 * 1024 * 1024
+    buffered: int = 128 * 1024 * 1024
     idle_time: float = 75.0
     write_stall: float = 30.0

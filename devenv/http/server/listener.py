@@ -4,37 +4,80 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Sequence
 
 from devenv.errors import PortTaken
+from devenv.http.server.capacity import Budget, Capacity
 from devenv.http.server.connection import Connection
 from devenv.http.server.guard import Guard
 from devenv.http.server.limits import Limits
 from devenv.http.server.router import Router
 
+# Not on this machine: no IPv6, or no such address.
+_NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+_LOOPBACKS = {"127.0.0.1": "::1"}
+
 
 class Listener:
-    """One port. :meth:`open` binds it, :meth:`close` releases it and closes its connections."""
+    """One port. :meth:`open` binds it, :meth:`close` releases it and closes its connections.
 
-    def __init__(self, router: Router, guard: Guard, limits: Limits | None = None) -> None:
+    ``capacity`` is what it shares with other listeners; by default, it has its own.
+    """
+
+    def __init__(
+        self, router: Router, guard: Guard, limits: Limits | None = None, capacity: Capacity | None = None
+    ) -> None:
         self.router = router
         self.guard = guard
         self.limits = limits or Limits()
+        self.capacity = capacity or Capacity(self.limits)
         self.connections: set[Connection] = set()
-        self.buffered = 0
         self.port = 0
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._closing = False
+
+    @property
+    def budget(self) -> Budget:
+        """The memory of request bodies, shared with other listeners."""
+        return self.capacity.budget
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """The addresses that it listens on."""
+        return [socket.getsockname()[0] for server in self._servers for socket in server.sockets]
 
     async def open(self, host: str, port: int) -> None:
         """Start to listen; port 0 selects a free one, available as :attr:`port` afterwards.
 
+        On 127.0.0.1, it listens on ::1 too, if the machine has it: ``localhost`` is either of them.
+
         Raises:
             PortTaken: If another process uses the port.
         """
+        server = await self._bind(host, port)
+        self._servers.append(server)
+        address: tuple[str, int] = server.sockets[0].getsockname()[:2]
+        self.port = address[1]
+        if host in _LOOPBACKS:
+            await self._open_other(_LOOPBACKS[host], chosen=port == 0)
+
+    async def _open_other(self, host: str, *, chosen: bool) -> None:
+        try:
+            self._servers.append(await self._bind(host, self.port))
+        except PortTaken:
+            if not chosen:
+                await self.close()
+                raise
+        except OSError as error:
+            if error.errno not in _NO_ADDRESS:
+                await self.close()
+                raise
+
+    async def _bind(self, host: str, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=512)
+            return await loop.create_server(lambda: Connection(self), host, port, backlog=self.capacity.backlog)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -43,34 +86,31 @@ class Listener:
                 hint=f"find its owner with: ss -ltnp 'sport = :{port}'",
                 details={"host": host, "port": port},
             ) from error
-        address: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
-        self.port = address[1]
 
     async def close(self) -> None:
         """Stop listening and close every connection; returns when the port is free."""
         self._closing = True
         if self._sweeper is not None:
             self._sweeper.cancel()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in tuple(self.connections):
             connection.abort()
-        if self._server is not None:
-            await self._server.wait_closed()
+        for server in self._servers:
+            await server.wait_closed()
 
     def opened(self, connection: Connection) -> None:
         """Add a connection; if there are too many, close another one."""
         self.connections.add(connection)
-        if len(self.connections) > self.limits.connections:
-            idle = [other for other in self.connections if other.idle and other is not connection]
-            victim = min(idle or self.connections, key=lambda other: other.since)
-            victim.abort()
+        self.capacity.connections.add(connection)
+        self.capacity.make_room(connection)
         if self._sweeper is None and not self._closing:
             self._sweeper = asyncio.get_running_loop().call_later(1.0, self._sweep)
 
     def closed(self, connection: Connection) -> None:
         """Remove a connection."""
         self.connections.discard(connection)
+        self.capacity.connections.discard(connection)
 
     def _sweep(self) -> None:
         # One timer for all connections, and none without connections: an idle daemon uses no CPU.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -19,9 +19,15 @@ class Route:
 
 
 class Router:
-    """Matches requests to routes: 404 for an unknown path, 405 for a known path with another method."""
+    """Matches requests to routes: 404 for an unknown path, 405 for a known path with another method.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    ``unknown`` gives these two answers another form: called with the request, the status and its reason.
+    """
+
+    def __init__(
+        self, routes: Iterable[Route], unknown: Callable[[Request, int, str], Response | None] | None = None
+    ) -> None:
+        self._unknown = unknown
         self._exact: dict[str, dict[str, Handler]] = {}
         self._patterns: list[tuple[list[str], str, Handler]] = []
         for route in routes:
@@ -46,10 +52,14 @@ class Router:
                 return handler, replace(request, arguments=arguments)
             allowed.add(wanted)
         if allowed:
-            refusal = Response.text("405 method not allowed\n", 405)
+            refusal = self._refusal(request, 405, "method not allowed")
             refusal.headers = (("Allow", ", ".join(sorted(allowed))),)
             return refusal
-        return Response.text("404 page not found\n", 404)
+        return self._refusal(request, 404, "page not found")
+
+    def _refusal(self, request: Request, status: int, reason: str) -> Response:
+        shaped = self._unknown(request, status, reason) if self._unknown is not None else None
+        return shaped or Response.text(f"{status} {reason}\n", status)
 
 
 def _match(pattern: list[str], segments: list[str]) -> dict[str, str] | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from devenv.contract.answers import Progress
     from devenv.contract.engine import Engine
     from devenv.events import Sink
+    from devenv.model.identity import Project
     from devenv.orchestrate.execution.executor import Results
     from devenv.orchestrate.planning.calls import InstanceRef
     from devenv.orchestrate.planning.graph import Action, Plan, Step
@@ -39,7 +40,14 @@ _DONE = StepResult(success=True)
 
 
 async def run_plan(
-    engine: Engine, plan: Plan, results: Results, *, clock: Clock, sink: Sink, timeout: float = 0.0
+    engine: Engine,
+    plan: Plan,
+    results: Results,
+    *,
+    clock: Clock,
+    sink: Sink,
+    timeout: float = 0.0,
+    project: Project | None = None,
 ) -> None:
     """Run the steps of ``plan`` that have no result yet.
 
@@ -50,24 +58,26 @@ async def run_plan(
         clock: measures the waits.
         sink: gets the events.
         timeout: seconds from now until everything has to be ready; plans without a wait need none.
+        project: whose instances; plans without a wait need none.
 
     Raises:
         EnvironmentFailure: If the engine refuses what concerns no single service, or is not available.
     """
     events = StepEvents(sink, "process" if engine.capabilities.processes else "container")
     events.unchanged(plan)
-    operations = Operations(engine, clock=clock, sink=sink, timeout=timeout)
+    operations = Operations(engine, project, clock=clock, sink=sink, timeout=timeout)
     await Execution(plan, operations.perform, events, results=results).run()
 
 
 class Operations:
     """The calls on one engine, with one deadline for all waits."""
 
-    def __init__(self, engine: Engine, *, clock: Clock, sink: Sink, timeout: float) -> None:
+    def __init__(self, engine: Engine, project: Project | None, *, clock: Clock, sink: Sink, timeout: float) -> None:
         """Prepare the calls.
 
         Args:
             engine: gets the requests.
+            project: whose instances are waited for.
             clock: measures the waits.
             sink: gets the progress of images and of probes.
             timeout: seconds from now until everything has to be ready.
@@ -75,7 +85,7 @@ class Operations:
         self._engine = engine
         self._clock = clock
         self._sink = sink
-        self._readiness = Readiness(engine, clock=clock, sink=sink, timeout=timeout)
+        self._readiness = Readiness(engine, project, clock=clock, sink=sink, timeout=timeout)
         self._started: dict[str, float] = {}
 
     async def perform(self, step: Step, results: Results) -> StepResult:

@@ -6,6 +6,7 @@ The waiter is imported when something waits, so that ``down`` does not load the 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,14 +14,17 @@ if TYPE_CHECKING:
     from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.health.outcome import WaitOutcome
+    from devenv.model.identity import Project
     from devenv.model.stack import Service
+    from devenv.model.state import ObservedInstance
 
 
 class Readiness:
     """Waits within one deadline for all instances of a plan."""
 
-    def __init__(self, engine: Engine, *, clock: Clock, sink: Sink, timeout: float) -> None:
+    def __init__(self, engine: Engine, project: Project | None, *, clock: Clock, sink: Sink, timeout: float) -> None:
         self._engine = engine
+        self._project = project
         self._clock = clock
         self._sink = sink
         self._timeout = timeout
@@ -31,7 +35,13 @@ class Readiness:
         from devenv.health.waiter import wait_completed
 
         return await wait_completed(
-            self._engine, instance_id, service, index, timeout=self._remaining(), clock=self._clock
+            self._engine,
+            instance_id,
+            service,
+            index,
+            timeout=self._remaining(),
+            clock=self._clock,
+            observe=partial(self._observe, instance_id),
         )
 
     async def ready(
@@ -58,8 +68,14 @@ class Readiness:
             clock=self._clock,
             sink=self._sink,
             started_at=started_at,
+            observe=partial(self._observe, instance_id),
         )
         return self._with_whole_timeout(service, outcome)
+
+    async def _observe(self, instance_id: str) -> ObservedInstance | None:
+        """The instance as the engine shows it now."""
+        observed = await self._engine.observe(self._project)
+        return next((instance for instance in observed.instances if instance.id == instance_id), None)
 
     def _remaining(self) -> float:
         return max(self._deadline - self._clock.monotonic(), 0.0)
@@ -77,7 +93,11 @@ class Readiness:
 
     async def _image_healthcheck(self, service: Service, image: str) -> tuple[str, ...]:
         """The image's own test, asked for only if the stack file has nothing that takes precedence."""
-        check = service.healthcheck
-        if not image or service.x.ready is not None or (check is not None and (check.disable or check.test)):
+        check, ready = service.healthcheck, service.x.ready
+        if (
+            not image
+            or (ready is not None and ready.has_probe)
+            or (check is not None and (check.disable or check.test))
+        ):
             return ()
         return await self._engine.image_healthcheck(image)

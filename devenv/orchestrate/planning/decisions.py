@@ -124,7 +124,7 @@ def _with_dependencies(
         return action
     for dependency in service.depends_on:
         others = decided.get(dependency.service, ())
-        if dependency.restart and others and all(_is_newer(other, action, observed) for other in others):
+        if dependency.restart and any(_is_newer(other, action, observed) for other in others):
             return replace(action, kind="restart", reason=f"{dependency.service} is recreated")
     return action
 

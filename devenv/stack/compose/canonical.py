@@ -6,7 +6,8 @@ value keeps its place in its own file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from devenv.stack.compose import port_syntax, volume_syntax
 from devenv.stack.problems import Problems
@@ -185,6 +186,16 @@ def _keyed(node: Node, key: str, problems: Problems, separators: str) -> Node:
     if not isinstance(node, ListNode):
         return node
     entries: dict[str, Entry] = {}
+    for name, value, item in _named(node, key, problems, separators):
+        scalar = ScalarNode(value=value, place=item.place, plain=False, origins=item.origins)
+        entries[name] = Entry(key_place=item.place, node=scalar)
+    return MapNode(entries=entries, place=node.place, directive=node.directive, size=node.size)
+
+
+def _named(
+    node: ListNode, key: str, problems: Problems, separators: str
+) -> Iterator[tuple[str, str | None, ScalarNode]]:
+    """Name and value (``None`` without a separator) of each entry of a list, and the entry itself."""
     for index, item in enumerate(node.items):
         if is_failed(item):
             continue
@@ -201,14 +212,37 @@ def _keyed(node: Node, key: str, problems: Problems, separators: str) -> Node:
                 "an entry without a name", item.place, key=f"{key}[{index}]", found=text, expected="NAME=value"
             )
             continue
-        scalar = ScalarNode(value=value, place=item.place, plain=False, origins=item.origins)
-        entries[name] = Entry(key_place=item.place, node=scalar)
-    return MapNode(entries=entries, place=node.place, directive=node.directive, size=node.size)
+        yield name, value, item
 
 
 def _hosts(node: Node, key: str, problems: Problems) -> Node:
-    """A list of ``host=address`` (or ``host:address``) as a mapping."""
-    return _keyed(node, key, problems, "=:")
+    """A list of ``host=address`` (or ``host:address``), or a mapping, as a mapping of lists of addresses.
+
+    In a list, a host may have several entries, and an entry several addresses, separated by commas.
+    """
+    if isinstance(node, MapNode):
+        return with_entries(
+            node, {name: replace(entry, node=_as_list(entry.node)) for name, entry in node.entries.items()}
+        )
+    if not isinstance(node, ListNode):
+        return node
+    hosts: dict[str, list[Node]] = {}
+    for name, value, item in _named(node, key, problems, "=:"):
+        for text in [None] if value is None else value.split(","):
+            address = ScalarNode(value=text, place=item.place, plain=False, origins=item.origins)
+            hosts.setdefault(name, []).append(address)
+    entries = {
+        name: Entry(key_place=addresses[0].place, node=ListNode(items=tuple(addresses), place=addresses[0].place))
+        for name, addresses in hosts.items()
+    }
+    return MapNode(entries=entries, place=node.place, directive=node.directive, size=node.size)
+
+
+def _as_list(node: Node) -> Node:
+    """A single value as a list of it."""
+    if not isinstance(node, ScalarNode):
+        return node
+    return ListNode(items=(replace(node, directive=None),), place=node.place, directive=node.directive)
 
 
 def _names(values: dict[str, Node | Atom] | None) -> Rewrite:

@@ -26,6 +26,8 @@ _REPLACED = (
 )
 _EITHER_TYPE = ("services.*.ulimits.*", "services.*.extra_hosts.*", *_REPLACED)
 """Keys whose value a later file may replace by one of another type."""
+_POOLS = "networks.*.ipam.config"
+"""A list whose items with the same identity (their subnet) are merged."""
 
 
 def merge(documents: Sequence[MapNode], problems: Problems) -> MapNode:
@@ -60,7 +62,7 @@ def _nodes(base: Node, over: Node, path: Path, problems: Problems) -> Node:
             return over
         return _mappings(base, over, path, problems)
     if isinstance(base, ListNode) and isinstance(over, ListNode):
-        return over if _matches(path, _REPLACED) else _lists(base, over, path)
+        return over if _matches(path, _REPLACED) else _lists(base, over, path, problems)
     if isinstance(base, ScalarNode) and isinstance(over, ScalarNode):
         return over
     if not _matches(path, _EITHER_TYPE):
@@ -86,15 +88,17 @@ def _mappings(base: MapNode, over: MapNode, path: Path, problems: Problems) -> M
     return MapNode(entries=entries, place=base.place, directive=base.directive, size=base.size + over.size)
 
 
-def _lists(base: ListNode, over: ListNode, path: Path) -> ListNode:
-    """Both lists; a later item replaces an earlier one with the same identity."""
+def _lists(base: ListNode, over: ListNode, path: Path, problems: Problems) -> ListNode:
+    """Both lists; a later item replaces an earlier one with the same identity, or is merged with it."""
     identity = next((how for pattern, how in _IDENTITIES.items() if _matches(path, (pattern,))), _same_value)
     items: list[Node] = []
     positions: dict[str, int] = {}
     for item in (*base.items, *over.items):
         name = identity(item)
         if name and name in positions:
-            items[positions[name]] = item
+            earlier = items[positions[name]]
+            merged = _matches(path, (_POOLS,)) and isinstance(earlier, MapNode) and isinstance(item, MapNode)
+            items[positions[name]] = _nodes(earlier, item, (*path, name), problems) if merged else item
             continue
         positions[name] = len(items)
         items.append(item)
@@ -134,7 +138,7 @@ def _file(root: str) -> Callable[[Node], str]:
 
 
 _IDENTITIES: dict[str, Callable[[Node], str]] = {
-    "networks.*.ipam.config": lambda item: _text(item, "subnet"),
+    _POOLS: lambda item: _text(item, "subnet"),
     "services.*.configs": _file("/"),
     "services.*.env_file": lambda item: _text(item, "path"),
     "services.*.ports": _port,

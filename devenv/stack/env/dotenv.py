@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from devenv.errors import Location, StackFileError
-from devenv.stack.env.interpolation import Lookup, TemplateError, Variable, substitute
+from devenv.stack.env.interpolation import Budget, Lookup, TemplateError, Variable, substitute
 from devenv.stack.problems import Problems, as_problem
 from devenv.stack.yaml.text_file import display, place_of, read_text
 
@@ -70,7 +70,9 @@ class _Reader:
         self._file = file
         self._environment = lookup
         self._problems = problems
+        self._budget = Budget()
         self._position = 0
+        self._counted = (0, 1)
         self.variables: dict[str, Variable] = dict(earlier)
 
     def read(self) -> None:
@@ -149,7 +151,7 @@ class _Reader:
 
     def _expand(self, value: str, start: int) -> str:
         try:
-            result = substitute(value, self._lookup)
+            result = substitute(value, self._lookup, self._budget)
         except TemplateError as error:
             raise self._error(error.message, start, found=value, expected=error.expected, hint=error.hint) from error
         for use in result.uses:
@@ -162,7 +164,13 @@ class _Reader:
         return self._environment(name) or self.variables.get(name)
 
     def _place(self, offset: int) -> Location:
-        return place_of(self._text, offset, self._file)
+        """The place of ``offset``; lines are counted on from the last place, so that many places cost little."""
+        known, line = self._counted
+        if offset < known:
+            return place_of(self._text, offset, self._file)
+        line += self._text.count("\n", known, offset)
+        self._counted = (offset, line)
+        return Location(self._file, line, offset - self._text.rfind("\n", 0, offset))
 
     def _error(
         self, message: str, offset: int, *, found: str = "", expected: str = "", hint: str = ""

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":[-?+]|[-?+]")
+_BRACE = re.compile(r"[{}]")
 _FORMS = "$VAR, ${VAR}, ${VAR:-default}, ${VAR:?error} or ${VAR:+replacement}; $$ for a dollar sign"
+
+
+MAXIMUM_DEPTH = 50
+"""Levels of expressions inside expressions."""
+MAXIMUM_USES = 50_000
+"""Uses of variables in one file."""
+MAXIMUM_EXPANDED = 8 * 1024 * 1024
+"""Characters that variables add to one file; a few lines of ``B=$A$A`` would otherwise fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,44 +82,67 @@ class Substitution:
     uses: tuple[Use, ...]
 
 
-def substitute(template: str, lookup: Lookup) -> Substitution:
+@dataclass(slots=True)
+class Budget:
+    """What the variables of a file may still add to it: ``characters``, in ``uses``."""
+
+    characters: int = MAXIMUM_EXPANDED
+    uses: int = MAXIMUM_USES
+
+    @property
+    def spent(self) -> bool:
+        """Whether a limit was passed, which is a problem by then."""
+        return self.characters < 0 or self.uses < 0
+
+
+def substitute(template: str, lookup: Lookup, budget: Budget | None = None) -> Substitution:
     """Return ``template`` with its variables replaced.
 
+    Args:
+        template: the text.
+        lookup: finds the variables.
+        budget: shared by all texts of one file; what the variables add is taken from it.
+
     Raises:
-        TemplateError: If an expression is malformed, or a required variable is missing.
+        TemplateError: If an expression is malformed, a required variable is missing, or the text is nested too deeply
+            or expands too far.
     """
-    run = _Run(template, lookup)
-    text = run.expand(0, len(template))
+    run = _Run(template, lookup, budget or Budget())
+    text = run.expand(0, len(template), 0)
     return Substitution(text, tuple(run.uses))
 
 
 class _Run:
     """One interpolation of one template; offsets count from the start of the whole template, at any nesting depth."""
 
-    def __init__(self, template: str, lookup: Lookup) -> None:
+    def __init__(self, template: str, lookup: Lookup, budget: Budget) -> None:
         self._template = template
         self._lookup = lookup
+        self._budget = budget
+        self._closings = _closing_braces(template)
         self.uses: list[Use] = []
 
-    def expand(self, start: int, end: int) -> str:
+    def expand(self, start: int, end: int, depth: int) -> str:
         """The text of ``template[start:end]`` with its expressions replaced."""
         parts: list[str] = []
         position = start
         while (dollar := self._template.find("$", position, end)) >= 0:
             parts.append(self._template[position:dollar])
-            text, position = self._expression(dollar, end)
+            text, position = self._expression(dollar, end, depth)
             parts.append(text)
         parts.append(self._template[position:end])
         return "".join(parts)
 
-    def _expression(self, dollar: int, end: int) -> tuple[str, int]:
+    def _expression(self, dollar: int, end: int, depth: int) -> tuple[str, int]:
         """The value of the expression at ``dollar``, and the index after it."""
         following = self._template[dollar + 1 : dollar + 2] if dollar + 1 < end else ""
         if following == "$":
             return "$", dollar + 2
         if following == "{":
+            if depth >= MAXIMUM_DEPTH:
+                raise TemplateError(f"expressions nested more than {MAXIMUM_DEPTH} levels deep", dollar)
             closing = self._closing(dollar, end)
-            return self._braced(dollar, closing), closing + 1
+            return self._braced(dollar, closing, depth + 1), closing + 1
         name = _NAME.match(self._template, dollar + 1, end)
         if name is None:
             return "$", dollar + 1
@@ -118,17 +150,12 @@ class _Run:
 
     def _closing(self, dollar: int, end: int) -> int:
         """Index of the brace that closes the expression at ``dollar``; braces inside it must balance."""
-        depth = 0
-        for index in range(dollar + 1, end):
-            if self._template[index] == "{":
-                depth += 1
-            elif self._template[index] == "}":
-                depth -= 1
-                if depth == 0:
-                    return index
+        closing = self._closings.get(dollar + 1, end)
+        if closing < end:
+            return closing
         raise TemplateError("unclosed ${", dollar, expected=_FORMS, hint="close it with }, or write $$ for a dollar")
 
-    def _braced(self, dollar: int, closing: int) -> str:
+    def _braced(self, dollar: int, closing: int, depth: int) -> str:
         name = _NAME.match(self._template, dollar + 2, closing)
         if name is None:
             raise TemplateError("${…} without a variable name", dollar, expected=_FORMS)
@@ -137,20 +164,20 @@ class _Run:
         operator = _OPERATOR.match(self._template, name.end(), closing)
         if operator is None:
             raise TemplateError(f"unknown operator after {name.group()}", dollar, expected=_FORMS)
-        return self._operate(name.group(), operator.group(), dollar, operator.end(), closing)
+        return self._operate(name.group(), operator.group(), dollar, operator.end(), closing, depth)
 
-    def _operate(self, name: str, operator: str, dollar: int, start: int, end: int) -> str:
+    def _operate(self, name: str, operator: str, dollar: int, start: int, end: int, depth: int) -> str:
         variable = self._lookup(name)
         present = variable is not None and not (operator.startswith(":") and not variable.value)
-        self.uses.append(Use(name, dollar, variable, defaulted=True))
+        self._use(Use(name, dollar, variable, defaulted=True))
         kind = operator[-1]
         if kind == "+":
-            return self.expand(start, end) if present else ""
+            return self.expand(start, end, depth) if present else ""
         if present and variable is not None:
-            return variable.value
+            return self._added(variable.value, dollar)
         if kind == "-":
-            return self.expand(start, end)
-        reason = self.expand(start, end)
+            return self.expand(start, end, depth)
+        reason = self.expand(start, end, depth)
         state = "empty" if variable is not None else "not set"
         message = f"required variable {name} is {state}" + (f": {reason}" if reason else "")
         raise TemplateError(
@@ -159,5 +186,33 @@ class _Run:
 
     def _value(self, name: str, dollar: int) -> str:
         variable = self._lookup(name)
-        self.uses.append(Use(name, dollar, variable, defaulted=False))
-        return variable.value if variable else ""
+        self._use(Use(name, dollar, variable, defaulted=False))
+        return self._added(variable.value, dollar) if variable else ""
+
+    def _use(self, use: Use) -> None:
+        self._budget.uses -= 1
+        if self._budget.uses < 0:
+            raise TemplateError(f"more than {MAXIMUM_USES} uses of variables in one file", use.offset)
+        self.uses.append(use)
+
+    def _added(self, value: str, dollar: int) -> str:
+        """``value``, which the variable at ``dollar`` adds to the text."""
+        self._budget.characters -= len(value)
+        if self._budget.characters < 0:
+            raise TemplateError(f"variables add more than {MAXIMUM_EXPANDED // 2**20} MiB to the file", dollar)
+        return value
+
+
+def _closing_braces(template: str) -> dict[int, int]:
+    """The index of the closing brace for that of each opening brace after a dollar sign, if it is closed."""
+    if "${" not in template:
+        return {}
+    closings: dict[int, int] = {}
+    opened: list[int] = []
+    for brace in _BRACE.finditer(template):
+        index = brace.start()
+        if brace.group() == "{":
+            opened.append(index)
+        elif opened and template.startswith("$", (opening := opened.pop()) - 1):
+            closings[opening] = index
+    return closings

@@ -10,6 +10,16 @@ from pathlib import Path
 from devenv.stack.env.interpolation import Lookup
 from devenv.stack.problems import Problems
 
+MAXIMUM_ENV_FILES = 32 * 1024 * 1024
+"""Bytes of all ``env_file`` files, each counted once for each service that uses it."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """A number of bytes of which a part is used up."""
+
+    left: int
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -20,6 +30,7 @@ class Context:
         environ: environment of the command; its ``HOME`` replaces ``~``.
         lookup: finds a variable in the command's environment, then in ``.env``.
         problems: receives what is wrong.
+        env_files: the bytes that ``env_file`` files may still have, all services together.
         origins: origins of the values that are not in a stack file, by key.
     """
 
@@ -27,6 +38,7 @@ class Context:
     environ: Mapping[str, str]
     lookup: Lookup
     problems: Problems
+    env_files: Allowance = field(default_factory=lambda: Allowance(MAXIMUM_ENV_FILES))
     origins: dict[str, str] = field(default_factory=dict)
 
     def path(self, text: str) -> Path:

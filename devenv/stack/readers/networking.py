@@ -122,23 +122,30 @@ def _attachment(name: str, member: Cursor) -> Attachment:
 
 
 def read_hosts(fields: Fields) -> dict[str, str]:
-    """Return ``extra_hosts``: one address per name."""
+    """Return ``extra_hosts``: the addresses of each name, separated by commas, without repeats."""
     hosts: dict[str, str] = {}
     for name, member in fields.each("extra_hosts").items():
-        target = member
-        if isinstance(member.node, ListNode) and len(member.node.items) == 1:
-            target = member.items()[0]
-        if not isinstance(target.node, ScalarNode) or is_null(target.node):
-            target.wrong("one IP address")
-            continue
-        text = target.text() or ""
-        if text.startswith("[") and text.endswith("]"):
-            text = text[1:-1]
-        try:
-            if text != "host-gateway":
-                check_address(text)
-        except ValueError as error:
-            target.error(str(error), expected="an IP address or host-gateway")
-            continue
-        hosts[name] = text
+        items = member.items() if isinstance(member.node, ListNode) else [member]
+        if len(items) == 1:  # its key is that of the name: it need not be written as a list
+            items = [Cursor(items[0].node, member.key, member.problems)]
+        addresses = [address for item in items if (address := _host_address(item)) is not None]
+        if addresses:
+            hosts[name] = ",".join(dict.fromkeys(addresses))
     return hosts
+
+
+def _host_address(item: Cursor) -> str | None:
+    """An IP address, of which brackets are removed, or ``host-gateway``."""
+    if not isinstance(item.node, ScalarNode) or is_null(item.node):
+        item.wrong("one IP address")
+        return None
+    text = item.text() or ""
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    try:
+        if text != "host-gateway":
+            check_address(text)
+    except ValueError as error:
+        item.error(str(error), expected="an IP address or host-gateway")
+        return None
+    return text

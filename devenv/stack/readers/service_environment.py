@@ -10,7 +10,7 @@ from devenv.errors import Location, StackFileError
 from devenv.stack.env.dotenv import read_dotenv
 from devenv.stack.env.interpolation import Variable
 from devenv.stack.problems import as_problem
-from devenv.stack.readers.context import Context
+from devenv.stack.readers.context import MAXIMUM_ENV_FILES, Context
 from devenv.stack.readers.cursor import Cursor, Fields
 from devenv.stack.yaml.nodes import ScalarNode, is_null
 
@@ -76,6 +76,10 @@ def _env_file(item: Cursor, context: Context, given: Mapping[str, Variable]) -> 
     path: Path = context.path(text)
     try:
         if not required and not path.exists():
+            return {}
+        context.env_files.left -= path.stat().st_size if path.is_file() else 0
+        if context.env_files.left < 0:
+            member.error(f"env_file {text}: the env files of the stack have more than {MAXIMUM_ENV_FILES // 2**20} MiB")
             return {}
         return read_dotenv(path, lambda name: context.lookup(name) or given.get(name), context.problems, raw=raw)
     except StackFileError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, cast
+from collections.abc import Callable
+from typing import Literal, TypeVar, cast
 
 from devenv.model.extension import ServiceExtension
 from devenv.model.stack import Condition, Dependency, Service
@@ -26,6 +27,8 @@ from devenv.stack.readers.service_environment import read_environment, tracing_p
 from devenv.stack.readers.storage import read_files, read_mounts
 from devenv.stack.readers.x_devenv import read_extension
 from devenv.stack.yaml.nodes import MapNode, is_failed, is_null
+
+Number = TypeVar("Number", int, float)
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
@@ -62,7 +65,8 @@ def _explained(fields: Fields) -> bool:
 def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -> Service:
     deploy = read_deploy(fields)
     limits = read_limits(deploy)
-    cpus, memory = _limit(fields, limits, "cpus", "cpus"), _limit(fields, limits, "mem_limit", "memory")
+    cpus = _limit(fields, limits, "cpus", "cpus", Cursor.number)
+    memory = _limit(fields, limits, "mem_limit", "memory", Cursor.size)
     pids = limits.integer("pids", -1)
     return Service(
         name=name,
@@ -88,8 +92,8 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
         secrets=read_files(fields, "secrets"),
         configs=read_files(fields, "configs"),
         replicas=read_replicas(fields, deploy),
-        cpus=cpus.number() if cpus else None,
-        memory=memory.size() if memory else None,
+        cpus=cpus,
+        memory=memory,
         pids_limit=pids if pids is not None else fields.integer("pids_limit", -1),
         logging=read_logging(fields),
         init=fields.flag("init"),
@@ -115,12 +119,16 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
     )
 
 
-def _limit(fields: Fields, limits: Fields, short: str, long: str) -> Cursor | None:
-    """A limit from ``deploy.resources.limits`` or the service's own key; they must not differ."""
+def _limit(
+    fields: Fields, limits: Fields, short: str, long: str, read: Callable[[Cursor], Number | None]
+) -> Number | None:
+    """A limit from ``deploy.resources.limits`` or the service's own key; their values must not differ."""
     own, deployed = fields.get(short), limits.get(long)
-    if own is not None and deployed is not None and own.node != deployed.node:
+    value = read(own) if own else None
+    other = read(deployed) if deployed else None
+    if own is not None and value is not None and other is not None and value != other:
         own.error(f"{short} and deploy.resources.limits.{long} differ", hint="remove one of the two")
-    return deployed or own
+    return other if deployed else value
 
 
 def _network_mode(fields: Fields) -> str | None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
+from typing import TypeVar
 
-from devenv.model.stack import FileSource, Network, Volume
+from devenv.model.stack import AddressPool, FileSource, Network, Volume
 from devenv.stack.readers import keys
 from devenv.stack.readers.context import Context
 from devenv.stack.readers.cursor import Cursor, Fields
 from devenv.stack.yaml.nodes import MapNode, is_null
 
-_IPAM_REFUSED = {"options": "remove it for now"}
-_POOL_REFUSED = {
-    "aux_addresses": "remove it for now",
-    "ip_range": "use a smaller subnet",
-}
-_POOL_IGNORED = {"gateway": "the engine chooses the gateway"}
+T = TypeVar("T")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _external(fields: Fields, key: str) -> tuple[bool, str | None]:
@@ -44,6 +43,9 @@ def read_networks(top: Fields) -> dict[str, Network]:
 def _network(key: str, member: Cursor) -> Network:
     fields = member.fields(keys.NETWORK, refused=keys.NETWORK_REFUSED)
     external, name = _external(fields, key)
+    ipam = fields.get("ipam")
+    addressing = ipam.fields(("driver", "config", "options")) if ipam else Fields(member, {})
+    driver = addressing.text("driver")
     return Network(
         key=key,
         name=name,
@@ -54,26 +56,57 @@ def _network(key: str, member: Cursor) -> Network:
         attachable=fields.flag("attachable"),
         enable_ipv6=fields.flag("enable_ipv6"),
         labels=fields.table("labels"),
-        subnets=_subnets(fields.get("ipam")),
+        pools=tuple(pool for item in addressing.items("config") if (pool := _pool(item)) is not None),
+        ipam_driver=None if driver == "default" else driver,
+        ipam_options=addressing.table("options"),
     )
 
 
-def _subnets(member: Cursor | None) -> tuple[str, ...]:
-    if member is None:
-        return ()
-    fields = member.fields(("driver", "config"), refused=_IPAM_REFUSED)
-    fields.choice("driver", ("default",))
-    subnets: list[str] = []
-    for item in fields.items("config"):
-        pool = item.fields(("subnet",), refused=_POOL_REFUSED, ignored=_POOL_IGNORED)
-        subnet, text = pool.get("subnet"), pool.text("subnet")
-        if subnet is None or text is None:
-            continue
-        try:
-            subnets.append(str(ipaddress.ip_network(text)))
-        except ValueError as error:
-            subnet.error(f"not a subnet: {error}", expected="a subnet such as 172.28.0.0/16")
-    return tuple(subnets)
+def _pool(item: Cursor) -> AddressPool | None:
+    """One entry of ``ipam.config``; the engine needs the subnet of what else it has."""
+    fields = item.fields(("subnet", "gateway", "ip_range", "aux_addresses"))
+    if not fields.members:
+        return None
+    required = fields.required("subnet")
+    subnet = _parsed(required, ipaddress.ip_network, "a subnet such as 172.28.0.0/16")
+    if required is None or subnet is None:
+        return None
+    gateway = _parsed(fields.get("gateway"), ipaddress.ip_address, "an IP address")
+    ip_range = _parsed(fields.get("ip_range"), ipaddress.ip_network, "a subnet such as 172.28.5.0/24")
+    reserved = {
+        name: (member, _parsed(member, ipaddress.ip_address, "an IP address"))
+        for name, member in fields.each("aux_addresses").items()
+    }
+    for member, value in ((fields.get("gateway"), gateway), (fields.get("ip_range"), ip_range), *reserved.values()):
+        if member is not None and value is not None and not _contains(subnet, value):
+            member.error(f"{value} is not in the subnet {subnet}", found=str(value), expected=f"a part of {subnet}")
+    return AddressPool(
+        subnet=str(subnet),
+        gateway=str(gateway) if gateway else None,
+        ip_range=str(ip_range) if ip_range else None,
+        aux_addresses={name: str(value) for name, (_, value) in reserved.items() if value is not None},
+    )
+
+
+def _parsed(member: Cursor | None, parse: Callable[[str], T], expected: str) -> T | None:
+    """The value of ``member`` by a constructor of :mod:`ipaddress`."""
+    text = member.text() if member else None
+    if member is None or text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        kind = "a subnet" if "subnet" in expected else "an IP address"
+        member.error(f"not {kind}: {error}", expected=expected)
+        return None
+
+
+def _contains(subnet: _Subnet, value: _Address | _Subnet) -> bool:
+    """Whether an address or a range is part of ``subnet``."""
+    if subnet.version != value.version:
+        return False
+    first, last = (value[0], value[-1]) if isinstance(value, _Subnet) else (value, value)
+    return subnet[0] <= first and last <= subnet[-1]  # type: ignore[operator] # of one version by now
 
 
 def read_volumes(top: Fields) -> dict[str, Volume]:

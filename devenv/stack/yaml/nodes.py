@@ -51,12 +51,13 @@ class ScalarNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListNode:
-    """A sequence."""
+    """A sequence; ``size`` and ``text`` count values and characters with aliases expanded, as parsed."""
 
     items: tuple[Node, ...]
     place: Location
     directive: Directive | None = None
     size: int = 1
+    text: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +70,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapNode:
-    """A mapping, in the order of the file; merge keys are resolved."""
+    """A mapping, in the order of the file; merge keys are resolved; ``size`` and ``text`` as in a sequence."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     place: Location
     directive: Directive | None = None
     size: int = 1
+    text: int = 0
 
     def get(self, key: str) -> Node | None:
         """Return the value of ``key``, or ``None``."""
@@ -83,6 +85,13 @@ class MapNode:
 
 
 Node = ScalarNode | ListNode | MapNode
+
+
+def text_of(node: Node) -> int:
+    """Return the number of characters of all values of ``node``, with aliases expanded."""
+    if isinstance(node, ScalarNode):
+        return len(node.value) if isinstance(node.value, str) else 0
+    return node.text
 
 
 def is_null(node: Node | None) -> bool:

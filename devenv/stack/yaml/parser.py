@@ -14,12 +14,15 @@ import yaml
 
 from devenv.errors import Location, StackFileError
 from devenv.stack.problems import Problems
-from devenv.stack.yaml.nodes import Directive, Entry, ListNode, MapNode, Node, ScalarNode, describe
+from devenv.stack.yaml.nodes import Directive, Entry, ListNode, MapNode, Node, ScalarNode, describe, text_of
 from devenv.stack.yaml.scalars import resolve
 from devenv.stack.yaml.syntax_errors import MAXIMUM_DEPTH, syntax_error
 
 MAXIMUM_NODES = 50_000
 """Counted with aliases expanded; it stops ten nested levels of ten aliases each."""
+
+MAXIMUM_TEXT = 16 * 1024 * 1024
+"""Characters of all values, counted with aliases expanded."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DIRECTIVES: dict[str, Directive] = {"!reset": "reset", "!override": "override"}
@@ -71,6 +74,10 @@ class _Builder:
             node = self._mapping(event, depth)
         if node.size > MAXIMUM_NODES:
             raise StackFileError(f"expands to more than {MAXIMUM_NODES} values", location=node.place)
+        if text_of(node) > MAXIMUM_TEXT:
+            raise StackFileError(
+                f"aliases expand to more than {MAXIMUM_TEXT // 2**20} MiB of text", location=node.place
+            )
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -106,7 +113,8 @@ class _Builder:
         while not isinstance(item := next(self._events), yaml.SequenceEndEvent):
             items.append(self._node(item, depth + 1))
         size = 1 + sum(item.size for item in items)
-        return ListNode(items=tuple(items), place=self._place(event), directive=directive, size=size)
+        text = sum(text_of(item) for item in items)
+        return ListNode(items=tuple(items), place=self._place(event), directive=directive, size=size, text=text)
 
     def _mapping(self, event: Any, depth: int) -> MapNode:
         directive = self._directive(event)
@@ -127,15 +135,16 @@ class _Builder:
             seen.setdefault(name, entry.key_place)
         entries = merged | own
         size = 1 + sum(entry.node.size for entry in entries.values())
-        return MapNode(entries=entries, place=self._place(event), directive=directive, size=size)
+        text = sum(text_of(entry.node) for entry in entries.values())
+        return MapNode(entries=entries, place=self._place(event), directive=directive, size=size, text=text)
 
     def _merge(self, node: Node) -> dict[str, Entry]:
         """Entries of a merge key; of several mappings the earlier ones take precedence."""
         sources = node.items if isinstance(node, ListNode) else (node,)
         entries: dict[str, Entry] = {}
-        for source in sources:
+        for source in reversed(sources):
             if isinstance(source, MapNode):
-                entries = {**source.entries, **entries}
+                entries.update(source.entries)
             else:
                 self._problems.add(
                     "the value of a merge key must be a mapping or a list of mappings",

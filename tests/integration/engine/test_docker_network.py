@@ -18,7 +18,7 @@ from devenv.contract.specification import NetworkSpec
 from devenv.errors import PortTaken
 from devenv.events import ignore
 from devenv.health.waiter import check_once, wait_ready
-from devenv.model.stack import Attachment, Network, Port
+from devenv.model.stack import AddressPool, Attachment, Network, Port
 from devenv.model.state import Health
 from devenv.testing.builders import make_labels
 
@@ -56,6 +56,26 @@ async def test_services_find_each_other_by_all_their_names_on_all_their_networks
     assert await lookup(harness, apart_id, "db")  # on the default network, connected before the start
     assert not await lookup(harness, apart_id, "database")
     assert not await lookup(harness, apart_id, "app")
+
+
+async def test_a_network_has_the_addresses_of_its_pools(harness: Harness) -> None:
+    name = f"{harness.project.id}_pools"
+    pool = AddressPool(
+        subnet="10.213.0.0/16", gateway="10.213.9.1", ip_range="10.213.5.0/24", aux_addresses={"kept": "10.213.5.0"}
+    )
+    network = Network(key="pools", pools=(pool,))
+    await harness.engine.create_network(NetworkSpec(name=name, network=network, labels=make_labels(harness.project)))
+    spec = harness.spec(
+        "sleep infinity", networks=(Attachment(network="pools"),), extra_hosts={"db": "10.0.0.1,10.0.0.2"}
+    )
+    instance_id = await harness.engine.create(replace(spec, networks={"pools": name}))
+    await harness.engine.start(instance_id)
+    addresses = (await harness.engine.exec(instance_id, ["hostname", "-i"])).output.decode()
+    assert addresses.startswith("10.213.5.1"), addresses
+    routes = (await harness.engine.exec(instance_id, ["cat", "/proc/net/route"])).output.decode()
+    assert "0109D50A" in routes, "the gateway, in the kernel's byte order"
+    hosts = (await harness.engine.exec(instance_id, ["cat", "/etc/hosts"])).output.decode()
+    assert [line.split()[0] for line in hosts.splitlines() if line.endswith("db")] == ["10.0.0.1", "10.0.0.2"]
 
 
 async def test_replicas_share_the_services_name(harness: Harness) -> None:

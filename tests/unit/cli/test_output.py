@@ -161,6 +161,12 @@ def test_a_document_is_the_same_json_without_control_characters(shown: Callable[
     found = shown(lambda each, output: output.document(each), document)
     assert json.loads(found)["url"] == HOSTILE
     assert found.rstrip("\n").isprintable()
+    document = OpenDocument(url="not UTF-8: \udcff", opened=False)
+    assert json.loads(shown(lambda each, output: output.document(each), document)) == {
+        "schema": "devenv.open/1",
+        "url": "not UTF-8: \udcff",
+        "opened": False,
+    }
 
 
 def test_logs_on_a_terminal_keep_colours_and_nothing_else() -> None:
@@ -258,6 +264,29 @@ def test_a_span_without_length_and_a_trace_without_a_root_have_their_words(shown
     document = search(number=1)
     bare = document.traces[0].model_copy(update={"root_service": "", "root_operation": ""})
     assert "(root missing)" in shown(show_search, TracesDocument(traces=[bare]))
+
+
+def test_nothing_found_is_said(shown: Callable[..., str]) -> None:
+    assert shown(show_search, TracesDocument(traces=[])) == "No trace matches.\n"
+    assert shown(show_runs, RunsDocument(runs=[])).startswith("No saved runs.")
+
+
+def test_titles_stay_whole_where_a_column_can_go_below(shown: Callable[..., str]) -> None:
+    document = StatusDocument.model_validate(
+        {
+            "project": "shop-1",
+            "stack": "shop",
+            "engine": "docker",
+            "services": [service("web")],
+            "failures": [],
+            "entrypoint_url": None,
+            "trace_backend": None,
+        }
+    )
+    for width in (75, 80):
+        lines = shown(show_status, document, width).splitlines()
+        assert lines[1].split() == ["SERVICE", "STATE", "HEALTH", "UPTIME", "RESTARTS", "CPU", "MEMORY"]
+        assert lines[3] == "  http://127.0.0.1:18080"
 
 
 def test_a_rollback_is_told_as_one(shown: Callable[..., str]) -> None:

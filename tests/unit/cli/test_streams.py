@@ -86,3 +86,12 @@ def test_the_hint_of_a_usage_error_names_the_command(arguments: str, command: st
     done = shell(f"{DEVENV} {arguments}", tmp_path)
     assert done.returncode == 2
     assert f"  hint: see `{command} --help`\n" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["config -s sample --json", "doctor --json", "status", "up -s sample --dry-run"])
+def test_a_directory_whose_name_is_not_utf_8(command: str, tmp_path: Path) -> None:
+    directory = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    directory.mkdir()
+    done = shell(f"{DEVENV} {command}", directory)
+    assert done.returncode in {0, 3}
+    assert "internal error" not in done.stdout + done.stderr

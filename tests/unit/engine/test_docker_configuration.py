@@ -119,6 +119,7 @@ def test_keys_of_the_container(fields: dict[str, Any], key: str, value: object) 
         ({"cap_drop": ("ALL",)}, "CapDrop", ["ALL"]),
         ({"dns": ("9.9.9.9",)}, "Dns", ["9.9.9.9"]),
         ({"security_opt": ("no-new-privileges",)}, "SecurityOpt", ["no-new-privileges"]),
+        ({"extra_hosts": {"db": "10.0.0.1,10.0.0.2"}}, "ExtraHosts", ["db:10.0.0.1", "db:10.0.0.2"]),
         ({"extra_hosts": {"db": "10.0.0.1", "v6": "::1"}}, "ExtraHosts", ["db:10.0.0.1", "v6:::1"]),
         ({"ulimits": {"nofile": Ulimit(soft=10, hard=20)}}, "Ulimits", [{"Name": "nofile", "Soft": 10, "Hard": 20}]),
         ({"cpus": 0.5}, "NanoCpus", 500_000_000),

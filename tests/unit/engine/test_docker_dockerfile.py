@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -106,3 +107,21 @@ def test_the_command_line_for_buildkit(tmp_path: Path) -> None:
         assert part in line
     outside = buildx_command(Build(context=tmp_path), Dockerfile(INLINE_NAME, "", False), tag="t", labels={})
     assert outside[outside.index("--file") + 1] == "-"
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+def test_a_fifo_in_the_place_of_a_file_of_the_build_does_not_hang(tmp_path: Path, name: str) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    build = Build(context=tmp_path)
+    with pytest.raises(BuildFailed, match="not a regular file"), pack_context(build, read_dockerfile(build)):
+        pass
+
+
+def test_a_fifo_in_the_build_context_is_packed_unread(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    os.mkfifo(tmp_path / "pipe")
+    build = Build(context=tmp_path)
+    with pack_context(build, read_dockerfile(build)) as packed, tarfile.open(fileobj=packed) as archive:
+        assert archive.getmember("pipe").isfifo()

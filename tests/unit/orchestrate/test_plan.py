@@ -12,7 +12,7 @@ import pytest
 from orchestration import IMAGE, World, service, stack, volumes
 
 from devenv.errors import ConfigurationError, ImageMissing, UnknownName
-from devenv.model.stack import Build, Dependency, FileMount, FileSource, Mount, Network, Port
+from devenv.model.stack import AddressPool, Build, Dependency, FileMount, FileSource, Mount, Network, Port
 from devenv.model.state import State
 from devenv.testing import FakeImage
 
@@ -180,7 +180,8 @@ async def test_a_shared_network_comes_anew_with_its_owner() -> None:
 async def test_a_changed_network_comes_anew_with_all_that_is_on_it() -> None:
     world = World()
     await world.up(stack(service("web")))
-    changed = stack(service("web"), networks={"default": Network(key="default", subnets=("10.99.0.0/24",))})
+    pools = (AddressPool(subnet="10.99.0.0/24"),)
+    changed = stack(service("web"), networks={"default": Network(key="default", pools=pools)})
     assert lines(await world.plan(changed)) == [
         "replace-network P_default (definition changed)",
         "replace P-web-1 (network default changed)",
@@ -305,3 +306,13 @@ def test_the_hash_is_the_same_in_every_process() -> None:
     }
     assert len(found) == 1
     assert len(found.pop().strip()) == 64
+
+
+async def test_dependents_restart_if_any_replica_of_a_dependency_is_recreated() -> None:
+    world = World()
+    asking = Dependency(service="db", restart=True)
+    wanted = stack(service("db", replicas=2), service("api", depends_on=[asking]))
+    await world.up(wanted)
+    first = next(i for i in world.engine.instances.values() if i.service == "db" and i.spec.index == 1)
+    await world.engine.stop(first.id)
+    assert "restart         P-api-1 (db is recreated)" in await world.plan(wanted)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from orchestration import World, service, stack
 
-from devenv.errors import EnvironmentFailure, PortTaken
+from devenv.errors import ConfigurationError, EnvironmentFailure, PortTaken
 from devenv.model.identity import identify
 from devenv.model.stack import Port, Stack
 from devenv.orchestrate.port_block import allot
@@ -74,6 +74,29 @@ async def test_ports_that_the_project_holds_itself_are_not_taken() -> None:
         held.listen()
         changed = stack(service("web", environment={"A": "1"}, ports=(Port(container=80, host=port),)))
         result = await world.up(changed)
+    assert not any(item.failure for item in result.services)
+
+
+async def test_a_port_of_the_added_backend_that_a_service_of_the_stack_publishes() -> None:
+    world = World()
+    collector = service("otel-collector", ports=(Port(container=4318, host=4318, address="0.0.0.0"),))
+    with pytest.raises(ConfigurationError) as caught:
+        await world.up(stack(collector, backend=False))
+    assert "port 4318 is published by otel-collector and by the trace backend that devenv adds" in str(caught.value)
+    assert "`x-devenv: {role: trace-backend}`" in caught.value.hint
+    assert world.engine.instances == {}
+
+
+async def test_a_port_that_two_services_publish() -> None:
+    world = World()
+    with pytest.raises(ConfigurationError, match="host port 8080 is published by web and api"):
+        await world.up(two_services(second=8080))
+    assert world.engine.instances == {}
+
+
+async def test_a_block_settles_ports_that_two_services_publish(tmp_path: Path) -> None:
+    world = World(directory=tmp_path)
+    result = await world.up(two_services(second=8080), isolated=True)
     assert not any(item.failure for item in result.services)
 
 

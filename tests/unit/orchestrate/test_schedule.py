@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestration import World, service, stack, volumes
 
-from devenv.model.stack import Dependency, Mount, Network, Port
+from devenv.model.stack import AddressPool, Dependency, Mount, Network, Port
 from devenv.orchestrate.execution.executor import StepResult
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.planning.change import plan_change
@@ -102,7 +102,9 @@ async def test_a_replacement_and_a_restart() -> None:
 async def test_a_network_is_replaced_after_all_removals() -> None:
     world = World()
     await world.up(stack(service("web")))
-    changed = stack(service("web"), networks={"default": Network(key="default", subnets=("10.99.0.0/24",))})
+    changed = stack(
+        service("web"), networks={"default": Network(key="default", pools=(AddressPool(subnet="10.99.0.0/24"),))}
+    )
     schedule = await world.schedule(changed)
     assert schedule.splitlines() == [
         "#1 stop P-web-1",

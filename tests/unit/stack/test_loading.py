@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devenv.errors import StackFileError, UnknownName
-from devenv.model.stack import Attachment, Dependency, FileMount, Mount, Port, Restart, Stack, Ulimit
+from devenv.model.stack import AddressPool, Attachment, Dependency, FileMount, Mount, Port, Restart, Stack, Ulimit
 from devenv.stack import load_stack, load_with_origins
 
 
@@ -339,11 +339,11 @@ configs: {c: {environment: HOME}}
         {"a": "1"},
         {"l": "1"},
     )
-    assert (network.internal, network.attachable, network.enable_ipv6, network.subnets) == (
+    assert (network.internal, network.attachable, network.enable_ipv6, network.pools) == (
         True,
         True,
         True,
-        ("10.1.0.0/16",),
+        (AddressPool(subnet="10.1.0.0/16"),),
     )
     assert (stack.networks["m"].external, stack.networks["m"].name) == (True, "m")
     assert (stack.networks["old"].external, stack.networks["old"].name) == (True, "other")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,11 @@ from devenv.app.engines import Choice
 from devenv.app.environment import up as use_case
 from devenv.app.environment.canary_step import CanaryRoute, canary_route
 from devenv.app.invocation import Invocation
-from devenv.app.record import read_record
+from devenv.app.record import Record, read_record, write_record
 from devenv.app.urls import Backend
-from devenv.events import Event
+from devenv.contract.answers import ExecResult
+from devenv.errors import PortTaken
+from devenv.events import Event, ServiceFailed
 from devenv.model.documents import PlanDocument, UpDocument
 from devenv.orchestrate.up import UpOptions
 from devenv.testing import FakeClock, FakeEngine, FakeImage, Script
@@ -74,10 +79,94 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return Shop(tmp_path, monkeypatch)
 
 
-async def test_the_engine_is_observed_before_and_after(shop: Shop) -> None:
+async def test_the_engine_is_observed_before_and_after_and_when_services_have_stayed_up(shop: Shop) -> None:
     document = await shop.up()
     assert not document.failures
-    assert shop.observations() == 2
+    assert shop.observations() == 4
+
+
+async def test_a_second_up_observes_the_engine_before_and_at_its_end(shop: Shop) -> None:
+    await shop.up()
+    await shop.clock.sleep(10)
+    before, begun = shop.observations(), shop.clock.monotonic()
+    await shop.up()
+    assert shop.observations() == before + 2
+    assert shop.clock.monotonic() - begun < 0.5
+
+
+async def test_a_service_that_dies_after_its_start_is_a_failure_with_its_block(shop: Shop) -> None:
+    shop.engine.scripts["web"] = Script(exit_after=0.7, exit_code=3, logs=[(0.6, "no such table")])
+    document = await shop.up()
+    (failure,) = document.failures
+    assert (failure.service, failure.exit_code, failure.log_tail) == ("web", 3, ["no such table"])
+    assert failure.reason == "exited with code 3 after it had started"
+    row = next(row for row in document.services if row.name == "web")
+    assert (row.state, row.health) == ("exited", "unhealthy")
+    assert use_case.verdict_code(document) == 1
+    assert "web exited with code 3" in next(e.summary for e in shop.events if isinstance(e, ServiceFailed))
+
+
+async def test_a_service_that_dies_after_its_start_is_rolled_back(shop: Shop) -> None:
+    shop.engine.scripts["web"] = Script(exit_after=0.7, exit_code=3)
+    request = use_case.UpRequest(options=UpOptions(rollback=True))
+    document = await use_case.up(shop.invocation, request, clock=shop.clock, sink=shop.events.append)
+    assert [failure.service for failure in document.failures] == ["web"]
+    assert shop.engine.instances == {}
+
+
+@pytest.mark.parametrize("extra", ["", "\n    x-devenv: {ready: {exec: [CMD, healthy]}}"])
+async def test_a_restart_loop_ends_up_within_seconds(shop: Shop, extra: str) -> None:
+    text = STACK.replace("  web:", "  web:\n    restart: unless-stopped" + extra)
+    (shop.invocation.directory / "compose.yaml").write_text(text)
+    shop.engine.scripts["web"] = Script(
+        exit_after=0.02, exit_code=1, logs=[(0.01, "cannot bind")], exec=lambda _: ExecResult(exit_code=1, output=b"")
+    )
+    begun = shop.clock.monotonic()
+    document = await shop.up()
+    assert shop.clock.monotonic() - begun < 10
+    (failure,) = document.failures
+    assert failure.service == "web"
+    assert failure.reason.startswith("is restarting in a loop: ")
+    assert failure.reason.endswith("restarts; the last time it exited with code 1")
+    assert failure.log_tail[-1] == "cannot bind"
+    assert use_case.verdict_code(document) == 1
+
+
+async def test_a_service_that_recovers_after_restarts_is_up(shop: Shop) -> None:
+    (shop.invocation.directory / "compose.yaml").write_text(STACK.replace("  web:", "  web:\n    restart: always"))
+    script = shop.engine.scripts["web"] = Script(exit_after=0.3, exit_code=1)
+
+    async def mend() -> None:
+        await shop.clock.sleep(2.0)
+        script.exit_after = None
+
+    mending = asyncio.create_task(mend())
+    document = await shop.up()
+    await mending
+    assert not document.failures
+    row = next(row for row in document.services if row.name == "web")
+    assert row.state == "running"
+    assert row.restarts > 2
+
+
+async def test_the_image_s_healthcheck_is_asked_beside_a_timeout_of_one_s_own(shop: Shop) -> None:
+    text = STACK.replace("  web:", "  web:\n    x-devenv: {ready: {timeout: 3s}}")
+    (shop.invocation.directory / "compose.yaml").write_text(text)
+    shop.engine.images["shop:1"] = FakeImage("sha256:1", healthcheck=("CMD", "healthy"))
+    shop.engine.scripts["web"] = Script(ready_after=1.0)
+    document = await shop.up()
+    row = next(row for row in document.services if row.name == "web")
+    assert row.health == "healthy"
+    assert row.ready_ms is not None
+    assert row.ready_ms >= 1000
+
+
+async def test_a_service_without_a_probe_that_completes_is_not_a_failure(shop: Shop) -> None:
+    shop.engine.scripts["web"] = Script(exit_after=0.7, exit_code=0)
+    document = await shop.up()
+    assert not document.failures
+    row = next(row for row in document.services if row.name == "web")
+    assert (row.state, row.health) == ("exited", "completed")
 
 
 async def test_the_record_names_the_engine_before_anything_starts_and_is_written_once_more_at_the_end(
@@ -105,6 +194,50 @@ async def test_a_killed_up_leaves_a_record_of_the_engine(shop: Shop) -> None:
     record = read_record(shop.invocation.directory)
     assert record is not None
     assert record.engine == "docker"
+
+
+async def test_an_up_that_fails_before_it_creates_anything_leaves_no_record(shop: Shop) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        text = STACK.replace("  web:", f"  web:\n    ports: ['127.0.0.1:{port}:80']")
+        (shop.invocation.directory / "compose.yaml").write_text(text)
+        with pytest.raises(PortTaken):
+            await shop.up()
+    assert shop.engine.instances == {}
+    assert read_record(shop.invocation.directory) is None
+
+
+async def test_an_up_that_fails_halfway_leaves_its_record(shop: Shop) -> None:
+    shop.engine.scripts["web"] = Script(start_error=PortTaken("port 80 for web is in use by another program"))
+    with pytest.raises(PortTaken):
+        await shop.up()
+    assert read_record(shop.invocation.directory) is not None
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_another_engine_can_be_asked_for_unless_something_exists_on_the_recorded_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    if exists:
+        await shop.up()
+    else:
+        write_record(shop.invocation.directory, Record(id="shop-1", name="shop", stack="compose.yaml", engine="docker"))
+    asked: list[str | None] = []
+
+    async def connect(*_: object) -> FakeEngine:
+        return shop.engine
+
+    async def choose(*_: object, recorded: str | None, **__: object) -> Choice:
+        asked.append(recorded)
+        return Choice(shop.engine, "process: requested")
+
+    monkeypatch.setattr(use_case, "connect", connect)
+    monkeypatch.setattr(use_case, "choose", choose)
+    shop.invocation = replace(shop.invocation, engine="process")
+    await shop.plan()
+    assert asked == ["docker" if exists else None]
 
 
 async def test_the_document_of_a_plan_holds_the_schedule(shop: Shop) -> None:
