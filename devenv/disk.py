@@ -92,9 +92,10 @@ def check_state_directory(path: Path) -> bool:
         return False
     except OSError as error:
         raise EnvironmentFailure(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
-    kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "a file"
+    if stat.S_ISLNK(found.st_mode) and path.exists():
+        raise EnvironmentFailure(f"{path} is a symbolic link, not a directory", hint="remove the link")
     if not stat.S_ISDIR(found.st_mode):
-        raise EnvironmentFailure(f"{path} is {kind}, not a directory", hint=f"remove {path}: devenv creates it again")
+        raise _not_created(path, FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)))
     if found.st_uid != os.geteuid():
         raise EnvironmentFailure(
             f"{path} belongs to another user (uid {found.st_uid})",

@@ -53,7 +53,7 @@ def test_a_dangling_link_and_a_file_are_told(tmp_path: Path) -> None:
         make_state_directory(tmp_path / ".devenv")
     (tmp_path / ".devenv").unlink()
     (tmp_path / ".devenv").write_text("")
-    with pytest.raises(EnvironmentFailure, match="is a file, not a directory"):
+    with pytest.raises(EnvironmentFailure, match="a file with this name exists"):
         make_state_directory(tmp_path / ".devenv")
 
 
