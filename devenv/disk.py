@@ -81,10 +81,10 @@ def not_written(path: Path, error: OSError) -> EnvironmentFailure:
 
 
 def check_state_directory(path: Path) -> bool:
-    """Return whether a project's ``.devenv/`` exists; a file, a link or another user's directory is not trusted.
+    """Return whether a project's ``.devenv/`` exists; a link to a directory and that of another user are not trusted.
 
     Raises:
-        EnvironmentFailure: If it is not a directory of this user.
+        EnvironmentFailure: If it is such a link, or belongs to another user.
     """
     try:
         found = path.lstat()
@@ -95,7 +95,7 @@ def check_state_directory(path: Path) -> bool:
     if stat.S_ISLNK(found.st_mode) and path.exists():
         raise EnvironmentFailure(f"{path} is a symbolic link, not a directory", hint="remove the link")
     if not stat.S_ISDIR(found.st_mode):
-        raise _not_created(path, FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)))
+        return False  # no state; its creation says what is in its place
     if found.st_uid != os.geteuid():
         raise EnvironmentFailure(
             f"{path} belongs to another user (uid {found.st_uid})",
