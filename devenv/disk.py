@@ -80,15 +80,47 @@ def not_written(path: Path, error: OSError) -> EnvironmentFailure:
     return EnvironmentFailure(message, hint="check the owner and permissions of its directory")
 
 
+def check_state_directory(path: Path) -> bool:
+    """Return whether a project's ``.devenv/`` exists; a link to a directory and that of another user are not trusted.
+
+    Raises:
+        EnvironmentFailure: If it is such a link, or belongs to another user.
+    """
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise EnvironmentFailure(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    if stat.S_ISLNK(found.st_mode) and path.exists():
+        raise EnvironmentFailure(f"{path} is a symbolic link, not a directory", hint="remove the link")
+    if not stat.S_ISDIR(found.st_mode):
+        return False  # no state; its creation says what is in its place
+    if found.st_uid != os.geteuid():
+        raise EnvironmentFailure(
+            f"{path} belongs to another user (uid {found.st_uid})",
+            hint=f"remove {path}, or run devenv as that user",
+        )
+    return True
+
+
 def make_state_directory(path: Path) -> Path:
     """Create a project's ``.devenv/`` (mode 0700, ignored by git) if it is missing, and return it.
 
     Raises:
         DiskFull: If no space is left.
-        EnvironmentFailure: If it cannot be created, or a file or a dangling link is in its place.
+        EnvironmentFailure: If it cannot be created, or is not a directory of this user, such as a file or a link.
     """
     try:
-        path.mkdir(mode=0o700, exist_ok=True)
+        if check_state_directory(path):
+            if path.stat().st_mode & 0o777 != 0o700:
+                path.chmod(0o700)
+        else:
+            path.mkdir(mode=0o700, exist_ok=True)
+            check_state_directory(path)
+        for entry in os.scandir(path):
+            if entry.is_symlink():  # such as from a clone: what devenv writes must stay in here
+                raise EnvironmentFailure(f"{entry.path} is a symbolic link", hint=f"remove {entry.path}")
         ignore = path / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")

@@ -80,6 +80,8 @@ async def choose(invocation: Invocation, project: Project, *, stack: Stack | Non
         UsageError: If the project runs on another engine than the requested one.
     """
     asked = invocation.engine
+    if recorded is None and await _runs_as_processes(project, invocation.environ):
+        recorded = "process"  # its record was removed
     if recorded is not None:
         if asked not in {"auto", recorded}:
             raise UsageError(
@@ -93,6 +95,13 @@ async def choose(invocation: Invocation, project: Project, *, stack: Stack | Non
     if asked != "auto":
         return Choice(await connect(asked, project, invocation.environ), f"{asked}: requested")
     return await _automatic(invocation, project, stack)
+
+
+async def _runs_as_processes(project: Project, environ: Mapping[str, str]) -> bool:
+    """Whether the process engine runs something of this directory, which it finds without the record."""
+    from devenv.engine.process import ProcessEngine
+
+    return bool((await ProcessEngine(project, environ=environ).observe(None)).instances)
 
 
 async def _automatic(invocation: Invocation, project: Project, stack: Stack | None) -> Choice:

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from devenv.disk import make_state_directory, replace_file
-from devenv.model.identity import Project
+from devenv.disk import check_state_directory, make_state_directory, replace_file
+from devenv.model.identity import Project, identify
 
 FILE = "project.json"
 
@@ -48,14 +48,24 @@ class Record:
 
 
 def read_record(directory: Path) -> Record | None:
-    """The record; ``None`` if there is none that can be read, because it is only a cache."""
+    """The record; ``None`` if there is none that can be read and fits the directory, because it is only a cache.
+
+    A record of another directory comes with a clone or a copy: it says nothing of what runs here.
+
+    Raises:
+        EnvironmentFailure: If ``.devenv`` is not a directory of this user.
+    """
+    if not check_state_directory(directory / ".devenv"):
+        return None
     path = directory / ".devenv" / FILE
     try:
         data = json.loads(path.read_text())
         data["expected_services"] = tuple(data.get("expected_services", ()))
-        return Record(**data)
-    except (OSError, ValueError, TypeError):
+        record = Record(**data)
+        fits = record.id == identify(directory, record.name).id
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
+    return record if fits else None
 
 
 def write_record(directory: Path, record: Record) -> None:

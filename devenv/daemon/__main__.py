@@ -9,7 +9,7 @@ def main() -> int:
     """Fork the guardian first, while the process is small, then run until there is nothing to supervise."""
     from devenv.daemon.guardian import watch
 
-    guardian = watch()
+    guardian = watch(sys.argv[1])
     from devenv.daemon.service import run
 
     return run(sys.argv[1], guardian)

@@ -1,6 +1,6 @@
 """The control socket of the daemon: answers the requests of :mod:`devenv.engine.process.daemon_messages`.
 
-It is in ``.devenv/`` with mode 0600: only the user to whom the project's files belong can control the daemon.
+It is in ``.devenv/`` with mode 0600, and has a name without a file: only the user of the daemon can control it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from devenv.daemon.supervised import Supervised
 from devenv.engine.process import daemon_messages
 from devenv.engine.process.daemon_messages import ErrorReport, Nothing
 from devenv.engine.process.json_values import MalformedMessage, decode, encode
+from devenv.engine.process.peer import is_own_user
 from devenv.errors import DevenvError, EngineRefused
 from devenv.model.state import State
 from devenv.race import first
@@ -48,7 +49,7 @@ class ControlServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the request of one connection."""
         try:
-            line = await reader.readline()
+            line = await reader.readline() if is_own_user(writer) else b""
             if line:
                 await self._serve(line, reader, writer)
         except ConnectionError:

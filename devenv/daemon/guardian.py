@@ -15,8 +15,13 @@ import time
 GRACE_S = 2.0
 
 
-def watch() -> int:
-    """Fork the guardian; returns the writing end of its pipe, for lines ``+<pgid>`` and ``-<pgid>``."""
+def watch(directory: str = "") -> int:
+    """Fork the guardian; returns the writing end of its pipe, for lines ``+<pgid>``, ``-<pgid>`` and ``end``.
+
+    Args:
+        directory: the project's ``.devenv/``; what has the mark of this daemon is ended too, whatever its group.
+    """
+    daemon = os.getpid()
     reading, writing = os.pipe()
     os.set_inheritable(writing, False)
     child = os.fork()
@@ -25,24 +30,43 @@ def watch() -> int:
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        _guard(reading)
+        if _guard(reading) and directory:
+            _end_marked(directory, daemon)
         os._exit(0)
     os.close(reading)
     return writing
 
 
-def _guard(reading: int) -> None:
+def _guard(reading: int) -> bool:
+    """Whether the daemon was killed; ``False`` if it has ended in order."""
     groups: set[int] = set()
     rest = b""
     while chunk := os.read(reading, 65536):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
+            if line == b"end":
+                return False
             number = int(line[1:])
             if line[:1] == b"+":
                 groups.add(number)
             else:
                 groups.discard(number)
     end_groups(groups)
+    return True
+
+
+def _end_marked(directory: str, daemon: int) -> None:
+    import asyncio
+    from pathlib import Path
+
+    from devenv.engine.process.membership import Member, end_all, marked, project_directory
+
+    project = project_directory(Path(directory))
+
+    def of_this_daemon() -> list[Member]:
+        return [member for member in marked(project) if member.mark is not None and member.mark.daemon == daemon]
+
+    asyncio.run(end_all(of_this_daemon))
 
 
 def end_groups(groups: set[int], *, grace: float = GRACE_S) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,22 +22,49 @@ class LogFile:
         self._path = path
         self._max_bytes = max_bytes
         self._kept = kept
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file: BinaryIO = path.open("ab")
-        self._size = self._file.tell()
+        self._whole = True
+        self._open()
 
     def write(self, time: float, stream: int, text: bytes) -> None:
         """Append one line; ``stream`` is 1 for stdout and 2 for stderr."""
-        line = b"%.6f %d %s\n" % (time, stream, text)
-        if self._size and self._size + len(line) > self._max_bytes:
+        self.append(b"%.6f %d %s\n" % (time, stream, text))
+
+    def append(self, lines: bytes) -> None:
+        """Append whole lines in their stored form; all of them go into one file.
+
+        Raises:
+            OSError: If the file cannot be written; what is half written then does not join the line after.
+        """
+        if not self._is_in_place():
+            self.close()
+            self._open()
+        elif self._size and self._size + len(lines) > self._max_bytes:
             self._rotate()
-        self._file.write(line)
-        self._file.flush()
-        self._size += len(line)
+        whole = self._whole
+        self._whole = False
+        written = self._file.write(lines if whole else b"\n" + lines)
+        self._size += written or 0
+        self._whole = written == len(lines) + (not whole)
+        if not self._whole:
+            raise OSError(f"{self._path}: wrote {written} of {len(lines)} bytes")
 
     def close(self) -> None:
         """Close the current file."""
         self._file.close()
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file: BinaryIO = open(  # noqa: SIM115 - it stays open
+            self._path, "ab", buffering=0, opener=_no_link
+        )
+        self._size = self._file.tell()
+        self._whole = self._size == 0 or _ends_a_line(self._path)
+
+    def _is_in_place(self) -> bool:
+        """Whether the open file still has its name: ``.devenv/`` may be removed while the project is up."""
+        with suppress(FileNotFoundError):
+            return os.stat(self._path).st_ino == os.fstat(self._file.fileno()).st_ino  # noqa: PTH116 - as fstat
+        return False
 
     def _rotate(self) -> None:
         self._file.close()
@@ -44,8 +73,7 @@ class LogFile:
             if older.exists():
                 older.replace(rotated(self._path, number + 1))
         self._path.replace(rotated(self._path, 1))
-        self._file = self._path.open("ab")
-        self._size = 0
+        self._open()
 
 
 def rotated(path: Path, number: int) -> Path:
@@ -57,3 +85,13 @@ def remove(path: Path) -> None:
     """Remove a log with all that was rotated out of it."""
     for file in path.parent.glob(f"{path.name}*"):
         file.unlink(missing_ok=True)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

@@ -7,10 +7,13 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from devenv.daemon.guardian import send
+from devenv.daemon.output import Output, Pipe
 from devenv.daemon.resources import Sampler
+from devenv.engine.process.membership import MARK, descendants, end_all, processes
 from devenv.engine.process.process_identity import start_time
 from devenv.model.state import State
 
@@ -19,13 +22,13 @@ if TYPE_CHECKING:
 
     from devenv.daemon.logfile import LogFile
     from devenv.engine.process.launch import Launch
+    from devenv.engine.process.membership import Mark, Member
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_LAST_S = 60.0
 STEADY_S = 10.0
 """As on Docker: the wait before a restart doubles, and a run of this length sets it back."""
 
-READ_BYTES = 64 * 1024
 DRAIN_S = 0.5
 
 
@@ -35,12 +38,15 @@ class Supervised:
 
     Attributes:
         environment: with addresses rewritten.
+        mark: by which the processes of the instance are found, whatever session or group they are in.
+        left: processes of the instance that could not be ended.
         ended: set while it is exited for good, for those that wait.
         notify: called with ``start``, ``die`` and so on after each change.
     """
 
     launch: Launch
     environment: Mapping[str, str]
+    mark: Mark
     log: LogFile
     notify: Callable[[Supervised, str], None]
     state: State = State.CREATED
@@ -52,10 +58,19 @@ class Supervised:
     pid: int = 0
     born: int = 0
     sampler: Sampler | None = None
+    is_spawning: bool = False
+    left: tuple[Member, ...] = ()
+    _family: tuple[Member, ...] = ()
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     _runner: asyncio.Task[None] | None = None
+    _pipes: tuple[Pipe, ...] = ()
+    _output: Output = field(init=False)
     _stopping: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.environment = {**self.environment, MARK: str(self.mark)}
+        self._output = Output(self.log, self._lost)
 
     async def start(self) -> None:
         """Start the process; returns when it runs or could not start (``error`` is the reason)."""
@@ -74,6 +89,9 @@ class Supervised:
         self._stopping = True
         self._wake.set()
         if self.state is State.RUNNING:
+            # Seen now, as the children of a process that has ended no longer name it.
+            self._family = descendants(await asyncio.to_thread(processes), self.pid)
+        if self.state is State.RUNNING:
             send(self.pid, getattr(signal, self.launch.stop_signal, signal.SIGTERM))
             try:
                 await asyncio.wait_for(self.ended.wait(), self.launch.grace if grace is None else grace)
@@ -89,22 +107,30 @@ class Supervised:
 
     async def _spawn(self) -> asyncio.subprocess.Process | None:
         launch = self.launch
+        ends = [os.pipe() for _ in range(2)]
+        self.is_spawning = True
         try:
             process = await asyncio.create_subprocess_exec(
                 *launch.command,
                 cwd=launch.cwd,
                 env=dict(self.environment),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                stdout=ends[0][1],
+                stderr=ends[1][1],
                 start_new_session=True,
-                limit=READ_BYTES,
                 preexec_fn=_limiter(launch.limits),
             )
         except (OSError, ValueError) as error:
             self.error = f"cannot start {launch.command[0]}: {getattr(error, 'strerror', None) or error}"
+            for reading, _ in ends:
+                os.close(reading)
             self._finish(127 if isinstance(error, FileNotFoundError) else 126)
             return None
+        finally:
+            self.is_spawning = False
+            for _, writing in ends:
+                os.close(writing)
+        self._pipes = tuple(Pipe(ends[n][0], partial(self._output.add, n + 1)) for n in range(2))
         self.pid, self.born = process.pid, start_time(process.pid)
         self.sampler = Sampler(process.pid)
         self.started_at, self.finished_at, self.exit_code = time.time(), None, None
@@ -140,34 +166,30 @@ class Supervised:
 
     async def _follow(self, process: asyncio.subprocess.Process) -> int:
         """Capture output until the process has ended; what its descendants still write is waited for a moment."""
-        readers = [
-            asyncio.create_task(self._capture(stream, number))
-            for number, stream in ((1, process.stdout), (2, process.stderr))
-            if stream is not None
-        ]
         code = await process.wait()
         send(process.pid, signal.SIGKILL)  # the leader has ended, so the rest of its group has no parent to end it
-        await asyncio.wait(readers, timeout=DRAIN_S)
-        for reader in readers:
-            reader.cancel()
-        for result in await asyncio.gather(*readers, return_exceptions=True):
-            if isinstance(result, Exception):
-                # The service keeps running without its output, as on a full disk; daemon.log has the reason.
-                report = {"message": f"output of {self.launch.id} was lost", "exception": result}
-                asyncio.get_running_loop().call_exception_handler(report)
+        await self.end_members()
+        await asyncio.wait([asyncio.create_task(pipe.ended.wait()) for pipe in self._pipes], timeout=DRAIN_S)
+        for pipe in self._pipes:
+            pipe.drain()
+        self._output.finish()
         return code if code >= 0 else 128 - code
 
-    async def _capture(self, stream: asyncio.StreamReader, number: int) -> None:
-        while True:
-            try:
-                line = await stream.readuntil(b"\n")
-            except asyncio.LimitOverrunError as overrun:
-                line = await stream.readexactly(max(overrun.consumed, 1))
-            except asyncio.IncompleteReadError as end:
-                if end.partial:
-                    self.log.write(time.time(), number, end.partial)
-                return
-            self.log.write(time.time(), number, line.rstrip(b"\r\n"))
+    async def end_members(self) -> tuple[Member, ...]:
+        """End all that belongs to the instance and return what could not be ended: its main process has ended."""
+        self.left = await end_all(self._members)
+        return self.left
+
+    def _members(self) -> tuple[Member, ...]:
+        family = {(member.pid, member.born) for member in self._family}
+        return tuple(
+            member for member in processes() if member.mark == self.mark or (member.pid, member.born) in family
+        )
+
+    def _lost(self, error: OSError) -> None:
+        """The service keeps running without its output, as on a full disk; daemon.log has the reason."""
+        report = {"message": f"output of {self.launch.id} was lost", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(report)
 
     def _restarts_after(self, code: int) -> bool:
         launch = self.launch

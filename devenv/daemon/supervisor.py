@@ -7,6 +7,7 @@ import os
 import time
 import zlib
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from devenv.contract.answers import EngineEvent
@@ -14,12 +15,14 @@ from devenv.daemon import logfile
 from devenv.daemon.addresses import Ports, rewrite
 from devenv.daemon.embedded import EmbeddedBackend
 from devenv.daemon.supervised import Supervised, environment_of
+from devenv.disk import make_state_directory
 from devenv.engine.host_ports import is_free, port_holder
 from devenv.engine.process import daemon_file
 from devenv.engine.process.daemon_file import DaemonFile, RecordedInstance
 from devenv.engine.process.daemon_messages import HostPort, InstanceReport, ProjectEvent
+from devenv.engine.process.membership import Mark, Member, descendants, end_all, processes, project_directory
 from devenv.engine.process.process_identity import start_time
-from devenv.errors import EngineRefused, NotUp, PortTaken
+from devenv.errors import EngineRefused, EnvironmentFailure, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import State
 from devenv.otlp.backend_ports import OTLP_HTTP_PORT, QUERY_PORT
@@ -37,6 +40,9 @@ SHOWN = {QUERY_PORT, OTLP_HTTP_PORT}
 
 ALIVE = frozenset({State.RUNNING, State.RESTARTING})
 
+REAP_S = 0.5
+_PEEK = os.WEXITED | os.WNOHANG | os.WNOWAIT
+
 Item = Supervised | EmbeddedBackend
 
 
@@ -51,6 +57,8 @@ class Supervisor:
     def __init__(self, directory: Path, guardian: int) -> None:
         self._directory = directory
         self._guardian = guardian
+        self._born = start_time(os.getpid())
+        self._others = frozenset(member.pid for member in descendants(processes(), os.getpid()))
         self._items: dict[str, Item] = {}
         self._ports = Ports(zlib.crc32(str(directory).encode()))
         self._listeners: set[asyncio.Queue[ProjectEvent]] = set()
@@ -79,6 +87,7 @@ class Supervisor:
             self._items[launch.id] = Supervised(
                 launch=launch,
                 environment=rewrite(environment, launch.peers, self._ports),
+                mark=self._mark(launch),
                 log=logfile.LogFile(self.log_path(launch.id)),
                 notify=self._changed,
             )
@@ -121,10 +130,21 @@ class Supervisor:
         return None
 
     async def remove(self, instance_id: str) -> None:
-        """Stop an instance immediately if it runs, and remove it with its log."""
+        """Stop an instance immediately if it runs, and remove it with its log.
+
+        Raises:
+            EngineRefused: If a process of it cannot be ended, such as one of another user; it stays then.
+        """
         item = self.get(instance_id)
         await item.stop(0.0)
         if isinstance(item, Supervised):
+            left = await item.end_members() if item.pid else ()
+            left = left or await self._end_adopted()
+            if left:
+                raise EngineRefused(
+                    f"{item.launch.name}: cannot end {', '.join(map(str, left))}",
+                    hint="end it with the rights of its user, then run `devenv down` again",
+                )
             item.log.close()
             logfile.remove(self.log_path(instance_id))
         self._items.pop(instance_id, None)
@@ -135,6 +155,53 @@ class Supervisor:
     async def stop_all(self) -> None:
         """Stop everything, for the daemon's own end."""
         await asyncio.gather(*(item.stop(None) for item in self._items.values()))
+        await self._end_adopted()
+        os.write(self._guardian, b"end\n")
+
+    async def reap(self) -> None:
+        """Collect processes that the daemon adopted and that have ended, until cancelled.
+
+        The event loop collects its own children, so these are left to it.
+        """
+        while True:
+            await asyncio.sleep(REAP_S)
+            with suppress(ChildProcessError):  # it has no child
+                self._reap()
+
+    def _reap(self) -> None:
+        while not self._is_spawning() and (ended := os.waitid(os.P_ALL, 0, _PEEK)):
+            if ended.si_pid in self._leaders():
+                return
+            os.waitpid(ended.si_pid, os.WNOHANG)
+
+    async def _end_adopted(self) -> tuple[Member, ...]:
+        """End what the daemon adopted, if no instance is left to which it could belong; returns what stays."""
+        if any(isinstance(item, Supervised) and item.state in ALIVE for item in self._items.values()):
+            return ()
+        return await end_all(self._adopted)
+
+    def _adopted(self) -> tuple[Member, ...]:
+        """Processes of instances that have left session, group and environment: descendants of the daemon."""
+        if self._is_spawning():
+            return ()
+        return tuple(member for member in descendants(processes(), os.getpid()) if member.pid not in self._others)
+
+    def _is_spawning(self) -> bool:
+        return any(isinstance(item, Supervised) and item.is_spawning for item in self._items.values())
+
+    def _leaders(self) -> set[int]:
+        own = {item.pid for item in self._items.values() if isinstance(item, Supervised)}
+        return own | self._others
+
+    def _mark(self, launch: Launch) -> Mark:
+        return Mark(
+            project=launch.labels.get(LABEL_PROJECT, "devenv"),
+            service=launch.service,
+            index=launch.index,
+            daemon=os.getpid(),
+            daemon_born=self._born,
+            directory=project_directory(self._directory),
+        )
 
     def retire(self) -> None:
         """Let the daemon end if it has nothing to supervise: an `up` that was killed early leaves it so."""
@@ -192,7 +259,11 @@ class Supervisor:
 
     def _changed(self, item: Item, action: str) -> None:
         self._tell_guardian()
-        self._save()
+        try:
+            self._save()
+        except EnvironmentFailure as error:  # the service runs all the same; daemon.log has the reason
+            report = {"message": "the list of processes could not be written", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(report)
         event = ProjectEvent(
             project=item.launch.labels.get(LABEL_PROJECT, ""),
             event=EngineEvent(
@@ -236,5 +307,6 @@ class Supervisor:
             for item in self._items.values()
             if isinstance(item, Supervised)
         )
-        content = DaemonFile(pid=os.getpid(), born=start_time(os.getpid()), instances=instances)
+        content = DaemonFile(pid=os.getpid(), born=self._born, instances=instances)
+        make_state_directory(self._directory)  # it may be removed while the project is up
         daemon_file.write(self._directory, content)

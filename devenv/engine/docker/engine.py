@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from devenv.contract.answers import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus, LogLine, ProgressSink
 from devenv.contract.capabilities import Capabilities
 from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
-from devenv.engine.docker import instances, objects
+from devenv.engine.docker import execution, instances, objects
 from devenv.engine.docker.address import Address, find_address
 from devenv.engine.docker.builds import Builds
 from devenv.engine.docker.container_output import follow_output
@@ -162,7 +162,7 @@ class DockerEngine:
         self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
     ) -> ExecResult:
         """Run a command in a container."""
-        return await instances.run_command(self._connection, instance_id, command, environment=environment)
+        return await execution.run_command(self._connection, instance_id, command, environment=environment)
 
     async def exec_attached(self, instance_id: str, command: Sequence[str], *, tty: bool) -> int:
         """Run a command with this process's terminal attached."""

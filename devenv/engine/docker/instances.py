@@ -1,14 +1,14 @@
-"""Containers: create, start, stop, kill, remove; commands in them; the way to their ports."""
+"""Containers: create, start, stop, kill, remove; the way to their ports."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from devenv.contract.answers import Endpoint, ExecResult
+from devenv.contract.answers import Endpoint
 from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker.archive import archives
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
@@ -225,20 +225,6 @@ async def _until_gone(connection: SdkConnection, container_id: str) -> None:
             return
         await asyncio.sleep(0.05)
     raise EngineRefused(f"container {container_id[:12]} is still being removed after {REMOVAL_SECONDS:g} s")
-
-
-async def run_command(
-    connection: SdkConnection, container_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None
-) -> ExecResult:
-    """Run a command in a running container and collect its output."""
-
-    def run(client: APIClient) -> ExecResult:
-        made = client.exec_create(container_id, list(command), environment=dict(environment or {}))
-        output = client.exec_start(made["Id"])
-        code = client.exec_inspect(made["Id"])["ExitCode"]
-        return ExecResult(exit_code=-1 if code is None else code, output=output)
-
-    return await connection.long_call(run, doing=f"running {command[0]}")
 
 
 async def endpoint(

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from devenv.engine.docker.container_output import HEADER, STDERR
+from devenv.engine.docker.execution import MARK, end_command, new_mark
 from devenv.engine.docker.sdk_connection import SdkConnection
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ async def attached(connection: SdkConnection, container_id: str, command: Sequen
         command: argument list.
         tty: give it a terminal; if stdin is one too, it is in raw mode meanwhile.
     """
+    mark = new_mark()
     exec_id, channel = await connection.call(
-        lambda client: _begin(client, container_id, command, tty=tty), doing=f"running {command[0]}"
+        lambda client: _begin(client, container_id, command, mark, tty=tty), doing=f"running {command[0]}"
     )
     raw = tty and sys.stdin.isatty()
     with _raw_mode(raw), _resizing(connection, exec_id, wanted=raw):
@@ -51,6 +53,9 @@ async def attached(connection: SdkConnection, container_id: str, command: Sequen
         threading.Thread(target=pump_output, daemon=True, name="exec output").start()
         try:
             await finished.wait()
+        except asyncio.CancelledError:
+            await end_command(connection, container_id, exec_id, mark)
+            raise
         finally:
             with suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
@@ -59,8 +64,11 @@ async def attached(connection: SdkConnection, container_id: str, command: Sequen
     return int(found["ExitCode"] or 0)
 
 
-def _begin(client: APIClient, container_id: str, command: Sequence[str], *, tty: bool) -> tuple[str, socket.socket]:
+def _begin(
+    client: APIClient, container_id: str, command: Sequence[str], mark: str, *, tty: bool
+) -> tuple[str, socket.socket]:
     environment = {"TERM": os.environ["TERM"]} if tty and "TERM" in os.environ else {}
+    environment[MARK] = mark
     made = client.exec_create(container_id, list(command), stdin=True, tty=tty, environment=environment)
     stream: Any = client.exec_start(made["Id"], tty=tty, socket=True)
     channel: socket.socket = getattr(stream, "_sock", stream)  # a raw stream over the socket, but for TLS

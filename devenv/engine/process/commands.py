@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from devenv.contract.answers import ExecResult
+from devenv.engine.process.membership import MARK
 from devenv.errors import EngineRefused
 
 if TYPE_CHECKING:
@@ -25,13 +29,15 @@ async def collected(report: InstanceReport, command: Sequence[str], environment:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
         )
     except OSError as error:
         return ExecResult(exit_code=127, output=str(error).encode())
     try:
         output, _ = await process.communicate()
     except asyncio.CancelledError:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         raise
     return ExecResult(exit_code=_code(process.returncode), output=output)
@@ -45,8 +51,16 @@ async def attached(report: InstanceReport, command: Sequence[str]) -> int:
     """
     if shutil.which(command[0], path=report.environment.get("PATH")) is None:
         raise EngineRefused(f"{command[0]}: command not found", hint="add its directory to the service's PATH")
-    process = await asyncio.create_subprocess_exec(*command, cwd=report.cwd, env=dict(report.environment))
-    return _code(await process.wait())
+    # What the user starts by hand is not the service's: without the mark it does not end with it.
+    environment = {name: value for name, value in report.environment.items() if name != MARK}
+    process = await asyncio.create_subprocess_exec(*command, cwd=report.cwd, env=environment)
+    try:
+        return _code(await process.wait())
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        raise
 
 
 def _code(returncode: int | None) -> int:

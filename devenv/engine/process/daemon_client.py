@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from devenv import errors
+from devenv.disk import check_state_directory, make_state_directory
 from devenv.engine.process import daemon_file
 from devenv.engine.process.daemon_messages import (
     EVENTS,
@@ -24,7 +25,9 @@ from devenv.engine.process.daemon_messages import (
     Question,
 )
 from devenv.engine.process.json_values import MalformedMessage
-from devenv.engine.process.socket_path import SocketPath
+from devenv.engine.process.membership import MARK
+from devenv.engine.process.peer import is_own_user
+from devenv.engine.process.socket_path import SocketPath, abstract_name
 from devenv.errors import EngineLost, EngineRefused, EngineUnavailable, NotUp
 
 if TYPE_CHECKING:
@@ -87,7 +90,7 @@ class DaemonClient:
         async with self._starting:
             if await self.answers():
                 return
-            log = self._directory / "daemon.log"
+            log = make_state_directory(self._directory) / "daemon.log"
             with log.open("ab") as output:
                 process = subprocess.Popen(  # noqa: ASYNC220 - it only forks; the daemon is waited for below
                     [sys.executable, "-m", "devenv.daemon", str(self._directory)],
@@ -126,23 +129,31 @@ class DaemonClient:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        if not self._directory.is_dir():
-            raise NotUp("no process engine daemon is running for this project")
-        with SocketPath(self._directory) as path:
-            try:
-                reader, writer = await asyncio.open_unix_connection(path, limit=MAX_ANSWER)
-            except (FileNotFoundError, ConnectionRefusedError) as error:
-                raise NotUp("no process engine daemon is running for this project") from error
+        reader, writer = await self._connected()
         try:
+            if not is_own_user(writer):
+                raise EngineRefused(
+                    f"the daemon of {self._directory} belongs to another user", hint=f"remove {self._directory}"
+                )
             yield reader, writer
         finally:
             writer.close()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the socket in ``.devenv/``, or, if that was removed, to the one without a file."""
+        if check_state_directory(self._directory):
+            with SocketPath(self._directory) as path, suppress(FileNotFoundError, ConnectionRefusedError):
+                return await asyncio.open_unix_connection(path, limit=MAX_ANSWER)
+        if name := abstract_name(self._directory):
+            with suppress(ConnectionRefusedError):
+                return await asyncio.open_unix_connection(name, limit=MAX_ANSWER)
+        raise NotUp("no process engine daemon is running for this project")
 
 
 def _environment() -> dict[str, str]:
     """The daemon's environment: the user's, and the directory of this very devenv on the import path."""
     package_parent = os.path.dirname(os.path.dirname(errors.__file__))  # noqa: PTH120 - the parent of the package
-    found = dict(os.environ)
+    found = {name: value for name, value in os.environ.items() if name != MARK}
     known = found.get("PYTHONPATH")
     if package_parent not in sys.path[1:]:
         found["PYTHONPATH"] = package_parent + (os.pathsep + known if known else "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from devenv.contract.answers import Endpoint, EngineInfo, ExitStatus
 from devenv.contract.capabilities import Capabilities
+from devenv.disk import make_state_directory
 from devenv.engine.process import commands, leftovers, log_reader
 from devenv.engine.process.daemon_client import DaemonClient
 from devenv.engine.process.daemon_messages import (
@@ -183,7 +184,7 @@ class ProcessEngine:
         if not await self._daemon.answers():
             for item in leftovers.leftovers(self._directory):
                 if item.id == instance_id:
-                    await leftovers.end(item)
+                    await leftovers.end(self._directory, item)
                     leftovers.forget(self._directory, instance_id)
             return
         await self._ask_if_there(REMOVE, OneInstance(id=instance_id))
@@ -221,7 +222,7 @@ class ProcessEngine:
         """Output of an instance from its log files."""
         path = self._directory / "logs" / f"{instance_id}.log"
         if not follow:
-            for line in log_reader.read_lines(path, since, tail):
+            for line in await asyncio.to_thread(log_reader.read_lines, path, since, tail):
                 yield line
             return
         async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id)):
@@ -294,7 +295,7 @@ class ProcessEngine:
 
     async def _clear_leftovers(self) -> None:
         """End what a killed daemon left, before a new one starts."""
-        self._directory.mkdir(mode=0o700, exist_ok=True)
+        make_state_directory(self._directory)
         found = leftovers.leftovers(self._directory)
-        await asyncio.gather(*(leftovers.end(item) for item in found))
+        await asyncio.gather(*(leftovers.end(self._directory, item) for item in found))
         leftovers.forget(self._directory)

@@ -1,4 +1,4 @@
-"""What a killed daemon left: found by pid and start time, ended by process group."""
+"""What a killed daemon left: found by pid and start time or by the mark, ended by process group and by the mark."""
 
 from __future__ import annotations
 
@@ -10,24 +10,60 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.engine.process import daemon_file
+from devenv.engine.process.daemon_file import RecordedInstance
+from devenv.engine.process.membership import end_all, marked, project_directory
+from devenv.errors import EngineRefused
+from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, LABEL_SERVICE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from devenv.engine.process.daemon_file import RecordedInstance
+    from devenv.engine.process.membership import Mark, Member
 
 GRACE_S = 2.0
 POLL_S = 0.02
 
 
 def leftovers(directory: Path) -> tuple[RecordedInstance, ...]:
-    """Instances that ``daemon.json`` lists; empty if the last daemon ended in order."""
+    """Instances that ``daemon.json`` lists, and those of which only processes are left: the file may be removed."""
     found = daemon_file.read(directory)
-    return found.instances if found else ()
+    recorded = {item.id: item for item in found.instances} if found else {}
+    for member in marked(project_directory(directory)):
+        if member.mark is not None and member.mark.instance_id not in recorded:
+            recorded[member.mark.instance_id] = _unrecorded(member, member.mark)
+    return tuple(recorded.values())
 
 
-async def end(found: RecordedInstance) -> None:
-    """End a leftover's process group, with grace; does nothing if its pid belongs to another process now."""
+async def end(directory: Path, found: RecordedInstance) -> None:
+    """End a leftover's process group, with grace, and then what has its mark.
+
+    Raises:
+        EngineRefused: If a process cannot be ended.
+    """
+    await _end_group(found)
+    left = await end_all(lambda: marked(project_directory(directory), found.id))
+    if left:
+        raise EngineRefused(
+            f"{found.name}: cannot end {', '.join(map(str, left))}",
+            hint="end it with the rights of its user, then run `devenv down` again",
+        )
+
+
+def _unrecorded(member: Member, mark: Mark) -> RecordedInstance:
+    """An instance of which only a marked process tells."""
+    return RecordedInstance(
+        id=mark.instance_id,
+        name=f"{mark.project}-{mark.instance_id}",
+        service=mark.service,
+        index=mark.index,
+        labels={LABEL_PROJECT: mark.project, LABEL_DIRECTORY: mark.directory, LABEL_SERVICE: mark.service},
+        pid=member.pid,
+        born=member.born,
+    )
+
+
+async def _end_group(found: RecordedInstance) -> None:
+    """Does nothing if its pid belongs to another process now."""
     if not found.alive or not _send(found.pid, signal.SIGTERM):
         return
     deadline = time.monotonic() + GRACE_S

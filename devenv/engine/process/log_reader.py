@@ -1,9 +1,17 @@
-"""Reads the log files that the daemon writes, once or continuously."""
+"""Reads the log files that the daemon writes, once or continuously.
+
+A line ends at a line feed and at nothing else: a service may write any other byte. A line that is not as the daemon
+writes it (``<seconds> <1|2> <text>``) is shown as it is, with the time of its neighbour.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import io
+import os
+import re
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO
 
 from devenv.contract.answers import LogLine
 
@@ -13,62 +21,129 @@ if TYPE_CHECKING:
 
 POLL_S = 0.05
 ROTATED = 2
+BLOCK_BYTES = 256 * 1024
+
+_STORED = re.compile(rb"(\d+\.\d+) ([12]) (.*)", re.DOTALL)
 
 
 def read_lines(path: Path, since: float | None, tail: int | None) -> list[LogLine]:
-    """Lines of a log and of what was rotated out of it, oldest first."""
-    files = [path.with_name(f"{path.name}.{number}") for number in range(ROTATED, 0, -1)]
-    found: list[LogLine] = []
-    for file in (*files, path):
-        try:
-            found += parsed(file.read_bytes())
-        except FileNotFoundError:
-            continue
-    if since is not None:
-        found = [line for line in found if line.time >= since]
-    return found if tail is None else found[len(found) - tail :] if tail < len(found) else found
+    """Lines of a log and of what was rotated out of it, oldest first; ``tail`` alone is read from the end."""
+    with ExitStack() as stack:
+        return _lines(_opened(path, stack), since, tail)
 
 
 async def follow(
     path: Path, since: float | None, tail: int | None, ended: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[LogLine]:
     """Yield the existing lines, then new ones, until ``ended()`` is true."""
-    last = 0.0
-    for line in read_lines(path, since, tail):
-        last = max(last, line.time)
-        yield line
-    position, inode = _end_of(path)
-    while True:
-        over = await ended()
-        size, current = _end_of(path)
-        if current != inode:
-            position, inode = 0, current
-        if size > position:
-            with path.open("rb") as file:
-                file.seek(position)
-                chunk = file.read()
-            whole = chunk[: chunk.rfind(b"\n") + 1]
-            position += len(whole)
-            for line in parsed(whole):
-                yield line
-        if over:
-            return
-        await asyncio.sleep(POLL_S)
+    file: BinaryIO | None = None
+    with ExitStack() as stack:
+        files = _opened(path, stack)
+        for line in _lines(files, since, tail):
+            yield line
+        file = os.fdopen(os.dup(files[-1].fileno()), "rb", buffering=0) if files else None
+    # The descriptor shares its position with the one that was read, which is at the end of the last whole line.
+    rest = b""
+    try:
+        while True:
+            over = await ended()
+            while True:
+                current = _open_if_new(path, file)
+                content = rest + (file.read() or b"" if file is not None else b"")
+                whole, newline, rest = content.rpartition(b"\n")
+                for line in parsed(whole + newline):
+                    yield line
+                if current is None:
+                    break
+                if file is not None:
+                    file.close()
+                file = current
+            if over:
+                for line in parsed(rest):
+                    yield line
+                return
+            await asyncio.sleep(POLL_S)
+    finally:
+        if file is not None:
+            file.close()
 
 
 def parsed(content: bytes) -> Iterator[LogLine]:
-    """Lines ``<seconds> <1|2> <text>`` as the daemon writes them."""
-    for line in content.splitlines():
-        time, _, rest = line.partition(b" ")
-        stream, _, text = rest.partition(b" ")
-        yield LogLine(
-            time=float(time), stream="stderr" if stream == b"2" else "stdout", text=text.decode(errors="replace")
-        )
+    """Lines ``<seconds> <1|2> <text>`` as the daemon writes them; others as they are."""
+    lines = content.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    time = next((float(stored[1]) for line in lines if (stored := _STORED.fullmatch(line))), 0.0)
+    for line in lines:
+        stored = _STORED.fullmatch(line)
+        text, stream = (stored[3], stored[2]) if stored else (line, b"1")
+        time = float(stored[1]) if stored else time
+        yield LogLine(time=time, stream="stderr" if stream == b"2" else "stdout", text=text.decode(errors="replace"))
 
 
-def _end_of(path: Path) -> tuple[int, int]:
+def _opened(path: Path, stack: ExitStack) -> list[BinaryIO]:
+    """The files of a log, oldest first.
+
+    They are opened newest first: a rotation in between lets the same file appear twice, and loses none.
+    """
+    found: dict[int, BinaryIO] = {}
+    for name in (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, ROTATED + 1))):
+        try:
+            file = stack.enter_context(name.open("rb", buffering=0))
+        except FileNotFoundError:
+            continue
+        found.setdefault(os.fstat(file.fileno()).st_ino, file)
+    return list(found.values())[::-1]
+
+
+def _lines(files: list[BinaryIO], since: float | None, tail: int | None) -> list[LogLine]:
+    """The lines of open files, oldest first; each file is left behind its last whole line."""
+    found: list[LogLine] = []
+    for file in reversed(files):
+        size = file.seek(0, io.SEEK_END)
+        if since is not None and os.fstat(file.fileno()).st_mtime < since:
+            break  # neither it nor an older one was written to since
+        wanted = None if tail is None else tail - len(found)
+        lines = list(parsed(_content(file, size, wanted)))
+        if since is not None:
+            lines = [line for line in lines if line.time >= since]
+        if wanted is not None:
+            lines = lines[len(lines) - wanted :] if wanted < len(lines) else lines
+        found = lines + found
+        if tail is not None and len(found) >= tail:
+            break
+    return found
+
+
+def _content(file: BinaryIO, size: int, lines: int | None) -> bytes:
+    """The content up to the last line end, or what is needed of its end for so many lines."""
+    blocks: list[bytes] = []
+    start, ends = size, 0
+    while start > 0 and (lines is None or ends <= lines):
+        step = start if lines is None else min(BLOCK_BYTES, start)
+        start -= step
+        file.seek(start)
+        blocks.insert(0, file.read(step))
+        ends += blocks[0].count(b"\n")
+    whole, newline, rest = b"".join(blocks).rpartition(b"\n")
+    file.seek(size - len(rest))
+    if start > 0:
+        whole = whole.partition(b"\n")[2]  # what is before the first line end is part of a line
+    return whole + newline
+
+
+def _open_if_new(path: Path, file: BinaryIO | None) -> BinaryIO | None:
+    """The log's current file if it is another one than ``file``."""
+    if file is not None and _inode(path) in {0, os.fstat(file.fileno()).st_ino}:
+        return None
     try:
-        found = path.stat()
+        return path.open("rb", buffering=0)
     except FileNotFoundError:
-        return 0, 0
-    return found.st_size, found.st_ino
+        return None
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0

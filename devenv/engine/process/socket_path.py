@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
 NAME = "daemon.sock"
 LONGEST = 100
+
+
+def abstract_name(directory: Path) -> str:
+    """Name of the socket beside the one in ``.devenv/``: it needs no file (Linux, ``unix(7)``); empty elsewhere.
+
+    Every user may connect to it or take the name first, so both ends check the user at the other end.
+    """
+    if sys.platform != "linux":
+        return ""
+    digest = hashlib.sha256(os.path.realpath(directory.parent).encode()).hexdigest()[:32]
+    return f"\0devenv-{os.geteuid()}-{digest}"
 
 
 class SocketPath(AbstractContextManager[str]):

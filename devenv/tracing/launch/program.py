@@ -6,16 +6,19 @@ interpreter that ignores PYTHONPATH (`-I`, `-E`) is not traced.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -32,6 +35,7 @@ CONFIG, LEAVE_OUT, LIBRARIES = "DEVENV_TRACING_CONFIG", "DEVENV_TRACING_LEAVE_OU
 
 _LIGHT_DEPENDENCIES = ("opentelemetry", "google", "yaml")
 _PROBE_S = 0.2
+_HASH_LENGTH = 6  # of the directory in a project's ID, as in devenv.model.identity
 # Traces arrive in less than a second, and nothing is sent that a trace backend rejects: as `devenv up` sets services.
 _ALWAYS = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -150,12 +154,21 @@ def run(program: Program) -> NoReturn:
 
 
 def recorded_endpoint(directory: Path) -> str:
-    """Return the OTLP receiver of a directory's running project, from the record of `devenv up`; empty without one."""
+    """Return the OTLP receiver of a directory's running project, from the record of `devenv up`; empty without one.
+
+    A record that came with a clone must not send spans elsewhere: it counts if it is in this user's own directory, was
+    written for this path, and names the loopback.
+    """
+    state = directory / ".devenv"
     try:
-        record = json.loads((directory / ".devenv" / "project.json").read_text())
-        return str(record.get("otlp_http_url") or "")
+        found = state.lstat()
+        record = json.loads((state / "project.json").read_text())
+        url, written_for = str(record.get("otlp_http_url") or ""), str(record.get("id"))
     except (OSError, ValueError, AttributeError):  # no project, or a record with other fields: the default applies
         return ""
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    path = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()
+    return url if own and written_for.endswith(f"-{path[:_HASH_LENGTH]}") and _is_loopback(url) else ""
 
 
 def answers(endpoint: str) -> bool:
@@ -175,6 +188,14 @@ def answers(endpoint: str) -> bool:
     probe.start()
     probe.join(_PROBE_S)
     return bool(reached)
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _executable(command: Sequence[str], environ: Mapping[str, str]) -> str:

@@ -20,6 +20,8 @@ from traced_programs import CLI, clean, serving
 from tracing_collector import dead_port
 from tracing_upstream import http_upstream
 
+from devenv.model.identity import identify
+
 RUN = (*CLI, "run", "--")
 LOST = "traces may be lost until one does (hint: run `devenv up`)"
 LIGHT = (sys.executable, "-m", "devenv.tracing", "--")
@@ -220,7 +222,7 @@ def test_a_wrong_configuration_is_named_by_line_and_nothing_runs(project, launch
 def test_the_backend_of_the_project_that_is_up_here_is_found(collector, project, launcher):
     (project / ".devenv").mkdir()
     record = {
-        "id": "orders-1",
+        "id": identify(project, "orders").id,
         "name": "orders",
         "stack": "orders",
         "engine": "process",
@@ -237,7 +239,13 @@ def test_the_backend_of_the_project_that_is_up_here_is_found(collector, project,
 def test_a_stale_record_keeps_nobody_waiting(project):
     (project / ".devenv").mkdir()
     url = dead_port()
-    record = {"id": "orders-1", "name": "orders", "stack": "orders", "engine": "process", "otlp_http_url": url}
+    record = {
+        "id": identify(project, "orders").id,
+        "name": "orders",
+        "stack": "orders",
+        "engine": "process",
+        "otlp_http_url": url,
+    }
     write(project, ".devenv/project.json", json.dumps(record))
     done = run((*RUN, "echo", "it runs"), project, clean())
     assert done.stdout == "it runs\n"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+
+import pytest
 
 from devenv.daemon.logfile import LogFile, remove, rotated
 from devenv.engine.process.log_reader import follow, read_lines
@@ -65,3 +68,48 @@ async def test_following_goes_on_through_a_rotation(tmp_path: Path) -> None:
 
     seen = [line.time async for line in follow(path, None, None, ended)]
     assert seen == [float(number) for number in range(30)]
+
+
+def test_a_line_ends_at_a_line_feed_alone_and_cannot_forge_another(tmp_path: Path) -> None:
+    path = tmp_path / "web-1.log"
+    path.write_bytes(b"1.0 1 x\r9.9 2 forged\n1.5 2 \x0b\x0c\x1c\x85\n")
+    assert [(line.time, line.stream, line.text) for line in read_lines(path, None, None)] == [
+        (1.0, "stdout", "x\r9.9 2 forged"),
+        (1.5, "stderr", "\x0b\x0c\x1c\ufffd"),
+    ]
+
+
+def test_lines_that_do_not_parse_are_shown_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "web-1.log"
+    path.write_bytes(b"\0\0\0\n2.5 1 good\nnan 1 x\n1_0.0 2 y\n3.0 3 z\n\n4.5\n")
+    lines = read_lines(path, None, None)
+    assert [line.text for line in lines] == ["\0\0\0", "good", "nan 1 x", "1_0.0 2 y", "3.0 3 z", "", "4.5"]
+    assert {line.time for line in lines} == {2.5}
+
+
+def test_a_half_written_line_does_not_join_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "web-1.log"
+    path.write_bytes(b"1.0 1 half")
+    log = LogFile(path)
+    log.write(2.0, 1, b"whole")
+    assert [line.text for line in read_lines(path, None, None)] == ["half", "whole"]
+
+
+def test_a_log_whose_directory_was_removed_goes_on_in_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "web-1.log"
+    log = LogFile(path)
+    log.write(1.0, 1, b"gone")
+    shutil.rmtree(tmp_path / "logs")
+    log.write(2.0, 1, b"here")
+    assert [line.text for line in read_lines(path, None, None)] == ["here"]
+
+
+@pytest.mark.parametrize("tail", [0, 1, 5, 20_000, 99_999])
+def test_a_tail_is_read_from_the_end_over_all_files(tmp_path: Path, tail: int) -> None:
+    path = tmp_path / "web-1.log"
+    log = LogFile(path, max_bytes=800_000)
+    for number in range(30_000):
+        log.write(float(number), 1, b"x" * (number % 60))
+    lines = [line.time for line in read_lines(path, None, tail)]
+    every = [line.time for line in read_lines(path, None, None)]
+    assert lines == (every[-tail:] if tail else [])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tracing_collector import dead_port
 
+from devenv.model.identity import identify
 from devenv.tracing.errors import ConfigError, LaunchError
 from devenv.tracing.launch.program import LIBRARIES, STARTUP, answers, environment, prepare, recorded_endpoint
 from devenv.tracing.launch.program_name import service_name
@@ -175,7 +176,8 @@ def test_the_startup_folder_stands_first_and_once_and_the_libraries_are_named():
 @pytest.mark.parametrize(
     ("record", "found"),
     [
-        ({"otlp_http_url": "http://127.0.0.1:14318", "id": "x"}, "http://127.0.0.1:14318"),
+        ({"otlp_http_url": "http://127.0.0.1:14318"}, "http://127.0.0.1:14318"),
+        ({"otlp_http_url": "http://127.0.0.1:14318", "id": "x"}, ""),
         ({"otlp_http_url": None}, ""),
         ({"id": "of an older version"}, ""),
         ([], ""),
@@ -185,5 +187,7 @@ def test_the_startup_folder_stands_first_and_once_and_the_libraries_are_named():
 def test_the_endpoint_that_up_recorded(tmp_path, record, found):
     assert recorded_endpoint(tmp_path) == ""
     (tmp_path / ".devenv").mkdir()
+    if isinstance(record, dict):
+        record = {"id": identify(tmp_path, "x").id, **record}
     (tmp_path / ".devenv" / "project.json").write_text("{" if record is None else json.dumps(record))
     assert recorded_endpoint(tmp_path) == found
