@@ -50,7 +50,7 @@ class TracePage:
         trace = await self._source.trace(trace_id)
         if trace is None:
             return await self._missing(trace_id)
-        if len(trace.spans) > _ROWS:  # takes up to seconds, in which the receiver has to go on
+        if len(trace.spans) > _ROWS:  # takes up to seconds, in which the receiver has to continue
             rows = await asyncio.to_thread(waterfall, trace)
         else:
             rows = waterfall(trace)

@@ -64,7 +64,7 @@ def walk(body: bytes) -> Iterator[Batch]:
 
 
 def steps(body: bytes) -> Iterator[Batch | None]:
-    """Yield the same as :func:`walk`, and None where the caller may let others run; raises the same.
+    """Yield the same as :func:`walk`, and None at each point where the caller may let others run; raises the same.
 
     ``body`` may be a ``bytearray``.
     """

@@ -42,7 +42,7 @@ class JsonRequest:
         self._size = len(body)
 
     def steps(self) -> Steps:
-        """Yield the batches, and None where the caller may let others run; may be called again.
+        """Yield the batches, and None at each point where the caller may let others run; may be called again.
 
         Raises:
             Undecodable: If the body is not such a request; raised at the first part that is not.

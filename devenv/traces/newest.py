@@ -50,12 +50,6 @@ async def recent_spans(
     return Recent(newest, frozenset(joined))
 
 
-async def newest_spans(client: TraceSource, services: Collection[str], *, start_ns: int, end_ns: int) -> dict[str, int]:
-    """Return the start of each service's newest span in a window; services without one are left out."""
-    recent = await recent_spans(client, services, start_ns=start_ns, end_ns=end_ns, since_ns=end_ns)
-    return recent.newest_ns
-
-
 def _joins(service: str, trace: Trace, since_ns: int) -> bool:
     """Whether a span of the service is below a span of another one of the stack."""
     by_id = {span.span_id: span for span in trace.spans}

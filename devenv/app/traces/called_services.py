@@ -25,7 +25,7 @@ _CLOCKS_S = 1.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HOST_ADDRESSES = ("host.docker.internal", "gateway.docker.internal")
 _WEB_SERVERS = frozenset({"nginx", "nginx-unprivileged", "httpd", "caddy", "traefik", "envoy", "haproxy", "varnish"})
-"""Images of web servers and proxies, which send no spans without a module of their own."""
+"""Images of web servers and proxies, which send no spans without an extra module."""
 
 
 def traced_services(stack: Stack) -> dict[str, str]:

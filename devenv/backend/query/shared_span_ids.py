@@ -1,6 +1,6 @@
 """Jaeger's adjustment of spans that share an ID, as client and server do in Zipkin's model.
 
-The server's span gets an ID of its own and becomes the child of the client's; its children follow it. The stored spans
+The server's span gets its own ID and becomes the child of the client's; its children follow it. The stored spans
 stay as they were sent.
 """
 

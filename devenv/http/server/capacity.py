@@ -27,7 +27,7 @@ class Closable(Protocol):
 
     @property
     def closing(self) -> bool:
-        """Whether it takes no more requests."""
+        """Whether it is full: it accepts no further request."""
 
     def abort(self) -> None:
         """Close it immediately."""

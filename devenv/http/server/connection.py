@@ -290,7 +290,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def closing(self) -> bool:
-        """Whether it takes no more requests."""
+        """Whether it is full: it accepts no further request."""
         return self._done
 
     @property

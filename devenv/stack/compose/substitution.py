@@ -50,7 +50,7 @@ class _Interpolation:
         if not isinstance(node.value, str) or "$" not in node.value:
             return node
         if self._budget.spent:
-            return replace(node, value=None)  # reported where it was spent
+            return replace(node, value=None)  # reported at the value that spent it
         try:
             result = substitute(node.value, self._lookup, self._budget)
         except TemplateError as error:

@@ -205,7 +205,7 @@ asyncio.run(test_fuzz.flood({otlp}, {query}))
 
 
 async def flood(otlp: int, query_port: int) -> None:
-    """All clients, in a process of their own: what they cost must not look like a slow answer."""
+    """All clients, in a separate process: what they cost must not look like a slow answer."""
     chance = random.Random(SEED)
     supply = posts(chance)
     sys.stdout.write("ready\n")
