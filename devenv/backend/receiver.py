@@ -172,7 +172,7 @@ class _Decoded:
         self._json = None if encoded else JsonRequest(body)
 
     def steps(self) -> Iterator[tuple[Batch, columns.Columns] | None]:
-        """Yield its batches, checked and decoded into columns, and None at each point where others may run; may be called again.
+        """Yield its batches, checked and decoded, and None at each point where others may run; may be called again.
 
         Raises:
             Undecodable, TooLarge: If a part is not valid; raised at the first such part.

@@ -60,7 +60,7 @@ class Supervisor:
         self._born = start_time(os.getpid())
         self._others = frozenset(member.pid for member in descendants(processes(), os.getpid()))
         self._items: dict[str, Item] = {}
-        self._ports = Ports(zlib.crc32(str(directory).encode()))
+        self._ports = Ports(zlib.crc32(os.fsencode(directory)))
         self._listeners: set[asyncio.Queue[ProjectEvent]] = set()
         self._happened: deque[ProjectEvent] = deque(maxlen=EVENTS_KEPT)
         self._known_groups: set[int] = set()

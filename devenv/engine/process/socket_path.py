@@ -20,7 +20,7 @@ def abstract_name(directory: Path) -> str:
     """
     if sys.platform != "linux":
         return ""
-    digest = hashlib.sha256(os.path.realpath(directory.parent).encode()).hexdigest()[:32]
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(directory.parent))).hexdigest()[:32]
     return f"\0devenv-{os.geteuid()}-{digest}"
 
 

@@ -167,7 +167,7 @@ def recorded_endpoint(directory: Path) -> str:
     except (OSError, ValueError, AttributeError):  # no project, or a record with other fields: the default applies
         return ""
     own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-    path = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()
+    path = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()
     return url if own and written_for.endswith(f"-{path[:_HASH_LENGTH]}") and _is_loopback(url) else ""
 
 
