@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -146,8 +147,20 @@ class DaemonClient:
                 return await asyncio.open_unix_connection(path, limit=MAX_ANSWER)
         if name := abstract_name(self._directory):
             with suppress(ConnectionRefusedError):
-                return await asyncio.open_unix_connection(name, limit=MAX_ANSWER)
+                return await _open_abstract(name)
         raise NotUp("no process engine daemon is running for this project")
+
+
+async def _open_abstract(name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a socket that has no file; uvloop itself only accepts the paths of files."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, name)
+        return await asyncio.open_unix_connection(sock=connection, limit=MAX_ANSWER)
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _environment() -> dict[str, str]:

@@ -251,4 +251,4 @@ def test_mutated_requests_many_at_once() -> None:
 def test_the_supply_has_good_and_bad_requests() -> None:
     chance = random.Random(SEED)
     assert one("a", make_span(TRACES[0]))
-    assert len({len(body) for body in posts(chance)}) > 50
+    assert len(set(posts(chance))) > 40
