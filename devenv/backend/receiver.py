@@ -13,7 +13,7 @@ from devenv.backend.large_bodies import AT_ONCE, AT_ONCE_JSON, MEDIUM, Busy, Lar
 from devenv.backend.store.scopes import parse
 from devenv.backend.store.store import Store
 from devenv.http.server.compression import SUPPORTED, BadEncoding, BodyTooLarge, UnknownEncoding
-from devenv.http.server.message import JSON, Request, Response, dumps
+from devenv.http.server.message import JSON, HttpRequest, Response, dumps
 from devenv.http.server.router import Route
 from devenv.otlp import columns, json_requests, messages
 from devenv.otlp.batches import Batch, batches, steps
@@ -52,7 +52,7 @@ class Receiver:
             Route("POST", "/v1/logs", self.logs),
         ]
 
-    def traces(self, request: Request) -> Response | Awaitable[Response]:
+    def traces(self, request: HttpRequest) -> Response | Awaitable[Response]:
         """Store the spans of one request: all of them, or none if a part cannot be decoded."""
         self.traces_posts += 1
         sent = self._sent(request)
@@ -68,17 +68,17 @@ class Receiver:
             return self._failed(error, sent.encoded)
         return _accepted(rejected, reasons, sent.encoded)
 
-    def metrics(self, request: Request) -> Response | Awaitable[Response]:
+    def metrics(self, request: HttpRequest) -> Response | Awaitable[Response]:
         """Accept metrics, so that an exporter does not retry and warn; they are counted, not stored."""
         self.metrics_posts += 1
         return self._ignore(request)
 
-    def logs(self, request: Request) -> Response | Awaitable[Response]:
+    def logs(self, request: HttpRequest) -> Response | Awaitable[Response]:
         """Accept logs, like metrics."""
         self.logs_posts += 1
         return self._ignore(request)
 
-    def _ignore(self, request: Request) -> Response | Awaitable[Response]:
+    def _ignore(self, request: HttpRequest) -> Response | Awaitable[Response]:
         sent = self._sent(request)
         if isinstance(sent, Response):
             return sent
@@ -92,7 +92,7 @@ class Receiver:
             return self._failed(error, sent.encoded)
         return _accepted(0, set(), sent.encoded)
 
-    def _sent(self, request: Request) -> _Sent | Response:
+    def _sent(self, request: HttpRequest) -> _Sent | Response:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in {PROTOBUF, JSON}:
             self.refused_posts += 1
@@ -100,7 +100,7 @@ class Receiver:
         return _Sent(content_type == PROTOBUF, request.headers.get("content-encoding", "").strip().lower())
 
     async def _in_turns(
-        self, request: Request, sent: _Sent, handle: Callable[[_Decoded], Awaitable[tuple[int, set[str]]]]
+        self, request: HttpRequest, sent: _Sent, handle: Callable[[_Decoded], Awaitable[tuple[int, set[str]]]]
     ) -> Response:
         try:
             async with self._large.opened(request.body, sent.encoding) as body:

@@ -16,7 +16,7 @@ from devenv.backend.receiver import Receiver
 from devenv.backend.settings import BackendSettings
 from devenv.backend.store.figures import figures
 from devenv.backend.store.store import Store
-from devenv.http.server import Capacity, Guard, Listener, Request, Response, Route, Router
+from devenv.http.server import Capacity, Guard, HttpRequest, Listener, Response, Route, Router
 
 
 class Backend:
@@ -109,7 +109,7 @@ async def serve(settings: BackendSettings) -> Backend:
 
 
 def _health_routes() -> list[Route]:
-    def status(request: Request) -> Response:  # noqa: ARG001 (the handler's signature)
+    def status(request: HttpRequest) -> Response:  # noqa: ARG001 (the handler's signature)
         return Response.json({"status": "StatusOK", "healthy": True})
 
     return [Route("GET", "/status", status), Route("GET", "/", status)]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from devenv.dashboard.layout import Colours, page
 from devenv.dashboard.map_layout import HEIGHT, WIDTH, Placed, over_columns, place
 from devenv.dashboard.markup import Markup, element, join
-from devenv.http.server import Request, Response
+from devenv.http.server import HttpRequest, Response
 from devenv.model.counts import plural
 from devenv.model.trace import OWN_SERVICE, Dependency
 from devenv.traces.source import TraceSource
@@ -27,7 +27,7 @@ class MapPage:
         self._source = source
         self._now = now
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, request: HttpRequest) -> Response:
         """The map of the last day, or of ``?lookback=``; ``?own=1`` shows devenv's own spans as well."""
         try:
             parameters = request.parameters()

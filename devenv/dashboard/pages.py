@@ -11,10 +11,10 @@ from devenv.dashboard.markup import element
 from devenv.dashboard.search_page import SearchPage
 from devenv.dashboard.trace_page import TracePage
 from devenv.errors import BackendUnavailable
-from devenv.http.server import Request, Response, Route
+from devenv.http.server import HttpRequest, Response, Route
 from devenv.traces.source import TraceSource
 
-Page = Callable[[Request], Awaitable[Response]]
+Page = Callable[[HttpRequest], Awaitable[Response]]
 
 
 def page_routes(source: TraceSource, now: Callable[[], int] = time_ns) -> Sequence[Route]:
@@ -27,14 +27,14 @@ def page_routes(source: TraceSource, now: Callable[[], int] = time_ns) -> Sequen
     ]
 
 
-def _home(request: Request) -> Response:  # noqa: ARG001 (the handler's signature)
+def _home(request: HttpRequest) -> Response:  # noqa: ARG001 (the handler's signature)
     return Response.redirect("/search")
 
 
 def _available(handler: Page) -> Page:
     """The page, or the reason why the trace backend did not respond."""
 
-    async def answer(request: Request) -> Response:
+    async def answer(request: HttpRequest) -> Response:
         try:
             return await handler(request)
         except BackendUnavailable as error:

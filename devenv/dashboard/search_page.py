@@ -10,7 +10,7 @@ from devenv.dashboard.layout import Colours, page
 from devenv.dashboard.markup import Markup, element, join
 from devenv.dashboard.search_form import MAX_LIMIT, Form, form_markup
 from devenv.dashboard.units import show_duration, show_time
-from devenv.http.server import Request, Response
+from devenv.http.server import HttpRequest, Response
 from devenv.model.counts import plural
 from devenv.model.trace import TraceSummary
 from devenv.traces.ids import parse_trace_id
@@ -24,7 +24,7 @@ class SearchPage:
         self._source = source
         self._now = now
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, request: HttpRequest) -> Response:
         """The form, and the results if a search was requested."""
         try:
             form = Form.read(request.parameters())

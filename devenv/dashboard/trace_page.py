@@ -12,7 +12,7 @@ from devenv.analysis.waterfall import Row, waterfall
 from devenv.dashboard.layout import MAX_DEPTH, Colours, long_page, page
 from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.units import show_duration, show_time
-from devenv.http.server import Request, Response
+from devenv.http.server import HttpRequest, Response
 from devenv.model.counts import plural
 from devenv.model.span import Span, SpanEvent, SpanLink, Status, Value
 from devenv.model.trace import MARKS, Mark, Trace, TraceSummary
@@ -39,7 +39,7 @@ class TracePage:
     def __init__(self, source: TraceSource) -> None:
         self._source = source
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, request: HttpRequest) -> Response:
         """The trace, or the reason why it is not available."""
         given = request.arguments["id"]
         try:

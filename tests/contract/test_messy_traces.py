@@ -17,7 +17,7 @@ from devenv.app.traces.lookup import trace_document, traces_document
 from devenv.cli.views.traces import LEVELS, show_trace
 from devenv.dashboard.layout import MAX_DEPTH
 from devenv.dashboard.pages import page_routes
-from devenv.http.server import Request, Response, Router
+from devenv.http.server import HttpRequest, Response, Router
 from devenv.model.counts import plural
 from devenv.model.listings import TraceDocument
 from devenv.model.trace import MARKS
@@ -47,7 +47,7 @@ class Lines:
 
 
 async def page(site: Site, path: str, query: str = "") -> str:
-    found = Router(page_routes(site.source)).resolve(Request("GET", path, query, {}))
+    found = Router(page_routes(site.source)).resolve(HttpRequest("GET", path, query, {}))
     assert not isinstance(found, Response)
     response = await found[0](found[1])
     assert response.status == 200

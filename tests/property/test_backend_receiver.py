@@ -17,7 +17,7 @@ from devenv.backend.query.summaries import summarize
 from devenv.backend.receiver import Receiver
 from devenv.backend.store.decoding import decode, decode_trace, snapshot
 from devenv.backend.store.store import Store
-from devenv.http.server import Request, Response
+from devenv.http.server import HttpRequest, Response
 from devenv.http.server.capacity import Budget
 from devenv.otlp import columns, messages
 from devenv.otlp.batches import batches, walk
@@ -63,7 +63,7 @@ def receiver(store: Store, limit: int) -> Receiver:
 
 
 def post(target: Receiver, body: bytes, content_type: str = PROTOBUF, **headers: str) -> int:
-    posted = Request("POST", "/v1/traces", "", {"content-type": content_type, **headers}, body)
+    posted = HttpRequest("POST", "/v1/traces", "", {"content-type": content_type, **headers}, body)
     answer = target.traces(posted)
     assert isinstance(answer, Response)
     return answer.status

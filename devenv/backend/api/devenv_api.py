@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devenv.backend.store.store import Store
-from devenv.http.server.message import Request, Response
+from devenv.http.server.message import HttpRequest, Response
 from devenv.http.server.router import Route
 from devenv.traces.ids import parse_trace_id
 
@@ -25,7 +25,7 @@ class DevenvApi:
             Route("GET", "/api/devenv/stats", self.stats),
         ]
 
-    def evicted(self, request: Request) -> Response:
+    def evicted(self, request: HttpRequest) -> Response:
         """``?traceID=…`` (repeatable): return which of these traces the store evicted.
 
         ``forgotten`` counts evicted traces whose IDs are no longer stored: while it is 0, the list is exact.
@@ -38,6 +38,6 @@ class DevenvApi:
         found = [trace_id.hex() for trace_id in evicted.among(ids)]
         return Response.json({"evicted": found, "total": evicted.total, "forgotten": evicted.forgotten})
 
-    def stats(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
+    def stats(self, request: HttpRequest) -> Response:  # noqa: ARG002 (the handler's signature)
         """Return the figures of :meth:`devenv.backend.Backend.stats`."""
         return Response.json(self._stats())

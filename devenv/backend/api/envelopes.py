@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devenv.http.server.message import Request, Response
+from devenv.http.server.message import HttpRequest, Response
 
 
 def legacy(data: Any, total: int = 0) -> Response:
@@ -23,7 +23,7 @@ def v3_failure(status: int, message: str) -> Response:
     return Response.json({"error": {"httpCode": status, "message": message}}, status)
 
 
-def unknown_path(request: Request, status: int, reason: str) -> Response | None:
+def unknown_path(request: HttpRequest, status: int, reason: str) -> Response | None:
     """Return the answer to a request for which no API has a handler; None if its path is not one of an API."""
     if request.path.startswith("/api/v3/"):
         return v3_failure(status, reason)

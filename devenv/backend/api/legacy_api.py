@@ -18,7 +18,7 @@ from devenv.backend.query.lookups import Snapshot, find, operations, size
 from devenv.backend.query.shared_span_ids import separate
 from devenv.backend.store.decoding import decode, snapshot
 from devenv.backend.store.store import Store
-from devenv.http.server.message import Request, Response, dumps
+from devenv.http.server.message import HttpRequest, Response, dumps
 from devenv.http.server.router import Route
 from devenv.otlp import messages
 from devenv.otlp.wire import TooLarge, Undecodable
@@ -49,17 +49,17 @@ class LegacyApi:
             Route("POST", "/api/archive/{id}", self.archive),
         ]
 
-    def services(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
+    def services(self, request: HttpRequest) -> Response:  # noqa: ARG002 (the handler's signature)
         """Return the names of all services."""
         names = sorted(self._store.services)
         return _envelope(names, len(names))
 
-    def operation_names(self, request: Request) -> Response:
+    def operation_names(self, request: HttpRequest) -> Response:
         """Return the distinct span names of a service."""
         names = sorted({name for name, _ in operations(self._store, request.arguments["service"])})
         return _envelope(names, len(names))
 
-    def operations(self, request: Request) -> Response:
+    def operations(self, request: HttpRequest) -> Response:
         """Return the span names of a service with their kinds."""
         try:
             parameters = request.parameters()
@@ -71,7 +71,7 @@ class LegacyApi:
         found = operations(self._store, service, parameters.first("spanKind"))
         return _envelope([{"name": name, "spanKind": kind} for name, kind in found], len(found))
 
-    def traces(self, request: Request) -> Response | Awaitable[Response]:
+    def traces(self, request: HttpRequest) -> Response | Awaitable[Response]:
         """Search, or look up several IDs."""
         try:
             parameters = request.parameters()
@@ -95,7 +95,7 @@ class LegacyApi:
                 found.append(snapshot(trace, self._store.scopes))
         return answer(found, errors or None)
 
-    def trace(self, request: Request) -> Response:
+    def trace(self, request: HttpRequest) -> Response:
         """Return one trace."""
         try:
             answer = _answer(raw=legacy_raw(request.parameters()))
@@ -106,7 +106,7 @@ class LegacyApi:
             return _failure(404, "trace not found")
         return answer([snapshot(trace, self._store.scopes)])
 
-    async def dependencies(self, request: Request) -> Response:
+    async def dependencies(self, request: HttpRequest) -> Response:
         """Return the calls between services."""
         try:
             parameters = request.parameters()
@@ -127,7 +127,7 @@ class LegacyApi:
         ]
         return _envelope(links)
 
-    def archive(self, request: Request) -> Response:
+    def archive(self, request: HttpRequest) -> Response:
         """Refuse, as a Jaeger does that has no second storage for archived traces."""
         try:
             trace_id = parse_trace_id(request.arguments["id"])
@@ -137,7 +137,7 @@ class LegacyApi:
             return _failure(404, "trace not found")
         return _failure(501, "archive span storage was not configured")
 
-    async def transform(self, request: Request) -> Response:
+    async def transform(self, request: HttpRequest) -> Response:
         """Convert OTLP JSON to Jaeger's JSON; nothing is stored."""
         if len(request.body) > MAX_BYTES:
             return _failure(413, f"the body is larger than {MAX_BYTES} bytes")
@@ -155,7 +155,7 @@ class LegacyApi:
         return list_response(_OPENING, documents, _closing(None), 0)
 
 
-def _no_metrics(request: Request) -> Response:  # noqa: ARG001 (the handler's signature)
+def _no_metrics(request: HttpRequest) -> Response:  # noqa: ARG001 (the handler's signature)
     # The response of Jaeger without a metrics storage.
     return _failure(501, "metrics querying is currently disabled")
 

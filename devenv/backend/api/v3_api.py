@@ -18,7 +18,7 @@ from devenv.backend.query.shared_span_ids import separate
 from devenv.backend.query.summaries import summarize, summary_document
 from devenv.backend.store.decoding import decode, snapshot
 from devenv.backend.store.store import Store
-from devenv.http.server.message import Parameters, Request, Response, dumps
+from devenv.http.server.message import HttpRequest, Parameters, Response, dumps
 from devenv.http.server.router import Route
 from devenv.traces.ids import parse_trace_id
 from devenv.traces.times import parse_bool, parse_rfc3339
@@ -44,11 +44,11 @@ class V3Api:
             Route("GET", "/api/v3/trace-summaries", self.summaries),
         ]
 
-    def services(self, request: Request) -> Response:  # noqa: ARG002 (the handler's signature)
+    def services(self, request: HttpRequest) -> Response:  # noqa: ARG002 (the handler's signature)
         """Return the names of all services."""
         return Response.json({"services": sorted(self._store.services)})
 
-    def operations(self, request: Request) -> Response:
+    def operations(self, request: HttpRequest) -> Response:
         """Return the span names of a service with their kinds."""
         try:
             parameters = request.parameters()
@@ -58,7 +58,7 @@ class V3Api:
         listed = [{"name": name, "spanKind": kind or _DEFAULT_KIND} for name, kind in found]
         return Response.json({"operations": listed})
 
-    def traces(self, request: Request) -> Response | Awaitable[Response]:
+    def traces(self, request: HttpRequest) -> Response | Awaitable[Response]:
         """Search; one document contains the resources of all traces. No match is 404."""
         try:
             parameters = request.parameters()
@@ -68,7 +68,7 @@ class V3Api:
             return _failure(400, str(error))
         return find(self._store, query, partial(_traces, raw=raw))
 
-    def trace(self, request: Request) -> Response:
+    def trace(self, request: HttpRequest) -> Response:
         """Return one trace by an ID in hexadecimal or base64."""
         try:
             parameters = request.parameters()
@@ -82,7 +82,7 @@ class V3Api:
         trace = self._store.get(trace_id)
         return _traces([snapshot(trace, self._store.scopes)] if trace is not None else [], raw=raw)
 
-    def summaries(self, request: Request) -> Response | Awaitable[Response]:
+    def summaries(self, request: HttpRequest) -> Response | Awaitable[Response]:
         """Search and return counts instead of spans. No match is an empty list."""
         try:
             query = v3_query(request.parameters())

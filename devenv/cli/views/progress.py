@@ -25,7 +25,7 @@ BUILD_SECONDS = 2.0
 
 
 @dataclass(slots=True)
-class Row:
+class ServiceProgress:
     """The state of one service in the live table."""
 
     state: str = "planned"
@@ -42,7 +42,7 @@ class Board:
     """Turns events into rows; the live table and the plain lines share it."""
 
     def __init__(self, *, verbose: bool) -> None:
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, ServiceProgress] = {}
         self.foot = ""
         self._verbose = verbose
         self._tenths: dict[str, int] = {}
@@ -55,7 +55,7 @@ class Board:
         return self._general(event)
 
     def _service(self, event: e.ServiceEvent) -> str | None:
-        row = self.rows.setdefault(event.service, Row())
+        row = self.rows.setdefault(event.service, ServiceProgress())
         who = event.service if event.instance <= 1 else f"{event.service} ({event.instance})"
         match event:
             case e.ServiceWaiting(dependencies=names):
@@ -96,7 +96,7 @@ class Board:
                 return notice_line(message, warning=warning)
             case e.Planned(services=services):
                 for name in services:
-                    self.rows.setdefault(name, Row())
+                    self.rows.setdefault(name, ServiceProgress())
                 return None
             case e.LockWaiting(holder=holder):
                 self.foot = f"waiting for {holder} to finish"

@@ -4,7 +4,7 @@ from devenv.http.server.capacity import Capacity
 from devenv.http.server.guard import Guard
 from devenv.http.server.limits import Limits
 from devenv.http.server.listener import Listener
-from devenv.http.server.message import Handler, Request, Response
+from devenv.http.server.message import Handler, HttpRequest, Response
 from devenv.http.server.router import Route, Router
 
-__all__ = ["Capacity", "Guard", "Handler", "Limits", "Listener", "Request", "Response", "Route", "Router"]
+__all__ = ["Capacity", "Guard", "Handler", "HttpRequest", "Limits", "Listener", "Response", "Route", "Router"]

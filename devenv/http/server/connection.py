@@ -16,7 +16,7 @@ from devenv.http.server.capacity import Budget
 from devenv.http.server.guard import Guard
 from devenv.http.server.head import response_head
 from devenv.http.server.limits import Limits
-from devenv.http.server.message import Request, Response
+from devenv.http.server.message import HttpRequest, Response
 from devenv.http.server.router import Router
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._parser = httptools.HttpRequestParser(self)
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[Request, bool, int]] = deque()
+        self._waiting: deque[tuple[HttpRequest, bool, int]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
         if self._done or self._parser.should_upgrade():
             return
         path, _, query = self._url.partition(b"?")
-        request = Request(
+        request = HttpRequest(
             self._parser.get_method().decode("latin-1"),
             _text(path),
             query.decode("latin-1"),
@@ -232,7 +232,7 @@ class Connection(asyncio.Protocol):
     def _answered(self, held: int, task: asyncio.Task[None]) -> None:  # noqa: ARG002 (a callback's signature)
         self._listener.budget.give(held)
 
-    def _answer(self, request: Request) -> Response | Coroutine[Any, Any, Response]:
+    def _answer(self, request: HttpRequest) -> Response | Coroutine[Any, Any, Response]:
         resolved = self._listener.router.resolve(request)
         if isinstance(resolved, Response):
             return resolved
@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
             return _failed(request, error)
 
     async def _serve_slowly(
-        self, request: Request, answer: Response | Coroutine[Any, Any, Response], keep: bool
+        self, request: HttpRequest, answer: Response | Coroutine[Any, Any, Response], keep: bool
     ) -> None:
         try:
             response = answer if isinstance(answer, Response) else await answer
@@ -265,14 +265,14 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self._serve_next()
 
-    def _write_whole(self, request: Request, response: Response, body: bytes, keep: bool) -> None:
+    def _write_whole(self, request: HttpRequest, response: Response, body: bytes, keep: bool) -> None:
         keep = keep and not response.close
         head = response_head(response, keep, b"Content-Length: %d\r\n" % len(body))
         self._transport.write(head if request.method == "HEAD" else head + body)
         if not keep:
             self._end()
 
-    async def _write_chunks(self, request: Request, response: Response, body: Iterator[bytes], keep: bool) -> None:
+    async def _write_chunks(self, request: HttpRequest, response: Response, body: Iterator[bytes], keep: bool) -> None:
         keep = keep and not response.close
         self._transport.write(response_head(response, keep, b"Transfer-Encoding: chunked\r\n"))
         if request.method != "HEAD":
@@ -365,7 +365,7 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
 
 
-def _failed(request: Request, error: Exception) -> Response:
+def _failed(request: HttpRequest, error: Exception) -> Response:
     log.error("no response to %s %s", request.method, request.path, exc_info=error)
     return Response.text("500 internal error\n", 500)
 

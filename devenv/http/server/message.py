@@ -17,7 +17,7 @@ MAX_PARAMETERS = 20_000
 
 
 @dataclass(slots=True)
-class Request:
+class HttpRequest:
     """One request with its complete body.
 
     ``path`` is as sent, without decoding; ``headers`` has lowercase names, repeated ones joined by ``, ``.
@@ -99,7 +99,7 @@ class Response:
         return cls(302, b"", TEXT, (("Location", location),))
 
 
-Handler = Callable[[Request], "Response | Awaitable[Response]"]
+Handler = Callable[[HttpRequest], "Response | Awaitable[Response]"]
 
 
 def dumps(document: Any) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from devenv.http.server.message import Handler, Request, Response
+from devenv.http.server.message import Handler, HttpRequest, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Router:
     """
 
     def __init__(
-        self, routes: Iterable[Route], unknown: Callable[[Request, int, str], Response | None] | None = None
+        self, routes: Iterable[Route], unknown: Callable[[HttpRequest, int, str], Response | None] | None = None
     ) -> None:
         self._unknown = unknown
         self._exact: dict[str, dict[str, Handler]] = {}
@@ -36,7 +36,7 @@ class Router:
             else:
                 self._exact.setdefault(route.pattern, {})[route.method] = route.handler
 
-    def resolve(self, request: Request) -> tuple[Handler, Request] | Response:
+    def resolve(self, request: HttpRequest) -> tuple[Handler, HttpRequest] | Response:
         """Return the handler and the request with the path's arguments, or an error response."""
         method = "GET" if request.method == "HEAD" else request.method
         methods = self._exact.get(request.path)
@@ -57,7 +57,7 @@ class Router:
             return refusal
         return self._refusal(request, 404, "page not found")
 
-    def _refusal(self, request: Request, status: int, reason: str) -> Response:
+    def _refusal(self, request: HttpRequest, status: int, reason: str) -> Response:
         shaped = self._unknown(request, status, reason) if self._unknown is not None else None
         return shaped or Response.text(f"{status} {reason}\n", status)
 

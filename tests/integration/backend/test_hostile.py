@@ -12,14 +12,14 @@ from otlp_build import field, make_span, one, trace_id
 from raw_http import PROTOBUF, Client, backend, running, until
 
 from devenv.backend import Backend
-from devenv.http.server import Limits, Request, Response, Route
+from devenv.http.server import HttpRequest, Limits, Response, Route
 
 MIB = 1024 * 1024
 __all__ = ["backend"]  # a fixture
 
 
 def _endless_pages(store: Any) -> list[Route]:
-    def endless(request: Request) -> Response:
+    def endless(request: HttpRequest) -> Response:
         return Response(body=iter(lambda: b"x" * 65536, b""))
 
     return [Route("GET", "/endless", endless)]

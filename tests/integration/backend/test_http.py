@@ -14,21 +14,21 @@ from raw_http import PROTOBUF, Client, running
 
 from devenv.backend import Backend, BackendSettings, serve
 from devenv.errors import PortTaken
-from devenv.http.server import Request, Response, Route
+from devenv.http.server import HttpRequest, Response, Route
 
 
 def _slow_pages(store: Any) -> list[Route]:
-    async def slow(request: Request) -> Response:
+    async def slow(request: HttpRequest) -> Response:
         await asyncio.sleep(0.05)
         return Response.text(f"slow {request.query}")
 
-    def broken(request: Request) -> Response:
+    def broken(request: HttpRequest) -> Response:
         raise RuntimeError("a bug")
 
-    def endless(request: Request) -> Response:
+    def endless(request: HttpRequest) -> Response:
         return Response(body=iter(lambda: b"x" * 65536, b""))
 
-    def broken_later(request: Request) -> Response:
+    def broken_later(request: HttpRequest) -> Response:
         def pieces() -> Any:
             yield b"x"
             raise RuntimeError("a bug")

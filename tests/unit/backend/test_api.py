@@ -11,7 +11,7 @@ from otlp_build import MS, make_span, one, request, resource_spans, span_id, tra
 
 from devenv.backend import BackendSettings
 from devenv.backend.server import Backend
-from devenv.http.server import Request, Response, Router
+from devenv.http.server import HttpRequest, Response, Router
 
 PROTOBUF = "application/x-protobuf"
 START = 1_700_000_000_000_000_000
@@ -24,7 +24,7 @@ def backend() -> Backend:
 
 
 def post(backend: Backend, body: bytes, content_type: str = PROTOBUF) -> Response:
-    answer = backend._receiver.traces(Request("POST", "/v1/traces", "", {"content-type": content_type}, body))
+    answer = backend._receiver.traces(HttpRequest("POST", "/v1/traces", "", {"content-type": content_type}, body))
     assert isinstance(answer, Response)
     return answer
 
@@ -32,7 +32,7 @@ def post(backend: Backend, body: bytes, content_type: str = PROTOBUF) -> Respons
 async def get(backend: Backend, path: str, **parameters: Any) -> tuple[int, Any]:
     from urllib.parse import urlencode
 
-    asked = Request("GET", path, urlencode(parameters, doseq=True), {})
+    asked = HttpRequest("GET", path, urlencode(parameters, doseq=True), {})
     found = Router(backend._query_routes()).resolve(asked)
     assert not isinstance(found, Response), path
     response = found[0](found[1])
