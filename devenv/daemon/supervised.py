@@ -62,6 +62,7 @@ class Supervised:
     left: tuple[Member, ...] = ()
     _family: tuple[Member, ...] = ()
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _ended_with: int | None = None
     _runner: asyncio.Task[None] | None = None
     _pipes: tuple[Pipe, ...] = ()
     _output: Output = field(init=False)
@@ -134,7 +135,7 @@ class Supervised:
         self.pid, self.born = process.pid, start_time(process.pid)
         self.sampler = Sampler(process.pid)
         self.started_at, self.finished_at, self.exit_code = time.time(), None, None
-        self.state = State.RUNNING
+        self.state, self._ended_with = State.RUNNING, None
         self.notify(self, "start")
         return process
 
@@ -167,13 +168,23 @@ class Supervised:
     async def _follow(self, process: asyncio.subprocess.Process) -> int:
         """Capture output until the process has ended; what its descendants still write is waited for a moment."""
         code = await process.wait()
+        code = code if code >= 0 else 128 - code
+        self._ended_with = code
         send(process.pid, signal.SIGKILL)  # the leader has ended, so the rest of its group has no parent to end it
         await self.end_members()
         await asyncio.wait([asyncio.create_task(pipe.ended.wait()) for pipe in self._pipes], timeout=DRAIN_S)
         for pipe in self._pipes:
             pipe.drain()
         self._output.finish()
-        return code if code >= 0 else 128 - code
+        return code
+
+    @property
+    def observed(self) -> tuple[State, int | None]:
+        """The state and exit code to show: what is left of an ended process may take a moment to end."""
+        if self.state is not State.RUNNING or self._ended_with is None:
+            return self.state, self.exit_code
+        restarts = not self._stopping and self._restarts_after(self._ended_with)
+        return State.RESTARTING if restarts else State.EXITED, self._ended_with
 
     async def end_members(self) -> tuple[Member, ...]:
         """End all that belongs to the instance and return what could not be ended: its main process has ended."""

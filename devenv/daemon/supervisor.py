@@ -219,6 +219,7 @@ class Supervisor:
     def describe(self, item: Item) -> InstanceReport:
         """Return one instance as the engine asks for it."""
         launch = item.launch
+        state, exit_code = item.observed if isinstance(item, Supervised) else (item.state, item.exit_code)
         return InstanceReport(
             id=launch.id,
             name=launch.name,
@@ -226,8 +227,8 @@ class Supervisor:
             index=launch.index,
             labels=launch.labels,
             kind=launch.kind,
-            state=item.state,
-            exit_code=item.exit_code,
+            state=state,
+            exit_code=exit_code,
             error=item.error,
             restarts=item.restarts,
             started_at=item.started_at,

@@ -25,6 +25,9 @@ from devenv.race import first
 
 __all__ = ["Failure", "WaitOutcome", "check_once", "wait_completed", "wait_ready"]
 
+SETTLING_SECONDS = 0.2
+"""A command's success counts only if the instance still runs that long after the wait began."""
+
 CHECK_SECONDS = 0.3
 TAIL_LINES = 20
 TAIL_SECONDS = 2.0
@@ -63,7 +66,8 @@ async def wait_ready(
     Raises:
         EngineUnavailable: If the engine stops answering meanwhile.
     """
-    since = clock.now() - (clock.monotonic() - started_at)
+    begun = clock.monotonic()
+    since = clock.now() - (begun - started_at)
     choice = choose(engine, instance_id, service, image_healthcheck=image_healthcheck, since=since)
     exits = Exits(engine, instance_id, service, clock)
     questions = Questions(choice, service, index, clock, sink, started_at)
@@ -75,6 +79,11 @@ async def wait_ready(
             *_loops(service, observe, clock),
             clock.sleep(limit),
         )
+        # A command such as `true` says nothing of the service, and can pass in an instance that is about to end.
+        young = begun + SETTLING_SECONDS - clock.monotonic()
+        if verdict is True and choice is not None and choice.probe.costly and young > 0:
+            ended = await first(exits.until_final(completes=False), clock.sleep(young))
+            verdict = ended if isinstance(ended, ExitVerdict) else True
     finally:
         if choice is not None:
             await choice.probe.close()
