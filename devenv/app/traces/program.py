@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from devenv.app.invocation import Invocation
 
-ENGINE_TIMEOUT = 0.25
+ENGINE_TIMEOUT = 2.0
 """Seconds to wait for the engine to return the trace backend's URL; then the program starts without it."""
 
 
