@@ -255,7 +255,7 @@ def test_up_shows_how_far_a_slow_pull_has_come_and_waits_for_it(
     assert up.returncode == 0, up.stderr
     told = [line for line in up.stderr.splitlines() if reference in line]
     assert len(told) > 2, up.stderr
-    assert any(" % of " in line for line in told), told
+    assert any("% of " in line for line in told), told
 
 
 async def test_a_registry_that_falls_silent_is_given_up(engine_beside: SecondEngine, registry: Registry) -> None:
