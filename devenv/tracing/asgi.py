@@ -16,7 +16,7 @@ from devenv.tracing.active import Active, state
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail

@@ -14,11 +14,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from devenv.tracing.active import state
-from devenv.tracing.context.ambient import attach, current, detach, with_value
+from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach, with_value
 from devenv.tracing.context.baggage_header import BAGGAGE_KEY
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import NO_STATE, LightSpan, UnsampledSpan
-from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.unsampled import NO_STATE, UnsampledSpan
 from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
 

@@ -18,12 +18,12 @@ from opentelemetry.propagators.textmap import (
 from opentelemetry.trace import NonRecordingSpan, Span
 from opentelemetry.trace.span import TraceState
 
-from devenv.tracing.context.ambient import current
+from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.context.baggage_header import BAGGAGE_KEY, format_header
 from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.context.traceparent import KNOWN_FLAGS, remote_context
-from devenv.tracing.light.span import NO_STATE, LightSpan, SurplusSpan, UnsampledSpan, new_span_id
-from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.unsampled import NO_STATE, SurplusSpan, UnsampledSpan, new_span_id
 
 
 def traceparent(span: Span) -> str | None:

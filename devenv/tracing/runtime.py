@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from opentelemetry import propagate, trace
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
 from devenv.tracing.active import SCOPE, state
@@ -20,9 +19,10 @@ from devenv.tracing.export.exporter import BatchExporter, ExportStats, Sender
 from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.light.decision import decider
 from devenv.tracing.light.provider import LightProvider
-from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.ending import EXIT_TIMEOUT_S, watch
+from devenv.tracing.process.global_api import install_propagator, install_provider
 from devenv.tracing.process.resource import ProcessResource
 from devenv.tracing.propagation import W3CPropagator
 from devenv.tracing.settings import Settings
@@ -101,8 +101,8 @@ class Tracing:
 
     def install(self) -> None:
         """Make this the process's tracing: OpenTelemetry's global provider and propagator, and `state`."""
-        _install_provider(self.provider)
-        propagate.set_global_textmap(self.propagator)
+        install_provider(self.provider)
+        install_propagator(self.propagator)
         state.tracing = self
         state.use(self.light)
         state.passing = UnsampledSpan if self.cheap else None
@@ -173,17 +173,3 @@ def setup(
 
 def _ignore(_span: object) -> None:
     """Accepts spans that are not exported."""
-
-
-def _install_provider(provider: TracerProvider) -> None:
-    """Install the global provider, also after an earlier one of ours has been shut down.
-
-    OpenTelemetry's setter works once per process. A setup after a shutdown (tests, a reload) has to install the new
-    provider, so the guard is renewed. A provider that the program installed itself is kept.
-    """
-    current = getattr(trace, "_TRACER_PROVIDER", None)
-    if current is not None and getattr(current, "_made_by_devenv", False):
-        trace._TRACER_PROVIDER = None  # noqa: SLF001 - no public function replaces it
-        trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()  # noqa: SLF001 - likewise
-    provider._made_by_devenv = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
-    trace.set_tracer_provider(provider)

@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from devenv.tracing.active import Active, state
+from devenv.tracing.context.ambient import SPAN_KEY
 from devenv.tracing.context.baggage_header import BAGGAGE_KEY, Received
 from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.context.traceparent import FLAG_BITS, is_version_00, remote_context
@@ -21,8 +22,9 @@ from devenv.tracing.context.traceparent import parse as parse_parent
 from devenv.tracing.context.tracestate import parse as parse_state
 from devenv.tracing.light.decision import LOW_64
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import NO_STATE, RANDOM, SAMPLED, LightSpan, LocalTrace, UnsampledSpan, new_trace_hex
-from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.light.unsampled import NO_STATE, RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_hex
 from devenv.tracing.propagation import traceparent
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})

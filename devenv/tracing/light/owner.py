@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanProcessor
 
     from devenv.tracing.light.decision import Decider
@@ -25,8 +26,15 @@ class Provider(Protocol):
     def sink(self, span: Any, /) -> None:
         """Accept an ended sampled span for export."""
 
-    def process(self, span: Any) -> None:
-        """Pass an ended span to the additional processors."""
+    @property
+    def resource(self) -> Any:
+        """The SDK's `Resource` of this process."""
+
+    def begun(self, span: Any, context: Context | None) -> None:
+        """Tell the additional processors of a new span."""
+
+    def finish(self, span: Any, end_time: int) -> None:
+        """End a span of a provider with additional processors."""
 
     def count_surplus(self) -> None:
         """Count a span beyond its trace's limit."""

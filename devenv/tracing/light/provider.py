@@ -8,12 +8,17 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import NoOpTracer, Tracer, TracerProvider
 from opentelemetry.util.types import Attributes
 
 from devenv.tracing.light.decision import Decider
+from devenv.tracing.light.exceptions import described
+from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.light.unsampled import SAMPLED
+from devenv.tracing.light.values import as_text, bounded
 from devenv.tracing.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,15 +54,20 @@ class LightProvider(TracerProvider):
         self.processors: tuple[SpanProcessor, ...] = ()
         self.surplus = 0
         self._resource = resource
-        self._tracers: dict[tuple[str, str, str], LightTracer] = {}
+        self._sdk_resource: tuple[Mapping[str, Any], Any] | None = None
+        self._tracers: dict[tuple[object, ...], LightTracer] = {}
         self._lock = threading.Lock()
 
     @property
     def resource(self) -> Any:
-        """The resource as the SDK's type, for code that reads it from a provider."""
-        from opentelemetry.sdk.resources import Resource
+        """The resource as the SDK's type, for processors and for code that reads it from a provider."""
+        attributes = self._resource()
+        known = self._sdk_resource
+        if known is None or known[0] is not attributes:
+            from opentelemetry.sdk.resources import Resource
 
-        return Resource(dict(self._resource()))
+            known = self._sdk_resource = (attributes, Resource(dict(attributes)))
+        return known[1]
 
     def get_tracer(
         self,
@@ -66,14 +76,21 @@ class LightProvider(TracerProvider):
         schema_url: str | None = None,
         attributes: Attributes = None,
     ) -> Tracer:
-        """Return the tracer of a scope; the same tracer for the same scope."""
+        """Return the tracer of a scope; the same tracer for the same scope, its attributes included."""
         if not self.settings.enabled:
             return NoOpTracer()
-        key = (instrumenting_module_name or "", instrumenting_library_version or "", schema_url or "")
+        name: Any = instrumenting_module_name
+        if not isinstance(name, str) or not name:
+            warn_once(_log, "a tracer has no valid name: %s", as_text(name) or "it is empty")
+            name = "" if name is None else as_text(name)
+        version, schema = instrumenting_library_version, schema_url
+        scope_attributes, _ = bounded(attributes, self.settings.span_attributes)
+        scope = (name, "" if version is None else as_text(version), as_text(schema or ""), scope_attributes)
+        key = (*scope[:3], tuple(sorted((key, repr(value)) for key, value in scope_attributes.items())))
         tracer = self._tracers.get(key)
         if tracer is None:
             with self._lock:
-                tracer = self._tracers.setdefault(key, LightTracer(self, (*key, dict(attributes or {}))))
+                tracer = self._tracers.setdefault(key, LightTracer(self, scope))
         return tracer
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
@@ -86,16 +103,29 @@ class LightProvider(TracerProvider):
         with self._lock:
             self.surplus += 1
 
-    def process(self, span: LightSpan) -> None:
-        """Pass an ended span to the additional processors; if one fails, the others still get it."""
-        from devenv.tracing.light.readable import readable
-
-        finished = readable(span, self.resource)
+    def begun(self, span: LightSpan, context: Context | None) -> None:
+        """Tell the additional processors of a new span; if one fails, the others are told."""
         for processor in self.processors:
             try:
-                processor.on_end(finished)
+                processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # same interface, own class
             except Exception:  # noqa: BLE001 - logged; third-party code must not break a request
                 _log.exception("span processor %s failed", type(processor).__name__)
+
+    def finish(self, span: LightSpan, end_time: int) -> None:
+        """End a span: processors may change it in `on_ending`, then it is exported, and they get it in `on_end`."""
+        if span.ending:
+            return
+        span.ending = True
+        for processor in self.processors:
+            # The SDK's name has an underscore as long as the specification calls the method experimental.
+            ending = getattr(processor, "on_ending", None) or getattr(processor, "_on_ending", None)
+            self._tell(processor, ending, span)
+        span.end_time = end_time
+        if span.trace.flags & SAMPLED:
+            self.sink(span)
+        finished = self._finished(span)
+        for processor in self.processors:
+            self._tell(processor, processor.on_end, finished)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the additional processors within the time; the exporter is flushed by `Tracing.force_flush`."""
@@ -103,10 +133,30 @@ class LightProvider(TracerProvider):
         flushed = True
         for processor in self.processors:
             left = deadline - monotonic()
-            flushed = left > 0 and processor.force_flush(int(left * 1000)) is not False and flushed
+            done = left > 0 and self._tell(processor, processor.force_flush, int(left * 1000))
+            flushed = done is not False and flushed
         return flushed
 
     def shutdown(self) -> None:
         """Shut down the additional processors."""
         for processor in self.processors:
-            processor.shutdown()
+            self._tell(processor, processor.shutdown)
+
+    def _finished(self, span: LightSpan) -> Any:
+        """Return the SDK's form of an ended span; the span itself, which has the same names, if that fails."""
+        try:
+            from devenv.tracing.light.readable import readable
+
+            return readable(span, self.resource)
+        except Exception as error:  # noqa: BLE001 - logged; no SDK is installed, or it refuses a value
+            warn_once(_log, "span processors get spans of devenv's own class: %s", described(error))
+            return span
+
+    @staticmethod
+    def _tell(processor: object, method: Callable[..., Any] | None, *arguments: Any) -> Any:
+        """Call a processor's method; False if it fails, so that the others are called."""
+        try:
+            return None if method is None else method(*arguments)
+        except Exception:  # noqa: BLE001 - logged; third-party code must not break a request
+            _log.exception("span processor %s failed", type(processor).__name__)
+            return False
