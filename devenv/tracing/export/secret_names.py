@@ -48,7 +48,7 @@ _QUALIFIERS = frozenset(
         "value",
     }
 )  # fmt: skip
-# Cursors and counts (`nextPageToken`, `max_token`), and switches (`require_auth`), are no secrets.
+# Cursors and counts (`nextPageToken`, `max_token`), and switches (`require_auth`), are not secrets.
 _HARMLESS_BEFORE = {
     "token": frozenset(
         {

@@ -236,5 +236,5 @@ def _link(span: LightSpan, links: Iterable[Any]) -> None:
     try:
         for link in tuple(links):
             span.add_link(getattr(link, "context", link), getattr(link, "attributes", None))
-    except Exception as error:  # noqa: BLE001 - logged; the links' own code failed, or they are no sequence
+    except Exception as error:  # noqa: BLE001 - logged; the links' own code failed, or they are not a sequence
         warn_once(_log, "ignored links that cannot be read: %s", described(error))

@@ -78,7 +78,7 @@ class _Cleaning:
 def nanoseconds(moment: Any) -> int:
     """Return a time as whole nanoseconds since the epoch.
 
-    Seconds (`time.time()`) and `datetime` are converted, and what is no time is replaced by now; both with a warning.
+    Seconds (`time.time()`) and `datetime` are converted, and what is not a time is replaced by now; both with a warning.
     """
     if type(moment) is int and 0 <= moment <= _LATEST_NS:
         return moment
@@ -86,7 +86,7 @@ def nanoseconds(moment: Any) -> int:
         if hasattr(moment, "__index__") and 0 <= index(moment) <= _LATEST_NS:
             return index(moment)
         stamp = moment.timestamp() if isinstance(moment, datetime) else float(moment)
-    except Exception:  # noqa: BLE001 - the value's own code failed, or it is no number
+    except Exception:  # noqa: BLE001 - the value's own code failed, or it is not a number
         stamp = math.nan
     if isinstance(moment, float) and stamp >= _SURELY_SECONDS:  # nanoseconds, with the precision of a float
         return int(min(stamp, _LATEST_NS))
