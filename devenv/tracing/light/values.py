@@ -78,7 +78,7 @@ class _Cleaning:
 def nanoseconds(moment: Any) -> int:
     """Return a time as whole nanoseconds since the epoch.
 
-    Seconds (`time.time()`) and `datetime` are converted, and what is not a time is replaced by now; both with a warning.
+    Seconds (`time.time()`) and `datetime` are converted; what is not a time is replaced by now. Both with a warning.
     """
     if type(moment) is int and 0 <= moment <= _LATEST_NS:
         return moment
