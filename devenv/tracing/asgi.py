@@ -124,6 +124,9 @@ class TracingMiddleware:
         side = self._side
         if side.fastapi:
             scope.setdefault(_FASTAPI, None)
+        if side.foreign is not None:
+            fields = side.foreign.translated(scope["headers"])
+            return side.begin(scope, scope["path"], scope.get("method", "GET"), *fields, _describe)
         found: dict[bytes, list[str]] = {}
         for name, value in scope["headers"]:
             if name in _WANTED:

@@ -130,7 +130,7 @@ def _put(headers: MutableMapping[str, str], span: Any, context: Context) -> None
     propagator = state.propagator
     kind = span.__class__
     if not propagator.carries_parents or (kind is not LightSpan and kind is not UnsampledSpan):
-        put(headers, context, parents=propagator.carries_parents, baggage=propagator.carries_baggage)
+        propagator.write(headers, context)
         return
     headers["traceparent"] = span.outgoing()
     tracestate = span.state if kind is UnsampledSpan else span.trace.state

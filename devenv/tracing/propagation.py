@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -24,6 +24,9 @@ from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.context.traceparent import KNOWN_FLAGS, remote_context
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import NO_STATE, SurplusSpan, UnsampledSpan, new_span_id
+
+if TYPE_CHECKING:
+    from devenv.tracing.mixed_propagation import MixedPropagator
 
 
 def traceparent(span: Span) -> str | None:
@@ -78,6 +81,23 @@ class W3CPropagator(TextMapPropagator):
     def __init__(self, names: Sequence[str] = ("tracecontext", "baggage")) -> None:
         self.carries_parents = "tracecontext" in names
         self.carries_baggage = "baggage" in names
+
+    @property
+    def foreign(self) -> MixedPropagator | None:
+        """The propagator that translates other formats to W3C's fields, None if only these are configured."""
+        return None
+
+    def read(self, pairs: Iterable[tuple[Any, Any]]) -> Context:
+        """Return the context that header fields contain."""
+        context = Context()
+        found = list(pairs)
+        if self.carries_parents:
+            context = with_parent(context, values(found, "traceparent"), values(found, "tracestate"))
+        return with_baggage(context, values(found, "baggage")) if self.carries_baggage else context
+
+    def write(self, headers: MutableMapping[str, str], context: Context) -> None:
+        """Set the headers of a context."""
+        put(headers, context, parents=self.carries_parents, baggage=self.carries_baggage)
 
     def extract(
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter

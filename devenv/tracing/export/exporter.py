@@ -76,7 +76,7 @@ class BatchExporter:
         self._settings = settings
         self._encoder = encoder
         self._resource = resource
-        self._make_sender = sender or (lambda pause: _sender(settings, pause))
+        self._make_sender = sender or (lambda pause: otlp_sender(settings, pause))
         self._max_queue = settings.max_queue_size
         self._batch = min(settings.max_batch_size, settings.max_queue_size)
         self._start()
@@ -293,13 +293,14 @@ class BatchExporter:
         _log.warning(
             "spans lost: %d not delivered to %s, %d dropped because the queue was full%s",
             failed,
-            self._settings.endpoint,
+            self._settings.receiver,
             dropped,
             f" (last: {outcome.reason})" if outcome.reason else "",
         )
 
 
-def _sender(settings: Settings, pause: Callable[[float], bool]) -> Sender:
+def otlp_sender(settings: Settings, pause: Callable[[float], bool]) -> Sender:
+    """Return the sender of the settings' protocol."""
     if settings.protocol != "grpc":
         return Transport(settings, pause)
     from devenv.tracing.export.grpc_transport import GrpcTransport, NoGrpc, has_grpc

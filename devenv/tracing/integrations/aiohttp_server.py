@@ -35,15 +35,12 @@ def aiohttp_middleware(
     @web.middleware
     async def trace_request(request: web.Request, handler: Handler) -> web.StreamResponse:
         headers = request.headers
-        span, context = side.begin(
-            request,
-            request.path,
-            request.method,
-            headers.getall("traceparent", []),
-            headers.getall("tracestate", []),
-            headers.getall("baggage", []),
-            _describe,
-        )
+        if side.foreign is not None:
+            fields = side.foreign.translated(headers.items())
+        else:
+            get = headers.getall
+            fields = (get("traceparent", []), get("tracestate", []), get("baggage", []))
+        span, context = side.begin(request, request.path, request.method, *fields, _describe)
         token = attach(context)
         try:
             if span.__class__ is UnsampledSpan and not side.answers:

@@ -22,9 +22,15 @@ class Provider(Protocol):
     settings: Settings
     decider: Decider
     processors: tuple[SpanProcessor, ...]
+    watched: bool
+    random: int
+    has_own_ids: bool
 
     def sink(self, span: Any, /) -> None:
         """Accept an ended sampled span for export."""
+
+    def new_trace(self) -> str:
+        """Return a new trace ID as 32 hexadecimal digits."""
 
     @property
     def resource(self) -> Any:

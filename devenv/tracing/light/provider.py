@@ -17,12 +17,15 @@ from devenv.tracing.light.exceptions import described
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
-from devenv.tracing.light.unsampled import SAMPLED
+from devenv.tracing.light.unsampled import RANDOM, SAMPLED, new_trace_hex
 from devenv.tracing.light.values import as_text, bounded
+from devenv.tracing.process.global_api import load_sdk
 from devenv.tracing.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
+
+    from devenv.tracing.light.ids import CustomIds
 
 _log = logging.getLogger(__name__)
 
@@ -35,9 +38,14 @@ class LightProvider(TracerProvider):
         resource: Returns the resource attributes; called again after a fork.
         decider: Decides which traces are recorded.
         sink: Accepts every ended sampled span; must not block or raise.
+        ids: Generates the IDs. Default: random ones.
 
     Attributes:
         processors: Additional span processors with the SDK's interface.
+        watched: Whether a new span concerns anybody beside the tracer: processors, or a generator of its ID.
+        has_own_ids: Whether a generator makes the IDs.
+        random: The W3C flag of new trace IDs, if they are random.
+        new_trace: Returns a new trace ID as 32 hexadecimal digits.
         surplus: Spans left out because their trace reached its limit.
     """
 
@@ -47,12 +55,17 @@ class LightProvider(TracerProvider):
         resource: Callable[[], Mapping[str, Any]],
         decider: Decider,
         sink: Callable[[LightSpan], None],
+        ids: CustomIds | None = None,
     ) -> None:
         self.settings = settings
         self.decider = decider
         self.sink = sink
         self.processors: tuple[SpanProcessor, ...] = ()
         self.surplus = 0
+        self._ids = ids
+        self.watched = self.has_own_ids = ids is not None
+        self.random = RANDOM if ids is None else ids.random
+        self.new_trace: Callable[[], str] = new_trace_hex if ids is None else ids.trace_hex
         self._resource = resource
         self._sdk_resource: tuple[Mapping[str, Any], Any] | None = None
         self._tracers: dict[tuple[object, ...], LightTracer] = {}
@@ -97,6 +110,7 @@ class LightProvider(TracerProvider):
         """Add a processor with the SDK's interface; it receives an SDK `ReadableSpan` at the end of each span."""
         with self._lock:
             self.processors = (*self.processors, span_processor)
+            self.watched = True
 
     def count_surplus(self) -> None:
         """Count a span beyond its trace's limit."""
@@ -105,6 +119,8 @@ class LightProvider(TracerProvider):
 
     def begun(self, span: LightSpan, context: Context | None) -> None:
         """Tell the additional processors of a new span; if one fails, the others are told."""
+        if self._ids is not None:
+            span.span_id = self._ids.span_id()
         for processor in self.processors:
             try:
                 processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # same interface, own class
@@ -145,6 +161,7 @@ class LightProvider(TracerProvider):
     def _finished(self, span: LightSpan) -> Any:
         """Return the SDK's form of an ended span; the span itself, which has the same names, if that fails."""
         try:
+            load_sdk()
             from devenv.tracing.light.readable import readable
 
             return readable(span, self.resource)

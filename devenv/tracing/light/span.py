@@ -20,6 +20,7 @@ from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import SAMPLED, LocalTrace, new_span_id
 from devenv.tracing.light.values import PLAIN, as_text, bounded, clean, nanoseconds, pairs
+from devenv.tracing.process.global_api import load_sdk
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -304,6 +305,7 @@ class LightSpan(Span):
         return str(self._readable().to_json(indent))
 
     def _readable(self) -> Any:
+        load_sdk()
         from devenv.tracing.light.readable import readable
 
         return readable(self, self.resource)

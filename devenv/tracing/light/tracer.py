@@ -27,7 +27,6 @@ from devenv.tracing.light.unsampled import (
     LocalTrace,
     SurplusSpan,
     UnsampledSpan,
-    new_trace_hex,
 )
 from devenv.tracing.light.values import as_text, bounded, nanoseconds
 
@@ -152,9 +151,9 @@ class LightTracer(Tracer):
         decider = self.provider.decider
         above = parent.get_span_context() if isinstance(parent, Span) else None
         if above is None or not above.is_valid:
-            trace_hex = new_trace_hex()
+            trace_hex = self.provider.new_trace()
             sampled = decider.root(trace_hex)
-            flags, state, parent_id, remote = RANDOM | sampled, NO_STATE, 0, False
+            flags, state, parent_id, remote = self.provider.random | sampled, NO_STATE, 0, False
         else:
             trace_hex = f"{above.trace_id:032x}"
             sampled = bool(above.trace_flags & SAMPLED) if decider.parent_based else decider.root(trace_hex)
@@ -177,13 +176,15 @@ class LightTracer(Tracer):
     ) -> Span:
         """Start a span by an SDK sampler, which may set attributes and tracestate, and record without sampling."""
         above = trace.get_current_span(context).get_span_context()
-        trace_hex = f"{above.trace_id:032x}" if above.is_valid else new_trace_hex()
+        if above.is_valid and self.provider.decider.parent_based:
+            return self._by_context(name, context, kind, trace.get_current_span(context), own, links, start_time)
+        trace_hex = f"{above.trace_id:032x}" if above.is_valid else self.provider.new_trace()
         try:
             result = sampler.should_sample(context, int(trace_hex, 16), name, kind, own, links)
         except Exception as error:  # noqa: BLE001 - logged; the program's sampler must not break its requests
             warn_once(_log, "the sampler %s failed: %s", type(sampler).__name__, described(error))
             return self._by_context(name, context, kind, trace.get_current_span(context), own, links, start_time)
-        random = above.trace_flags & RANDOM if above.is_valid else RANDOM
+        random = above.trace_flags & RANDOM if above.is_valid else self.provider.random
         flags = random | result.decision.is_sampled()
         state = result.trace_state if result.trace_state is not None else NO_STATE
         if not result.decision.is_recording():
@@ -217,7 +218,7 @@ class LightTracer(Tracer):
             self._cut(span)
         if links is not None:
             _link(span, links)
-        if self.provider.processors:
+        if self.provider.watched:
             self.provider.begun(span, context)
         return span
 

@@ -14,6 +14,17 @@ from opentelemetry import trace
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import Tracer, TracerProvider
 
+_SDK = "opentelemetry.sdk.trace"
+_LIMITS = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+)
 _PROPAGATORS = "OTEL_PROPAGATORS"
 _BUILT_IN = frozenset({"tracecontext", "baggage", "none", ""})
 
@@ -42,6 +53,23 @@ def install_provider(provider: TracerProvider) -> None:
         trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()  # noqa: SLF001 - likewise
     provider._made_by_devenv = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
     trace.set_tracer_provider(provider)
+
+
+def load_sdk() -> None:
+    """Import the SDK's tracing, which fails if a limit in the environment is not a number.
+
+    Raises:
+        ImportError: If the SDK is not installed.
+    """
+    if _SDK in sys.modules:
+        return
+    wrong = {name: os.environ[name] for name in _LIMITS if not os.environ.get(name, "0").strip().isdigit()}
+    for name in wrong:
+        del os.environ[name]
+    try:
+        import_module(_SDK)
+    finally:
+        os.environ.update(wrong)
 
 
 def _import_propagate() -> None:
