@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -24,6 +25,7 @@ from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
 from devenv.tracing.light.exceptions import described
+from devenv.tracing.light.ids import CustomIds
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.readable import record
 from devenv.tracing.light.span import LightSpan
@@ -54,7 +56,7 @@ def make_provider(
     limit = TraceLimit(inner, settings.trace_spans) if settings.trace_spans else None
     provider = LimitedProvider(
         sampler=limit or inner,
-        id_generator=generator,
+        id_generator=None if generator is None else GuardedIds(generator),
         resource=Resource(dict(resource())),
         shutdown_on_exit=False,
         span_limits=_limits(settings),
@@ -113,6 +115,25 @@ class Guarded(Sampler):
     def get_description(self) -> str:
         """Describe the other sampler."""
         return type(self._custom).__name__
+
+
+class GuardedIds(IdGenerator):
+    """The IDs of another generator; random ones if it fails."""
+
+    def __init__(self, generator: Any) -> None:
+        self._ids = CustomIds(generator)
+
+    def generate_trace_id(self) -> int:
+        """Return a new trace ID."""
+        return int(self._ids.trace_hex(), 16)
+
+    def generate_span_id(self) -> int:
+        """Return a new span ID."""
+        return self._ids.span_id()
+
+    def is_trace_id_random(self) -> bool:
+        """Return whether the trace IDs are random."""
+        return bool(self._ids.random)
 
 
 _DECISIONS = {
