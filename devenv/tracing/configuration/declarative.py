@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from devenv.tracing.configuration.document import Document, Path_, read
-from devenv.tracing.configuration.environment import is_header, parse_pairs
+from devenv.tracing.configuration.endpoints import is_header
+from devenv.tracing.configuration.environment import parse_pairs
 from devenv.tracing.configuration.validation import check_value
 from devenv.tracing.errors import ConfigError
 from devenv.tracing.light.notices import warn_once

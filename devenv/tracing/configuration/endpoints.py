@@ -1,4 +1,4 @@
-"""The URL of the OTLP receiver: told at the start if it cannot be one, and shown without user information."""
+"""The URL of the OTLP receiver and the headers for it: told at the start if they cannot be used, shown without secrets."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ def check_url(url: str) -> None:
         valid = False
     if not valid:
         raise ValueError("http://HOST:PORT or https://HOST:PORT")
+
+
+def is_header(name: str, value: str) -> bool:
+    """Return whether a field can be sent: a token as its name, and no control character in its value (RFC 9110, 5)."""
+    token = bool(name) and name.isascii() and all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name)
+    return token and all(char == "\t" or (" " <= char <= "\xff" and char != "\x7f") for char in value)
 
 
 def without_secrets(text: str) -> str:

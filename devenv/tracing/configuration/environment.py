@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from devenv.tracing.configuration.endpoints import traces_url, without_secrets
+from devenv.tracing.configuration.endpoints import is_header, traces_url, without_secrets
 from devenv.tracing.configuration.validation import check_value
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.settings import KEYS, PROPAGATORS, SAMPLERS, Key
@@ -79,12 +79,6 @@ def parse_headers(variable: str, text: str) -> dict[str, str] | None:
         else:
             warn_once(_log, "%s: member %d is not a header name=value; the other members are used", variable, number)
     return headers or None
-
-
-def is_header(name: str, value: str) -> bool:
-    """Return whether a field can be sent: a token as its name, and no control character in its value (RFC 9110, 5)."""
-    token = bool(name) and name.isascii() and all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name)
-    return token and all(char == "\t" or (" " <= char <= "\xff" and char != "\x7f") for char in value)
 
 
 def _parse(variable: str, key: Key, text: str, environ: Mapping[str, str]) -> Any:
@@ -179,7 +173,7 @@ def _integer(text: str) -> int:
 
 def _timeout_s(text: str) -> float:
     milliseconds = _number(text)
-    return (milliseconds or _FOREVER_MS) / 1000.0  # 0 is no limit
+    return (milliseconds or _FOREVER_MS) / 1000.0  # 0: without a limit
 
 
 def _timeout_ms(text: str) -> int:

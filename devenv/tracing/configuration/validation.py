@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from devenv.tracing.configuration.document import Document, Path_, Place
-from devenv.tracing.configuration.endpoints import check_url
+from devenv.tracing.configuration.endpoints import check_url, is_header
 from devenv.tracing.errors import ConfigError
 from devenv.tracing.settings import KEYS, PATHS, Key
 
@@ -60,6 +60,8 @@ def check_value(key: Key, value: Any) -> Any:
         for item in checked if isinstance(checked, tuple) else (checked,):
             if item not in key.choices:
                 raise ValueError(f"one of {', '.join(key.choices)}")
+    if key.path == "exporter.headers" and not all(is_header(name, item) for name, item in checked.items()):
+        raise ValueError("a mapping of header names to texts without control characters")
     if key.path.endswith("endpoint") and checked:
         check_url(checked)
     if isinstance(checked, (int, float)) and not _in_range(key, checked):

@@ -42,7 +42,7 @@ class LightProvider(TracerProvider):
 
     Attributes:
         processors: Additional span processors with the SDK's interface.
-        watched: Whether a new span concerns anybody beside the tracer: processors, or a generator of its ID.
+        watched: Whether a new span concerns more than the tracer: processors, or a generator of its ID.
         has_own_ids: Whether a generator makes the IDs.
         random: The W3C flag of new trace IDs, if they are random.
         new_trace: Returns a new trace ID as 32 hexadecimal digits.
