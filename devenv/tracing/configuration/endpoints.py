@@ -1,4 +1,4 @@
-"""The URL of the OTLP receiver and the headers for it: told at the start if they cannot be used, shown without secrets."""
+"""The receiver's URL and headers: told at the start if they cannot be used, and shown without secrets."""
 
 from __future__ import annotations
 
