@@ -104,7 +104,7 @@ class ControlServer:
         return daemon_messages.StartReport(error=(await self._supervisor.start(which.id)).error)
 
     async def _stop(self, request: daemon_messages.StopRequest) -> Nothing:
-        await self._supervisor.get(request.id).stop(request.grace)
+        await self._supervisor.stop(request.id, request.grace)
         return Nothing()
 
     async def _kill(self, request: daemon_messages.SignalRequest) -> Nothing:
