@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv.disk import check_state_directory, make_state_directory, replace_file
+from devenv.errors import EnvironmentFailure
 from devenv.model.identity import Project, identify
 
 FILE = "project.json"
@@ -79,5 +80,17 @@ def write_record(directory: Path, record: Record) -> None:
 
 
 def forget_record(directory: Path) -> None:
-    """Remove the record after ``down``; runs, logs and reserved ports stay."""
-    (directory / ".devenv" / FILE).unlink(missing_ok=True)
+    """Remove the record after ``down``; runs, logs and reserved ports stay.
+
+    Raises:
+        EnvironmentFailure: If it cannot be removed.
+    """
+    path = directory / ".devenv" / FILE
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return  # what is in the place of .devenv is not devenv's
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"cannot remove {path}: {error.strerror or error}", hint="check the owner and permissions of its directory"
+        ) from error
