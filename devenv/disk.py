@@ -7,8 +7,12 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devenv.errors import DiskFull, EnvironmentFailure
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 class NotRegularFileError(OSError):
@@ -24,11 +28,26 @@ def read_regular_file(path: Path, limit: int | None = None) -> bytes:
         NotRegularFileError: If it is neither a regular file nor a directory.
         OSError: If it cannot be read.
     """
+    with open_regular_file(path) as file:
+        return file.read() if limit is None else file.read(limit)
+
+
+def open_regular_file(path: Path, *, buffering: int = -1) -> BinaryIO:
+    """Open ``path`` for reading; like :func:`read_regular_file`, it never waits.
+
+    Raises:
+        NotRegularFileError: If it is neither a regular file nor a directory.
+        OSError: If it cannot be opened.
+    """
     _check_regular(path, path.stat())
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
+    file = os.fdopen(descriptor, "rb", buffering=buffering)
+    try:
         _check_regular(path, os.fstat(descriptor))  # it may have been replaced in between
-        return file.read() if limit is None else file.read(limit)
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def _check_regular(path: Path, found: os.stat_result) -> None:
@@ -78,6 +97,19 @@ def not_written(path: Path, error: OSError) -> EnvironmentFailure:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(message, hint="free disk space")
     return EnvironmentFailure(message, hint="check the owner and permissions of its directory")
+
+
+def not_read(path: Path, error: OSError) -> EnvironmentFailure:
+    """The error for a file of devenv's own that could not be read."""
+    hint = f"remove {path}" if isinstance(error, IsADirectoryError | NotRegularFileError) else "check its permissions"
+    return EnvironmentFailure(f"cannot read {path}: {error.strerror or error}", hint=hint)
+
+
+def not_removed(path: Path, error: OSError) -> EnvironmentFailure:
+    """The error for a file of devenv's own that could not be removed."""
+    return EnvironmentFailure(
+        f"cannot remove {path}: {error.strerror or error}", hint="check the owner and permissions of its directory"
+    )
 
 
 def check_state_directory(path: Path) -> bool:

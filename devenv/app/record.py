@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from devenv.disk import check_state_directory, make_state_directory, replace_file
-from devenv.errors import EnvironmentFailure
+from devenv.disk import check_state_directory, make_state_directory, not_removed, replace_file
 from devenv.model.identity import Project, identify
 
 FILE = "project.json"
@@ -91,6 +90,4 @@ def forget_record(directory: Path) -> None:
     except NotADirectoryError:
         return  # what is in the place of .devenv is not devenv's
     except OSError as error:
-        raise EnvironmentFailure(
-            f"cannot remove {path}: {error.strerror or error}", hint="check the owner and permissions of its directory"
-        ) from error
+        raise not_removed(path, error) from error

@@ -58,6 +58,7 @@ class ControlServer:
             writer.close()
 
     async def _serve(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name: Any = None
         try:
             request = daemon_messages.parsed(line)
             name, data = request.get("op"), request.get("data")
@@ -72,6 +73,11 @@ class ControlServer:
             reply = {"error": encode(ErrorReport.of(refused))}
         except DevenvError as error:
             reply = {"error": encode(ErrorReport.of(error))}
+        except OSError as error:  # of this machine, such as no descriptor or process left; the daemon goes on
+            refused = EngineRefused(f"the process engine's daemon: {error}", hint="see .devenv/daemon.log")
+            reply = {"error": encode(ErrorReport.of(refused))}
+            report = {"message": f"{name} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(report)
         writer.write(daemon_messages.line(reply))
         await writer.drain()
 
