@@ -73,7 +73,7 @@ class ControlServer:
             reply = {"error": encode(ErrorReport.of(refused))}
         except DevenvError as error:
             reply = {"error": encode(ErrorReport.of(error))}
-        except OSError as error:  # of this machine, such as no descriptor or process left; the daemon goes on
+        except OSError as error:  # of this machine, such as no descriptor or process left; the daemon keeps running
             refused = EngineRefused(f"the process engine's daemon: {error}", hint="see .devenv/daemon.log")
             reply = {"error": encode(ErrorReport.of(refused))}
             report = {"message": f"{name} failed", "exception": error}

@@ -25,7 +25,7 @@ ROTATED = 2
 BLOCK_BYTES = 256 * 1024
 
 REMOVED = "devenv: the output before this was removed, with its file"
-"""A line in the place of output that somebody removed with ``.devenv/`` while the project was up."""
+"""A line in the place of output that was removed with ``.devenv/`` while the project was up."""
 
 _STORED = re.compile(rb"(\d+\.\d+) ([12]) (.*)", re.DOTALL)
 

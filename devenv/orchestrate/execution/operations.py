@@ -60,7 +60,7 @@ async def run_plan(
         sink: gets the events.
         timeout: seconds from now until everything has to be ready; plans without a wait need none.
         project: whose instances; plans without a wait need none.
-        refusals: gets what the engine refuses, for a plan that removes; what does not depend on it goes on.
+        refusals: gets what the engine refuses, for a plan that removes; steps that do not depend on it still run.
 
     Raises:
         EnvironmentFailure: If the engine refuses what concerns no single service, or is not available.

@@ -1,4 +1,4 @@
-"""The control socket answers every request: a fault of this machine is no reason to close the connection."""
+"""The control socket answers every request: a fault of this machine does not close the connection."""
 
 from __future__ import annotations
 
