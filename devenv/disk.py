@@ -58,7 +58,7 @@ def _check_regular(path: Path, found: os.stat_result) -> None:
     raise NotRegularFileError(errno.EINVAL, "not a regular file", str(path))
 
 
-def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
+def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True, mode: int = 0o666) -> None:
     """Write ``content`` to ``path`` in one step: a reader sees the old file or the new one, never half of it.
 
     A symbolic link is followed; the mode of an existing file stays.
@@ -68,6 +68,7 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
         content: the whole new content.
         durable: wait until the disk has it, so that even a power failure leaves the old file or the new one; not
             needed for state that devenv can restore.
+        mode: of a new file, less the bits of the umask.
 
     Raises:
         DiskFull: If no space is left; the old file is kept.
@@ -76,7 +77,7 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
     target = path.resolve()
     temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             if durable:
                 file.flush()
@@ -89,6 +90,20 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
     finally:
         with suppress(OSError):  # it is there only if something else is on its way to the caller
             temporary.unlink(missing_ok=True)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file of devenv's own if it exists.
+
+    Raises:
+        EnvironmentFailure: If it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return  # what is in the place of its directory is not devenv's
+    except OSError as error:
+        raise not_removed(path, error) from error
 
 
 def not_written(path: Path, error: OSError) -> EnvironmentFailure:

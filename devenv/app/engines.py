@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.app.required_images import cannot_be_built_here, needed_images
+from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
 from devenv.errors import EngineUnavailable, EnvironmentFailure, UsageError
 from devenv.events import Notice
 from devenv.model.identity import identify
@@ -140,6 +140,8 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
 
 async def _why_not(engine: Engine, stack: Stack) -> str:
     """Why a stack cannot run on an available engine; empty if it can."""
+    if why := cannot_be_closed(stack):
+        return why
     if why := cannot_be_built_here(stack):
         return f"{why}; {INIT_HINT}"
     missing = await missing_images(engine, stack)

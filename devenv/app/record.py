@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from devenv.disk import check_state_directory, make_state_directory, not_removed, replace_file
+from devenv.disk import check_state_directory, make_state_directory, remove_file, replace_file
 from devenv.model.identity import Project, identify
 
 FILE = "project.json"
@@ -84,10 +84,4 @@ def forget_record(directory: Path) -> None:
     Raises:
         EnvironmentFailure: If it cannot be removed.
     """
-    path = directory / ".devenv" / FILE
-    try:
-        path.unlink(missing_ok=True)
-    except NotADirectoryError:
-        return  # what is in the place of .devenv is not devenv's
-    except OSError as error:
-        raise not_removed(path, error) from error
+    remove_file(directory / ".devenv" / FILE)

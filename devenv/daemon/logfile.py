@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.disk import not_removed, not_written
+from devenv.disk import not_written, remove_file
 from devenv.engine.process.log_reader import REMOVED
 
 if TYPE_CHECKING:
@@ -99,10 +99,7 @@ def remove(path: Path) -> None:
         EnvironmentFailure: If a file cannot be removed.
     """
     for file in path.parent.glob(f"{path.name}*"):
-        try:
-            file.unlink(missing_ok=True)
-        except OSError as error:
-            raise not_removed(file, error) from error
+        remove_file(file)
 
 
 def _no_link(path: str, flags: int) -> int:

@@ -89,7 +89,7 @@ class Supervisor:
         own = [self._ports.host_port(launch.service, launch.index, port) for port in launch.ports]
         if launch.kind == "backend":
             ports = {port.container: number for port, number in zip(launch.ports, own, strict=True)}
-            self._items[launch.id] = EmbeddedBackend(launch, ports, self._changed)
+            self._items[launch.id] = EmbeddedBackend(launch, ports, self._changed, self._directory)
         else:
             environment = environment_of(os.environ, launch, own[0] if own else None)
             self._items[launch.id] = Supervised(
@@ -260,6 +260,7 @@ class Supervisor:
             ),
             cwd=launch.cwd,
             environment=item.environment if isinstance(item, Supervised) else {},
+            token=item.token if isinstance(item, EmbeddedBackend) else "",
         )
 
     def listen(self, since: float) -> asyncio.Queue[ProjectEvent]:

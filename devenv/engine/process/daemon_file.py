@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devenv.disk import not_removed, replace_file
+from devenv.disk import remove_file, replace_file
 from devenv.engine.process.json_values import decode, encode
 from devenv.engine.process.process_identity import start_time
 
@@ -64,13 +64,7 @@ def remove(directory: Path) -> None:
     Raises:
         EnvironmentFailure: If it cannot be removed.
     """
-    path = directory / NAME
-    try:
-        path.unlink(missing_ok=True)
-    except NotADirectoryError:
-        return  # what is in the place of .devenv is not devenv's
-    except OSError as error:
-        raise not_removed(path, error) from error
+    remove_file(directory / NAME)
 
 
 def exists(directory: Path) -> bool:

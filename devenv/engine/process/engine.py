@@ -37,6 +37,7 @@ from devenv.engine.process.observation import left_behind, observed
 from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import ObservedState, State
+from devenv.otlp.backend_ports import QUERY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -261,7 +262,9 @@ class ProcessEngine:
         """Where a port of an instance is on this machine; ``None`` for one that the stack file does not name."""
         report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
         ports = {known.container: known.host for known in report.ports} if report else {}
-        return Endpoint(host=LOOPBACK, port=ports[port]) if port in ports else None
+        if report is None or port not in ports:
+            return None
+        return Endpoint(host=LOOPBACK, port=ports[port], token=report.token if port == QUERY_PORT else "")
 
     async def close(self) -> None:
         """Nothing is held open between requests; a daemon without instances is ended.
