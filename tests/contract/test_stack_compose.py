@@ -288,7 +288,7 @@ services:
 TREES: dict[str, tuple[dict[str, str], list[str], dict[str, str]]] = {
     "include": (
         {
-            "compose.yaml": "include: [sub/compose.yaml]\nservices: {web: {image: '$TAG', depends_on: [db]}}",
+            "compose.yaml": "include: [sub/compose.yaml]\nservices: {web: {image: 'w${TAG:-}', depends_on: [db]}}",
             "sub/compose.yaml": SUB,
             "sub/.env": "TAG=sub\nONLY=only\n",
             "sub/a.env": "X=${ONLY:-none}\n",

@@ -1,4 +1,4 @@
-"""``extends``: a service is merged over another one, of its own file or of another file.
+"""``extends``: a service is merged over another one, of the same file or of another file.
 
 The other service is read as in its own file: relative paths, ``extends.file`` among them, start at that file's
 directory, while variables are those of the file that extends. Rules: https://docs.docker.com/reference/compose-file/services/#extends
@@ -92,7 +92,7 @@ class _Extending:
         return merge_service(base, own, target.service, self._sources.problems)
 
     def _base(self, target: _Target, asked: Cursor, way: tuple[_Step, ...]) -> MapNode | None:
-        """The service that the last step of ``way`` extends, or ``None`` if it cannot be had."""
+        """The service that the last step of ``way`` extends, or ``None`` if there is none."""
         wanted = self._wanted(target, asked)
         if wanted is None:
             return None
