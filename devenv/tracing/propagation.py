@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -25,8 +25,12 @@ from devenv.tracing.context.traceparent import KNOWN_FLAGS, remote_context
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import NO_STATE, SurplusSpan, UnsampledSpan, new_span_id
 
-if TYPE_CHECKING:
-    from devenv.tracing.mixed_propagation import MixedPropagator
+
+class Translator(Protocol):
+    """Translates other formats to W3C's fields."""
+
+    def translated(self, pairs: Iterable[tuple[Any, Any]]) -> tuple[list[str], list[str], list[str]]:
+        """Return `traceparent`, `tracestate` and `baggage` for the context that header fields contain."""
 
 
 def traceparent(span: Span) -> str | None:
@@ -83,7 +87,7 @@ class W3CPropagator(TextMapPropagator):
         self.carries_baggage = "baggage" in names
 
     @property
-    def foreign(self) -> MixedPropagator | None:
+    def foreign(self) -> Translator | None:
         """The propagator that translates other formats to W3C's fields, None if only these are configured."""
         return None
 

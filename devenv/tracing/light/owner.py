@@ -36,6 +36,9 @@ class Provider(Protocol):
     def resource(self) -> Any:
         """The SDK's `Resource` of this process."""
 
+    def readable(self, span: Any) -> Any:
+        """Return the SDK's form of a span."""
+
     def begun(self, span: Any, context: Context | None) -> None:
         """Tell the additional processors of a new span."""
 

@@ -117,6 +117,17 @@ class LightProvider(TracerProvider):
         with self._lock:
             self.surplus += 1
 
+    def readable(self, span: LightSpan) -> Any:
+        """Return the SDK's form of a span.
+
+        Raises:
+            ImportError: If the SDK is not installed.
+        """
+        load_sdk()
+        from devenv.tracing.light.readable import readable
+
+        return readable(span, self.resource)
+
     def begun(self, span: LightSpan, context: Context | None) -> None:
         """Tell the additional processors of a new span; if one fails, the others are told."""
         if self._ids is not None:
@@ -161,10 +172,7 @@ class LightProvider(TracerProvider):
     def _finished(self, span: LightSpan) -> Any:
         """Return the SDK's form of an ended span; the span itself, which has the same names, if that fails."""
         try:
-            load_sdk()
-            from devenv.tracing.light.readable import readable
-
-            return readable(span, self.resource)
+            return self.readable(span)
         except Exception as error:  # noqa: BLE001 - logged; no SDK is installed, or it refuses a value
             warn_once(_log, "span processors get spans of devenv's own class: %s", described(error))
             return span

@@ -20,7 +20,6 @@ from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import SAMPLED, LocalTrace, new_span_id
 from devenv.tracing.light.values import PLAIN, as_text, bounded, clean, nanoseconds, pairs
-from devenv.tracing.process.global_api import load_sdk
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -288,24 +287,18 @@ class LightSpan(Span):
     @property
     def instrumentation_scope(self) -> Any:
         """The SDK's `InstrumentationScope` of the tracer."""
-        return self._readable().instrumentation_scope
+        return self.tracer.provider.readable(self).instrumentation_scope
 
     @property
     def events(self) -> Any:
         """The events so far, as the SDK's."""
-        return self._readable().events
+        return self.tracer.provider.readable(self).events
 
     @property
     def links(self) -> Any:
         """The links so far, as the SDK's."""
-        return self._readable().links
+        return self.tracer.provider.readable(self).links
 
     def to_json(self, indent: int | None = 4) -> str:
         """Return the span as JSON in the SDK's form."""
-        return str(self._readable().to_json(indent))
-
-    def _readable(self) -> Any:
-        load_sdk()
-        from devenv.tracing.light.readable import readable
-
-        return readable(self, self.resource)
+        return str(self.tracer.provider.readable(self).to_json(indent))

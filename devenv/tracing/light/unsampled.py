@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import getrandbits
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from devenv.tracing.light.span import LightSpan
 
 SAMPLED = 0x01
 RANDOM = 0x02
@@ -122,10 +120,20 @@ class UnsampledSpan(Span):
         """Do nothing."""
 
 
+class Ancestor(Protocol):
+    """What a surplus span uses of the recorded span above it."""
+
+    trace: LocalTrace
+    span_id: int
+
+    def get_span_context(self) -> SpanContext:
+        """Return its context."""
+
+
 class SurplusSpan(UnsampledSpan):
     """A span beyond the trace limit: not recorded, and replaced downstream by its nearest recorded ancestor."""
 
-    def __init__(self, ancestor: LightSpan) -> None:
+    def __init__(self, ancestor: Ancestor) -> None:
         super().__init__(ancestor.trace.hex, ancestor.trace.flags, ancestor.trace.state)
         self.ancestor = ancestor
 
