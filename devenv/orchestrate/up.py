@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from devenv.errors import DevenvError
 from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.orchestrate.concurrency import both
+from devenv.orchestrate.container_names import check_names
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of
 from devenv.orchestrate.execution.steadiness import checked, until_steady
@@ -135,6 +136,7 @@ async def bring_up(
     plan = survey.plan
     sink(Planned(services=survey.target.services, actions=len(plan.changes)))
     await check_free(engine, survey.target, plan, survey.observed)
+    await check_names(engine, survey.target, plan, survey.observed)
     results: Results = {}
     try:
         if survey.tasks:

@@ -238,6 +238,11 @@ class ProcessEngine:
         del port, protocol
         return ""
 
+    async def name_owner(self, name: str) -> str:
+        """Empty: the name of a process is its project's own."""
+        del name
+        return ""
+
     async def events(self, project: Project) -> AsyncIterator[EngineEvent]:
         """What happens to the project's instances from now on, whether the daemon runs yet or not."""
         since = time.time()
