@@ -169,7 +169,10 @@ class ProcessEngine:
         if report is None:
             raise EngineRefused(f"no instance {instance_id}")
         if report.error:
-            raise EngineRefused(f"{instance_id}: {report.error}", hint="check x-devenv.process in the stack file")
+            service = instance_id.rpartition("-")[0]
+            raise EngineRefused(
+                f"cannot start {service}: {report.error}", hint="check x-devenv.process in the stack file"
+            )
 
     async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
         """Stop with grace; a missing instance is not an error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -11,7 +12,9 @@ from devenv.app import engines
 from devenv.app.engines import choose
 from devenv.app.invocation import Invocation, read_stack
 from devenv.app.required_images import cannot_be_built_here
-from devenv.errors import UsageError
+from devenv.engine.process.launching import refuse_what_cannot_be
+from devenv.errors import ImageMissing, UsageError
+from devenv.model.stack import Service, Stack
 from devenv.stack import discovery, shipped_stacks
 
 
@@ -22,8 +25,16 @@ class Engine:
         self.name = name
         self.closed = False
 
-    async def image_id(self, reference: str) -> str:
-        return f"id of {reference}"
+    missing: ClassVar[set[str]] = set()
+
+    async def image_id(self, reference: str) -> str | None:
+        return None if reference in self.missing else f"id of {reference}"
+
+    async def registry_has(self, reference: str) -> bool:
+        return False
+
+    def check(self, service: Service, stack: Stack) -> None:
+        refuse_what_cannot_be(service)
 
     async def info(self) -> Engine:
         return self
@@ -82,6 +93,28 @@ async def test_in_a_checkout_the_sample_is_built(tmp_path, connected):
     loaded = read_stack(invocation)
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
     assert choice.reason == "docker: version 20.10 is available"
+
+
+@pytest.mark.parametrize("service", ["image: 'shop:1'", "x-devenv: {process: {command: python app.py}}"])
+async def test_a_missing_image_is_told_as_such_if_processes_cannot_replace_it(tmp_path, connected, service):
+    (tmp_path / "compose.yaml").write_text(f"services: {{web: {{{service}}}}}\n")
+    invocation = Invocation(directory=tmp_path)
+    loaded = read_stack(invocation)
+    Engine.missing = {"jaegertracing/jaeger:2.13.0"}
+    try:
+        choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
+    except ImageMissing as error:
+        assert "image" in service
+        assert error.message == "jaegertracing/jaeger:2.13.0: not available locally or from the registry"
+        assert "`docker pull jaegertracing/jaeger:2.13.0`" in error.hint
+        assert "`docker tag`" in error.hint
+        assert "add x-devenv.process to web and use `--engine process`" in error.hint
+        assert "start a Docker engine" not in error.hint
+    else:
+        assert "process" in service
+        assert choice.engine.name == "process"
+    finally:
+        Engine.missing = set()
 
 
 def test_a_users_own_stack_without_its_dockerfile_is_not_meant(installed):
