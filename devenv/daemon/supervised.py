@@ -9,6 +9,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.daemon.guardian import send
@@ -219,7 +220,7 @@ def start_error(launch: Launch, environment: Mapping[str, str], error: OSError |
     """Why a process cannot start: its directory, its program, or the system's reason, with the place in the file."""
     program = launch.command[0] if launch.command else ""
     key, reason = "command", f"{program}: {getattr(error, 'strerror', None) or error}"
-    if not os.path.isdir(launch.cwd):
+    if not Path(launch.cwd).is_dir():
         exists = os.path.lexists(launch.cwd)
         key = "cwd"
         reason = f"the working directory {launch.cwd} {'is not a directory' if exists else 'does not exist'}"

@@ -228,7 +228,8 @@ class ProcessEngine:
             for line in await asyncio.to_thread(log_reader.read_lines, path, since, tail):
                 yield line
             return
-        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id)):
+        starts: list[float] = []
+        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id, starts)):
             yield line
 
     async def usage(self, instance_id: str) -> Usage | None:
@@ -288,9 +289,17 @@ class ProcessEngine:
         except NotUp:
             return None
 
-    async def _has_ended(self, instance_id: str) -> bool:
+    async def _has_ended(self, instance_id: str, starts: list[float]) -> bool:
+        """Whether an instance has ended since it was first asked about, also if it was started again since.
+
+        ``starts`` gets the time of the start that is followed; a restart may be quicker than two questions.
+        """
         report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
-        return report is None or report.state is State.EXITED
+        if report is None or report.state is State.EXITED:
+            return True
+        if report.started_at is not None and not starts:
+            starts.append(report.started_at)
+        return bool(starts) and report.started_at != starts[0]
 
     async def _running(self, instance_id: str) -> InstanceReport:
         """The report of an instance in which commands can run."""

@@ -95,26 +95,30 @@ async def test_in_a_checkout_the_sample_is_built(tmp_path, connected):
     assert choice.reason == "docker: version 20.10 is available"
 
 
-@pytest.mark.parametrize("service", ["image: 'shop:1'", "x-devenv: {process: {command: python app.py}}"])
-async def test_a_missing_image_is_told_as_such_if_processes_cannot_replace_it(tmp_path, connected, service):
-    (tmp_path / "compose.yaml").write_text(f"services: {{web: {{{service}}}}}\n")
-    invocation = Invocation(directory=tmp_path)
+@pytest.fixture
+def without_jaeger(monkeypatch):
+    monkeypatch.setattr(Engine, "missing", {"jaegertracing/jaeger:2.13.0"})
+
+
+async def chosen(directory, service):
+    (directory / "compose.yaml").write_text(f"services: {{web: {{{service}}}}}\n")
+    invocation = Invocation(directory=directory)
     loaded = read_stack(invocation)
-    Engine.missing = {"jaegertracing/jaeger:2.13.0"}
-    try:
-        choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
-    except ImageMissing as error:
-        assert "image" in service
-        assert error.message == "jaegertracing/jaeger:2.13.0: not available locally or from the registry"
-        assert "`docker pull jaegertracing/jaeger:2.13.0`" in error.hint
-        assert "`docker tag`" in error.hint
-        assert "add x-devenv.process to web and use `--engine process`" in error.hint
-        assert "start a Docker engine" not in error.hint
-    else:
-        assert "process" in service
-        assert choice.engine.name == "process"
-    finally:
-        Engine.missing = set()
+    return await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
+
+
+async def test_a_missing_image_is_told_as_such_if_processes_cannot_replace_it(tmp_path, connected, without_jaeger):
+    with pytest.raises(ImageMissing, match=r"jaeger:2\.13\.0: not available locally or") as caught:
+        await chosen(tmp_path, "image: 'shop:1'")
+    assert "`docker pull jaegertracing/jaeger:2.13.0`" in caught.value.hint
+    assert "`docker tag`" in caught.value.hint
+    assert "add x-devenv.process to web and use `--engine process`" in caught.value.hint
+    assert "start a Docker engine" not in caught.value.hint
+
+
+async def test_a_missing_image_makes_auto_take_processes_if_they_can_replace_it(tmp_path, connected, without_jaeger):
+    choice = await chosen(tmp_path, "x-devenv: {process: {command: python app.py}}")
+    assert choice.engine.name == "process"
 
 
 def test_a_users_own_stack_without_its_dockerfile_is_not_meant(installed):
