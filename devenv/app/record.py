@@ -28,6 +28,8 @@ class Record:
         expected_services: the services in the canary's trace, and those that are missing from it, sorted.
         ready_ms: by service, of the last ``up``.
         probes: ``x-devenv.ready`` and the ports by service, so that ``status`` does not read the stack file.
+        traced: service names in spans by service, of those that are expected to send spans.
+        silent: those of them that had sent none at ``checked_at`` (seconds since the epoch).
         otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads it, so that ``run`` need not ask an engine.
     """
 
@@ -40,6 +42,9 @@ class Record:
     expected_services: tuple[str, ...] = ()
     ready_ms: dict[str, float] | None = None
     probes: dict[str, Any] | None = None
+    traced: dict[str, str] | None = None
+    silent: tuple[str, ...] = ()
+    checked_at: float = 0.0
     otlp_http_url: str | None = None
 
     def project(self, directory: Path) -> Project:
@@ -60,7 +65,7 @@ def read_record(directory: Path) -> Record | None:
     path = directory / ".devenv" / FILE
     try:
         data = json.loads(path.read_text())
-        data["expected_services"] = tuple(data.get("expected_services", ()))
+        data |= {name: tuple(data.get(name, ())) for name in ("expected_services", "silent")}
         record = Record(**data)
         fits = record.id == identify(directory, record.name).id
     except (OSError, ValueError, TypeError, AttributeError):
