@@ -60,7 +60,7 @@ async def still_silent(project: Running, backend: Backend | None, *, now: float)
     from devenv.traces.client import TraceClient
 
     try:
-        async with TraceClient(backend.query_url, sender=lean_sender) as client:
+        async with TraceClient(backend.query_url, sender=lean_sender, token=backend.token) as client:
             return await without_spans(client, started, now=now)
     except BackendUnavailable:
         return []
