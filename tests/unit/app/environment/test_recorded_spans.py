@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from orchestration import service, stack
@@ -32,7 +32,7 @@ class Client:
     def __init__(self, _url: str, **_: object) -> None:
         self.asked: list[str] = []
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
