@@ -29,7 +29,7 @@ class Record:
         ready_ms: by service, of the last ``up``.
         probes: ``x-devenv.ready`` and the ports by service, so that ``status`` does not read the stack file.
         traced: service names in spans by service, of those that are expected to send spans.
-        silent: those of them that had sent none at ``checked_at`` (seconds since the epoch).
+        heard: when those of them started that have sent spans since then, by service name in spans.
         otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads it, so that ``run`` need not ask an engine.
     """
 
@@ -43,8 +43,7 @@ class Record:
     ready_ms: dict[str, float] | None = None
     probes: dict[str, Any] | None = None
     traced: dict[str, str] | None = None
-    silent: tuple[str, ...] = ()
-    checked_at: float = 0.0
+    heard: dict[str, float] | None = None
     otlp_http_url: str | None = None
 
     def project(self, directory: Path) -> Project:
@@ -65,7 +64,7 @@ def read_record(directory: Path) -> Record | None:
     path = directory / ".devenv" / FILE
     try:
         data = json.loads(path.read_text())
-        data |= {name: tuple(data.get(name, ())) for name in ("expected_services", "silent")}
+        data["expected_services"] = tuple(data.get("expected_services", ()))
         record = Record(**data)
         fits = record.id == identify(directory, record.name).id
     except (OSError, ValueError, TypeError, AttributeError):

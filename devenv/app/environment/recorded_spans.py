@@ -13,31 +13,33 @@ if TYPE_CHECKING:
     from devenv.app.urls import Backend
     from devenv.model.documents import CanaryDocument
     from devenv.model.stack import Stack
+    from devenv.model.state import ObservedState
 
 _CHECKED = frozenset({"complete", "partial", "split"})
 """Verdicts of a canary after which every other service with spans is known."""
 
 
-def with_spans(record: Record, stack: Stack, canary: CanaryDocument, *, now: float) -> Record:
-    """Return ``record`` with the services that are expected to send spans, and those that had sent none.
+def with_spans(record: Record, stack: Stack, canary: CanaryDocument, observed: ObservedState) -> Record:
+    """Return ``record`` with the services that are expected to send spans, and the starts of those that have.
 
     Args:
         record: of the running ``up``.
         stack: as resolved from its files.
         canary: the result of the canary.
-        now: seconds since the epoch.
+        observed: the running instances.
     """
-    from devenv.app.traces.called_services import traced_services
+    from devenv.app.traces.called_services import started_at, traced_services
 
     traced = traced_services(stack)
     silent = {*canary.missing, *canary.no_spans_yet} if canary.verdict in _CHECKED else set(traced.values())
-    return replace(record, traced=traced, silent=tuple(sorted(silent)), checked_at=now)
+    heard = {name: time for name, time in started_at(traced, observed).items() if name not in silent}
+    return replace(record, traced=traced, heard=heard)
 
 
 async def still_silent(project: Running, backend: Backend | None, *, now: float) -> list[str]:
     """Return the running services that have sent no span since they started; empty if the backend does not respond.
 
-    Only those are asked about that had sent none when ``up`` ended, or that were started since.
+    Only those are asked about that had sent none when ``up`` ended, or that were started again since.
 
     Args:
         project: with its record.
@@ -49,10 +51,9 @@ async def still_silent(project: Running, backend: Backend | None, *, now: float)
         return []
     from devenv.app.traces.called_services import started_at, without_spans
 
+    heard = record.heard or {}
     started = {
-        name: time
-        for name, time in started_at(record.traced, project.observed).items()
-        if name in record.silent or time > record.checked_at
+        name: time for name, time in started_at(record.traced, project.observed).items() if heard.get(name) != time
     }
     if not started:
         return []

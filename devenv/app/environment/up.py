@@ -139,7 +139,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             canary = await _while_settling(engine, loaded.project, result, sending, clock=clock)
             result = await settle(engine, loaded.project, result, request.options, clock=clock, sink=sink)
             record = replace(record, trace_backend=backend_name)
-            record = with_spans(record, loaded.stack, canary, now=clock.now())
+            record = with_spans(record, loaded.stack, canary, result.observed)
             write_record(loaded.project.directory, _with_result(record, result, canary, backend))
     finally:
         await engine.close()

@@ -54,20 +54,27 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> type[Client]:
     return Client
 
 
+def observed(**started: float) -> ObservedState:
+    return ObservedState(
+        instances=tuple(
+            ObservedInstance(
+                id=name, name=name, service=name, index=1, state=State.RUNNING, config_hash="", started_at=time
+            )
+            for name, time in started.items()
+        )
+    )
+
+
+STARTED = {"web": 50.0, "worker": 60.0, "db": 40.0}
+
+
 def recorded(canary: CanaryDocument) -> Record:
-    record = Record(id="p", name="p", stack="s", engine="docker")
-    return with_spans(record, STACK, canary, now=1000.0)
+    return with_spans(Record(id="p", name="p", stack="s", engine="docker"), STACK, canary, observed(**STARTED))
 
 
 def running(record: Record, **started: float) -> Running:
-    instances = [
-        ObservedInstance(
-            id=name, name=name, service=name, index=1, state=State.RUNNING, config_hash="", started_at=time
-        )
-        for name, time in started.items()
-    ]
     engine: Any = FakeEngine()
-    state = ObservedState(instances=tuple(instances))
+    state = observed(**{**STARTED, **started})
     return Running(project=identify(Path("/nowhere")), engine=engine, observed=state, record=record)
 
 
@@ -76,8 +83,8 @@ COMPLETE = CanaryDocument(verdict="complete", services=["web"], no_spans_yet=["w
 
 async def test_what_had_no_spans_is_asked_about_again(backend: type[Client]) -> None:
     record = recorded(COMPLETE)
-    assert (record.traced, record.silent) == ({"web": "web", "worker": "worker"}, ("worker",))
-    project = running(record, web=50.0, worker=60.0, db=40.0)
+    assert (record.traced, record.heard) == ({"web": "web", "worker": "worker"}, {"web": 50.0})
+    project = running(record)
     assert await still_silent(project, BACKEND, now=2000.0) == ["worker"]
     backend.spans = {"web": 100.0, "worker": 70.0}
     assert await still_silent(project, BACKEND, now=2000.0) == []
@@ -85,25 +92,25 @@ async def test_what_had_no_spans_is_asked_about_again(backend: type[Client]) -> 
 
 async def test_what_was_started_since_is_asked_about_again(backend: type[Client]) -> None:
     backend.spans = {"web": 100.0, "worker": 70.0}
-    project = running(recorded(COMPLETE), web=1500.0, worker=60.0)
+    project = running(recorded(COMPLETE), web=1500.0)
     assert await still_silent(project, BACKEND, now=2000.0) == ["web"]
 
 
 async def test_nothing_is_asked_if_all_have_sent_spans(backend: type[Client], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devenv.traces.client.TraceClient", None)
     record = recorded(CanaryDocument(verdict="complete", services=["web", "worker"]))
-    assert await still_silent(running(record, web=50.0, worker=60.0), BACKEND, now=2000.0) == []
+    assert await still_silent(running(record), BACKEND, now=2000.0) == []
 
 
 async def test_without_a_verdict_all_are_asked_about(backend: type[Client]) -> None:
     record = recorded(CanaryDocument(verdict="skipped"))
-    assert await still_silent(running(record, web=50.0, worker=60.0), BACKEND, now=2000.0) == ["worker"]
+    assert await still_silent(running(record), BACKEND, now=2000.0) == ["worker"]
 
 
 async def test_a_backend_that_is_away_says_nothing(backend: type[Client]) -> None:
     backend.spans = None
-    assert await still_silent(running(recorded(COMPLETE), worker=60.0), BACKEND, now=2000.0) == []
-    assert await still_silent(running(recorded(COMPLETE), worker=60.0), None, now=2000.0) == []
+    assert await still_silent(running(recorded(COMPLETE)), BACKEND, now=2000.0) == []
+    assert await still_silent(running(recorded(COMPLETE)), None, now=2000.0) == []
 
 
 def test_the_record_keeps_it(tmp_path: Path) -> None:
