@@ -132,6 +132,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
                 ready=not result.failed,
                 backend=backend,
                 entrypoint_url=entry,
+                entrypoint=entrypoint_of(loaded.stack),
                 candidates=_candidates(loaded.stack),
             )
             sending = run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)

@@ -147,6 +147,11 @@ def choose_scenario(stack: Stack, asked: str | None) -> tuple[str, Scenario]:
 
 def _target(project: Running, asked: str | None) -> str:
     target = asked or entrypoint_url(project.observed, project.record.entrypoint)
+    if target is None and project.record.entrypoint:
+        raise UsageError(
+            f"the entry point {project.record.entrypoint} does not publish a port",
+            hint="add one under ports: in the stack file and run `devenv up`, or pass --target URL",
+        )
     if target is None:
         raise UsageError(
             "no entry point to send load to",

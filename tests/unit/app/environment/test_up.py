@@ -263,6 +263,10 @@ async def test_the_document_of_a_plan_holds_the_schedule(shop: Shop) -> None:
             "web, api publish ports: add `x-devenv: {entrypoint: web}` to the stack file to choose one",
         ),
         ({"entrypoint_url": None}, "no entry point: set x-devenv.entrypoint to a service that publishes a port"),
+        (
+            {"entrypoint_url": None, "entrypoint": "web"},
+            "the entry point web does not publish a port: add one under ports: in the stack file",
+        ),
     ],
 )
 def test_the_reason_why_no_canary_is_sent(given: dict[str, Any], reason: str) -> None:
