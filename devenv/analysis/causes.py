@@ -31,7 +31,7 @@ class Setup:
         instrumented: ``False`` if the stack file excludes it from tracing.
         takes_grpc: the backend accepts OTLP over gRPC; the embedded one does not.
         unknown_host: the endpoint's host name does not exist on the stack's networks.
-        wrong_port: the endpoint is the trace backend's, at a port where it does not accept spans.
+        wrong_port: the endpoint is the trace backend's, at a port that does not accept spans.
     """
 
     endpoint: str = ""

@@ -98,7 +98,7 @@ async def test_all_are_looked_at_where_none_is_named() -> None:
 
 
 async def test_output_that_takes_too_long_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A timeout has no text of its own."""
+    """The error of a timeout has no text."""
 
     class Silent(Engine):
         async def logs(self, instance_id: str, *, since: float, tail: int) -> AsyncIterator[LogLine]:
