@@ -85,7 +85,8 @@ class CanaryDocument(Part):
     """The result of the canary request; if it is not ``complete``, with ``cause`` and ``missing`` services.
 
     ``said`` has log lines about failed exports, of the services whose spans are missing. ``no_spans_yet`` has the other
-    traced services without a span since they started.
+    traced services without a span since they started. ``untraced``: no service shows any sign of tracing; ``advice``
+    then has lines that start it.
     """
 
     verdict: CanaryVerdict
@@ -99,6 +100,8 @@ class CanaryDocument(Part):
     cause: str = ""
     said: list[LogLineDocument] = Field(default_factory=list)
     no_spans_yet: list[str] = Field(default_factory=list)
+    untraced: bool = False
+    advice: list[str] = Field(default_factory=list)
 
 
 class FailureDocument(Part):
