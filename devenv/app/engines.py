@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
 from devenv.errors import ConfigurationError, EngineUnavailable, EnvironmentFailure, ImageMissing, UsageError
 from devenv.events import Notice
-from devenv.model.identity import identify
+from devenv.model.identity import LABEL_DIRECTORY, identify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +121,12 @@ async def _runs_as_processes(project: Project, environ: Mapping[str, str]) -> bo
     return bool((await ProcessEngine(project, environ=environ).observe(None)).instances)
 
 
+async def _has_something_of(engine: Engine, project: Project) -> bool:
+    """Whether an engine has any object of the project's directory."""
+    directory = str(project.directory.resolve())
+    return any(labels.get(LABEL_DIRECTORY) == directory for labels in (await engine.observe(None)).all_labels)
+
+
 async def _automatic(invocation: Invocation, project: Project, stack: Stack | None) -> Choice:
     missing: tuple[str, ...] = ()
     try:
@@ -130,11 +136,9 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
     except EngineUnavailable as error:
         why = f"no Docker engine: {error.message}"
     else:
-        why = cannot_be_closed(stack) if stack is not None else ""
-        if not why and stack is not None and (why := cannot_be_built_here(stack)):
-            why = f"{why}; {INIT_HINT}"
-        if not why and stack is not None and (missing := await missing_images(engine, stack)):
-            why = _unavailable(missing)
+        why, missing = await _why_not(engine, stack) if stack is not None else ("", ())
+        if why and await _has_something_of(engine, project):  # its record was removed
+            return Choice(engine, "docker: the project already runs on it")
         if not why:
             info = await engine.info()
             return Choice(engine, f"docker: version {info.version} is available")
@@ -144,6 +148,16 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
     if missing and stack is not None:
         _require_processes(engine, stack, missing)
     return Choice(engine, f"process: {why}")
+
+
+async def _why_not(engine: Engine, stack: Stack) -> tuple[str, tuple[str, ...]]:
+    """Why a stack cannot run on an available engine, and the images that are missing; empty if it can."""
+    if why := cannot_be_closed(stack):
+        return why, ()
+    if why := cannot_be_built_here(stack):
+        return f"{why}; {INIT_HINT}", ()
+    missing = await missing_images(engine, stack)
+    return (_unavailable(missing) if missing else ""), missing
 
 
 def _unavailable(images: tuple[str, ...]) -> str:
