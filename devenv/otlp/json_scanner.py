@@ -214,8 +214,7 @@ class Scanner:
                 return position + 1
             if self.is_a(b"\\", position):  # an escape after the last repetition, or at the window's end
                 position += 2
-            if self._turn():
-                yield None
+            yield None
         raise Undecodable("JSON: a string is cut off")
 
 
