@@ -65,12 +65,14 @@ class ExportDocument(Document):
 
 
 class ImportDocument(Document):
-    """``devenv traces import``: what was sent to the backend, with links."""
+    """``devenv traces import``: what was sent to the backend, with links; ``spans`` includes the refused ones."""
 
     schema_: Literal["devenv.import/1"] = Field(default="devenv.import/1", alias="schema")
     traces: list[str]
     spans: int
     ui_urls: list[str]
+    refused: int = 0
+    refused_reason: str = ""
 
 
 class SpanPart(Part):

@@ -104,7 +104,9 @@ def import_(
     from devenv.app.traces import exchange as use_case
 
     state: Globals = context.obj
-    state.show(run_async(lambda: use_case.import_(state.invocation, file)), view.show_import)
+    document = run_async(lambda: use_case.import_(state.invocation, file))
+    state.show(document, view.show_import)
+    raise typer.Exit(use_case.verdict_code(document))
 
 
 def _tags(pairs: list[str]) -> dict[str, str]:

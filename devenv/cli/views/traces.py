@@ -104,6 +104,11 @@ def show_import(document: ImportDocument, output: Output) -> None:
     output.line(
         f"Sent {plural(len(document.traces), 'trace')} with {plural(document.spans, 'span')} to the trace backend"
     )
+    if document.refused:
+        reason = document.refused_reason or "no reason given"
+        output.line(f"The trace backend refused {plural(document.refused, 'span')} of these: {reason}")
+    elif document.refused_reason:
+        output.line(f"The trace backend accepted all of these, with a warning: {document.refused_reason}")
     for url in document.ui_urls[:LINKS]:
         output.line(f"  {url}")
 
