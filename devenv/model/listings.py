@@ -80,7 +80,7 @@ class SpanPart(Part):
 
     ``marks`` names what is wrong with the span's place in the trace: its parent is missing (``orphan``), its parents
     lead back to it (``cycle``), an earlier span has the same ID (``duplicate``), or it starts before its parent
-    (``skew``).
+    (``skew``); or with its times: it ends before it starts (``reversed``), or has no start time (``untimed``).
     """
 
     span_id: str

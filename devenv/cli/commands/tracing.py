@@ -61,7 +61,8 @@ def search(
         errors_only=errors,
         limit=limit,
     )
-    state.show(run_async(lambda: use_case.search(state.invocation, query)), view.show_search)
+    document = run_async(lambda: use_case.search(state.invocation, query))
+    state.show(document, lambda found, output: view.show_search(found, output, since=since))
 
 
 def show(

@@ -48,10 +48,10 @@ _COLUMNS = (
 )
 
 
-def show_search(document: TracesDocument, output: Output) -> None:
-    """One trace per line, newest first."""
+def show_search(document: TracesDocument, output: Output, *, since: str = "") -> None:
+    """One trace per line, newest first; ``since`` is the start of the search as it was given."""
     if not document.traces:
-        output.line("No trace matches.")
+        output.line(f"No trace matches (--since {since})." if since else "No trace matches.")
         return
     rows = [
         (

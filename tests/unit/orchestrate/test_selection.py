@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from orchestration import World, service, stack
+from orchestration import IMAGE, World, service, stack
 
 from devenv.errors import ConfigurationError
 from devenv.events import Notice
 from devenv.model.stack import Dependency, Healthcheck
+from devenv.testing import FakeImage
 
 
 @pytest.mark.parametrize("ready", [{"http": "/health"}, {"tcp": True}])
@@ -29,3 +32,23 @@ async def test_a_dependency_on_a_disabled_healthcheck_is_told() -> None:
     await world.plan(stack(db, service("web", depends_on=[Dependency(service="db", condition="service_healthy")])))
     (notice,) = [event for event in world.events if isinstance(event, Notice) and event.warning]
     assert "web waits until db is healthy, but the healthcheck of db is disabled" in notice.message
+
+
+@pytest.mark.parametrize(
+    ("db", "image", "warned"),
+    [
+        ({}, (), True),
+        ({}, ("CMD", "true"), False),
+        ({"healthcheck": Healthcheck(test=("CMD", "true"))}, (), False),
+    ],
+)
+async def test_a_dependency_that_nothing_checks_is_told(
+    db: dict[str, Any], image: tuple[str, ...], warned: bool
+) -> None:
+    world = World()
+    world.engine.images = {**world.engine.images, IMAGE: FakeImage("sha256:1", healthcheck=image)}
+    depends = [Dependency(service="db", condition="service_healthy")]
+    await world.up(stack(service("db", **db), service("web", depends_on=depends)))
+    notices = [event.message for event in world.events if isinstance(event, Notice) and event.warning]
+    text = "web waits until db is healthy, but db has no healthcheck: it counts as healthy when it has stayed up"
+    assert [notice.partition(": ")[2] for notice in notices] == [text] * warned
