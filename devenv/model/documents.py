@@ -62,12 +62,16 @@ class ServiceDocument(Part):
 
 
 class TraceBackendDocument(Part):
-    """The trace backend, with URLs that are reachable from this machine."""
+    """The trace backend, with URLs that are reachable from this machine.
+
+    ``access``: ``token`` if query APIs and pages want one, else every user of this machine can read the traces.
+    """
 
     kind: Literal["jaeger", "embedded"]
     ui_url: str
     query_url: str
     otlp_http_url: str
+    access: Literal["open", "token"] = "open"
 
 
 class LogLineDocument(Part):
@@ -81,7 +85,8 @@ class CanaryDocument(Part):
     """The result of the canary request; if it is not ``complete``, with ``cause`` and ``missing`` services.
 
     ``said`` has log lines about failed exports, of the services whose spans are missing. ``no_spans_yet`` has the other
-    traced services without a span since they started.
+    traced services without a span since they started. ``untraced``: no service shows any sign of tracing; ``advice``
+    then has lines that start it.
     """
 
     verdict: CanaryVerdict
@@ -95,6 +100,8 @@ class CanaryDocument(Part):
     cause: str = ""
     said: list[LogLineDocument] = Field(default_factory=list)
     no_spans_yet: list[str] = Field(default_factory=list)
+    untraced: bool = False
+    advice: list[str] = Field(default_factory=list)
 
 
 class FailureDocument(Part):

@@ -84,11 +84,12 @@ async def run_canary(
     from devenv.app.traces.called_services import find_callees, services_without_spans
     from devenv.app.traces.canary import lean_sender, send_canary
     from devenv.app.traces.setups import tracing_setups
+    from devenv.app.traces.tracing_signs import find_tracing_sign
     from devenv.model.extension import Request
     from devenv.traces.client import TraceClient
 
     request = stack.x.canary or Request()
-    async with TraceClient(route.backend.query_url, sender=lean_sender) as client:
+    async with TraceClient(route.backend.query_url, sender=lean_sender, token=route.backend.token) as client:
         canary = await send_canary(
             entrypoint_url=route.entrypoint_url,
             request=request,
@@ -100,6 +101,7 @@ async def run_canary(
             setups=tracing_setups(stack, engine.capabilities),
             callees=await find_callees(stack, observed, engine),
             entrypoint=_entrypoint(stack),
+            look=lambda: find_tracing_sign(stack, observed, engine),
         )
         if canary.verdict != "absent":
             seen = {*canary.services, *canary.missing}
@@ -107,6 +109,10 @@ async def run_canary(
             canary = canary.model_copy(update={"no_spans_yet": quiet})
     if canary.verdict in GOOD_VERDICTS:
         return canary
+    if canary.untraced:
+        from devenv.app.traces.first_tracing import first_tracing
+
+        return canary.model_copy(update={"advice": first_tracing(stack, engine.capabilities)})
     said = await troubles(engine, observed, names_in_spans(stack), canary.missing, now=clock.now())
     return canary.model_copy(update={"said": said})
 

@@ -41,7 +41,7 @@ async def collected(invocation: Invocation, trace_ids: Sequence[str]) -> dict[st
         require_trace_id(trace_id)
     found: list[dict[str, Any]] = []
     backend = await running_backend(invocation)
-    async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
+    async with TraceClient(backend.query_url, token=backend.token, timeout=LARGE_TRACE_TIMEOUT) as client:
         for trace_id in trace_ids:
             spans = await client.otlp_json(trace_id)
             if not spans:
@@ -133,7 +133,7 @@ async def import_(invocation: Invocation, path: Path) -> ImportDocument:
                 raise _too_deep(str(path)) from error
             refused += refusal.spans
             reasons |= dict.fromkeys([refusal.reason] if refusal.reason else [])
-    async with TraceClient(backend.query_url) as client:
+    async with TraceClient(backend.query_url, token=backend.token) as client:
         return ImportDocument(
             traces=ids,
             spans=len(spans),
