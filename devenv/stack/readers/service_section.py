@@ -55,7 +55,7 @@ def read_service(name: str, member: Cursor, context: Context) -> Service | None:
 
 def _explained(fields: Fields) -> bool:
     """Whether another problem explains the missing image and build: an unknown key, or a wrong value of one of them."""
-    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"extends", "provider"}
+    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"provider"}
     return any(
         is_failed(member.node) if name in ("image", "build") else name not in known and not name.startswith("x-")
         for name, member in fields.members.items()
