@@ -24,7 +24,7 @@ def outdated(
 ) -> Iterator[str]:
     """Yield a warning for each service whose settings have changed since its instances were created.
 
-    ``start`` and ``restart`` keep an instance, so it goes on with its old settings.
+    ``start`` and ``restart`` keep an instance, and with it its old settings.
 
     Args:
         project: owner of the instances.
