@@ -20,14 +20,6 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - names t
 
 _TRACES_PATH = "/v1/traces"
 
-_OTHER_PORTS = {
-    9411: "the port of Zipkin's format",
-    14250: "the port of Jaeger's own gRPC format",
-    14268: "the port of Jaeger's Thrift format",
-    16686: "the port of Jaeger's pages and query API",
-}
-"""Ports of a trace backend at which OTLP is not accepted."""
-
 BASE_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
@@ -45,6 +37,7 @@ class Setup:
         instrumented: ``False`` if the stack file excludes it from tracing.
         takes_grpc: the backend accepts OTLP over gRPC; the embedded one does not.
         unknown_host: the endpoint's host name does not exist on the stack's networks.
+        wrong_port: the endpoint is the trace backend's, at a port that does not accept spans.
     """
 
     endpoint: str = ""
@@ -58,6 +51,7 @@ class Setup:
     instrumented: bool = True
     takes_grpc: bool = True
     unknown_host: bool = False
+    wrong_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +112,8 @@ def _endpoint_fault(setup: Setup) -> str:
         return f"exports over gRPC to {setup.endpoint}, the HTTP port (wrong endpoint or protocol)"
     if setup.unknown_host:
         return f"exports to {setup.endpoint}, but {parts.hostname} is not a host name of this stack (wrong endpoint)"
-    if port in _OTHER_PORTS:
-        return f"exports to {setup.endpoint}, {_OTHER_PORTS[port]} (wrong endpoint)"
+    if setup.wrong_port:
+        return f"exports to {setup.endpoint}, where the trace backend does not accept spans (wrong port)"
     return _path_fault(setup, parts.path, port)
 
 

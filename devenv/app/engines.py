@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
 from devenv.errors import EngineUnavailable, EnvironmentFailure, UsageError
 from devenv.events import Notice
-from devenv.model.identity import identify
+from devenv.model.identity import LABEL_DIRECTORY, identify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +121,12 @@ async def _runs_as_processes(project: Project, environ: Mapping[str, str]) -> bo
     return bool((await ProcessEngine(project, environ=environ).observe(None)).instances)
 
 
+async def _has_something_of(engine: Engine, project: Project) -> bool:
+    """Whether an engine has any object of the project's directory."""
+    directory = str(project.directory.resolve())
+    return any(labels.get(LABEL_DIRECTORY) == directory for labels in (await engine.observe(None)).all_labels)
+
+
 async def _automatic(invocation: Invocation, project: Project, stack: Stack | None) -> Choice:
     try:
         engine = await asyncio.wait_for(connect("docker", project, invocation.environ), ENGINE_TIMEOUT)
@@ -130,6 +136,8 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
         why = f"no Docker engine: {error.message}"
     else:
         why = await _why_not(engine, stack) if stack is not None else ""
+        if why and await _has_something_of(engine, project):  # its record was removed
+            return Choice(engine, "docker: the project already runs on it")
         if not why:
             info = await engine.info()
             return Choice(engine, f"docker: version {info.version} is available")

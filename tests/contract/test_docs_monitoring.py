@@ -30,7 +30,7 @@ FAULTS = [
     fault_of(Setup(endpoint="http://localhost:4318", protocol="http/protobuf", isolated=True)),
     fault_of(Setup(endpoint="http://jaeger:4318", protocol="grpc")),
     fault_of(Setup(endpoint="http://jager:4318", unknown_host=True)),
-    fault_of(Setup(endpoint="http://jaeger:16686")),
+    fault_of(Setup(endpoint="http://jaeger:16686", wrong_port=True)),
     fault_of(Setup(endpoint="jaeger:4318")),
     fault_of(Setup(endpoint="http://jaeger:4318/v1/traces", endpoint_variable="OTEL_EXPORTER_OTLP_ENDPOINT")),
     fault_of(Setup(endpoint="http://jaeger:4318", endpoint_variable="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")),

@@ -69,7 +69,7 @@ def _good(service: ServiceDocument) -> bool:
 
 async def _healths(invocation: Invocation, project: Running) -> dict[str, Health]:
     """Health of each instance: by devenv's own probe if one is known, else as the engine reports it."""
-    services = _probed(invocation, project)
+    services = await _probed(invocation, project)
     instances = project.observed.instances
     found = await asyncio.gather(
         *(_health(project, instance, services.get(instance.service)) for instance in instances)
@@ -77,14 +77,14 @@ async def _healths(invocation: Invocation, project: Running) -> dict[str, Health
     return {instance.id: health for instance, health in zip(instances, found, strict=True)}
 
 
-def _probed(invocation: Invocation, project: Running) -> dict[str, Service]:
+async def _probed(invocation: Invocation, project: Running) -> dict[str, Service]:
     """Services with their probes: as ``up`` recorded them, else from the stack file if it can be read."""
     if project.record.probes is not None:
         return services_with_probes(project.record.probes)
-    from devenv.app.invocation import read_stack
+    from devenv.app.invocation import read_stack_in_background
 
     try:
-        return dict(read_stack(invocation).stack.services)
+        return dict((await read_stack_in_background(invocation)).stack.services)
     except DevenvError:
         return {}
 

@@ -38,6 +38,7 @@ from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import ObservedState, State
 from devenv.otlp.backend_ports import QUERY_PORT
+from devenv.traces.background import in_background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -229,7 +230,7 @@ class ProcessEngine:
         if not follow:
             if tail != 0 and await self._has_lost_its_log(instance_id, path):
                 yield LogLine(time=time.time(), stream="stderr", text=log_reader.REMOVED)
-            for line in await asyncio.to_thread(log_reader.read_lines, path, since, tail):
+            for line in await in_background(lambda: log_reader.read_lines(path, since, tail)):
                 yield line
             return
         async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id)):

@@ -12,6 +12,8 @@ from devenv.app.engines import choose
 from devenv.app.invocation import Invocation, read_stack
 from devenv.app.required_images import cannot_be_built_here
 from devenv.errors import UsageError
+from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, identify
+from devenv.model.state import ObservedInstance, ObservedState, State
 from devenv.stack import discovery, shipped_stacks
 
 
@@ -32,6 +34,12 @@ class Engine:
 
     async def close(self) -> None:
         self.closed = True
+
+    async def observe(self, project: object) -> ObservedState:
+        del project
+        return ObservedState(instances=self.running)
+
+    running: tuple[ObservedInstance, ...] = ()
 
 
 @pytest.fixture
@@ -100,3 +108,44 @@ async def test_auto_takes_the_embedded_backend_for_a_stack_that_wants_a_token(tm
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
     assert [engine.name for engine in connected] == ["docker", "process"]
     assert "x-devenv.backend.access: token" in choice.reason
+
+
+def of(directory: Path) -> tuple[ObservedInstance, ...]:
+    """An instance of the project in a directory."""
+    labels = {LABEL_PROJECT: "p-1", LABEL_DIRECTORY: str(directory)}
+    instance = ObservedInstance(
+        id="1", name="p-1-web-1", service="web", index=1, state=State.RUNNING, config_hash="", labels=labels
+    )
+    return (instance,)
+
+
+async def test_a_project_without_its_record_stays_on_docker(installed, connected, monkeypatch):
+    """Its stack could not be started there now, but it runs there."""
+    monkeypatch.setattr(Engine, "running", of(installed))
+    loaded = read_stack(Invocation(directory=installed))
+    choice = await choose(Invocation(directory=installed), loaded.project, stack=loaded.stack, recorded=None)
+    assert choice.reason == "docker: the project already runs on it"
+    assert [engine.name for engine in connected] == ["docker"]
+
+
+@pytest.mark.parametrize("asked", ["auto", "process", "docker"])
+async def test_a_project_without_its_record_stays_on_the_process_engine(tmp_path, connected, monkeypatch, asked):
+    import devenv.engine.process as engine_package
+
+    class Running(Engine):
+        def __init__(self, project: object, environ: object) -> None:
+            del project, environ
+            super().__init__("process")
+
+        running = of(tmp_path)
+
+    monkeypatch.setattr(engine_package, "ProcessEngine", Running)
+    invocation = Invocation(directory=tmp_path, engine=asked)
+    project = identify(tmp_path)
+    if asked == "docker":
+        with pytest.raises(UsageError, match="already runs on the process engine, not on docker"):
+            await choose(invocation, project, stack=None, recorded=None)
+        return
+    choice = await choose(invocation, project, stack=None, recorded=None)
+    assert choice.reason == "process: the project already runs on it"
+    assert [engine.name for engine in connected] == ["process"]
