@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from devenv.errors import ConfigurationError, UnknownName
-from devenv.model.state import Health
 from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
@@ -87,34 +86,11 @@ def disabled_checks(services: Iterable[Service], known: Mapping[str, Service]) -
             needed = known.get(dependency.service)
             if needed is None or dependency.condition != "service_healthy":
                 continue
-            if has_disabled_check(needed):
+            probed = needed.x.ready is not None and needed.x.ready.has_probe
+            if not probed and needed.healthcheck is not None and needed.healthcheck.disable:
                 yield (
                     f"{service.location}: {service.name} waits until {needed.name} is healthy, but the healthcheck of "
                     f"{needed.name} is disabled: it counts as healthy when it runs"
-                )
-
-
-def has_disabled_check(service: Service) -> bool:
-    """Return whether the file disables a service's healthcheck and adds no other probe."""
-    probed = service.x.ready is not None and service.x.ready.has_probe
-    return not probed and service.healthcheck is not None and service.healthcheck.disable
-
-
-def unchecked_dependencies(services: Iterable[Service], healths: Mapping[str, Health]) -> Iterator[str]:
-    """Yield a warning for each dependency that is to be healthy, but has no check in its file or its image.
-
-    Compose refuses it once the container runs.
-
-    Args:
-        services: those that were started.
-        healths: by service, as observed after the start: only then is the image known.
-    """
-    for service in services:
-        for dependency in service.depends_on:
-            if dependency.condition == "service_healthy" and healths.get(dependency.service) is Health.NONE:
-                yield (
-                    f"{service.location}: {service.name} waits until {dependency.service} is healthy, but "
-                    f"{dependency.service} has no healthcheck: it counts as healthy when it has stayed up"
                 )
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from devenv.errors import DevenvError
 from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.orchestrate.concurrency import both
+from devenv.orchestrate.container_names import check_names
 from devenv.orchestrate.execution.operations import run_plan
-from devenv.orchestrate.execution.results import ServiceResult, results_of
+from devenv.orchestrate.execution.results import ServiceResult, results_of, unchecked_dependencies
 from devenv.orchestrate.execution.steadiness import checked, until_steady
 from devenv.orchestrate.image_tasks import ImageTask, image_ids, image_tasks
 from devenv.orchestrate.instrument import check_access, instrument
@@ -19,14 +20,7 @@ from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.port_block import allot
 from devenv.orchestrate.port_conflicts import check_conflicts
 from devenv.orchestrate.published_ports import check_free
-from devenv.orchestrate.selection import (
-    check_instances,
-    check_probes,
-    disabled_checks,
-    has_disabled_check,
-    select,
-    unchecked_dependencies,
-)
+from devenv.orchestrate.selection import check_instances, check_probes, disabled_checks, select
 from devenv.orchestrate.target import Target, make_target
 
 if TYPE_CHECKING:
@@ -141,7 +135,8 @@ async def bring_up(
     _warn_of_old_volumes(survey, sink)
     plan = survey.plan
     sink(Planned(services=survey.target.services, actions=len(plan.changes)))
-    await check_free(engine, survey.target, plan, survey.observed)
+    await check_free(engine, survey.target, plan, survey.observed, sink=sink)
+    await check_names(engine, survey.target, plan, survey.observed)
     results: Results = {}
     try:
         if survey.tasks:
@@ -157,7 +152,8 @@ async def bring_up(
     # Nothing to observe if nothing was changed: the check at the end observes anyway.
     after = await engine.observe(project) if plan.changes else survey.observed
     services = results_of(survey.target.stack, survey.target.services, plan, results, after)
-    _warn_of_missing_checks(services, sink)
+    for text in unchecked_dependencies(services):
+        sink(Notice(message=text, warning=True))
     result = UpResult(services=services, plan=plan, observed=after, results=results)
     return await _rolled_back(engine, result, options, clock=clock, sink=sink)
 
@@ -217,13 +213,6 @@ def _warn_of_old_volumes(survey: _Survey, sink: Sink) -> None:
         if wanted.get(volume.name, volume.config_hash) != volume.config_hash:
             text = f"volume {volume.name} was not recreated, although its definition changed"
             sink(Notice(message=f"{text}; to remove it, run `devenv down --volumes`", warning=True))
-
-
-def _warn_of_missing_checks(services: tuple[ServiceResult, ...], sink: Sink) -> None:
-    told = {item.service.name for item in services if has_disabled_check(item.service)}
-    healths = {item.service.name: item.health for item in services if item.service.name not in told}
-    for text in unchecked_dependencies([item.service for item in services], healths):
-        sink(Notice(message=text, warning=True))
 
 
 async def _survey(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from orchestration import IMAGE, World, service, stack
+from orchestration import World, service, stack
 
 from devenv.errors import ConfigurationError
 from devenv.events import Notice
 from devenv.model.stack import Dependency, Healthcheck
-from devenv.testing import FakeImage
+from devenv.testing import FakeImage, Script
 
 
 @pytest.mark.parametrize("ready", [{"http": "/health"}, {"tcp": True}])
@@ -35,20 +33,16 @@ async def test_a_dependency_on_a_disabled_healthcheck_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("db", "image", "warned"),
-    [
-        ({}, (), True),
-        ({}, ("CMD", "true"), False),
-        ({"healthcheck": Healthcheck(test=("CMD", "true"))}, (), False),
-    ],
+    ("check", "image_check", "warned"),
+    [(None, (), True), (None, ("CMD", "true"), False), (Healthcheck(test=("CMD", "true")), (), False)],
 )
-async def test_a_dependency_that_nothing_checks_is_told(
-    db: dict[str, Any], image: tuple[str, ...], warned: bool
+async def test_a_dependency_that_has_to_be_healthy_but_has_no_check_is_told(
+    check: Healthcheck | None, image_check: tuple[str, ...], warned: bool
 ) -> None:
     world = World()
-    world.engine.images = {**world.engine.images, IMAGE: FakeImage("sha256:1", healthcheck=image)}
-    depends = [Dependency(service="db", condition="service_healthy")]
-    await world.up(stack(service("db", **db), service("web", depends_on=depends)))
-    notices = [event.message for event in world.events if isinstance(event, Notice) and event.warning]
-    text = "web waits until db is healthy, but db has no healthcheck: it counts as healthy when it has stayed up"
-    assert [notice.partition(": ")[2] for notice in notices] == [text] * warned
+    world.engine.images["db:1"] = FakeImage("sha256:db", healthcheck=image_check)
+    world.engine.scripts |= {"db": Script(), "web": Script()}
+    db = service("db", image="db:1", healthcheck=check)
+    await world.up(stack(db, service("web", depends_on=[Dependency(service="db", condition="service_healthy")])))
+    told = [event.message for event in world.events if isinstance(event, Notice) and event.warning]
+    assert [("web waits until db is healthy, but db has no healthcheck" in text) for text in told] == [True] * warned
