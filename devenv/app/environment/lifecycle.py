@@ -48,7 +48,7 @@ async def change(
                     project.engine, project.project, stack, services, timeout=timeout, clock=clock, sink=sink
                 )
                 failures = failure_documents(results)
-    document = await status(invocation, clock=clock, usage=False)
+    document = await status(invocation, clock=clock, usage=False, spans=False)
     return document.model_copy(update={"failures": failures})
 
 

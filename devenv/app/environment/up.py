@@ -10,6 +10,7 @@ from devenv.app.engines import Choice, choose, connect
 from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary
 from devenv.app.environment.descriptions import failure_documents, plan_document, service_document
 from devenv.app.environment.recorded_probes import probe_of
+from devenv.app.environment.recorded_spans import with_spans
 from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack_in_background
 from devenv.app.record import Record, forget_record, read_record, write_record
@@ -139,6 +140,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             canary = await _while_settling(engine, loaded.project, result, sending, clock=clock)
             result = await settle(engine, loaded.project, result, request.options, clock=clock, sink=sink)
             record = replace(record, trace_backend=backend_name)
+            record = with_spans(record, loaded.stack, canary, result.observed)
             write_record(loaded.project.directory, _with_result(record, result, canary, backend))
     finally:
         await engine.close()

@@ -175,7 +175,10 @@ class ProcessEngine:
         if report is None:
             raise EngineRefused(f"no instance {instance_id}")
         if report.error:
-            raise EngineRefused(f"{instance_id}: {report.error}", hint="check x-devenv.process in the stack file")
+            service = instance_id.rpartition("-")[0]
+            raise EngineRefused(
+                f"cannot start {service}: {report.error}", hint="check x-devenv.process in the stack file"
+            )
 
     async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
         """Stop with grace; a missing instance is not an error."""
@@ -233,7 +236,8 @@ class ProcessEngine:
             for line in await in_background(lambda: log_reader.read_lines(path, since, tail)):
                 yield line
             return
-        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id)):
+        starts: list[float] = []
+        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id, starts)):
             yield line
 
     async def usage(self, instance_id: str) -> Usage | None:
@@ -244,6 +248,11 @@ class ProcessEngine:
     async def port_owner(self, port: int, protocol: str) -> str:
         """Empty: the process that listens is found without the engine."""
         del port, protocol
+        return ""
+
+    async def name_owner(self, name: str) -> str:
+        """Empty: the name of a process is its project's own."""
+        del name
         return ""
 
     async def events(self, project: Project) -> AsyncIterator[EngineEvent]:
@@ -303,9 +312,17 @@ class ProcessEngine:
         report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
         return report is not None and report.kind != "backend" and not await asyncio.to_thread(path.exists)
 
-    async def _has_ended(self, instance_id: str) -> bool:
+    async def _has_ended(self, instance_id: str, starts: list[float]) -> bool:
+        """Whether an instance has ended since it was first asked about, also if it was started again since.
+
+        ``starts`` gets the time of the start that is followed; a restart may be quicker than two questions.
+        """
         report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
-        return report is None or report.state is State.EXITED
+        if report is None or report.state is State.EXITED:
+            return True
+        if report.started_at is not None and not starts:
+            starts.append(report.started_at)
+        return bool(starts) and report.started_at != starts[0]
 
     async def _running(self, instance_id: str) -> InstanceReport:
         """The report of an instance in which commands can run."""
