@@ -212,7 +212,7 @@ class DownDocument(Document):
 
 
 class StatusDocument(Document):
-    """``devenv status``."""
+    """``devenv status``; ``no_spans_yet`` has the traced services without a span since they started."""
 
     schema_: Literal["devenv.status/1"] = Field(default="devenv.status/1", alias="schema")
     project: str
@@ -222,6 +222,7 @@ class StatusDocument(Document):
     trace_backend: TraceBackendDocument | None = None
     entrypoint_url: str | None = None
     failures: list[FailureDocument] = Field(default_factory=list)
+    no_spans_yet: list[str] = Field(default_factory=list)
 
 
 class PercentilesDocument(Part):
@@ -290,6 +291,7 @@ class LoadDocument(Document):
         verdict_reasons: why it is ``failed``.
         interrupted_by: ``signal`` (Ctrl-C, SIGTERM) or ``down`` (the project was removed), if ``interrupted``.
         unverified_reason: why traces that should have been verified were not; empty if they were.
+        redirects: responses with a status of 300 to 399 that count as success; the generator does not follow them.
     """
 
     schema_: Literal["devenv.load/1"] = Field(default="devenv.load/1", alias="schema")
@@ -321,6 +323,7 @@ class LoadDocument(Document):
     verdict_reasons: list[str] = Field(default_factory=list)
     interrupted_by: Literal["signal", "down", ""] = ""
     unverified_reason: str = ""
+    redirects: int = 0
 
 
 class ErrorPart(Part):

@@ -180,6 +180,7 @@ class Service:
         develop: in Compose's long form; nothing acts on it.
         options: the further keys of the file on which only the engine acts, in Compose's long form.
         tracing_places: where its ``OTEL_*`` variables are set, for those that a file sets.
+        process_places: where the keys of its ``x-devenv.process`` are.
     """
 
     name: str
@@ -232,6 +233,7 @@ class Service:
     develop: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     tracing_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
+    process_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     @property
     def container_ports(self) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ from devenv.stack.readers.execution import (
 from devenv.stack.readers.networking import read_expose, read_hosts, read_networks, read_ports
 from devenv.stack.readers.service_environment import read_environment, read_labels, tracing_places
 from devenv.stack.readers.storage import read_files, read_mounts
-from devenv.stack.readers.x_devenv import read_extension
+from devenv.stack.readers.x_devenv import places, read_extension
 from devenv.stack.yaml.nodes import MapNode, is_failed, is_null
 
 Number = TypeVar("Number", int, float)
@@ -122,6 +122,7 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
         develop=read_develop(fields, context),
         options=read_options(fields) | reserved_devices(deploy),
         tracing_places=tracing_places(fields, context),
+        process_places=places(fields.get(EXTENSION), "process"),
     )
 
 
