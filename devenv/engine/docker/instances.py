@@ -21,7 +21,7 @@ from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
 from devenv.engine.host_ports import port_holder
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
-from devenv.model.identity import LABEL_SERVICE
+from devenv.model.identity import LABEL_PROJECT, LABEL_SERVICE
 
 if TYPE_CHECKING:
     from docker import APIClient
