@@ -1,4 +1,4 @@
-"""Reads the keys of a service that only its engine acts on, as they stand in Compose's long form."""
+"""Reads the keys of a service on which only its engine acts, in Compose's long form."""
 
 from __future__ import annotations
 
