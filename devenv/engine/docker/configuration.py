@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from devenv.contract.specification import InstanceSpec
-from devenv.engine.docker.engine_options import Peers, container_options, host_options, links
+from devenv.engine.docker.options.translation import Peers, container_options, host_options, links
 from devenv.model.stack import Attachment, Healthcheck, Mount, Port, Service
 
 LOOPBACK = "127.0.0.1"

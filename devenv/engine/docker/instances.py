@@ -13,10 +13,10 @@ from devenv.contract.name_taken import name_taken
 from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker.archive import archives
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
-from devenv.engine.docker.engine_options import Peers, peers_of
 from devenv.engine.docker.holders import name_owner, port_owner
 from devenv.engine.docker.inspections import Inspections
-from devenv.engine.docker.newer_keys import newer_keys, refuse_newer_keys
+from devenv.engine.docker.options.newer_keys import newer_keys, refuse_newer_keys
+from devenv.engine.docker.options.translation import Peers, peers_of
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
 from devenv.engine.host_ports import port_holder

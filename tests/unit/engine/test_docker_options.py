@@ -9,8 +9,8 @@ import pytest
 
 from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker.configuration import container_config
-from devenv.engine.docker.engine_options import peers_of
-from devenv.engine.docker.newer_keys import newer_keys, refuse_newer_keys
+from devenv.engine.docker.options.newer_keys import newer_keys, refuse_newer_keys
+from devenv.engine.docker.options.translation import peers_of
 from devenv.engine.process.launching import refuse_what_cannot_be
 from devenv.errors import ConfigurationError
 from devenv.model.extension import ServiceExtension
