@@ -5,7 +5,6 @@ Rules: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request and -response.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
@@ -117,14 +116,15 @@ class Receiver:
         # A large body is read twice, to check all of it before any of it is stored. So at most one chunk of it is
         # decoded in memory, and other connections are served in between.
         rejected, reasons = 0, set[str]()
+        turn = self._large.turns.start()
         for _ in decoded.steps():
-            await asyncio.sleep(0)
+            await turn.pause()
         for step in decoded.steps():
             if step is not None:
                 more, why = self._store_all([step])
                 rejected += more
                 reasons |= why
-            await asyncio.sleep(0)
+            await turn.pause()
         return rejected, reasons
 
     def _store_all(self, items: list[tuple[Batch, columns.Columns]]) -> tuple[int, set[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from devenv.backend.store.decoding import DecodedTrace, ends
+from devenv.backend.store.decoding import EncodedTrace, ends, readable
 from devenv.backend.store.scopes import Scope
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
 from devenv.otlp.values import attributes, text
@@ -14,11 +14,12 @@ _KINDS = tuple(SpanKind)
 _STATUSES = tuple(Status)
 
 
-def spans(trace: DecodedTrace) -> Iterator[Span]:
+def spans(trace: EncodedTrace) -> Iterator[Span]:
     """All spans of a trace, in order of arrival."""
     trace_id = trace.id.hex()
-    for scope, span in trace.spans:
-        yield _span(trace_id, scope, span)
+    for scope, payloads in trace.chunks:
+        for span in readable(payloads):
+            yield _span(trace_id, scope, span)
 
 
 def _span(trace_id: str, scope: Scope, span: Any) -> Span:

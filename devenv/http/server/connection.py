@@ -8,6 +8,7 @@ import socket
 from collections import deque
 from collections.abc import Coroutine, Iterator
 from functools import partial
+from time import monotonic
 from typing import Any, Protocol, cast
 
 import httptools
@@ -18,6 +19,7 @@ from devenv.http.server.head import response_head
 from devenv.http.server.limits import Limits
 from devenv.http.server.message import HttpRequest, Response
 from devenv.http.server.router import Router
+from devenv.http.server.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +35,22 @@ class ConnectionOwner(Protocol):
 
     Attributes:
         budget: memory of request bodies, for all connections together.
+        turns: the loop's time, for all connections together.
+        urgent: whether requests are answered at once, whatever other connections do.
     """
 
     router: Router
     guard: Guard
     limits: Limits
+    urgent: bool
 
     @property
     def budget(self) -> Budget:
         """The memory of request bodies."""
+
+    @property
+    def turns(self) -> Turns:
+        """The loop's time."""
 
     def opened(self, connection: Connection) -> None:
         """A client has connected."""
@@ -98,6 +107,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio: bytes of requests."""
+        if self._listener.turns.read_later(len(data), self._read_on):
+            self._transport.pause_reading()
         if self._done:
             return
         self._last_data = self._loop.time()
@@ -106,6 +117,10 @@ class Connection(asyncio.Protocol):
             self._in_progress = True
         while data and not self._done:
             data = self._feed(data)
+
+    def _read_on(self) -> None:
+        if self._task is None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _feed(self, data: bytes) -> bytes:
         try:
@@ -220,7 +235,7 @@ class Connection(asyncio.Protocol):
     def _serve_next(self) -> None:
         while self._waiting and self._task is None and not self._done:
             request, keep, held = self._waiting.popleft()
-            answer = self._answer(request)
+            answer = self._answer_in_turn(request)
             if isinstance(answer, Response) and isinstance(answer.body, bytes) and self._writable.is_set():
                 self._write_whole(request, answer, answer.body, keep)
                 self._listener.budget.give(held)
@@ -231,6 +246,20 @@ class Connection(asyncio.Protocol):
 
     def _answered(self, held: int, task: asyncio.Task[None]) -> None:  # noqa: ARG002 (a callback's signature)
         self._listener.budget.give(held)
+
+    def _answer_in_turn(self, request: HttpRequest) -> Response | Coroutine[Any, Any, Response]:
+        turns = self._listener.turns
+        if turns.crowded and not self._listener.urgent:
+            return self._answer_later(request)
+        begun = monotonic()
+        answer = self._answer(request)
+        turns.spend(monotonic() - begun)
+        return answer
+
+    async def _answer_later(self, request: HttpRequest) -> Response:
+        await self._listener.turns.wait()
+        answer = self._answer(request)
+        return answer if isinstance(answer, Response) else await answer
 
     def _answer(self, request: HttpRequest) -> Response | Coroutine[Any, Any, Response]:
         resolved = self._listener.router.resolve(request)
@@ -252,7 +281,7 @@ class Connection(asyncio.Protocol):
         try:
             await self._writable.wait()
             if not isinstance(response.body, bytes) and request.version == "1.0":
-                response.body = b"".join(response.body)  # HTTP/1.0 has no chunks
+                response.body = await self._joined(response.body)  # HTTP/1.0 has no chunks
             if isinstance(response.body, bytes):
                 self._write_whole(request, response, response.body, keep)
             else:
@@ -276,15 +305,25 @@ class Connection(asyncio.Protocol):
         keep = keep and not response.close
         self._transport.write(response_head(response, keep, b"Transfer-Encoding: chunked\r\n"))
         if request.method != "HEAD":
+            turn = self._listener.turns.start()
+            await turn.pause()
             for chunk in body:
                 if chunk:
                     self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-                else:
-                    await asyncio.sleep(0)
+                await turn.pause()
                 await self._writable.wait()
             self._transport.write(b"0\r\n\r\n")
         if not keep:
             self._end()
+
+    async def _joined(self, body: Iterator[bytes]) -> bytes:
+        found = bytearray()
+        turn = self._listener.turns.start()
+        await turn.pause()
+        for chunk in body:
+            found += chunk
+            await turn.pause()
+        return bytes(found)
 
     # -- limits ------------------------------------------------------------------------------------------------
 

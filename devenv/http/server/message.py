@@ -69,7 +69,7 @@ class Parameters:
 class Response:
     """A response. A body that is an iterator is sent in chunks as the client reads them.
 
-    An empty chunk is a pause: other connections are served before the next chunk.
+    Between two chunks other connections may be served; an empty chunk is only such a pause.
     """
 
     status: int = 200
