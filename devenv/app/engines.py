@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.app.required_images import cannot_be_built_here, needed_images
+from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
 from devenv.errors import EngineUnavailable, EnvironmentFailure, UsageError
+from devenv.events import Notice
 from devenv.model.identity import identify
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from devenv.app.invocation import Invocation
     from devenv.contract.engine import Engine
+    from devenv.events import Sink
     from devenv.model.identity import Project
     from devenv.model.stack import Stack
 
@@ -62,14 +64,29 @@ async def connect(name: str, project: Project, environ: Mapping[str, str]) -> En
     return engine
 
 
-async def connect_shared(invocation: Invocation) -> Engine:
-    """Connect to the engine that serves all directories of this machine, for commands without a project.
+async def connect_every(invocation: Invocation, sink: Sink) -> list[Engine]:
+    """Connect to every engine that runs projects: Docker, and the process engine of each directory where it does.
+
+    ``--engine`` limits it to one of them.
 
     Raises:
-        EngineUnavailable: If it does not respond.
+        EngineUnavailable: If the requested engine does not respond; without a request, a notice says so.
     """
-    name = "docker" if invocation.engine == "auto" else invocation.engine
-    return await connect(name, identify(invocation.directory), invocation.environ)
+    asked, here = invocation.engine, identify(invocation.directory)
+    if asked not in {"auto", "process"}:
+        return [await connect(asked, here, invocation.environ)]
+    from devenv.engine.process.projects import running_projects
+
+    found: list[Engine] = []
+    if asked == "auto":
+        try:
+            found.append(await asyncio.wait_for(connect("docker", here, invocation.environ), ENGINE_TIMEOUT))
+        except (TimeoutError, EngineUnavailable) as error:
+            why = error.message if isinstance(error, EngineUnavailable) else f"no answer within {ENGINE_TIMEOUT:g} s"
+            sink(Notice(message=f"projects on Docker were not looked for: {why}"))
+    for directory in await asyncio.to_thread(running_projects):
+        found.append(await connect("process", identify(directory), invocation.environ))  # noqa: PERF401 - awaits
+    return found
 
 
 async def choose(invocation: Invocation, project: Project, *, stack: Stack | None, recorded: str | None) -> Choice:
@@ -123,6 +140,8 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
 
 async def _why_not(engine: Engine, stack: Stack) -> str:
     """Why a stack cannot run on an available engine; empty if it can."""
+    if why := cannot_be_closed(stack):
+        return why
     if why := cannot_be_built_here(stack):
         return f"{why}; {INIT_HINT}"
     missing = await missing_images(engine, stack)

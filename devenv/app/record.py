@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from devenv.disk import check_state_directory, make_state_directory, replace_file
+from devenv.disk import check_state_directory, make_state_directory, remove_file, replace_file
 from devenv.model.identity import Project, identify
 
 FILE = "project.json"
@@ -79,5 +79,9 @@ def write_record(directory: Path, record: Record) -> None:
 
 
 def forget_record(directory: Path) -> None:
-    """Remove the record after ``down``; runs, logs and reserved ports stay."""
-    (directory / ".devenv" / FILE).unlink(missing_ok=True)
+    """Remove the record after ``down``; runs, logs and reserved ports stay.
+
+    Raises:
+        EnvironmentFailure: If it cannot be removed.
+    """
+    remove_file(directory / ".devenv" / FILE)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from time import time, time_ns
 from typing import Any
 
+from devenv.backend.access import Access, ClosedRouter
 from devenv.backend.api.devenv_api import DevenvApi
 from devenv.backend.api.envelopes import unknown_path
 from devenv.backend.api.legacy_api import LegacyApi
@@ -32,8 +33,14 @@ class Backend:
         self._started = time()
         guard = Guard((settings.host, *settings.host_names))
         self._otlp = Listener(Router(self._receiver.routes()), guard, settings.limits, capacity)
-        self._query = Listener(Router(self._query_routes(), unknown_path), guard, settings.limits, capacity)
+        self._query = Listener(self._query_router(), guard, settings.limits, capacity)
         self._health = Listener(Router(_health_routes()), guard, settings.limits, capacity, urgent=True)
+
+    def _query_router(self) -> Router:
+        if not self.settings.token:
+            return Router(self._query_routes(), unknown_path)
+        access = Access(self.settings.token, f"devenv-{self.settings.query_port}")
+        return ClosedRouter(self._query_routes(), access)
 
     def _query_routes(self) -> list[Route]:
         routes = [

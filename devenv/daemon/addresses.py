@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from devenv.engine.host_ports import is_free
+from devenv.errors import EngineRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +53,10 @@ class Ports:
             self._next = FIRST_PORT if candidate >= LAST_PORT else candidate + 1
             if candidate not in taken and is_free(LOOPBACK, candidate):
                 return candidate
-        raise OSError(f"no free port between {FIRST_PORT} and {LAST_PORT}")
+        raise EngineRefused(
+            f"no port between {FIRST_PORT} and {LAST_PORT} is free",
+            hint="stop a program that uses some of them, or publish fixed ports under ports: in the stack file",
+        )
 
 
 def rewrite(environment: Mapping[str, str], peers: Iterable[Peer], ports: Ports) -> dict[str, str]:

@@ -31,6 +31,12 @@ STEADY_S = 10.0
 
 DRAIN_S = 0.5
 
+KILL_S = 3.0
+"""Seconds that an instance gets to end after SIGKILL, its descendants included.
+
+A process in an uninterruptible wait, or of another user, does not.
+"""
+
 
 @dataclass(slots=True, kw_only=True)
 class Supervised:
@@ -86,7 +92,10 @@ class Supervised:
             self._runner = asyncio.create_task(self._supervise(process))
 
     async def stop(self, grace: float | None) -> None:
-        """Send the stop signal, then SIGKILL to the whole group after ``grace`` seconds; waits for the end."""
+        """Send the stop signal, then SIGKILL to the whole group after ``grace`` seconds; waits for the end.
+
+        What does not end even then is in :attr:`left` afterwards.
+        """
         self._stopping = True
         self._wake.set()
         if self.state is State.RUNNING:
@@ -98,7 +107,9 @@ class Supervised:
                 await asyncio.wait_for(self.ended.wait(), self.launch.grace if grace is None else grace)
             except TimeoutError:
                 send(self.pid, signal.SIGKILL)
-        if self._runner is not None:
+        if self._runner is not None and not (await asyncio.wait([self._runner], timeout=KILL_S))[0]:
+            await self.end_members()
+        elif self._runner is not None:
             await self._runner
 
     def kill(self, name: str) -> None:
@@ -192,7 +203,7 @@ class Supervised:
         return self.left
 
     def _members(self) -> tuple[Member, ...]:
-        family = {(member.pid, member.born) for member in self._family}
+        family = {(self.pid, self.born), *((member.pid, member.born) for member in self._family)}
         return tuple(
             member for member in processes() if member.mark == self.mark or (member.pid, member.born) in family
         )

@@ -62,12 +62,16 @@ class ServiceDocument(Part):
 
 
 class TraceBackendDocument(Part):
-    """The trace backend, with URLs that are reachable from this machine."""
+    """The trace backend, with URLs that are reachable from this machine.
+
+    ``access``: ``token`` if query APIs and pages want one, else every user of this machine can read the traces.
+    """
 
     kind: Literal["jaeger", "embedded"]
     ui_url: str
     query_url: str
     otlp_http_url: str
+    access: Literal["open", "token"] = "open"
 
 
 class LogLineDocument(Part):

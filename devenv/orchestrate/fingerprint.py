@@ -68,6 +68,9 @@ def service_fingerprint(
         parts[kind] = [{**plain(mount), "content": file_digest(sources[mount.source])} for mount in mounts]
     if processes:
         parts["process"] = plain(service.x.process.model_dump() if service.x.process else None)
+        backend = stack.trace_backend
+        if backend is not None and backend.name == service.name and stack.x.backend.access != "open":
+            parts["access"] = stack.x.backend.access
     written = {name: canonical(value) for name, value in parts.items() if value not in (None, "", [], {}, False)}
     short = {name: hashlib.sha256(text.encode()).hexdigest()[:6] for name, text in written.items()}
     return Fingerprint(_digest(written), short)

@@ -13,7 +13,7 @@ from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of
 from devenv.orchestrate.execution.steadiness import checked, until_steady
 from devenv.orchestrate.image_tasks import ImageTask, image_ids, image_tasks
-from devenv.orchestrate.instrument import instrument
+from devenv.orchestrate.instrument import check_access, instrument
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.port_block import allot
@@ -215,6 +215,7 @@ async def _survey(
     engine: Engine, project: Project, stack: Stack, options: UpOptions, *, sink: Sink, remember: bool
 ) -> _Survey:
     capabilities = engine.capabilities
+    check_access(stack, capabilities.trace_backend)
     traced = instrument(stack, backend=capabilities.trace_backend)
     for warning in traced.warnings[len(stack.warnings) :]:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))

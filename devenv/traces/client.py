@@ -17,7 +17,7 @@ from devenv.otlp import json_spans
 from devenv.traces import jaeger_json, links
 from devenv.traces.background import LARGE, in_background
 from devenv.traces.dialect import EVICTED_PATH, Capabilities, json_object, probe
-from devenv.traces.http import HttpClient, Response, Sender, TransportError
+from devenv.traces.http import Authorized, HttpClient, Response, Sender, TransportError
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
 from devenv.traces.summary import parse_summary
 
@@ -46,6 +46,7 @@ class TraceClient:
         timeout: seconds for one request.
         connections: maximum number of concurrent requests.
         sender: returns a client for a base URL instead of the one that uses httpx.
+        token: bearer token of a backend that is not open to every user.
     """
 
     def __init__(
@@ -56,12 +57,15 @@ class TraceClient:
         timeout: float = 10.0,
         connections: int = 8,
         sender: Callable[[str], Sender] | None = None,
+        token: str = "",
     ) -> None:
         self.query_url = query_url.rstrip("/")
         self.ui_url = (ui_url or query_url).rstrip("/")
         self._http: Sender = (
             sender(self.query_url) if sender else HttpClient(self.query_url, timeout=timeout, connections=connections)
         )
+        if token:
+            self._http = Authorized(self._http, token)
         self._found: Capabilities | None = None
 
     async def __aenter__(self) -> Self:

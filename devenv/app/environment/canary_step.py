@@ -89,7 +89,7 @@ async def run_canary(
     from devenv.traces.client import TraceClient
 
     request = stack.x.canary or Request()
-    async with TraceClient(route.backend.query_url, sender=lean_sender) as client:
+    async with TraceClient(route.backend.query_url, sender=lean_sender, token=route.backend.token) as client:
         canary = await send_canary(
             entrypoint_url=route.entrypoint_url,
             request=request,

@@ -144,7 +144,7 @@ async def _backend(invocation: Invocation, loaded: LoadedStack | None) -> CheckP
                 return CheckPart(
                     name="trace backend", verdict="error", found="not reachable from this machine", hint=hint
                 )
-            async with TraceClient(backend.query_url) as client:
+            async with TraceClient(backend.query_url, token=backend.token) as client:
                 services = await client.services()
                 quiet: list[str] = []
                 if loaded is not None:

@@ -204,6 +204,7 @@ def backend_document(backend: Backend | None) -> TraceBackendDocument | None:
         ui_url=backend.query_url,
         query_url=backend.query_url,
         otlp_http_url=backend.otlp_http_url,
+        access="token" if backend.token else "open",
     )
 
 

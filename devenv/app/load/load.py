@@ -64,7 +64,7 @@ async def load(
         backend = await require_backend(project)
         entry = stack.services.get(project.record.entrypoint or "")
         make_state_directory(invocation.directory / ".devenv")
-        async with TraceClient(backend.query_url) as client:
+        async with TraceClient(backend.query_url, token=backend.token) as client:
             return await run_load(
                 options,
                 workload,

@@ -41,7 +41,7 @@ async def collected(invocation: Invocation, trace_ids: Sequence[str]) -> dict[st
         require_trace_id(trace_id)
     found: list[dict[str, Any]] = []
     backend = await running_backend(invocation)
-    async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
+    async with TraceClient(backend.query_url, token=backend.token, timeout=LARGE_TRACE_TIMEOUT) as client:
         for trace_id in trace_ids:
             spans = await client.otlp_json(trace_id)
             if not spans:
@@ -120,7 +120,7 @@ async def import_(invocation: Invocation, path: Path) -> ImportDocument:
                 await exporter.export_json(batch)
             except RecursionError as error:  # the encoder needs more levels than the parser
                 raise _too_deep(str(path)) from error
-    async with TraceClient(backend.query_url) as client:
+    async with TraceClient(backend.query_url, token=backend.token) as client:
         return ImportDocument(traces=ids, spans=len(spans), ui_urls=[client.ui_trace_url(each) for each in ids])
 
 

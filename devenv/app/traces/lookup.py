@@ -35,7 +35,7 @@ async def search(invocation: Invocation, query: Query) -> TracesDocument:
     from devenv.traces.client import TraceClient
 
     backend = await running_backend(invocation)
-    async with TraceClient(backend.query_url) as client:
+    async with TraceClient(backend.query_url, token=backend.token) as client:
         found = await client.search(query)
         return traces_document(found, client)
 
@@ -52,7 +52,7 @@ async def show(invocation: Invocation, trace_id: str) -> TraceDocument:
 
     require_trace_id(trace_id)
     backend = await running_backend(invocation)
-    async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
+    async with TraceClient(backend.query_url, token=backend.token, timeout=LARGE_TRACE_TIMEOUT) as client:
         trace = await client.trace(trace_id)
         if trace is None:
             raise UnknownName(

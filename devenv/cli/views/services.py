@@ -195,4 +195,5 @@ def _places(entrypoint: str | None, backend: TraceBackendDocument | None, output
         output.line(f"Entry point  {entrypoint}")
     if backend:
         what = "Jaeger" if backend.kind == "jaeger" else "Traces"
-        output.line(f"{what:<12} {backend.ui_url}")
+        how = "  (wants a token: open it with `devenv open jaeger`)" if backend.access == "token" else ""
+        output.line(f"{what:<12} {backend.ui_url}{how}")

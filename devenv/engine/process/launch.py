@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["process", "backend"]
+Access = Literal["open", "token"]
 RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
 
 
@@ -40,6 +41,7 @@ class Launch:
         id: ``<service>-<index>``, unique in the project.
         name: the instance's name, as on the other engines.
         kind: ``backend`` is the embedded trace backend.
+        access: ``token``: the backend's query APIs and pages want its token.
         environment: complete, addresses not yet rewritten.
         port_env: variable that contains the first of its ports.
         maximum: number of restarts; ``None``: no limit.
@@ -53,6 +55,7 @@ class Launch:
     index: int
     labels: Mapping[str, str]
     kind: Kind = "process"
+    access: Access = "open"
     command: tuple[str, ...] = ()
     cwd: str = "."
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -118,6 +118,7 @@ def _backend(spec: InstanceSpec) -> Launch:
         index=spec.index,
         labels=dict(spec.labels),
         kind="backend",
+        access=spec.stack.x.backend.access if spec.stack else "open",
         ports=backend_ports(service),
     )
 

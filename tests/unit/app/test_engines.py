@@ -88,3 +88,15 @@ def test_a_users_own_stack_without_its_dockerfile_is_not_meant(installed):
     """The build says so, with the Dockerfile's name; a silent fall back to processes would hide it."""
     (installed / "compose.yaml").write_text("services: {web: {build: ., ports: ['1:1']}}\n")
     assert cannot_be_built_here(read_stack(Invocation(directory=installed)).stack) == ""
+
+
+async def test_auto_takes_the_embedded_backend_for_a_stack_that_wants_a_token(tmp_path, connected):
+    """Jaeger has no login."""
+    (tmp_path / "compose.yaml").write_text(
+        "services: {web: {image: web, x-devenv: {process: {command: web}}}}\nx-devenv: {backend: {access: token}}\n"
+    )
+    invocation = Invocation(directory=tmp_path)
+    loaded = read_stack(invocation)
+    choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
+    assert [engine.name for engine in connected] == ["docker", "process"]
+    assert "x-devenv.backend.access: token" in choice.reason

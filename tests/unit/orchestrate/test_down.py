@@ -130,6 +130,30 @@ async def test_what_cannot_be_removed_is_told() -> None:
         await world.down()
 
 
+async def test_what_cannot_be_removed_keeps_nothing_else() -> None:
+    world = World()
+    await world.up(stack(service("db"), service("api", depends_on=["db"]), service("web", depends_on=["api"])))
+    ids = {i.service: i.id for i in world.engine.instances.values()}
+    for name in ("api", "web"):
+        refused = EngineRefused(f"{name}: cannot end it", hint="end it")
+        world.engine.faults.fail("remove", refused, target=ids[name], times=None)
+    with pytest.raises(EngineRefused) as caught:
+        await world.down()
+    assert sorted(caught.value.message.split("; ")) == ["api: cannot end it", "web: cannot end it"]
+    assert caught.value.hint == "end it"
+    removed = [event.name.removeprefix(f"{world.project.id}-") for event in world.events if isinstance(event, Removed)]
+    assert sorted(removed) == ["db-1", "jaeger-1"], "only what was removed is told so"
+    assert {i.service for i in world.engine.instances.values()} == {"api", "web"}
+
+
+async def test_a_stop_that_is_refused_is_told_by_the_removal() -> None:
+    world = World()
+    await world.up(stack(service("web")))
+    web = next(i.id for i in world.engine.instances.values() if i.service == "web")
+    world.engine.faults.fail("stop", EngineRefused("web: cannot end it"), target=web)
+    assert (await world.down()).left == ()
+
+
 async def test_the_events_tell_what_is_gone() -> None:
     world = World()
     await world.up(stack(service("web")))
