@@ -23,7 +23,7 @@ class Listener:
     """One port. :meth:`open` binds it, :meth:`close` releases it and closes its connections.
 
     ``capacity`` is what it shares with other listeners; by default, it has its own. ``urgent`` means that its requests
-    are answered at once, whatever the others do: for a listener whose handlers take no time.
+    are answered at once, whatever the others do: for a listener whose handlers do nothing long.
     """
 
     def __init__(
