@@ -31,6 +31,7 @@ class Setup:
         instrumented: ``False`` if the stack file excludes it from tracing.
         takes_grpc: the backend accepts OTLP over gRPC; the embedded one does not.
         unknown_host: the endpoint's host name does not exist on the stack's networks.
+        wrong_port: the endpoint is the trace backend's, at a port that does not accept spans.
     """
 
     endpoint: str = ""
@@ -43,6 +44,7 @@ class Setup:
     instrumented: bool = True
     takes_grpc: bool = True
     unknown_host: bool = False
+    wrong_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ def _endpoint_fault(setup: Setup) -> str:
         return f"exports over gRPC to {setup.endpoint}, the HTTP port (wrong endpoint or protocol)"
     if setup.unknown_host:
         return f"exports to {setup.endpoint}, but {parts.hostname} is not a host name of this stack (wrong endpoint)"
+    if setup.wrong_port:
+        return f"exports to {setup.endpoint}, where the trace backend does not accept spans (wrong port)"
     return ""
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.daemon.guardian import send
@@ -133,7 +135,7 @@ class Supervised:
                 preexec_fn=_limiter(launch.limits),
             )
         except (OSError, ValueError) as error:
-            self.error = f"cannot start {launch.command[0]}: {getattr(error, 'strerror', None) or error}"
+            self.error = start_error(launch, self.environment, error)
             for reading, _ in ends:
                 os.close(reading)
             self._finish(127 if isinstance(error, FileNotFoundError) else 126)
@@ -223,6 +225,26 @@ class Supervised:
         self.state, self.exit_code, self.finished_at = State.EXITED, code, time.time()
         self.ended.set()
         self.notify(self, "die")
+
+
+def start_error(launch: Launch, environment: Mapping[str, str], error: OSError | ValueError) -> str:
+    """Why a process cannot start: its directory, its program, or the system's reason, with the place in the file."""
+    program = launch.command[0] if launch.command else ""
+    key, reason = "command", f"{program}: {getattr(error, 'strerror', None) or error}"
+    if not Path(launch.cwd).is_dir():
+        exists = os.path.lexists(launch.cwd)
+        key = "cwd"
+        reason = f"the working directory {launch.cwd} {'is not a directory' if exists else 'does not exist'}"
+    elif not os.access(launch.cwd, os.X_OK):
+        key, reason = "cwd", f"the working directory {launch.cwd} cannot be entered"
+    elif isinstance(error, FileNotFoundError) and os.sep not in program and not _is_on_path(program, environment):
+        reason = f"program {program!r} is not on the PATH of the service"
+    place = launch.places.get(key)
+    return f"{place}: {reason}" if place else reason
+
+
+def _is_on_path(program: str, environment: Mapping[str, str]) -> bool:
+    return shutil.which(program, path=environment.get("PATH", os.defpath)) is not None
 
 
 def _limiter(limits: Mapping[str, tuple[int, int]]) -> Callable[[], None] | None:

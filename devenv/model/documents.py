@@ -212,7 +212,7 @@ class DownDocument(Document):
 
 
 class StatusDocument(Document):
-    """``devenv status``."""
+    """``devenv status``; ``no_spans_yet`` has the traced services without a span since they started."""
 
     schema_: Literal["devenv.status/1"] = Field(default="devenv.status/1", alias="schema")
     project: str
@@ -222,6 +222,7 @@ class StatusDocument(Document):
     trace_backend: TraceBackendDocument | None = None
     entrypoint_url: str | None = None
     failures: list[FailureDocument] = Field(default_factory=list)
+    no_spans_yet: list[str] = Field(default_factory=list)
 
 
 class PercentilesDocument(Part):

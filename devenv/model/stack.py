@@ -163,6 +163,7 @@ class Service:
         location: the service's place in its file.
         x: its ``x-devenv``.
         tracing_places: where its ``OTEL_*`` variables are set, for those that a file sets.
+        process_places: where the keys of its ``x-devenv.process`` are.
     """
 
     name: str
@@ -212,6 +213,7 @@ class Service:
     stdin_open: bool = False
     tty: bool = False
     tracing_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
+    process_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     @property
     def container_ports(self) -> tuple[int, ...]:

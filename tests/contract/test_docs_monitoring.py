@@ -30,6 +30,7 @@ FAULTS = [
     fault_of(Setup(endpoint="http://localhost:4318", protocol="http/protobuf", isolated=True)),
     fault_of(Setup(endpoint="http://jaeger:4318", protocol="grpc")),
     fault_of(Setup(endpoint="http://jager:4318", unknown_host=True)),
+    fault_of(Setup(endpoint="http://jaeger:16686", wrong_port=True)),
     fault_of(Setup(sampler="always_off")),
     fault_of(Setup(sampler="traceidratio", sampler_argument="0.1")),
     fault_of(Setup(exporter="none")),

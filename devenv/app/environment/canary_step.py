@@ -39,6 +39,7 @@ def canary_route(
     ready: bool,
     backend: Backend | None,
     entrypoint_url: str | None,
+    entrypoint: str | None = None,
     candidates: tuple[str, ...] = (),
 ) -> CanaryRoute | str:
     """Return where the canary goes, or the reason why none can be sent.
@@ -48,6 +49,7 @@ def canary_route(
         ready: every service is ready.
         backend: the trace backend, if it is reachable.
         entrypoint_url: base URL of the entry point, if the stack has one.
+        entrypoint: name of the entry point, if the stack has one.
         candidates: services that could be the entry point, if the stack file does not say which one it is.
     """
     if not wanted:
@@ -61,6 +63,8 @@ def canary_route(
         return (
             f"{several} publish ports: add `x-devenv: {{entrypoint: {candidates[0]}}}` to the stack file to choose one"
         )
+    if entrypoint_url is None and entrypoint is not None:
+        return f"the entry point {entrypoint} does not publish a port: add one under ports: in the stack file"
     if entrypoint_url is None:
         return "no entry point: set x-devenv.entrypoint to a service that publishes a port"
     return CanaryRoute(entrypoint_url=entrypoint_url, backend=backend)

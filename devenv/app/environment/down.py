@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.app.engines import choose, connect_every
-from devenv.app.invocation import read_stack
+from devenv.app.invocation import read_stack_in_background
 from devenv.app.record import forget_record, read_record
 from devenv.errors import ConfigurationError, EngineRefused, EngineUnavailable, EnvironmentFailure, UsageError
 from devenv.events import Notice
@@ -89,7 +89,7 @@ async def _projects(engine: Engine) -> list[Project]:
 async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
     """The engine, and the projects of this directory: by record, by labels, else by the stack file's name."""
     record = read_record(invocation.directory)
-    provisional = record.project(invocation.directory) if record else _named(invocation)
+    provisional = record.project(invocation.directory) if record else await _named(invocation)
     try:
         choice = await choose(invocation, provisional, stack=None, recorded=record.engine if record else None)
     except EngineUnavailable as error:
@@ -107,10 +107,10 @@ async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
     return choice.engine, [provisional, *(_project(item, invocation.directory) for item in others)]
 
 
-def _named(invocation: Invocation) -> Project:
+async def _named(invocation: Invocation) -> Project:
     """Identity by the stack file if it can be read; nothing else needs it."""
     try:
-        return read_stack(invocation).project
+        return (await read_stack_in_background(invocation)).project
     except (ConfigurationError, UsageError):
         return identify(invocation.directory)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from devenv.app.invocation import read_stack
+from devenv.app.invocation import read_stack_in_background
 from devenv.app.load.history import store
 from devenv.app.record import FILE as RECORD_FILE
 from devenv.app.session import Running, running
@@ -53,7 +53,7 @@ async def load(
             if options.target is None:
                 raise
             return await _load_without_project(invocation, options, options.target, clock=clock, sink=sink, stop=stop)
-        stack = read_stack(invocation).stack
+        stack = (await read_stack_in_background(invocation)).stack
         name, scenario = choose_scenario(stack, options.scenario)
         workload = Workload(
             scenario=scenario,
@@ -92,7 +92,7 @@ async def _load_without_project(
     if options.scenario is None:
         workload = whole_url(target)
     else:
-        name, scenario = choose_scenario(read_stack(invocation).stack, options.scenario)
+        name, scenario = choose_scenario((await read_stack_in_background(invocation)).stack, options.scenario)
         workload = Workload(scenario=scenario, scenario_name=name, target=target)
     make_state_directory(invocation.directory / ".devenv")
     if options.verify:
@@ -147,6 +147,11 @@ def choose_scenario(stack: Stack, asked: str | None) -> tuple[str, Scenario]:
 
 def _target(project: Running, asked: str | None) -> str:
     target = asked or entrypoint_url(project.observed, project.record.entrypoint)
+    if target is None and project.record.entrypoint:
+        raise UsageError(
+            f"the entry point {project.record.entrypoint} does not publish a port",
+            hint="add one under ports: in the stack file and run `devenv up`, or pass --target URL",
+        )
     if target is None:
         raise UsageError(
             "no entry point to send load to",

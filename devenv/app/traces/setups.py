@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from devenv.analysis.causes import Setup
 from devenv.http.origin import split_endpoint
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.capabilities import Capabilities
@@ -18,6 +19,8 @@ PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_
 _ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 _ONE_LABEL = re.compile(r"[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*")
 """A host name without dots: only such a name can be judged without asking DNS."""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _OWN_LOOPBACK = frozenset({None, "bridge", "none"})
 """Values of network_mode with which a container has its own loopback interface."""
@@ -86,7 +89,32 @@ def setup_of(stack: Stack, service: Service, *, shared_loopback: bool, takes_grp
         instrumented=service.x.instrument,
         takes_grpc=takes_grpc,
         unknown_host=bool(endpoint) and _is_unknown(_host(endpoint), stack, service),
+        wrong_port=bool(endpoint) and _is_no_receiver(endpoint, stack, service, shared_loopback=shared_loopback),
     )
+
+
+def _is_no_receiver(endpoint: str, stack: Stack, service: Service, *, shared_loopback: bool) -> bool:
+    """Whether an endpoint certainly is a port of the trace backend that accepts no spans.
+
+    By the backend's name, any other port than those of OTLP is, if devenv configures the backend. On a loopback
+    interface that both share, only its query and health ports are: another program may listen on the others.
+    """
+    from devenv.orchestrate.jaeger import added_backend, is_managed
+
+    try:
+        parts = split_endpoint(endpoint)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return False
+    backend = stack.trace_backend or added_backend(stack.x.jaeger)
+    if not is_managed(backend) or service.name == backend.name:
+        return False
+    if shared_loopback and host in _LOOPBACK:
+        published = {item.container: item.host for item in backend.ports if item.host}
+        return port in {published.get(number, number) for number in (QUERY_PORT, HEALTH_PORT)}
+    aliases = [alias for attachment in backend.networks for alias in attachment.aliases]
+    names = {backend.name, backend.hostname, backend.container_name, *aliases}
+    return host in {name.lower() for name in names if name} and port not in {OTLP_GRPC_PORT, OTLP_HTTP_PORT}
 
 
 def _is_unknown(host: str, stack: Stack, service: Service) -> bool:

@@ -76,6 +76,8 @@ def show_status(document: StatusDocument, output: Output) -> None:
     _services(document.services, output, running=True)
     for failure in document.failures:
         _failure(failure, output)
+    if document.no_spans_yet:
+        output.line(f"No spans yet from {', '.join(document.no_spans_yet)}")
     _places(document.entrypoint_url, document.trace_backend, output)
 
 

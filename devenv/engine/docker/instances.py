@@ -9,15 +9,17 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Endpoint
+from devenv.contract.name_taken import name_taken
 from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker.archive import archives
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
+from devenv.engine.docker.holders import name_owner, port_owner
 from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
 from devenv.engine.host_ports import port_holder
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
-from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, LABEL_SERVICE
+from devenv.model.identity import LABEL_SERVICE
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -51,6 +53,11 @@ async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool)
                 details={"image": spec.image, "service": spec.service.name},
             ) from error
         raise
+    except Conflict as error:
+        owner = await name_owner(connection, name)
+        if not owner:
+            raise
+        raise name_taken(spec.service, name, owner) from error
     container_id = str(made["Id"])
     await _furnish(connection, spec, container_id, name)
     return container_id
@@ -126,33 +133,6 @@ async def _port_taken(connection: SdkConnection, container_id: str, service: str
         hint=f"stop {owner or 'that process'}, publish another port, or run `devenv up --isolated`",
         details={"port": port, "address": address, "owner": owner, "service": service},
     )
-
-
-async def port_owner(connection: SdkConnection, port: int, protocol: str, *, but: str = "") -> str:
-    """Return the container that publishes a port, with its project and folder; empty if there is none.
-
-    Args:
-        connection: to the engine.
-        port: of the host.
-        protocol: tcp, udp or sctp.
-        but: ID of a container that is not meant.
-    """
-    containers = await connection.call(lambda client: client.containers(), doing="finding the port's owner")
-    for entry in containers:
-        published = {(binding.get("PublicPort"), binding.get("Type")) for binding in entry.get("Ports") or ()}
-        if (port, protocol) in published and entry["Id"] != but:
-            return described(entry["Names"][0].lstrip("/"), entry.get("Labels") or {})
-    return ""
-
-
-def described(name: str, labels: Mapping[str, str]) -> str:
-    """Return a container's name with the project and the folder that it was started from, as far as its labels tell."""
-    project = labels.get(LABEL_PROJECT)
-    folder = labels.get(LABEL_DIRECTORY, "")
-    if project is None:
-        project = labels.get("com.docker.compose.project")
-        folder = labels.get("com.docker.compose.project.working_dir", "")
-    return f"container {name}" + (f" of project {project}" if project else "") + (f" in {folder}" if folder else "")
 
 
 async def _port_owner(connection: SdkConnection, container_id: str, port: int) -> str:

@@ -38,6 +38,7 @@ from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import ObservedState, State
 from devenv.otlp.backend_ports import QUERY_PORT
+from devenv.traces.background import in_background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -174,7 +175,10 @@ class ProcessEngine:
         if report is None:
             raise EngineRefused(f"no instance {instance_id}")
         if report.error:
-            raise EngineRefused(f"{instance_id}: {report.error}", hint="check x-devenv.process in the stack file")
+            service = instance_id.rpartition("-")[0]
+            raise EngineRefused(
+                f"cannot start {service}: {report.error}", hint="check x-devenv.process in the stack file"
+            )
 
     async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
         """Stop with grace; a missing instance is not an error."""
@@ -229,10 +233,11 @@ class ProcessEngine:
         if not follow:
             if tail != 0 and await self._has_lost_its_log(instance_id, path):
                 yield LogLine(time=time.time(), stream="stderr", text=log_reader.REMOVED)
-            for line in await asyncio.to_thread(log_reader.read_lines, path, since, tail):
+            for line in await in_background(lambda: log_reader.read_lines(path, since, tail)):
                 yield line
             return
-        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id)):
+        starts: list[float] = []
+        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id, starts)):
             yield line
 
     async def usage(self, instance_id: str) -> Usage | None:
@@ -243,6 +248,11 @@ class ProcessEngine:
     async def port_owner(self, port: int, protocol: str) -> str:
         """Empty: the process that listens is found without the engine."""
         del port, protocol
+        return ""
+
+    async def name_owner(self, name: str) -> str:
+        """Empty: the name of a process is its project's own."""
+        del name
         return ""
 
     async def events(self, project: Project) -> AsyncIterator[EngineEvent]:
@@ -302,9 +312,17 @@ class ProcessEngine:
         report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
         return report is not None and report.kind != "backend" and not await asyncio.to_thread(path.exists)
 
-    async def _has_ended(self, instance_id: str) -> bool:
+    async def _has_ended(self, instance_id: str, starts: list[float]) -> bool:
+        """Whether an instance has ended since it was first asked about, also if it was started again since.
+
+        ``starts`` gets the time of the start that is followed; a restart may be quicker than two questions.
+        """
         report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
-        return report is None or report.state is State.EXITED
+        if report is None or report.state is State.EXITED:
+            return True
+        if report.started_at is not None and not starts:
+            starts.append(report.started_at)
+        return bool(starts) and report.started_at != starts[0]
 
     async def _running(self, instance_id: str) -> InstanceReport:
         """The report of an instance in which commands can run."""

@@ -47,6 +47,7 @@ class Launch:
         maximum: number of restarts; ``None``: no limit.
         grace: seconds between the stop signal and SIGKILL.
         limits: soft and hard limit by name, such as ``nofile``.
+        places: where the keys of ``x-devenv.process`` are in the stack file, as ``file:line:column``.
     """
 
     id: str
@@ -67,3 +68,4 @@ class Launch:
     stop_signal: str = "SIGTERM"
     grace: float = 10.0
     limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)

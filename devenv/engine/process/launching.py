@@ -65,6 +65,7 @@ def launch_of(spec: InstanceSpec) -> Launch:
         stop_signal=service.stop_signal or "SIGTERM",
         grace=service.stop_grace_period,
         limits={name: (limit.soft, limit.hard) for name, limit in service.ulimits.items()},
+        places={name: str(place) for name, place in service.process_places.items()},
     )
 
 

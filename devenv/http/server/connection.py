@@ -17,7 +17,7 @@ from devenv.http.server.capacity import Budget
 from devenv.http.server.guard import Guard
 from devenv.http.server.head import response_head
 from devenv.http.server.limits import Limits
-from devenv.http.server.message import HttpRequest, Response
+from devenv.http.server.message import HttpRequest, Response, own_path
 from devenv.http.server.router import Router
 from devenv.http.server.turns import Turns
 
@@ -216,7 +216,7 @@ class Connection(asyncio.Protocol):
         path, _, query = self._url.partition(b"?")
         request = HttpRequest(
             self._parser.get_method().decode("latin-1"),
-            _text(path),
+            own_path(path),
             query.decode("latin-1"),
             self._headers,
             bytes(self._body) if self._body_bytes <= _COPIED else cast("bytes", self._body),
@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
         try:
             await self._writable.wait()
             if not isinstance(response.body, bytes) and request.version == "1.0":
-                response.body = await self._joined(response.body)  # HTTP/1.0 has no chunks
+                response.body = await self._listener.turns.joined(response.body)  # HTTP/1.0 has no chunks
             if isinstance(response.body, bytes):
                 self._write_whole(request, response, response.body, keep)
             else:
@@ -315,15 +315,6 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
         if not keep:
             self._end()
-
-    async def _joined(self, body: Iterator[bytes]) -> bytes:
-        found = bytearray()
-        turn = self._listener.turns.start()
-        await turn.pause()
-        for chunk in body:
-            found += chunk
-            await turn.pause()
-        return bytes(found)
 
     # -- limits ------------------------------------------------------------------------------------------------
 
@@ -407,11 +398,3 @@ class Connection(asyncio.Protocol):
 def _failed(request: HttpRequest, error: Exception) -> Response:
     log.error("no response to %s %s", request.method, request.path, exc_info=error)
     return Response.text("500 internal error\n", 500)
-
-
-def _text(path: bytes) -> str:
-    # Absolute-form targets (RFC 9112, 3.2.2) are for proxies; only their path is used here.
-    if not path.startswith(b"/"):
-        rest = path.partition(b"://")[2]
-        path = b"/" + rest.partition(b"/")[2]
-    return path.decode("latin-1")

@@ -105,3 +105,10 @@ Handler = Callable[[HttpRequest], "Response | Awaitable[Response]"]
 def dumps(document: Any) -> bytes:
     """Return compact JSON in ASCII, so that a lone surrogate cannot break the encoding."""
     return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def own_path(target: bytes) -> str:
+    """Return the path of a request target; of one in absolute form, which is for proxies (RFC 9112, 3.2.2), its path."""
+    if not target.startswith(b"/"):
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    return target.decode("latin-1")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 SLICE = 0.003
@@ -33,6 +33,16 @@ class Turns:
     def start(self) -> Turn:
         """Return the turn of one piece of long work; it begins to count with its first pause."""
         return Turn(self)
+
+    async def joined(self, pieces: Iterable[bytes]) -> bytes:
+        """Return the pieces, each of which takes time to make, as one."""
+        found = bytearray()
+        turn = self.start()
+        await turn.pause()
+        for piece in pieces:
+            found += piece
+            await turn.pause()
+        return bytes(found)
 
     async def wait(self) -> None:
         """Wait until all that waited before have had their slice."""

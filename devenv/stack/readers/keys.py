@@ -9,7 +9,6 @@ _LATER = "remove it for now, or move it to an override file that devenv does not
 
 TOP = ("name", "version", "services", "networks", "volumes", "secrets", "configs")
 TOP_REFUSED = {
-    "include": "pass the files with -f instead",
     "models": _LATER,
 }
 
@@ -41,7 +40,6 @@ SERVICE_REFUSED = {
     "dns_opt": _LATER,
     "dns_search": _LATER,
     "domainname": "put the domain into hostname",
-    "extends": "write the keys out, or use anchors and merge keys",
     "external_links": "connect both to an external network",
     "gpus": _DEVICE,
     "group_add": _LATER,

@@ -25,7 +25,7 @@ from devenv.stack.readers.execution import (
 from devenv.stack.readers.networking import read_expose, read_hosts, read_networks, read_ports
 from devenv.stack.readers.service_environment import read_environment, tracing_places
 from devenv.stack.readers.storage import read_files, read_mounts
-from devenv.stack.readers.x_devenv import read_extension
+from devenv.stack.readers.x_devenv import places, read_extension
 from devenv.stack.yaml.nodes import MapNode, is_failed, is_null
 
 Number = TypeVar("Number", int, float)
@@ -55,7 +55,7 @@ def read_service(name: str, member: Cursor, context: Context) -> Service | None:
 
 def _explained(fields: Fields) -> bool:
     """Whether another problem explains the missing image and build: an unknown key, or a wrong value of one of them."""
-    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"extends", "provider"}
+    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"provider"}
     return any(
         is_failed(member.node) if name in ("image", "build") else name not in known and not name.startswith("x-")
         for name, member in fields.members.items()
@@ -116,6 +116,7 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
         stdin_open=fields.flag("stdin_open"),
         tty=fields.flag("tty"),
         tracing_places=tracing_places(fields, context),
+        process_places=places(fields.get(EXTENSION), "process"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from devenv.app.environment.status import status
 from devenv.app.invocation import Invocation
 from devenv.clock import SystemClock
-from devenv.engine.process import ProcessEngine
+from devenv.contract.answers import LogLine
+from devenv.engine.process import ProcessEngine, log_reader
 from devenv.engine.process.socket_path import SocketPath
 from devenv.errors import NotUp
 from devenv.testing import make_project
@@ -70,3 +72,32 @@ async def test_closing_without_a_daemon_waits_for_nothing(tmp_path: Path) -> Non
     await engine.close()
     with pytest.raises(NotUp):
         await status(Invocation(directory=tmp_path, engine="process"), clock=SystemClock())
+
+
+def test_long_output_holds_up_no_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the event loop waits for the threads of `asyncio.to_thread`."""
+    asked, end = threading.Event(), threading.Event()
+
+    def read(*_: object) -> list[LogLine]:
+        asked.set()
+        end.wait(20)
+        return []
+
+    async def interrupted() -> None:
+        engine = ProcessEngine(make_project(tmp_path))
+
+        async def lines() -> list[LogLine]:
+            return [line async for line in engine.logs("web-1")]
+
+        task = asyncio.create_task(lines())
+        await asyncio.to_thread(asked.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    monkeypatch.setattr(log_reader, "read_lines", read)
+    began = time.monotonic()
+    asyncio.run(interrupted())
+    took = time.monotonic() - began
+    end.set()
+    assert took < 10

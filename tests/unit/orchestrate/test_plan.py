@@ -138,7 +138,7 @@ async def test_dependents_restart_where_they_ask_for_it() -> None:
     assert lines(await world.plan(wanted("debug"))) == [
         "replace P-db-1 (environment changed)",
         "restart P-api-1 (db is recreated) when db (started)",
-        "restart P-web-1 (api is recreated) when api (started)",
+        "restart P-web-1 (api is restarted) when api (started)",
         "keep P-other-1",
     ]
 
@@ -316,3 +316,15 @@ async def test_dependents_restart_if_any_replica_of_a_dependency_is_recreated() 
     first = next(i for i in world.engine.instances.values() if i.service == "db" and i.spec.index == 1)
     await world.engine.stop(first.id)
     assert "restart         P-api-1 (db is recreated)" in await world.plan(wanted)
+
+
+async def test_a_dependency_that_was_only_started_since_is_not_called_recreated() -> None:
+    world = World()
+    asking = Dependency(service="db", restart=True)
+    wanted = stack(service("db"), service("api", depends_on=[asking]))
+    await world.up(wanted)
+    db = next(i for i in world.engine.instances.values() if i.service == "db")
+    await world.clock.sleep(5)
+    await world.engine.stop(db.id)
+    await world.engine.start(db.id)
+    assert "restart         P-api-1 (db is newer than this instance)" in await world.plan(wanted)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from orchestration import World, service, stack
 
-from devenv.errors import ConfigurationError, EnvironmentFailure, PortTaken
+from devenv.errors import ConfigurationError, EnvironmentFailure, NameTaken, PortTaken
 from devenv.model.identity import identify
 from devenv.model.stack import Port, Stack
 from devenv.orchestrate.port_block import allot
@@ -72,6 +72,23 @@ async def test_the_owner_of_a_taken_port_is_a_container_of_another_tool() -> Non
     assert f"port {port} of web is in use by container shop-db-1 of project shop in /srv/shop" in caught.value.message
     assert "stop container shop-db-1" in caught.value.hint
     assert world.engine.instances == {}
+
+
+async def test_the_holder_of_a_container_name_is_named_before_anything_starts() -> None:
+    world = World()
+    world.engine.foreign_names["shop-db"] = "container shop-db of project old in /srv/old"
+    with pytest.raises(NameTaken) as caught:
+        await world.up(stack(service("web"), service("db", container_name="shop-db")))
+    assert "container name shop-db of db is in use by container shop-db of project old in /srv/old" in str(caught.value)
+    assert "`docker rm -f shop-db`, or change container_name of db" in caught.value.hint
+    assert world.engine.instances == {}
+
+
+async def test_a_container_name_of_the_project_itself_is_not_taken() -> None:
+    world = World()
+    await world.up(stack(service("db", container_name="shop-db")))
+    result = await world.up(stack(service("db", container_name="shop-db", environment={"A": "1"})))
+    assert not any(item.failure for item in result.services)
 
 
 async def test_ports_that_the_project_holds_itself_are_not_taken() -> None:

@@ -16,13 +16,6 @@ CONDITIONS = "service_started, service_healthy, service_completed_successfully"
 # Each row: the text, then line:column, key, message and hint of the first error.
 IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
     (
-        "extends: {service: b}",
-        "4:5",
-        "services.a.extends",
-        "services.a.extends is not supported",
-        "write the keys out, or use anchors and merge keys",
-    ),
-    (
         "develop: {watch: []}",
         "4:5",
         "services.a.develop",
@@ -615,7 +608,6 @@ AT_THE_TOP: list[tuple[str, str, str, str, str]] = [
         "unclosed ${",
         "close it with }, or write $$ for a dollar",
     ),
-    ("include: [x]", "4:1", "include", "include is not supported", "pass the files with -f instead"),
     (
         "x-devenv: {entrypont: a}",
         "4:12",
@@ -851,7 +843,7 @@ def test_what_is_not_acted_on_is_stated(tmp_path, text, place, message):
 
 
 def test_extends_is_the_only_error_of_a_service_that_has_nothing_else(tmp_path):
-    error = failure(tmp_path, "services: {a: {extends: {service: b}}, b: {image: x}}")
+    error = failure(tmp_path, "services: {a: {extends: {service: c}}, b: {image: x}}")
     assert (error.key, error.others) == ("services.a.extends", ())
 
 

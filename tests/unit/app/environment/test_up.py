@@ -14,7 +14,7 @@ import pytest
 from devenv.app.engines import Choice
 from devenv.app.environment import up as use_case
 from devenv.app.environment.canary_step import CanaryRoute, canary_route
-from devenv.app.invocation import Invocation
+from devenv.app.invocation import Invocation, LoadedStack, read_stack
 from devenv.app.record import Record, read_record, write_record
 from devenv.app.urls import Backend
 from devenv.contract.answers import ExecResult
@@ -48,6 +48,7 @@ class Shop:
         self.events: list[Event] = []
         self.written: list[dict[str, Any]] = []
         monkeypatch.setattr(use_case, "choose", self.choose)
+        monkeypatch.setattr(use_case, "read_stack_in_background", self.read_stack)
         monkeypatch.setattr(self.engine, "close", self.close)
         write = use_case.write_record
 
@@ -59,6 +60,10 @@ class Shop:
 
     async def choose(self, *_: object, **__: object) -> Choice:
         return Choice(self.engine, "docker: chosen by the test")
+
+    async def read_stack(self, *arguments: Any) -> LoadedStack:
+        """Without a thread: the clock does not see it, and would let time pass meanwhile."""
+        return read_stack(*arguments)
 
     async def close(self) -> None:
         """The engine outlives a command."""
@@ -263,6 +268,10 @@ async def test_the_document_of_a_plan_holds_the_schedule(shop: Shop) -> None:
             "web, api publish ports: add `x-devenv: {entrypoint: web}` to the stack file to choose one",
         ),
         ({"entrypoint_url": None}, "no entry point: set x-devenv.entrypoint to a service that publishes a port"),
+        (
+            {"entrypoint_url": None, "entrypoint": "web"},
+            "the entry point web does not publish a port: add one under ports: in the stack file",
+        ),
     ],
 )
 def test_the_reason_why_no_canary_is_sent(given: dict[str, Any], reason: str) -> None:
