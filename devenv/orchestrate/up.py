@@ -135,7 +135,7 @@ async def bring_up(
     _warn_of_old_volumes(survey, sink)
     plan = survey.plan
     sink(Planned(services=survey.target.services, actions=len(plan.changes)))
-    await check_free(engine, survey.target, plan, survey.observed)
+    await check_free(engine, survey.target, plan, survey.observed, sink=sink)
     await check_names(engine, survey.target, plan, survey.observed)
     results: Results = {}
     try:

@@ -16,7 +16,7 @@ from devenv.tracing.active import Active, state
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -124,6 +124,9 @@ class TracingMiddleware:
         side = self._side
         if side.fastapi:
             scope.setdefault(_FASTAPI, None)
+        if side.foreign is not None:
+            fields = side.foreign.translated(scope["headers"])
+            return side.begin(scope, scope["path"], scope.get("method", "GET"), *fields, _describe)
         found: dict[bytes, list[str]] = {}
         for name, value in scope["headers"]:
             if name in _WANTED:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from embedded.stored_spans import as_legacy, as_otlp, decode_trace, summary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_build import field, make_span, request, resource_spans
-from stored_spans import as_legacy, as_otlp, decode_trace, summary
 
 from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.receiver import Receiver

@@ -108,7 +108,7 @@ def dumps(document: Any) -> bytes:
 
 
 def own_path(target: bytes) -> str:
-    """Return the path of a request target; of one in absolute form, which is for proxies (RFC 9112, 3.2.2), its path."""
+    """Return the path of a request target, also of one in the absolute form of proxies (RFC 9112, 3.2.2)."""
     if not target.startswith(b"/"):
         target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
     return target.decode("latin-1")

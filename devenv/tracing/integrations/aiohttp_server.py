@@ -12,7 +12,7 @@ from opentelemetry.trace import Span
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -35,15 +35,12 @@ def aiohttp_middleware(
     @web.middleware
     async def trace_request(request: web.Request, handler: Handler) -> web.StreamResponse:
         headers = request.headers
-        span, context = side.begin(
-            request,
-            request.path,
-            request.method,
-            headers.getall("traceparent", []),
-            headers.getall("tracestate", []),
-            headers.getall("baggage", []),
-            _describe,
-        )
+        if side.foreign is not None:
+            fields = side.foreign.translated(headers.items())
+        else:
+            get = headers.getall
+            fields = (get("traceparent", []), get("tracestate", []), get("baggage", []))
+        span, context = side.begin(request, request.path, request.method, *fields, _describe)
         token = attach(context)
         try:
             if span.__class__ is UnsampledSpan and not side.answers:

@@ -54,15 +54,11 @@ class WSGIMiddleware:
         method = environ.get("REQUEST_METHOD", "GET")
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         # A server joins fields of the same name with a comma, so that two parents are one invalid value.
-        span, context = side.begin(
-            environ,
-            path,
-            method,
-            _field(environ, "TRACEPARENT"),
-            _field(environ, "TRACESTATE"),
-            _field(environ, "BAGGAGE"),
-            _describe,
-        )
+        if side.foreign is not None:
+            fields = side.foreign.translated(_fields(environ))
+        else:
+            fields = (_field(environ, "TRACEPARENT"), _field(environ, "TRACESTATE"), _field(environ, "BAGGAGE"))
+        span, context = side.begin(environ, path, method, *fields, _describe)
         exchange = _Exchange(span, method, environ, answer(span) if side.answers else None)
         token = attach(context)
         try:
@@ -164,6 +160,11 @@ def as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterabl
 def _field(environ: Environ, name: str) -> list[str]:
     value = environ.get(_PREFIX + name)
     return [] if value is None else [value]
+
+
+def _fields(environ: Environ) -> list[tuple[str, str]]:
+    at = len(_PREFIX)
+    return [(name[at:].replace("_", "-"), value) for name, value in environ.items() if name.startswith(_PREFIX)]
 
 
 def _route(environ: Environ) -> str | None:

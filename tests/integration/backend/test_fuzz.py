@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-from loop_watch import LoopWatch
+from embedded.loop_watch import LoopWatch
 from otlp_build import field, make_span, one, request, resource_spans
 
 MIB = 1024 * 1024

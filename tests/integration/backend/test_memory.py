@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psutil
 import pytest
-from loop_watch import LoopWatch
+from embedded.loop_watch import LoopWatch
 from otlp_build import field, make_span, one, trace_id
 from raw_http import PROTOBUF, Client, running, until
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from embedded.stored_spans import decode_trace
 from otlp_build import MS, make_span, one, request, resource_spans, span_id, trace_id
-from stored_spans import decode_trace
 
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.store.figures import figures
