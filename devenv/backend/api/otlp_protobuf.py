@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
-from devenv.backend.store.decoding import Snapshot, encoded
+from devenv.backend.store.decoding import EncodedTrace, Snapshot, Steps, encoded
 from devenv.backend.store.scopes import Scope
 from devenv.http.server.message import Response
 from devenv.otlp.span_encoding import encode_attributes
@@ -19,17 +19,20 @@ def traces_data(taken: Snapshot) -> Response:
 
 
 def _traces_data(taken: Snapshot) -> Iterator[bytes]:
-    steps = encoded(taken)
+    trace = yield from _paused(encoded(taken))
+    for scope, payloads in trace.chunks:
+        if payloads:
+            yield _resource_spans(scope, payloads)
+
+
+def _paused(steps: Steps[EncodedTrace]) -> Generator[bytes, None, EncodedTrace]:
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            trace = end.value
-            break
+            result: EncodedTrace = end.value
+            return result
         yield b""
-    for scope, payloads in trace.chunks:
-        if payloads:
-            yield _resource_spans(scope, payloads)
 
 
 def _resource_spans(scope: Scope, payloads: list[bytes]) -> bytes:
