@@ -24,6 +24,9 @@ PROTOBUF = "application/x-protobuf"
 _INVALID_ARGUMENT = 3
 _RESOURCE_EXHAUSTED = 8
 _UNAVAILABLE = 14
+# Unknown names are ignored, so a request of another kind or of an old version would be lost without a word.
+_NO_SPANS = "no span found, expected resourceSpans[].scopeSpans[].spans[]: nothing was stored"
+_EMPTY = b'{"resourceSpans": []}'
 _REFUSED = (BodyTooLarge, UnknownEncoding, BadEncoding, Undecodable, TooLarge)
 
 
@@ -61,8 +64,10 @@ class Receiver:
             body = self._large.small(request.body, sent.encoding, AT_ONCE if sent.encoded else AT_ONCE_JSON)
             if body is None:
                 return self._in_turns(request, sent, self._store_in_turns)
-            steps = _Decoded(body, sent.encoded).steps()
-            rejected, reasons = self._store_all([step for step in steps if step is not None])
+            steps = [step for step in _Decoded(body, sent.encoded).steps() if step is not None]
+            rejected, reasons = self._store_all(steps)
+            if not steps and not sent.encoded and len(body) > len(_EMPTY):
+                reasons.add(_NO_SPANS)
         except _REFUSED as error:
             return self._failed(error, sent.encoded)
         return _accepted(rejected, reasons, sent.encoded)
@@ -199,7 +204,7 @@ async def _drop(decoded: _Decoded) -> tuple[int, set[str]]:  # noqa: ARG001 (met
 
 def _accepted(rejected: int, reasons: set[str], encoded: bool) -> Response:
     reason = "; ".join(sorted(reasons))
-    if not rejected:
+    if not rejected and not reason:
         return Response(200, b"", PROTOBUF) if encoded else Response(200, b"{}", JSON)
     if encoded:
         response = messages.ExportResponse()

@@ -30,6 +30,9 @@ _NOTES: Mapping[Mark, str] = {
     "⚠ and shown at the top level.",
     "duplicate": "Some spans have the ID of another span of this trace. Child spans are shown below the first of them.",
     "skew": "Some spans start before their parent: the clocks of the machines differ. Times are shown as sent.",
+    "reversed": "Some spans end before they start, or have no end time: a clock was set back, or the exporter is "
+    "faulty. They are shown without a length.",
+    "untimed": "Some spans have no start time, so they begin in 1970. The trace is as long as that.",
 }
 
 

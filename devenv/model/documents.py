@@ -291,6 +291,7 @@ class LoadDocument(Document):
         verdict_reasons: why it is ``failed``.
         interrupted_by: ``signal`` (Ctrl-C, SIGTERM) or ``down`` (the project was removed), if ``interrupted``.
         unverified_reason: why traces that should have been verified were not; empty if they were.
+        redirects: responses with a status of 300 to 399 that count as success; the generator does not follow them.
     """
 
     schema_: Literal["devenv.load/1"] = Field(default="devenv.load/1", alias="schema")
@@ -322,6 +323,7 @@ class LoadDocument(Document):
     verdict_reasons: list[str] = Field(default_factory=list)
     interrupted_by: Literal["signal", "down", ""] = ""
     unverified_reason: str = ""
+    redirects: int = 0
 
 
 class ErrorPart(Part):

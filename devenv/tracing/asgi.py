@@ -163,6 +163,8 @@ class _Sending:
                 message["headers"] = [*message.get("headers", ()), (b"traceresponse", self._header)]
         elif kind == "websocket.accept":
             self.status = 101
+        elif kind == "websocket.close" and not self.status:
+            self.status = 403  # refused: the server answers the handshake so (the ASGI specification)
         return self._send(message)
 
 

@@ -267,7 +267,9 @@ def finish(span: Span, method: str, route: str | None, status: int) -> None:
     if status >= 500:
         if "error.type" not in (getattr(span, "attributes", None) or ()):
             span.set_attribute("error.type", str(status))
-        span.set_status(StatusCode.ERROR)
+        found = getattr(span, "status", None)
+        if found is None or found.status_code is not StatusCode.ERROR:  # keep the exception's description
+            span.set_status(StatusCode.ERROR)
     span.end()
 
 

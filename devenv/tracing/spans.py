@@ -61,6 +61,8 @@ class SpanScope:
         detach(self._token)
         if isinstance(exc, Exception):
             fail(self._span, exc)
+        elif exc is not None and self._kind is SpanKind.CLIENT and not isinstance(exc, GeneratorExit):
+            interrupted(self._span, exc)
         self._span.end()
 
     def pause(self) -> None:
@@ -169,6 +171,13 @@ def fail(span: Span, exception: BaseException) -> None:
         span.record_exception(exception)
         span.set_attribute("error.type", error_type(exception))
         span.set_status(StatusCode.ERROR, described(exception))
+
+
+def interrupted(span: Span, exception: BaseException) -> None:
+    """Mark a call as failed that did not end by itself: its task was cancelled, or the program is interrupted."""
+    if span.is_recording():
+        span.set_attribute("error.type", error_type(exception))
+        span.set_status(StatusCode.ERROR, type(exception).__name__)
 
 
 def error_type(exception: BaseException) -> str:

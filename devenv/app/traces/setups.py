@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from devenv.analysis.causes import Setup
+from devenv.analysis.causes import BASE_ENDPOINT, TRACES_ENDPOINT, Setup
 from devenv.http.origin import split_endpoint
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from devenv.contract.capabilities import Capabilities
     from devenv.model.stack import Service, Stack
 
-ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+ENDPOINT_VARIABLES = (TRACES_ENDPOINT, BASE_ENDPOINT)
 PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 _ONE_LABEL = re.compile(r"[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*")
@@ -53,12 +54,15 @@ def names_in_spans(stack: Stack) -> dict[str, str]:
 
 
 def name_in_spans(service: Service) -> str:
-    """The service name of a service's spans, as far as its environment decides it."""
+    """The service name of a service's spans, as far as its environment decides it.
+
+    Values of ``OTEL_RESOURCE_ATTRIBUTES`` can be percent-encoded; SDKs decode them.
+    """
     own = service.environment
     if name := own.get("OTEL_SERVICE_NAME"):
         return name
     pairs = (pair.partition("=") for pair in own.get(_ATTRIBUTES, "").split(","))
-    named = (value.strip() for key, _, value in pairs if key.strip() == "service.name")
+    named = (unquote(value.strip()) for key, _, value in pairs if key.strip() == "service.name")
     return next(filter(None, named), service.name)
 
 
@@ -80,6 +84,7 @@ def setup_of(stack: Stack, service: Service, *, shared_loopback: bool, takes_grp
     endpoint = _first(own, *ENDPOINT_VARIABLES)
     return Setup(
         endpoint=endpoint,
+        endpoint_variable=next((name for name in ENDPOINT_VARIABLES if own.get(name)), ""),
         protocol=_first(own, *PROTOCOL_VARIABLES),
         sampler=own.get("OTEL_TRACES_SAMPLER", ""),
         sampler_argument=own.get("OTEL_TRACES_SAMPLER_ARG", ""),

@@ -96,6 +96,20 @@ STACK = """services:
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:port", "web exports to http://jaeger:port, which is not a URL"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:16686", "web exports to http://jaeger:16686, where the trace"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://Jaeger", "web exports to http://Jaeger, where the trace backend does"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://jaeger:14268/api/traces",
+            "web exports to http://jaeger:14268/api/trac",
+        ),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:9411", "web exports to http://jaeger:9411, where the"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "jaeger:4318", "web exports to jaeger:4318, which does not begin with http://"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://jaeger:4318/v1/traces",
+            "web exports to http://jaeger:4318/v1/traces/v",
+        ),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4318", "web exports to http://jaeger:4318, not to /v1/"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4318/", "web exports to http://jaeger:4318/, not to /v1"),
         ("OTEL_TRACES_SAMPLER", "always_off", "web does not sample any trace (sampler always_off)"),
         ("OTEL_SDK_DISABLED", "'true'", "web has tracing disabled"),
         ("OTEL_TRACES_EXPORTER", "none", "web does not export traces over OTLP"),
@@ -115,6 +129,21 @@ def test_a_protocol_that_does_not_fit_the_port_is_a_warning(tmp_path: Path, port
     (found,) = warned(tmp_path, STACK.format(variable="OTEL_EXPORTER_OTLP_ENDPOINT", value=more))
     assert found.startswith("compose.yaml:6:36: web exports over")
     assert found.endswith("(wrong endpoint or protocol)")
+
+
+@pytest.mark.parametrize(
+    ("variable", "endpoint"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "jaeger:4317"),  # as gRPC exporters take it
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4318/"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel.example.com/tenant"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4318/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4317"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://otel.example.com"),  # which paths it takes is not known
+    ],
+)
+def test_paths_of_endpoints_that_can_work_are_not_warned_of(tmp_path: Path, variable: str, endpoint: str) -> None:
+    assert warned(tmp_path, STACK.format(variable=variable, value=endpoint)) == []
 
 
 @pytest.mark.parametrize(
@@ -190,3 +219,8 @@ def test_the_entry_point_is_looked_at_first_and_untraced_services_are_not_blamed
 def test_the_name_in_spans_may_come_from_the_resource_attributes() -> None:
     made = stack(web={"environment": {"OTEL_RESOURCE_ATTRIBUTES": "team=a, service.name=shop"}}, api={})
     assert names_in_spans(made) == {"shop": "web", "api": "api"}
+
+
+def test_the_name_in_the_resource_attributes_may_be_percent_encoded() -> None:
+    made = stack(web={"environment": {"OTEL_RESOURCE_ATTRIBUTES": "service.name=my%20shop%2C1"}})
+    assert names_in_spans(made) == {"my shop,1": "web"}

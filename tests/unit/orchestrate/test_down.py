@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from orchestration import World, service, stack, volumes
@@ -231,6 +232,19 @@ async def test_restart_takes_dependents_that_ask_for_it() -> None:
     names = {i.id: i.service for i in world.engine.instances.values()}
     assert [names[item] for item in calls(world, "start")] == ["db", "web"]
     assert all(item.ready_ms is not None for item in results)
+
+
+@pytest.mark.parametrize("act", [start, restart])
+async def test_settings_that_have_changed_since_are_told(act: Any) -> None:
+    world = World()
+    await world.up(stack(service("web", environment={"A": "1"}), service("db")))
+    world.events.clear()
+    changed = stack(service("web", environment={"A": "2"}, command=("run",)), service("db"))
+    for wanted, names in ((stack(service("web", environment={"A": "1"}), service("db")), []), (changed, ["web"])):
+        await act(world.engine, world.project, wanted, clock=world.clock, sink=world.events.append)
+        told = [event.message for event in world.events if isinstance(event, Notice) and event.warning]
+        assert [text.partition(" ")[0] for text in told] == names
+    assert told[0].endswith("(command, environment changed): run `devenv up web` to apply them")
 
 
 async def test_what_is_not_there_cannot_be_stopped() -> None:

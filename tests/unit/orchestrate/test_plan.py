@@ -12,7 +12,7 @@ import pytest
 from orchestration import IMAGE, World, service, stack, volumes
 
 from devenv.errors import ConfigurationError, ImageMissing, UnknownName
-from devenv.model.stack import AddressPool, Build, Dependency, FileMount, FileSource, Mount, Network, Port
+from devenv.model.stack import AddressPool, Build, Dependency, FileMount, FileSource, Mount, Network, Port, Restart
 from devenv.model.state import State
 from devenv.testing import FakeImage
 
@@ -51,6 +51,12 @@ async def test_what_changed_is_named() -> None:
     await world.up(stack(service("web", environment={"LEVEL": "info"})))
     plan = await world.plan(stack(service("web", environment={"LEVEL": "debug"}, command=("serve",))))
     assert lines(plan) == ["replace P-web-1 (command, environment changed)"]
+
+
+async def test_another_restart_policy_replaces() -> None:
+    world = World()
+    await world.up(stack(service("web", restart=Restart(policy="on-failure", maximum=3))))
+    assert lines(await world.plan(stack(service("web")))) == ["replace P-web-1 (restart changed)"]
 
 
 async def test_a_new_image_replaces() -> None:
