@@ -54,10 +54,8 @@ class TracePage:
         if trace is None:
             return await self._missing(trace_id)
         if len(trace.spans) > _ROWS:  # takes up to seconds, in which the receiver has to continue
-            rows = await asyncio.to_thread(waterfall, trace)
-        else:
-            rows = waterfall(trace)
-        return _page(trace, rows, max(limit, 1))
+            return await asyncio.to_thread(lambda: _page(trace, waterfall(trace), max(limit, 1)))
+        return _page(trace, waterfall(trace), max(limit, 1))
 
     async def _missing(self, trace_id: str) -> Response:
         if await self._source.evicted([trace_id]):

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from devenv.backend.api.envelopes import v3_failure as _failure
 from devenv.backend.api.otlp_document import resource_spans
+from devenv.backend.api.otlp_protobuf import MEDIA_TYPE, traces_data
 from devenv.backend.api.params import v3_query
 from devenv.backend.api.streaming import list_response, paused
 from devenv.backend.query.lookups import find, operations, size
@@ -69,7 +70,7 @@ class V3Api:
         return find(self._store, query, partial(_traces, raw=raw), self._turns)
 
     def trace(self, request: HttpRequest) -> Response:
-        """Return one trace by an ID in hexadecimal or base64."""
+        """Return one trace by an ID in hexadecimal or base64, as protobuf if that alone is accepted."""
         try:
             parameters = request.parameters()
             trace_id = _trace_id(request.arguments["id"])
@@ -80,7 +81,12 @@ class V3Api:
         except ValueError as error:
             return _failure(400, str(error))
         trace = self._store.get(trace_id)
-        return _traces([snapshot(trace, self._store.scopes)] if trace is not None else [], raw=raw)
+        if trace is None:
+            return _traces([], raw=raw)
+        taken = snapshot(trace, self._store.scopes)
+        if raw and request.headers.get("accept", "") == MEDIA_TYPE:
+            return traces_data(taken)
+        return _traces([taken], raw=raw)
 
     def summaries(self, request: HttpRequest) -> Response | Awaitable[Response]:
         """Search and return counts instead of spans. No match is an empty list."""
