@@ -18,7 +18,9 @@ from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import error_type, fail
 
-_SENT = "devenv.tracing.sent"
+# Newer versions of aiohttp warn about names that are text.
+_NAMED = getattr(web, "RequestKey", None)
+_SENT: Any = "devenv.tracing.sent" if _NAMED is None else _NAMED("devenv.tracing.sent", object)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from engine_harness import ENGINES, Factory, Harness
 
-PAIR = "sleep 4321 & sleep 4322"
+# A process instance sees all processes of the machine: the numbers are of this test run alone.
+NUMBER = f"4{os.getpid()}"
+PAIR = f"sleep {NUMBER}1 & sleep {NUMBER}2"
 
 
 @pytest.fixture(params=ENGINES[1:])  # the fake engine runs nothing
@@ -21,7 +24,7 @@ async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 async def running(harness: Harness, instance_id: str) -> int:
     """How many of the pair run, as seen from inside: a bracket keeps grep from finding itself."""
-    line = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep 432[12] ' | sort -u | wc -l"
+    line = f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep {NUMBER}[12] ' | sort -u | wc -l"
     return int((await harness.engine.exec(instance_id, ["sh", "-c", line])).output)
 
 
@@ -42,7 +45,7 @@ async def test_a_cancelled_command_leaves_nothing(harness: Harness, command: tup
 
 async def test_an_attached_command_ends_when_it_is_cancelled(harness: Harness) -> None:
     instance_id = await harness.run("sleep infinity")
-    work = asyncio.create_task(harness.engine.exec_attached(instance_id, ["sleep", "4321"], tty=False))
+    work = asyncio.create_task(harness.engine.exec_attached(instance_id, ["sleep", f"{NUMBER}1"], tty=False))
 
     async def begun() -> bool:
         return await running(harness, instance_id) == 1
