@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # Fields that only devenv reads, that take effect through the image's ID, or that change the order or number of
 # instances but not an instance.
 _NOT_OF_AN_INSTANCE = frozenset(
-    {"name", "x", "location", "image", "build", "pull_policy", "depends_on", "profiles", "replicas"}
-    | {"tracing_places", "process_places"}
+    {"name", "x", "location", "image", "build", "pull_policy", "depends_on", "profiles", "replicas", "attach"}
+    | {"develop", "tracing_places", "process_places"}
 )
 _BY_WHAT_THEY_NAME = frozenset({"mounts", "networks", "secrets", "configs"})
 

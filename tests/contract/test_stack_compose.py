@@ -34,6 +34,7 @@ CASES: dict[str, tuple[list[str], dict[str, str]]] = {
     "directives-undone": (["directives/compose.yaml", "directives/override.yaml", "directives/third.yaml"], {}),
     "addresses": (["addresses/compose.yaml"], {}),
     "addresses-merged": (["addresses/compose.yaml", "addresses/override.yaml"], {}),
+    "options": (["options/compose.yaml"], {}),
     "profiles": (["profiles/compose.yaml"], {}),
     "profiles-given": (["profiles/compose.yaml"], {"COMPOSE_PROFILES": "debug,none"}),
     "sample": (["../../../stacks/sample/compose.yaml"], {}),
@@ -118,6 +119,7 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
     for key, limit in (("cpus", "cpus"), ("mem_limit", "memory")):  # Compose keeps both keys of one limit
         if limit in ((deploy.get("resources") or {}).get("limits") or {}):
             result.pop(key, None)
+    drop_quirks(result)
     policy = deploy.pop("restart_policy", None)
     deploy.pop("placement", None)
     if policy and "restart" not in service:
@@ -129,6 +131,20 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
     result["deploy"] = deploy
     commands = ("command", "entrypoint")  # an empty one says "none", a missing one "the image's"
     return {k: v for k, v in result.items() if v not in (None, {}, []) or (k in commands and v == [])}
+
+
+def drop_quirks(service: dict[str, Any]) -> None:
+    """Take out what Compose writes otherwise than it reads it."""
+    for rule in (service.get("develop") or {}).get("watch", []):
+        if rule.get("exec") == {"command": None}:  # for every rule
+            del rule["exec"]
+    if "blkio_config" in service:  # Path and Rate in JSON, which it reads in lower case only
+        service["blkio_config"] = json.loads(json.dumps(service["blkio_config"]).lower())
+    if "memswap_limit" in service:  # -1 as a text, which it does not read
+        service["memswap_limit"] = str(service["memswap_limit"])
+    for volume in service["volumes"]:  # false, the same as no value to it, is left out
+        if volume.get("bind", {}).get("create_host_path") is False:
+            del volume["bind"]["create_host_path"]
 
 
 def normal_tmpfs(service: dict[str, Any]) -> list[dict[str, Any]]:
@@ -336,7 +352,7 @@ TREES: dict[str, tuple[dict[str, str], list[str], dict[str, str]]] = {
         {
             "compose.yaml": "include: [sub/c.yaml]\nservices: {a: {image: a}}",
             "sub/c.yaml": "services: {b: {extends: {file: d/x.yaml, service: r}, environment: [V]}}",
-            "sub/d/x.yaml": "services: {r: {image: 'r-${V:-none}', volumes: ['./z:/z'], depends_on: [a]}}",
+            "sub/d/x.yaml": "services: {r: {image: 'r-${V:-none}', volumes: ['./z:/z'], links: [a]}}",
             "sub/.env": "V=sub\n",
         },
         ["compose.yaml"],

@@ -15,11 +15,13 @@ from devenv.engine.docker.archive import archives
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
 from devenv.engine.docker.holders import name_owner, port_owner
 from devenv.engine.docker.inspections import Inspections
+from devenv.engine.docker.options.newer_keys import newer_keys, refuse_newer_keys
+from devenv.engine.docker.options.translation import Peers, peers_of
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
 from devenv.engine.host_ports import port_holder
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
-from devenv.model.identity import LABEL_SERVICE
+from devenv.model.identity import LABEL_PROJECT, LABEL_SERVICE
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -39,7 +41,12 @@ RUNTIME_LAYERS = ("OCI runtime create failed: ", "failed to create shim task: ",
 async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool) -> str:
     """Create a container on all its networks, with its files in it; nothing is left if a step fails."""
     name = spec.service.container_name or spec.name
-    config = container_config(spec, remote=remote)
+    newer = newer_keys(spec.service)
+    if newer:
+        api = await connection.call(lambda client: str(client.api_version), doing="asking for the version of the API")
+        refuse_newer_keys(spec.service, newer, api)
+    peers = await _peers(connection, spec)
+    config = container_config(spec, remote=remote, peers=peers)
     doing = f"creating container {name}"
     try:
         made = await connection.call(
@@ -59,11 +66,30 @@ async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool)
             raise
         raise name_taken(spec.service, name, owner) from error
     container_id = str(made["Id"])
-    await _furnish(connection, spec, container_id, name)
+    await _furnish(connection, spec, peers, container_id, name)
     return container_id
 
 
-async def _furnish(connection: SdkConnection, spec: InstanceSpec, container_id: str, name: str) -> None:
+async def _peers(connection: SdkConnection, spec: InstanceSpec) -> dict[str, list[str]]:
+    """Names of the containers of the services that the instance links to, or shares something with."""
+    peers: dict[str, list[str]] = {}
+    for target in peers_of(spec.service):
+        labels = [f"{LABEL_PROJECT}={spec.project.id}", f"{LABEL_SERVICE}={target}"]
+        found = await connection.call(
+            lambda client, wanted=labels: client.containers(all=True, filters={"label": wanted}),  # type: ignore[misc]  # mypy infers no type for a lambda's default
+            doing=f"finding the containers of {target}",
+        )
+        peers[target] = sorted(str(one["Names"][0]).lstrip("/") for one in found)
+        if not found:
+            raise EngineRefused(
+                f"{spec.service.name} refers to {target}, which has no container",
+                hint=f"run `devenv up`, which starts {target} first",
+                details={"service": spec.service.name, "target": target},
+            )
+    return peers
+
+
+async def _furnish(connection: SdkConnection, spec: InstanceSpec, peers: Peers, container_id: str, name: str) -> None:
     """Connect the further networks and put the files, at once."""
 
     def join(client: APIClient, network: str, settings: dict[str, Any]) -> None:
@@ -75,12 +101,15 @@ async def _furnish(connection: SdkConnection, spec: InstanceSpec, container_id: 
             ipv4_address=addresses.get("IPv4Address"),
             ipv6_address=addresses.get("IPv6Address"),
             mac_address=settings.get("MacAddress"),
+            link_local_ips=addresses.get("LinkLocalIPs"),
+            driver_opt=settings.get("DriverOpts"),
+            links=[link.split(":", 1) for link in settings.get("Links", ())] or None,
         )
 
     attachments = [] if spec.service.network_mode is not None else by_priority(spec)[1:]
     steps: list[Coroutine[Any, Any, object]] = [
         connection.call(
-            lambda client, a=attachment: join(client, spec.networks[a.network], endpoint_settings(spec, a)),  # type: ignore[misc]  # mypy infers no type for a lambda's default
+            lambda client, a=attachment: join(client, spec.networks[a.network], endpoint_settings(spec, a, peers)),  # type: ignore[misc]  # mypy infers no type for a lambda's default
             doing=f"connecting {name} to network {attachment.network}",
         )
         for attachment in attachments

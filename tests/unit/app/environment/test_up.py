@@ -20,7 +20,8 @@ from devenv.app.urls import Backend
 from devenv.contract.answers import ExecResult
 from devenv.errors import PortTaken
 from devenv.events import Event, ServiceFailed
-from devenv.model.documents import PlanDocument, UpDocument
+from devenv.health.restarts import STEADY_SECONDS
+from devenv.model.documents import CanaryDocument, PlanDocument, UpDocument
 from devenv.orchestrate.up import UpOptions
 from devenv.testing import FakeClock, FakeEngine, FakeImage, Script
 
@@ -88,6 +89,25 @@ async def test_the_engine_is_observed_before_and_after_and_when_services_have_st
     document = await shop.up()
     assert not document.failures
     assert shop.observations() == 4
+
+
+async def test_the_canary_is_sent_while_services_without_a_probe_have_to_stay_up(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans: list[tuple[float, float]] = []
+
+    async def run_canary(*_: object, **__: object) -> CanaryDocument:
+        begun = shop.clock.monotonic()
+        await shop.clock.sleep(STEADY_SECONDS)
+        spans.append((begun, shop.clock.monotonic()))
+        return CanaryDocument(verdict="complete")
+
+    monkeypatch.setattr(use_case, "run_canary", run_canary)
+    document = await shop.up()
+    ((begun, ended),) = spans
+    assert document.canary.verdict == "complete"
+    assert shop.clock.monotonic() - ended < 0.1  # nothing is waited for after it
+    assert begun < STEADY_SECONDS  # nor before it
 
 
 async def test_a_second_up_observes_the_engine_before_and_at_its_end(shop: Shop) -> None:
