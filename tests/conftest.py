@@ -56,14 +56,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give a test that uses such a fixture its marker, and mark what cannot run beside others.
 
-    Tests of the whole tool use fixed ports (4318, 16686) and share an engine, hence `serial`.
+    Tests of the whole tool use fixed ports (4318, 16686) and share an engine, hence `serial`. Of these, the ones that
+    need more than loopback are marked `machine`; `.ci/serial.py` runs the others beside them, in their own network.
     """
     for item in items:
+        fixtures = getattr(item, "fixturenames", ())
         for kind, probe in PROBES.items():
-            if probe in getattr(item, "fixturenames", ()):
+            if probe in fixtures:
                 item.add_marker(kind)
-        if item.get_closest_marker("docker") or (HERE / "e2e") in item.path.parents:
+        docker = item.get_closest_marker("docker")
+        if docker or (HERE / "e2e") in item.path.parents:
             item.add_marker("serial")
+        if docker or "package_registry" in fixtures:
+            item.add_marker("machine")
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +126,11 @@ def docker_client() -> Iterator[DockerClient]:
 def docker_engine(docker_client: DockerClient) -> str:
     """Address of an engine that answers (`unix://…`)."""
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+@pytest.fixture(scope="session")
+def package_registry() -> None:
+    """Declares that a test installs packages, so that it runs where the machine's network is."""
 
 
 # --- Jaeger -----------------------------------------------------------------------------------------------------------
