@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-ingest bench-load bench-overhead
 SHELL := /bin/sh
+# The tests start devenv a thousand times: it has to be compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV ?= .venv
 BIN := $(VENV)/bin

@@ -1,24 +1,30 @@
-"""Run the tests marked `serial`: those that need only loopback in a network of their own, beside the others.
+"""Run the tests marked `serial`, as many at a time as do not disturb each other.
 
 usage: python .ci/serial.py [OPTION OF PYTEST …]
 
-Both kinds use the same fixed ports, so the second pytest needs its own network namespace. If the user may not make one
-(it takes root), or the system has none, one pytest runs all tests one by one. The output of the first pytest is shown
-as it comes, that of the second after it. The exit code is that of the first pytest that failed.
+Tests marked `machine` use the machine's network and its engine: one process runs those that use fixed ports, another
+the rest. Tests that need only loopback use the same fixed ports, so the process that runs them has its own network
+namespace. If the user may not make one (it takes root), or the system has none, one process runs all tests one by one.
+
+Of the two pytests, the output of the first is shown as it comes, that of the second after it. The exit code is that of
+the first that failed.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from typing import IO, Any
 
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 OWN_NETWORK = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-ALL, ON_THE_MACHINE, ON_LOOPBACK = "serial", "serial and machine", "serial and not machine"
+ON_THE_MACHINE = ["-m", "serial and machine", "-n", "2", "--dist", "loadgroup"]
+ON_LOOPBACK = ["-m", "serial and not machine"]
 NO_TESTS = 5
 """Exit code of a pytest without a test to run, which is right for one of the two if the options select tests."""
 
@@ -44,7 +50,7 @@ class Runs:
         """Pass a signal on; it ends the pytests, and this program with them."""
         self.received = number
         for process in self.processes:
-            process.send_signal(number)  # which does nothing if it has ended
+            _signal(process, number)
 
     def start(self, command: list[str], output: IO[bytes] | None = None) -> None:
         """Start one; its output goes to a file, or to where this program's goes."""
@@ -52,7 +58,7 @@ class Runs:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=error, process_group=0)
         self.processes.append(process)
         if self.received is not None:  # between the two lines above, or before
-            process.send_signal(self.received)
+            _signal(process, self.received)
 
     def wait(self) -> int:
         """Wait for all; return the first exit code that is not 0."""
@@ -63,16 +69,23 @@ class Runs:
         return failed if failed >= 0 else 128 - failed  # as a shell writes the end by a signal
 
 
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    """Signal a pytest and all that it started, as a terminal does."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.killpg(process.pid, number)
+
+
 def main(options: list[str]) -> int:
     """Run the tests; return the exit code."""
     runs = Runs()
     if not can_isolate():
-        runs.start([*PYTEST, "-m", ALL, *options])
+        runs.start([*PYTEST, "-m", "serial", *options])
         return runs.wait()
     colour = ["--color=yes"] if sys.stdout.isatty() else []
     with tempfile.TemporaryFile() as output:
-        runs.start([*PYTEST, "-m", ON_THE_MACHINE, *options])
-        runs.start([*OWN_NETWORK, *PYTEST, "-m", ON_LOOPBACK, *colour, *options], output)
+        runs.start([*PYTEST, *ON_THE_MACHINE, *options])
+        runs.start([*OWN_NETWORK, *PYTEST, *ON_LOOPBACK, *colour, *options], output)
         code = runs.wait()
         output.seek(0)
         shutil.copyfileobj(output, sys.stdout.buffer)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from devenv_cli import Devenv, get_json
 
+pytestmark = pytest.mark.own_ports
+
 CODE = "import sqlite3; sqlite3.connect(':memory:').execute('SELECT 1')"
 
 
