@@ -1,10 +1,10 @@
-"""Run the tests marked `serial`, as many at a time as do not disturb each other.
+"""Run the tests marked `serial`, two at a time if that is possible.
 
 usage: python .ci/serial.py [OPTION OF PYTEST …]
 
-Tests marked `machine` use the machine's network and its engine: one process runs those that use fixed ports, another
-the rest. Tests that need only loopback use the same fixed ports, so the process that runs them has its own network
-namespace. If the user may not make one (it takes root), or the system has none, one process runs all tests one by one.
+Tests marked `machine` use the machine's network and its engine: one pytest runs these one by one. Tests that need only
+loopback use the same fixed ports, so the pytest that runs them has its own network namespace. If the user may not make
+one (it takes root), or the system has none, one pytest runs all tests one by one.
 
 Of the two pytests, the output of the first is shown as it comes, that of the second after it. The exit code is that of
 the first that failed.
@@ -23,7 +23,7 @@ from typing import IO, Any
 
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 OWN_NETWORK = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-ON_THE_MACHINE = ["-m", "serial and machine", "-n", "2", "--dist", "loadgroup"]
+ON_THE_MACHINE = ["-m", "serial and machine"]
 ON_LOOPBACK = ["-m", "serial and not machine"]
 NO_TESTS = 5
 """Exit code of a pytest without a test to run, which is right for one of the two if the options select tests."""

@@ -68,8 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give a test that uses such a fixture its marker, and mark what cannot run beside others.
 
     Tests of the whole tool use fixed ports (4318, 16686) and share an engine, hence `serial`. Of these, the ones that
-    need more than loopback are marked `machine`. `.ci/serial.py` runs both kinds beside each other, and in one process
-    the `machine` tests of one group: those that use the fixed ports, or those of a module with its own ports.
+    need more than loopback are marked `machine`, and `.ci/serial.py` runs the others beside them, in their own network.
     """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
@@ -84,8 +83,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 raise pytest.UsageError(f"{item.nodeid} needs an engine, for which it is in the wrong folder")
         if docker or "package_registry" in fixtures:
             item.add_marker("machine")
-            fixed = item.get_closest_marker("fixed_ports") or (whole_tool and not item.get_closest_marker("own_ports"))
-            item.add_marker(pytest.mark.xdist_group("fixed ports" if fixed else item.path.name))
 
 
 @pytest.fixture(autouse=True)

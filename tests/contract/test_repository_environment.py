@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
-MARKERS = "[pytest]\nmarkers =\n  docker:\n  jaeger:\n  browser:\n  serial:\n  machine:\n  fixed_ports:\n  own_ports:\n"
+MARKERS = "[pytest]\nmarkers =\n  docker:\n  jaeger:\n  browser:\n  serial:\n  machine:\n"
 NEEDS_DOCKER = "import pytest\n@pytest.mark.docker\ndef test_it(): pass\n"
 SKIPS_ITSELF = "import pytest\n@pytest.mark.docker\n@pytest.mark.skipif(True, reason='no')\ndef test_it(): pass\n"
 SKIPS_MODULE = "import pytest\npytest.skip('no', allow_module_level=True)\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from devenv_cli import Devenv
 
-pytestmark = [pytest.mark.docker, pytest.mark.own_ports]
+pytestmark = pytest.mark.docker
 
 BASE = "image: python:3.12-slim, init: true, command: [sleep, infinity]"
 

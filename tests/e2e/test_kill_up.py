@@ -1,7 +1,4 @@
-"""`devenv up` killed with SIGKILL at any instant: `down` leaves the engine's lists as they were before.
-
-It has its own engine, because the lists are those of all that the engine has.
-"""
+"""`devenv up` killed with SIGKILL at any instant: `down` leaves the engine's lists as they were before."""
 
 from __future__ import annotations
 
@@ -15,20 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from second_engine import TINY, DevenvInside, SecondEngine, copy_image, import_tiny, second_engine, tiny_tree
+from devenv_cli import Devenv
 
 ROUNDS = 20
 SEED = 20_260_807
-JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
-
-pytestmark = pytest.mark.own_ports
 
 STACK = """
 name: killed
 x-service: &service
-  image: IMAGE
+  image: python:3.12-slim
   init: true
-  command: [sleep, "3600"]
+  command: [sleep, infinity]
 services:
   store:
     <<: *service
@@ -37,7 +31,7 @@ services:
     x-devenv: { ready: { exec: "true" } }
   job:
     <<: *service
-    command: [sh, -c, "true"]
+    command: ["true"]
     networks: [back]
     depends_on: { store: { condition: service_healthy } }
   api:
@@ -56,18 +50,17 @@ volumes:
   data: {}
 configs:
   key: { content: top }
-""".replace("IMAGE", TINY)
+"""
 
 
 class World:
-    """One project directory on a real engine, looked at with the engine's own SDK."""
+    """One project directory on the real engine, looked at with the engine's own SDK."""
 
-    def __init__(self, directory: Path, engine: SecondEngine, client: Any) -> None:
+    def __init__(self, directory: Path, client: Any) -> None:
         self.client = client
         file = directory / "compose.yaml"
         file.write_text(STACK)
-        address = {"DOCKER_HOST": engine.address}
-        self.tool = DevenvInside(engine, directory, "docker", files=(file,), environ=address)
+        self.tool = Devenv(directory, "docker", files=(file,))
 
     def lists(self) -> dict[str, str]:
         """All that the engine has, except our named volume and devenv's other projects."""
@@ -93,43 +86,26 @@ class World:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("DEVENV_")}
         return subprocess.Popen(
             self.tool.command("up", "--no-canary", "--isolated"),
-            env={**environ, **self.tool.environ, "DEVENV_ENGINE": "docker"},
+            env={**environ, "DEVENV_ENGINE": "docker"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
         )
 
 
-@pytest.fixture(scope="module")
-def own_engine(docker_client: Any) -> Iterator[SecondEngine]:
-    with second_engine() as engine:
-        client = engine.client()
-        import_tiny(client, tiny_tree(docker_client, JAEGER_IMAGE))
-        copy_image(docker_client, client, JAEGER_IMAGE)
-        client.close()
-        yield engine
-
-
 @pytest.fixture
-def client(own_engine: SecondEngine) -> Iterator[Any]:
-    made = own_engine.client()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def world(tmp_path: Path, own_engine: SecondEngine, client: Any) -> Iterator[World]:
-    made = World(tmp_path, own_engine, client)
+def world(tmp_path: Path, docker_client: Any) -> Iterator[World]:
+    made = World(tmp_path, docker_client)
     yield made
     made.tool.down()
 
 
 @pytest.fixture
-def bystanders(client: Any) -> Iterator[set[str]]:
+def bystanders(docker_client: Any) -> Iterator[set[str]]:
     """One of each kind that does not belong to devenv."""
-    container = client.containers.create(TINY, ["true"])
-    network = client.networks.create("devenv-test-bystander")
-    volume = client.volumes.create("devenv-test-bystander")
+    container = docker_client.containers.create("python:3.12-slim", ["true"])
+    network = docker_client.networks.create("devenv-test-bystander")
+    volume = docker_client.volumes.create("devenv-test-bystander")
     yield {container.id, network.id, volume.name}
     container.remove(force=True)
     network.remove()

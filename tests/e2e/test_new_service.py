@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from devenv_cli import SERVICES, Devenv, services_of, wait_for_trace
 
-pytestmark = pytest.mark.own_ports
-
 KEY = {"x-api-key": "devenv-demo-key"}
 NEW = {"orders", "shipping"}
 
@@ -43,7 +41,7 @@ def made(devenv: Devenv) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def up(devenv: Devenv, made: list[Any]) -> Any:
-    return devenv.json("up", "--isolated", "--timeout", "240s")
+    return devenv.json("up", "--timeout", "240s")
 
 
 def ask(up: Any, path: str, **headers: str) -> tuple[Any, str]:

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from devenv_cli import ROOT, Devenv
 
-pytestmark = pytest.mark.own_ports
-
 INJECTING = 'tracing.client_span("GET", url, sent)'
 NOT_INJECTING = 'tracing.client_span("GET", url, {})'
 
@@ -33,7 +31,7 @@ def broken(devenv: Devenv, engine: str) -> Iterator[Any]:
     change = OVERRIDE[engine].format(upstream=upstream, sample=sample)
     override.write_text(f"services:\n  gateway:\n    {change}\n")
     devenv.files = (*devenv.files, override)
-    return devenv.json("up", "--isolated", code=1)
+    return devenv.json("up", code=1)
 
 
 def test_canary_turns_red_and_says_where(broken: Any) -> None:

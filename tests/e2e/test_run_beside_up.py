@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from devenv_cli import Devenv, get_json
 
-pytestmark = pytest.mark.own_ports
-
 CODE = "import sqlite3; sqlite3.connect(':memory:').execute('SELECT 1')"
 
 

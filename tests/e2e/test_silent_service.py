@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from devenv_cli import ROOT, Devenv
 
-pytestmark = pytest.mark.own_ports
-
 ENDPOINTS = {"docker": "http://localhost:4318", "process": "http://127.0.0.1:9"}
 OVERRIDE = """
 x-devenv:
@@ -35,7 +33,7 @@ def silent(devenv: Devenv, engine: str) -> Iterator[Any]:
     override = devenv.directory / "override.yaml"
     override.write_text(OVERRIDE.format(endpoint=ENDPOINTS[engine], sample=ROOT / "stacks" / "sample"))
     devenv.files = (*devenv.files, override)
-    return devenv.json("up", "--isolated", code=1)
+    return devenv.json("up", code=1)
 
 
 def test_the_canary_is_partial_and_names_it(silent: Any, engine: str) -> None:

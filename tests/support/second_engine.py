@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import docker
-from devenv_cli import Devenv
 
 from devenv.engine.docker import DockerEngine
 from devenv.engine.docker.address import find_address
@@ -122,17 +121,6 @@ class SecondEngine:
             return False
         client.close()
         return True
-
-
-class DevenvInside(Devenv):
-    """The command line in the network of an engine, whose published ports are there."""
-
-    def __init__(self, engine: SecondEngine, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.engine_beside = engine
-
-    def command(self, *arguments: str) -> list[str]:
-        return [*self.engine_beside.inside, *super().command(*arguments)]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from devenv_cli import Devenv
-from second_engine import TINY, DevenvInside, SecondEngine, copy_image, import_tiny, second_engine, tiny_tree
+from second_engine import TINY, SecondEngine, copy_image, import_tiny, second_engine, tiny_tree
 
 pytestmark = pytest.mark.docker
 
@@ -31,6 +31,17 @@ services:
     x-devenv:
       ready: {{exec: [test, -e, READY], timeout: 300s}}
 """
+
+
+class DevenvInside(Devenv):
+    """devenv in the network of an engine, whose published ports are there."""
+
+    def __init__(self, engine: SecondEngine, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.engine_beside = engine
+
+    def command(self, *arguments: str) -> list[str]:
+        return [*self.engine_beside.inside, *super().command(*arguments)]
 
 
 @pytest.fixture(scope="module")

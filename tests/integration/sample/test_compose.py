@@ -22,7 +22,7 @@ POLYGLOT = ROOT / "tests" / "fixtures" / "stacks" / "polyglot"
 GATEWAY, JAEGER = "http://127.0.0.1:8080", "http://127.0.0.1:16686"
 PROJECT = "devenv-test-compose"
 
-pytestmark = [pytest.mark.docker, pytest.mark.fixed_ports]
+pytestmark = pytest.mark.docker
 
 
 @dataclass(frozen=True)
