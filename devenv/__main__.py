@@ -6,7 +6,16 @@ import sys
 
 
 def main() -> int:
-    """Run the command line and return the exit code.
+    """Run the command line and return the exit code; Ctrl-C ends it with 130, also while modules are imported."""
+    try:
+        return _main()
+    except KeyboardInterrupt:
+        sys.stderr.write("devenv: interrupted\n")
+        return 130
+
+
+def _main() -> int:
+    """Answer ``--version``, or run the command line.
 
     Without the ``cli`` extra only the tracing library is installed: ``run`` works, and every other
     command prints one line with what to install.

@@ -7,8 +7,12 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devenv.errors import DiskFull, EnvironmentFailure
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 class NotRegularFileError(OSError):
@@ -24,11 +28,26 @@ def read_regular_file(path: Path, limit: int | None = None) -> bytes:
         NotRegularFileError: If it is neither a regular file nor a directory.
         OSError: If it cannot be read.
     """
+    with open_regular_file(path) as file:
+        return file.read() if limit is None else file.read(limit)
+
+
+def open_regular_file(path: Path, *, buffering: int = -1) -> BinaryIO:
+    """Open ``path`` for reading; like :func:`read_regular_file`, it never waits.
+
+    Raises:
+        NotRegularFileError: If it is neither a regular file nor a directory.
+        OSError: If it cannot be opened.
+    """
     _check_regular(path, path.stat())
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
+    file = os.fdopen(descriptor, "rb", buffering=buffering)
+    try:
         _check_regular(path, os.fstat(descriptor))  # it may have been replaced in between
-        return file.read() if limit is None else file.read(limit)
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def _check_regular(path: Path, found: os.stat_result) -> None:
@@ -39,7 +58,7 @@ def _check_regular(path: Path, found: os.stat_result) -> None:
     raise NotRegularFileError(errno.EINVAL, "not a regular file", str(path))
 
 
-def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
+def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True, mode: int = 0o666) -> None:
     """Write ``content`` to ``path`` in one step: a reader sees the old file or the new one, never half of it.
 
     A symbolic link is followed; the mode of an existing file stays.
@@ -49,6 +68,7 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
         content: the whole new content.
         durable: wait until the disk has it, so that even a power failure leaves the old file or the new one; not
             needed for state that devenv can restore.
+        mode: of a new file, less the bits of the umask.
 
     Raises:
         DiskFull: If no space is left; the old file is kept.
@@ -57,7 +77,7 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
     target = path.resolve()
     temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             if durable:
                 file.flush()
@@ -72,12 +92,39 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
             temporary.unlink(missing_ok=True)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file of devenv's own if it exists.
+
+    Raises:
+        EnvironmentFailure: If it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return  # what is in the place of its directory is not devenv's
+    except OSError as error:
+        raise not_removed(path, error) from error
+
+
 def not_written(path: Path, error: OSError) -> EnvironmentFailure:
     """The error for a file or directory that could not be written."""
     message = f"cannot write {path}: {error.strerror or error}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(message, hint="free disk space")
     return EnvironmentFailure(message, hint="check the owner and permissions of its directory")
+
+
+def not_read(path: Path, error: OSError) -> EnvironmentFailure:
+    """The error for a file of devenv's own that could not be read."""
+    hint = f"remove {path}" if isinstance(error, IsADirectoryError | NotRegularFileError) else "check its permissions"
+    return EnvironmentFailure(f"cannot read {path}: {error.strerror or error}", hint=hint)
+
+
+def not_removed(path: Path, error: OSError) -> EnvironmentFailure:
+    """The error for a file of devenv's own that could not be removed."""
+    return EnvironmentFailure(
+        f"cannot remove {path}: {error.strerror or error}", hint="check the owner and permissions of its directory"
+    )
 
 
 def check_state_directory(path: Path) -> bool:

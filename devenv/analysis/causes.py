@@ -18,6 +18,11 @@ _CLOCKS_NS = 10**9
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - names to recognise, nothing is bound
 
+_TRACES_PATH = "/v1/traces"
+
+BASE_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+
 Setting = Literal["instrument", "disabled", "exporter", "sampler", "protocol", "endpoint"]
 
 
@@ -26,14 +31,17 @@ class Setup:
     """A service's tracing settings, as far as known: the values of its ``OTEL_*`` variables, ``""`` if unset.
 
     Attributes:
+        endpoint_variable: the variable that the endpoint is from.
         isolated: its loopback interface is its own (a container's), not this machine's.
         disabled: the SDK is disabled.
         instrumented: ``False`` if the stack file excludes it from tracing.
         takes_grpc: the backend accepts OTLP over gRPC; the embedded one does not.
         unknown_host: the endpoint's host name does not exist on the stack's networks.
+        wrong_port: the endpoint is the trace backend's, at a port that does not accept spans.
     """
 
     endpoint: str = ""
+    endpoint_variable: str = ""
     protocol: str = ""
     sampler: str = ""
     sampler_argument: str = ""
@@ -43,6 +51,7 @@ class Setup:
     instrumented: bool = True
     takes_grpc: bool = True
     unknown_host: bool = False
+    wrong_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,24 @@ def _endpoint_fault(setup: Setup) -> str:
         return f"exports over gRPC to {setup.endpoint}, the HTTP port (wrong endpoint or protocol)"
     if setup.unknown_host:
         return f"exports to {setup.endpoint}, but {parts.hostname} is not a host name of this stack (wrong endpoint)"
+    if setup.wrong_port:
+        return f"exports to {setup.endpoint}, where the trace backend does not accept spans (wrong port)"
+    return _path_fault(setup, parts.path, port)
+
+
+def _path_fault(setup: Setup, path: str, port: int | None) -> str:
+    """What is wrong with an endpoint's scheme or path, for an exporter that certainly uses HTTP.
+
+    Rules: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
+    """
+    if setup.protocol == "grpc" or not (port == OTLP_HTTP_PORT or setup.protocol.startswith("http")):
+        return ""
+    if "//" not in setup.endpoint:
+        return f"exports to {setup.endpoint}, which does not begin with http:// (wrong endpoint)"
+    if setup.endpoint_variable == BASE_ENDPOINT and path.rstrip("/").endswith(_TRACES_PATH):
+        return f"exports to {setup.endpoint}{_TRACES_PATH}: {BASE_ENDPOINT} is the URL without {_TRACES_PATH}"
+    if setup.endpoint_variable == TRACES_ENDPOINT and port == OTLP_HTTP_PORT and path in {"", "/"}:
+        return f"exports to {setup.endpoint}, not to {_TRACES_PATH}: {TRACES_ENDPOINT} is the complete URL"
     return ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from devenv.model.trace import Trace, TraceSummary
@@ -21,41 +20,52 @@ class Outline(NamedTuple):
     is_error: bool
 
 
+class Outlines:
+    """The outlines of a trace's spans, added one by one."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._parents: list[str] = []
+        self._roots: list[tuple[int, str, str, str]] = []
+        self._counts: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+        self._start: int | None = None
+        self._end = 0
+
+    def add(self, span: Outline) -> None:
+        """Add one span."""
+        self._ids.add(span.span_id)
+        if span.parent_id is None:
+            self._roots.append((span.start_ns, span.span_id, span.service, span.name))
+        else:
+            self._parents.append(span.parent_id)
+        self._counts[span.service] += 1
+        if span.is_error:
+            self._errors[span.service] += 1
+        if self._start is None or span.start_ns < self._start:
+            self._start = span.start_ns
+        self._end = max(self._end, span.end_ns)
+
+    def summary(self, trace_id: str) -> TraceSummary:
+        """Return the summary of the trace."""
+        _, _, root_service, root_operation = min(self._roots, default=(0, "", "", ""))
+        return TraceSummary(
+            trace_id=trace_id,
+            root_service=root_service,
+            root_operation=root_operation,
+            start_ns=self._start or 0,
+            end_ns=self._end,
+            spans=self._counts.total(),
+            errors=self._errors.total(),
+            orphans=sum(1 for parent in self._parents if parent not in self._ids),
+            services=tuple((name, count, self._errors[name]) for name, count in sorted(self._counts.items())),
+        )
+
+
 def summarize(trace: Trace) -> TraceSummary:
     """Return the summary of a trace."""
-    return summarize_outlines(
-        trace.trace_id,
-        [
-            Outline(
-                span.service,
-                span.name,
-                span.span_id,
-                span.parent_id,
-                span.start_ns,
-                max(span.start_ns, span.end_ns),
-                span.is_error,
-            )
-            for span in trace.spans
-        ],
-    )
-
-
-def summarize_outlines(trace_id: str, spans: Iterable[Outline]) -> TraceSummary:
-    """Return the summary of a trace of which only outlines are decoded."""
-    outlines = list(spans)
-    ids = {span.span_id for span in outlines}
-    roots = [(span.start_ns, span.span_id, span.service, span.name) for span in outlines if span.parent_id is None]
-    _, _, root_service, root_operation = min(roots, default=(0, "", "", ""))
-    counts = Counter(span.service for span in outlines)
-    errors = Counter(span.service for span in outlines if span.is_error)
-    return TraceSummary(
-        trace_id=trace_id,
-        root_service=root_service,
-        root_operation=root_operation,
-        start_ns=min((span.start_ns for span in outlines), default=0),
-        end_ns=max((span.end_ns for span in outlines), default=0),
-        spans=len(outlines),
-        errors=sum(errors.values()),
-        orphans=sum(1 for span in outlines if span.parent_id is not None and span.parent_id not in ids),
-        services=tuple((name, count, errors[name]) for name, count in sorted(counts.items())),
-    )
+    found = Outlines()
+    for span in trace.spans:
+        end_ns = max(span.start_ns, span.end_ns)
+        found.add(Outline(span.service, span.name, span.span_id, span.parent_id, span.start_ns, end_ns, span.is_error))
+    return found.summary(trace.trace_id)

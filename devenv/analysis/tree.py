@@ -51,7 +51,7 @@ class SpanTree:
         return self.first.get(span.parent_id)
 
     def marks(self, span: Span) -> tuple[Mark, ...]:
-        """What is wrong with a span's place in the trace; usually nothing."""
+        """What is wrong with a span's place in the trace or with its times; usually nothing."""
         found: list[Mark] = []
         parent = self.parent(span)
         if parent is None and span.parent_id is not None:
@@ -60,6 +60,10 @@ class SpanTree:
             found.append("duplicate")
         if parent is not None and span.start_ns < parent.start_ns - SKEW_NS:
             found.append("skew")
+        if not span.start_ns:
+            found.append("untimed")
+        elif span.end_ns < span.start_ns:
+            found.append("reversed")
         return tuple(found)
 
     def walk(self) -> Iterator[tuple[Span, int]]:

@@ -18,7 +18,7 @@ class Row:
         depth: 0 for a root, an orphan, and the span at which a cycle of parents was cut.
         offset_ns: from the start of the trace's first span.
         on_critical_path: a part of the span's own time is on the critical path.
-        marks: what is wrong with the span's place in the trace.
+        marks: what is wrong with the span's place in the trace or with its times.
     """
 
     span: Span

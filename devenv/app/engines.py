@@ -6,15 +6,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.app.required_images import cannot_be_built_here, needed_images
-from devenv.errors import EngineUnavailable, EnvironmentFailure, UsageError
-from devenv.model.identity import identify
+from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
+from devenv.errors import ConfigurationError, EngineUnavailable, EnvironmentFailure, ImageMissing, UsageError
+from devenv.events import Notice
+from devenv.model.identity import LABEL_DIRECTORY, identify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devenv.app.invocation import Invocation
     from devenv.contract.engine import Engine
+    from devenv.events import Sink
     from devenv.model.identity import Project
     from devenv.model.stack import Stack
 
@@ -62,14 +64,29 @@ async def connect(name: str, project: Project, environ: Mapping[str, str]) -> En
     return engine
 
 
-async def connect_shared(invocation: Invocation) -> Engine:
-    """Connect to the engine that serves all directories of this machine, for commands without a project.
+async def connect_every(invocation: Invocation, sink: Sink) -> list[Engine]:
+    """Connect to every engine that runs projects: Docker, and the process engine of each directory where it does.
+
+    ``--engine`` limits it to one of them.
 
     Raises:
-        EngineUnavailable: If it does not respond.
+        EngineUnavailable: If the requested engine does not respond; without a request, a notice says so.
     """
-    name = "docker" if invocation.engine == "auto" else invocation.engine
-    return await connect(name, identify(invocation.directory), invocation.environ)
+    asked, here = invocation.engine, identify(invocation.directory)
+    if asked not in {"auto", "process"}:
+        return [await connect(asked, here, invocation.environ)]
+    from devenv.engine.process.projects import running_projects
+
+    found: list[Engine] = []
+    if asked == "auto":
+        try:
+            found.append(await asyncio.wait_for(connect("docker", here, invocation.environ), ENGINE_TIMEOUT))
+        except (TimeoutError, EngineUnavailable) as error:
+            why = error.message if isinstance(error, EngineUnavailable) else f"no answer within {ENGINE_TIMEOUT:g} s"
+            sink(Notice(message=f"projects on Docker were not looked for: {why}"))
+    for directory in await asyncio.to_thread(running_projects):
+        found.append(await connect("process", identify(directory), invocation.environ))  # noqa: PERF401 - awaits
+    return found
 
 
 async def choose(invocation: Invocation, project: Project, *, stack: Stack | None, recorded: str | None) -> Choice:
@@ -104,7 +121,14 @@ async def _runs_as_processes(project: Project, environ: Mapping[str, str]) -> bo
     return bool((await ProcessEngine(project, environ=environ).observe(None)).instances)
 
 
+async def _has_something_of(engine: Engine, project: Project) -> bool:
+    """Whether an engine has any object of the project's directory."""
+    directory = str(project.directory.resolve())
+    return any(labels.get(LABEL_DIRECTORY) == directory for labels in (await engine.observe(None)).all_labels)
+
+
 async def _automatic(invocation: Invocation, project: Project, stack: Stack | None) -> Choice:
+    missing: tuple[str, ...] = ()
     try:
         engine = await asyncio.wait_for(connect("docker", project, invocation.environ), ENGINE_TIMEOUT)
     except TimeoutError:
@@ -112,21 +136,47 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
     except EngineUnavailable as error:
         why = f"no Docker engine: {error.message}"
     else:
-        why = await _why_not(engine, stack) if stack is not None else ""
+        why, missing = await _why_not(engine, stack) if stack is not None else ("", ())
+        if why and await _has_something_of(engine, project):  # its record was removed
+            return Choice(engine, "docker: the project already runs on it")
         if not why:
             info = await engine.info()
             return Choice(engine, f"docker: version {info.version} is available")
         await engine.close()
         why = f"a Docker engine is available, but {why}"
-    return Choice(await connect("process", project, invocation.environ), f"process: {why}")
+    engine = await connect("process", project, invocation.environ)
+    if missing and stack is not None:
+        _require_processes(engine, stack, missing)
+    return Choice(engine, f"process: {why}")
 
 
-async def _why_not(engine: Engine, stack: Stack) -> str:
-    """Why a stack cannot run on an available engine; empty if it can."""
+async def _why_not(engine: Engine, stack: Stack) -> tuple[str, tuple[str, ...]]:
+    """Why a stack cannot run on an available engine, and the images that are missing; empty if it can."""
+    if why := cannot_be_closed(stack):
+        return why, ()
     if why := cannot_be_built_here(stack):
-        return f"{why}; {INIT_HINT}"
+        return f"{why}; {INIT_HINT}", ()
     missing = await missing_images(engine, stack)
-    return f"{', '.join(missing)}: not available locally or from the registry" if missing else ""
+    return (_unavailable(missing) if missing else ""), missing
+
+
+def _unavailable(images: tuple[str, ...]) -> str:
+    return f"{', '.join(images)}: not available locally or from the registry"
+
+
+def _require_processes(engine: Engine, stack: Stack, missing: tuple[str, ...]) -> None:
+    """Raise for the missing images if the stack cannot run as processes instead: to start Docker would not help."""
+    for service in stack.services.values():
+        try:
+            engine.check(service, stack)
+        except ConfigurationError as error:
+            image = missing[0]
+            raise ImageMissing(
+                _unavailable(missing),
+                hint=f"run `docker pull {image}`, or pull it from a mirror and tag it as {image} with `docker tag`, "
+                f"or add x-devenv.process to {service.name} and use `--engine process`",
+                details={"images": list(missing), "process_engine": error.message},
+            ) from error
 
 
 async def missing_images(engine: Engine, stack: Stack) -> tuple[str, ...]:

@@ -71,12 +71,43 @@ def read_stack(invocation: Invocation, services: tuple[str, ...] = ()) -> Loaded
         UsageError: If there is no stack file, or no stack with that name.
     """
     found = find_stack(invocation)
-    stack = load_found(invocation, found, services=services)
-    label = invocation.stack or found.files[0].parent.name
+    return _loaded(invocation, found, load_found(invocation, found, services=services))
+
+
+async def read_stack_in_background(invocation: Invocation, services: tuple[str, ...] = ()) -> LoadedStack:
+    """Return the same as :func:`read_stack`; cancelling it does not wait for a file system that does not respond.
+
+    Raises:
+        StackFileError: If a file is not valid.
+        UsageError: If there is no stack file, or no stack with that name.
+    """
+    from devenv.traces.background import in_background
+
+    return await in_background(lambda: read_stack(invocation, services))
+
+
+def read_stack_and_origins(invocation: Invocation) -> tuple[LoadedStack, dict[str, str]]:
+    """Return the same as :func:`read_stack`, and where each value comes from, by key; each file is read once.
+
+    Raises:
+        StackFileError: If a file is not valid.
+        UsageError: If there is no stack file, or no stack with that name.
+    """
+    from devenv.stack.loader import load_stack_and_origins
+
+    found = find_stack(invocation)
+    stack, origins = load_stack_and_origins(
+        found.files, environ=invocation.environ, working_directory=env_directory(invocation, found)
+    )
+    chosen = {name: f"{variable.origin} ({variable.value})" for name, variable in invocation.settings.items()}
+    return _loaded(invocation, found, stack), chosen | origins
+
+
+def _loaded(invocation: Invocation, found: Discovery, stack: Stack) -> LoadedStack:
     return LoadedStack(
         stack=stack,
         project=identify(found.directory, stack.name),
-        label=label,
+        label=invocation.stack or found.files[0].parent.name,
         notice=_about_choice(invocation, found),
     )
 

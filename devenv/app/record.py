@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from devenv.disk import check_state_directory, make_state_directory, replace_file
+from devenv.disk import check_state_directory, make_state_directory, remove_file, replace_file
 from devenv.model.identity import Project, identify
 
 FILE = "project.json"
@@ -28,6 +28,8 @@ class Record:
         expected_services: the services in the canary's trace, and those that are missing from it, sorted.
         ready_ms: by service, of the last ``up``.
         probes: ``x-devenv.ready`` and the ports by service, so that ``status`` does not read the stack file.
+        traced: service names in spans by service, of those that are expected to send spans.
+        heard: when those of them started that have sent spans since then, by service name in spans.
         otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads it, so that ``run`` need not ask an engine.
     """
 
@@ -40,6 +42,8 @@ class Record:
     expected_services: tuple[str, ...] = ()
     ready_ms: dict[str, float] | None = None
     probes: dict[str, Any] | None = None
+    traced: dict[str, str] | None = None
+    heard: dict[str, float] | None = None
     otlp_http_url: str | None = None
 
     def project(self, directory: Path) -> Project:
@@ -79,5 +83,9 @@ def write_record(directory: Path, record: Record) -> None:
 
 
 def forget_record(directory: Path) -> None:
-    """Remove the record after ``down``; runs, logs and reserved ports stay."""
-    (directory / ".devenv" / FILE).unlink(missing_ok=True)
+    """Remove the record after ``down``; runs, logs and reserved ports stay.
+
+    Raises:
+        EnvironmentFailure: If it cannot be removed.
+    """
+    remove_file(directory / ".devenv" / FILE)

@@ -38,6 +38,13 @@ def needed_images(stack: Stack) -> tuple[str, ...]:
     return tuple(needed)
 
 
+def cannot_be_closed(stack: Stack) -> str:
+    """Why an engine with Jaeger cannot run ``stack``; empty if it can: Jaeger has no login."""
+    if stack.x.backend.access == "open":
+        return ""
+    return "x-devenv.backend.access: token is for the embedded trace backend: Jaeger itself has no such check"
+
+
 def cannot_be_built_here(stack: Stack) -> str:
     """Why the images of ``stack`` cannot be built; empty if they can.
 

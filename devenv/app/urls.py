@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devenv.errors import BackendUnavailable
@@ -20,11 +20,12 @@ _LISTENING = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The trace backend; the UI and the query API are at one address."""
+    """The trace backend; the UI and the query API are at one address, and want ``token`` if there is one."""
 
     kind: BackendKind
     query_url: str
     otlp_http_url: str
+    token: str = field(default="", repr=False)
 
 
 def url_of(port: PublishedPort) -> str:
@@ -61,8 +62,15 @@ async def trace_backend(engine: Engine, observed: ObservedState, service: str | 
         query_url = await port_url(engine, instance, QUERY_PORT)
         otlp_url = await port_url(engine, instance, OTLP_HTTP_PORT)
         if query_url and otlp_url:
-            return Backend(kind=engine.capabilities.trace_backend, query_url=query_url, otlp_http_url=otlp_url)
+            kind = engine.capabilities.trace_backend
+            token = await _token(engine, instance) if kind == "embedded" else ""
+            return Backend(kind=kind, query_url=query_url, otlp_http_url=otlp_url, token=token)
     return None
+
+
+async def _token(engine: Engine, instance: ObservedInstance) -> str:
+    endpoint = await engine.endpoint(instance.id, QUERY_PORT)
+    return endpoint.token if endpoint else ""
 
 
 async def require_backend(running: Running) -> Backend:

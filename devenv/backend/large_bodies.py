@@ -10,6 +10,7 @@ from typing import cast
 
 from devenv.http.server.capacity import Budget
 from devenv.http.server.compression import is_compressed, pieces
+from devenv.http.server.turns import Turns
 
 AT_ONCE = 128 * 1024
 """A body of protobuf up to this size, decompressed, is handled in one step of a few milliseconds."""
@@ -28,9 +29,11 @@ class LargeBodies:
     Args:
         budget: memory for decompressed bodies.
         limit: largest body in bytes, after decompression.
+        turns: the loop's time; by default, not shared with others.
     """
 
-    def __init__(self, budget: Budget, limit: int) -> None:
+    def __init__(self, budget: Budget, limit: int, turns: Turns | None = None) -> None:
+        self.turns = turns or Turns()
         self._budget = budget
         self._limit = limit
         self._medium = asyncio.Semaphore(2)
@@ -69,14 +72,29 @@ class LargeBodies:
         try:
             if len(body) <= MEDIUM:
                 async with _turn(self._medium):
-                    found = await _inflate(body, encoding, self._limit, held, MEDIUM)
+                    found = await self._inflate(body, encoding, held, MEDIUM)
                     if found is not None:
                         yield found
                         return
             async with _turn(self._large):
-                yield cast("bytes", await _inflate(body, encoding, self._limit, held, self._limit))
+                yield cast("bytes", await self._inflate(body, encoding, held, self._limit))
         finally:
             held.release()
+
+    async def _inflate(self, body: bytes, encoding: str, held: _Held, most: int) -> bytes | None:
+        # None if there are more than `most` bytes: what is found by then is dropped.
+        if not is_compressed(encoding):
+            return body
+        found = bytearray()
+        turn = self.turns.start()
+        for piece in pieces(body, encoding, self._limit):
+            if len(found) + len(piece) > most:
+                held.release()
+                return None
+            held.take(len(piece))
+            found += piece
+            await turn.pause()
+        return cast("bytes", found)
 
 
 @dataclass(slots=True)
@@ -94,21 +112,6 @@ class _Held:
     def release(self) -> None:
         self.budget.give(self.size)
         self.size = 0
-
-
-async def _inflate(body: bytes, encoding: str, limit: int, held: _Held, most: int) -> bytes | None:
-    # None if there are more than `most` bytes: what is found by then is dropped.
-    if not is_compressed(encoding):
-        return body
-    found = bytearray()
-    for piece in pieces(body, encoding, limit):
-        if len(found) + len(piece) > most:
-            held.release()
-            return None
-        held.take(len(piece))
-        found += piece
-        await asyncio.sleep(0)
-    return cast("bytes", found)
 
 
 @asynccontextmanager

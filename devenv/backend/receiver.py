@@ -5,14 +5,14 @@ Rules: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request and -response.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from devenv.backend.large_bodies import AT_ONCE, AT_ONCE_JSON, MEDIUM, Busy, LargeBodies
 from devenv.backend.store.scopes import parse
 from devenv.backend.store.store import Store
-from devenv.http.server.compression import SUPPORTED, BadEncoding, BodyTooLarge, UnknownEncoding
+from devenv.http.server.body_errors import BadEncoding, BodyTooLarge, UnknownEncoding
+from devenv.http.server.compression import SUPPORTED
 from devenv.http.server.message import JSON, HttpRequest, Response, dumps
 from devenv.http.server.router import Route
 from devenv.otlp import columns, json_requests, messages
@@ -25,6 +25,9 @@ PROTOBUF = "application/x-protobuf"
 _INVALID_ARGUMENT = 3
 _RESOURCE_EXHAUSTED = 8
 _UNAVAILABLE = 14
+# Unknown names are ignored, so a request of another kind or of an old version would be lost without a word.
+_NO_SPANS = "no span found, expected resourceSpans[].scopeSpans[].spans[]: nothing was stored"
+_EMPTY = b'{"resourceSpans": []}'
 _REFUSED = (BodyTooLarge, UnknownEncoding, BadEncoding, Undecodable, TooLarge)
 
 
@@ -62,8 +65,10 @@ class Receiver:
             body = self._large.small(request.body, sent.encoding, AT_ONCE if sent.encoded else AT_ONCE_JSON)
             if body is None:
                 return self._in_turns(request, sent, self._store_in_turns)
-            steps = _Decoded(body, sent.encoded).steps()
-            rejected, reasons = self._store_all([step for step in steps if step is not None])
+            steps = [step for step in _Decoded(body, sent.encoded).steps() if step is not None]
+            rejected, reasons = self._store_all(steps)
+            if not steps and not sent.encoded and len(body) > len(_EMPTY):
+                reasons.add(_NO_SPANS)
         except _REFUSED as error:
             return self._failed(error, sent.encoded)
         return _accepted(rejected, reasons, sent.encoded)
@@ -117,14 +122,15 @@ class Receiver:
         # A large body is read twice, to check all of it before any of it is stored. So at most one chunk of it is
         # decoded in memory, and other connections are served in between.
         rejected, reasons = 0, set[str]()
+        turn = self._large.turns.start()
         for _ in decoded.steps():
-            await asyncio.sleep(0)
+            await turn.pause()
         for step in decoded.steps():
             if step is not None:
                 more, why = self._store_all([step])
                 rejected += more
                 reasons |= why
-            await asyncio.sleep(0)
+            await turn.pause()
         return rejected, reasons
 
     def _store_all(self, items: list[tuple[Batch, columns.Columns]]) -> tuple[int, set[str]]:
@@ -199,7 +205,7 @@ async def _drop(decoded: _Decoded) -> tuple[int, set[str]]:  # noqa: ARG001 (met
 
 def _accepted(rejected: int, reasons: set[str], encoded: bool) -> Response:
     reason = "; ".join(sorted(reasons))
-    if not rejected:
+    if not rejected and not reason:
         return Response(200, b"", PROTOBUF) if encoded else Response(200, b"{}", JSON)
     if encoded:
         response = messages.ExportResponse()

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from time import time, time_ns
 from typing import Any
 
+from devenv.backend.access import Access, ClosedRouter
 from devenv.backend.api.devenv_api import DevenvApi
 from devenv.backend.api.envelopes import unknown_path
 from devenv.backend.api.legacy_api import LegacyApi
@@ -26,22 +27,29 @@ class Backend:
         self.settings = settings
         self.store = Store(settings.max_bytes)
         capacity = Capacity(settings.limits)
-        self._large = LargeBodies(capacity.budget, settings.limits.body_bytes)
+        self._turns = capacity.turns
+        self._large = LargeBodies(capacity.budget, settings.limits.body_bytes, self._turns)
         self._receiver = Receiver(self.store, self._large)
         self._started = time()
         guard = Guard((settings.host, *settings.host_names))
         self._otlp = Listener(Router(self._receiver.routes()), guard, settings.limits, capacity)
-        self._query = Listener(Router(self._query_routes(), unknown_path), guard, settings.limits, capacity)
-        self._health = Listener(Router(_health_routes()), guard, settings.limits, capacity)
+        self._query = Listener(self._query_router(), guard, settings.limits, capacity)
+        self._health = Listener(Router(_health_routes()), guard, settings.limits, capacity, urgent=True)
+
+    def _query_router(self) -> Router:
+        if not self.settings.token:
+            return Router(self._query_routes(), unknown_path)
+        access = Access(self.settings.token, f"devenv-{self.settings.query_port}")
+        return ClosedRouter(self._query_routes(), access)
 
     def _query_routes(self) -> list[Route]:
         routes = [
             *LegacyApi(self.store, time_ns, self._large).routes(),
-            *V3Api(self.store).routes(),
+            *V3Api(self.store, self._turns).routes(),
             *DevenvApi(self.store, self.stats).routes(),
         ]
         if self.settings.pages is not None:
-            routes += self.settings.pages(StoreSource(self.store))
+            routes += self.settings.pages(StoreSource(self.store, self._turns))
         return routes
 
     async def open(self) -> None:

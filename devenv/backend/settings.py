@@ -21,6 +21,7 @@ class BackendSettings:
         max_bytes: memory for traces; above it, whole traces are evicted, the oldest of the largest service first.
         pages: called with the source of traces; returns the routes that the query port serves in addition to the APIs.
         host_names: accepted host names, in addition to the loopback ones.
+        token: what readers of the query APIs and pages must send; empty: they are open to every user of this machine.
     """
 
     host: str = "127.0.0.1"
@@ -31,3 +32,4 @@ class BackendSettings:
     pages: Pages | None = None
     host_names: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    token: str = field(default="", repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -70,7 +70,8 @@ class EngineEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Address at which this process reaches a port of an instance."""
+    """Address at which this process reaches a port of an instance; ``token``: what it must send as a bearer token."""
 
     host: str
     port: int
+    token: str = field(default="", repr=False)

@@ -179,6 +179,10 @@ class Engine(InstanceAccess, Protocol):
         """Return which instance publishes a port of this machine, of devenv or not; empty if the engine has none."""
         ...
 
+    async def name_owner(self, name: str) -> str:
+        """Return which instance has a name that no other can have, of devenv or not; empty if none has."""
+        ...
+
     def events(self, project: Project) -> AsyncIterator[EngineEvent]:
         """Changes of the project's instances from now on, until cancelled."""
         ...

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from devenv.engine.host_ports import is_free
+from devenv.engine.host_ports import is_free_on_loopback
+from devenv.errors import EngineRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +42,7 @@ class Ports:
             return port.host
         key = (service, index, port.container)
         if key not in self._allotted:
-            fits = port.same and port.container not in self._allotted.values() and is_free(LOOPBACK, port.container)
+            fits = port.same and port.container not in self._allotted.values() and is_free_on_loopback(port.container)
             self._allotted[key] = port.container if fits else self._search()
         return self._allotted[key]
 
@@ -50,9 +51,12 @@ class Ports:
         for _ in range(FIRST_PORT, LAST_PORT):
             candidate = self._next
             self._next = FIRST_PORT if candidate >= LAST_PORT else candidate + 1
-            if candidate not in taken and is_free(LOOPBACK, candidate):
+            if candidate not in taken and is_free_on_loopback(candidate):
                 return candidate
-        raise OSError(f"no free port between {FIRST_PORT} and {LAST_PORT}")
+        raise EngineRefused(
+            f"no port between {FIRST_PORT} and {LAST_PORT} is free",
+            hint="stop a program that uses some of them, or publish fixed ports under ports: in the stack file",
+        )
 
 
 def rewrite(environment: Mapping[str, str], peers: Iterable[Peer], ports: Ports) -> dict[str, str]:

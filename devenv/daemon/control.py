@@ -58,6 +58,7 @@ class ControlServer:
             writer.close()
 
     async def _serve(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name: Any = None
         try:
             request = daemon_messages.parsed(line)
             name, data = request.get("op"), request.get("data")
@@ -72,6 +73,11 @@ class ControlServer:
             reply = {"error": encode(ErrorReport.of(refused))}
         except DevenvError as error:
             reply = {"error": encode(ErrorReport.of(error))}
+        except OSError as error:  # of this machine, such as no descriptor or process left; the daemon keeps running
+            refused = EngineRefused(f"the process engine's daemon: {error}", hint="see .devenv/daemon.log")
+            reply = {"error": encode(ErrorReport.of(refused))}
+            report = {"message": f"{name} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(report)
         writer.write(daemon_messages.line(reply))
         await writer.drain()
 
@@ -104,7 +110,7 @@ class ControlServer:
         return daemon_messages.StartReport(error=(await self._supervisor.start(which.id)).error)
 
     async def _stop(self, request: daemon_messages.StopRequest) -> Nothing:
-        await self._supervisor.get(request.id).stop(request.grace)
+        await self._supervisor.stop(request.id, request.grace)
         return Nothing()
 
     async def _kill(self, request: daemon_messages.SignalRequest) -> Nothing:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from typing import TYPE_CHECKING
 
+from devenv.disk import make_state_directory, remove_file, replace_file
 from devenv.model.state import State
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from devenv.backend import Backend
     from devenv.engine.process.launch import Launch
+
+HEADER_FILE = "authorization"
+"""In ``.devenv/``, for `curl -H @.devenv/authorization`: the token is then in no list of processes."""
 
 
 class EmbeddedBackend:
@@ -23,15 +29,22 @@ class EmbeddedBackend:
         launch: its ports are Jaeger's.
         ports: port on this machine by Jaeger's port.
         notify: called after each change.
+        directory: the project's ``.devenv/``, for the header with the token of a closed one.
     """
 
     def __init__(
-        self, launch: Launch, ports: Mapping[int, int], notify: Callable[[EmbeddedBackend, str], None]
+        self,
+        launch: Launch,
+        ports: Mapping[int, int],
+        notify: Callable[[EmbeddedBackend, str], None],
+        directory: Path,
     ) -> None:
         self.launch = launch
         self._ports = dict(ports)
         self._notify = notify
         self._backend: Backend | None = None
+        self._header = directory / HEADER_FILE
+        self.token = ""
         self.state = State.CREATED
         self.exit_code: int | None = None
         self.error = ""
@@ -46,9 +59,11 @@ class EmbeddedBackend:
 
         Raises:
             PortTaken: If one of them is in use.
+            EnvironmentFailure: If the file with the token's header cannot be written.
         """
         if self._backend is not None:
             return
+        token = secrets.token_urlsafe(32) if self.launch.access == "token" else ""
         from devenv.backend import BackendSettings, serve
         from devenv.dashboard.pages import page_routes
 
@@ -57,8 +72,14 @@ class EmbeddedBackend:
             query_port=self._ports[QUERY_PORT],
             health_port=self._ports[HEALTH_PORT],
             pages=page_routes,
+            token=token,
         )
+        if token:
+            make_state_directory(self._header.parent)
+            remove_file(self._header)  # its mode would stay
+            replace_file(self._header, f"Authorization: Bearer {token}\n".encode(), durable=False, mode=0o600)
         self._backend = await serve(settings)
+        self.token = token
         self.ended.clear()
         self.state, self.started_at, self.finished_at, self.exit_code = State.RUNNING, time.time(), None, None
         self._notify(self, "start")
@@ -70,6 +91,9 @@ class EmbeddedBackend:
             return
         await self._backend.close()
         self._backend = None
+        if self.token:
+            self.token = ""
+            remove_file(self._header)
         self.state, self.exit_code, self.finished_at = State.EXITED, 0, time.time()
         self.ended.set()
         self._notify(self, "die")

@@ -7,6 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.disk import not_written, remove_file
+from devenv.engine.process.log_reader import REMOVED
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -16,14 +19,21 @@ KEPT = 2
 
 
 class LogFile:
-    """Appends lines; a file over its size becomes ``.1``, and the oldest goes."""
+    """Appends lines; a file over its size becomes ``.1``, and the oldest goes.
+
+    Raises:
+        EnvironmentFailure: If it cannot be opened for the first time.
+    """
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._kept = kept
         self._whole = True
-        self._open()
+        try:
+            self._open()
+        except OSError as error:
+            raise not_written(Path(error.filename or path), error) from error
 
     def write(self, time: float, stream: int, text: bytes) -> None:
         """Append one line; ``stream`` is 1 for stdout and 2 for stderr."""
@@ -38,6 +48,7 @@ class LogFile:
         if not self._is_in_place():
             self.close()
             self._open()
+            lines = b"%b 2 %b\n%b" % (lines.partition(b" ")[0], REMOVED.encode(), lines)
         elif self._size and self._size + len(lines) > self._max_bytes:
             self._rotate()
         whole = self._whole
@@ -82,9 +93,13 @@ def rotated(path: Path, number: int) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a log with all that was rotated out of it."""
+    """Remove a log with all that was rotated out of it.
+
+    Raises:
+        EnvironmentFailure: If a file cannot be removed.
+    """
     for file in path.parent.glob(f"{path.name}*"):
-        file.unlink(missing_ok=True)
+        remove_file(file)
 
 
 def _no_link(path: str, flags: int) -> int:

@@ -60,9 +60,10 @@ async def _serve(directory: Path, guardian: int) -> None:
         finally:
             for listener in (server, *hidden):
                 listener.close()
-            await supervisor.stop_all()
+            ended = await supervisor.stop_all()
             _forget(path)
-    daemon_file.remove(directory)
+    if ended:
+        daemon_file.remove(directory)
 
 
 async def _listen_without_file(directory: Path, control: ControlServer) -> list[asyncio.Server]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.daemon.guardian import send
@@ -30,6 +32,12 @@ STEADY_S = 10.0
 """As on Docker: the wait before a restart doubles, and a run of this length sets it back."""
 
 DRAIN_S = 0.5
+
+KILL_S = 3.0
+"""Seconds that an instance gets to end after SIGKILL, its descendants included.
+
+A process in an uninterruptible wait, or of another user, does not.
+"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +94,10 @@ class Supervised:
             self._runner = asyncio.create_task(self._supervise(process))
 
     async def stop(self, grace: float | None) -> None:
-        """Send the stop signal, then SIGKILL to the whole group after ``grace`` seconds; waits for the end."""
+        """Send the stop signal, then SIGKILL to the whole group after ``grace`` seconds; waits for the end.
+
+        What does not end even then is in :attr:`left` afterwards.
+        """
         self._stopping = True
         self._wake.set()
         if self.state is State.RUNNING:
@@ -98,7 +109,9 @@ class Supervised:
                 await asyncio.wait_for(self.ended.wait(), self.launch.grace if grace is None else grace)
             except TimeoutError:
                 send(self.pid, signal.SIGKILL)
-        if self._runner is not None:
+        if self._runner is not None and not (await asyncio.wait([self._runner], timeout=KILL_S))[0]:
+            await self.end_members()
+        elif self._runner is not None:
             await self._runner
 
     def kill(self, name: str) -> None:
@@ -122,7 +135,7 @@ class Supervised:
                 preexec_fn=_limiter(launch.limits),
             )
         except (OSError, ValueError) as error:
-            self.error = f"cannot start {launch.command[0]}: {getattr(error, 'strerror', None) or error}"
+            self.error = start_error(launch, self.environment, error)
             for reading, _ in ends:
                 os.close(reading)
             self._finish(127 if isinstance(error, FileNotFoundError) else 126)
@@ -192,7 +205,7 @@ class Supervised:
         return self.left
 
     def _members(self) -> tuple[Member, ...]:
-        family = {(member.pid, member.born) for member in self._family}
+        family = {(self.pid, self.born), *((member.pid, member.born) for member in self._family)}
         return tuple(
             member for member in processes() if member.mark == self.mark or (member.pid, member.born) in family
         )
@@ -212,6 +225,26 @@ class Supervised:
         self.state, self.exit_code, self.finished_at = State.EXITED, code, time.time()
         self.ended.set()
         self.notify(self, "die")
+
+
+def start_error(launch: Launch, environment: Mapping[str, str], error: OSError | ValueError) -> str:
+    """Why a process cannot start: its directory, its program, or the system's reason, with the place in the file."""
+    program = launch.command[0] if launch.command else ""
+    key, reason = "command", f"{program}: {getattr(error, 'strerror', None) or error}"
+    if not Path(launch.cwd).is_dir():
+        exists = os.path.lexists(launch.cwd)
+        key = "cwd"
+        reason = f"the working directory {launch.cwd} {'is not a directory' if exists else 'does not exist'}"
+    elif not os.access(launch.cwd, os.X_OK):
+        key, reason = "cwd", f"the working directory {launch.cwd} cannot be entered"
+    elif isinstance(error, FileNotFoundError) and os.sep not in program and not _is_on_path(program, environment):
+        reason = f"program {program!r} is not on the PATH of the service"
+    place = launch.places.get(key)
+    return f"{place}: {reason}" if place else reason
+
+
+def _is_on_path(program: str, environment: Mapping[str, str]) -> bool:
+    return shutil.which(program, path=environment.get("PATH", os.defpath)) is not None
 
 
 def _limiter(limits: Mapping[str, tuple[int, int]]) -> Callable[[], None] | None:

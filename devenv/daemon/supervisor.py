@@ -20,7 +20,15 @@ from devenv.engine.host_ports import is_free, port_holder
 from devenv.engine.process import daemon_file
 from devenv.engine.process.daemon_file import DaemonFile, RecordedInstance
 from devenv.engine.process.daemon_messages import HostPort, InstanceReport, ProjectEvent
-from devenv.engine.process.membership import Mark, Member, descendants, end_all, processes, project_directory
+from devenv.engine.process.membership import (
+    Mark,
+    Member,
+    cannot_end,
+    descendants,
+    end_all,
+    processes,
+    project_directory,
+)
 from devenv.engine.process.process_identity import start_time
 from devenv.errors import EngineRefused, EnvironmentFailure, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
@@ -81,7 +89,7 @@ class Supervisor:
         own = [self._ports.host_port(launch.service, launch.index, port) for port in launch.ports]
         if launch.kind == "backend":
             ports = {port.container: number for port, number in zip(launch.ports, own, strict=True)}
-            self._items[launch.id] = EmbeddedBackend(launch, ports, self._changed)
+            self._items[launch.id] = EmbeddedBackend(launch, ports, self._changed, self._directory)
         else:
             environment = environment_of(os.environ, launch, own[0] if own else None)
             self._items[launch.id] = Supervised(
@@ -129,22 +137,30 @@ class Supervisor:
                 return other.launch.name
         return None
 
+    async def stop(self, instance_id: str, grace: float | None) -> None:
+        """Stop an instance, with ``grace`` seconds until SIGKILL; ``None``: as it was created with.
+
+        Raises:
+            EngineRefused: If its process does not end even then.
+        """
+        item = self.get(instance_id)
+        await item.stop(grace)
+        if isinstance(item, Supervised) and item.state is State.RUNNING:
+            raise cannot_end(item.launch.name, item.left)
+
     async def remove(self, instance_id: str) -> None:
         """Stop an instance immediately if it runs, and remove it with its log.
 
         Raises:
             EngineRefused: If a process of it cannot be ended, such as one of another user; it stays then.
         """
+        await self.stop(instance_id, 0.0)
         item = self.get(instance_id)
-        await item.stop(0.0)
         if isinstance(item, Supervised):
             left = await item.end_members() if item.pid else ()
             left = left or await self._end_adopted()
             if left:
-                raise EngineRefused(
-                    f"{item.launch.name}: cannot end {', '.join(map(str, left))}",
-                    hint="end it with the rights of its user, then run `devenv down` again",
-                )
+                raise cannot_end(item.launch.name, left)
             item.log.close()
             logfile.remove(self.log_path(instance_id))
         self._items.pop(instance_id, None)
@@ -152,11 +168,12 @@ class Supervisor:
         if not self._items:
             self.empty.set()
 
-    async def stop_all(self) -> None:
-        """Stop everything, for the daemon's own end."""
+    async def stop_all(self) -> bool:
+        """Stop everything, for the daemon's own end; ``False`` if something did not end: `daemon.json` lists it."""
         await asyncio.gather(*(item.stop(None) for item in self._items.values()))
         await self._end_adopted()
         os.write(self._guardian, b"end\n")
+        return not any(item.state is State.RUNNING for item in self._items.values())
 
     async def reap(self) -> None:
         """Collect processes that the daemon adopted and that have ended, until cancelled.
@@ -243,6 +260,7 @@ class Supervisor:
             ),
             cwd=launch.cwd,
             environment=item.environment if isinstance(item, Supervised) else {},
+            token=item.token if isinstance(item, EmbeddedBackend) else "",
         )
 
     def listen(self, since: float) -> asyncio.Queue[ProjectEvent]:

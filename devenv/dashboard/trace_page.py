@@ -30,6 +30,9 @@ _NOTES: Mapping[Mark, str] = {
     "⚠ and shown at the top level.",
     "duplicate": "Some spans have the ID of another span of this trace. Child spans are shown below the first of them.",
     "skew": "Some spans start before their parent: the clocks of the machines differ. Times are shown as sent.",
+    "reversed": "Some spans end before they start, or have no end time: a clock was set back, or the exporter is "
+    "faulty. They are shown without a length.",
+    "untimed": "Some spans have no start time, so they begin in 1970. The trace is as long as that.",
 }
 
 
@@ -51,10 +54,8 @@ class TracePage:
         if trace is None:
             return await self._missing(trace_id)
         if len(trace.spans) > _ROWS:  # takes up to seconds, in which the receiver has to continue
-            rows = await asyncio.to_thread(waterfall, trace)
-        else:
-            rows = waterfall(trace)
-        return _page(trace, rows, max(limit, 1))
+            return await asyncio.to_thread(lambda: _page(trace, waterfall(trace), max(limit, 1)))
+        return _page(trace, waterfall(trace), max(limit, 1))
 
     async def _missing(self, trace_id: str) -> Response:
         if await self._source.evicted([trace_id]):

@@ -5,6 +5,7 @@ The holder is found in ``/proc``, so not on macOS.
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,13 +67,22 @@ def _name(process: Path) -> str:
     return "a process"
 
 
+_NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+LOOPBACKS = ("127.0.0.1", "::1")
+
+
+def is_free_on_loopback(port: int) -> bool:
+    """Whether nothing listens on ``port`` of 127.0.0.1 or ::1: ``localhost`` is either of them."""
+    return all(is_free(address, port) for address in LOOPBACKS)
+
+
 def is_free(address: str, port: int) -> bool:
-    """Whether a listener could be bound to ``port`` now."""
+    """Whether a listener could be bound to ``port`` now; an address that this machine does not have is free."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
-        except OSError:
-            return False
+    except OSError as error:
+        return error.errno in _NO_ADDRESS
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from devenv.contract.engine import InstanceAccess
@@ -71,9 +71,16 @@ def shell_command(test: Sequence[str]) -> tuple[str, ...]:
     return tuple(test)
 
 
+_REFUSED = re.compile(r"(?i)refused")
+_LOCALHOST = ("/bin/sh", "-c", "getent ahosts localhost || grep -w localhost /etc/hosts")
+
+
 @dataclass(frozen=True, slots=True)
 class ExecProbe:
     """Runs a command in the instance; exit code 0 is ready.
+
+    If a connection to ``localhost`` is refused, the answer names the addresses that this is in the instance: a service
+    that listens on 127.0.0.1 alone refuses ::1.
 
     Attributes:
         command: argument list.
@@ -84,6 +91,7 @@ class ExecProbe:
     instance_id: str
     command: tuple[str, ...]
     timeout: float
+    _localhost: list[str] = field(default_factory=list)
 
     @property
     def description(self) -> str:
@@ -109,7 +117,24 @@ class ExecProbe:
         output = one_line(result.output.decode(errors="replace"))
         if result.exit_code == 0:
             return Answer(True, output or "exit code 0")
-        return Answer(False, f"exit code {result.exit_code}" + (f": {output}" if output else ""))
+        text = f"exit code {result.exit_code}" + (f": {output}" if output else "")
+        if _REFUSED.search(output) and any("localhost" in word for word in self.command):
+            text += await self._about_localhost()
+        return Answer(False, text)
+
+    async def _about_localhost(self) -> str:
+        """What the name is in the instance, if it may be an IPv6 address; asked once."""
+        if not self._localhost:
+            try:
+                async with asyncio.timeout(self.timeout):
+                    result = await self.target.exec(self.instance_id, _LOCALHOST)
+            except (TimeoutError, EngineRefused):
+                return ""
+            lines = result.output.decode(errors="replace").splitlines()
+            self._localhost[:] = dict.fromkeys(line.split()[0] for line in lines if line.strip()) or ["?"]
+        if "::1" not in self._localhost:
+            return ""
+        return f" (localhost is {' and '.join(self._localhost)} there; to ask IPv4 alone, write 127.0.0.1)"
 
     async def close(self) -> None:
         """Nothing is held open."""

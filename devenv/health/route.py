@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ REFRESH_AFTER = 20
 """Failed probes after which the engine is asked for the address again: a restarted container may have another."""
 
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.ETIMEDOUT})
+
+_ADDRESS = re.compile(r"\('([^']+)', \d+")
+"""An address in the text of a connection error, such as ``Connect call failed ('::1', 8000, 0, 0)``."""
 
 Question = Callable[[str, int], Awaitable[Answer]]
 
@@ -73,8 +77,22 @@ class PortRoute:
             return await question(host, port), True
         except TimeoutError:
             return Answer(False, f"no answer from {host}:{port} in time"), False
-        except ConnectionRefusedError:
-            return Answer(False, f"connection refused by {host}:{port}"), True
         except OSError as error:
+            if _is_refusal(error):
+                return Answer(False, f"connection refused by {host}:{port}{_tried(error, host)}"), True
             reached = error.errno not in _NO_ROUTE
-            return Answer(False, f"{host}:{port}: {error.strerror or type(error).__name__}"), reached
+            said = error.strerror or str(error) or type(error).__name__
+            return Answer(False, one_line(f"{host}:{port}: {said}")), reached
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Whether the connection was refused by each address of the host's name."""
+    text = str(error)
+    tried = len(_ADDRESS.findall(text))
+    return isinstance(error, ConnectionRefusedError) or 0 < tried == text.count(f"[Errno {errno.ECONNREFUSED}]")
+
+
+def _tried(error: OSError, host: str) -> str:
+    """The addresses that were tried, in parentheses, if ``host`` is a name."""
+    addresses = dict.fromkeys(_ADDRESS.findall(str(error)))
+    return f" ({', '.join(addresses)})" if addresses and host not in addresses else ""

@@ -199,5 +199,5 @@ async def log_tail(engine: InstanceAccess, instance_id: str, *, lines: int = TAI
             async for line in engine.logs(instance_id, tail=lines):
                 found.append(line.text)  # noqa: PERF401 - a comprehension would lose what came before a timeout
     except (TimeoutError, EnvironmentFailure) as error:
-        found.append(f"(cannot read the output: {error})")
+        found.append(f"(cannot read the output: {str(error) or 'timed out'})")
     return tuple(found[-lines:])

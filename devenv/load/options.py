@@ -59,7 +59,7 @@ class LoadOptions:
         if self.arrivals not in ARRIVALS:
             raise UsageError(f"--arrivals: found {self.arrivals!r}, expected uniform or poisson")
         if not self.stages and not (self.rps and math.isfinite(self.rps) and self.rps > 0):
-            raise UsageError(f"rate: found {self.rps}, expected more than 0 requests per second")
+            raise UsageError(f"rate: found {self.rps}, expected a finite number of requests per second above 0")
         for stage in self.stages or (Stage(self.duration, self.rps),):
             if not (math.isfinite(stage.duration) and stage.duration > 0):
                 raise UsageError(f"duration: found {stage.duration:g} s, expected more than 0")

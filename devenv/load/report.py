@@ -70,6 +70,11 @@ def error_counts(rows: Rows) -> dict[str, int]:
     return dict(kinds.most_common())
 
 
+def redirects(rows: Rows) -> int:
+    """Return the number of responses that redirect and count as success: the page itself was not measured."""
+    return int(((rows["error"] == RequestError.NONE) & (rows["status"] >= 300) & (rows["status"] < 400)).sum())
+
+
 def trace_counts(rows: Rows) -> TraceCountsDocument:
     """Return the number of requests in each class."""
     counts = np.bincount(rows["trace_class"], minlength=len(TRACE_CLASSES))

@@ -79,6 +79,7 @@ def summarize_run(
         causes=account.causes,
         ui_url=_search_url(client, run_id, rows, outcome) if client else None,
         unverified_reason=account.failure,
+        redirects=report.redirects(rows),
     )
     reasons = judge(document)
     return document.model_copy(update={"verdict": "failed" if reasons else "passed", "verdict_reasons": reasons})

@@ -43,6 +43,8 @@ def passed_text(document: LoadDocument) -> str:
     """Return what a run that passed has shown, as the rest of a sentence."""
     done = document.sent - sum(document.errors.values())
     text = f"{done} of {plural(document.sent, 'request')} succeeded"
+    if document.redirects:
+        text += f" ({plural(document.redirects, 'redirect')}, not followed)"
     looked_up = document.sent - document.traces.unsampled - document.traces.unverified
     if looked_up:
         return f"{text}, {document.traces.complete + document.traces.late} of {plural(looked_up, 'trace')} complete"

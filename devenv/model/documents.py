@@ -62,12 +62,16 @@ class ServiceDocument(Part):
 
 
 class TraceBackendDocument(Part):
-    """The trace backend, with URLs that are reachable from this machine."""
+    """The trace backend, with URLs that are reachable from this machine.
+
+    ``access``: ``token`` if query APIs and pages want one, else every user of this machine can read the traces.
+    """
 
     kind: Literal["jaeger", "embedded"]
     ui_url: str
     query_url: str
     otlp_http_url: str
+    access: Literal["open", "token"] = "open"
 
 
 class LogLineDocument(Part):
@@ -81,7 +85,8 @@ class CanaryDocument(Part):
     """The result of the canary request; if it is not ``complete``, with ``cause`` and ``missing`` services.
 
     ``said`` has log lines about failed exports, of the services whose spans are missing. ``no_spans_yet`` has the other
-    traced services without a span since they started.
+    traced services without a span since they started. ``untraced``: no service shows any sign of tracing; ``advice``
+    then has lines that start it.
     """
 
     verdict: CanaryVerdict
@@ -95,6 +100,8 @@ class CanaryDocument(Part):
     cause: str = ""
     said: list[LogLineDocument] = Field(default_factory=list)
     no_spans_yet: list[str] = Field(default_factory=list)
+    untraced: bool = False
+    advice: list[str] = Field(default_factory=list)
 
 
 class FailureDocument(Part):
@@ -205,7 +212,7 @@ class DownDocument(Document):
 
 
 class StatusDocument(Document):
-    """``devenv status``."""
+    """``devenv status``; ``no_spans_yet`` has the traced services without a span since they started."""
 
     schema_: Literal["devenv.status/1"] = Field(default="devenv.status/1", alias="schema")
     project: str
@@ -215,6 +222,7 @@ class StatusDocument(Document):
     trace_backend: TraceBackendDocument | None = None
     entrypoint_url: str | None = None
     failures: list[FailureDocument] = Field(default_factory=list)
+    no_spans_yet: list[str] = Field(default_factory=list)
 
 
 class PercentilesDocument(Part):
@@ -283,6 +291,7 @@ class LoadDocument(Document):
         verdict_reasons: why it is ``failed``.
         interrupted_by: ``signal`` (Ctrl-C, SIGTERM) or ``down`` (the project was removed), if ``interrupted``.
         unverified_reason: why traces that should have been verified were not; empty if they were.
+        redirects: responses with a status of 300 to 399 that count as success; the generator does not follow them.
     """
 
     schema_: Literal["devenv.load/1"] = Field(default="devenv.load/1", alias="schema")
@@ -314,6 +323,7 @@ class LoadDocument(Document):
     verdict_reasons: list[str] = Field(default_factory=list)
     interrupted_by: Literal["signal", "down", ""] = ""
     unverified_reason: str = ""
+    redirects: int = 0
 
 
 class ErrorPart(Part):

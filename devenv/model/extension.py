@@ -115,6 +115,17 @@ class Jaeger(Strict):
     version: str = "2.13.0"
 
 
+class BackendSettings(Strict):
+    """How the trace backend is reached.
+
+    Attributes:
+        access: ``open``: every user of this machine can read the traces; ``token``: only who has the backend's token,
+            which only the embedded backend can ask for.
+    """
+
+    access: Literal["open", "token"] = "open"
+
+
 class Objective(Strict):
     """Service level objective of a service or of one of its operations; latencies in seconds."""
 
@@ -135,6 +146,7 @@ class StackExtension(Strict):
     load: Load = Field(default_factory=Load)
     slo: dict[str, Objective] = Field(default_factory=dict)
     jaeger: Jaeger = Field(default_factory=Jaeger)
+    backend: BackendSettings = Field(default_factory=BackendSettings)
 
 
 class HttpReady(Strict):

@@ -65,12 +65,14 @@ class ExportDocument(Document):
 
 
 class ImportDocument(Document):
-    """``devenv traces import``: what was sent to the backend, with links."""
+    """``devenv traces import``: what was sent to the backend, with links; ``spans`` includes the refused ones."""
 
     schema_: Literal["devenv.import/1"] = Field(default="devenv.import/1", alias="schema")
     traces: list[str]
     spans: int
     ui_urls: list[str]
+    refused: int = 0
+    refused_reason: str = ""
 
 
 class SpanPart(Part):
@@ -78,7 +80,7 @@ class SpanPart(Part):
 
     ``marks`` names what is wrong with the span's place in the trace: its parent is missing (``orphan``), its parents
     lead back to it (``cycle``), an earlier span has the same ID (``duplicate``), or it starts before its parent
-    (``skew``).
+    (``skew``); or with its times: it ends before it starts (``reversed``), or has no start time (``untimed``).
     """
 
     span_id: str

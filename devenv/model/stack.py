@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from devenv.errors import Location
@@ -46,6 +46,8 @@ class Mount:
     Attributes:
         source: volume key of the stack, absolute host path for a bind, ``None`` for tmpfs and anonymous volumes.
         target: absolute path in the container.
+        subpath: directory of the volume that is mounted; ``None``: all of it.
+        recursive: how a bind mount treats mounts below its source; ``None``: as the engine does by default.
     """
 
     kind: Literal["volume", "bind", "tmpfs"]
@@ -58,6 +60,8 @@ class Mount:
     nocopy: bool = False
     tmpfs_size: int | None = None
     tmpfs_mode: int | None = None
+    subpath: str | None = None
+    recursive: Literal["enabled", "disabled", "writable", "readonly"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,13 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A service's connection to one network of the stack."""
+    """A service's connection to one network of the stack.
+
+    Attributes:
+        priority: networks are connected in its order, the highest first.
+        gw_priority: the network with the highest one has the default route.
+        interface_name: name of the interface in the container.
+    """
 
     network: str
     aliases: tuple[str, ...] = ()
@@ -125,6 +135,10 @@ class Attachment:
     ipv6_address: str | None = None
     mac_address: str | None = None
     priority: int = 0
+    gw_priority: int = 0
+    interface_name: str | None = None
+    link_local_ips: tuple[str, ...] = ()
+    driver_opts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +176,11 @@ class Service:
         networks: at least one entry unless ``network_mode`` is given.
         location: the service's place in its file.
         x: its ``x-devenv``.
+        attach: whether its output is shown where a tool shows that of all services.
+        develop: in Compose's long form; nothing acts on it.
+        options: the further keys of the file on which only the engine acts, in Compose's long form.
         tracing_places: where its ``OTEL_*`` variables are set, for those that a file sets.
+        process_places: where the keys of its ``x-devenv.process`` are.
     """
 
     name: str
@@ -211,7 +229,11 @@ class Service:
     shm_size: int | None = None
     stdin_open: bool = False
     tty: bool = False
+    attach: bool = True
+    develop: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     tracing_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
+    process_places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     @property
     def container_ports(self) -> tuple[int, ...]:

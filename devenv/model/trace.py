@@ -12,14 +12,16 @@ from devenv.model.span import Span
 CanaryVerdict = Literal["complete", "partial", "split", "absent", "skipped"]
 TraceClass = Literal["complete", "partial", "split", "orphaned", "late", "evicted", "unsampled", "unverified", "absent"]
 
-Mark = Literal["orphan", "cycle", "duplicate", "skew"]
-"""What is wrong with a span's place in its trace; :data:`MARKS` explains each."""
+Mark = Literal["orphan", "cycle", "duplicate", "skew", "reversed", "untimed"]
+"""What is wrong with a span's place in its trace, or with its times; :data:`MARKS` explains each."""
 
 MARKS: Mapping[Mark, str] = {
     "orphan": "parent missing",
     "cycle": "parent cycle",
     "duplicate": "duplicate span ID",
     "skew": "starts before its parent",
+    "reversed": "ends before it starts",
+    "untimed": "no start time",
 }
 """The marks in the order in which they are shown, with the text that explains each to a person."""
 

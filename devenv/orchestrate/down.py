@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devenv.errors import EngineRefused
 from devenv.events import Notice, Sink
 from devenv.model.state import State
 from devenv.orchestrate.execution.operations import run_plan
@@ -60,15 +61,18 @@ async def take_down(engine: Engine, project: Project, options: DownOptions, *, c
 
     Raises:
         EngineUnavailable: If the engine stops responding.
-        EngineRefused: If it refuses to remove something; what was removed before stays removed.
+        EngineRefused: If it refuses to remove something; all else that does not depend on it is removed.
     """
     observed = await engine.observe(project)
     _warn_of_unknown(observed, options.services, sink)
     settle = SETTLE_AFTER_A_KILL if _is_half_created(observed) else SETTLE
     plans: list[Plan] = []
+    refusals: list[EngineRefused] = []
     for _ in range(ROUNDS):
         plans.append(_plan(observed, options))
-        await run_plan(engine, plans[-1], {}, clock=clock, sink=sink)
+        await run_plan(engine, plans[-1], {}, clock=clock, sink=sink, refusals=refusals)
+        if refusals:
+            raise all_of(refusals)
         observed = await engine.observe(project)
         if not _left(observed, options):
             # Once more: what a killed command requested a moment ago may appear only now.
@@ -82,6 +86,15 @@ async def take_down(engine: Engine, project: Project, options: DownOptions, *, c
         kept_volumes=kept,
         left=_left(observed, options),
     )
+
+
+def all_of(refusals: Sequence[EngineRefused]) -> EngineRefused:
+    """Return one error with the messages of all, and the hint and details of the first."""
+    first = refusals[0]
+    if len(refusals) == 1:
+        return first
+    message = "; ".join(dict.fromkeys(error.message for error in refusals))
+    return EngineRefused(message, hint=first.hint, details=first.details)
 
 
 def _is_half_created(observed: ObservedState) -> bool:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # Fields that only devenv reads, that take effect through the image's ID, or that change the order or number of
 # instances but not an instance.
 _NOT_OF_AN_INSTANCE = frozenset(
-    {"name", "x", "location", "image", "build", "pull_policy", "depends_on", "profiles", "replicas", "tracing_places"}
+    {"name", "x", "location", "image", "build", "pull_policy", "depends_on", "profiles", "replicas", "attach"}
+    | {"develop", "tracing_places", "process_places"}
 )
 _BY_WHAT_THEY_NAME = frozenset({"mounts", "networks", "secrets", "configs"})
 
@@ -68,6 +69,9 @@ def service_fingerprint(
         parts[kind] = [{**plain(mount), "content": file_digest(sources[mount.source])} for mount in mounts]
     if processes:
         parts["process"] = plain(service.x.process.model_dump() if service.x.process else None)
+        backend = stack.trace_backend
+        if backend is not None and backend.name == service.name and stack.x.backend.access != "open":
+            parts["access"] = stack.x.backend.access
     written = {name: canonical(value) for name, value in parts.items() if value not in (None, "", [], {}, False)}
     short = {name: hashlib.sha256(text.encode()).hexdigest()[:6] for name, text in written.items()}
     return Fingerprint(_digest(written), short)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.errors import ConfigurationError
+from devenv.errors import ConfigurationError, Location
 from devenv.http.origin import split_endpoint
 from devenv.model import stack as model
 from devenv.model.stack import Network, Stack
@@ -69,6 +69,22 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
             text = f"{service.name} exports over gRPC; the embedded backend accepts OTLP over HTTP only"
             warnings.append(model.StackWarning(message=text, location=service.location))
     return replace(stack, services=services, warnings=(*stack.warnings, *warnings))
+
+
+def check_access(stack: Stack, backend: BackendKind) -> None:
+    """Refuse ``x-devenv.backend.access: token`` for a backend that asks for none.
+
+    Raises:
+        ConfigurationError: If it is not the embedded backend.
+    """
+    if stack.x.backend.access == "token" and backend != "embedded":
+        raise ConfigurationError(
+            "access: token is not possible with Jaeger, which has no login",
+            location=Location(str(stack.files[0])) if stack.files else None,
+            key="x-devenv.backend.access",
+            expected="open, or token with the process engine",
+            hint="use --engine process, or remove the key and close the port with a firewall (docs/monitoring.md)",
+        )
 
 
 def is_jaeger(service: Service) -> bool:

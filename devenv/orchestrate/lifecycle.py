@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.errors import NotUp
+from devenv.events import Notice
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of
 from devenv.orchestrate.execution.steadiness import checked, until_steady
 from devenv.orchestrate.instrument import instrument
 from devenv.orchestrate.planning.change import plan_change, with_dependents
+from devenv.orchestrate.planning.outdated import outdated
 from devenv.orchestrate.planning.removal import plan_stop
 from devenv.orchestrate.selection import check_known
 
@@ -97,6 +99,8 @@ async def restart(
 ) -> tuple[ServiceResult, ...]:
     """Stop and start instances and wait until they are ready; dependents with ``restart: true`` are restarted too.
 
+    An instance keeps the settings that it was created with; a warning names services whose settings have changed.
+
     Arguments and errors are those of :func:`start`.
     """
     return await _change(engine, project, stack, services, timeout=timeout, clock=clock, sink=sink, restarts=True)
@@ -118,6 +122,8 @@ async def _change(
     chosen = tuple(name for name in traced.services if observed.of(name) and (not services or name in services))
     if restarts:
         chosen = with_dependents(traced, observed, chosen)
+    for text in outdated(project, traced, observed, chosen, engine.capabilities):
+        sink(Notice(message=text, warning=True))
     plan = plan_change(project, traced, observed, chosen, restarts=restarts)
     results: Results = {}
     await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=timeout, project=project)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.disk import make_state_directory, replace_file
+from devenv.engine.host_ports import is_free_on_loopback
 from devenv.errors import EnvironmentFailure, PortTaken
-from devenv.orchestrate.published_ports import LOOPBACK, is_free
 
 if TYPE_CHECKING:
     from devenv.model.identity import Project
@@ -72,7 +72,7 @@ def _free_block(size: int) -> int:
     blocks = list(range(FIRST, LAST - length, length))
     offset = os.getpid() % len(blocks)
     for base in [*blocks[offset:], *blocks[:offset]]:
-        if all(is_free(LOOPBACK, port, "tcp") for port in range(base, base + length)):
+        if all(is_free_on_loopback(port) for port in range(base, base + length)):
             return base
     raise PortTaken("no free block of host ports", hint=f"free ports between {FIRST} and {LAST}")
 
@@ -81,7 +81,7 @@ def _unused(base: int, kept: Mapping[str, int]) -> Iterator[int]:
     taken = set(kept.values())
     port = base
     while True:
-        if port not in taken and is_free(LOOPBACK, port, "tcp"):
+        if port not in taken and is_free_on_loopback(port):
             yield port
         port += 1
 

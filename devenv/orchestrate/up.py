@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from devenv.errors import DevenvError
 from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.orchestrate.concurrency import both
+from devenv.orchestrate.container_names import check_names
 from devenv.orchestrate.execution.operations import run_plan
-from devenv.orchestrate.execution.results import ServiceResult, results_of
+from devenv.orchestrate.execution.results import ServiceResult, results_of, unchecked_dependencies
 from devenv.orchestrate.execution.steadiness import checked, until_steady
 from devenv.orchestrate.image_tasks import ImageTask, image_ids, image_tasks
-from devenv.orchestrate.instrument import instrument
+from devenv.orchestrate.instrument import check_access, instrument
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.port_block import allot
@@ -134,7 +135,8 @@ async def bring_up(
     _warn_of_old_volumes(survey, sink)
     plan = survey.plan
     sink(Planned(services=survey.target.services, actions=len(plan.changes)))
-    await check_free(engine, survey.target, plan, survey.observed)
+    await check_free(engine, survey.target, plan, survey.observed, sink=sink)
+    await check_names(engine, survey.target, plan, survey.observed)
     results: Results = {}
     try:
         if survey.tasks:
@@ -150,6 +152,8 @@ async def bring_up(
     # Nothing to observe if nothing was changed: the check at the end observes anyway.
     after = await engine.observe(project) if plan.changes else survey.observed
     services = results_of(survey.target.stack, survey.target.services, plan, results, after)
+    for text in unchecked_dependencies(services):
+        sink(Notice(message=text, warning=True))
     result = UpResult(services=services, plan=plan, observed=after, results=results)
     return await _rolled_back(engine, result, options, clock=clock, sink=sink)
 
@@ -215,6 +219,7 @@ async def _survey(
     engine: Engine, project: Project, stack: Stack, options: UpOptions, *, sink: Sink, remember: bool
 ) -> _Survey:
     capabilities = engine.capabilities
+    check_access(stack, capabilities.trace_backend)
     traced = instrument(stack, backend=capabilities.trace_backend)
     for warning in traced.warnings[len(stack.warnings) :]:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))

@@ -19,13 +19,17 @@ PIECE = 256 * 1024
 """A value up to this size is decoded in one call, of a few milliseconds."""
 _WINDOW = 64 * 1024
 _TOKENS = 30_000_000
+# Commas, and opening brackets, that a request may have: far above what 64 MiB of spans contain.
+_SEPARATORS = 8_000_000
+_COUNTED = 1024 * 1024
 _MAX_NESTING = 100_000
 _PAUSE_STEPS = 1024
+_PAUSE_TOKENS = 2048  # about a millisecond
 _LONGEST_NAME = 200
-# A string without escapes, a bracket, or the opening quote of any other string.
-_TOKEN = re.compile(rb'"[^"\\]*"|[\[\]{}"]')
-# A bounded part of a string: an unbounded repetition of a group would need memory for each turn.
-_STRING_PART = re.compile(rb'[^"\\]*(?:\\.[^"\\]*){0,64}', re.DOTALL)
+# Of a string, without its quotes. Without possessive repetitions, it would need memory for each turn.
+_STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+# A string, a bracket, or the opening quote of a string that does not end in the window.
+_TOKEN = re.compile(rb'"%b"|[\[\]{}"]' % _STRING_PART.pattern, re.DOTALL)
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _SCALAR = re.compile(rb"[-+.0-9A-Za-z]+")
 
@@ -46,6 +50,21 @@ class Scanner:
     def start_again(self) -> None:
         """Allow another reading of the whole body."""
         self._tokens = 0
+
+    def count(self) -> Iterator[None]:
+        """Count separators, before anything is read.
+
+        Raises:
+            TooLarge: If the body has more values than one request may have.
+        """
+        commas = brackets = 0
+        for start in range(0, self._end, _COUNTED):
+            stop = start + _COUNTED
+            commas += self.body.count(b",", start, stop)
+            brackets += self.body.count(b"[", start, stop) + self.body.count(b"{", start, stop)
+            if max(commas, brackets) > _SEPARATORS:
+                raise TooLarge("more commas or brackets than one request may have")
+            yield None
 
     def load(self, extent: Extent) -> Any:
         """Decode a value.
@@ -155,6 +174,8 @@ class Scanner:
             stop = position + _WINDOW
             for token in _TOKEN.finditer(body, position, stop):
                 self._tokens += 1
+                if not self._tokens % _PAUSE_TOKENS:
+                    yield None
                 begin = token.start()
                 mark = body[begin]
                 if mark == 0x22:
@@ -172,15 +193,18 @@ class Scanner:
                         self._known[begin] = end
                     if not opened:
                         return end
-            if len(opened) > _MAX_NESTING:
-                raise Undecodable("JSON: nested too deep")
-            if self._tokens > _TOKENS:
-                raise TooLarge("more JSON values than one request may have")
+            self._bound(len(opened))
             position = stop
             if position - paused >= _WINDOW:
                 paused = position
                 yield None
         raise Undecodable(f"JSON: the bracket at byte {start} is not closed")
+
+    def _bound(self, nesting: int) -> None:
+        if nesting > _MAX_NESTING:
+            raise Undecodable("JSON: nested too deep")
+        if self._tokens > _TOKENS:
+            raise TooLarge("more JSON values than one request may have")
 
     def _string(self, position: int) -> Generator[None, None, int]:
         # `position` is after the opening quote; the result after the closing one.
@@ -190,8 +214,7 @@ class Scanner:
                 return position + 1
             if self.is_a(b"\\", position):  # an escape after the last repetition, or at the window's end
                 position += 2
-            if self._turn():
-                yield None
+            yield None
         raise Undecodable("JSON: a string is cut off")
 
 

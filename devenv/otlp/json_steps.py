@@ -60,6 +60,7 @@ class JsonRequest:
             for part in parts:
                 yield from resource_batches(part)
             return
+        yield from scanner.count()
         members, end = yield from scanner.members(start, _RESOURCE_SPANS)
         if scanner.space(end) != self._size:
             raise Undecodable(f"JSON: text after the document, at byte {end}")

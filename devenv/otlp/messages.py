@@ -78,6 +78,8 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "ScopeSpans": ("1 scope bytes", "2 spans bytes*", "3 url bytes"),
     # A span whose attributes stay encoded, for a reader that caches attributes by their bytes.
     "OpaqueSpan": tuple("9 attributes bytes*" if line.startswith("9 ") else line for line in _SPAN),
+    # What tells which spans share an ID, of many spans or of one.
+    "Identities": ("2 span_id bytes*", "6 kind int32*"),
     "PartialSuccess": ("1 rejected_spans int64", "2 error_message bytes"),
     "ExportResponse": ("1 partial_success PartialSuccess",),
     "RpcStatus": ("1 code int32", "2 message bytes"),
@@ -127,3 +129,5 @@ SpanColumns = _message("SpanColumns")
 ExportResponse = _message("ExportResponse")
 RpcStatus = _message("RpcStatus")
 Stored = _message("Stored")
+Chunk = _message("Chunk")
+Identities = _message("Identities")

@@ -10,13 +10,14 @@ imported by name.
 """
 
 from devenv.stack.discovery import Discovery, discover, list_stacks, shipped_stacks, shipped_templates
-from devenv.stack.loader import load_stack, load_with_origins, stack_origins
+from devenv.stack.loader import load_stack, load_stack_and_origins, load_with_origins, stack_origins
 
 __all__ = [
     "Discovery",
     "discover",
     "list_stacks",
     "load_stack",
+    "load_stack_and_origins",
     "load_with_origins",
     "shipped_stacks",
     "shipped_templates",

@@ -20,7 +20,8 @@ from devenv.stack.checks.conflicts import check_conflicts
 from devenv.stack.checks.merged_stack import MergedStack
 from devenv.stack.checks.references import check_references
 from devenv.stack.checks.tracing_setup import check_tracing_setup
-from devenv.stack.compose.merged_document import read_document
+from devenv.stack.documents.merged_document import read_document
+from devenv.stack.documents.scope import Scope
 from devenv.stack.env.interpolation import Lookup, Variable
 from devenv.stack.env.project import DISABLE_VARIABLE, FILES_VARIABLE, read_variables
 from devenv.stack.origins import Origins, collect_origins
@@ -33,7 +34,6 @@ from devenv.stack.readers.service_section import read_service
 from devenv.stack.readers.top_level import read_networks, read_sources, read_volumes
 from devenv.stack.readers.x_devenv import read_extension
 from devenv.stack.yaml.nodes import MapNode
-from devenv.stack.yaml.text_file import display
 from devenv.suggestions import suggest
 
 _PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -63,17 +63,17 @@ def load(
 ) -> Loaded:
     """Load a stack; see :func:`devenv.stack.load_stack`."""
     problems = Problems()
-    shown = [display(path) for path in files]
     context = _context(files[0], working_directory, environ, problems)
     name = _project_name(context.lookup, problems)
     if name is not None:
         context.origins["name"] = f"${_NAME_VARIABLE} from {name.origin}"
-    document = read_document(files, texts, context.lookup, slug(context.directory.name), problems)
-    stack = _stack(document, files, context, _active_profiles(profiles, context.lookup), services)
-    problems.check(shown)
+    scope = Scope(context.directory, context.home, context.lookup)
+    read = read_document(files, texts, scope, slug(context.directory.name), problems)
+    stack = _stack(read.node, files, context, _active_profiles(profiles, context.lookup), services)
+    problems.check(read.files)
     if name is not None:
         stack = replace(stack, name=name.value)
-    return Loaded(stack, collect_origins(document, context.origins), _settings(context.lookup, profiles))
+    return Loaded(stack, collect_origins(read.node, context.origins), _settings(context.lookup, profiles))
 
 
 def _context(first: Path, working: Path | None, environ: Mapping[str, str], problems: Problems) -> Context:

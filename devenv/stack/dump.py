@@ -167,6 +167,10 @@ def _service(service: Service) -> dict[str, Any]:
     # An empty command means "none", which differs from an absent one.
     commands = {"command": service.command, "entrypoint": service.entrypoint}
     result |= {name: list(value) for name, value in commands.items() if value is not None}
+    result |= {"develop": dict(service.develop)} if service.develop else {}
+    result |= {name: value for name, value in service.options.items() if name != "reserved_devices"} | (
+        {} if service.attach else {"attach": False}
+    )
     extension = _extension(service.x)
     return result | ({"x-devenv": extension} if extension else {})
 
@@ -197,8 +201,10 @@ def _deploy(service: Service) -> dict[str, Any]:
         memory=str(service.memory) if service.memory is not None else None,
         pids=service.pids_limit,
     )
+    reservations = _given(devices=service.options.get("reserved_devices"))
     return _given(
-        replicas=service.replicas if service.replicas != 1 else None, resources={"limits": limits} if limits else None
+        replicas=service.replicas if service.replicas != 1 else None,
+        resources=_given(limits=limits, reservations=reservations),
     )
 
 
@@ -235,7 +241,7 @@ def _port(port: Port) -> dict[str, Any]:
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
-    bind = _given(propagation=mount.propagation, selinux=mount.selinux)
+    bind = _given(propagation=mount.propagation, selinux=mount.selinux, recursive=mount.recursive)
     if mount.kind == "bind":
         bind["create_host_path"] = mount.create_host_path
     return _given(
@@ -244,7 +250,7 @@ def _mount(mount: Mount) -> dict[str, Any]:
         target=mount.target,
         read_only=mount.read_only,
         bind=bind,
-        volume=_given(nocopy=mount.nocopy),
+        volume=_given(nocopy=mount.nocopy, subpath=mount.subpath),
         tmpfs=_given(
             size=str(mount.tmpfs_size) if mount.tmpfs_size is not None else None,
             mode=f"0{mount.tmpfs_mode:o}" if mount.tmpfs_mode is not None else None,
@@ -260,6 +266,10 @@ def _attachment(attachment: Attachment) -> dict[str, Any] | None:
             ipv6_address=attachment.ipv6_address,
             mac_address=attachment.mac_address,
             priority=attachment.priority or None,
+            gw_priority=attachment.gw_priority or None,
+            interface_name=attachment.interface_name,
+            link_local_ips=attachment.link_local_ips,
+            driver_opts=dict(attachment.driver_opts),
         )
         or None
     )

@@ -70,9 +70,20 @@ def stack_origins(
     environ: Mapping[str, str],
     profiles: Sequence[str] = (),
     services: Sequence[str] = (),
-    working_directory: Path | None = None,
 ) -> dict[str, str]:
-    """Return the origin of each leaf of :func:`devenv.stack.dump.dump`, by key (``services.web.ports[0].target``).
+    """Return the origin of each leaf, as :func:`load_stack_and_origins` does."""
+    return load_stack_and_origins(files, environ=environ, profiles=profiles, services=services)[1]
+
+
+def load_stack_and_origins(
+    files: Sequence[Path],
+    *,
+    environ: Mapping[str, str],
+    profiles: Sequence[str] = (),
+    services: Sequence[str] = (),
+    working_directory: Path | None = None,
+) -> tuple[Stack, dict[str, str]]:
+    """Return the stack, and the origin of each leaf of its dump, by key (``services.web.ports[0].target``).
 
     An origin is a place (``compose.yaml:4:9``), with the variables used in the value in parentheses, or ``default``.
     The ``COMPOSE_*`` variables that the stack depends on come first, with their values in parentheses.
@@ -86,4 +97,4 @@ def stack_origins(
 
     loaded = load(files, environ=environ, profiles=profiles, services=services, working_directory=working_directory)
     settings = {name: f"{variable.origin} ({variable.value})" for name, variable in loaded.settings.items()}
-    return settings | loaded.origins.of_leaves(dump(loaded.stack))
+    return loaded.stack, settings | loaded.origins.of_leaves(dump(loaded.stack))

@@ -42,6 +42,7 @@ class FakeEngine(FakeStorage):
     Attributes:
         scripts: by service name; a service without one runs its command in a tiny shell.
         foreign_ports: ports of the host that something else holds, with its name.
+        foreign_names: names of containers that something else holds, with its description.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class FakeEngine(FakeStorage):
         super().__init__(self.clock)
         self.scripts: dict[str, Script] = {}
         self.foreign_ports: dict[int, str] = {}
+        self.foreign_names: dict[str, str] = {}
         self._name = name
         self._capabilities = capabilities
         self._listeners: list[asyncio.Queue[EngineEvent]] = []
@@ -211,6 +213,11 @@ class FakeEngine(FakeStorage):
         """As in :attr:`foreign_ports`."""
         del protocol
         return self.foreign_ports.get(port, "")
+
+    async def name_owner(self, name: str) -> str:
+        """As in :attr:`foreign_names`, else an instance of the name."""
+        names = {(i.spec.service.container_name or i.spec.name): f"container {name}" for i in self.instances.values()}
+        return self.foreign_names.get(name) or names.get(name, "")
 
     async def events(self, project: Project) -> AsyncIterator[EngineEvent]:
         """What happens from the first step of the iteration on."""

@@ -17,7 +17,7 @@ from devenv.otlp import json_spans
 from devenv.traces import jaeger_json, links
 from devenv.traces.background import LARGE, in_background
 from devenv.traces.dialect import EVICTED_PATH, Capabilities, json_object, probe
-from devenv.traces.http import HttpClient, Response, Sender, TransportError
+from devenv.traces.http import Authorized, HttpClient, Response, Sender, TransportError
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
 from devenv.traces.summary import parse_summary
 
@@ -28,6 +28,9 @@ BATCH = 200
 
 _RAW = "raw_traces=true&query.raw_traces=true"
 """Requests spans as they were stored from v3; the parameter was renamed between versions."""
+
+
+_PROTOBUF = "application/x-protobuf"
 
 
 class _TooDeep(BackendUnavailable):
@@ -46,6 +49,7 @@ class TraceClient:
         timeout: seconds for one request.
         connections: maximum number of concurrent requests.
         sender: returns a client for a base URL instead of the one that uses httpx.
+        token: bearer token of a backend that is not open to every user.
     """
 
     def __init__(
@@ -56,12 +60,15 @@ class TraceClient:
         timeout: float = 10.0,
         connections: int = 8,
         sender: Callable[[str], Sender] | None = None,
+        token: str = "",
     ) -> None:
         self.query_url = query_url.rstrip("/")
         self.ui_url = (ui_url or query_url).rstrip("/")
         self._http: Sender = (
             sender(self.query_url) if sender else HttpClient(self.query_url, timeout=timeout, connections=connections)
         )
+        if token:
+            self._http = Authorized(self._http, token)
         self._found: Capabilities | None = None
 
     async def __aenter__(self) -> Self:
@@ -206,16 +213,30 @@ class TraceClient:
     async def _batch(self, trace_ids: Sequence[str]) -> dict[str, Trace]:
         fields = urlencode([("traceID", trace_id) for trace_id in trace_ids])
         spans = self._legacy_spans(await self._get(f"/api/traces?{fields}&raw=true"))
-        return {trace.trace_id: trace for trace in collect(spans)}
+        return _by_id(collect(spans))
 
     async def _one(self, trace_id: str) -> dict[str, Trace]:
         name = quote(trace_id, safe="")
-        if (await self.probe()).v3:
+        found = await self.probe()
+        if found.embedded and found.v3:
+            return await self._one_encoded(f"/api/v3/traces/{name}?{_RAW}")
+        if found.v3:
             answer, parse = await self._get(f"/api/v3/traces/{name}?{_RAW}"), self._otlp_spans
         else:
             answer, parse = await self._get(f"/api/traces/{name}?raw=true"), self._legacy_spans
-        found = await in_background(lambda: collect(parse(answer)))
-        return {trace.trace_id: trace for trace in found}
+        return _by_id(await in_background(lambda: collect(parse(answer))))
+
+    async def _one_encoded(self, path: str) -> dict[str, Trace]:
+        """The trace in protobuf, which devenv's own backend provides: a tenth of the work of JSON, for both sides."""
+        from devenv.otlp import proto_spans
+
+        response = await self._request(path, {"accept": _PROTOBUF})
+        if response.status != 200 or response.body.startswith(b"{"):  # a backend of an earlier version
+            answer = await self._object(response, path)
+            return _by_id(await in_background(lambda: collect(self._otlp_spans(answer))))
+        return _by_id(
+            await in_background(lambda: collect(self._read(lambda: list(proto_spans.parse_spans(response.body)))))
+        )
 
     def _otlp_spans(self, answer: Mapping[str, Any]) -> list[Span]:
         return self._read(lambda: list(json_spans.parse_spans(answer.get("result") or {})))
@@ -237,10 +258,15 @@ class TraceClient:
 
     async def _get(self, path: str) -> dict[str, Any]:
         """The JSON object at ``path``; an empty one if the server has nothing (404)."""
+        return await self._object(await self._request(path), path)
+
+    async def _request(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
         try:
-            response = await self._http.request("GET", path)
+            return await self._http.request("GET", path, headers=headers)
         except TransportError as error:
             raise self._unavailable(str(error)) from error
+
+    async def _object(self, response: Response, path: str) -> dict[str, Any]:
         large = len(response.body) >= LARGE
         found = await in_background(lambda: json_object(response)) if large else json_object(response)
         if response.status == 404:
@@ -264,6 +290,10 @@ class TraceClient:
             "the query API is on port 16686 unless published elsewhere",
             details={"query_url": self.query_url},
         )
+
+
+def _by_id(traces: Iterable[Trace]) -> dict[str, Trace]:
+    return {trace.trace_id: trace for trace in traces}
 
 
 def _reason(response: Response) -> str:

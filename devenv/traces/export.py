@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,18 @@ from devenv.otlp.span_encoding import encode_request, encode_span
 from devenv.traces.http import HttpClient, Sender, TransportError
 
 SCOPE = "devenv"
+_REASON = 300
+"""Characters of a receiver's reason that are shown."""
+
 RESOURCE: Mapping[str, Value] = {"service.name": OWN_SERVICE}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a receiver refused of a request that it accepted otherwise (OTLP's partial success)."""
+
+    spans: int = 0
+    reason: str = ""
 
 
 class SpanExporter:
@@ -45,22 +57,25 @@ class SpanExporter:
         """
         await self._post(encode_request(RESOURCE, SCOPE, spans), "application/x-protobuf")
 
-    async def export_json(self, resource_spans: Sequence[Mapping[str, object]]) -> None:
-        """Send spans that are already OTLP JSON, in one request.
+    async def export_json(self, resource_spans: Sequence[Mapping[str, object]]) -> Refusal:
+        """Send spans that are already OTLP JSON, in one request, and return what the receiver refused of them.
 
         Raises:
             BackendUnavailable: If the receiver does not accept them.
         """
-        await self._post(json.dumps({"resourceSpans": resource_spans}).encode(), "application/json")
+        body = json.dumps({"resourceSpans": resource_spans}).encode()
+        return _refusal(await self._post(body, "application/json"))
 
-    async def _post(self, body: bytes, content_type: str) -> None:
+    async def _post(self, body: bytes, content_type: str) -> bytes:
         headers = {"content-type": content_type}
         try:
             response = await self._http.request("POST", "/v1/traces", headers=headers, body=body)
         except TransportError as error:
             raise self._unavailable(str(error)) from error
         if response.status != 200:
-            raise self._unavailable(f"POST /v1/traces answered {response.status}")
+            reason = _text(response.body)
+            raise self._unavailable(f"POST /v1/traces answered {response.status}{reason and f': {reason}'}")
+        return response.body
 
     def _unavailable(self, reason: str) -> BackendUnavailable:
         return BackendUnavailable(
@@ -68,6 +83,23 @@ class SpanExporter:
             hint="check with `devenv status` that the trace backend is running and accepts OTLP over HTTP on port 4318",
             details={"otlp_http_url": self.url},
         )
+
+
+def _refusal(answer: bytes) -> Refusal:
+    """Read the answer to a request in JSON; a body that is not one refuses nothing."""
+    try:
+        partial = json.loads(answer or b"{}").get("partialSuccess") or {}
+        return Refusal(int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or ""))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return Refusal()
+
+
+def _text(answer: bytes) -> str:
+    """The message in an error in JSON; empty if there is none."""
+    try:
+        return str(json.loads(answer or b"{}").get("message") or "")[:_REASON]
+    except (ValueError, AttributeError, RecursionError):
+        return ""
 
 
 def _httpx_sender(base_url: str) -> Sender:

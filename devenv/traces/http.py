@@ -56,6 +56,24 @@ class Sender(Protocol):
         ...
 
 
+class Authorized:
+    """A client that sends a bearer token with each request."""
+
+    def __init__(self, sender: Sender, token: str) -> None:
+        self._sender = sender
+        self._headers = {"authorization": f"Bearer {token}"}
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Response:
+        """Send a request; see :meth:`Sender.request`."""
+        return await self._sender.request(method, path, headers={**self._headers, **(headers or {})}, body=body)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._sender.aclose()
+
+
 def _import_httpx() -> None:
     for name in ("httpx", "httpcore"):  # httpx imports httpcore when the first client is created
         import_module(name)

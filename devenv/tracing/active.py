@@ -10,10 +10,11 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
-from devenv.tracing.context.ambient import current
+from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
+from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.process.global_api import api_tracer
 from devenv.tracing.propagation import W3CPropagator
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class State:
         self.use(None)
         self.passing: type | None = None
         self.off = False
-        self.tracer: Tracer = trace.get_tracer(SCOPE)
+        self.tracer: Tracer = api_tracer(SCOPE)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
         self.tell()

@@ -6,6 +6,7 @@ The user agent is the only header that is recorded.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from devenv.tracing.active import Active, state
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -25,6 +26,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
 
 _FLUSH_S = 2.0
 # Recent FastAPI creates its own server spans if a provider is installed, unless this key is in the scope.
@@ -124,6 +127,9 @@ class TracingMiddleware:
         side = self._side
         if side.fastapi:
             scope.setdefault(_FASTAPI, None)
+        if side.foreign is not None:
+            fields = side.foreign.translated(scope["headers"])
+            return side.begin(scope, scope["path"], scope.get("method", "GET"), *fields, _describe)
         found: dict[bytes, list[str]] = {}
         for name, value in scope["headers"]:
             if name in _WANTED:
@@ -160,6 +166,8 @@ class _Sending:
                 message["headers"] = [*message.get("headers", ()), (b"traceresponse", self._header)]
         elif kind == "websocket.accept":
             self.status = 101
+        elif kind == "websocket.close" and not self.status:
+            self.status = 403  # refused: the server answers the handshake so (the ASGI specification)
         return self._send(message)
 
 
@@ -207,7 +215,10 @@ def _flushing(send: Send, tracing: Active) -> Send:
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "lifespan.shutdown.complete":
-            await asyncio.get_running_loop().run_in_executor(None, tracing.force_flush, _FLUSH_S)
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, tracing.force_flush, _FLUSH_S)
+            except RuntimeError:  # no thread can be started any more; the exit exports what waits
+                _log.debug("cannot flush at the end of the lifespan", exc_info=True)
         await send(message)
 
     return sending

@@ -10,6 +10,7 @@ from typing import Any
 
 from devenv.tracing.errors import ConfigError
 from devenv.tracing.integrations.on_import import when_imported
+from devenv.tracing.light.decision import CustomSampler
 from devenv.tracing.runtime import Tracing, setup
 
 # Name, the library's module, our module and its function.
@@ -32,6 +33,15 @@ _INTEGRATIONS = (
     ("logging", "logging", "log_records", "instrument_lines"),
 )
 
+# The names of the stock instrumentations in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, if they differ from ours. FastAPI's
+# and Starlette's applications are both traced as ASGI applications.
+_STOCK_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("aiohttp", "aiohttp_client"): ("aiohttp-client",),
+    ("aiohttp", "aiohttp_server"): ("aiohttp-server",),
+    ("asgi", "asgi_servers"): ("starlette", "fastapi"),
+    ("threads", "threads"): ("threading",),
+}
+
 
 def auto(
     config: str | Path | Mapping[str, Any] | None = None,
@@ -39,6 +49,8 @@ def auto(
     service_name: str | None = None,
     environ: Mapping[str, str] | None = None,
     leave_out: Collection[str] = (),
+    sampler: CustomSampler | None = None,
+    id_generator: Any = None,
 ) -> Tracing:
     """Set up tracing and trace every supported library that the program imports.
 
@@ -51,14 +63,17 @@ def auto(
         service_name: As for `setup`.
         environ: As for `setup`.
         leave_out: Names in this list that are not traced.
+        sampler: As for `setup`.
+        id_generator: As for `setup`.
 
     Raises:
         ConfigError: As for `setup`, or if a name in `leave_out` is unknown.
     """
     check_names(leave_out)
-    tracing = setup(config, service_name=service_name, environ=environ)
+    tracing = setup(config, service_name=service_name, environ=environ, sampler=sampler, id_generator=id_generator)
+    disabled = {name.lower().replace("_", "-") for name in tracing.settings.leave_out}
     for name, library, module, function in _INTEGRATIONS:
-        if name not in leave_out:
+        if name not in leave_out and not disabled & {name, "*", *_STOCK_NAMES.get((name, module), ())}:
             when_imported(library, name, _action(module, function))
     return tracing
 

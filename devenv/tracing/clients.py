@@ -14,11 +14,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from devenv.tracing.active import state
-from devenv.tracing.context.ambient import attach, current, detach, with_value
+from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach, with_value
 from devenv.tracing.context.baggage_header import BAGGAGE_KEY
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import NO_STATE, LightSpan, UnsampledSpan
-from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.unsampled import NO_STATE, UnsampledSpan
 from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
 
@@ -130,7 +130,7 @@ def _put(headers: MutableMapping[str, str], span: Any, context: Context) -> None
     propagator = state.propagator
     kind = span.__class__
     if not propagator.carries_parents or (kind is not LightSpan and kind is not UnsampledSpan):
-        put(headers, context, parents=propagator.carries_parents, baggage=propagator.carries_baggage)
+        propagator.write(headers, context)
         return
     headers["traceparent"] = span.outgoing()
     tracestate = span.state if kind is UnsampledSpan else span.trace.state

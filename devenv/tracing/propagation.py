@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -18,12 +18,19 @@ from opentelemetry.propagators.textmap import (
 from opentelemetry.trace import NonRecordingSpan, Span
 from opentelemetry.trace.span import TraceState
 
-from devenv.tracing.context.ambient import current
+from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.context.baggage_header import BAGGAGE_KEY, format_header
 from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.context.traceparent import KNOWN_FLAGS, remote_context
-from devenv.tracing.light.span import NO_STATE, LightSpan, SurplusSpan, UnsampledSpan, new_span_id
-from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.unsampled import NO_STATE, SurplusSpan, UnsampledSpan, new_span_id
+
+
+class Translator(Protocol):
+    """Translates other formats to W3C's fields."""
+
+    def translated(self, pairs: Iterable[tuple[Any, Any]]) -> tuple[list[str], list[str], list[str]]:
+        """Return `traceparent`, `tracestate` and `baggage` for the context that header fields contain."""
 
 
 def traceparent(span: Span) -> str | None:
@@ -78,6 +85,23 @@ class W3CPropagator(TextMapPropagator):
     def __init__(self, names: Sequence[str] = ("tracecontext", "baggage")) -> None:
         self.carries_parents = "tracecontext" in names
         self.carries_baggage = "baggage" in names
+
+    @property
+    def foreign(self) -> Translator | None:
+        """The propagator that translates other formats to W3C's fields, None if only these are configured."""
+        return None
+
+    def read(self, pairs: Iterable[tuple[Any, Any]]) -> Context:
+        """Return the context that header fields contain."""
+        context = Context()
+        found = list(pairs)
+        if self.carries_parents:
+            context = with_parent(context, values(found, "traceparent"), values(found, "tracestate"))
+        return with_baggage(context, values(found, "baggage")) if self.carries_baggage else context
+
+    def write(self, headers: MutableMapping[str, str], context: Context) -> None:
+        """Set the headers of a context."""
+        put(headers, context, parents=self.carries_parents, baggage=self.carries_baggage)
 
     def extract(
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter

@@ -15,10 +15,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind
 
 from devenv.tracing.active import state
-from devenv.tracing.context.ambient import attach, current, detach
+from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import RANDOM, SAMPLED, LocalTrace, new_trace_hex
-from devenv.tracing.light.tracer import SPAN_KEY
+from devenv.tracing.light.unsampled import RANDOM, SAMPLED, LocalTrace, new_trace_hex
 from devenv.tracing.spans import SpanScope, fail
 
 T = TypeVar("T")

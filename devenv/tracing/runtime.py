@@ -7,10 +7,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from opentelemetry import propagate, trace
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
 from devenv.tracing.active import SCOPE, state
@@ -18,17 +18,22 @@ from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.export.encoding import Encoder
 from devenv.tracing.export.exporter import BatchExporter, ExportStats, Sender
 from devenv.tracing.export.redaction import Redactor
-from devenv.tracing.light.decision import decider
+from devenv.tracing.light.choice import choose
+from devenv.tracing.light.decision import CustomSampler, Decider
 from devenv.tracing.light.provider import LightProvider
-from devenv.tracing.light.span import UnsampledSpan
 from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.light.unsampled import UnsampledSpan
+from devenv.tracing.process.diagnostics import set_level
 from devenv.tracing.process.ending import EXIT_TIMEOUT_S, watch
+from devenv.tracing.process.global_api import install_propagator, install_provider, load_sdk
 from devenv.tracing.process.resource import ProcessResource
 from devenv.tracing.propagation import W3CPropagator
 from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
+
+W3C_NAMES = frozenset({"tracecontext", "baggage", "none"})
 
 
 class Tracing:
@@ -43,17 +48,25 @@ class Tracing:
     Args:
         settings: The resolved settings.
         sender: Creates the sender, instead of the one in the settings (tests); see `BatchExporter`.
+        sampler: Decides instead of the sampler in the settings.
+        id_generator: Generates the IDs, instead of the generator in the settings.
     """
 
     def __init__(
-        self, settings: Settings, *, sender: Callable[[Callable[[float], bool]], Sender] | None = None
+        self,
+        settings: Settings,
+        *,
+        sender: Callable[[Callable[[float], bool]], Sender] | None = None,
+        sampler: CustomSampler | None = None,
+        id_generator: Any = None,
     ) -> None:
         self.settings = settings
         self.redactor = Redactor(settings.redacted_keys, settings.redacted_parameters, enabled=settings.redaction)
         self.resource = ProcessResource(settings)
-        self.propagator = W3CPropagator(settings.propagators)
         self._exporter = self._make_exporter(sender)
-        self.provider: TracerProvider = self._make_provider()
+        self._decider = choose(settings, sampler) if settings.enabled else Decider(0.0)
+        self.propagator = self._make_propagator()
+        self.provider: TracerProvider = self._make_provider(id_generator)
 
     @property
     def service_name(self) -> str:
@@ -73,7 +86,7 @@ class Tracing:
     @property
     def cheap(self) -> bool:
         """Whether spans below an unsampled span need no sampling decision."""
-        return not self.settings.enabled or self.settings.sampler.startswith("parentbased_")
+        return not self.settings.enabled or self._decider.parent_based
 
     def stats(self) -> ExportStats:
         """Return the counts of exported, dropped, failed and waiting spans."""
@@ -101,8 +114,8 @@ class Tracing:
 
     def install(self) -> None:
         """Make this the process's tracing: OpenTelemetry's global provider and propagator, and `state`."""
-        _install_provider(self.provider)
-        propagate.set_global_textmap(self.propagator)
+        install_provider(self.provider)
+        install_propagator(self.propagator)
         state.tracing = self
         state.use(self.light)
         state.passing = UnsampledSpan if self.cheap else None
@@ -115,29 +128,50 @@ class Tracing:
         watch()
 
     def _at_exit(self) -> None:
-        self.shutdown(EXIT_TIMEOUT_S)
+        try:
+            self.shutdown(EXIT_TIMEOUT_S)
+        except Exception:  # noqa: BLE001 - logged; an exit function that raises prints a traceback
+            _log.warning("cannot export spans at the exit", exc_info=True)
 
     def _make_exporter(self, sender: Callable[[Callable[[float], bool]], Sender] | None) -> BatchExporter | None:
         settings = self.settings
         if not settings.enabled or (settings.exporter == "none" and sender is None):
             return None
         encoder = Encoder(self.redactor, settings.span_attribute_length, settings.attribute_length)
-        if sender is None and settings.exporter == "console":
-            from devenv.tracing.export.console import ConsoleSender
+        if sender is None and "console" in settings.exporter:
+            from devenv.tracing.export.console import console_sender
 
-            return BatchExporter(settings, encoder, self.resource, lambda _pause: ConsoleSender())
+            sender = console_sender(settings, with_otlp="otlp" in settings.exporter)
         return BatchExporter(settings, encoder, self.resource, sender)
 
-    def _make_provider(self) -> TracerProvider:
-        if not self.settings.enabled:
+    def _make_propagator(self) -> W3CPropagator:
+        names = self.settings.propagators
+        if all(name in W3C_NAMES for name in names):
+            return W3CPropagator(names)
+        from devenv.tracing.mixed_propagation import MixedPropagator
+
+        return MixedPropagator(names, self._decider.root)
+
+    def _make_provider(self, generator: Any) -> TracerProvider:
+        settings = self.settings
+        if not settings.enabled:
             return NoOpTracerProvider()
         sink = self._exporter.offer if self._exporter is not None else _ignore
-        if self.settings.provider == "sdk":
+        if generator is None and settings.id_generator != "random":
+            from devenv.tracing.light.ids import installed_generator
+
+            generator = installed_generator(settings.id_generator)
+        if settings.provider == "sdk" and has_sdk():
+            load_sdk()
             from devenv.tracing.sdk import make_provider
 
-            return make_provider(self.settings, self.resource, sink)
-        chosen = decider(self.settings.sampler, self.settings.sampler_ratio)
-        return LightProvider(self.settings, self.resource, chosen, sink)
+            return make_provider(settings, self.resource, sink, self._decider.custom, generator)
+        ids = None
+        if generator is not None:
+            from devenv.tracing.light.ids import CustomIds
+
+            ids = CustomIds(generator)
+        return LightProvider(settings, self.resource, self._decider, sink, ids)
 
 
 def setup(
@@ -145,6 +179,8 @@ def setup(
     *,
     service_name: str | None = None,
     environ: Mapping[str, str] | None = None,
+    sampler: CustomSampler | None = None,
+    id_generator: Any = None,
 ) -> Tracing:
     """Set up tracing for this process.
 
@@ -155,6 +191,10 @@ def setup(
         config: Path of the service's config.yaml, or a mapping; its `tracing` section, or all of it if it has none.
         service_name: The service's name; takes precedence over config.yaml, but not over `OTEL_SERVICE_NAME`.
         environ: Environment variables. They take precedence over config. Default: `os.environ`.
+        sampler: Decides which spans are recorded, instead of the sampler in the settings: an object with the method
+            `should_sample` of the SDK's `Sampler`.
+        id_generator: Generates the IDs: an object with `generate_trace_id` and `generate_span_id`, as the SDK's
+            `IdGenerator`.
 
     Raises:
         ConfigError: If the configuration is wrong; the message contains file, line and column.
@@ -166,24 +206,19 @@ def setup(
                 _log.info("tracing is already set up as %s; ignoring %s", earlier.service_name, service_name)
             return earlier
         settings = resolve(config, service_name=service_name, environ=os.environ if environ is None else environ)
-        tracing = Tracing(settings)
+        set_level(settings)
+        tracing = Tracing(settings, sampler=sampler, id_generator=id_generator)
         tracing.install()
         return tracing
 
 
+def has_sdk() -> bool:
+    """Return whether the OpenTelemetry SDK is installed; warn if it is not."""
+    if find_spec("opentelemetry.sdk") is not None:
+        return True
+    _log.warning("provider: sdk needs opentelemetry-sdk, which is not installed; using the light provider")
+    return False
+
+
 def _ignore(_span: object) -> None:
     """Accepts spans that are not exported."""
-
-
-def _install_provider(provider: TracerProvider) -> None:
-    """Install the global provider, also after an earlier one of ours has been shut down.
-
-    OpenTelemetry's setter works once per process. A setup after a shutdown (tests, a reload) has to install the new
-    provider, so the guard is renewed. A provider that the program installed itself is kept.
-    """
-    current = getattr(trace, "_TRACER_PROVIDER", None)
-    if current is not None and getattr(current, "_made_by_devenv", False):
-        trace._TRACER_PROVIDER = None  # noqa: SLF001 - no public function replaces it
-        trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()  # noqa: SLF001 - likewise
-    provider._made_by_devenv = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
-    trace.set_tracer_provider(provider)

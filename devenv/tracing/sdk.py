@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -22,18 +24,39 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
+from devenv.tracing.light.exceptions import described
+from devenv.tracing.light.ids import CustomIds
+from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.readable import record
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 
 def make_provider(
-    settings: Settings, resource: Callable[[], Mapping[str, Any]], sink: Callable[[LightSpan], None]
+    settings: Settings,
+    resource: Callable[[], Mapping[str, Any]],
+    sink: Callable[[LightSpan], None],
+    custom: Any = None,
+    generator: Any = None,
 ) -> TracerProvider:
-    """Return an SDK provider with the sampler and limits of the settings; its ended spans go to the sink."""
-    limit = TraceLimit(sampler(settings), settings.trace_spans) if settings.trace_spans else None
+    """Return an SDK provider with the sampler and limits of the settings; its ended spans go to the sink.
+
+    Args:
+        settings: Sampler and limits.
+        resource: Returns the resource attributes.
+        sink: Accepts the ended spans.
+        custom: Decides instead of the sampler of the settings; below a parent too, unless that one is parent-based.
+        generator: Generates the IDs.
+    """
+    inner = sampler(settings) if custom is None else Guarded(custom)
+    if custom is not None and settings.sampler == "parentbased_jaeger_remote":
+        inner = ParentBased(inner)
+    limit = TraceLimit(inner, settings.trace_spans) if settings.trace_spans else None
     provider = LimitedProvider(
-        sampler=limit or sampler(settings),
+        sampler=limit or inner,
+        id_generator=None if generator is None else GuardedIds(generator),
         resource=Resource(dict(resource())),
         shutdown_on_exit=False,
         span_limits=_limits(settings),
@@ -59,6 +82,66 @@ def sampler(settings: Settings) -> Sampler:
     else:
         root = ALWAYS_ON if name.endswith("always_on") else ALWAYS_OFF
     return ParentBased(root) if name.startswith("parentbased_") else root
+
+
+class Guarded(Sampler):
+    """The decisions of another sampler in the SDK's types; if it fails, the parent's flag decides."""
+
+    def __init__(self, custom: Any) -> None:
+        self._custom = custom
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,  # noqa: ARG002 - the SDK's signature
+        **_: Any,
+    ) -> SamplingResult:
+        """Return the other sampler's decision."""
+        above = get_current_span(parent_context).get_span_context()
+        try:
+            found = self._custom.should_sample(parent_context, trace_id, name, kind, attributes, links)
+            recording, sampled = found.decision.is_recording(), found.decision.is_sampled()
+        except Exception as error:  # noqa: BLE001 - logged; the program's sampler must not break its requests
+            warn_once(_log, "the sampler %s failed: %s", type(self._custom).__name__, described(error))
+            sampled = recording = not above.is_valid or above.trace_flags.sampled
+            return SamplingResult(_DECISIONS[recording, sampled], attributes, above.trace_state)
+        return SamplingResult(_DECISIONS[recording, sampled], found.attributes, found.trace_state)
+
+    def get_description(self) -> str:
+        """Describe the other sampler."""
+        return type(self._custom).__name__
+
+
+class GuardedIds(IdGenerator):
+    """The IDs of another generator; random ones if it fails."""
+
+    def __init__(self, generator: Any) -> None:
+        self._ids = CustomIds(generator)
+
+    def generate_trace_id(self) -> int:
+        """Return a new trace ID."""
+        return int(self._ids.trace_hex(), 16)
+
+    def generate_span_id(self) -> int:
+        """Return a new span ID."""
+        return self._ids.span_id()
+
+    def is_trace_id_random(self) -> bool:
+        """Return whether the trace IDs are random."""
+        return bool(self._ids.random)
+
+
+_DECISIONS = {
+    (False, False): Decision.DROP,
+    (True, False): Decision.RECORD_ONLY,
+    (True, True): Decision.RECORD_AND_SAMPLE,
+    (False, True): Decision.RECORD_AND_SAMPLE,
+}
 
 
 class TraceLimit(Sampler):
@@ -172,6 +255,7 @@ def _limits(settings: Settings) -> SpanLimits:
     length = settings.attribute_length
     span_length = settings.span_attribute_length
     return SpanLimits(
+        max_attributes=settings.span_attributes,
         max_span_attributes=settings.span_attributes,
         max_events=settings.span_events,
         max_links=settings.span_links,

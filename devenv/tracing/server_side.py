@@ -5,6 +5,8 @@ Attributes follow the stable HTTP semantic conventions (https://opentelemetry.io
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from random import getrandbits
@@ -14,16 +16,21 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from devenv.tracing.active import Active, state
+from devenv.tracing.context.ambient import SPAN_KEY
 from devenv.tracing.context.baggage_header import BAGGAGE_KEY, Received
 from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.context.traceparent import FLAG_BITS, is_version_00, remote_context
 from devenv.tracing.context.traceparent import parse as parse_parent
 from devenv.tracing.context.tracestate import parse as parse_state
 from devenv.tracing.light.decision import LOW_64
+from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import NO_STATE, RANDOM, SAMPLED, LightSpan, LocalTrace, UnsampledSpan, new_trace_hex
-from devenv.tracing.light.tracer import SPAN_KEY, LightTracer
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.light.unsampled import NO_STATE, RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_hex
 from devenv.tracing.propagation import traceparent
+
+_log = logging.getLogger(__name__)
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 REQUEST_KEY = "devenv.request"
@@ -48,6 +55,7 @@ class ServerSide:
 
     Attributes:
         answers: Whether a `traceresponse` header is sent.
+        foreign: Translates formats other than W3C's, None without any.
         fastapi: Whether the program uses FastAPI, whose own server spans would duplicate ours.
         plain: Whether `begin_plain` may decide for requests with nothing unusual in their headers.
         tracing: The tracing in use.
@@ -64,16 +72,24 @@ class ServerSide:
         """Use this tracing from now on; None after a shutdown."""
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None
-        light = self._light = tracing.light if tracing is not None and tracing.cheap else None
+        light = tracing.light if tracing is not None and tracing.cheap else None
+        if light is not None and light.provider.decider.custom is not None:
+            light = None
+        self._light = light
         propagator = tracing.propagator if tracing is not None else state.propagator
-        self._parents, self._baggage = propagator.carries_parents, propagator.carries_baggage
+        self.foreign = propagator.foreign
+        self._parents = propagator.carries_parents or self.foreign is not None
+        self._baggage = propagator.carries_baggage or self.foreign is not None
         excluded = self._exclude if self._exclude is not None else settings.exclude if settings else ()
         self._excluded = frozenset(excluded)
+        self._patterns = compiled(settings.exclude_patterns) if settings is not None and self._exclude is None else None
         self._enabled = settings is None or settings.enabled
         self.fastapi = tracing is not None and "fastapi" in sys.modules
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
         self.plain = light is not None and self._parents and self._baggage and not self.fastapi
+        if self.foreign is not None or self._patterns is not None or (light is not None and light.provider.has_own_ids):
+            self.plain = False
         self._bound = light.provider.decider.bound if light is not None else 0
 
     def begin(
@@ -106,17 +122,27 @@ class ServerSide:
             decision = decide(light, parents if self._parents else (), states)
             if decision.__class__ is UnsampledSpan:
                 span: Span = decision
-            elif path in self._excluded:
+            elif path in self._excluded or self._matches(request, describe):
                 span = UnsampledSpan(decision.local.hex, decision.local.flags & RANDOM, decision.local.state)
             else:
                 span = _record(light, decision.local, decision.parent_id, method, received, describe(request))
         elif not self._enabled:
             return _pass_on(parents, states, received)
-        elif path in self._excluded:
+        elif path in self._excluded or self._matches(request, describe):
             span = _unsampled(parents, states)
         else:
             span = _start(method, parents if self._parents else [], states, received, *describe(request))
         return span, self.context(span, received)
+
+    def _matches(self, request: Any, describe: Describe) -> bool:
+        """Return whether the URL of a request, without its query, matches a pattern of paths that are not traced."""
+        if self._patterns is None:
+            return False
+        shared, own = describe(request)
+        scheme, host = shared.values.get("url.scheme", "http"), shared.values.get("server.address", "")
+        port = shared.values.get("server.port")
+        at = f":{port}" if port not in {None, 80, 443} else ""
+        return self._patterns.search(f"{scheme}://{host}{at}{own.get('url.path', '')}") is not None
 
     def begin_plain(
         self, request: Any, headers: Mapping[bytes, bytes], describe: Describe
@@ -179,15 +205,29 @@ def decide(light: LightTracer, parents: Sequence[str], states: Sequence[str] | N
     """
     parent = parse_parent(parents[0]) if len(parents) == 1 else None
     if parent is None:
-        trace_hex = new_trace_hex()
-        if light.provider.decider.root(trace_hex):
-            return Sampled(LocalTrace(trace_hex, RANDOM | SAMPLED), 0)
-        return UnsampledSpan(trace_hex, RANDOM)
+        provider = light.provider
+        trace_hex = provider.new_trace()
+        if provider.decider.root(trace_hex):
+            return Sampled(LocalTrace(trace_hex, provider.random | SAMPLED), 0)
+        return UnsampledSpan(trace_hex, provider.random)
     trace_hex, parent_hex, flags = parent
     state_of = (parse_state(states) or NO_STATE) if states else NO_STATE
     if flags & SAMPLED:
         return Sampled(LocalTrace(trace_hex, flags, state_of), int(parent_hex, 16))
     return UnsampledSpan(trace_hex, flags, state_of)
+
+
+def compiled(patterns: Sequence[str]) -> re.Pattern[str] | None:
+    """Return one pattern for several, None for none; an invalid one is left out, with a warning."""
+    valid = []
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            warn_once(_log, "OTEL_PYTHON_EXCLUDED_URLS: ignoring %s: %s", repr(pattern), error)
+        else:
+            valid.append(f"(?:{pattern})")
+    return re.compile("|".join(valid)) if valid else None
 
 
 def _record(
@@ -227,7 +267,9 @@ def finish(span: Span, method: str, route: str | None, status: int) -> None:
     if status >= 500:
         if "error.type" not in (getattr(span, "attributes", None) or ()):
             span.set_attribute("error.type", str(status))
-        span.set_status(StatusCode.ERROR)
+        found = getattr(span, "status", None)
+        if found is None or found.status_code is not StatusCode.ERROR:  # keep the exception's description
+            span.set_status(StatusCode.ERROR)
     span.end()
 
 

@@ -16,9 +16,12 @@ SAMPLERS = (
     "parentbased_always_off",
     "always_on",
     "always_off",
+    "parentbased_jaeger_remote",
+    "jaeger_remote",
 )
-PROPAGATORS = ("tracecontext", "baggage", "none")
-EXPORTERS = ("otlp", "console", "none")
+PROPAGATORS = ("tracecontext", "baggage", "b3", "b3multi", "jaeger", "none")
+EXPORTERS = ("otlp", "console", "otlp,console", "none")
+LOG_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "critical", "none")
 COMPRESSIONS = ("none", "gzip")
 PROVIDERS = ("light", "sdk")
 
@@ -51,7 +54,7 @@ class Key:
 def _key(path: str, kind: str, default: Any, doc: str, *variables: str, **rules: Any) -> Any:
     metadata = {"key": Key(path, kind, variables, doc=doc, **rules)}
     if isinstance(default, dict):
-        return field(default_factory=dict, metadata=metadata)
+        return field(default_factory=dict, metadata=metadata, repr="headers" not in path)
     return field(default=default, metadata=metadata)
 
 
@@ -86,11 +89,27 @@ class Settings:
         "OTEL_TRACES_SAMPLER",
         choices=SAMPLERS,
     )
+    sampler_argument: str = _key(
+        "sampler.argument", "str", "", "Argument of an installed sampler.", "OTEL_TRACES_SAMPLER_ARG"
+    )
+    sampler_endpoint: str = _key(
+        "sampler.endpoint",
+        "str",
+        "http://localhost:5778/sampling",
+        "URL of the sampling strategies, for the remote samplers; OTEL_TRACES_SAMPLER_ARG sets it, too.",
+    )
+    sampler_interval_ms: int = _key(
+        "sampler.polling_interval_ms",
+        "int",
+        60_000,
+        "Time between two requests for the sampling strategy, for the remote samplers.",
+        minimum=1,
+    )
     sampler_ratio: float = _key(
         "sampler.ratio",
         "float",
         1.0,
-        "Ratio of traces to record, for the ratio samplers.",
+        "Ratio of traces to record, for the ratio samplers; for the remote ones until the first answer.",
         "OTEL_TRACES_SAMPLER_ARG",
         minimum=0.0,
         maximum=1.0,
@@ -274,7 +293,45 @@ class Settings:
         "DEVENV_TRACING_TRACE_RESPONSE",
     )
     exclude: tuple[str, ...] = _key("exclude", "list", ("/healthz", "/readyz"), "Paths that servers do not trace.")
+    exclude_patterns: tuple[str, ...] = _key(
+        "exclude_patterns",
+        "list",
+        (),
+        "Regular expressions; a server does not trace a request if one is found in its URL (without the query).",
+        "OTEL_PYTHON_EXCLUDED_URLS",
+    )
+    leave_out: tuple[str, ...] = _key(
+        "leave_out",
+        "list",
+        (),
+        "Libraries that `auto` does not trace, by our names or those of stock instrumentation; `*` for all.",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+    )
+    id_generator: str = _key(
+        "id_generator",
+        "str",
+        "random",
+        "Generator of trace and span IDs, by its entry point.",
+        "OTEL_PYTHON_ID_GENERATOR",
+    )
+    resource_detectors: tuple[str, ...] = _key(
+        "resource_detectors",
+        "list",
+        (),
+        "Resource detectors: `os`, `host`, `process`, or those of installed packages; `*` for all.",
+        "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
+    )
+    log_level: str = _key(
+        "log_level", "str", "info", "Level of the library's own log.", "OTEL_LOG_LEVEL", choices=LOG_LEVELS
+    )
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def receiver(self) -> str:
+        """The endpoint as it may be shown: without user information and secrets."""
+        from devenv.tracing.configuration.endpoints import without_secrets
+
+        return without_secrets(self.endpoint)
 
     def origin(self, key: str) -> str:
         """Return where the value of a setting comes from.

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
 
 from devenv.tracing.active import state
-from devenv.tracing.context.ambient import attach, current, detach, with_value
+from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach, with_value
+from devenv.tracing.context.decoration import around
+from devenv.tracing.light.exceptions import described, type_name
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import LightSpan, UnsampledSpan
-from devenv.tracing.light.tracer import SPAN_KEY
-from devenv.tracing.light.values import clean
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.unsampled import UnsampledSpan
+from devenv.tracing.light.values import as_text, clean, copied
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +29,7 @@ Linkable = Link | Span | SpanContext | Context
 class SpanScope:
     """A span that is current in a `with` block; an exception that leaves the block is recorded and fails it."""
 
-    __slots__ = ("_attributes", "_kind", "_links", "_name", "_shared", "_span", "_token")
+    __slots__ = ("_attributes", "_context", "_kind", "_links", "_name", "_shared", "_span", "_token")
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class SpanScope:
     def __enter__(self) -> Span:
         context = current()
         given = self._attributes
-        own = {key: clean(value) for key, value in given.items()} if given else {}
+        own = copied(given) if given is not None else {}
         links = [as_link(item) for item in self._links] if self._links else None
         self._span = span = state.open(self._name, context, self._kind, own, links, self._shared)
         self._token = attach(with_value(context, SPAN_KEY, span))
@@ -60,7 +60,18 @@ class SpanScope:
         detach(self._token)
         if isinstance(exc, Exception):
             fail(self._span, exc)
+        elif exc is not None and self._kind is SpanKind.CLIENT and not isinstance(exc, GeneratorExit):
+            interrupted(self._span, exc)
         self._span.end()
+
+    def pause(self) -> None:
+        """Leave the block for a while: a generator has yielded."""
+        self._context = current()
+        detach(self._token)
+
+    def resume(self) -> None:
+        """Enter it again."""
+        self._token = attach(self._context)
 
 
 def span(
@@ -89,7 +100,7 @@ def span(
 def traced(
     name: str | None = None, /, *, kind: str = "internal", **attributes: Any
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a function or coroutine function: each call becomes a span.
+    """Decorate a function, coroutine function or generator function: each call becomes a span, to the end of its body.
 
     Args:
         name: The span's name. Default: the function's qualified name.
@@ -100,22 +111,12 @@ def traced(
     shared = Shared({key.replace("__", "."): clean(value) for key, value in attributes.items()})
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        title = name or function.__qualname__
-        if inspect.iscoroutinefunction(function):
+        title = name or getattr(function, "__qualname__", None) or as_text(function)
 
-            @functools.wraps(function)
-            async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with state.passive() or SpanScope(title, span_kind, shared=shared):
-                    return await function(*args, **kwargs)
+        def block() -> SpanScope | None:
+            return None if state.passive() is not None else SpanScope(title, span_kind, shared=shared)
 
-            return cast("Callable[P, R]", asynchronous)
-
-        @functools.wraps(function)
-        def synchronous(*args: P.args, **kwargs: P.kwargs) -> R:
-            with state.passive() or SpanScope(title, span_kind, shared=shared):
-                return function(*args, **kwargs)
-
-        return synchronous
+        return around(function, block)
 
     return decorate
 
@@ -168,13 +169,19 @@ def fail(span: Span, exception: BaseException) -> None:
     if span.is_recording():
         span.record_exception(exception)
         span.set_attribute("error.type", error_type(exception))
-        span.set_status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}")
+        span.set_status(StatusCode.ERROR, described(exception))
+
+
+def interrupted(span: Span, exception: BaseException) -> None:
+    """Mark a call as failed that did not end by itself: its task was cancelled, or the program is interrupted."""
+    if span.is_recording():
+        span.set_attribute("error.type", error_type(exception))
+        span.set_status(StatusCode.ERROR, type(exception).__name__)
 
 
 def error_type(exception: BaseException) -> str:
     """`error.type` of an exception: its qualified class name."""
-    kind = type(exception)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return type_name(exception)
 
 
 def as_link(item: Linkable) -> Link:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from devenv.errors import StackFileError
 from devenv.stack import load_stack
 from devenv.stack.dump import dump, yaml_text
 
@@ -33,6 +34,7 @@ CASES: dict[str, tuple[list[str], dict[str, str]]] = {
     "directives-undone": (["directives/compose.yaml", "directives/override.yaml", "directives/third.yaml"], {}),
     "addresses": (["addresses/compose.yaml"], {}),
     "addresses-merged": (["addresses/compose.yaml", "addresses/override.yaml"], {}),
+    "options": (["options/compose.yaml"], {}),
     "profiles": (["profiles/compose.yaml"], {}),
     "profiles-given": (["profiles/compose.yaml"], {"COMPOSE_PROFILES": "debug,none"}),
     "sample": (["../../../stacks/sample/compose.yaml"], {}),
@@ -117,6 +119,7 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
     for key, limit in (("cpus", "cpus"), ("mem_limit", "memory")):  # Compose keeps both keys of one limit
         if limit in ((deploy.get("resources") or {}).get("limits") or {}):
             result.pop(key, None)
+    drop_quirks(result)
     policy = deploy.pop("restart_policy", None)
     deploy.pop("placement", None)
     if policy and "restart" not in service:
@@ -128,6 +131,20 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
     result["deploy"] = deploy
     commands = ("command", "entrypoint")  # an empty one says "none", a missing one "the image's"
     return {k: v for k, v in result.items() if v not in (None, {}, []) or (k in commands and v == [])}
+
+
+def drop_quirks(service: dict[str, Any]) -> None:
+    """Take out what Compose writes otherwise than it reads it."""
+    for rule in (service.get("develop") or {}).get("watch", []):
+        if rule.get("exec") == {"command": None}:  # for every rule
+            del rule["exec"]
+    if "blkio_config" in service:  # Path and Rate in JSON, which it reads in lower case only
+        service["blkio_config"] = json.loads(json.dumps(service["blkio_config"]).lower())
+    if "memswap_limit" in service:  # -1 as a text, which it does not read
+        service["memswap_limit"] = str(service["memswap_limit"])
+    for volume in service["volumes"]:  # false, the same as no value to it, is left out
+        if volume.get("bind", {}).get("create_host_path") is False:
+            del volume["bind"]["create_host_path"]
 
 
 def normal_tmpfs(service: dict[str, Any]) -> list[dict[str, Any]]:
@@ -251,6 +268,136 @@ def test_chooses_files_name_and_variables_as_compose_does(compose: list[str], ca
         found = document["config"]["services"][name]
         assert (found["image"], found.get("environment")) == (service["image"], service.get("environment"))
     assert document["project"].rpartition("-")[0] == expected["name"]
+
+
+SUB = """\
+name: other
+include: [deep/compose.yaml]
+services:
+  db:
+    image: "db:${TAG:-none}-$COMPOSE_PROJECT_NAME"
+    environment: [TAG, ONLY, UNSET]
+    env_file: a.env
+    build: {context: ctx}
+    volumes: ["./data:/data", "vol:/v"]
+    secrets: [s]
+volumes: {vol: {labels: [a=b]}}
+secrets: {s: {file: ./s}}
+"""
+FAR = """\
+services:
+  app:
+    extends: {file: deep/root.yaml, service: root}
+    image: "app:${TAG:-none}"
+    command: base
+    env_file: b.env
+    ports: ["81:81"]
+    build: {context: ., additional_contexts: {lib: ../lib}}
+    volumes: ["./x:/x"]
+    healthcheck: {test: [CMD, a]}
+"""
+ROOT_SERVICE = """\
+services:
+  root: {extends: more, labels: {l: root}, volumes: ["./r:/r"], container_name: cc, healthcheck: {test: [CMD, b]}}
+  more: {environment: {A: more, B: more}, volumes: ["./r:/r", "./m:/m"]}
+"""
+TREES: dict[str, tuple[dict[str, str], list[str], dict[str, str]]] = {
+    "include": (
+        {
+            "compose.yaml": "include: [sub/compose.yaml]\nservices: {web: {image: 'w${TAG:-}', depends_on: [db]}}",
+            "sub/compose.yaml": SUB,
+            "sub/.env": "TAG=sub\nONLY=only\n",
+            "sub/a.env": "X=${ONLY:-none}\n",
+            "sub/deep/compose.yaml": "services: {deep: {image: 'd:${TAG:-none}-${ONLY:-none}', volumes: ['./d:/d']}}",
+        },
+        ["compose.yaml"],
+        {"COMPOSE_PROJECT_NAME": "outer"},
+    ),
+    "include-long": (
+        {
+            "compose.yaml": "include: [{path: [p/a.yaml, p/b.yaml], project_directory: q, env_file: [1.env, 2.env]}]",
+            "p/a.yaml": "services: {a: {image: 'a:$A-$B-$C', command: one, volumes: ['./t:/t'], ports: ['80:80']}}",
+            "p/b.yaml": "services: {a: {command: two, volumes: ['./u:/u'], ports: !reset []}}",
+            "1.env": "A=1\nB=1\n",
+            "2.env": "B=${A}2\nC=$SET\n",
+            "q/.env": "A=no\n",
+        },
+        ["compose.yaml"],
+        {"SET": "shell"},
+    ),
+    "include-overridden": (
+        {
+            "compose.yaml": "include: [a.yaml, b.yaml]\nservices: {web: {image: web}}",
+            "a.yaml": "include: [db.yaml]\nservices: {a: {image: a, depends_on: [db]}}",
+            "b.yaml": "include: [db.yaml]\nservices: {b: {image: b, depends_on: [db]}}\nnetworks: {default: {}}",
+            "db.yaml": "services: {db: {image: db, environment: {A: 1}}}",
+            "over.yaml": "services: {db: {image: other, environment: [B=2]}, web: {command: run}}",
+        },
+        ["compose.yaml", "over.yaml"],
+        {},
+    ),
+    "extends": (
+        {
+            "compose.yaml": "services: {web: {extends: {file: far/c.yaml, service: app}, environment: [B=own, C=own], "
+            "command: own, ports: ['80:80']}, same: {extends: web, image: b, container_name: dd, ports: !reset []}}",
+            "far/c.yaml": FAR,
+            "far/.env": "TAG=no\n",
+            "far/b.env": "Q=1\n",
+            "far/deep/root.yaml": ROOT_SERVICE,
+        },
+        ["compose.yaml"],
+        {},
+    ),
+    "extends-in-include": (
+        {
+            "compose.yaml": "include: [sub/c.yaml]\nservices: {a: {image: a}}",
+            "sub/c.yaml": "services: {b: {extends: {file: d/x.yaml, service: r}, environment: [V]}}",
+            "sub/d/x.yaml": "services: {r: {image: 'r-${V:-none}', volumes: ['./z:/z'], links: [a]}}",
+            "sub/.env": "V=sub\n",
+        },
+        ["compose.yaml"],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TREES)
+def test_includes_and_extends_as_compose_does(compose: list[str], case: str, tmp_path: Path) -> None:
+    tree, names, extra = TREES[case]
+    place = files_of(tmp_path / "project", tree)
+    files, environ = [place / name for name in names], ENVIRON | extra
+    theirs = compose_config(compose, files, environ)
+    ours = json.loads(json.dumps(dump(load_stack(files, environ=environ))))
+    ours["name"] = theirs["name"]  # a file without a name has that of its folder, or of COMPOSE_PROJECT_NAME
+    assert normal(ours, theirs["name"]) == normal(theirs, theirs["name"])
+
+
+REFUSED: dict[str, dict[str, str]] = {
+    "conflict": {"compose.yaml": "include: [b.yaml]\nservices: {a: {image: x}}", "b.yaml": "services: {a: {image: y}}"},
+    "include-circle": {"compose.yaml": "include: [compose.yaml]\nservices: {a: {image: x}}"},
+    "include-missing": {"compose.yaml": "include: [no.yaml]\nservices: {a: {image: x}}"},
+    "include-env-missing": {"compose.yaml": "include: [{path: b.yaml, env_file: no}]", "b.yaml": ONE},
+    "extends-circle": {"compose.yaml": "services: {a: {extends: b, image: x}, b: {extends: a}}"},
+    "extends-missing": {"compose.yaml": "services: {a: {extends: b, image: x}}"},
+    "extends-included": {
+        "compose.yaml": "include: [b.yaml]\nservices: {a: {extends: b}}",
+        "b.yaml": "services: {b: {image: x}}",
+    },
+    "extends-file-missing": {"compose.yaml": "services: {a: {extends: {file: no.yaml, service: b}}}"},
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refuses_circles_conflicts_and_missing_parts_as_compose_does(
+    compose: list[str], case: str, tmp_path: Path
+) -> None:
+    place = files_of(tmp_path / "project", REFUSED[case])
+    arguments = ["-f", str(place / "compose.yaml"), "config"]
+    assert subprocess.run([*compose, *arguments], capture_output=True, timeout=60).returncode != 0
+    with pytest.raises(StackFileError) as caught:
+        load_stack([place / "compose.yaml"], environ={})
+    assert caught.value.location is not None
+    assert caught.value.location.line > 0
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,13 @@ def test_a_program_that_is_not_there(project: Project) -> None:
     assert "/no/such/program" in failure["reason"]
 
 
+def test_a_working_directory_that_is_not_there_is_named_with_its_place(project: Project) -> None:
+    services = "  web:\n    x-devenv:\n      process:\n        command: python3 app.py\n        cwd: srv\n"
+    failure = project.failure(services)
+    where = project.file.parent / "srv"
+    assert failure["reason"] == (f"could not start: {project.file}:6:9: the working directory {where} does not exist")
+
+
 def test_rollback_leaves_nothing(project: Project) -> None:
     project.failure(service("web", "/no/such/program"), "--rollback")
     document = project.tool.json("down")

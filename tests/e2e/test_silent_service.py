@@ -58,6 +58,10 @@ def test_what_is_known_before_the_start_is_a_warning(devenv: Devenv, silent: Any
         assert (check["verdict"], check["found"]) == ("warning", expected[0])
 
 
+def test_status_names_the_services_without_spans_and_does_not_fail(devenv: Devenv, silent: Any) -> None:
+    assert devenv.json("status")["no_spans_yet"] == ["idle", "user"]
+
+
 def test_doctor_names_the_services_without_spans(devenv: Devenv, silent: Any) -> None:
     (check,) = [check for check in devenv.json("doctor")["checks"] if check["name"] == "trace backend"]
     assert check["found"].endswith("no spans yet from idle, user")

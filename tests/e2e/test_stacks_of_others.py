@@ -26,6 +26,27 @@ x-devenv:
   canary: {{ path: /users, headers: {{ x-account-id: "1" }}, services: [web] }}
 """
 
+UNTRACED = """
+services:
+  web:
+    image: python:3.12-slim
+    command: python -m http.server 8000
+    ports: ["127.0.0.1:8000:8000"]
+    x-devenv:
+      process: { command: python app.py }
+"""
+SERVER = """
+import os
+from aiohttp import web
+
+async def answer(request):
+    return web.Response(text="hello")
+
+app = web.Application()
+app.router.add_get("/", answer)
+web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]))
+"""
+
 
 @pytest.fixture
 def tool(engine: str, tmp_path: Path) -> Iterator[Devenv]:
@@ -58,6 +79,26 @@ def test_a_file_without_tracing_is_traced(tool: Devenv) -> None:
     (tool.directory / ".devenv" / "project.json").unlink()
     assert tool.json("down")["left"] == []
     assert tool.json("status", code=3)["error"]["kind"] == "NotUp"
+
+
+def test_a_stack_without_any_tracing_is_not_waited_for_and_gets_lines_to_paste(tool: Devenv) -> None:
+    (tool.directory / "compose.yaml").write_text(UNTRACED)
+    (tool.directory / "app.py").write_text(SERVER)
+    tool.files = ()
+    canary: Any = tool.json("up", code=1)["canary"]
+    assert (canary["verdict"], canary["status"], canary["untraced"]) == ("absent", 200, True), canary
+    assert canary["elapsed_ms"] < 10_000  # the time that a trace is waited for otherwise
+    init, place, command, *run = canary["advice"]
+    assert init.startswith("devenv init --from compose.yaml")
+    if tool.engine == "docker":
+        assert place == "# compose.yaml:3: services.web"
+        assert run == ["devenv run --service-name web -- python -m http.server 8000"]
+        assert command == 'command: "python -m devenv.tracing -- python -m http.server 8000"'
+        return
+    pasted = UNTRACED.replace("command: python app.py", command)
+    (tool.directory / "compose.yaml").write_text(pasted)
+    canary = tool.json("up")["canary"]
+    assert (canary["verdict"], canary["services"]) == ("complete", ["web"])
 
 
 @pytest.mark.docker

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from embedded.stored_spans import as_legacy, as_otlp, decode_trace, summary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_build import field, make_span, request, resource_spans
 
-from devenv.backend.api.legacy_json import trace_json
-from devenv.backend.api.otlp_document import resource_spans as otlp_documents
 from devenv.backend.large_bodies import LargeBodies
-from devenv.backend.query.summaries import summarize
 from devenv.backend.receiver import Receiver
-from devenv.backend.store.decoding import decode, decode_trace, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server import HttpRequest, Response
 from devenv.http.server.capacity import Budget
@@ -75,9 +72,9 @@ def check(store: Store) -> None:
     for trace in store.traces.values():
         held += trace.spans
         decoded = decode_trace(trace, store.scopes)
-        json.loads(trace_json(decode(*snapshot(trace, store.scopes), messages.OpaqueSpan)))
-        json.dumps(otlp_documents(decoded))
-        summarize(decoded)
+        assert len(as_legacy(trace, store.scopes)["spans"]) == len(decoded.spans)
+        as_otlp(trace, store.scopes, raw=False)
+        assert summary(trace, store.scopes).spans == len(decoded.spans)
         assert len(decoded.spans) <= trace.spans
         for _, span in decoded.spans:
             assert trace.start <= span.start
@@ -113,18 +110,18 @@ def test_export_and_import_keep_everything(body: bytes) -> None:
     first, second = Store(64 * MIB), Store(64 * MIB)
     post(receiver(first, MIB), body)
     for trace in first.traces.values():
-        document = {"resourceSpans": otlp_documents(decode_trace(trace, first.scopes))}
+        document = {"resourceSpans": as_otlp(trace, first.scopes)}
         assert post(receiver(second, 64 * MIB), json.dumps(document).encode(), JSON) == 200
     for key, trace in first.traces.items():
-        before = decode_trace(trace, first.scopes)
-        after = decode_trace(second.traces[key], second.scopes)
+        before = as_otlp(trace, first.scopes)
+        after = as_otlp(second.traces[key], second.scopes)
         assert _shown(before) == _shown(after)
 
 
-def _shown(decoded: Any) -> list[str]:
+def _shown(documents: Any) -> list[str]:
     """All visible parts of a trace, sorted; a zero duration is shown as 1 ns."""
     found = []
-    for group in otlp_documents(decoded):
+    for group in documents:
         resource = json.dumps(group["resource"], sort_keys=True)
         for scope in group["scopeSpans"]:
             found += [resource + json.dumps(span, sort_keys=True) for span in scope["spans"]]

@@ -13,7 +13,8 @@ from devenv.tracing.context.tracestate import LevelTwoState
 from devenv.tracing.export.encoding import Encoder
 from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.export.wire import read_fields, varint
-from devenv.tracing.light.span import LightSpan, LocalTrace
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.unsampled import LocalTrace
 from devenv.tracing.testing import decode
 
 text = st.text(max_size=20)

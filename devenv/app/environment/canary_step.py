@@ -39,6 +39,7 @@ def canary_route(
     ready: bool,
     backend: Backend | None,
     entrypoint_url: str | None,
+    entrypoint: str | None = None,
     candidates: tuple[str, ...] = (),
 ) -> CanaryRoute | str:
     """Return where the canary goes, or the reason why none can be sent.
@@ -48,6 +49,7 @@ def canary_route(
         ready: every service is ready.
         backend: the trace backend, if it is reachable.
         entrypoint_url: base URL of the entry point, if the stack has one.
+        entrypoint: name of the entry point, if the stack has one.
         candidates: services that could be the entry point, if the stack file does not say which one it is.
     """
     if not wanted:
@@ -61,6 +63,8 @@ def canary_route(
         return (
             f"{several} publish ports: add `x-devenv: {{entrypoint: {candidates[0]}}}` to the stack file to choose one"
         )
+    if entrypoint_url is None and entrypoint is not None:
+        return f"the entry point {entrypoint} does not publish a port: add one under ports: in the stack file"
     if entrypoint_url is None:
         return "no entry point: set x-devenv.entrypoint to a service that publishes a port"
     return CanaryRoute(entrypoint_url=entrypoint_url, backend=backend)
@@ -84,11 +88,12 @@ async def run_canary(
     from devenv.app.traces.called_services import find_callees, services_without_spans
     from devenv.app.traces.canary import lean_sender, send_canary
     from devenv.app.traces.setups import tracing_setups
+    from devenv.app.traces.tracing_signs import find_tracing_sign
     from devenv.model.extension import Request
     from devenv.traces.client import TraceClient
 
     request = stack.x.canary or Request()
-    async with TraceClient(route.backend.query_url, sender=lean_sender) as client:
+    async with TraceClient(route.backend.query_url, sender=lean_sender, token=route.backend.token) as client:
         canary = await send_canary(
             entrypoint_url=route.entrypoint_url,
             request=request,
@@ -100,6 +105,7 @@ async def run_canary(
             setups=tracing_setups(stack, engine.capabilities),
             callees=await find_callees(stack, observed, engine),
             entrypoint=_entrypoint(stack),
+            look=lambda: find_tracing_sign(stack, observed, engine),
         )
         if canary.verdict != "absent":
             seen = {*canary.services, *canary.missing}
@@ -107,6 +113,10 @@ async def run_canary(
             canary = canary.model_copy(update={"no_spans_yet": quiet})
     if canary.verdict in GOOD_VERDICTS:
         return canary
+    if canary.untraced:
+        from devenv.app.traces.first_tracing import first_tracing
+
+        return canary.model_copy(update={"advice": first_tracing(stack, engine.capabilities)})
     said = await troubles(engine, observed, names_in_spans(stack), canary.missing, now=clock.now())
     return canary.model_copy(update={"said": said})
 

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from devenv.app.engines import INIT_HINT, connect, missing_images
-from devenv.app.invocation import LoadedStack, read_stack
+from devenv.app.invocation import LoadedStack, read_stack_in_background
 from devenv.app.record import read_record
 from devenv.app.required_images import cannot_be_built_here
 from devenv.app.session import running
@@ -32,7 +32,7 @@ LEAST_PYTHON = (3, 11)
 async def doctor(invocation: Invocation) -> DoctorDocument:
     """Run all checks; changes nothing and raises nothing, because every fault becomes a line."""
     checks = [_python(), _distribution(), _disk(invocation)]
-    loaded, stack_check = _stack(invocation)
+    loaded, stack_check = await _stack(invocation)
     checks.append(stack_check)
     engine_checks = await _engine(invocation, loaded)
     if loaded is not None:
@@ -70,9 +70,9 @@ def _disk(invocation: Invocation) -> CheckPart:
     return CheckPart(name="disk", verdict="warning", found=f"{free / GIB:.1f} GiB free", hint=hint)
 
 
-def _stack(invocation: Invocation) -> tuple[LoadedStack | None, CheckPart]:
+async def _stack(invocation: Invocation) -> tuple[LoadedStack | None, CheckPart]:
     try:
-        loaded = read_stack(invocation)
+        loaded = await read_stack_in_background(invocation)
     except DevenvError as error:
         return None, CheckPart(name="stack file", verdict="error", found=error.message, hint=error.hint)
     names = ", ".join(loaded.stack.services)
@@ -144,7 +144,7 @@ async def _backend(invocation: Invocation, loaded: LoadedStack | None) -> CheckP
                 return CheckPart(
                     name="trace backend", verdict="error", found="not reachable from this machine", hint=hint
                 )
-            async with TraceClient(backend.query_url) as client:
+            async with TraceClient(backend.query_url, token=backend.token) as client:
                 services = await client.services()
                 quiet: list[str] = []
                 if loaded is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.app.engines import choose, connect_shared
-from devenv.app.invocation import read_stack
+from devenv.app.engines import choose, connect_every
+from devenv.app.invocation import read_stack_in_background
 from devenv.app.record import forget_record, read_record
-from devenv.errors import ConfigurationError, EngineUnavailable, UsageError
+from devenv.errors import ConfigurationError, EngineRefused, EngineUnavailable, EnvironmentFailure, UsageError
+from devenv.events import Notice
 from devenv.model.documents import DownDocument, KeptDocument, RemovedDocument
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project, identify
 
@@ -46,32 +47,49 @@ async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, si
 
 
 async def down_all(invocation: Invocation, options: DownOptions, *, clock: Clock, sink: Sink) -> DownDocument:
-    """Take down every project with devenv's labels on the engine, of any directory."""
-    from devenv.orchestrate.down import take_down
+    """Take down every project with devenv's labels on every engine, of any directory.
+
+    Raises:
+        EngineUnavailable: If the engine that was requested does not respond.
+        EngineRefused: If something cannot be removed; all other projects are.
+    """
+    from devenv.orchestrate.down import all_of, take_down
 
     started = clock.monotonic()
-    engine = await connect_shared(invocation)
-    results = []
+    engines = await connect_every(invocation, sink)
+    results: list[DownResult] = []
+    refusals: list[EngineRefused] = []
     try:
-        everything = await engine.observe(None)
-        labels = everything.all_labels
-        ids = sorted(
-            {(label[LABEL_PROJECT], label.get(LABEL_DIRECTORY, "")) for label in labels if LABEL_PROJECT in label}
-        )
-        for project_id, directory in ids:
-            project = _project(project_id, Path(directory or "/"))
-            results.append(await take_down(engine, project, options, clock=clock, sink=sink))
-            if directory:
-                forget_record(project.directory)
+        for engine in engines:
+            for project in await _projects(engine):
+                try:
+                    results.append(await take_down(engine, project, options, clock=clock, sink=sink))
+                except EngineRefused as error:
+                    refusals.append(error)
+                    continue
+                try:
+                    forget_record(project.directory)
+                except EnvironmentFailure as error:  # it is only a cache, and may be another user's
+                    sink(Notice(message=error.message, warning=True))
     finally:
-        await engine.close()
+        for engine in engines:
+            await engine.close()
+    if refusals:
+        raise all_of(refusals)
     return _document("*", results, (clock.monotonic() - started) * 1000)
+
+
+async def _projects(engine: Engine) -> list[Project]:
+    """The projects of which an engine has anything, by the labels of their objects."""
+    labels = (await engine.observe(None)).all_labels
+    ids = {(label[LABEL_PROJECT], label.get(LABEL_DIRECTORY) or "/") for label in labels if LABEL_PROJECT in label}
+    return [_project(project_id, Path(directory)) for project_id, directory in sorted(ids)]
 
 
 async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
     """The engine, and the projects of this directory: by record, by labels, else by the stack file's name."""
     record = read_record(invocation.directory)
-    provisional = record.project(invocation.directory) if record else _named(invocation)
+    provisional = record.project(invocation.directory) if record else await _named(invocation)
     try:
         choice = await choose(invocation, provisional, stack=None, recorded=record.engine if record else None)
     except EngineUnavailable as error:
@@ -89,10 +107,10 @@ async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
     return choice.engine, [provisional, *(_project(item, invocation.directory) for item in others)]
 
 
-def _named(invocation: Invocation) -> Project:
+async def _named(invocation: Invocation) -> Project:
     """Identity by the stack file if it can be read; nothing else needs it."""
     try:
-        return read_stack(invocation).project
+        return (await read_stack_in_background(invocation)).project
     except (ConfigurationError, UsageError):
         return identify(invocation.directory)
 

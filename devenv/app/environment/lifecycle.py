@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from devenv.app.environment.descriptions import failure_documents
 from devenv.app.environment.status import status
-from devenv.app.invocation import read_stack
+from devenv.app.invocation import read_stack_in_background
 from devenv.app.session import Running, running
 from devenv.errors import NEGATIVE_VERDICT, UnknownName
 from devenv.suggestions import suggest
@@ -42,13 +42,13 @@ async def change(
             if verb == "stop":
                 await lifecycle.stop(project.engine, project.project, services, clock=clock, sink=sink)
             else:
-                stack = read_stack(invocation, services).stack
+                stack = (await read_stack_in_background(invocation, services)).stack
                 act = lifecycle.start if verb == "start" else lifecycle.restart
                 results = await act(
                     project.engine, project.project, stack, services, timeout=timeout, clock=clock, sink=sink
                 )
                 failures = failure_documents(results)
-    document = await status(invocation, clock=clock, usage=False)
+    document = await status(invocation, clock=clock, usage=False, spans=False)
     return document.model_copy(update={"failures": failures})
 
 

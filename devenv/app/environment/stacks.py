@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.app.invocation import env_directory, find_stack, read_stack
+from devenv.app.invocation import find_stack, read_stack, read_stack_and_origins
 from devenv.model.listings import ConfigDocument, StackPart, StacksDocument
 
 if TYPE_CHECKING:
@@ -33,17 +33,8 @@ def resolved(invocation: Invocation, *, origins: bool = False) -> ConfigDocument
     from devenv.app.traces.setup_warnings import with_setup_warnings
     from devenv.stack.dump import dump
 
-    loaded = with_setup_warnings(read_stack(invocation), None)
-    found: dict[str, str] = {}
-    if origins:
-        from devenv.stack.loader import stack_origins
-
-        found = {name: f"{variable.origin} ({variable.value})" for name, variable in invocation.settings.items()}
-        found |= stack_origins(
-            loaded.stack.files,
-            environ=invocation.environ,
-            working_directory=env_directory(invocation, find_stack(invocation)),
-        )
+    loaded, found = read_stack_and_origins(invocation) if origins else (read_stack(invocation), {})
+    loaded = with_setup_warnings(loaded, None)
     return ConfigDocument(
         project=loaded.project.id,
         files=[str(path) for path in loaded.stack.files],

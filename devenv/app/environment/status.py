@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.app.environment.descriptions import service_document
 from devenv.app.environment.recorded_probes import services_with_probes
+from devenv.app.environment.recorded_spans import still_silent
 from devenv.app.environment.up import backend_document
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, trace_backend
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
     from devenv.model.state import Usage
 
 
-async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) -> StatusDocument:
-    """State, health, ports, uptime, restarts and resource use of each service.
+async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, spans: bool = True) -> StatusDocument:
+    """State, health, ports, uptime, restarts and resource use of each service, and the services without spans.
+
+    Args:
+        invocation: the global options.
+        clock: tells the time.
+        usage: measure the use of CPU and memory.
+        spans: ask the trace backend about services that had sent no span when ``up`` ended, or were started since.
 
     Raises:
         NotUp: If the project is not running.
@@ -33,6 +40,7 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) ->
             _healths(invocation, project), _samples(project, instances if usage else ())
         )
         backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
+        quiet = await still_silent(project, backend, now=clock.now()) if spans else []
         entry = entrypoint_url(project.observed, project.record.entrypoint)
         services = [
             service_document(
@@ -52,6 +60,7 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True) ->
         services=services,
         trace_backend=backend_document(backend),
         entrypoint_url=entry,
+        no_spans_yet=quiet,
     )
 
 
@@ -69,7 +78,7 @@ def _good(service: ServiceDocument) -> bool:
 
 async def _healths(invocation: Invocation, project: Running) -> dict[str, Health]:
     """Health of each instance: by devenv's own probe if one is known, else as the engine reports it."""
-    services = _probed(invocation, project)
+    services = await _probed(invocation, project)
     instances = project.observed.instances
     found = await asyncio.gather(
         *(_health(project, instance, services.get(instance.service)) for instance in instances)
@@ -77,14 +86,14 @@ async def _healths(invocation: Invocation, project: Running) -> dict[str, Health
     return {instance.id: health for instance, health in zip(instances, found, strict=True)}
 
 
-def _probed(invocation: Invocation, project: Running) -> dict[str, Service]:
+async def _probed(invocation: Invocation, project: Running) -> dict[str, Service]:
     """Services with their probes: as ``up`` recorded them, else from the stack file if it can be read."""
     if project.record.probes is not None:
         return services_with_probes(project.record.probes)
-    from devenv.app.invocation import read_stack
+    from devenv.app.invocation import read_stack_in_background
 
     try:
-        return dict(read_stack(invocation).stack.services)
+        return dict((await read_stack_in_background(invocation)).stack.services)
     except DevenvError:
         return {}
 

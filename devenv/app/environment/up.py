@@ -10,8 +10,9 @@ from devenv.app.engines import Choice, choose, connect
 from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary
 from devenv.app.environment.descriptions import failure_documents, plan_document, service_document
 from devenv.app.environment.recorded_probes import probe_of
+from devenv.app.environment.recorded_spans import with_spans
 from devenv.app.environment.waiting_logs import shown_logs
-from devenv.app.invocation import LoadedStack, read_stack
+from devenv.app.invocation import LoadedStack, read_stack_in_background
 from devenv.app.record import Record, forget_record, read_record, write_record
 from devenv.app.traces.setup_warnings import with_setup_warnings
 from devenv.app.urls import Backend, entrypoint_url, trace_backend
@@ -51,7 +52,7 @@ class UpRequest:
 
 async def prepare(invocation: Invocation, services: tuple[str, ...], sink: Sink) -> tuple[LoadedStack, Choice]:
     """Read the stack, choose the engine, and report which one and why."""
-    loaded = read_stack(invocation, services)
+    loaded = await read_stack_in_background(invocation, services)
     if loaded.notice:
         sink(Notice(message=loaded.notice))
     recorded = await _recorded_engine(invocation, loaded)
@@ -132,12 +133,14 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
                 ready=not result.failed,
                 backend=backend,
                 entrypoint_url=entry,
+                entrypoint=entrypoint_of(loaded.stack),
                 candidates=_candidates(loaded.stack),
             )
             sending = run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)
             canary = await _while_settling(engine, loaded.project, result, sending, clock=clock)
             result = await settle(engine, loaded.project, result, request.options, clock=clock, sink=sink)
             record = replace(record, trace_backend=backend_name)
+            record = with_spans(record, loaded.stack, canary, result.observed)
             write_record(loaded.project.directory, _with_result(record, result, canary, backend))
     finally:
         await engine.close()
@@ -204,6 +207,7 @@ def backend_document(backend: Backend | None) -> TraceBackendDocument | None:
         ui_url=backend.query_url,
         query_url=backend.query_url,
         otlp_http_url=backend.otlp_http_url,
+        access="token" if backend.token else "open",
     )
 
 

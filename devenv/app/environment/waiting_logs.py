@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from devenv.events import Sink
     from devenv.model.identity import Project
 
+AGAIN_SECONDS = 0.2
+"""Seconds after the end of an instance until it is looked whether it runs again."""
+
 
 @asynccontextmanager
 async def shown_logs(engine: Engine, project: Project, sink: Sink, *, wanted: bool) -> AsyncIterator[Sink]:
@@ -44,5 +47,16 @@ async def _follow(engine: Engine, project: Project, started: ServiceStarted, sin
     observed = await engine.observe(project)
     for instance in observed.of(started.service):
         if instance.index == max(started.instance, 1):
-            async for line in engine.logs(instance.id, follow=True):
+            await _follow_instance(engine, instance.id, started, sink)
+
+
+async def _follow_instance(engine: Engine, instance_id: str, started: ServiceStarted, sink: Sink) -> None:
+    """Show the output of an instance and of its restarts, until cancelled: following ends with each end of it."""
+    known, last = 0.0, 0.0
+    while True:
+        async for line in engine.logs(instance_id, follow=True, since=known or None):
+            if line.time > known:
+                last = line.time
                 sink(ServiceLog(service=started.service, instance=started.instance, line=line.text))
+        known = last
+        await asyncio.sleep(AGAIN_SECONDS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from devenv.app.invocation import read_stack
+from devenv.app.invocation import read_stack_in_background
 from devenv.app.load.history import store
 from devenv.app.record import FILE as RECORD_FILE
 from devenv.app.session import Running, running
@@ -16,7 +17,6 @@ from devenv.events import Notice
 from devenv.suggestions import suggest
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from devenv.app.invocation import Invocation
@@ -39,7 +39,32 @@ async def load(
         NotUp: If the project is not running, and no target is given.
         UnknownName: If no scenario has that name.
         UsageError: If a threshold cannot be parsed, or if there is no target.
+        asyncio.CancelledError: If ``stop`` is set before the first request: there is nothing to keep.
     """
+    begun = asyncio.Event()
+    waiting = asyncio.create_task(_cancel_before(begun, asyncio.current_task(), stop))
+    try:
+        return await _load(invocation, options, clock=clock, sink=sink, stop=stop, begun=begun)
+    finally:
+        waiting.cancel()
+
+
+async def _cancel_before(begun: asyncio.Event, task: asyncio.Task[object] | None, stop: asyncio.Event) -> None:
+    """Cancel ``task`` at ``stop`` unless it has begun to send: an engine that does not respond is not waited for."""
+    await stop.wait()
+    if task is not None and not begun.is_set():
+        task.cancel()
+
+
+async def _load(
+    invocation: Invocation,
+    options: LoadOptions,
+    *,
+    clock: Clock,
+    sink: Sink,
+    stop: asyncio.Event,
+    begun: asyncio.Event,
+) -> LoadDocument:
     from devenv.app.traces.called_services import find_callees
     from devenv.app.traces.setups import name_in_spans, tracing_setups
     from devenv.load.run import run_load
@@ -52,8 +77,10 @@ async def load(
         except (NotUp, EngineUnavailable):
             if options.target is None:
                 raise
-            return await _load_without_project(invocation, options, options.target, clock=clock, sink=sink, stop=stop)
-        stack = read_stack(invocation).stack
+            return await _load_without_project(
+                invocation, options, options.target, clock=clock, sink=sink, stop=stop, begun=begun
+            )
+        stack = (await read_stack_in_background(invocation)).stack
         name, scenario = choose_scenario(stack, options.scenario)
         workload = Workload(
             scenario=scenario,
@@ -64,7 +91,9 @@ async def load(
         backend = await require_backend(project)
         entry = stack.services.get(project.record.entrypoint or "")
         make_state_directory(invocation.directory / ".devenv")
-        async with TraceClient(backend.query_url) as client:
+        async with TraceClient(backend.query_url, token=backend.token) as client:
+            callees = await find_callees(stack, project.observed, project.engine)
+            begun.set()
             return await run_load(
                 options,
                 workload,
@@ -76,14 +105,21 @@ async def load(
                 store=store(invocation),
                 stop=stop,
                 setups=tracing_setups(stack, project.engine.capabilities),
-                callees=await find_callees(stack, project.observed, project.engine),
+                callees=callees,
                 entrypoint=name_in_spans(entry) if entry else "",
                 gone=removal_check(invocation),
             )
 
 
 async def _load_without_project(
-    invocation: Invocation, options: LoadOptions, target: str, *, clock: Clock, sink: Sink, stop: asyncio.Event
+    invocation: Invocation,
+    options: LoadOptions,
+    target: str,
+    *,
+    clock: Clock,
+    sink: Sink,
+    stop: asyncio.Event,
+    begun: asyncio.Event,
 ) -> LoadDocument:
     """Request the URL ``target`` itself, or a scenario of the stack file below it; no trace is verified."""
     from devenv.load.run import run_load
@@ -92,11 +128,12 @@ async def _load_without_project(
     if options.scenario is None:
         workload = whole_url(target)
     else:
-        name, scenario = choose_scenario(read_stack(invocation).stack, options.scenario)
+        name, scenario = choose_scenario((await read_stack_in_background(invocation)).stack, options.scenario)
         workload = Workload(scenario=scenario, scenario_name=name, target=target)
     make_state_directory(invocation.directory / ".devenv")
     if options.verify:
         sink(Notice(message="no project is running here, so traces are not verified"))
+    begun.set()
     return await run_load(
         options,
         workload,
@@ -147,6 +184,11 @@ def choose_scenario(stack: Stack, asked: str | None) -> tuple[str, Scenario]:
 
 def _target(project: Running, asked: str | None) -> str:
     target = asked or entrypoint_url(project.observed, project.record.entrypoint)
+    if target is None and project.record.entrypoint:
+        raise UsageError(
+            f"the entry point {project.record.entrypoint} does not publish a port",
+            hint="add one under ports: in the stack file and run `devenv up`, or pass --target URL",
+        )
     if target is None:
         raise UsageError(
             "no entry point to send load to",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
-from devenv.app.infrastructure import image_of, infrastructure_kind, repository_name
-from devenv.app.required_images import base_images, start_commands
+from devenv.app.infrastructure import image_of, infrastructure_kind
+from devenv.app.start_command import start_command, traced_command
 from devenv.model.scaffold import InitServicePart
 from devenv.orchestrate.instrument import instrument
 from devenv.stack.edit import scalar
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack
 
 _ENDPOINTS = frozenset({"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"})
-_PYTHON = frozenset({"python", "pypy", "uv", "uvicorn-gunicorn", "uvicorn-gunicorn-fastapi"})
 _OFF = "x-devenv: { instrument: false }"
-_RUNNER = "python -m devenv.tracing --"
 
 
 def survey(stack: Stack) -> list[InitServicePart]:
@@ -49,7 +46,7 @@ def _part(stack: Stack, service: Service, traced: Service, warnings: list[str]) 
         image=image_of(service),
         added=sorted(set(traced.environment) - set(service.environment)),
         own=sorted(name for name in service.environment if name.startswith("OTEL_")),
-        traced_command=_traced_command(service, command) if application else None,
+        traced_command=traced_command(service, command) if application else None,
         process=_process(command) if application and service.x.process is None else None,
         notes=[*_notes(service, kind, tracing), *warnings],
     )
@@ -74,29 +71,6 @@ def _notes(service: Service, kind: Kind | None, tracing: InitTracing) -> list[st
         found = [f"recognised by its image ({kind}); set `{_OFF}` to keep its environment unchanged"]
         return found if service.x.process else [*found, "the process engine does not run images; start it yourself"]
     return []
-
-
-def start_command(service: Service) -> str | None:
-    """The command line of a service, from its stack file and its Dockerfile; ``None`` if only its image contains it."""
-    entrypoint, command = service.entrypoint, service.command
-    if service.build is not None:
-        own_entrypoint, own_command = start_commands(service.build)
-        if command is None and entrypoint is None:
-            command = own_command
-        entrypoint = own_entrypoint if entrypoint is None else entrypoint
-    words = [*(entrypoint or ()), *(command or ())]
-    return shlex.join(words) if words else None
-
-
-def _traced_command(service: Service, command: str | None) -> str | None:
-    """The command that starts a Python program with tracing; ``None`` for others, or if it is already traced."""
-    images = [*(base_images(service.build) if service.build else ()), service.image or ""]
-    program = (command or "").split(" ")[0].rpartition("/")[2]
-    if not (program.startswith("python") or any(repository_name(image) in _PYTHON for image in images)):
-        return None
-    if command is not None and ("devenv.tracing" in command or "devenv run" in command):
-        return None
-    return f"{_RUNNER} {command or 'CMD...'}"
 
 
 def _process(command: str | None) -> str:

@@ -12,7 +12,7 @@ from devenv.model.state import State
 from devenv.traces.query import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from devenv.contract.engine import Engine
     from devenv.model.stack import Service, Stack
@@ -81,11 +81,28 @@ async def services_without_spans(
         now: seconds since the epoch.
         seen: service names whose spans are known, so that nothing is asked.
     """
-    started: dict[str, float] = {}
-    for service, name in traced_services(stack).items():
+    started = started_at(traced_services(stack), observed)
+    return await without_spans(client, {name: time for name, time in started.items() if name not in seen}, now=now)
+
+
+def started_at(traced: Mapping[str, str], observed: ObservedState) -> dict[str, float]:
+    """When the running services of ``traced`` (service names in spans by service) started, by service name in spans."""
+    found: dict[str, float] = {}
+    for service, name in traced.items():
         times = [item.started_at or 0.0 for item in observed.of(service) if item.state is State.RUNNING]
-        if times and name not in seen:
-            started[name] = min(times)
+        if times:
+            found[name] = min(times)
+    return found
+
+
+async def without_spans(client: TraceSource, started: Mapping[str, float], *, now: float) -> list[str]:
+    """Those of ``started`` that have sent no span since then, sorted.
+
+    Args:
+        client: of the trace backend.
+        started: seconds since the epoch by service name in spans.
+        now: seconds since the epoch.
+    """
     if not started:
         return []
     known = set(await client.services())

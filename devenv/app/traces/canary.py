@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from devenv.analysis.callees import NO_CALLEES, Callees
@@ -33,9 +34,19 @@ _POLL_FIRST, _POLL_LAST, _POLL_GROWTH = 0.03, 0.25, 1.3
 _STEADY = 0.6
 """Seconds without a new span after which a trace of unknown services is complete: three export intervals."""
 
+_LOOK_AFTER, _UNTRACED_AFTER = 1.0, 2.0
+"""Seconds without a span after which signs of tracing are looked for, and after which there is nothing to wait for if
+there is none: ten times the delay that devenv gives to exporters."""
+
+_UNTRACED = (
+    "nothing in this stack is traced: no span was received, and no running service has a tracing library or setting"
+)
 _MARGIN_NS = 60 * 10**9
 _TIMEOUT = 10.0
 """Seconds for one request to the trace backend."""
+
+LookForSigns = Callable[[], Awaitable[str]]
+"""Finds a sign of tracing in the stack; empty: it is certain that there is none."""
 
 
 def lean_sender(base_url: str) -> LeanClient:
@@ -57,11 +68,45 @@ class _Sending:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """The final state of the trace in the backend."""
+    """The final state of the trace in the backend; ``untraced``: nothing would come, however long the wait."""
 
     trace: Trace | None
     finding: Finding
     cause: str = ""
+    untraced: bool = False
+
+
+class _Signs:
+    """Whether the stack shows a sign of tracing, which is looked for only if no span comes."""
+
+    def __init__(self, look: LookForSigns | None, clock: Clock) -> None:
+        self._look = look
+        self._clock = clock
+        self._begun = clock.monotonic()
+        self._looking: asyncio.Future[str] | None = None
+
+    async def are_missing(self, client: TraceSource) -> bool:
+        """Whether it is certain by now that no span will come; to be asked again and again while none has come."""
+        waited = self._clock.monotonic() - self._begun
+        if self._look is None or waited < _LOOK_AFTER:
+            return False
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self._look())
+        if waited < _UNTRACED_AFTER or not self._looking.done():
+            return False
+        if self._looking.result():
+            self._look = None
+            return False
+        try:
+            return not set(await client.services()) - {OWN_SERVICE}
+        except BackendUnavailable:
+            return False
+
+    async def close(self) -> None:
+        """Give up looking."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
 
 
 async def send_canary(
@@ -77,8 +122,9 @@ async def send_canary(
     setups: Mapping[str, Setup] | None = None,
     callees: Callees = NO_CALLEES,
     entrypoint: str = "",
+    look: LookForSigns | None = None,
 ) -> CanaryDocument:
-    """Send the canary and wait until its trace is complete, or ``timeout`` seconds have passed.
+    """Send the canary and wait until its trace is complete, ``timeout`` seconds have passed, or nothing can come.
 
     If the entry point responds with 502, 503 or 504, or not at all, during the first seconds, the canary is sent again
     with a new trace ID, and a notice is emitted. An unexpected status is never ``complete``.
@@ -95,6 +141,7 @@ async def send_canary(
         setups: the services' tracing settings, as far as known, to find the cause of an incomplete trace.
         callees: the stack's services by address; all those that are called need a span, too.
         entrypoint: service name of the entry point's spans; empty if unknown.
+        look: finds signs of tracing if no span comes; ``None``: there may be some.
     """
     started = clock.monotonic()
     sending = await _send_until_answered(entrypoint_url, request, clock=clock, sink=sink, timeout=timeout)
@@ -103,7 +150,13 @@ async def send_canary(
     )
     try:
         await _export(otlp_http_url, _root_span(sending, request), clock=clock, deadline=started + timeout)
-        outcome = await _follow(sending, expectation, client, clock=clock, sink=sink, deadline=started + timeout)
+        signs = _Signs(None if sending.error else look, clock)
+        try:
+            outcome = await _follow(
+                sending, expectation, client, clock=clock, sink=sink, deadline=started + timeout, signs=signs
+            )
+        finally:
+            await signs.close()
     except BackendUnavailable as error:
         outcome = _Outcome(None, Finding(trace_class="absent"), error.message)
     return _document(sending, request, outcome, client, elapsed=clock.monotonic() - started)
@@ -171,9 +224,16 @@ async def _export(otlp_http_url: str, root: Span, *, clock: Clock, deadline: flo
 
 
 async def _follow(
-    sending: _Sending, expectation: Expectation, client: TraceSource, *, clock: Clock, sink: Sink, deadline: float
+    sending: _Sending,
+    expectation: Expectation,
+    client: TraceSource,
+    *,
+    clock: Clock,
+    sink: Sink,
+    deadline: float,
+    signs: _Signs,
 ) -> _Outcome:
-    """Read the trace until it is complete or the time is over; then look for its missing parts."""
+    """Read the trace until it is complete, the time is over or nothing can come; then look for its missing parts."""
     pause, seen, seen_at = _POLL_FIRST, -1, clock.monotonic()
     while True:
         trace = await _ask(sending.trace_id, client, patient=clock.monotonic() < deadline)
@@ -187,6 +247,8 @@ async def _follow(
             return _Outcome(trace, finding)
         if clock.monotonic() >= deadline:
             return await _explain(sending, trace, expectation, client)
+        if finding.trace_class == "absent" and await signs.are_missing(client):
+            return _Outcome(trace, finding, _UNTRACED, untraced=True)
         await clock.sleep(pause)
         pause = min(pause * _POLL_GROWTH, _POLL_LAST)
 
@@ -237,6 +299,7 @@ def _document(
         status=sending.status,
         missing=list(outcome.finding.missing),
         cause=cause,
+        untraced=outcome.untraced,
     )
 
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from devenv.app.traces.lookup import LARGE_TRACE_TIMEOUT, require_trace_id, running_backend
-from devenv.errors import ConfigurationError, Location, UnknownName
+from devenv.errors import NEGATIVE_VERDICT, ConfigurationError, Location, UnknownName
 from devenv.model.listings import ExportDocument, ImportDocument
 from devenv.traces.background import in_background, unchanged
 
@@ -41,7 +41,7 @@ async def collected(invocation: Invocation, trace_ids: Sequence[str]) -> dict[st
         require_trace_id(trace_id)
     found: list[dict[str, Any]] = []
     backend = await running_backend(invocation)
-    async with TraceClient(backend.query_url, timeout=LARGE_TRACE_TIMEOUT) as client:
+    async with TraceClient(backend.query_url, token=backend.token, timeout=LARGE_TRACE_TIMEOUT) as client:
         for trace_id in trace_ids:
             spans = await client.otlp_json(trace_id)
             if not spans:
@@ -69,7 +69,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     """Read ``resourceSpans`` from an OTLP JSON file, or from stdin if the path is ``-``: one document, or one per line.
 
     Raises:
-        ConfigurationError: If it cannot be read or is not OTLP JSON; the message names the place.
+        ConfigurationError: If it cannot be read, is not OTLP JSON or has no span; the message names the place.
     """
     name = "stdin" if str(path) == "-" else str(path)
     try:
@@ -93,11 +93,21 @@ def read(path: Path) -> list[dict[str, Any]]:
             raise _not_otlp(name, first_line, "JSON without a resourceSpans list")
         try:
             for span in _spans(resource_spans):
-                bytes.fromhex(span["traceId"] + span["spanId"])
+                _check_ids(span)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise _not_otlp(name, first_line, f"a span without hexadecimal IDs ({error})") from error
         found += resource_spans
+    if next(_spans(found), None) is None:
+        raise _not_otlp(name, 1, "no span")
     return found
+
+
+def _check_ids(span: Any) -> None:
+    """Raise ValueError, KeyError, TypeError or AttributeError for IDs that no receiver accepts."""
+    for key, size in (("traceId", 16), ("spanId", 8)):
+        value = bytes.fromhex(span[key])
+        if len(value) != size or not any(value):
+            raise ValueError(f"{key} {span[key]!r} of {span.get('name', '')!r}")
 
 
 async def import_(invocation: Invocation, path: Path) -> ImportDocument:
@@ -114,14 +124,28 @@ async def import_(invocation: Invocation, path: Path) -> ImportDocument:
     spans = list(_spans(resource_spans))
     ids = list(dict.fromkeys(span["traceId"].lower() for span in spans))
     backend = await running_backend(invocation)
+    refused, reasons = 0, dict[str, None]()
     async with SpanExporter(backend.otlp_http_url) as exporter:
         for batch in _batches(resource_spans):
             try:
-                await exporter.export_json(batch)
+                refusal = await exporter.export_json(batch)
             except RecursionError as error:  # the encoder needs more levels than the parser
                 raise _too_deep(str(path)) from error
-    async with TraceClient(backend.query_url) as client:
-        return ImportDocument(traces=ids, spans=len(spans), ui_urls=[client.ui_trace_url(each) for each in ids])
+            refused += refusal.spans
+            reasons |= dict.fromkeys([refusal.reason] if refusal.reason else [])
+    async with TraceClient(backend.query_url, token=backend.token) as client:
+        return ImportDocument(
+            traces=ids,
+            spans=len(spans),
+            ui_urls=[client.ui_trace_url(each) for each in ids],
+            refused=refused,
+            refused_reason="; ".join(reasons),
+        )
+
+
+def verdict_code(document: ImportDocument) -> int:
+    """Return the exit code of an import: 1 if spans were refused, else 0."""
+    return NEGATIVE_VERDICT if document.refused else 0
 
 
 def _documents(text: str, name: str) -> Iterator[tuple[int, Any]]:

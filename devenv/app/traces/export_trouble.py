@@ -51,7 +51,7 @@ async def troubles(
             async with asyncio.timeout(_SECONDS):
                 said = [await _last(engine, instance.id, now) for instance in observed.of(service)]
         except (TimeoutError, EnvironmentFailure) as error:
-            said = [f"(cannot read the output: {error})"]
+            said = [f"(cannot read the output: {str(error) or 'timed out'})"]
         found += [LogLineDocument(service=service, text=text) for text in said if text][-1:]
     return found
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from devenv.analysis.causes import Setup
+from devenv.analysis.causes import BASE_ENDPOINT, TRACES_ENDPOINT, Setup
 from devenv.http.origin import split_endpoint
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.capabilities import Capabilities
     from devenv.model.stack import Service, Stack
 
-ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+ENDPOINT_VARIABLES = (TRACES_ENDPOINT, BASE_ENDPOINT)
 PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 _ONE_LABEL = re.compile(r"[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*")
 """A host name without dots: only such a name can be judged without asking DNS."""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _OWN_LOOPBACK = frozenset({None, "bridge", "none"})
 """Values of network_mode with which a container has its own loopback interface."""
@@ -50,12 +54,15 @@ def names_in_spans(stack: Stack) -> dict[str, str]:
 
 
 def name_in_spans(service: Service) -> str:
-    """The service name of a service's spans, as far as its environment decides it."""
+    """The service name of a service's spans, as far as its environment decides it.
+
+    Values of ``OTEL_RESOURCE_ATTRIBUTES`` can be percent-encoded; SDKs decode them.
+    """
     own = service.environment
     if name := own.get("OTEL_SERVICE_NAME"):
         return name
     pairs = (pair.partition("=") for pair in own.get(_ATTRIBUTES, "").split(","))
-    named = (value.strip() for key, _, value in pairs if key.strip() == "service.name")
+    named = (unquote(value.strip()) for key, _, value in pairs if key.strip() == "service.name")
     return next(filter(None, named), service.name)
 
 
@@ -77,6 +84,7 @@ def setup_of(stack: Stack, service: Service, *, shared_loopback: bool, takes_grp
     endpoint = _first(own, *ENDPOINT_VARIABLES)
     return Setup(
         endpoint=endpoint,
+        endpoint_variable=next((name for name in ENDPOINT_VARIABLES if own.get(name)), ""),
         protocol=_first(own, *PROTOCOL_VARIABLES),
         sampler=own.get("OTEL_TRACES_SAMPLER", ""),
         sampler_argument=own.get("OTEL_TRACES_SAMPLER_ARG", ""),
@@ -86,7 +94,32 @@ def setup_of(stack: Stack, service: Service, *, shared_loopback: bool, takes_grp
         instrumented=service.x.instrument,
         takes_grpc=takes_grpc,
         unknown_host=bool(endpoint) and _is_unknown(_host(endpoint), stack, service),
+        wrong_port=bool(endpoint) and _is_no_receiver(endpoint, stack, service, shared_loopback=shared_loopback),
     )
+
+
+def _is_no_receiver(endpoint: str, stack: Stack, service: Service, *, shared_loopback: bool) -> bool:
+    """Whether an endpoint certainly is a port of the trace backend that accepts no spans.
+
+    By the backend's name, any other port than those of OTLP is, if devenv configures the backend. On a loopback
+    interface that both share, only its query and health ports are: another program may listen on the others.
+    """
+    from devenv.orchestrate.jaeger import added_backend, is_managed
+
+    try:
+        parts = split_endpoint(endpoint)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return False
+    backend = stack.trace_backend or added_backend(stack.x.jaeger)
+    if not is_managed(backend) or service.name == backend.name:
+        return False
+    if shared_loopback and host in _LOOPBACK:
+        published = {item.container: item.host for item in backend.ports if item.host}
+        return port in {published.get(number, number) for number in (QUERY_PORT, HEALTH_PORT)}
+    aliases = [alias for attachment in backend.networks for alias in attachment.aliases]
+    names = {backend.name, backend.hostname, backend.container_name, *aliases}
+    return host in {name.lower() for name in names if name} and port not in {OTLP_GRPC_PORT, OTLP_HTTP_PORT}
 
 
 def _is_unknown(host: str, stack: Stack, service: Service) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -14,17 +13,15 @@ from devenv.backend.api.streaming import list_response
 from devenv.backend.api.transform import MAX_BYTES, transform
 from devenv.backend.large_bodies import Busy, LargeBodies
 from devenv.backend.query.dependencies import Edges, dependencies
-from devenv.backend.query.lookups import Snapshot, find, operations, size
-from devenv.backend.query.shared_span_ids import separate
-from devenv.backend.store.decoding import decode, snapshot
+from devenv.backend.query.lookups import find, operations, size
+from devenv.backend.store.decoding import Snapshot, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.message import HttpRequest, Response, dumps
 from devenv.http.server.router import Route
-from devenv.otlp import messages
 from devenv.otlp.wire import TooLarge, Undecodable
 from devenv.traces.ids import parse_trace_id, show_trace_id
 
-_OPENING = b'{"data":['
+_OPENING = '{"data":['
 
 
 class LegacyApi:
@@ -82,7 +79,7 @@ class LegacyApi:
             query = legacy_query(parameters, self._now())
         except ValueError as error:
             return _failure(400, str(error))
-        return find(self._store, query, answer)
+        return find(self._store, query, answer, self._large.turns)
 
     def _by_ids(self, ids: list[bytes], answer: _Answer) -> Response:
         found: list[Snapshot] = []
@@ -114,9 +111,11 @@ class LegacyApi:
         except BadParameter as error:
             return _failure(400, str(error))
         edges: Edges = {}
+        turn = self._large.turns.start()
+        await turn.pause()
         for step in dependencies(self._store, *window):
             if step is None:
-                await asyncio.sleep(0)
+                await turn.pause()
             else:
                 edges = step
         service = parameters.first("service")
@@ -143,7 +142,7 @@ class LegacyApi:
             return _failure(413, f"the body is larger than {MAX_BYTES} bytes")
         try:
             async with self._large.opened(request.body, "") as body:
-                documents = list(map(trace_json, await transform(body)))
+                found = await transform(body, self._large.turns.start())
         except Undecodable as error:
             return _failure(400, f"cannot unmarshal OTLP : {error}")
         except TooLarge as error:
@@ -152,7 +151,7 @@ class LegacyApi:
             response = _failure(503, "too many large requests at the same time")
             response.headers = (("Retry-After", "1"),)
             return response
-        return list_response(_OPENING, documents, _closing(None), 0)
+        return _answer(raw=False)(found)
 
 
 def _no_metrics(request: HttpRequest) -> Response:  # noqa: ARG001 (the handler's signature)
@@ -167,15 +166,11 @@ class _Answer(Protocol):
 def _answer(*, raw: bool) -> _Answer:
     """Return what makes an answer of traces; they are adjusted as Jaeger adjusts them, unless they are to be raw."""
 
-    def document(taken: Snapshot) -> bytes:
-        decoded = decode(*taken, messages.OpaqueSpan)
-        return trace_json(decoded if raw else separate(decoded))
-
     def answer(found: list[Snapshot], errors: list[dict[str, Any]] | None = None) -> Response:
-        return list_response(_OPENING, map(document, found), _closing(errors), size(found))
+        return list_response(_OPENING, (trace_json(taken, raw=raw) for taken in found), _closing(errors), size(found))
 
     return answer
 
 
-def _closing(errors: list[dict[str, Any]] | None) -> bytes:
-    return b'],"total":0,"limit":0,"offset":0,"errors":%b}' % dumps(errors)
+def _closing(errors: list[dict[str, Any]] | None) -> str:
+    return f'],"total":0,"limit":0,"offset":0,"errors":{dumps(errors).decode("ascii")}}}'

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from devenv.backend.store.decoding import ERROR, KINDS, DecodedTrace
+from devenv.backend.api.streaming import parts, paused
+from devenv.backend.query.shared_span_ids import span_ids
+from devenv.backend.store.decoding import ERROR, KINDS, Snapshot, encoded, readable
 from devenv.backend.store.scopes import Scope
 from devenv.otlp import messages
 from devenv.otlp.values import as_json_number, plain, text
@@ -30,24 +33,36 @@ _CACHED_BYTES = 256
 Tag = tuple[str, str]  # key and JSON, which sort together by key
 
 
-def trace_json(trace: DecodedTrace) -> bytes:
-    """Return ``{traceID, spans, processes, warnings}``; the spans of ``trace`` are ``messages.OpaqueSpan`` messages."""
+def trace_json(taken: Snapshot, *, raw: bool) -> Iterator[str]:
+    """Yield ``{traceID, spans, processes, warnings}`` in pieces; an empty one is a pause.
+
+    Args:
+        taken: the trace.
+        raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
+    """
+    trace = yield from paused(encoded(taken))
+    ids = yield from paused(span_ids(trace, separate=not raw))
     processes: dict[bytes, str] = {}
     documents = []
-    spans = []
-    known = {span.span_id for _, span in trace.spans}
     trace_id = show_trace_id(trace.id)
-    for scope, span in trace.spans:
+    opening = f'{{"traceID":"{trace_id}","spans":['
+    for scope, payloads in trace.chunks:
         process = processes.get(scope.resource_key)
         if process is None:
             process = processes[scope.resource_key] = f"p{len(processes) + 1}"
             documents.append(f'"{process}":{_process(scope)}')
-        spans.append(_span(trace_id, trace.id, scope, span, process, known))
+        for part in parts(payloads):
+            spans = []
+            for span in readable(part, messages.OpaqueSpan):
+                ids.adjust(span)
+                spans.append(_span(trace_id, trace.id, scope, span, process, ids.known))
+            if spans:
+                yield opening + ",".join(spans)
+                opening = ","
+    if opening != ",":
+        yield opening
     warnings = '["spans were rejected: the trace exceeds the size limit of the backend"]' if trace.truncated else "null"
-    joined = ",".join(spans)
-    return (
-        f'{{"traceID":"{trace_id}","spans":[{joined}],"processes":{{{",".join(documents)}}},"warnings":{warnings}}}'
-    ).encode("ascii")
+    yield f'],"processes":{{{",".join(documents)}}},"warnings":{warnings}}}'
 
 
 def _process(scope: Scope) -> str:
@@ -55,7 +70,7 @@ def _process(scope: Scope) -> str:
     return f'{{"serviceName":{quoted(scope.service.name)},"tags":[{",".join(tags)}]}}'
 
 
-def _span(trace_id: str, raw_id: bytes, scope: Scope, span: Any, process: str, known: set[bytes]) -> str:
+def _span(trace_id: str, raw_id: bytes, scope: Scope, span: Any, process: str, known: frozenset[bytes]) -> str:
     tags = [_attribute(pair) for pair in span.attributes]
     tags += _scope_tags(scope.name, scope.version)
     kind = span.kind
@@ -167,7 +182,7 @@ def _log(event: Any) -> str:
     return f'{{"timestamp":{event.time // 1000},"fields":[{shown}]}}'
 
 
-def _warnings(start: int, end: int, parent: bytes, known: set[bytes]) -> str:
+def _warnings(start: int, end: int, parent: bytes, known: frozenset[bytes]) -> str:
     warnings = []
     if end < start:
         warnings.append("Negative duration detected, sanitizing end timestamp.")

@@ -1,74 +1,138 @@
-"""A stored trace as OTLP JSON."""
+"""A stored trace as OTLP JSON.
+
+The text is built directly, as in :mod:`devenv.backend.api.legacy_json`: attributes that were written once are looked up
+by their encoded bytes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from devenv.backend.store.decoding import DecodedTrace, ends
+from devenv.backend.api.streaming import parts, paused
+from devenv.backend.query.shared_span_ids import span_ids
+from devenv.backend.store.decoding import Snapshot, encoded, ends, readable
 from devenv.backend.store.scopes import Scope
-from devenv.otlp.values import otlp, plain, text
+from devenv.http.server.message import dumps
+from devenv.otlp import messages
+from devenv.otlp.values import otlp, otlp_attributes, plain, text
 
 Document = dict[str, Any]
 
-
-def resource_spans(trace: DecodedTrace) -> list[Document]:
-    """Return ``ResourceSpans`` documents, one per resource, with its scopes grouped."""
-    resources: dict[tuple[bytes, bytes], Document] = {}
-    scopes: dict[int, Document] = {}
-    for scope, span in trace.spans:
-        group = scopes.get(scope.number)
-        if group is None:
-            resource = resources.setdefault(scope.key[:2], _resource(scope))
-            group = scopes[scope.number] = _scope(scope)
-            resource["scopeSpans"].append(group)
-        group["spans"].append(_span(trace.id.hex(), span))
-    return list(resources.values())
+_CACHED_BYTES = 256
 
 
-def _resource(scope: Scope) -> Document:
-    attributes = [{"key": key, "value": otlp(value)} for key, value in scope.resource.items()]
-    document: Document = {"resource": {"attributes": attributes}, "scopeSpans": []}
-    if scope.urls[0]:
-        document["schemaUrl"] = scope.urls[0]
-    return document
+def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
+    """Yield ``ResourceSpans`` documents with commas between them, one per resource, with its scopes grouped.
+
+    An empty piece is a pause.
+
+    Args:
+        taken: the trace.
+        raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
+    """
+    trace = yield from paused(encoded(taken))
+    ids = yield from paused(span_ids(trace, separate=not raw))
+    trace_id = trace.id.hex()
+    resources: dict[tuple[bytes, bytes], dict[int, tuple[Scope, list[list[bytes]]]]] = {}
+    for scope, payloads in trace.chunks:
+        scopes = resources.setdefault(scope.key[:2], {})
+        scopes.setdefault(scope.number, (scope, []))[1].append(payloads)
+    between = ""
+    for scopes in resources.values():
+        first, _ = next(iter(scopes.values()))
+        yield between + _resource(first)
+        between = ""
+        for scope, chunks in scopes.values():
+            yield between + _scope(scope)
+            comma = ""
+            for part in parts(*chunks):
+                spans = []
+                for span in readable(part, messages.OpaqueSpan):
+                    ids.adjust(span)
+                    spans.append(_span(trace_id, span))
+                if spans:
+                    yield comma + ",".join(spans)
+                    comma = ","
+            yield f"]{_url(scope.urls[1])}}}"
+            between = ","
+        yield f"]{_url(first.urls[0])}}}"
 
 
-def _scope(scope: Scope) -> Document:
-    about: Document = {}
-    if scope.name:
-        about["name"] = scope.name
-    if scope.version:
-        about["version"] = scope.version
-    if scope.attributes:
-        about["attributes"] = [{"key": key, "value": otlp(value)} for key, value in scope.attributes.items()]
-    document: Document = {"scope": about, "spans": []}
-    if scope.urls[1]:
-        document["schemaUrl"] = scope.urls[1]
-    return document
+def _resource(scope: Scope) -> str:
+    attributes = _json([{"key": key, "value": otlp(value)} for key, value in scope.resource.items()])
+    return f'{{"resource":{{"attributes":{attributes}}},"scopeSpans":['
 
 
-def _span(trace_id: str, span: Any) -> Document:
-    document: Document = {"traceId": trace_id, "spanId": span.span_id.hex()}
-    if any(span.parent_span_id):
-        document["parentSpanId"] = span.parent_span_id.hex()
-    status = {"message": text(span.status.message), "code": span.status.code}
-    optional: Document = {
-        "traceState": text(span.trace_state),
-        "name": text(span.name),
-        "kind": span.kind,
-        "startTimeUnixNano": str(span.start),
-        "endTimeUnixNano": str(ends(span)),
-        "attributes": _attributes(span.attributes),
-        "droppedAttributesCount": span.dropped_attributes,
-        "events": [_event(event) for event in span.events],
-        "droppedEventsCount": span.dropped_events,
-        "links": [_link(link) for link in span.links],
-        "droppedLinksCount": span.dropped_links,
-        "flags": span.flags,
-    }
-    document |= {key: value for key, value in optional.items() if value}
-    document["status"] = {key: value for key, value in status.items() if value}
-    return document
+def _scope(scope: Scope) -> str:
+    about: Document = {"name": scope.name, "version": scope.version, "attributes": otlp_attributes(scope.attributes)}
+    return f'{{"scope":{_json(_present(about))},"spans":['
+
+
+def _url(url: str) -> str:
+    return f',"schemaUrl":{quoted(url)}' if url else ""
+
+
+def _span(trace_id: str, span: Any) -> str:
+    found = f'{{"traceId":"{trace_id}","spanId":"{span.span_id.hex()}"'
+    parent = span.parent_span_id
+    if any(parent):
+        found += f',"parentSpanId":"{parent.hex()}"'
+    if span.trace_state:
+        found += f',"traceState":{quoted(text(span.trace_state))}'
+    if span.name:
+        found += f',"name":{_name(span.name)}'
+    if span.kind:
+        found += f',"kind":{span.kind}'
+    found += f',"startTimeUnixNano":"{span.start}","endTimeUnixNano":"{ends(span)}"'
+    attributes = span.attributes
+    if attributes:
+        found += f',"attributes":[{",".join(map(_attribute, attributes))}]'
+    return f"{found}{_rarely(span)}{_status(span)}}}"
+
+
+def _rarely(span: Any) -> str:
+    # What few spans have.
+    found = ""
+    if span.dropped_attributes:
+        found += f',"droppedAttributesCount":{span.dropped_attributes}'
+    if span.events:
+        found += f',"events":{_json([_event(event) for event in span.events])}'
+    if span.dropped_events:
+        found += f',"droppedEventsCount":{span.dropped_events}'
+    if span.links:
+        found += f',"links":{_json([_link(link) for link in span.links])}'
+    if span.dropped_links:
+        found += f',"droppedLinksCount":{span.dropped_links}'
+    if span.flags:
+        found += f',"flags":{span.flags}'
+    return found
+
+
+def _status(span: Any) -> str:
+    if not span.HasField("status"):
+        return ',"status":{}'
+    status = span.status
+    return f',"status":{_json(_present({"message": text(status.message), "code": status.code}))}'
+
+
+@lru_cache(maxsize=8192)
+def _name(name: bytes) -> str:
+    return quoted(text(name))
+
+
+def _attribute(attribute: bytes) -> str:
+    return _cached_attribute(attribute) if len(attribute) <= _CACHED_BYTES else _new_attribute(attribute)
+
+
+def _new_attribute(attribute: bytes) -> str:
+    pair = messages.KeyValue.FromString(attribute)
+    return f'{{"key":{quoted(text(pair.key))},"value":{_json(otlp(plain(pair.value)))}}}'
+
+
+_cached_attribute = lru_cache(maxsize=16384)(_new_attribute)
 
 
 def _attributes(pairs: Any) -> list[Document]:
@@ -76,22 +140,32 @@ def _attributes(pairs: Any) -> list[Document]:
 
 
 def _event(event: Any) -> Document:
-    document: Document = {
-        "timeUnixNano": str(event.time),
-        "name": text(event.name),
-        "attributes": _attributes(event.attributes),
-        "droppedAttributesCount": event.dropped_attributes,
-    }
-    return {key: value for key, value in document.items() if value}
+    return _present(
+        {
+            "timeUnixNano": str(event.time),
+            "name": text(event.name),
+            "attributes": _attributes(event.attributes),
+            "droppedAttributesCount": event.dropped_attributes,
+        }
+    )
 
 
 def _link(link: Any) -> Document:
-    document: Document = {
-        "traceId": link.trace_id.hex(),
-        "spanId": link.span_id.hex(),
-        "traceState": text(link.trace_state),
-        "attributes": _attributes(link.attributes),
-        "droppedAttributesCount": link.dropped_attributes,
-        "flags": link.flags,
-    }
+    return _present(
+        {
+            "traceId": link.trace_id.hex(),
+            "spanId": link.span_id.hex(),
+            "traceState": text(link.trace_state),
+            "attributes": _attributes(link.attributes),
+            "droppedAttributesCount": link.dropped_attributes,
+            "flags": link.flags,
+        }
+    )
+
+
+def _present(document: Document) -> Document:
     return {key: value for key, value in document.items() if value}
+
+
+def _json(document: Any) -> str:
+    return dumps(document).decode("ascii")

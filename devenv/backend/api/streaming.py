@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
 
+from devenv.backend.store.decoding import Steps
 from devenv.http.server.message import Response
+
+T = TypeVar("T")
 
 _PIECE = 64 * 1024
 # Encoded spans of this size become JSON within a few milliseconds.
-_AT_ONCE = 256 * 1024
+_AT_ONCE = 64 * 1024
+# Spans that become JSON between two pauses.
+_PART = 64
 
 
-def list_response(opening: bytes, items: Iterable[bytes], closing: bytes, encoded_size: int) -> Response:
-    """Return a response of ``opening``, the items (encoded JSON) with commas between them, and ``closing``.
+def list_response(opening: str, items: Iterable[Iterable[str]], closing: str, encoded_size: int) -> Response:
+    """Return a response of ``opening``, the items with commas between them, and ``closing``.
 
     Args:
         opening: text before the items.
-        items: built one by one, lazily.
+        items: JSON in ASCII, in pieces that are made one by one, lazily; an empty piece is a pause.
         closing: text after them.
         encoded_size: bytes of spans in the items; if they are few, the response is built at once.
     """
-    pieces = json_list(opening, items, closing)
-    return Response(body=b"".join(pieces) if encoded_size <= _AT_ONCE else pieces)
+    if encoded_size <= _AT_ONCE:
+        return Response(body=b"".join(json_list(opening, items, closing)))
+    return Response(body=json_list(opening, items, closing))
 
 
-def json_list(opening: bytes, items: Iterable[bytes], closing: bytes) -> Iterator[bytes]:
-    """Yield ``opening``, the items (encoded JSON) with commas, and ``closing``, with pauses (see Response)."""
+def json_list(opening: str, items: Iterable[Iterable[str]], closing: str) -> Iterator[bytes]:
+    """Yield ``opening``, the items with commas, and ``closing``, with pauses (see Response)."""
     pieces = [opening]
     size = 0
-    separator = b""
+    separator = ""
     for item in items:
-        pieces += (separator, item)
-        separator = b","
-        size += len(item)
-        if size >= _PIECE:
-            yield b"".join(pieces)
-            yield b""
-            pieces, size = [], 0
-    yield b"".join([*pieces, closing])
+        for piece in chain((separator,), item):
+            pieces.append(piece)
+            size += len(piece)
+            if size >= _PIECE:
+                yield "".join(pieces).encode("ascii")
+                pieces, size = [], 0
+            else:
+                yield b""
+        separator = ","
+    yield "".join([*pieces, closing]).encode("ascii")
+
+
+def parts(*chunks: list[bytes]) -> Iterator[list[bytes]]:
+    """Yield the payloads of chunks in parts, each small enough for one piece."""
+    for payloads in chunks:
+        for first in range(0, len(payloads), _PART):
+            yield payloads[first : first + _PART]
+
+
+def paused(steps: Steps[T]) -> Generator[str, None, T]:
+    """Take steps, with an empty piece after each; return their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        yield ""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from devenv.backend.query.shared_span_ids import separate
-from devenv.backend.store.decoding import DecodedTrace, decode, snapshot
+from devenv.backend.store.decoding import Snapshot, snapshot
 from devenv.backend.store.store import Store
-from devenv.otlp import columns, messages
+from devenv.http.server.turns import Turn
+from devenv.otlp import columns
 from devenv.otlp.json_steps import JsonRequest
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -15,8 +13,8 @@ MAX_BYTES = 16 * 1024 * 1024
 _ROOM = 1 << 40
 
 
-async def transform(body: bytes) -> list[DecodedTrace]:
-    """Return the traces in an OTLP JSON document, in order of appearance, their spans as ``messages.OpaqueSpan``.
+async def transform(body: bytes, turn: Turn) -> list[Snapshot]:
+    """Return the traces in an OTLP JSON document, in order of appearance.
 
     Raises:
         Undecodable: If it is not such a document.
@@ -27,9 +25,5 @@ async def transform(body: bytes) -> list[DecodedTrace]:
     for batch in JsonRequest(body).steps():
         if batch is not None:
             store.add(batch, columns.decode(batch.spans))
-        await asyncio.sleep(0)
-    found = []
-    for trace in store.traces.values():
-        found.append(separate(decode(*snapshot(trace, store.scopes), messages.OpaqueSpan)))
-        await asyncio.sleep(0)
-    return found
+        await turn.pause()
+    return [snapshot(trace, store.scopes) for trace in store.traces.values()]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from itertools import chain
 from typing import TypeVar
 
 from devenv.backend.api.envelopes import v3_failure as _failure
 from devenv.backend.api.otlp_document import resource_spans
+from devenv.backend.api.otlp_protobuf import MEDIA_TYPE, traces_data
 from devenv.backend.api.params import v3_query
-from devenv.backend.api.streaming import list_response
-from devenv.backend.query.lookups import Snapshot, find, operations, size
-from devenv.backend.query.shared_span_ids import separate
-from devenv.backend.query.summaries import summarize, summary_document
-from devenv.backend.store.decoding import decode, snapshot
+from devenv.backend.api.streaming import list_response, paused
+from devenv.backend.query.lookups import find, operations, size
+from devenv.backend.query.summaries import summarized, summary_document
+from devenv.backend.store.decoding import Snapshot, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.message import HttpRequest, Parameters, Response, dumps
 from devenv.http.server.router import Route
+from devenv.http.server.turns import Turns
 from devenv.traces.ids import parse_trace_id
 from devenv.traces.times import parse_bool, parse_rfc3339
 
@@ -29,10 +29,11 @@ _DEFAULT_KIND = "internal"
 
 
 class V3Api:
-    """The handlers."""
+    """The handlers; ``turns`` is the loop's time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, turns: Turns) -> None:
         self._store = store
+        self._turns = turns
 
     def routes(self) -> list[Route]:
         """Return all paths of the dialect."""
@@ -66,10 +67,10 @@ class V3Api:
             raw = _flag(parameters, "query.rawTraces", "query.raw_traces")
         except ValueError as error:
             return _failure(400, str(error))
-        return find(self._store, query, partial(_traces, raw=raw))
+        return find(self._store, query, partial(_traces, raw=raw), self._turns)
 
     def trace(self, request: HttpRequest) -> Response:
-        """Return one trace by an ID in hexadecimal or base64."""
+        """Return one trace by an ID in hexadecimal or base64, as protobuf if that alone is accepted."""
         try:
             parameters = request.parameters()
             trace_id = _trace_id(request.arguments["id"])
@@ -80,7 +81,12 @@ class V3Api:
         except ValueError as error:
             return _failure(400, str(error))
         trace = self._store.get(trace_id)
-        return _traces([snapshot(trace, self._store.scopes)] if trace is not None else [], raw=raw)
+        if trace is None:
+            return _traces([], raw=raw)
+        taken = snapshot(trace, self._store.scopes)
+        if raw and request.headers.get("accept", "") == MEDIA_TYPE:
+            return traces_data(taken)
+        return _traces([taken], raw=raw)
 
     def summaries(self, request: HttpRequest) -> Response | Awaitable[Response]:
         """Search and return counts instead of spans. No match is an empty list."""
@@ -88,20 +94,23 @@ class V3Api:
             query = v3_query(request.parameters())
         except ValueError as error:
             return _failure(400, str(error))
-        return find(self._store, query, _summaries)
+        return find(self._store, query, _summaries, self._turns)
 
 
 def _summaries(found: list[Snapshot]) -> Response:
-    documents = (dumps(summary_document(summarize(decode(*taken)))) for taken in found)
-    return list_response(b'{"summaries":[', documents, b"]}", size(found))
+    return list_response('{"summaries":[', map(_summary, found), "]}", size(found))
+
+
+def _summary(taken: Snapshot) -> Iterator[str]:
+    summary = yield from paused(summarized(taken))
+    yield dumps(summary_document(summary)).decode("ascii")
 
 
 def _traces(found: list[Snapshot], *, raw: bool) -> Response:
     if not found:
         return _failure(404, "No traces found")
-    decoded = (decode(*taken) if raw else separate(decode(*taken)) for taken in found)
-    documents = map(dumps, chain.from_iterable(map(resource_spans, decoded)))
-    return list_response(b'{"result":{"resourceSpans":[', documents, b"]}}", size(found))
+    documents = (resource_spans(taken, raw=raw) for taken in found)
+    return list_response('{"result":{"resourceSpans":[', documents, "]}}", size(found))
 
 
 def _time(parameters: Parameters, *names: str) -> None:

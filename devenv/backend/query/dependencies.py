@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from devenv.backend.store.decoding import decode_trace, is_error
+from devenv.backend.store.decoding import encoded, is_error, readable, snapshot
 from devenv.backend.store.store import Store
+from devenv.otlp import messages
 
 _BETWEEN_PAUSES = 128
 
@@ -33,12 +34,18 @@ def dependencies(store: Store, start: int, end: int) -> Iterator[Edges | None]:
             yield None
         if not trace.alive or trace.start <= start or trace.end >= end:
             continue
-        decoded = decode_trace(trace, store.scopes).spans
-        services = {span.span_id: scope.service.name for scope, span in reversed(decoded)}
-        for scope, span in decoded:
-            parent = services.get(span.parent_span_id)
+        spans = yield from encoded(snapshot(trace, store.scopes))
+        services: dict[bytes, str] = {}
+        called: list[tuple[bytes, str, bool]] = []
+        for scope, payloads in spans.chunks:
+            for span in readable(payloads, messages.OpaqueSpan):
+                services.setdefault(span.span_id, scope.service.name)
+                called.append((span.parent_span_id, scope.service.name, is_error(span)))
+            yield None
+        for parent_id, service, error in called:
+            parent = services.get(parent_id)
             if parent is not None:
-                edge = edges.setdefault((parent, scope.service.name), Calls())
+                edge = edges.setdefault((parent, service), Calls())
                 edge.calls += 1
-                edge.errors += is_error(span)
+                edge.errors += error
     yield edges

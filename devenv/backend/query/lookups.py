@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 
 from devenv.backend.query.search import Criteria, search
-from devenv.backend.store.decoding import KINDS, snapshot
+from devenv.backend.store.decoding import KINDS, Snapshot, snapshot
 from devenv.backend.store.records import StoredTrace
-from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.http.server.message import Response
+from devenv.http.server.turns import Turns
 from devenv.otlp.values import text
-
-Snapshot = tuple[bytes, bytes, bool, dict[int, Scope]]
 
 
 def find(
-    store: Store, query: Criteria, answer: Callable[[list[Snapshot]], Response]
+    store: Store, query: Criteria, answer: Callable[[list[Snapshot]], Response], turns: Turns
 ) -> Response | Coroutine[None, None, Response]:
     """Return ``answer`` of the encoded traces that match.
 
@@ -27,7 +24,7 @@ def find(
     found: list[Snapshot] = []
     for trace in steps:
         if trace is None:
-            return _go_on(store, steps, found, answer)
+            return _go_on(store, steps, found, answer, turns)
         found.append(snapshot(trace, store.scopes))
     return answer(found)
 
@@ -37,11 +34,13 @@ async def _go_on(
     steps: Iterator[StoredTrace | None],
     found: list[Snapshot],
     answer: Callable[[list[Snapshot]], Response],
+    turns: Turns,
 ) -> Response:
-    await asyncio.sleep(0)
+    turn = turns.start()
+    await turn.pause()
     for trace in steps:
         if trace is None:
-            await asyncio.sleep(0)
+            await turn.pause()
         else:
             found.append(snapshot(trace, store.scopes))
     return answer(found)
@@ -49,7 +48,7 @@ async def _go_on(
 
 def size(found: list[Snapshot]) -> int:
     """Return the number of bytes of encoded spans."""
-    return sum(len(taken[1]) for taken in found)
+    return sum(len(taken.raw) for taken in found)
 
 
 def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.backend.query.needles import ERROR_STATUS, Needle
-from devenv.backend.store.decoding import duration, is_error, readable
+from devenv.backend.store.decoding import Steps, chunks, duration, is_error, readable
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
-from devenv.otlp import messages
 from devenv.otlp.values import plain
 from devenv.traces.jaeger_text import as_text
 
 ERROR_KEY = "error"
-# Candidates read, or decoded, between two pauses of a search: a few milliseconds of work.
+# Candidates read between two pauses of a search: a millisecond of work.
 _LOOKS = 4096
-_DECODES = 128
+_DECODES = 256  # spans
 _FOREVER = 1 << 64
 
 
@@ -56,7 +55,7 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
     if query.limit <= 0:
         return
     plan = _Plan(store, query)
-    found = decoded = 0
+    found = 0
     seen: set[bytes] = set()
     earliest, latest = query.start_min, query.start_max or _FOREVER
     shortest = query.duration_min if query.duration_min > 1 else 0
@@ -69,10 +68,8 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
         if not plan.possible(trace.raw) or trace.id in seen:
             continue
         if not plan.certain(trace):
-            decoded += 1
-            if decoded % _DECODES == 0:
-                yield None
-            if not trace.alive or not plan.matches(trace):
+            matches = yield from plan.matches(trace)
+            if not matches or not trace.alive:
                 continue
         seen.add(trace.id)
         yield trace
@@ -87,6 +84,7 @@ class _Plan:
     def __init__(self, store: Store, query: Criteria) -> None:
         self._store = store
         self._query = query
+        self._decoded = 0
         self._error = query.attributes.get(ERROR_KEY)
         self._wanted = [self._want(name, value) for name, value in query.attributes.items() if name != ERROR_KEY]
         # The index has operations by service: without a service, `newest` returns every trace.
@@ -116,14 +114,20 @@ class _Plan:
             and (not query.start_max or trace.end <= query.start_max)
         )
 
-    def matches(self, trace: StoredTrace) -> bool:
-        """Return the result of the exact test."""
-        for chunk in messages.Stored.FromString(trace.raw).chunks:
+    def matches(self, trace: StoredTrace) -> Steps[bool]:
+        """Return the result of the exact test; False if the trace is evicted meanwhile."""
+        for chunk in chunks(trace.raw):
+            if not trace.alive:
+                return False
             scope = self._store.scopes[chunk.scope]
             if self._query.service and scope.service.name != self._query.service:
                 continue
+            self._decoded += len(chunk.spans)
             if any(self._span_matches(scope, span) for span in readable(chunk.spans)):
                 return True
+            if self._decoded >= _DECODES:
+                self._decoded = 0
+                yield None
         return False
 
     def _span_matches(self, scope: Scope, span: Any) -> bool:
@@ -154,7 +158,7 @@ def _error_matches(span: Any, wanted: str) -> bool:
     return error if wanted == "true" else wanted == "false" and not error
 
 
-def _has(span: messages.Span, wanted: _Wanted) -> bool:
+def _has(span: Any, wanted: _Wanted) -> bool:
     if _attribute_is(span.attributes, wanted):
         return True
     return any(_attribute_is(event.attributes, wanted) for event in span.events)

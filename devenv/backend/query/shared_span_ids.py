@@ -7,29 +7,81 @@ stay as they were sent.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
-from devenv.backend.store.decoding import DecodedTrace
+from google.protobuf.message import DecodeError
+
+from devenv.backend.store.decoding import EncodedTrace, Steps
+from devenv.otlp import messages
 
 _SERVER, _CLIENT = 2, 3
 
 
-def separate(trace: DecodedTrace) -> DecodedTrace:
-    """Give each server span that shares its ID with a client span a new ID; changes and returns ``trace``."""
-    clients = {span.span_id for _, span in trace.spans if span.kind == _CLIENT}
-    shared = [span for _, span in trace.spans if span.kind == _SERVER and span.span_id in clients]
-    if not shared:
-        return trace
-    unused = _unused({span.span_id for _, span in trace.spans})
-    renamed = {span_id: next(unused) for span_id in sorted({span.span_id for span in shared})}
-    servers = set(map(id, shared))
-    for _, span in trace.spans:
-        if id(span) in servers:
+@dataclass(frozen=True, slots=True)
+class SpanIds:
+    """The span IDs of a trace.
+
+    Attributes:
+        known: all of them.
+        renamed: new IDs for the server spans that share theirs with a client span, by the shared ID.
+    """
+
+    known: frozenset[bytes]
+    renamed: dict[bytes, bytes] = field(default_factory=dict)
+
+    def adjust(self, span: Any) -> None:
+        """Change the IDs of a span, or of its parent, if they are renamed."""
+        if not self.renamed:
+            return
+        if span.kind == _SERVER and span.span_id in self.renamed:
             span.parent_span_id = span.span_id
-            span.span_id = renamed[span.span_id]
+            span.span_id = self.renamed[span.span_id]
         else:
-            span.parent_span_id = renamed.get(span.parent_span_id, span.parent_span_id)
-    return trace
+            span.parent_span_id = self.renamed.get(span.parent_span_id, span.parent_span_id)
+
+
+def span_ids(trace: EncodedTrace, *, separate: bool) -> Steps[SpanIds]:
+    """Find the IDs; ``separate`` if spans that share one are wanted apart."""
+    known: set[bytes] = set()
+    servers: set[bytes] = set()
+    clients: set[bytes] = set()
+    for _, payloads in trace.chunks:
+        for span_id, kind in _identities(payloads):
+            known.add(span_id)
+            if kind == _SERVER:
+                servers.add(span_id)
+            elif kind == _CLIENT:
+                clients.add(span_id)
+        yield None
+    shared = servers & clients if separate else set()
+    if not shared:
+        return SpanIds(frozenset(known))
+    unused = _unused(known)
+    renamed = {span_id: next(unused) for span_id in sorted(shared)}
+    return SpanIds(frozenset(known | set(renamed.values())), renamed)
+
+
+def _identities(payloads: list[bytes]) -> Iterator[tuple[bytes, int]]:
+    # Many spans with one call, if no zero was left out of them.
+    try:
+        together = messages.Identities.FromString(b"".join(payloads))
+        if len(together.span_id) == len(together.kind) == len(payloads):
+            return zip(together.span_id, together.kind, strict=True)
+    except DecodeError:
+        pass  # one of them is not readable by itself, and is left out below
+    return _one_by_one(payloads)
+
+
+def _one_by_one(payloads: list[bytes]) -> Iterator[tuple[bytes, int]]:
+    for payload in payloads:
+        try:
+            found = messages.Identities.FromString(payload)
+        except DecodeError:
+            continue
+        # Of a field that occurs twice, the last one counts.
+        yield (found.span_id or (b"",))[-1], (found.kind or (0,))[-1]
 
 
 def _unused(used: set[bytes]) -> Iterator[bytes]:

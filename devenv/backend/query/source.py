@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from time import monotonic
 from typing import TypeVar
 
 from devenv.backend.query.dependencies import dependencies
 from devenv.backend.query.lookups import operations
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.query.spans import spans
-from devenv.backend.query.summaries import summarize
-from devenv.backend.store.decoding import DecodedTrace, decode_trace
+from devenv.backend.query.summaries import summarized
+from devenv.backend.store.decoding import Snapshot, Steps, encoded, snapshot
 from devenv.backend.store.store import Store
+from devenv.http.server.turns import Turn, Turns
 from devenv.model.span import Span
 from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, collect
 from devenv.traces import links
 from devenv.traces.query import Query, newest_first
 
 T = TypeVar("T", Trace, TraceSummary)
+R = TypeVar("R")
 
-_BETWEEN_PAUSES = 128
-_TURN = 0.01
-"""Seconds after which other connections of the process get their turn."""
+_BETWEEN_PAUSES = 32
 
 
 class StoreSource:
@@ -32,11 +30,13 @@ class StoreSource:
 
     Args:
         store: the backend's.
+        turns: the loop's time; by default, not shared with others.
         ui_url: base URL of the pages; the default gives addresses relative to the server.
     """
 
-    def __init__(self, store: Store, *, ui_url: str = "") -> None:
+    def __init__(self, store: Store, turns: Turns | None = None, *, ui_url: str = "") -> None:
         self._store = store
+        self._turns = turns or Turns()
         self._ui_url = ui_url
 
     async def services(self) -> list[str]:
@@ -49,12 +49,7 @@ class StoreSource:
 
     async def search(self, query: Query) -> list[TraceSummary]:
         """Summaries of the traces that match, newest first."""
-
-        async def summary(trace: DecodedTrace, turns: _Turns) -> TraceSummary:
-            await turns.pause()
-            return summarize(trace)
-
-        found = await self._found(query, summary)
+        found = await self._found(query, _summary)
         return newest_first(query, found, lambda each: each.errors > 0)
 
     async def find(self, query: Query) -> list[Trace]:
@@ -65,7 +60,7 @@ class StoreSource:
     async def trace(self, trace_id: str) -> Trace | None:
         """One trace; ``None`` if the store does not have it."""
         stored = self._store.get(_raw(trace_id))
-        return None if stored is None else await _trace(decode_trace(stored, self._store.scopes), _Turns())
+        return None if stored is None else await _trace(snapshot(stored, self._store.scopes), self._turns.start())
 
     async def traces(self, trace_ids: Iterable[str]) -> dict[str, Trace]:
         """Those of the traces that the store has, by ID."""
@@ -74,11 +69,11 @@ class StoreSource:
 
     async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
         """Calls between services in the ``lookback_ns`` nanoseconds before ``end_ns`` (since the epoch)."""
-        turns = _Turns()
+        turn = self._turns.start()
         found: list[Dependency] = []
         for edges in dependencies(self._store, end_ns - lookback_ns, end_ns):
             if edges is None:
-                await turns.pause()
+                await turn.pause()
             else:
                 found = [Dependency(*pair, edge.calls, edge.errors) for pair, edge in sorted(edges.items())]
         return found
@@ -109,40 +104,43 @@ class StoreSource:
         """Address of the page of a search."""
         return links.search_url(self._ui_url, service, start_ns, end_ns, tags=tags, operation=operation, limit=limit)
 
-    async def _found(self, query: Query, read: Callable[[DecodedTrace, _Turns], Awaitable[T | None]]) -> list[T]:
+    async def _found(self, query: Query, read: Callable[[Snapshot, Turn], Awaitable[T | None]]) -> list[T]:
         """What ``read`` makes of the traces that match the query or its wider forms, each trace once."""
-        turns = _Turns()
+        turn = self._turns.start()
         found: dict[bytes, T | None] = {}
         for wide in query.widened():
             for stored in search(self._store, _criteria(wide)):
-                await turns.pause()
+                await turn.pause()
                 if stored is not None and stored.alive and stored.id not in found:
-                    found[stored.id] = await read(decode_trace(stored, self._store.scopes), turns)
+                    found[stored.id] = await read(snapshot(stored, self._store.scopes), turn)
         return [each for each in found.values() if each is not None]
 
 
-class _Turns:
-    """Lets other connections have their turn when this one has worked for a while."""
-
-    def __init__(self) -> None:
-        self._since = monotonic()
-
-    async def pause(self) -> None:
-        """Let others run if it is their turn."""
-        if monotonic() - self._since >= _TURN:
-            await asyncio.sleep(0)
-            self._since = monotonic()
+async def _taken(steps: Steps[R], turn: Turn) -> R:
+    """The result of steps, with a pause after each."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+        await turn.pause()
 
 
-async def _trace(decoded: DecodedTrace, turns: _Turns) -> Trace | None:
+async def _summary(taken: Snapshot, turn: Turn) -> TraceSummary:
+    return await _taken(summarized(taken), turn)
+
+
+async def _trace(taken: Snapshot, turn: Turn) -> Trace | None:
     """The trace; ``None`` if none of its spans can be decoded."""
+    trace = await _taken(encoded(taken), turn)
     found: list[Span] = []
-    for number, span in enumerate(spans(decoded)):
+    for number, span in enumerate(spans(trace)):
         found.append(span)
         if number % _BETWEEN_PAUSES == 0:
-            await turns.pause()
-    trace = next(iter(collect(found)), None)
-    return trace and replace(trace, truncated=decoded.truncated)
+            await turn.pause()
+    collected = next(iter(collect(found)), None)
+    return collected and replace(collected, truncated=trace.truncated)
 
 
 def _criteria(query: Query) -> Criteria:

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from devenv.analysis.summary import Outline, summarize_outlines
-from devenv.backend.store.decoding import DecodedTrace, ends, is_error
+from devenv.analysis.summary import Outline, Outlines
+from devenv.backend.store.decoding import Snapshot, Steps, encoded, ends, is_error, readable
 from devenv.model.trace import TraceSummary
+from devenv.otlp import messages
 from devenv.otlp.values import text
 
 
-def summarize(trace: DecodedTrace) -> TraceSummary:
-    """Return the summary of a trace."""
-    return summarize_outlines(
-        trace.id.hex(),
-        [
-            Outline(
-                scope.service.name,
-                text(span.name),
-                span.span_id.hex(),
-                span.parent_span_id.hex() if any(span.parent_span_id) else None,
-                span.start,
-                ends(span),
-                is_error(span),
+def summarized(taken: Snapshot) -> Steps[TraceSummary]:
+    """Summarize a trace."""
+    trace = yield from encoded(taken)
+    found = Outlines()
+    for scope, payloads in trace.chunks:
+        service = scope.service.name
+        for span in readable(payloads, messages.OpaqueSpan):
+            found.add(
+                Outline(
+                    service,
+                    text(span.name),
+                    span.span_id.hex(),
+                    span.parent_span_id.hex() if any(span.parent_span_id) else None,
+                    span.start,
+                    ends(span),
+                    is_error(span),
+                )
             )
-            for scope, span in trace.spans
-        ],
-    )
+        yield None
+    return found.summary(trace.id.hex())
 
 
 def summary_document(summary: TraceSummary) -> dict[str, Any]:

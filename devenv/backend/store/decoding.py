@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope, Scopes
 from devenv.otlp import messages
+from devenv.otlp.wire import read_varint
+
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+"""Work in pieces of about a millisecond: others may be served between two of them. Its value is the result."""
 
 ERROR = 2
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedTrace:
-    """A trace at one moment, not affected by later spans and eviction. Spans are ``messages.Span`` messages."""
+class Snapshot:
+    """A trace at one moment, not affected by later spans and eviction; taking it decodes no span."""
 
     id: bytes
-    spans: list[tuple[Scope, Any]]
+    raw: bytes
+    truncated: bool
+    scopes: dict[int, Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTrace:
+    """The spans of a snapshot in order of arrival, chunk by chunk, a span that was received twice only once."""
+
+    id: bytes
+    chunks: list[tuple[Scope, list[bytes]]]
     truncated: bool = False
 
 
-def snapshot(trace: StoredTrace, scopes: Scopes) -> tuple[bytes, bytes, bool, dict[int, Scope]]:
-    """Return what :func:`decode` needs, while the trace is in the store; cheap, as no span is decoded."""
-    numbers = {chunk.scope for chunk in messages.Stored.FromString(trace.raw).chunks}
-    return trace.id, trace.raw, trace.truncated, {number: scopes[number] for number in numbers}
+def snapshot(trace: StoredTrace, scopes: Scopes) -> Snapshot:
+    """Return the trace in its present state."""
+    raw = trace.raw
+    # A chunk begins with the tag and the number of its scope.
+    numbers = {read_varint(raw, start + 1, end)[0] for start, end in _extents(raw)}
+    return Snapshot(trace.id, raw, trace.truncated, {number: scopes[number] for number in numbers})
 
 
-def decode(
-    trace_id: bytes, raw: bytes, truncated: bool, scopes: dict[int, Scope], message: Any = messages.Span
-) -> DecodedTrace:
-    """Return all spans as ``message`` in order of arrival, a span that was received twice only once."""
-    spans: list[tuple[Scope, Any]] = []
-    seen: set[tuple[bytes, bytes]] = set()
-    for chunk in messages.Stored.FromString(raw).chunks:
-        scope = scopes[chunk.scope]
-        for payload in chunk.spans:
-            identity = (scope.resource_key, payload)
-            if identity in seen:
-                continue
-            seen.add(identity)
-            spans += ((scope, span) for span in readable((payload,), message))
-    return DecodedTrace(trace_id, spans, truncated)
+def chunks(raw: bytes) -> Iterator[Any]:
+    """Yield the chunks of an encoded trace as messages, each of at most some hundred spans."""
+    for start, end in _extents(raw):
+        yield messages.Chunk.FromString(raw[start:end])
+
+
+def _extents(raw: bytes) -> Iterator[tuple[int, int]]:
+    position, end = 0, len(raw)
+    while position < end:
+        size, start = read_varint(raw, position + 1, end)
+        position = start + size
+        yield start, position
+
+
+def encoded(taken: Snapshot) -> Steps[EncodedTrace]:
+    """Find the distinct spans of a snapshot."""
+    found: list[tuple[Scope, list[bytes]]] = []
+    seen: dict[bytes, set[bytes]] = {}
+    for chunk in chunks(taken.raw):
+        scope = taken.scopes[chunk.scope]
+        known = seen.setdefault(scope.resource_key, set())
+        payloads = list(dict.fromkeys(chunk.spans))
+        if not known.isdisjoint(payloads):
+            payloads = [payload for payload in payloads if payload not in known]
+        known.update(payloads)
+        found.append((scope, payloads))
+        yield None
+    return EncodedTrace(taken.id, found, taken.truncated)
 
 
 def readable(payloads: Iterable[bytes], message: Any = messages.Span) -> Iterator[Any]:
@@ -55,11 +85,6 @@ def readable(payloads: Iterable[bytes], message: Any = messages.Span) -> Iterato
             yield message.FromString(payload)
         except DecodeError:
             continue
-
-
-def decode_trace(trace: StoredTrace, scopes: Scopes) -> DecodedTrace:
-    """Return the trace in its present state."""
-    return decode(*snapshot(trace, scopes))
 
 
 def ends(span: Any) -> int:

@@ -76,7 +76,10 @@ def down(
     services: Services = None,
     volumes: Annotated[bool, typer.Option("--volumes", help="Also remove named volumes.")] = False,
     all_projects: Annotated[
-        bool, typer.Option("--all-projects", help="Remove every project that devenv started on this engine.")
+        bool,
+        typer.Option(
+            "--all-projects", help="Remove every project that devenv started, on Docker and as this user's processes."
+        ),
     ] = False,
 ) -> None:
     """Stop the project, remove its resources except named volumes, and verify that none are left.

@@ -89,13 +89,16 @@ def open_(
     only_print: Annotated[bool, typer.Option("--print", help="Print the URL instead of opening a browser.")] = False,
 ) -> None:
     """Open the last run's traces, a service or a trace in the browser."""
-    from devenv.app.environment.open import target_url
+    from devenv.app.environment.open import redirect_file, target_link
     from devenv.cli.browser import open_in_browser
     from devenv.model.listings import OpenDocument
 
     state: Globals = context.obj
-    url = run_async(lambda: target_url(state.invocation, target))
-    opened = not only_print and open_in_browser(url)
+    link = run_async(lambda: target_link(state.invocation, target))
+    opened = False
+    if not only_print:
+        url = redirect_file(state.invocation, link).as_uri() if link.secret else link.url
+        opened = open_in_browser(url)
     if not opened and not only_print:
         state.output.note("no browser found; open this URL:")
-    state.show(OpenDocument(url=url, opened=opened), lambda document, output: output.line(document.url))
+    state.show(OpenDocument(url=link.url, opened=opened), lambda document, output: output.line(document.url))

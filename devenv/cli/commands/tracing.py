@@ -61,7 +61,8 @@ def search(
         errors_only=errors,
         limit=limit,
     )
-    state.show(run_async(lambda: use_case.search(state.invocation, query)), view.show_search)
+    document = run_async(lambda: use_case.search(state.invocation, query))
+    state.show(document, lambda found, output: view.show_search(found, output, since=since))
 
 
 def show(
@@ -104,7 +105,9 @@ def import_(
     from devenv.app.traces import exchange as use_case
 
     state: Globals = context.obj
-    state.show(run_async(lambda: use_case.import_(state.invocation, file)), view.show_import)
+    document = run_async(lambda: use_case.import_(state.invocation, file))
+    state.show(document, view.show_import)
+    raise typer.Exit(use_case.verdict_code(document))
 
 
 def _tags(pairs: list[str]) -> dict[str, str]:

@@ -59,8 +59,8 @@ def show_load(document: LoadDocument, output: Output) -> None:
     for slow in document.slowest[:3]:
         output.line(f"  slow       {slow.response_ms:.1f} ms  {slow.ui_url or slow.trace_id}")
     for threshold in document.thresholds:
-        value = "not measured" if threshold.value is None else f"{threshold.value:g}"
-        output.line(f"  {'ok  ' if threshold.ok else 'FAIL'}       {threshold.expr} (measured {value})")
+        value = "not measured" if threshold.value is None else f"measured {threshold.value:g}"
+        output.line(f"  {'ok  ' if threshold.ok else 'FAIL'}       {threshold.expr} ({value})")
     if document.ui_url:
         output.line(f"Traces of this run: {document.ui_url}")
 

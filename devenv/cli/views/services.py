@@ -55,6 +55,14 @@ def show_up(document: UpDocument, output: Output, *, rolled_back: bool = False) 
     took = f"Up in {duration(document.elapsed_ms / 1000)}"
     if document.canary.verdict in {"complete", "skipped"}:
         output.line(f"{took}. Next: devenv load --rps 50, devenv open jaeger.")
+    elif document.canary.untraced:
+        output.line(
+            f"Not traced: no service has any tracing yet. The services are up "
+            f"({duration(document.elapsed_ms / 1000)}). To start it:"
+        )
+        for line in document.canary.advice:
+            output.line(f"  {line}")
+        output.line("To leave the stack without tracing, run `devenv up --no-canary`.")
     else:
         output.line(
             f"Not traced: the canary trace is {document.canary.verdict}. The services are up "
@@ -68,6 +76,8 @@ def show_status(document: StatusDocument, output: Output) -> None:
     _services(document.services, output, running=True)
     for failure in document.failures:
         _failure(failure, output)
+    if document.no_spans_yet:
+        output.line(f"No spans yet from {', '.join(document.no_spans_yet)}")
     _places(document.entrypoint_url, document.trace_backend, output)
 
 
@@ -187,4 +197,5 @@ def _places(entrypoint: str | None, backend: TraceBackendDocument | None, output
         output.line(f"Entry point  {entrypoint}")
     if backend:
         what = "Jaeger" if backend.kind == "jaeger" else "Traces"
-        output.line(f"{what:<12} {backend.ui_url}")
+        how = "  (wants a token: open it with `devenv open jaeger`)" if backend.access == "token" else ""
+        output.line(f"{what:<12} {backend.ui_url}{how}")

@@ -48,10 +48,10 @@ _COLUMNS = (
 )
 
 
-def show_search(document: TracesDocument, output: Output) -> None:
-    """One trace per line, newest first."""
+def show_search(document: TracesDocument, output: Output, *, since: str = "") -> None:
+    """One trace per line, newest first; ``since`` is the start of the search as it was given."""
     if not document.traces:
-        output.line("No trace matches.")
+        output.line(f"No trace matches (--since {since})." if since else "No trace matches.")
         return
     rows = [
         (
@@ -104,6 +104,11 @@ def show_import(document: ImportDocument, output: Output) -> None:
     output.line(
         f"Sent {plural(len(document.traces), 'trace')} with {plural(document.spans, 'span')} to the trace backend"
     )
+    if document.refused:
+        reason = document.refused_reason or "no reason given"
+        output.line(f"The trace backend refused {plural(document.refused, 'span')} of these: {reason}")
+    elif document.refused_reason:
+        output.line(f"The trace backend accepted all of these, with a warning: {document.refused_reason}")
     for url in document.ui_urls[:LINKS]:
         output.line(f"  {url}")
 

@@ -10,17 +10,21 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from devenv.contract.specification import InstanceSpec
+from devenv.engine.docker.options.translation import Peers, container_options, host_options, links
 from devenv.model.stack import Attachment, Healthcheck, Mount, Port, Service
 
 LOOPBACK = "127.0.0.1"
+NO_PEERS: Peers = {}
+INTERFACE_OPTION = "com.docker.network.endpoint.ifname"
 
 
-def container_config(spec: InstanceSpec, *, remote: bool) -> dict[str, Any]:
+def container_config(spec: InstanceSpec, *, remote: bool, peers: Peers = NO_PEERS) -> dict[str, Any]:
     """The request's body; networks beyond the first one are connected afterwards (API 1.41 accepts one).
 
     Args:
         spec: what to create.
         remote: published ports are bound as in the file, without the default of loopback.
+        peers: the containers that the service's options name.
     """
     service = spec.service
     mode = network_mode(spec)
@@ -30,8 +34,8 @@ def container_config(spec: InstanceSpec, *, remote: bool) -> dict[str, Any]:
         "Image": spec.image,
         "Labels": {**service.labels, **spec.labels},
         "Env": [f"{name}={value}" for name, value in service.environment.items()],
-        "HostConfig": _host_config(spec, mode, remote=remote, publishes=publishes),
-        "NetworkingConfig": {"EndpointsConfig": first_endpoint(spec)},
+        "HostConfig": _host_config(spec, mode, peers, remote=remote, publishes=publishes),
+        "NetworkingConfig": {"EndpointsConfig": first_endpoint(spec, peers)},
         "OpenStdin": service.stdin_open,
         "Tty": service.tty,
         "StopTimeout": max(0, round(service.stop_grace_period)),
@@ -48,7 +52,8 @@ def container_config(spec: InstanceSpec, *, remote: bool) -> dict[str, Any]:
         "StopSignal": service.stop_signal,
         "Healthcheck": _healthcheck(service.healthcheck) if service.healthcheck is not None else None,
     }
-    return config | {key: value for key, value in optional.items() if value is not None}
+    given = {key: value for key, value in optional.items() if value is not None}
+    return config | given | container_options(service)
 
 
 def network_mode(spec: InstanceSpec) -> str:
@@ -67,27 +72,39 @@ def by_priority(spec: InstanceSpec) -> list[Attachment]:
     return sorted(spec.service.networks, key=lambda attachment: -attachment.priority)
 
 
-def first_endpoint(spec: InstanceSpec) -> dict[str, Any]:
+def first_endpoint(spec: InstanceSpec, peers: Peers = NO_PEERS) -> dict[str, Any]:
     """``EndpointsConfig`` of the first network; empty if the network is shared, the host's or none."""
     attachments = by_priority(spec)
     if spec.service.network_mode is not None or not attachments:
         return {}
-    return {spec.networks[attachments[0].network]: endpoint_settings(spec, attachments[0])}
+    return {spec.networks[attachments[0].network]: endpoint_settings(spec, attachments[0], peers)}
 
 
-def endpoint_settings(spec: InstanceSpec, attachment: Attachment) -> dict[str, Any]:
+def endpoint_settings(spec: InstanceSpec, attachment: Attachment, peers: Peers = NO_PEERS) -> dict[str, Any]:
     """``EndpointSettings`` of one network: the names by which others find the instance, and fixed addresses."""
     name = spec.service.container_name or spec.name
     settings: dict[str, Any] = {"Aliases": list(dict.fromkeys([spec.service.name, name, *attachment.aliases]))}
-    if attachment.ipv4_address or attachment.ipv6_address:
-        addresses = {"IPv4Address": attachment.ipv4_address, "IPv6Address": attachment.ipv6_address}
+    addresses = {
+        "IPv4Address": attachment.ipv4_address,
+        "IPv6Address": attachment.ipv6_address,
+        "LinkLocalIPs": list(attachment.link_local_ips),
+    }
+    if any(addresses.values()):
         settings["IPAMConfig"] = {key: value for key, value in addresses.items() if value}
+    interface = {INTERFACE_OPTION: attachment.interface_name} if attachment.interface_name else {}
+    if attachment.driver_opts or interface:
+        settings["DriverOpts"] = {**attachment.driver_opts, **interface}
+    if attachment.gw_priority:
+        settings["GwPriority"] = attachment.gw_priority
     if attachment.mac_address:
         settings["MacAddress"] = attachment.mac_address
+    linked = links(spec.service, peers)
+    if linked:
+        settings["Links"] = linked
     return settings
 
 
-def _host_config(spec: InstanceSpec, mode: str, *, remote: bool, publishes: bool) -> dict[str, Any]:
+def _host_config(spec: InstanceSpec, mode: str, peers: Peers, *, remote: bool, publishes: bool) -> dict[str, Any]:
     service = spec.service
     config: dict[str, Any] = {
         "NetworkMode": mode,
@@ -113,11 +130,10 @@ def _host_config(spec: InstanceSpec, mode: str, *, remote: bool, publishes: bool
         "NanoCpus": round(service.cpus * 1e9) if service.cpus is not None else None,
         "Memory": service.memory,
         "PidsLimit": service.pids_limit,
-        "PidMode": service.pid,
         "ShmSize": service.shm_size,
         "LogConfig": _logging(service),
     }
-    return config | {key: value for key, value in optional.items() if value is not None}
+    return config | {key: value for key, value in optional.items() if value is not None} | host_options(service, peers)
 
 
 def extra_hosts(hosts: Mapping[str, str]) -> list[str]:
@@ -150,7 +166,8 @@ def _port_bindings(ports: tuple[Port, ...], *, remote: bool) -> dict[str, list[d
 
 def _bind(mount: Mount) -> str | None:
     """``Binds`` syntax, the only one that creates a missing host path and relabels for SELinux."""
-    if mount.kind != "bind" or not (mount.create_host_path or mount.selinux):
+    special = mount.recursive is not None and not mount.selinux
+    if mount.kind != "bind" or special or not (mount.create_host_path or mount.selinux):
         return None
     options = [
         "ro" if mount.read_only else "rw",
@@ -164,17 +181,27 @@ def _mount(spec: InstanceSpec, mount: Mount) -> dict[str, Any]:
     body: dict[str, Any] = {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.kind == "bind":
         body["Source"] = mount.source
-        if mount.propagation:
-            body["BindOptions"] = {"Propagation": mount.propagation}
+        options = {"Propagation": mount.propagation} | _RECURSION.get(mount.recursive or "", {})
+        if any(options.values()):
+            body["BindOptions"] = {key: value for key, value in options.items() if value}
     elif mount.kind == "volume":
         if mount.source is not None:
             body["Source"] = spec.volumes.get(mount.source, mount.source)
-        if mount.nocopy:
-            body["VolumeOptions"] = {"NoCopy": True}
+        volume = {"NoCopy": mount.nocopy, "Subpath": mount.subpath}
+        if any(volume.values()):
+            body["VolumeOptions"] = {key: value for key, value in volume.items() if value}
     else:
-        options = {"SizeBytes": mount.tmpfs_size, "Mode": mount.tmpfs_mode}
-        body["TmpfsOptions"] = {key: value for key, value in options.items() if value is not None}
+        tmpfs = {"SizeBytes": mount.tmpfs_size, "Mode": mount.tmpfs_mode}
+        body["TmpfsOptions"] = {key: value for key, value in tmpfs.items() if value is not None}
     return body
+
+
+_RECURSION: dict[str, dict[str, Any]] = {
+    "disabled": {"NonRecursive": True},
+    "writable": {"ReadOnlyNonRecursive": True},
+    "readonly": {"ReadOnlyForceRecursive": True},
+}
+"""``bind.recursive`` as ``BindOptions``; the engine's own way is ``enabled``."""
 
 
 def file_volumes(spec: InstanceSpec) -> list[dict[str, Any]]:

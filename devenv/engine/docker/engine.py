@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from devenv.contract.answers import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus, LogLine, ProgressSink
 from devenv.contract.capabilities import Capabilities
 from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
-from devenv.engine.docker import execution, instances, objects
+from devenv.engine.docker import execution, holders, instances, objects
 from devenv.engine.docker.address import Address, find_address
 from devenv.engine.docker.builds import Builds
 from devenv.engine.docker.container_output import follow_output
@@ -187,7 +187,11 @@ class DockerEngine:
 
     async def port_owner(self, port: int, protocol: str) -> str:
         """The container that publishes a port, with its project and folder."""
-        return await instances.port_owner(self._connection, port, protocol)
+        return await holders.port_owner(self._connection, port, protocol)
+
+    async def name_owner(self, name: str) -> str:
+        """The container that has a name, with its project and folder."""
+        return await holders.name_owner(self._connection, name)
 
     def events(self, project: Project) -> AsyncIterator[EngineEvent]:
         """What happens to the project's containers."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
 from devenv.engine.docker.sdk_connection import SdkConnection
-from devenv.engine.docker.translation import NoSuchObject, pull_error
+from devenv.engine.docker.translation import UNREACHABLE_REGISTRY, NoSuchObject, pull_error
 from devenv.errors import EngineLost, EngineRefused, ImageMissing, PullFailed
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ async def _with_patience(
         except TimeoutError:
             raise PullFailed(
                 f"cannot pull image {reference}: no progress for {silence:g} s",
-                hint="check that the registry is reachable",
+                hint=UNREACHABLE_REGISTRY,
                 details={"image": reference},
             ) from None
         yield step

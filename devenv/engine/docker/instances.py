@@ -9,15 +9,19 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Endpoint
+from devenv.contract.name_taken import name_taken
 from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker.archive import archives
 from devenv.engine.docker.configuration import by_priority, container_config, endpoint_settings
+from devenv.engine.docker.holders import name_owner, port_owner
 from devenv.engine.docker.inspections import Inspections
+from devenv.engine.docker.options.newer_keys import newer_keys, refuse_newer_keys
+from devenv.engine.docker.options.translation import Peers, peers_of
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
 from devenv.engine.host_ports import port_holder
 from devenv.errors import EngineRefused, ImageMissing, PortTaken
-from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, LABEL_SERVICE
+from devenv.model.identity import LABEL_PROJECT, LABEL_SERVICE
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -37,7 +41,12 @@ RUNTIME_LAYERS = ("OCI runtime create failed: ", "failed to create shim task: ",
 async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool) -> str:
     """Create a container on all its networks, with its files in it; nothing is left if a step fails."""
     name = spec.service.container_name or spec.name
-    config = container_config(spec, remote=remote)
+    newer = newer_keys(spec.service)
+    if newer:
+        api = await connection.call(lambda client: str(client.api_version), doing="asking for the version of the API")
+        refuse_newer_keys(spec.service, newer, api)
+    peers = await _peers(connection, spec)
+    config = container_config(spec, remote=remote, peers=peers)
     doing = f"creating container {name}"
     try:
         made = await connection.call(
@@ -51,12 +60,36 @@ async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool)
                 details={"image": spec.image, "service": spec.service.name},
             ) from error
         raise
+    except Conflict as error:
+        owner = await name_owner(connection, name)
+        if not owner:
+            raise
+        raise name_taken(spec.service, name, owner) from error
     container_id = str(made["Id"])
-    await _furnish(connection, spec, container_id, name)
+    await _furnish(connection, spec, peers, container_id, name)
     return container_id
 
 
-async def _furnish(connection: SdkConnection, spec: InstanceSpec, container_id: str, name: str) -> None:
+async def _peers(connection: SdkConnection, spec: InstanceSpec) -> dict[str, list[str]]:
+    """Names of the containers of the services that the instance links to, or shares something with."""
+    peers: dict[str, list[str]] = {}
+    for target in peers_of(spec.service):
+        labels = [f"{LABEL_PROJECT}={spec.project.id}", f"{LABEL_SERVICE}={target}"]
+        found = await connection.call(
+            lambda client, wanted=labels: client.containers(all=True, filters={"label": wanted}),  # type: ignore[misc]  # mypy infers no type for a lambda's default
+            doing=f"finding the containers of {target}",
+        )
+        peers[target] = sorted(str(one["Names"][0]).lstrip("/") for one in found)
+        if not found:
+            raise EngineRefused(
+                f"{spec.service.name} refers to {target}, which has no container",
+                hint=f"run `devenv up`, which starts {target} first",
+                details={"service": spec.service.name, "target": target},
+            )
+    return peers
+
+
+async def _furnish(connection: SdkConnection, spec: InstanceSpec, peers: Peers, container_id: str, name: str) -> None:
     """Connect the further networks and put the files, at once."""
 
     def join(client: APIClient, network: str, settings: dict[str, Any]) -> None:
@@ -68,12 +101,15 @@ async def _furnish(connection: SdkConnection, spec: InstanceSpec, container_id: 
             ipv4_address=addresses.get("IPv4Address"),
             ipv6_address=addresses.get("IPv6Address"),
             mac_address=settings.get("MacAddress"),
+            link_local_ips=addresses.get("LinkLocalIPs"),
+            driver_opt=settings.get("DriverOpts"),
+            links=[link.split(":", 1) for link in settings.get("Links", ())] or None,
         )
 
     attachments = [] if spec.service.network_mode is not None else by_priority(spec)[1:]
     steps: list[Coroutine[Any, Any, object]] = [
         connection.call(
-            lambda client, a=attachment: join(client, spec.networks[a.network], endpoint_settings(spec, a)),  # type: ignore[misc]  # mypy infers no type for a lambda's default
+            lambda client, a=attachment: join(client, spec.networks[a.network], endpoint_settings(spec, a, peers)),  # type: ignore[misc]  # mypy infers no type for a lambda's default
             doing=f"connecting {name} to network {attachment.network}",
         )
         for attachment in attachments
@@ -126,33 +162,6 @@ async def _port_taken(connection: SdkConnection, container_id: str, service: str
         hint=f"stop {owner or 'that process'}, publish another port, or run `devenv up --isolated`",
         details={"port": port, "address": address, "owner": owner, "service": service},
     )
-
-
-async def port_owner(connection: SdkConnection, port: int, protocol: str, *, but: str = "") -> str:
-    """Return the container that publishes a port, with its project and folder; empty if there is none.
-
-    Args:
-        connection: to the engine.
-        port: of the host.
-        protocol: tcp, udp or sctp.
-        but: ID of a container that is not meant.
-    """
-    containers = await connection.call(lambda client: client.containers(), doing="finding the port's owner")
-    for entry in containers:
-        published = {(binding.get("PublicPort"), binding.get("Type")) for binding in entry.get("Ports") or ()}
-        if (port, protocol) in published and entry["Id"] != but:
-            return described(entry["Names"][0].lstrip("/"), entry.get("Labels") or {})
-    return ""
-
-
-def described(name: str, labels: Mapping[str, str]) -> str:
-    """Return a container's name with the project and the folder that it was started from, as far as its labels tell."""
-    project = labels.get(LABEL_PROJECT)
-    folder = labels.get(LABEL_DIRECTORY, "")
-    if project is None:
-        project = labels.get("com.docker.compose.project")
-        folder = labels.get("com.docker.compose.project.working_dir", "")
-    return f"container {name}" + (f" of project {project}" if project else "") + (f" in {folder}" if folder else "")
 
 
 async def _port_owner(connection: SdkConnection, container_id: str, port: int) -> str:

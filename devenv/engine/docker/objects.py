@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from devenv.contract.specification import LABEL_KEY, NetworkSpec, VolumeSpec
+from devenv.engine.docker.holders import network_users, volume_users
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject
 from devenv.errors import EngineRefused
@@ -73,16 +74,48 @@ async def create_volume(connection: SdkConnection, spec: VolumeSpec) -> str:
 
 
 async def remove_network(connection: SdkConnection, network_id: str) -> None:
-    """Remove a network; a missing one is not an error."""
+    """Remove a network; a missing one is not an error.
+
+    Raises:
+        EngineRefused: If a container is on it; the message names it.
+    """
     try:
         await connection.call(lambda client: client.remove_network(network_id), doing=f"removing network {network_id}")
     except NoSuchObject:
         return
+    except EngineRefused as error:
+        users = await network_users(connection, network_id)
+        if not users:
+            raise
+        found = await connection.call(
+            lambda client: client.inspect_network(network_id), doing=f"inspecting network {network_id}"
+        )
+        raise _in_use("network", str(found["Name"]), users, leave="disconnect") from error
 
 
 async def remove_volume(connection: SdkConnection, name: str) -> None:
-    """Remove a named volume; a missing one is not an error."""
+    """Remove a named volume; a missing one is not an error.
+
+    Raises:
+        EngineRefused: If a container mounts it; the message names it.
+    """
     try:
         await connection.call(lambda client: client.remove_volume(name), doing=f"removing volume {name}")
     except NoSuchObject:
         return
+    except Conflict as error:
+        users = await volume_users(connection, name)
+        if not users:
+            raise
+        raise _in_use("volume", name, users, leave="") from error
+
+
+def _in_use(kind: str, name: str, users: tuple[str, ...], *, leave: str) -> EngineRefused:
+    """The error for a network or volume that containers keep."""
+    container = users[0].split(" ")[1]
+    first = f"`docker network {leave} {name} {container}`, or " if leave else ""
+    return EngineRefused(
+        f"cannot remove {kind} {name}: in use by {', '.join(users)}",
+        hint=f"run {first}`docker rm -f {container}`, then run `devenv down` again",
+        details={kind: name, "users": list(users)},
+    )

@@ -21,6 +21,11 @@ from devenv.errors import (
 
 NO_SPACE = "no space left on device"
 
+UNREACHABLE_REGISTRY = (
+    "check that the registry is reachable, or pull the image from a mirror and name it with `docker tag`, "
+    "or use `--engine process`"
+)
+
 _PORT_TAKEN = (
     re.compile(r"Bind for (?P<address>\S+):(?P<port>\d+) failed: port is already allocated"),
     re.compile(r"listen (?:tcp|udp|sctp)[46]? (?P<address>\S+):(?P<port>\d+): bind: address already in use"),
@@ -116,10 +121,10 @@ def pull_error(reference: str, message: str) -> DevenvError:
     if is_unknown_image(text):
         return ImageMissing(
             f"image {reference} not found locally or in its registry: {text}",
-            hint="check the name and tag; for a private image, run `docker login`",
+            hint="check the name and tag; for a private image, run `docker login`, or use `--engine process`",
             details=details,
         )
-    hint = "check that the registry is reachable"
+    hint = UNREACHABLE_REGISTRY
     if _NO_CREDENTIALS.search(text):
         hint = f"the registry requires a login: `docker login {reference.partition('/')[0]}`"
     return PullFailed(f"cannot pull image {reference}: {text}", hint=hint, details=details)

@@ -47,13 +47,19 @@ async def attached(report: InstanceReport, command: Sequence[str]) -> int:
     """Run ``command`` with this process's own streams, which may be a terminal, and return its exit code.
 
     Raises:
-        EngineRefused: If the command does not exist.
+        EngineRefused: If the command does not exist, or cannot be run.
     """
     if shutil.which(command[0], path=report.environment.get("PATH")) is None:
         raise EngineRefused(f"{command[0]}: command not found", hint="add its directory to the service's PATH")
     # What the user starts by hand is not the service's: without the mark it does not end with it.
     environment = {name: value for name, value in report.environment.items() if name != MARK}
-    process = await asyncio.create_subprocess_exec(*command, cwd=report.cwd, env=environment)
+    try:
+        process = await asyncio.create_subprocess_exec(*command, cwd=report.cwd, env=environment)
+    except OSError as error:
+        raise EngineRefused(
+            f"cannot run {command[0]} in {report.cwd}: {error.strerror or error}",
+            hint="check that the directory exists and that the command is a program of this machine",
+        ) from error
     try:
         return _code(await process.wait())
     except asyncio.CancelledError:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from devenv import errors
-from devenv.disk import check_state_directory, make_state_directory
+from devenv.disk import check_state_directory, make_state_directory, not_written
 from devenv.engine.process import daemon_file
 from devenv.engine.process.daemon_messages import (
     EVENTS,
@@ -28,7 +28,7 @@ from devenv.engine.process.daemon_messages import (
 from devenv.engine.process.json_values import MalformedMessage
 from devenv.engine.process.membership import MARK
 from devenv.engine.process.peer import is_own_user
-from devenv.engine.process.socket_path import SocketPath, abstract_name
+from devenv.engine.process.socket_path import NAME, SocketPath, abstract_name
 from devenv.errors import EngineLost, EngineRefused, EngineUnavailable, NotUp
 
 if TYPE_CHECKING:
@@ -92,22 +92,16 @@ class DaemonClient:
             if await self.answers():
                 return
             log = make_state_directory(self._directory) / "daemon.log"
-            with log.open("ab") as output:
-                process = subprocess.Popen(  # noqa: ASYNC220 - it only forks; the daemon is waited for below
-                    [sys.executable, "-m", "devenv.daemon", str(self._directory)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                    cwd="/",
-                    env=_environment(),
-                )
+            process = _start(self._directory, log)
             deadline = time.monotonic() + START_TIMEOUT_S
             while not await self.answers():
                 if process.poll() is not None or time.monotonic() > deadline:
-                    tail = log.read_text(errors="replace").splitlines()[-5:]
+                    tail = _tail(log)
+                    reason = f": {tail[-1]}" if tail and process.returncode else ""
                     raise EngineUnavailable(
-                        "the process engine's daemon did not start", hint=f"see {log}", details={"output": tail}
+                        f"the process engine's daemon did not start{reason}",
+                        hint=f"see {log}",
+                        details={"output": tail},
                     )
                 await asyncio.sleep(POLL_S)
 
@@ -143,8 +137,14 @@ class DaemonClient:
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to the socket in ``.devenv/``, or, if that was removed, to the one without a file."""
         if check_state_directory(self._directory):
-            with SocketPath(self._directory) as path, suppress(FileNotFoundError, ConnectionRefusedError):
-                return await asyncio.open_unix_connection(path, limit=MAX_ANSWER)
+            try:
+                with SocketPath(self._directory) as path, suppress(FileNotFoundError, ConnectionRefusedError):
+                    return await asyncio.open_unix_connection(path, limit=MAX_ANSWER)
+            except OSError as error:
+                raise EngineUnavailable(
+                    f"cannot connect to {self._directory / NAME}: {error.strerror or error}",
+                    hint=f"check the permissions of {self._directory} and what it contains",
+                ) from error
         if name := abstract_name(self._directory):
             with suppress(ConnectionRefusedError):
                 return await _open_abstract(name)
@@ -161,6 +161,37 @@ async def _open_abstract(name: str) -> tuple[asyncio.StreamReader, asyncio.Strea
     except BaseException:
         connection.close()
         raise
+
+
+def _start(directory: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start the daemon, which is not waited for, with its output in ``log``."""
+    try:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "devenv.daemon", str(directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
+                env=_environment(),
+            )
+    except OSError as error:
+        if error.filename == str(log):
+            raise not_written(log, error) from error
+        raise EngineUnavailable(
+            f"cannot start the process engine's daemon with {sys.executable}: {error.strerror or error}",
+            hint="check that this Python exists, and that this user may start another process",
+        ) from error
+
+
+def _tail(log: Path) -> list[str]:
+    """The last lines of the daemon's log that are not empty."""
+    try:
+        content = log.read_text(errors="replace")
+    except OSError as error:
+        return [str(error)]
+    return [line for line in content.splitlines() if line.strip()][-5:]
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devenv.disk import replace_file
+from devenv.disk import remove_file, replace_file
 from devenv.engine.process.json_values import decode, encode
 from devenv.engine.process.process_identity import start_time
 
@@ -59,8 +59,12 @@ def write(directory: Path, content: DaemonFile) -> None:
 
 
 def remove(directory: Path) -> None:
-    """Remove the file if it exists."""
-    (directory / NAME).unlink(missing_ok=True)
+    """Remove the file if it exists.
+
+    Raises:
+        EnvironmentFailure: If it cannot be removed.
+    """
+    remove_file(directory / NAME)
 
 
 def exists(directory: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from devenv import errors
@@ -79,7 +79,7 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReport:
-    """One instance: what the engine observes, and how to run a command beside it."""
+    """One instance: what the engine observes, how to run a command beside it, and the token of the backend, if any."""
 
     id: str
     name: str
@@ -96,6 +96,7 @@ class InstanceReport:
     ports: tuple[HostPort, ...]
     cwd: str
     environment: Mapping[str, str]
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from devenv.contract.answers import Endpoint, EngineInfo, ExitStatus
+from devenv.contract.answers import Endpoint, EngineInfo, ExitStatus, LogLine
 from devenv.contract.capabilities import Capabilities
 from devenv.disk import make_state_directory
 from devenv.engine.process import commands, leftovers, log_reader
@@ -37,11 +37,14 @@ from devenv.engine.process.observation import left_behind, observed
 from devenv.errors import EngineLost, EngineRefused, NotUp
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import ObservedState, State
+from devenv.otlp.backend_ports import QUERY_PORT
+from devenv.traces.background import in_background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
-    from devenv.contract.answers import EngineEvent, ExecResult, LogLine, ProgressSink
+    from devenv.contract.answers import EngineEvent, ExecResult, ProgressSink
     from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
     from devenv.engine.process.launch import Launch
     from devenv.model.identity import Project
@@ -51,6 +54,9 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 END_TIMEOUT_S = 5.0
 POLL_S = 0.05
+
+INTERRUPTED_S = 0.1
+"""Seconds that the end of an interrupted command may take; an interrupt is to be heard within 0.2 s."""
 
 
 CAPABILITIES = Capabilities(
@@ -169,7 +175,10 @@ class ProcessEngine:
         if report is None:
             raise EngineRefused(f"no instance {instance_id}")
         if report.error:
-            raise EngineRefused(f"{instance_id}: {report.error}", hint="check x-devenv.process in the stack file")
+            service = instance_id.rpartition("-")[0]
+            raise EngineRefused(
+                f"cannot start {service}: {report.error}", hint="check x-devenv.process in the stack file"
+            )
 
     async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
         """Stop with grace; a missing instance is not an error."""
@@ -222,10 +231,13 @@ class ProcessEngine:
         """Output of an instance from its log files."""
         path = self._directory / "logs" / f"{instance_id}.log"
         if not follow:
-            for line in await asyncio.to_thread(log_reader.read_lines, path, since, tail):
+            if tail != 0 and await self._has_lost_its_log(instance_id, path):
+                yield LogLine(time=time.time(), stream="stderr", text=log_reader.REMOVED)
+            for line in await in_background(lambda: log_reader.read_lines(path, since, tail)):
                 yield line
             return
-        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id)):
+        starts: list[float] = []
+        async for line in log_reader.follow(path, since, tail, lambda: self._has_ended(instance_id, starts)):
             yield line
 
     async def usage(self, instance_id: str) -> Usage | None:
@@ -236,6 +248,11 @@ class ProcessEngine:
     async def port_owner(self, port: int, protocol: str) -> str:
         """Empty: the process that listens is found without the engine."""
         del port, protocol
+        return ""
+
+    async def name_owner(self, name: str) -> str:
+        """Empty: the name of a process is its project's own."""
+        del name
         return ""
 
     async def events(self, project: Project) -> AsyncIterator[EngineEvent]:
@@ -255,16 +272,24 @@ class ProcessEngine:
         """Where a port of an instance is on this machine; ``None`` for one that the stack file does not name."""
         report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
         ports = {known.container: known.host for known in report.ports} if report else {}
-        return Endpoint(host=LOOPBACK, port=ports[port]) if port in ports else None
+        if report is None or port not in ports:
+            return None
+        return Endpoint(host=LOOPBACK, port=ports[port], token=report.token if port == QUERY_PORT else "")
 
     async def close(self) -> None:
-        """Nothing is held open between requests; a daemon without instances is ended."""
+        """Nothing is held open between requests; a daemon without instances is ended.
+
+        One that is busy is not waited for after Ctrl-C: without instances it ends by itself a little later.
+        """
+        task = asyncio.current_task()
+        interrupted = task is not None and task.cancelling()
         try:
-            if not (await self._daemon.ask(OBSERVE, Nothing())).instances:
-                await self._daemon.ask(RETIRE, Nothing())
-                await self._daemon.gone(END_TIMEOUT_S)
-        except (NotUp, EngineLost):
-            return  # there is none
+            async with asyncio.timeout(INTERRUPTED_S if interrupted else END_TIMEOUT_S):
+                if not (await self._daemon.ask(OBSERVE, Nothing())).instances:
+                    await self._daemon.ask(RETIRE, Nothing())
+                    await self._daemon.gone(END_TIMEOUT_S)
+        except (NotUp, EngineLost, TimeoutError):
+            return  # there is none, or it ends by itself
 
     async def _supervises(self) -> bool:
         """Whether the daemon runs and has any instance."""
@@ -280,9 +305,24 @@ class ProcessEngine:
         except NotUp:
             return None
 
-    async def _has_ended(self, instance_id: str) -> bool:
+    async def _has_lost_its_log(self, instance_id: str, path: Path) -> bool:
+        """Whether an instance has written nothing since its log was removed: each has one from its creation."""
+        if await asyncio.to_thread(path.exists):
+            return False
         report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
-        return report is None or report.state is State.EXITED
+        return report is not None and report.kind != "backend" and not await asyncio.to_thread(path.exists)
+
+    async def _has_ended(self, instance_id: str, starts: list[float]) -> bool:
+        """Whether an instance has ended since it was first asked about, also if it was started again since.
+
+        ``starts`` gets the time of the start that is followed; a restart may be quicker than two questions.
+        """
+        report = await self._ask_if_there(DESCRIBE, OneInstance(id=instance_id))
+        if report is None or report.state is State.EXITED:
+            return True
+        if report.started_at is not None and not starts:
+            starts.append(report.started_at)
+        return bool(starts) and report.started_at != starts[0]
 
     async def _running(self, instance_id: str) -> InstanceReport:
         """The report of an instance in which commands can run."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["process", "backend"]
+Access = Literal["open", "token"]
 RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
 
 
@@ -40,11 +41,13 @@ class Launch:
         id: ``<service>-<index>``, unique in the project.
         name: the instance's name, as on the other engines.
         kind: ``backend`` is the embedded trace backend.
+        access: ``token``: the backend's query APIs and pages want its token.
         environment: complete, addresses not yet rewritten.
         port_env: variable that contains the first of its ports.
         maximum: number of restarts; ``None``: no limit.
         grace: seconds between the stop signal and SIGKILL.
         limits: soft and hard limit by name, such as ``nofile``.
+        places: where the keys of ``x-devenv.process`` are in the stack file, as ``file:line:column``.
     """
 
     id: str
@@ -53,6 +56,7 @@ class Launch:
     index: int
     labels: Mapping[str, str]
     kind: Kind = "process"
+    access: Access = "open"
     command: tuple[str, ...] = ()
     cwd: str = "."
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -64,3 +68,4 @@ class Launch:
     stop_signal: str = "SIGTERM"
     grace: float = 10.0
     limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)

@@ -31,6 +31,10 @@ _REFUSED = (
     ("extra_hosts", "extra_hosts"),
     ("read_only", "read_only"),
 )
+_REFUSED_OPTIONS = (
+    *("devices", "device_cgroup_rules", "gpus", "reserved_devices", "sysctls", "runtime", "volumes_from", "group_add"),
+    *("dns_search", "dns_opt", "domainname", "mac_address", "userns_mode"),
+)
 """Keys that a process on this machine cannot be given; images, builds, networks and volumes have no meaning there."""
 
 
@@ -65,6 +69,7 @@ def launch_of(spec: InstanceSpec) -> Launch:
         stop_signal=service.stop_signal or "SIGTERM",
         grace=service.stop_grace_period,
         limits={name: (limit.soft, limit.hard) for name, limit in service.ulimits.items()},
+        places={name: str(place) for name, place in service.process_places.items()},
     )
 
 
@@ -78,14 +83,15 @@ def refuse_what_cannot_be(service: Service) -> None:
             expected="process: {command: …}",
             hint="add x-devenv.process, or start a Docker engine and use --engine docker",
         )
-    for key, attribute in _REFUSED:
-        if getattr(service, attribute):
-            raise ConfigurationError(
-                f"{service.name}: the process engine does not support {key}",
-                location=service.location,
-                key=f"services.{service.name}.{key}",
-                hint="use --engine docker, or remove the key for this engine in a second -f file",
-            )
+    given = [key for key, attribute in _REFUSED if getattr(service, attribute)]
+    for key in (*given, *(key for key in _REFUSED_OPTIONS if key in service.options)):
+        shown = "deploy.resources.reservations.devices" if key == "reserved_devices" else key
+        raise ConfigurationError(
+            f"{service.name}: the process engine does not support {shown}",
+            location=service.location,
+            key=f"services.{service.name}.{shown}",
+            hint="use --engine docker, or remove the key for this engine in a second -f file",
+        )
 
 
 def is_backend(service: Service, stack: Stack | None) -> bool:
@@ -118,6 +124,7 @@ def _backend(spec: InstanceSpec) -> Launch:
         index=spec.index,
         labels=dict(spec.labels),
         kind="backend",
+        access=spec.stack.x.backend.access if spec.stack else "open",
         ports=backend_ports(service),
     )
 
@@ -127,6 +134,10 @@ def _peers(stack: Stack) -> tuple[Peer, ...]:
     found = []
     for service in stack.services.values():
         aliases = [alias for attachment in service.networks for alias in attachment.aliases]
+        links = [
+            text.partition(":")[::2] for other in stack.services.values() for text in other.options.get("links", ())
+        ]
+        aliases += [alias for target, alias in links if target == service.name]
         names = [service.name, service.hostname, service.container_name, *aliases]
         ports = listening(service)
         if is_backend(service, stack):

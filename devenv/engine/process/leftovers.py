@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from devenv.engine.process import daemon_file
 from devenv.engine.process.daemon_file import RecordedInstance
-from devenv.engine.process.membership import end_all, marked, project_directory
-from devenv.errors import EngineRefused
+from devenv.engine.process.membership import cannot_end, end_all, marked, project_directory, running
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, LABEL_SERVICE
 
 if TYPE_CHECKING:
@@ -41,12 +40,14 @@ async def end(directory: Path, found: RecordedInstance) -> None:
         EngineRefused: If a process cannot be ended.
     """
     await _end_group(found)
-    left = await end_all(lambda: marked(project_directory(directory), found.id))
-    if left:
-        raise EngineRefused(
-            f"{found.name}: cannot end {', '.join(map(str, left))}",
-            hint="end it with the rights of its user, then run `devenv down` again",
-        )
+
+    def members() -> tuple[Member, ...]:
+        """With its main process, whose mark cannot be read if it is another user's."""
+        leader = running(found.pid, found.born) if found.born else ()
+        return tuple({*leader, *marked(project_directory(directory), found.id)})
+
+    if left := await end_all(members):
+        raise cannot_end(found.name, left)
 
 
 def _unrecorded(member: Member, mark: Mark) -> RecordedInstance:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
 from devenv.contract.answers import LogLine
+from devenv.disk import not_read, open_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -23,11 +24,18 @@ POLL_S = 0.05
 ROTATED = 2
 BLOCK_BYTES = 256 * 1024
 
+REMOVED = "devenv: the output before this was removed, with its file"
+"""A line in the place of output that was removed with ``.devenv/`` while the project was up."""
+
 _STORED = re.compile(rb"(\d+\.\d+) ([12]) (.*)", re.DOTALL)
 
 
 def read_lines(path: Path, since: float | None, tail: int | None) -> list[LogLine]:
-    """Lines of a log and of what was rotated out of it, oldest first; ``tail`` alone is read from the end."""
+    """Lines of a log and of what was rotated out of it, oldest first; ``tail`` alone is read from the end.
+
+    Raises:
+        EnvironmentFailure: If a file is there and cannot be read.
+    """
     with ExitStack() as stack:
         return _lines(_opened(path, stack), since, tail)
 
@@ -35,7 +43,11 @@ def read_lines(path: Path, since: float | None, tail: int | None) -> list[LogLin
 async def follow(
     path: Path, since: float | None, tail: int | None, ended: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[LogLine]:
-    """Yield the existing lines, then new ones, until ``ended()`` is true."""
+    """Yield the existing lines, then new ones, until ``ended()`` is true.
+
+    Raises:
+        EnvironmentFailure: If a file is there and cannot be read.
+    """
     file: BinaryIO | None = None
     with ExitStack() as stack:
         files = _opened(path, stack)
@@ -88,10 +100,10 @@ def _opened(path: Path, stack: ExitStack) -> list[BinaryIO]:
     """
     found: dict[int, BinaryIO] = {}
     for name in (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, ROTATED + 1))):
-        try:
-            file = stack.enter_context(name.open("rb", buffering=0))
-        except FileNotFoundError:
+        opened = _open(name)
+        if opened is None:
             continue
+        file = stack.enter_context(opened)
         found.setdefault(os.fstat(file.fileno()).st_ino, file)
     return list(found.values())[::-1]
 
@@ -136,10 +148,17 @@ def _open_if_new(path: Path, file: BinaryIO | None) -> BinaryIO | None:
     """The log's current file if it is another one than ``file``."""
     if file is not None and _inode(path) in {0, os.fstat(file.fileno()).st_ino}:
         return None
+    return _open(path)
+
+
+def _open(path: Path) -> BinaryIO | None:
+    """A log file for reading, which never waits; ``None`` if it does not exist."""
     try:
-        return path.open("rb", buffering=0)
+        return open_regular_file(path, buffering=0)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise not_read(path, error) from error
 
 
 def _inode(path: Path) -> int:
@@ -147,3 +166,5 @@ def _inode(path: Path) -> int:
         return path.stat().st_ino
     except FileNotFoundError:
         return 0
+    except OSError as error:
+        raise not_read(path, error) from error

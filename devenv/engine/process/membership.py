@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.engine.process.process_identity import PROC, start_time
+from devenv.errors import EngineRefused
 
 MARK = "DEVENV_INSTANCE"
 END_S, POLL_S = 2.0, 0.02
@@ -105,6 +106,25 @@ def descendants(found: Iterable[Member], pid: int) -> tuple[Member, ...]:
         size = len(family)
         family |= {member.pid for member in members if member.parent in family}
     return tuple(member for member in members if member.pid in family and member.pid != pid)
+
+
+def running(pid: int, born: int) -> tuple[Member, ...]:
+    """The process with this pid and start time, if it has not ended."""
+    found = _member(pid)
+    return (found,) if found is not None and found.born == born else ()
+
+
+def cannot_end(name: str, left: Iterable[Member]) -> EngineRefused:
+    """The error for an instance of which processes are left."""
+    found = tuple(left)
+    those = ", ".join(map(str, found)) or "its process"
+    it, its = ("it", "its user") if len(found) <= 1 else ("them", "their user")
+    return EngineRefused(
+        f"{name}: cannot end {those}",
+        hint=f"end {it} with the rights of {its}, then run `devenv down` again; "
+        "a process that waits for a device ends when the device answers",
+        details={"processes": [{"pid": member.pid, "name": member.name} for member in found]},
+    )
 
 
 async def end_all(find: Callable[[], Iterable[Member]]) -> tuple[Member, ...]:

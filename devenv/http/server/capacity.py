@@ -1,4 +1,4 @@
-"""What the listeners of one server share: connections, and the memory of the requests in work."""
+"""What the listeners of one server share: connections, the memory of the requests in work, and the loop's time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import resource
 from typing import Protocol
 
 from devenv.http.server.limits import Limits
+from devenv.http.server.turns import Turns
 
 # Descriptors that connections must leave free: at least half, for files, pipes and the connections to be closed.
 _RESERVED_PARTS = 2
@@ -57,6 +58,7 @@ class Capacity:
 
     Attributes:
         budget: memory of request bodies.
+        turns: the loop's time.
         connections: open connections of all these listeners.
         most_connections: above it, the longest idle one is closed.
         backlog: connections that the kernel may keep waiting, for each listener; they are accepted in one step.
@@ -64,6 +66,7 @@ class Capacity:
 
     def __init__(self, limits: Limits) -> None:
         self.budget = Budget(limits.buffered)
+        self.turns = Turns()
         self.connections: set[Closable] = set()
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         if descriptors == resource.RLIM_INFINITY:

@@ -8,6 +8,7 @@ import socket
 from collections import deque
 from collections.abc import Coroutine, Iterator
 from functools import partial
+from time import monotonic
 from typing import Any, Protocol, cast
 
 import httptools
@@ -16,8 +17,9 @@ from devenv.http.server.capacity import Budget
 from devenv.http.server.guard import Guard
 from devenv.http.server.head import response_head
 from devenv.http.server.limits import Limits
-from devenv.http.server.message import HttpRequest, Response
+from devenv.http.server.message import HttpRequest, Response, own_path
 from devenv.http.server.router import Router
+from devenv.http.server.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +35,22 @@ class ConnectionOwner(Protocol):
 
     Attributes:
         budget: memory of request bodies, for all connections together.
+        turns: the loop's time, for all connections together.
+        urgent: whether requests are answered at once, whatever other connections do.
     """
 
     router: Router
     guard: Guard
     limits: Limits
+    urgent: bool
 
     @property
     def budget(self) -> Budget:
         """The memory of request bodies."""
+
+    @property
+    def turns(self) -> Turns:
+        """The loop's time."""
 
     def opened(self, connection: Connection) -> None:
         """A client has connected."""
@@ -98,6 +107,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio: bytes of requests."""
+        if self._listener.turns.read_later(len(data), self._read_on):
+            self._transport.pause_reading()
         if self._done:
             return
         self._last_data = self._loop.time()
@@ -106,6 +117,10 @@ class Connection(asyncio.Protocol):
             self._in_progress = True
         while data and not self._done:
             data = self._feed(data)
+
+    def _read_on(self) -> None:
+        if self._task is None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _feed(self, data: bytes) -> bytes:
         try:
@@ -201,7 +216,7 @@ class Connection(asyncio.Protocol):
         path, _, query = self._url.partition(b"?")
         request = HttpRequest(
             self._parser.get_method().decode("latin-1"),
-            _text(path),
+            own_path(path),
             query.decode("latin-1"),
             self._headers,
             bytes(self._body) if self._body_bytes <= _COPIED else cast("bytes", self._body),
@@ -220,7 +235,7 @@ class Connection(asyncio.Protocol):
     def _serve_next(self) -> None:
         while self._waiting and self._task is None and not self._done:
             request, keep, held = self._waiting.popleft()
-            answer = self._answer(request)
+            answer = self._answer_in_turn(request)
             if isinstance(answer, Response) and isinstance(answer.body, bytes) and self._writable.is_set():
                 self._write_whole(request, answer, answer.body, keep)
                 self._listener.budget.give(held)
@@ -231,6 +246,20 @@ class Connection(asyncio.Protocol):
 
     def _answered(self, held: int, task: asyncio.Task[None]) -> None:  # noqa: ARG002 (a callback's signature)
         self._listener.budget.give(held)
+
+    def _answer_in_turn(self, request: HttpRequest) -> Response | Coroutine[Any, Any, Response]:
+        turns = self._listener.turns
+        if turns.crowded and not self._listener.urgent:
+            return self._answer_later(request)
+        begun = monotonic()
+        answer = self._answer(request)
+        turns.spend(monotonic() - begun)
+        return answer
+
+    async def _answer_later(self, request: HttpRequest) -> Response:
+        await self._listener.turns.wait()
+        answer = self._answer(request)
+        return answer if isinstance(answer, Response) else await answer
 
     def _answer(self, request: HttpRequest) -> Response | Coroutine[Any, Any, Response]:
         resolved = self._listener.router.resolve(request)
@@ -252,7 +281,7 @@ class Connection(asyncio.Protocol):
         try:
             await self._writable.wait()
             if not isinstance(response.body, bytes) and request.version == "1.0":
-                response.body = b"".join(response.body)  # HTTP/1.0 has no chunks
+                response.body = await self._listener.turns.joined(response.body)  # HTTP/1.0 has no chunks
             if isinstance(response.body, bytes):
                 self._write_whole(request, response, response.body, keep)
             else:
@@ -276,11 +305,12 @@ class Connection(asyncio.Protocol):
         keep = keep and not response.close
         self._transport.write(response_head(response, keep, b"Transfer-Encoding: chunked\r\n"))
         if request.method != "HEAD":
+            turn = self._listener.turns.start()
+            await turn.pause()
             for chunk in body:
                 if chunk:
                     self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-                else:
-                    await asyncio.sleep(0)
+                await turn.pause()
                 await self._writable.wait()
             self._transport.write(b"0\r\n\r\n")
         if not keep:
@@ -368,11 +398,3 @@ class Connection(asyncio.Protocol):
 def _failed(request: HttpRequest, error: Exception) -> Response:
     log.error("no response to %s %s", request.method, request.path, exc_info=error)
     return Response.text("500 internal error\n", 500)
-
-
-def _text(path: bytes) -> str:
-    # Absolute-form targets (RFC 9112, 3.2.2) are for proxies; only their path is used here.
-    if not path.startswith(b"/"):
-        rest = path.partition(b"://")[2]
-        path = b"/" + rest.partition(b"/")[2]
-    return path.decode("latin-1")

@@ -12,6 +12,7 @@ from devenv.http.server.connection import Connection
 from devenv.http.server.guard import Guard
 from devenv.http.server.limits import Limits
 from devenv.http.server.router import Router
+from devenv.http.server.turns import Turns
 
 # Not on this machine: no IPv6, or no such address.
 _NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -21,16 +22,24 @@ _LOOPBACKS = {"127.0.0.1": "::1"}
 class Listener:
     """One port. :meth:`open` binds it, :meth:`close` releases it and closes its connections.
 
-    ``capacity`` is what it shares with other listeners; by default, it has its own.
+    ``capacity`` is what it shares with other listeners; by default, it has its own. ``urgent`` means that its requests
+    are answered at once, whatever the others do: for a listener whose handlers do nothing long.
     """
 
     def __init__(
-        self, router: Router, guard: Guard, limits: Limits | None = None, capacity: Capacity | None = None
+        self,
+        router: Router,
+        guard: Guard,
+        limits: Limits | None = None,
+        capacity: Capacity | None = None,
+        *,
+        urgent: bool = False,
     ) -> None:
         self.router = router
         self.guard = guard
         self.limits = limits or Limits()
         self.capacity = capacity or Capacity(self.limits)
+        self.urgent = urgent
         self.connections: set[Connection] = set()
         self.port = 0
         self._servers: list[asyncio.Server] = []
@@ -41,6 +50,11 @@ class Listener:
     def budget(self) -> Budget:
         """The memory of request bodies, shared with other listeners."""
         return self.capacity.budget
+
+    @property
+    def turns(self) -> Turns:
+        """The loop's time, shared with other listeners."""
+        return self.capacity.turns
 
     @property
     def addresses(self) -> Sequence[str]:

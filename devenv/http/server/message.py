@@ -69,7 +69,7 @@ class Parameters:
 class Response:
     """A response. A body that is an iterator is sent in chunks as the client reads them.
 
-    An empty chunk is a pause: other connections are served before the next chunk.
+    Between two chunks other connections may be served; an empty chunk is only such a pause.
     """
 
     status: int = 200
@@ -105,3 +105,10 @@ Handler = Callable[[HttpRequest], "Response | Awaitable[Response]"]
 def dumps(document: Any) -> bytes:
     """Return compact JSON in ASCII, so that a lone surrogate cannot break the encoding."""
     return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def own_path(target: bytes) -> str:
+    """Return the path of a request target, also of one in the absolute form of proxies (RFC 9112, 3.2.2)."""
+    if not target.startswith(b"/"):
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    return target.decode("latin-1")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.identity import Project
-    from devenv.orchestrate.execution.executor import Results
+    from devenv.orchestrate.execution.executor import Perform, Results
     from devenv.orchestrate.planning.calls import InstanceRef
     from devenv.orchestrate.planning.graph import Action, Plan, Step
 
@@ -48,6 +48,7 @@ async def run_plan(
     sink: Sink,
     timeout: float = 0.0,
     project: Project | None = None,
+    refusals: list[EngineRefused] | None = None,
 ) -> None:
     """Run the steps of ``plan`` that have no result yet.
 
@@ -59,6 +60,7 @@ async def run_plan(
         sink: gets the events.
         timeout: seconds from now until everything has to be ready; plans without a wait need none.
         project: whose instances; plans without a wait need none.
+        refusals: gets what the engine refuses, for a plan that removes; steps that do not depend on it still run.
 
     Raises:
         EnvironmentFailure: If the engine refuses what concerns no single service, or is not available.
@@ -66,7 +68,23 @@ async def run_plan(
     events = StepEvents(sink, "process" if engine.capabilities.processes else "container")
     events.unchanged(plan)
     operations = Operations(engine, project, clock=clock, sink=sink, timeout=timeout)
-    await Execution(plan, operations.perform, events, results=results).run()
+    perform = operations.perform if refusals is None else _going_on(operations.perform, refusals)
+    await Execution(plan, perform, events, results=results).run()
+
+
+def _going_on(perform: Perform, refusals: list[EngineRefused]) -> Perform:
+    """Return ``perform`` without the end at the first refusal: what can be removed is not left beside what cannot."""
+
+    async def perform_or_note(step: Step, results: Results) -> StepResult:
+        try:
+            return await perform(step, results)
+        except EngineRefused as error:
+            if isinstance(step.call, StopInstance):
+                return _DONE  # the removal says it
+            refusals.append(error)
+            return StepResult(success=False)
+
+    return perform_or_note
 
 
 class Operations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,25 @@ def results_of(
         )
         for name in services
     )
+
+
+def unchecked_dependencies(services: Iterable[ServiceResult]) -> Iterator[str]:
+    """Yield a warning for each dependency that had to be healthy but has no check, in its files or in its image.
+
+    One that the file disables is not meant: it is known before anything starts.
+    """
+    by_name = {item.service.name: item for item in services}
+    for item in by_name.values():
+        for dependency in item.service.depends_on:
+            needed = by_name.get(dependency.service)
+            if needed is None or dependency.condition != "service_healthy" or needed.health is not Health.NONE:
+                continue
+            check = needed.service.healthcheck
+            if needed.failure is None and (check is None or not check.disable):
+                yield (
+                    f"{item.service.location}: {item.service.name} waits until {needed.service.name} is healthy, but "
+                    f"{needed.service.name} has no healthcheck: it counts as healthy when it runs"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,8 @@ class StepEvents:
                 self._sink(ServiceStarted(service=action.service, instance=action.index))
             case StartInstance() | WaitReady() | WaitCompleted() if result.outcome is not None:
                 self._settled(action, result.outcome)
+            case _ if not result.success:
+                pass
             case RemoveInstance() if action.kind == "remove":
                 self._sink(Removed(kind=self._instance_kind, name=action.target))
             case RemoveNetwork() if action.kind == "remove-network":

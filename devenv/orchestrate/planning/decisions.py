@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -124,8 +124,9 @@ def _with_dependencies(
         return action
     for dependency in service.depends_on:
         others = decided.get(dependency.service, ())
-        if dependency.restart and any(_is_newer(other, action, observed) for other in others):
-            return replace(action, kind="restart", reason=f"{dependency.service} is recreated")
+        newer = [other for other in others if dependency.restart and _is_newer(other, action, observed)]
+        if newer:
+            return replace(action, kind="restart", reason=f"{dependency.service} {_how_newer(newer)}")
     return action
 
 
@@ -142,6 +143,14 @@ def _is_newer(other: Action, action: Action, observed: ObservedState) -> bool:
     if its.restarts or its.started_at is None or mine.started_at is None:
         return False
     return its.started_at > mine.started_at
+
+
+def _how_newer(newer: Iterable[Action]) -> str:
+    """Why instances of a dependency are newer than their dependent, as the end of a sentence."""
+    kinds = {action.kind for action in newer}
+    if kinds == {"keep"}:
+        return "is newer than this instance"
+    return "is restarted" if kinds <= {"keep", "restart", "start"} else "is recreated"
 
 
 def _removals(target: Target, observed: ObservedState, instances: tuple[Action, ...]) -> Iterator[Action]:

@@ -52,7 +52,7 @@ def _dependency_path(merged: MergedStack, service: str, name: str) -> tuple[str 
     declared = merged.node(*base, "depends_on")
     if isinstance(declared, MapNode) and name in declared.entries:
         return (*base, "depends_on", name)
-    for key in ("network_mode", "pid", "links"):
+    for key in ("network_mode", "pid", "ipc", "links", "volumes_from"):
         value = plain(merged.node(*base, key))
         if value == f"service:{name}":
             return (*base, key)

@@ -173,6 +173,59 @@ def _env_file(item: ScalarNode, key: str, problems: Problems) -> list[Node]:  # 
     return [_long(item, {"path": item})]
 
 
+def _device(item: ScalarNode, key: str, problems: Problems) -> list[Node]:
+    """``SOURCE[:TARGET[:PERMISSIONS]]``."""
+    parts = atom_text(item.value).split(":")
+    if not parts[0] or len(parts) > 3:
+        problems.add(
+            f"{atom_text(item.value)!r} is not a device",
+            item.place,
+            key=key,
+            found=describe(item),
+            expected="SOURCE[:TARGET[:PERMISSIONS]], such as /dev/ttyUSB0:/dev/tty0:rw",
+        )
+        return []
+    names = ("source", "target", "permissions")
+    return [_long(item, {name: part for name, part in zip(names, parts, strict=False) if part})]
+
+
+def _gpus(node: Node, key: str, problems: Problems) -> Node:
+    """``all`` as a request for all of them."""
+    if isinstance(node, ScalarNode) and node.value == "all":
+        return ListNode(items=(_long(replace(node, directive=None), {"count": -1}),), place=node.place)
+    return _requests(node, key, problems)
+
+
+def _requests(node: Node, key: str, problems: Problems) -> Node:
+    """Requests for devices, with their options as a mapping."""
+    if not isinstance(node, ListNode):
+        return node
+    rules: dict[str, Rewrite] = {"options": _pairs}
+    items = tuple(_rewrite(item, f"{key}[{index}]", rules, problems) for index, item in enumerate(node.items))
+    return replace(node, items=items)
+
+
+def _deploy(node: Node, key: str, problems: Problems) -> Node:
+    within: Rewrite = _requests
+    for name in ("devices", "reservations", "resources"):
+        within = _inside(name, within)
+    return within(node, key, problems)
+
+
+def _develop(node: Node, key: str, problems: Problems) -> Node:
+    """Each rule's ``exec`` with its environment as a mapping."""
+    watch = node.get("watch") if isinstance(node, MapNode) else None
+    if not isinstance(node, MapNode) or not isinstance(watch, ListNode):
+        return node
+    exec_rules = _inside("exec", _inside("environment", _pairs))
+    items = tuple(exec_rules(item, f"{key}.watch[{index}]", problems) for index, item in enumerate(watch.items))
+    return with_entry(node, "watch", replace(watch, items=items))
+
+
+def _inside(name: str, rewrite: Rewrite) -> Rewrite:
+    return lambda node, key, problems: _rewrite(node, key, {name: rewrite}, problems)
+
+
 def _strings(node: Node, key: str, problems: Problems) -> Node:
     return _each(lambda item, _key, _problems: [item])(node, key, problems)
 
@@ -268,14 +321,23 @@ _SERVICE: dict[str, Rewrite] = {
     "build": _build,
     "configs": _each(_file),
     "depends_on": _names({"condition": "service_started", "required": True}),
+    "deploy": _deploy,
+    "develop": _develop,
+    "devices": _each(_device),
     "dns": _strings,
+    "dns_opt": _strings,
+    "dns_search": _strings,
     "env_file": _each(_env_file),
     "environment": _pairs,
     "extra_hosts": _hosts,
+    "gpus": _gpus,
+    "label_file": _strings,
     "labels": _pairs,
     "networks": _names(None),
     "ports": _each(_port),
     "secrets": _each(_file),
+    "storage_opt": _pairs,
+    "sysctls": _pairs,
     "tmpfs": _each(_tmpfs),
     "volumes": _each(_volume),
 }

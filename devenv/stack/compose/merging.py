@@ -38,6 +38,11 @@ def merge(documents: Sequence[MapNode], problems: Problems) -> MapNode:
     return _without_directives(merged, ())
 
 
+def merge_service(base: MapNode, over: MapNode, name: str, problems: Problems) -> MapNode:
+    """Return the service ``name``: ``over``, of which it has the directives, merged over ``base``."""
+    return _mappings(_without_directives(base, ()), over, ("services", name), problems)
+
+
 def _matches(path: Path, patterns: Sequence[str]) -> bool:
     """Whether ``path`` matches one of the patterns: ``*`` is any one key, a final ``**`` any number of keys."""
     return any(_fits(path, pattern.split(".")) for pattern in patterns)
@@ -140,6 +145,7 @@ def _file(root: str) -> Callable[[Node], str]:
 _IDENTITIES: dict[str, Callable[[Node], str]] = {
     _POOLS: lambda item: _text(item, "subnet"),
     "services.*.configs": _file("/"),
+    "services.*.devices": lambda item: _text(item, "target") or _text(item, "source"),
     "services.*.env_file": lambda item: _text(item, "path"),
     "services.*.ports": _port,
     "services.*.secrets": _file("/run/secrets"),

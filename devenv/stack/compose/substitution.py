@@ -12,18 +12,21 @@ from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 _MAXIMUM_WARNINGS = 100
 
 
-def interpolate(node: Node, lookup: Lookup, problems: Problems, key: str = "") -> Node:
-    """Return ``node`` with the variables in its values (not in its keys) replaced; a value that fails becomes null."""
-    return _Interpolation(lookup, problems).node(node, key)
+def interpolate(node: Node, lookup: Lookup, problems: Problems, key: str = "", *, budget: Budget | None = None) -> Node:
+    """Return ``node`` with the variables in its values (not in its keys) replaced; a value that fails becomes null.
+
+    ``budget`` is what variables may add, if several documents share it.
+    """
+    return _Interpolation(lookup, problems, budget or Budget()).node(node, key)
 
 
 class _Interpolation:
     """The interpolation of one document; a node with several aliases is interpolated once."""
 
-    def __init__(self, lookup: Lookup, problems: Problems) -> None:
+    def __init__(self, lookup: Lookup, problems: Problems, budget: Budget) -> None:
         self._lookup = lookup
         self._problems = problems
-        self._budget = Budget()
+        self._budget = budget
         self._warnings = 0
         self._done: dict[int, tuple[Node, Node]] = {}
 

@@ -41,8 +41,13 @@ class Context:
     env_files: Allowance = field(default_factory=lambda: Allowance(MAXIMUM_ENV_FILES))
     origins: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def home(self) -> str:
+        """Return what replaces ``~``."""
+        return self.environ.get("HOME", str(Path.home()))
+
     def path(self, text: str) -> Path:
         """Return the absolute path of ``text``; ``~`` is the home directory."""
         if text == "~" or text.startswith("~/"):
-            text = self.environ.get("HOME", str(Path.home())) + text[1:]
+            text = self.home + text[1:]
         return Path(os.path.normpath(self.directory / text))

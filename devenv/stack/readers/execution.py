@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from devenv.model.stack import Healthcheck, Logging, Restart, Ulimit
 from devenv.stack.readers import keys
 from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.readers.engine_options import read_devices
 from devenv.stack.yaml.nodes import ListNode, ScalarNode
 from devenv.suggestions import suggest
 
@@ -125,7 +126,7 @@ def read_deploy(service: Fields) -> Fields:
 
 
 def read_limits(deploy: Fields) -> Fields:
-    """Return ``deploy.resources.limits``; reserved devices are errors, other reservations are warnings."""
+    """Return ``deploy.resources.limits``; reservations other than devices are warnings."""
     member = deploy.get("resources")
     if member is None:
         return Fields(deploy.cursor, {})
@@ -133,9 +134,17 @@ def read_limits(deploy: Fields) -> Fields:
     reserved = resources.get("reservations")
     if reserved is not None:
         unreserved = dict.fromkeys(("cpus", "memory", "pids", "generic_resources"), "nothing is reserved")
-        reserved.fields((), ignored=unreserved, refused={"devices": "remove it (host devices are not supported)"})
+        reserved.fields(("devices",), ignored=unreserved)
     limits = resources.get("limits")
     return limits.fields(keys.LIMITS) if limits else Fields(deploy.cursor, {})
+
+
+def reserved_devices(deploy: Fields) -> dict[str, Any]:
+    """Return the option ``reserved_devices``, from ``deploy.resources.reservations.devices``."""
+    resources = deploy.each("resources").get("reservations")
+    devices = resources.members().get("devices") if resources else None
+    requests = read_devices(devices) if devices else []
+    return {"reserved_devices": requests} if requests else {}
 
 
 def read_replicas(service: Fields, deploy: Fields) -> int:

@@ -9,7 +9,6 @@ _LATER = "remove it for now, or move it to an override file that devenv does not
 
 TOP = ("name", "version", "services", "networks", "volumes", "secrets", "configs")
 TOP_REFUSED = {
-    "include": "pass the files with -f instead",
     "models": _LATER,
 }
 
@@ -19,57 +18,27 @@ SERVICE = (
     *("deploy", "logging", "init", "user", "working_dir", "stop_signal", "stop_grace_period", "tmpfs", "ulimits"),
     *("read_only", "cap_add", "cap_drop", "privileged", "extra_hosts", "platform", "pull_policy", "dns", "pid"),
     *("security_opt", "shm_size", "network_mode", "stdin_open", "tty", "cpus", "mem_limit", "pids_limit", "scale"),
-    "links",
+    *("label_file", "attach", "develop", "links", "blkio_config", "cgroup", "cgroup_parent", "cpu_period", "cpu_quota"),
+    *("cpu_rt_period", "cpu_rt_runtime", "cpu_shares", "cpuset", "device_cgroup_rules", "devices", "dns_opt"),
+    *("dns_search", "domainname", "gpus", "group_add", "ipc", "mac_address", "mem_reservation", "mem_swappiness"),
+    *("memswap_limit", "oom_kill_disable", "oom_score_adj", "runtime", "storage_opt", "sysctls", "userns_mode", "uts"),
+    "volumes_from",
 )
-_DEVICE = "remove it (host devices are not supported), or run this service with another tool"
-_CPU = "use cpus, or deploy.resources.limits.cpus"
+_WINDOWS = "it applies to Windows containers only: use cpus"
 SERVICE_REFUSED = {
-    "blkio_config": _LATER,
-    "cgroup": _LATER,
-    "cgroup_parent": _LATER,
-    "cpu_count": _CPU,
-    "cpu_percent": _CPU,
-    "cpu_period": _CPU,
-    "cpu_quota": _CPU,
-    "cpu_rt_period": _CPU,
-    "cpu_rt_runtime": _CPU,
-    "cpuset": _CPU,
+    "cpu_count": _WINDOWS,
+    "cpu_percent": _WINDOWS,
     "credential_spec": _LATER,
-    "develop": "remove it for now",
-    "device_cgroup_rules": _DEVICE,
-    "devices": _DEVICE,
-    "dns_opt": _LATER,
-    "dns_search": _LATER,
-    "domainname": "put the domain into hostname",
-    "extends": "write the keys out, or use anchors and merge keys",
     "external_links": "connect both to an external network",
-    "gpus": _DEVICE,
-    "group_add": _LATER,
-    "ipc": _LATER,
     "isolation": _LATER,
-    "label_file": "put the labels under labels:",
-    "mac_address": "put mac_address under the service's network",
     "models": _LATER,
-    "oom_kill_disable": _LATER,
     "post_start": "use a service on which others depend with service_completed_successfully",
     "pre_stop": _LATER,
     "provider": "devenv runs services on its own engines only",
-    "runtime": _LATER,
-    "storage_opt": _LATER,
-    "sysctls": _LATER,
     "use_api_socket": "mount the engine's socket as a volume",
-    "userns_mode": _LATER,
-    "uts": _LATER,
-    "volumes_from": "list the volumes in both services",
 }
 SERVICE_IGNORED = {
     "annotations": "annotations are not set",
-    "attach": "run `devenv logs` to see the output of services",
-    "cpu_shares": "the engine's default weight applies",
-    "mem_reservation": "memory is not reserved",
-    "mem_swappiness": "the engine's default applies",
-    "memswap_limit": "the engine's default swap limit applies",
-    "oom_score_adj": "the engine's default applies",
 }
 
 BUILD = (

@@ -10,13 +10,10 @@ from devenv.stack.readers.cursor import Cursor, Fields
 from devenv.stack.yaml.nodes import ListNode, ScalarNode, is_null
 
 _PORT = ("name", "target", "published", "host_ip", "protocol", "app_protocol", "mode")
-_ATTACHMENT = ("aliases", "ipv4_address", "ipv6_address", "mac_address", "priority")
-_ATTACHMENT_REFUSED = {
-    "driver_opts": "put driver_opts under the network itself",
-    "gw_priority": "remove it for now",
-    "interface_name": "remove it for now",
-    "link_local_ips": "remove it for now",
-}
+_ATTACHMENT = (
+    *("aliases", "ipv4_address", "ipv6_address", "mac_address", "priority", "driver_opts", "gw_priority"),
+    *("interface_name", "link_local_ips"),
+)
 DEFAULT_NETWORK = "default"
 
 
@@ -68,8 +65,13 @@ def _published(member: Cursor | None) -> tuple[int | None, int | None]:
 
 
 def _address(fields: Fields, name: str) -> str | None:
-    member, text = fields.get(name), fields.text(name)
-    if member is None or not text:
+    member = fields.get(name)
+    return _ip(member) if member else None
+
+
+def _ip(member: Cursor) -> str | None:
+    text = member.text()
+    if not text:
         return None
     try:
         check_address(text)
@@ -110,7 +112,7 @@ def read_networks(service: Fields) -> tuple[Attachment, ...]:
 
 
 def _attachment(name: str, member: Cursor) -> Attachment:
-    fields = member.fields(_ATTACHMENT, refused=_ATTACHMENT_REFUSED)
+    fields = member.fields(_ATTACHMENT)
     return Attachment(
         network=name,
         aliases=fields.texts("aliases"),
@@ -118,6 +120,10 @@ def _attachment(name: str, member: Cursor) -> Attachment:
         ipv6_address=_address(fields, "ipv6_address"),
         mac_address=fields.text("mac_address"),
         priority=fields.integer("priority") or 0,
+        gw_priority=fields.integer("gw_priority") or 0,
+        interface_name=fields.text("interface_name"),
+        link_local_ips=tuple(ip for item in fields.items("link_local_ips") if (ip := _ip(item)) is not None),
+        driver_opts=fields.table("driver_opts"),
     )
 
 

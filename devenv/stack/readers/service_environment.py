@@ -65,6 +65,23 @@ def resolve_pairs(members: Mapping[str, Cursor], context: Context) -> dict[str, 
     return values
 
 
+def read_labels(service: Fields, context: Context) -> dict[str, str]:
+    """Return ``labels`` over those of the files of ``label_file``, of which later ones take precedence."""
+    labels: dict[str, str] = {}
+    for item in service.items("label_file"):
+        text = item.text()
+        variables = _variables(item, text, context, {}, "label_file") if text else {}
+        for name, variable in variables.items():
+            labels[name] = variable.value
+            context.origins[f"{service.cursor.key}.labels.{name}"] = (
+                f"{variable.origin} ({item.key.rpartition('.')[2]})"
+            )
+    own = service.table("labels")
+    for name in own:
+        context.origins.pop(f"{service.cursor.key}.labels.{name}", None)
+    return labels | own
+
+
 def _env_file(item: Cursor, context: Context, given: Mapping[str, Variable]) -> dict[str, Variable]:
     fields = item.fields(("path", "required", "format"))
     required = fields.flag("required", default=True)
@@ -73,18 +90,30 @@ def _env_file(item: Cursor, context: Context, given: Mapping[str, Variable]) -> 
     text = member.text() if member else None
     if member is None or text is None:
         return {}
+    if not required and not context.path(text).exists():
+        return {}
+    hint = "add `required: false` next to its path if the file is optional"
+    return _variables(member, text, context, given, "env_file", raw=raw, hint=hint)
+
+
+def _variables(
+    member: Cursor,
+    text: str,
+    context: Context,
+    given: Mapping[str, Variable],
+    kind: str,
+    *,
+    raw: bool = False,
+    hint: str = "correct the path, or create the file",
+) -> dict[str, Variable]:
+    """The variables of the file ``text``, of the same format for environment and labels."""
     path: Path = context.path(text)
     try:
-        if not required and not path.exists():
-            return {}
         context.env_files.left -= path.stat().st_size if path.is_file() else 0
         if context.env_files.left < 0:
-            member.error(f"env_file {text}: the env files of the stack have more than {MAXIMUM_ENV_FILES // 2**20} MiB")
+            member.error(f"{kind} {text}: the env files of the stack have more than {MAXIMUM_ENV_FILES // 2**20} MiB")
             return {}
         return read_dotenv(path, lambda name: context.lookup(name) or given.get(name), context.problems, raw=raw)
     except StackFileError as error:
-        member.error(
-            f"env_file {text}: {as_problem(error).message}",
-            hint="add `required: false` next to its path if the file is optional",
-        )
+        member.error(f"{kind} {text}: {as_problem(error).message}", hint=hint)
         return {}

@@ -12,6 +12,8 @@ from devenv.stack.readers import keys
 from devenv.stack.readers.build_section import read_build
 from devenv.stack.readers.context import Context
 from devenv.stack.readers.cursor import EXTENSION, Cursor, Fields
+from devenv.stack.readers.development import read_develop
+from devenv.stack.readers.engine_options import linked, read_options, shared_service
 from devenv.stack.readers.execution import (
     read_command,
     read_deploy,
@@ -21,11 +23,12 @@ from devenv.stack.readers.execution import (
     read_replicas,
     read_restart,
     read_ulimits,
+    reserved_devices,
 )
 from devenv.stack.readers.networking import read_expose, read_hosts, read_networks, read_ports
-from devenv.stack.readers.service_environment import read_environment, tracing_places
+from devenv.stack.readers.service_environment import read_environment, read_labels, tracing_places
 from devenv.stack.readers.storage import read_files, read_mounts
-from devenv.stack.readers.x_devenv import read_extension
+from devenv.stack.readers.x_devenv import places, read_extension
 from devenv.stack.yaml.nodes import MapNode, is_failed, is_null
 
 Number = TypeVar("Number", int, float)
@@ -55,7 +58,7 @@ def read_service(name: str, member: Cursor, context: Context) -> Service | None:
 
 def _explained(fields: Fields) -> bool:
     """Whether another problem explains the missing image and build: an unknown key, or a wrong value of one of them."""
-    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"extends", "provider"}
+    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"provider"}
     return any(
         is_failed(member.node) if name in ("image", "build") else name not in known and not name.startswith("x-")
         for name, member in fields.members.items()
@@ -87,7 +90,7 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
         restart=read_restart(fields, deploy),
         container_name=_container_name(fields),
         hostname=fields.text("hostname"),
-        labels=fields.table("labels"),
+        labels=read_labels(fields, context),
         profiles=fields.texts("profiles"),
         secrets=read_files(fields, "secrets"),
         configs=read_files(fields, "configs"),
@@ -115,7 +118,11 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
         shm_size=fields.size("shm_size"),
         stdin_open=fields.flag("stdin_open"),
         tty=fields.flag("tty"),
+        attach=fields.flag("attach", default=True),
+        develop=read_develop(fields, context),
+        options=read_options(fields) | reserved_devices(deploy),
         tracing_places=tracing_places(fields, context),
+        process_places=places(fields.get(EXTENSION), "process"),
     )
 
 
@@ -170,25 +177,16 @@ def _pull_policy(fields: Fields) -> PullPolicy:
 
 
 def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
-    """``depends_on``, and the services that this one links to or shares a namespace with."""
+    """``depends_on``, and the services that this one links to, or shares a namespace or volumes with."""
     dependencies = {name: _dependency(name, member) for name, member in fields.each("depends_on").items()}
-    shared = [(text or "").partition(":") for text in (fields.text("network_mode"), fields.text("pid"))]
-    namespaces = [target for kind, _, target in shared if kind == "service" and target]
-    for target in (*namespaces, *_links(fields)):
+    modes = (fields.text(name) for name in ("network_mode", "pid", "ipc"))
+    further = [target for text in modes if (target := shared_service(text))]
+    further += [linked(item.text() or "")[0] for item in fields.items("links")]
+    mounted = [item.text() or "" for item in fields.items("volumes_from")]
+    further += [text.partition(":")[0] for text in mounted if not text.startswith("container:")]
+    for target in further:
         dependencies.setdefault(target, Dependency(service=target, restart=True))
     return tuple(dependencies.values())
-
-
-def _links(fields: Fields) -> list[str]:
-    """Services in ``links``; on a shared network their names resolve anyway, aliases are not supported."""
-    targets: list[str] = []
-    for item in fields.items("links"):
-        target, _, alias = (item.text() or "").partition(":")
-        if alias not in ("", target):
-            hint = f"add {alias} to the aliases of {target} under its networks"
-            item.error(f"{item.key}: link aliases are not supported", expected=target, hint=hint)
-        targets.append(target)
-    return targets
 
 
 def _dependency(name: str, member: Cursor) -> Dependency:

@@ -13,7 +13,7 @@ from devenv.stack.yaml.nodes import ScalarNode
 _VOLUME = ("type", "source", "target", "read_only", "bind", "volume", "tmpfs")
 _KINDS = ("volume", "bind", "tmpfs")
 _PROPAGATIONS = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
-_LATER = "remove it for now"
+_RECURSIVE = ("enabled", "disabled", "writable", "readonly")
 
 
 def read_mounts(service: Fields, context: Context) -> tuple[Mount, ...]:
@@ -46,9 +46,10 @@ def _mount(item: Cursor, context: Context) -> Mount | None:
         required.error(f"{target!r} is not an absolute path in the container", expected="an absolute path")
         return None
     kind = cast('Literal["volume", "bind", "tmpfs"]', kind_text)
-    bind = _options(fields, "bind", ("create_host_path", "propagation", "selinux"), {"recursive": _LATER})
-    volume = _options(fields, "volume", ("nocopy",), {"subpath": _LATER, "labels": "put them under volumes:"})
+    bind = _options(fields, "bind", ("create_host_path", "propagation", "selinux", "recursive"), {})
+    volume = _options(fields, "volume", ("nocopy", "subpath"), {"labels": "put them under volumes:"})
     tmpfs = _options(fields, "tmpfs", ("size", "mode"), {})
+    recursive = bind.choice("recursive", _RECURSIVE)
     selinux = bind.choice("selinux", ("z", "Z"))
     return Mount(
         kind=kind,
@@ -61,6 +62,8 @@ def _mount(item: Cursor, context: Context) -> Mount | None:
         nocopy=volume.flag("nocopy"),
         tmpfs_size=tmpfs.size("size"),
         tmpfs_mode=read_mode(tmpfs.get("mode")),
+        subpath=volume.text("subpath"),
+        recursive=cast('Literal["enabled", "disabled", "writable", "readonly"] | None', recursive),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from devenv.errors import Location
 from devenv.model.extension import Strict
 from devenv.stack.problems import Problem
 from devenv.stack.readers.cursor import Cursor
@@ -31,6 +32,13 @@ def read_extension(member: Cursor | None, model: type[Extension]) -> Extension:
             if problem not in member.problems.found:
                 member.problems.found.append(problem)
         return model()
+
+
+def places(member: Cursor | None, key: str) -> dict[str, Location]:
+    """Return the places of the keys in the mapping ``key`` of ``x-devenv``; empty if it is absent or no mapping."""
+    found = member.node.get(key) if member is not None and isinstance(member.node, MapNode) else None
+    entries = found.entries if isinstance(found, MapNode) else {}
+    return {name: entry.key_place for name, entry in entries.items()}
 
 
 def _problems(member: Cursor, model: type[BaseModel], errors: Iterable[Any]) -> list[Problem]:

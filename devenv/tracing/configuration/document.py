@@ -7,6 +7,7 @@ are strings.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import yaml
 from devenv.tracing.errors import ConfigError
 
 Path_ = tuple[str, ...]
+_DEEPEST = 64
+_MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Document:
     values: dict[str, Any]
     keys: dict[Path_, Place] = field(default_factory=dict)
     places: dict[Path_, Place] = field(default_factory=dict)
+    substitute: Callable[[str], str] | None = None
 
     def key_place(self, path: Path_) -> Place:
         """Return the place of a key, zeros if the document is not from a file."""
@@ -76,8 +80,12 @@ def _core_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 _CoreLoader.add_constructor("tag:yaml.org,2002:int", _core_int)
 
 
-def read(path: Path) -> Document:
+def read(path: Path, substitute: Callable[[str], str] | None = None) -> Document:
     """Read a YAML file.
+
+    Args:
+        path: The file.
+        substitute: Replaces references in the text of scalars, before their type is known; ValueError if one is wrong.
 
     Raises:
         ConfigError: If the file cannot be read, is not YAML, is not a mapping, or contains a key twice.
@@ -92,7 +100,7 @@ def read(path: Path) -> Document:
     loader = _CoreLoader(text)
     try:
         root = loader.get_single_node()
-        document = Document(source, {})
+        document = Document(source, {}, substitute=substitute)
         if root is None:
             return document
         if not isinstance(root, yaml.MappingNode):
@@ -144,9 +152,30 @@ def _mapping(loader: _CoreLoader, node: yaml.MappingNode, path: Path_, document:
 
 
 def _value(loader: _CoreLoader, node: yaml.Node, path: Path_, document: Document) -> Any:
-    document.places[path] = Place(node.start_mark.line + 1, node.start_mark.column + 1)
+    place = document.places[path] = Place(node.start_mark.line + 1, node.start_mark.column + 1)
+    if len(path) > _DEEPEST or len(document.places) > _MOST_VALUES:  # aliases that contain themselves, or that multiply
+        raise _fault(document, path, place, "values nested too deeply, or too many", f"at most {_DEEPEST} levels")
     if isinstance(node, yaml.MappingNode):
         return _mapping(loader, node, path, document)
     if isinstance(node, yaml.SequenceNode):
         return [_value(loader, item, (*path, str(index)), document) for index, item in enumerate(node.value)]
+    if document.substitute is not None and isinstance(node, yaml.ScalarNode) and "$" in node.value:
+        try:
+            text = document.substitute(node.value)
+        except ValueError as error:
+            raise _fault(document, path, place, f"the reference {error}", "${NAME} or ${NAME:-default}") from error
+        resolve: Any = loader.resolve  # untyped
+        tag = resolve(yaml.ScalarNode, text, (True, False)) if node.style is None else node.tag
+        node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark, node.style)
     return loader.construct_object(node, deep=True)
+
+
+def _fault(document: Document, path: Path_, place: Place, found: str, expected: str) -> ConfigError:
+    return ConfigError(
+        source=document.source,
+        key=".".join(path[:8]),
+        found=found,
+        expected=expected,
+        line=place.line,
+        column=place.column,
+    )

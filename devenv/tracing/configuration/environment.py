@@ -1,7 +1,8 @@
 """Reads settings from OTEL_* and DEVENV_TRACING_* variables.
 
 Rules: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. As these require,
-an empty variable counts as unset, and an invalid one is ignored with a warning.
+an empty variable counts as unset, and an invalid one is ignored with a warning. Of a list, only the invalid members are
+ignored. No warning contains a value that may be a secret.
 """
 
 from __future__ import annotations
@@ -11,28 +12,44 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from devenv.tracing.configuration.endpoints import is_header, traces_url, without_secrets
 from devenv.tracing.configuration.validation import check_value
-from devenv.tracing.settings import KEYS, Key
+from devenv.tracing.light.notices import warn_once
+from devenv.tracing.settings import KEYS, PROPAGATORS, SAMPLERS, Key
 
 _log = logging.getLogger(__name__)
 
-_MILLISECONDS = {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"}
+_TIMEOUTS = {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"}
+_FOREVER_MS = (1 << 31) - 1
+_HEADERS = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"}
+_ARGUMENT = "OTEL_TRACES_SAMPLER_ARG"
+INSECURE = ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE")
+# May name what a package installs, beside the choices of the setting.
+_OPEN = {"OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"}
+_ENDPOINTS = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+Found = dict[str, tuple[Any, str]]
+"""Field name to (value, variable)."""
 
 
-def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    """Return the settings in the environment: field name to (value, variable)."""
-    found: dict[str, tuple[Any, str]] = {}
+def read_environment(environ: Mapping[str, str]) -> Found:
+    """Return the settings in the environment."""
+    found: Found = {}
     for name, key in KEYS.items():
         for variable in key.variables:
             text = environ.get(variable, "").strip()
-            if not text:
+            if not text or (variable == _ARGUMENT and not _takes(name, environ)):
                 continue
             try:
-                found[name] = (_parse(variable, key, text), variable)
+                value = _parse(variable, key, text, environ)
             except ValueError as error:
-                _log.warning("ignoring %s=%r: expected %s", variable, text, error)
+                shown = without_secrets(text) if key.kind != "map" else "(not shown)"
+                warn_once(_log, "ignoring %s=%s: expected %s", variable, repr(shown), error)
                 continue
-            break
+            if value is not None or key.optional:
+                found[name] = (value, variable)
+                break
+    _remote_sampler(found, environ)
     return found
 
 
@@ -43,27 +60,101 @@ def parse_pairs(text: str) -> dict[str, str]:
         ValueError: If a member has no `=` or no name.
     """
     pairs: dict[str, str] = {}
-    for member in filter(None, (part.strip() for part in text.split(","))):
+    for number, member in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
         name, equals, value = member.partition("=")
         if not equals or not name.strip():
-            raise ValueError("name=value pairs separated by commas")
+            raise ValueError(f"name=value pairs separated by commas, but member {number} is not one")
         pairs[unquote(name.strip())] = unquote(value.strip())
     return pairs
 
 
-def _parse(variable: str, key: Key, text: str) -> Any:
+def parse_headers(variable: str, text: str) -> dict[str, str] | None:
+    """Parse headers; a member that cannot be one is left out with a warning that has its number, not its value."""
+    headers: dict[str, str] = {}
+    for number, member in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
+        name, equals, value = member.partition("=")
+        name, value = unquote(name.strip()), unquote(value.strip())
+        if equals and is_header(name, value):
+            headers[name] = value
+        else:
+            warn_once(_log, "%s: member %d is not a header name=value; the other members are used", variable, number)
+    return headers or None
+
+
+def _parse(variable: str, key: Key, text: str, environ: Mapping[str, str]) -> Any:
+    if variable in _HEADERS:
+        return parse_headers(variable, text)
+    if variable in _ENDPOINTS:
+        return traces_url(variable, text, _grpc_scheme(environ))
     special = _SPECIAL.get(variable)
-    if special is not None:
-        return check_value(key, special(text))
-    return check_value(key, _BY_KIND[key.kind](text))
+    value = special(text) if special is not None else _BY_KIND[key.kind](text)
+    return value if variable in _OPEN else check_value(key, value)
+
+
+def _grpc_scheme(environ: Mapping[str, str]) -> str:
+    """Return the scheme of an endpoint without one: only gRPC allows that, by OTEL_EXPORTER_OTLP_INSECURE."""
+    names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+    if next((environ[name].strip() for name in names if environ.get(name, "").strip()), "") != "grpc":
+        return ""
+    for name in INSECURE:
+        text = environ.get(name, "").strip()
+        if text:
+            return "http" if _strict_or_false(name, text) else "https"
+    return "https"
+
+
+def _takes(name: str, environ: Mapping[str, str]) -> bool:
+    """Return whether a setting is read from the argument of the sampler that the environment names."""
+    sampler = environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if name == "sampler_ratio" and sampler in {
+        "always_on",
+        "always_off",
+        "parentbased_always_on",
+        "parentbased_always_off",
+    }:
+        warn_once(_log, "%s is not used by %s", _ARGUMENT, sampler)
+    built_in = not sampler or sampler in SAMPLERS
+    if name == "sampler_ratio":
+        return not sampler or sampler.endswith("traceidratio")
+    return not built_in
+
+
+def _remote_sampler(found: Found, environ: Mapping[str, str]) -> None:
+    """Read the argument of `jaeger_remote`: `endpoint=URL,pollingIntervalMs=N,initialSamplingRate=R`."""
+    variable = _ARGUMENT
+    text = environ.get(variable, "").strip()
+    if not str(found.get("sampler", ("",))[0]).endswith("jaeger_remote") or not text:
+        return
+    names = {
+        "endpoint": "sampler_endpoint",
+        "pollingIntervalMs": "sampler_interval_ms",
+        "initialSamplingRate": "sampler_ratio",
+    }
+    for member in text.split(","):
+        name, equals, value = (part.strip() for part in member.partition("="))
+        field = names.get(name)
+        try:
+            if field is None or not equals:
+                raise ValueError(f"one of {', '.join(names)}, each with =value")
+            key = KEYS[field]
+            found[field] = (check_value(key, _BY_KIND[key.kind](value)), variable)
+        except ValueError as error:
+            warn_once(_log, "ignoring %s in %s: expected %s", repr(without_secrets(member)), variable, error)
 
 
 def _boolean(text: str) -> bool:
     return text.lower() in {"true", "1", "yes", "on"}
 
 
+def _strict(text: str) -> bool:
+    """OpenTelemetry's booleans: only `true` is true."""
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("true or false")
+    return text.lower() == "true"
+
+
 def _not_disabled(text: str) -> bool:
-    return text.lower() != "true"
+    return not _strict(text)
 
 
 def _number(text: str) -> float:
@@ -80,16 +171,72 @@ def _integer(text: str) -> int:
         raise ValueError("a whole number") from None
 
 
-def _seconds(text: str) -> float:
-    return _number(text) / 1000.0
+def _timeout_s(text: str) -> float:
+    milliseconds = _number(text)
+    return (milliseconds or _FOREVER_MS) / 1000.0  # 0: without a limit
 
 
-def _base_endpoint(text: str) -> str:
-    return text.rstrip("/") + "/v1/traces"
+def _timeout_ms(text: str) -> int:
+    return _integer(text) or _FOREVER_MS
+
+
+def _delay_ms(text: str) -> int:
+    milliseconds = _integer(text)
+    return 1 if milliseconds == 0 else milliseconds
 
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+
+
+def _as_written(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _known_of(names: tuple[str, ...], known: tuple[str, ...], variable: str, group: str) -> tuple[str, ...]:
+    """Return the names that are known, or that a package has an entry point for; warn about the others."""
+    kept = []
+    for name in names:
+        if name in known or (group and _has_entry_point(group, name)):
+            kept.append(name)
+        else:
+            warn_once(_log, "%s: ignoring %s, expected %s", variable, repr(name), f"one of {', '.join(known)}")
+    return tuple(kept)
+
+
+def _has_entry_point(group: str, name: str) -> bool:
+    from importlib.metadata import entry_points
+
+    return bool(entry_points(group=group, name=name))
+
+
+def _propagators(text: str) -> tuple[str, ...] | None:
+    names = _known_of(_list(text), PROPAGATORS, "OTEL_PROPAGATORS", "opentelemetry_propagator")
+    return names or None
+
+
+def _exporters(text: str) -> str | None:
+    names = _known_of(_list(text), ("otlp", "console", "none"), "OTEL_TRACES_EXPORTER", "")
+    if "none" in names and len(names) > 1:
+        warn_once(_log, "OTEL_TRACES_EXPORTER: ignoring 'none' beside other exporters")
+        names = tuple(name for name in names if name != "none")
+    return ",".join(sorted(names, reverse=True)) or None  # "otlp,console"
+
+
+def _sampler(text: str) -> str:
+    if text.lower() in SAMPLERS:
+        return text.lower()
+    if _has_entry_point("opentelemetry_traces_sampler", text):
+        return text
+    raise ValueError(f"one of {', '.join(SAMPLERS)}, or the name of an installed one")
+
+
+def _strict_or_false(variable: str, text: str) -> bool:
+    try:
+        return _strict(text)
+    except ValueError as error:
+        warn_once(_log, "ignoring %s=%r: expected %s", variable, text, error)
+        return False
 
 
 def _optional_integer(text: str) -> int | None:
@@ -106,10 +253,15 @@ _BY_KIND: Mapping[str, Callable[[str], Any]] = {
 }
 _SPECIAL: Mapping[str, Callable[[str], Any]] = {
     "OTEL_SDK_DISABLED": _not_disabled,
-    "OTEL_TRACES_SAMPLER": str.lower,
-    "OTEL_TRACES_EXPORTER": str.lower,
-    "OTEL_EXPORTER_OTLP_ENDPOINT": _base_endpoint,
+    "OTEL_TRACES_EXPORTER": _exporters,
+    "OTEL_PROPAGATORS": _propagators,
+    "OTEL_TRACES_SAMPLER": _sampler,
+    "OTEL_BSP_SCHEDULE_DELAY": _delay_ms,
+    "OTEL_BSP_EXPORT_TIMEOUT": _timeout_ms,
+    "OTEL_LOG_LEVEL": str.lower,
+    "OTEL_PYTHON_EXCLUDED_URLS": _as_written,
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": _as_written,
     "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": _optional_integer,
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": _optional_integer,
-    **dict.fromkeys(_MILLISECONDS, _seconds),
+    **dict.fromkeys(_TIMEOUTS, _timeout_s),
 }

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from devenv.tracing.configuration.document import Document, Path_, Place, read
-from devenv.tracing.configuration.environment import read_environment
+from devenv.tracing.configuration.environment import Found, read_environment
 from devenv.tracing.configuration.validation import read_profiles, read_section
+from devenv.tracing.configuration.variables import CONFIG_FILES, warn_about_others
 from devenv.tracing.settings import KEYS, PATHS, PROFILES, Settings
 
 DEPLOYMENT = ("deployment.environment.name", "deployment.environment")
@@ -32,7 +33,7 @@ def resolve(
     """
     document = _document(config)
     base: Path_ = ("tracing",) if "tracing" in document.values else ()
-    from_environment = read_environment(environ)
+    from_environment = _environment(environ)
     from_file = list(read_section(document, base))
     profiles = read_profiles(document, base)
     layers = _Layers()
@@ -41,12 +42,26 @@ def resolve(
     if service_name:
         layers.put("service_name", service_name, "argument service_name")
     for name, (value, variable) in from_environment.items():
-        layers.put(name, value, f"environment {variable}")
+        layers.put(name, value, variable if ":" in variable else f"environment {variable}")
     _name_from_resource(layers, from_environment)
     environment = _deployment(layers)
     layers.under(_profile(environment, profiles, document))
     layers.put("environment", environment, layers.origins.get("environment", "default"))
     return layers.settings()
+
+
+def _environment(environ: Mapping[str, str]) -> Found:
+    """Read the environment; a usable OTEL_CONFIG_FILE replaces the OTEL_* variables."""
+    path = next((environ[name].strip() for name in CONFIG_FILES if environ.get(name, "").strip()), "")
+    if path:
+        from devenv.tracing.configuration.declarative import read_declarative
+
+        declared = read_declarative(path, environ)
+        if declared is not None:
+            ours = {name: value for name, value in environ.items() if not name.startswith("OTEL_")}
+            return declared | read_environment(ours)
+    warn_about_others(environ)
+    return read_environment(environ)
 
 
 class _Layers:

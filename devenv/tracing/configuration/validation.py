@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from devenv.tracing.configuration.document import Document, Path_, Place
+from devenv.tracing.configuration.endpoints import check_url, is_header
 from devenv.tracing.errors import ConfigError
 from devenv.tracing.settings import KEYS, PATHS, Key
 
@@ -59,6 +60,10 @@ def check_value(key: Key, value: Any) -> Any:
         for item in checked if isinstance(checked, tuple) else (checked,):
             if item not in key.choices:
                 raise ValueError(f"one of {', '.join(key.choices)}")
+    if key.path == "exporter.headers" and not all(is_header(name, item) for name, item in checked.items()):
+        raise ValueError("a mapping of header names to texts without control characters")
+    if key.path.endswith("endpoint") and checked:
+        check_url(checked)
     if isinstance(checked, (int, float)) and not _in_range(key, checked):
         raise ValueError(_range_text(key))
     return checked
@@ -119,7 +124,9 @@ def _checked(document: Document, path: Path_, key: Key, value: Any) -> Any:
         return check_value(key, value)
     except ValueError as error:
         near = difflib.get_close_matches(str(value), key.choices, n=1)
-        raise _fault(document, path, repr(value), str(error), near[0] if near else "") from error
+        # Headers are secrets: the message names them, without their values.
+        shown = repr(value) if key.kind != "map" else _names(value)
+        raise _fault(document, path, shown, str(error), near[0] if near else "") from error
 
 
 def _fault(document: Document, path: Path_, found: str, expected: str, suggestion: str = "") -> ConfigError:
@@ -149,6 +156,10 @@ def _of_kind(key: Key, value: Any) -> Any:
     if key.kind == "map" and isinstance(value, Mapping) and all(_is_scalar(item) for item in value.values()):
         return {str(name): _text(item) for name, item in value.items()}
     raise ValueError(_KINDS[key.kind])
+
+
+def _names(value: Any) -> str:
+    return f"the names {', '.join(map(str, value))}" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
 
 def _is_scalar(value: Any) -> bool:

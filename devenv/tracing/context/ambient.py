@@ -12,9 +12,13 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 from opentelemetry import context as otel
+from opentelemetry import trace
 from opentelemetry.context import Context
 
 _log = logging.getLogger(__name__)
+
+SPAN_KEY: str = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
+"""The context's key of the current span, found through the public API."""
 
 
 def _variable() -> ContextVar[Context] | None:

@@ -3,10 +3,48 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from devenv.tracing.export.exporter import Sender, otlp_sender
 from devenv.tracing.export.transport import Outcome
+from devenv.tracing.light.exceptions import described
+from devenv.tracing.light.notices import warn_once
+from devenv.tracing.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def console_sender(settings: Settings, *, with_otlp: bool) -> Callable[[Callable[[float], bool]], Sender]:
+    """Return what creates the sender: of lines alone, or before those of OTLP."""
+
+    def make(pause: Callable[[float], bool]) -> Sender:
+        return Both(ConsoleSender(), otlp_sender(settings, pause)) if with_otlp else ConsoleSender()
+
+    return make
+
+
+class Both:
+    """Sends each batch to two senders; the outcome is the second one's."""
+
+    def __init__(self, first: Sender, second: Sender) -> None:
+        self._first = first
+        self._second = second
+
+    def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
+        """Send a batch to both; a failure of the first one is logged, and the second one gets the batch."""
+        try:
+            self._first.send(body, spans, deadline)
+        except Exception as error:  # noqa: BLE001 - logged; a closed terminal must not stop the export
+            warn_once(_log, "cannot write spans: %s", described(error))
+        return self._second.send(body, spans, deadline)
+
+    def close(self) -> None:
+        """Close both."""
+        self._first.close()
+        self._second.close()
 
 
 class ConsoleSender:

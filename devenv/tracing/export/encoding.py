@@ -16,7 +16,8 @@ from opentelemetry.trace import SpanKind
 from devenv.tracing.export.redaction import REDACTED, Redactor
 from devenv.tracing.export.wire import SMALL, VARINTS, block, text, varint
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import NO_STATE, LightSpan
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.unsampled import NO_STATE
 from devenv.tracing.light.values import shorten
 
 _IDS = Struct(">2s16s2sQ")  # trace_id = 1, span_id = 2

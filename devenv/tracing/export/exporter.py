@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 from devenv.tracing.export.encoding import Encoder
 from devenv.tracing.export.transport import Outcome, Transport
+from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.values import as_text
 from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ class BatchExporter:
         self._settings = settings
         self._encoder = encoder
         self._resource = resource
-        self._make_sender = sender or (lambda pause: _sender(settings, pause))
+        self._make_sender = sender or (lambda pause: otlp_sender(settings, pause))
         self._max_queue = settings.max_queue_size
         self._batch = min(settings.max_batch_size, settings.max_queue_size)
         self._start()
@@ -91,7 +93,9 @@ class BatchExporter:
         self._queue: deque[LightSpan] = deque()
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._lock = threading.Lock()
+        # A signal handler or a finalizer may end a span while this thread holds the lock.
+        self._lock = threading.RLock()
+        self._draining = threading.Lock()
         self._flushes: list[_Flush] = []
         self._closed = False
         self._deadline = 0.0
@@ -129,8 +133,10 @@ class BatchExporter:
 
     def force_flush(self, timeout_s: float = 10.0) -> bool:
         """Deliver the waiting spans; return False if some failed or are left after the time."""
-        if self._thread is None or self._closed:
+        if self._closed:
             return not self._queue
+        if self._thread is None and (not self._queue or not self._begin()):
+            return self._drain_here(timeout_s)
         flush = _Flush(self._failed)
         with self._lock:
             self._flushes.append(flush)
@@ -150,14 +156,37 @@ class BatchExporter:
             if thread.is_alive():
                 _log.warning("%d spans were not exported in time", len(self._queue) + self._taken)
                 return False
+        elif self._queue:
+            return self._drain_here(max(0.0, self._deadline - monotonic()))
         return not self._queue
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        """Start the thread; False if none can be started: the interpreter is ending, or the system's limit is reached.
+
+        The spans then wait for a later start, a flush or the shutdown.
+        """
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="devenv-tracing-export", daemon=True)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    _log.debug("cannot start the exporter's thread: %s", error)
+                    return False
                 self._thread = thread
+        return True
+
+    def _drain_here(self, timeout_s: float) -> bool:
+        """Deliver the waiting spans from the calling thread, because there is no other."""
+        deadline = monotonic() + timeout_s
+        failed = self._failed
+        with self._draining:
+            while self._queue and monotonic() < deadline:
+                self._send(min(self._batch, len(self._queue)), deadline)
+            self._sender.close()
+        if self._queue and self._closed:
+            self._give_up()
+        return self._failed == failed and not self._queue
 
     def _drop(self) -> None:
         with self._lock:
@@ -194,7 +223,7 @@ class BatchExporter:
             self._send(size)
             left -= size
 
-    def _send(self, size: int) -> None:
+    def _send(self, size: int, latest: float | None = None) -> None:
         popleft = self._queue.popleft
         encode = self._encoder.span
         by_scope: dict[int, tuple[tuple[Any, ...], list[bytes]]] = {}
@@ -204,11 +233,12 @@ class BatchExporter:
             span = popleft()
             try:
                 encoded = encode(span)
-            except Exception:  # noqa: BLE001 - logged and counted
-                # A span that cannot be encoded must not stop the others or the thread.
-                unreadable += 1
-                _log.exception("cannot encode span %r", span.name)
-                continue
+            except Exception:  # noqa: BLE001 - encoded as text, or logged and counted
+                repaired = self._repaired(span)
+                if repaired is None:
+                    unreadable += 1
+                    continue
+                encoded = repaired
             scope = span.tracer.scope
             group = by_scope.get(id(scope))
             if group is None:
@@ -221,6 +251,8 @@ class BatchExporter:
         deadline = monotonic() + self._settings.export_timeout_ms / 1000
         if self._closed:
             deadline = min(deadline, self._deadline)
+        if latest is not None:
+            deadline = min(deadline, latest)
         try:
             outcome = self._sender.send(body, count, deadline)
         except Exception as error:  # noqa: BLE001 - logged and counted
@@ -232,6 +264,18 @@ class BatchExporter:
         self._batches += outcome.rejected < count
         self._taken = 0
         self._report(outcome)
+
+    def _repaired(self, span: LightSpan) -> bytes | None:
+        """Encode a span with what cannot be encoded as text; None if that fails: it must not stop the others."""
+        try:
+            from devenv.tracing.export.repair import repaired
+
+            encoded = self._encoder.span(repaired(span))
+        except Exception:  # noqa: BLE001 - logged and counted
+            _log.exception("cannot encode a span")
+            return None
+        warn_once(_log, "span %s has values of wrong types; recorded as text", as_text(span.name))
+        return encoded
 
     def _give_up(self) -> None:
         self._failed += len(self._queue)
@@ -249,13 +293,14 @@ class BatchExporter:
         _log.warning(
             "spans lost: %d not delivered to %s, %d dropped because the queue was full%s",
             failed,
-            self._settings.endpoint,
+            self._settings.receiver,
             dropped,
             f" (last: {outcome.reason})" if outcome.reason else "",
         )
 
 
-def _sender(settings: Settings, pause: Callable[[float], bool]) -> Sender:
+def otlp_sender(settings: Settings, pause: Callable[[float], bool]) -> Sender:
+    """Return the sender of the settings' protocol."""
     if settings.protocol != "grpc":
         return Transport(settings, pause)
     from devenv.tracing.export.grpc_transport import GrpcTransport, NoGrpc, has_grpc

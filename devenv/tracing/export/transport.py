@@ -104,7 +104,7 @@ class Transport:
         _log.warning(
             "export failed: %d spans not delivered to %s (%s); retrying for up to %.0f s",
             spans,
-            self._settings.endpoint,
+            self._settings.receiver,
             reason,
             deadline - now,
         )

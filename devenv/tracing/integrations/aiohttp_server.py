@@ -12,10 +12,13 @@ from opentelemetry.trace import Span
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import UnsampledSpan
+from devenv.tracing.light.unsampled import UnsampledSpan
+from devenv.tracing.process.patching import replace
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
-from devenv.tracing.spans import fail
+from devenv.tracing.spans import error_type, fail
+
+_SENT = "devenv.tracing.sent"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,19 +34,18 @@ def aiohttp_middleware(
         exclude: Paths that are not traced. Default: from the settings.
     """
     side = ServerSide(tracing, trace_response, exclude)
+    replace(web.StreamResponse, "prepare", _noting)
+    replace(web.WebSocketResponse, "prepare", _noting)
 
     @web.middleware
     async def trace_request(request: web.Request, handler: Handler) -> web.StreamResponse:
         headers = request.headers
-        span, context = side.begin(
-            request,
-            request.path,
-            request.method,
-            headers.getall("traceparent", []),
-            headers.getall("tracestate", []),
-            headers.getall("baggage", []),
-            _describe,
-        )
+        if side.foreign is not None:
+            fields = side.foreign.translated(headers.items())
+        else:
+            get = headers.getall
+            fields = (get("traceparent", []), get("tracestate", []), get("baggage", []))
+        span, context = side.begin(request, request.path, request.method, *fields, _describe)
         token = attach(context)
         try:
             if span.__class__ is UnsampledSpan and not side.answers:
@@ -56,7 +58,8 @@ def aiohttp_middleware(
 
 
 async def _traced(span: Span, request: web.Request, handler: Handler, answers: bool) -> web.StreamResponse:
-    status = 500
+    status = 0
+    request[_SENT] = sent = _Sent()
     try:
         response = await handler(request)
         status = response.status
@@ -66,11 +69,16 @@ async def _traced(span: Span, request: web.Request, handler: Handler, answers: b
             raised.headers["traceresponse"] = answer(span)
         raise
     except asyncio.CancelledError:
-        status = 0
+        status = sent.status
         span.set_attribute("error.type", "asyncio.CancelledError")
         raise
     except Exception as error:
-        fail(span, error)
+        status = sent.status
+        if not status and isinstance(error, ConnectionError) and _is_gone(request):
+            span.set_attribute("error.type", error_type(error))  # no response, and no fault of the server
+        else:
+            status = status or 500
+            fail(span, error)
         raise
     else:
         if answers and not response.prepared:
@@ -81,9 +89,32 @@ async def _traced(span: Span, request: web.Request, handler: Handler, answers: b
             finish(span, request.method, _route(request), status)
 
 
+class _Sent:
+    """The status of the response that has been started."""
+
+    __slots__ = ("status",)
+
+    def __init__(self) -> None:
+        self.status = 0
+
+
+def _noting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def prepare(self: web.StreamResponse, request: web.BaseRequest) -> Any:
+        sent = request.get(_SENT)
+        if sent is not None:
+            sent.status = self.status
+        return original(self, request)
+
+    return prepare
+
+
+def _is_gone(request: web.Request) -> bool:
+    transport = request.transport
+    return transport is None or transport.is_closing()
+
+
 def instrument() -> None:
     """Trace every aiohttp application of the process."""
-    from devenv.tracing.process.patching import replace
 
     def make(original: Callable[..., None]) -> Callable[..., None]:
         def init(self: web.Application, *, middlewares: Sequence[Any] = (), **options: Any) -> None:

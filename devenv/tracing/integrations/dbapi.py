@@ -8,6 +8,9 @@ from typing import Any, Self
 
 from devenv.tracing.sql import db_span
 
+# PEP 249 leaves open what `with connection:` does.
+_COMMITTING = frozenset({"psycopg", "psycopg2", "pyodbc", "sqlite3"})
+
 
 class TracedConnection:
     """Wraps a DB-API connection; other attributes are the driver's.
@@ -47,7 +50,18 @@ class TracedConnection:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> Any:
-        return self._connection.__exit__(exc_type, exc, traceback)
+        if not _ends_transaction(self._connection):
+            return self._connection.__exit__(exc_type, exc, traceback)
+        with db_span(self._system, "COMMIT" if exc_type is None else "ROLLBACK", namespace=self._namespace):
+            return self._connection.__exit__(exc_type, exc, traceback)
+
+
+def _ends_transaction(connection: Any) -> bool:
+    """Whether the end of a ``with`` block commits or rolls back; with other drivers it closes the connection."""
+    driver = type(connection).__module__.partition(".")[0]
+    if driver not in _COMMITTING or getattr(connection, "autocommit", None) is True:
+        return False
+    return bool(getattr(connection, "in_transaction", True))
 
 
 class TracedCursor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import Token
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, get_current_span
 
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import attach, detach
@@ -21,6 +22,7 @@ StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _MARK = "devenv.tracing"
+_FAILED = "devenv.tracing.failed"
 _PREFIX = "HTTP_"
 
 
@@ -43,6 +45,7 @@ class WSGIMiddleware:
         exclude: Sequence[str] | None = None,
     ) -> None:
         self._app = app
+        _watch_flask()
         self._side = ServerSide(tracing, trace_response, exclude)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -54,15 +57,11 @@ class WSGIMiddleware:
         method = environ.get("REQUEST_METHOD", "GET")
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         # A server joins fields of the same name with a comma, so that two parents are one invalid value.
-        span, context = side.begin(
-            environ,
-            path,
-            method,
-            _field(environ, "TRACEPARENT"),
-            _field(environ, "TRACESTATE"),
-            _field(environ, "BAGGAGE"),
-            _describe,
-        )
+        if side.foreign is not None:
+            fields = side.foreign.translated(_fields(environ))
+        else:
+            fields = (_field(environ, "TRACEPARENT"), _field(environ, "TRACESTATE"), _field(environ, "BAGGAGE"))
+        span, context = side.begin(environ, path, method, *fields, _describe)
         exchange = _Exchange(span, method, environ, answer(span) if side.answers else None)
         token = attach(context)
         try:
@@ -99,7 +98,9 @@ class _Exchange:
         return start
 
     def failed(self, error: BaseException) -> None:
-        if isinstance(error, Exception):
+        if self._route is None:
+            self._route = _route(self._environ)
+        if isinstance(error, Exception) and self._environ.get(_FAILED) is not error:
             fail(self._span, error)
 
     def end(self) -> None:
@@ -149,6 +150,23 @@ def instrument_flask() -> None:
     replace(flask.Flask, "wsgi_app", as_method)
 
 
+def _watch_flask() -> None:
+    """Record the exceptions that Flask turns into a response with 500: no middleware sees them."""
+    flask = sys.modules.get("flask")
+    if flask is not None and hasattr(flask, "got_request_exception"):
+        flask.got_request_exception.connect(_flask_failed)
+
+
+def _flask_failed(_app: Any, exception: BaseException | None = None, **_: Any) -> None:
+    request = sys.modules["flask"].request
+    environ, rule = request.environ, request.url_rule
+    if rule is not None:
+        environ[ROUTE_KEY] = str(rule.rule)  # Flask drops its request before the middleware gets the exception
+    if _MARK in environ and isinstance(exception, Exception) and environ.get(_FAILED) is not exception:
+        environ[_FAILED] = exception  # the middleware may get it, too
+        fail(get_current_span(), exception)
+
+
 def as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     """Wrap a class's WSGI method in the middleware."""
 
@@ -164,6 +182,11 @@ def as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterabl
 def _field(environ: Environ, name: str) -> list[str]:
     value = environ.get(_PREFIX + name)
     return [] if value is None else [value]
+
+
+def _fields(environ: Environ) -> list[tuple[str, str]]:
+    at = len(_PREFIX)
+    return [(name[at:].replace("_", "-"), value) for name, value in environ.items() if name.startswith(_PREFIX)]
 
 
 def _route(environ: Environ) -> str | None:

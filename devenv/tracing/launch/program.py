@@ -24,6 +24,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from devenv.tracing.automatic import check_names
+from devenv.tracing.configuration.endpoints import without_secrets
 from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.errors import LaunchError
 from devenv.tracing.launch.program_name import service_name as name_of
@@ -103,8 +104,9 @@ def prepare(
         found["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
     else:
         endpoint = settings.endpoint
-    unheard = settings.enabled and settings.exporter == "otlp" and not answers(endpoint)
-    note = f"no OTLP receiver responds at {endpoint}; traces may be lost until one does (hint: run `devenv up`)"
+    unheard = settings.enabled and "otlp" in settings.exporter and not answers(endpoint)
+    shown = without_secrets(endpoint)
+    note = f"no OTLP receiver responds at {shown}; traces may be lost until one does (hint: run `devenv up`)"
     return Program(path, tuple(command), found, (note,) if unheard else ())
 
 

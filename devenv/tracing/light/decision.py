@@ -34,16 +34,18 @@ class Decider:
     Args:
         ratio: Ratio of root traces to record; decided by the low 64 bits of the trace ID, as in the SDK's
             TraceIdRatioBased, so that all services of a mixed system decide alike.
-        parent_based: Whether a span with a parent follows the parent's flag.
-        custom: An SDK sampler that decides instead.
+        parent_based: Whether a span with a parent follows the parent's flag. Default: unless there is a custom sampler.
+        custom: An SDK sampler that decides instead; for spans without a parent only, if parent-based.
     """
 
     __slots__ = ("bound", "custom", "parent_based", "ratio")
 
-    def __init__(self, ratio: float = 1.0, *, parent_based: bool = True, custom: CustomSampler | None = None) -> None:
+    def __init__(
+        self, ratio: float = 1.0, *, parent_based: bool | None = None, custom: CustomSampler | None = None
+    ) -> None:
         self.ratio = ratio
         self.bound = round(ratio * (LOW_64 + 1))
-        self.parent_based = parent_based and custom is None
+        self.parent_based = custom is None if parent_based is None else parent_based
         self.custom = custom
 
     def root(self, trace_hex: str) -> bool:

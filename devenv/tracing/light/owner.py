@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanProcessor
 
     from devenv.tracing.light.decision import Decider
@@ -21,12 +22,28 @@ class Provider(Protocol):
     settings: Settings
     decider: Decider
     processors: tuple[SpanProcessor, ...]
+    watched: bool
+    random: int
+    has_own_ids: bool
 
     def sink(self, span: Any, /) -> None:
         """Accept an ended sampled span for export."""
 
-    def process(self, span: Any) -> None:
-        """Pass an ended span to the additional processors."""
+    def new_trace(self) -> str:
+        """Return a new trace ID as 32 hexadecimal digits."""
+
+    @property
+    def resource(self) -> Any:
+        """The SDK's `Resource` of this process."""
+
+    def readable(self, span: Any) -> Any:
+        """Return the SDK's form of a span."""
+
+    def begun(self, span: Any, context: Context | None) -> None:
+        """Tell the additional processors of a new span."""
+
+    def finish(self, span: Any, end_time: int) -> None:
+        """End a span of a provider with additional processors."""
 
     def count_surplus(self) -> None:
         """Count a span beyond its trace's limit."""

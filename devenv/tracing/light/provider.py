@@ -8,16 +8,24 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import NoOpTracer, Tracer, TracerProvider
 from opentelemetry.util.types import Attributes
 
 from devenv.tracing.light.decision import Decider
+from devenv.tracing.light.exceptions import described
+from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
+from devenv.tracing.light.unsampled import RANDOM, SAMPLED, new_trace_hex
+from devenv.tracing.light.values import as_text, bounded
+from devenv.tracing.process.global_api import load_sdk
 from devenv.tracing.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
+
+    from devenv.tracing.light.ids import CustomIds
 
 _log = logging.getLogger(__name__)
 
@@ -30,9 +38,14 @@ class LightProvider(TracerProvider):
         resource: Returns the resource attributes; called again after a fork.
         decider: Decides which traces are recorded.
         sink: Accepts every ended sampled span; must not block or raise.
+        ids: Generates the IDs. Default: random ones.
 
     Attributes:
         processors: Additional span processors with the SDK's interface.
+        watched: Whether a new span concerns more than the tracer: processors, or a generator of its ID.
+        has_own_ids: Whether a generator makes the IDs.
+        random: The W3C flag of new trace IDs, if they are random.
+        new_trace: Returns a new trace ID as 32 hexadecimal digits.
         surplus: Spans left out because their trace reached its limit.
     """
 
@@ -42,22 +55,32 @@ class LightProvider(TracerProvider):
         resource: Callable[[], Mapping[str, Any]],
         decider: Decider,
         sink: Callable[[LightSpan], None],
+        ids: CustomIds | None = None,
     ) -> None:
         self.settings = settings
         self.decider = decider
         self.sink = sink
         self.processors: tuple[SpanProcessor, ...] = ()
         self.surplus = 0
+        self._ids = ids
+        self.watched = self.has_own_ids = ids is not None
+        self.random = RANDOM if ids is None else ids.random
+        self.new_trace: Callable[[], str] = new_trace_hex if ids is None else ids.trace_hex
         self._resource = resource
-        self._tracers: dict[tuple[str, str, str], LightTracer] = {}
+        self._sdk_resource: tuple[Mapping[str, Any], Any] | None = None
+        self._tracers: dict[tuple[object, ...], LightTracer] = {}
         self._lock = threading.Lock()
 
     @property
     def resource(self) -> Any:
-        """The resource as the SDK's type, for code that reads it from a provider."""
-        from opentelemetry.sdk.resources import Resource
+        """The resource as the SDK's type, for processors and for code that reads it from a provider."""
+        attributes = self._resource()
+        known = self._sdk_resource
+        if known is None or known[0] is not attributes:
+            from opentelemetry.sdk.resources import Resource
 
-        return Resource(dict(self._resource()))
+            known = self._sdk_resource = (attributes, Resource(dict(attributes)))
+        return known[1]
 
     def get_tracer(
         self,
@@ -66,36 +89,70 @@ class LightProvider(TracerProvider):
         schema_url: str | None = None,
         attributes: Attributes = None,
     ) -> Tracer:
-        """Return the tracer of a scope; the same tracer for the same scope."""
+        """Return the tracer of a scope; the same tracer for the same scope, its attributes included."""
         if not self.settings.enabled:
             return NoOpTracer()
-        key = (instrumenting_module_name or "", instrumenting_library_version or "", schema_url or "")
+        name: Any = instrumenting_module_name
+        if not isinstance(name, str) or not name:
+            warn_once(_log, "a tracer has no valid name: %s", as_text(name) or "it is empty")
+            name = "" if name is None else as_text(name)
+        version, schema = instrumenting_library_version, schema_url
+        scope_attributes, _ = bounded(attributes, self.settings.span_attributes)
+        scope = (name, "" if version is None else as_text(version), as_text(schema or ""), scope_attributes)
+        key = (*scope[:3], tuple(sorted((key, repr(value)) for key, value in scope_attributes.items())))
         tracer = self._tracers.get(key)
         if tracer is None:
             with self._lock:
-                tracer = self._tracers.setdefault(key, LightTracer(self, (*key, dict(attributes or {}))))
+                tracer = self._tracers.setdefault(key, LightTracer(self, scope))
         return tracer
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add a processor with the SDK's interface; it receives an SDK `ReadableSpan` at the end of each span."""
         with self._lock:
             self.processors = (*self.processors, span_processor)
+            self.watched = True
 
     def count_surplus(self) -> None:
         """Count a span beyond its trace's limit."""
         with self._lock:
             self.surplus += 1
 
-    def process(self, span: LightSpan) -> None:
-        """Pass an ended span to the additional processors; if one fails, the others still get it."""
+    def readable(self, span: LightSpan) -> Any:
+        """Return the SDK's form of a span.
+
+        Raises:
+            ImportError: If the SDK is not installed.
+        """
+        load_sdk()
         from devenv.tracing.light.readable import readable
 
-        finished = readable(span, self.resource)
+        return readable(span, self.resource)
+
+    def begun(self, span: LightSpan, context: Context | None) -> None:
+        """Tell the additional processors of a new span; if one fails, the others are told."""
+        if self._ids is not None:
+            span.span_id = self._ids.span_id()
         for processor in self.processors:
             try:
-                processor.on_end(finished)
+                processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # same interface, own class
             except Exception:  # noqa: BLE001 - logged; third-party code must not break a request
                 _log.exception("span processor %s failed", type(processor).__name__)
+
+    def finish(self, span: LightSpan, end_time: int) -> None:
+        """End a span: processors may change it in `on_ending`, then it is exported, and they get it in `on_end`."""
+        if span.ending:
+            return
+        span.ending = True
+        for processor in self.processors:
+            # The SDK's name has an underscore as long as the specification calls the method experimental.
+            ending = getattr(processor, "on_ending", None) or getattr(processor, "_on_ending", None)
+            self._tell(processor, ending, span)
+        span.end_time = end_time
+        if span.trace.flags & SAMPLED:
+            self.sink(span)
+        finished = self._finished(span)
+        for processor in self.processors:
+            self._tell(processor, processor.on_end, finished)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the additional processors within the time; the exporter is flushed by `Tracing.force_flush`."""
@@ -103,10 +160,28 @@ class LightProvider(TracerProvider):
         flushed = True
         for processor in self.processors:
             left = deadline - monotonic()
-            flushed = left > 0 and processor.force_flush(int(left * 1000)) is not False and flushed
+            done = left > 0 and self._tell(processor, processor.force_flush, int(left * 1000))
+            flushed = done is not False and flushed
         return flushed
 
     def shutdown(self) -> None:
         """Shut down the additional processors."""
         for processor in self.processors:
-            processor.shutdown()
+            self._tell(processor, processor.shutdown)
+
+    def _finished(self, span: LightSpan) -> Any:
+        """Return the SDK's form of an ended span; the span itself, which has the same names, if that fails."""
+        try:
+            return self.readable(span)
+        except Exception as error:  # noqa: BLE001 - logged; no SDK is installed, or it refuses a value
+            warn_once(_log, "span processors get spans of devenv's own class: %s", described(error))
+            return span
+
+    @staticmethod
+    def _tell(processor: object, method: Callable[..., Any] | None, *arguments: Any) -> Any:
+        """Call a processor's method; False if it fails, so that the others are called."""
+        try:
+            return None if method is None else method(*arguments)
+        except Exception:  # noqa: BLE001 - logged; third-party code must not break a request
+            _log.exception("span processor %s failed", type(processor).__name__)
+            return False

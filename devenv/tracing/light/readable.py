@@ -11,7 +11,8 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link
 
-from devenv.tracing.light.span import LightSpan, LocalTrace
+from devenv.tracing.light.span import LightSpan
+from devenv.tracing.light.unsampled import LocalTrace
 from devenv.tracing.light.values import shorten
 
 

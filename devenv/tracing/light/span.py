@@ -8,17 +8,18 @@ exporter's thread.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping
 from random import getrandbits
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from opentelemetry.trace.span import TraceState
 
+from devenv.tracing.light.exceptions import described, exception_attributes
+from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.values import PLAIN, bounded, clean
+from devenv.tracing.light.unsampled import SAMPLED, LocalTrace, new_span_id
+from devenv.tracing.light.values import PLAIN, as_text, bounded, clean, nanoseconds, pairs
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,131 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-SAMPLED = 0x01
-RANDOM = 0x02
-NO_STATE = TraceState()
 # A span with at most this many own attributes, beside the shared ones, is within limits that are twice as high.
 FEW = 24
-
-
-def new_span_id() -> int:
-    """Return a random span ID that is not zero."""
-    return getrandbits(64) or new_span_id()
-
-
-def new_trace_hex() -> str:
-    """Return a random trace ID that is not zero, as 32 hexadecimal digits."""
-    return (getrandbits(128) or 1).to_bytes(16).hex()  # a format specification takes three times as long
-
-
-class LocalTrace:
-    """The common part of the recorded spans of one trace in this process.
-
-    Attributes:
-        hex: Trace ID as 32 lowercase hexadecimal digits.
-        flags: W3C trace flags of spans in it (sampled, random).
-        state: The tracestate to propagate.
-        spans: Spans recorded so far.
-    """
-
-    __slots__ = ("flags", "hex", "spans", "state")
-
-    def __init__(self, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
-        self.hex = trace_hex
-        self.flags = flags
-        self.state = state
-        self.spans = 0
-
-
-class UnsampledSpan(Span):
-    """The span of a trace that is not recorded; it creates a span ID only when it is read.
-
-    Attributes:
-        hex: Trace ID as 32 lowercase hexadecimal digits.
-        flags: W3C trace flags, with sampled cleared.
-        state: The tracestate to propagate.
-    """
-
-    _id = 0
-    _context: SpanContext | None = None
-
-    def __init__(self, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
-        self.hex = trace_hex
-        self.flags = flags
-        self.state = state
-
-    def outgoing(self) -> str:
-        """Return a `traceparent` for one call: a new parent ID, because no span exists that could be the parent."""
-        return f"00-{self.hex}-{(getrandbits(64) or 1).to_bytes(8).hex()}-0{self.flags}"
-
-    @property
-    def span_id(self) -> int:
-        """The span ID, created when it is first read."""
-        if not self._id:
-            self._id = new_span_id()
-        return self._id
-
-    def get_span_context(self) -> SpanContext:
-        """Return the context with the sampled flag cleared."""
-        if self._context is None:
-            flags = TraceFlags(self.flags)
-            self._context = SpanContext(int(self.hex, 16), self.span_id, False, flags, self.state)
-        return self._context
-
-    def __enter__(self) -> Span:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Do nothing."""
-
-    def is_recording(self) -> bool:
-        """Return False."""
-        return False
-
-    def end(self, end_time: int | None = None) -> None:
-        """Do nothing."""
-
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Do nothing."""
-
-    def set_attribute(self, key: str, value: Any) -> None:
-        """Do nothing."""
-
-    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
-        """Do nothing."""
-
-    def add_link(self, context: SpanContext, attributes: Any = None) -> None:
-        """Do nothing."""
-
-    def update_name(self, name: str) -> None:
-        """Do nothing."""
-
-    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Do nothing."""
-
-    def record_exception(
-        self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
-    ) -> None:
-        """Do nothing."""
-
-
-class SurplusSpan(UnsampledSpan):
-    """A span beyond the trace limit: not recorded, and replaced downstream by its nearest recorded ancestor."""
-
-    def __init__(self, ancestor: LightSpan) -> None:
-        super().__init__(ancestor.trace.hex, ancestor.trace.flags, ancestor.trace.state)
-        self.ancestor = ancestor
-
-    @property
-    def span_id(self) -> int:
-        """The ancestor's span ID."""
-        return self.ancestor.span_id
-
-    def get_span_context(self) -> SpanContext:
-        """Return the ancestor's context, so that spans below have an existing parent."""
-        return self.ancestor.get_span_context()
 
 
 class LightSpan(Span):
@@ -164,6 +42,9 @@ class LightSpan(Span):
         raw_events: Tuples (time in ns, name, attributes, dropped attributes).
         raw_links: Tuples (span context, attributes, dropped attributes).
         eventful: Whether it has what most spans lack: events, links, a status, dropped values.
+        ending: Whether the processors are told that it ends.
+        records_exceptions: Whether an exception that leaves its `with` block becomes an event.
+        fails_on_exceptions: Whether such an exception sets the status.
     """
 
     end_time: int | None = None
@@ -175,6 +56,9 @@ class LightSpan(Span):
     dropped_events = 0
     dropped_links = 0
     eventful = False
+    ending = False
+    records_exceptions = True
+    fails_on_exceptions = True
     _context: SpanContext | None = None
 
     def __init__(
@@ -260,6 +144,11 @@ class LightSpan(Span):
         if self.end_time is not None:
             _log.warning("attribute %s set on an ended span", key)
             return
+        if not isinstance(key, str) or not key:
+            warn_once(_log, "dropped an attribute without a name: %s", as_text(key))
+            self.eventful = True
+            self.dropped_attributes += 1
+            return
         own, shared = self.own, self.shared
         taken = len(own)
         if shared is not None:
@@ -267,13 +156,14 @@ class LightSpan(Span):
                 own, taken = self._unshare(shared), 0
             else:
                 taken += len(shared.values)
-        if not key or not isinstance(key, str):
-            _log.warning("dropped an attribute without a name: %r", key)
-        elif taken < self.tracer.limits.span_attributes or key in own:
+        if taken < self.tracer.limits.span_attributes or key in own:
             own[key] = clean(value)
             return
         self.eventful = True
         self.dropped_attributes += 1
+        warn_once(
+            _log, "a span has more than %d attributes; the others are dropped", self.tracer.limits.span_attributes
+        )
 
     def _unshare(self, shared: Shared) -> dict[str, Any]:
         self.own = {**shared.values, **self.own}
@@ -282,7 +172,7 @@ class LightSpan(Span):
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
-        for key, value in attributes.items():
+        for key, value in pairs(attributes):
             self.set_attribute(key, value)
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
@@ -296,14 +186,20 @@ class LightSpan(Span):
         limits = self.tracer.limits
         if len(self.raw_events) >= limits.span_events:
             self.dropped_events += 1
+            warn_once(_log, "a span has more than %d events; the others are dropped", limits.span_events)
             return
         kept, dropped = bounded(attributes, limits.event_attributes)
-        self.raw_events.append((timestamp if timestamp is not None else time_ns(), name, kept, dropped))
+        stamp = time_ns() if timestamp is None else nanoseconds(timestamp)
+        self.raw_events.append((stamp, name if name.__class__ is str else as_text(name), kept, dropped))
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         """Add a link; an invalid context without attributes and tracestate is ignored."""
         if self.end_time is not None:
             _log.warning("link added to an ended span")
+            return
+        given: Any = context
+        if not isinstance(given, SpanContext):
+            warn_once(_log, "ignored a link to %s, which is not a span context", type(given).__name__)
             return
         if not (context.is_valid or attributes or context.trace_state):
             return
@@ -313,6 +209,7 @@ class LightSpan(Span):
         limits = self.tracer.limits
         if len(self.raw_links) >= limits.span_links:
             self.dropped_links += 1
+            warn_once(_log, "a span has more than %d links; the others are dropped", limits.span_links)
             return
         kept, dropped = bounded(attributes, limits.link_attributes)
         self.raw_links.append((context, kept, dropped))
@@ -320,21 +217,30 @@ class LightSpan(Span):
     def update_name(self, name: str) -> None:
         """Rename the span."""
         if self.end_time is None:
-            self.name = name
+            self.name = name if name.__class__ is str else as_text(name)
+        else:
+            _log.warning("span %s renamed after its end", self.name)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status; OK is final, and UNSET is ignored (OpenTelemetry's rules for span status)."""
-        if self.end_time is not None or self.status_code is StatusCode.OK:
+        if self.end_time is not None:
+            _log.warning("status of span %s set after its end", self.name)
             return
+        code: Any
         if isinstance(status, Status):
+            if description is not None:
+                warn_once(_log, "ignored the description beside a Status: a Status has its own")
             code, message = status.status_code, status.description
         else:
             code, message = status, description
-        if code is StatusCode.UNSET:
+        if not isinstance(code, StatusCode):
+            warn_once(_log, "ignored a status that is neither Status nor StatusCode: %s", as_text(code))
+            return
+        if code is StatusCode.UNSET or self.status_code is StatusCode.OK:
             return
         self.eventful = True
         self.status_code = code
-        self.status_message = message if code is StatusCode.ERROR else None
+        self.status_message = None if code is not StatusCode.ERROR or message is None else as_text(message)
 
     def record_exception(
         self,
@@ -344,37 +250,55 @@ class LightSpan(Span):
         escaped: bool = False,
     ) -> None:
         """Add the exception as an event by the semantic conventions."""
-        described = {**exception_attributes(exception), "exception.escaped": str(escaped), **(attributes or {})}
-        self.add_event("exception", described, timestamp)
+        found: dict[Any, Any] = {**exception_attributes(exception), "exception.escaped": as_text(escaped)}
+        found.update(pairs(attributes))
+        self.add_event("exception", found, timestamp)
 
     def end(self, end_time: int | None = None) -> None:
         """End the span and pass it to the exporter and the other processors; only the first call counts."""
         if self.end_time is not None:
             _log.warning("span %s ended twice", self.name)
             return
-        self.end_time = end_time if end_time is not None else time_ns()
         provider = self.tracer.provider
+        if provider.processors:
+            provider.finish(self, time_ns() if end_time is None else nanoseconds(end_time))
+            return
+        self.end_time = time_ns() if end_time is None else nanoseconds(end_time)
         if self.trace.flags & SAMPLED:
             provider.sink(self)
-        if provider.processors:
-            provider.process(self)
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if isinstance(exc, Exception) and self.end_time is None:
-            self.record_exception(exc)
-            self.set_status(StatusCode.ERROR, f"{type(exc).__name__}: {exc}")
+            if self.records_exceptions:
+                self.record_exception(exc)
+            if self.fails_on_exceptions:
+                self.set_status(StatusCode.ERROR, described(exc))
         self.end()
 
+    # What span processors read, beside the fields: the same names as in the SDK, computed when they are read.
 
-def exception_attributes(exception: BaseException) -> dict[str, str]:
-    """Return the `exception.*` attributes of the semantic conventions."""
-    kind = type(exception)
-    module = kind.__module__
-    name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
-    return {
-        "exception.type": name,
-        "exception.message": str(exception),
-        "exception.stacktrace": "".join(traceback.format_exception(exception)),
-    }
+    @property
+    def resource(self) -> Any:
+        """The SDK's `Resource` of this process."""
+        return self.tracer.provider.resource
+
+    @property
+    def instrumentation_scope(self) -> Any:
+        """The SDK's `InstrumentationScope` of the tracer."""
+        return self.tracer.provider.readable(self).instrumentation_scope
+
+    @property
+    def events(self) -> Any:
+        """The events so far, as the SDK's."""
+        return self.tracer.provider.readable(self).events
+
+    @property
+    def links(self) -> Any:
+        """The links so far, as the SDK's."""
+        return self.tracer.provider.readable(self).links
+
+    def to_json(self, indent: int | None = 4) -> str:
+        """Return the span as JSON in the SDK's form."""
+        return str(self.tracer.provider.readable(self).to_json(indent))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from functools import partial
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,28 +14,28 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 from opentelemetry.util.types import Attributes
 
-from devenv.tracing.context.ambient import current
+from devenv.tracing.context.ambient import SPAN_KEY, current
+from devenv.tracing.light.block import SpanBlock
+from devenv.tracing.light.exceptions import described
+from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
-from devenv.tracing.light.span import (
-    FEW,
+from devenv.tracing.light.span import FEW, LightSpan
+from devenv.tracing.light.unsampled import (
     NO_STATE,
     RANDOM,
     SAMPLED,
-    LightSpan,
     LocalTrace,
     SurplusSpan,
     UnsampledSpan,
-    new_trace_hex,
 )
-from devenv.tracing.light.values import bounded
+from devenv.tracing.light.values import as_text, bounded, nanoseconds
 
 if TYPE_CHECKING:
     from devenv.tracing.light.decision import CustomSampler
     from devenv.tracing.light.owner import Provider, Scope
     from devenv.tracing.settings import Settings
 
-# The context's key of the current span, found through the public API.
-SPAN_KEY: str = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
+_log = logging.getLogger(__name__)
 
 
 class LightTracer(Tracer):
@@ -61,19 +62,23 @@ class LightTracer(Tracer):
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,  # noqa: ARG002 - part of OpenTelemetry's signature, used by use_span
-        set_status_on_exception: bool = True,  # noqa: ARG002 - likewise
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
     ) -> Span:
         """Start a span by OpenTelemetry's rules; limits and cleaning apply to the attributes."""
         kept, dropped = bounded(attributes, self.limits.span_attributes)
         span = self.open(name, context, kind, kept, links, None, start_time)
-        if dropped and isinstance(span, LightSpan):
-            span.dropped_attributes += dropped
-            span.eventful = True
+        if isinstance(span, LightSpan):
+            if dropped:
+                span.dropped_attributes += dropped
+                span.eventful = True
+            if not record_exception:
+                span.records_exceptions = False
+            if not set_status_on_exception:
+                span.fails_on_exceptions = False
         return span
 
-    @contextmanager
-    def start_as_current_span(  # type: ignore[override] # the API's decorator also serves async functions by name only
+    def start_as_current_span(  # type: ignore[override] # the same use, as a block and as a decorator, by a class of ours
         self,
         name: str,
         context: Context | None = None,
@@ -84,11 +89,20 @@ class LightTracer(Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
         end_on_exit: bool = True,
-    ) -> Iterator[Span]:
-        """Start a span and make it current for the block."""
-        span = self.start_span(name, context, kind, attributes, links, start_time)
-        with trace.use_span(span, end_on_exit, record_exception, set_status_on_exception):
-            yield span
+    ) -> SpanBlock:
+        """Start a span and make it current for a `with` block, or for each call of the decorated function."""
+        start = partial(
+            self.start_span,
+            name,
+            context,
+            kind,
+            attributes,
+            links,
+            start_time,
+            record_exception,
+            set_status_on_exception,
+        )
+        return SpanBlock(start, record_exception, set_status_on_exception, end_on_exit)
 
     def open(
         self,
@@ -137,9 +151,9 @@ class LightTracer(Tracer):
         decider = self.provider.decider
         above = parent.get_span_context() if isinstance(parent, Span) else None
         if above is None or not above.is_valid:
-            trace_hex = new_trace_hex()
+            trace_hex = self.provider.new_trace()
             sampled = decider.root(trace_hex)
-            flags, state, parent_id, remote = RANDOM | sampled, NO_STATE, 0, False
+            flags, state, parent_id, remote = self.provider.random | sampled, NO_STATE, 0, False
         else:
             trace_hex = f"{above.trace_id:032x}"
             sampled = bool(above.trace_flags & SAMPLED) if decider.parent_based else decider.root(trace_hex)
@@ -162,9 +176,15 @@ class LightTracer(Tracer):
     ) -> Span:
         """Start a span by an SDK sampler, which may set attributes and tracestate, and record without sampling."""
         above = trace.get_current_span(context).get_span_context()
-        trace_hex = f"{above.trace_id:032x}" if above.is_valid else new_trace_hex()
-        result = sampler.should_sample(context, int(trace_hex, 16), name, kind, own, links)
-        random = above.trace_flags & RANDOM if above.is_valid else RANDOM
+        if above.is_valid and self.provider.decider.parent_based:
+            return self._by_context(name, context, kind, trace.get_current_span(context), own, links, start_time)
+        trace_hex = f"{above.trace_id:032x}" if above.is_valid else self.provider.new_trace()
+        try:
+            result = sampler.should_sample(context, int(trace_hex, 16), name, kind, own, links)
+        except Exception as error:  # noqa: BLE001 - logged; the program's sampler must not break its requests
+            warn_once(_log, "the sampler %s failed: %s", type(sampler).__name__, described(error))
+            return self._by_context(name, context, kind, trace.get_current_span(context), own, links, start_time)
+        random = above.trace_flags & RANDOM if above.is_valid else self.provider.random
         flags = random | result.decision.is_sampled()
         state = result.trace_state if result.trace_state is not None else NO_STATE
         if not result.decision.is_recording():
@@ -189,15 +209,17 @@ class LightTracer(Tracer):
     ) -> LightSpan:
         """Start a span that is recorded by decision."""
         local.spans += 1
-        span = LightSpan(self, local, name, kind, parent_id, remote_parent, shared, own, start_time or time_ns())
+        if name.__class__ is not str:
+            name = as_text(name)
+            warn_once(_log, "the name of a span is not text: %s", name)
+        began = nanoseconds(start_time) if start_time else time_ns()
+        span = LightSpan(self, local, name, kind, parent_id, remote_parent, shared, own, began)
         if len(own) > FEW or not self.roomy:
             self._cut(span)
-        if links:
-            for link in links:
-                span.add_link(link.context, link.attributes)
-        if self.provider.processors:
-            for processor in self.provider.processors:
-                processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # same interface, own class
+        if links is not None:
+            _link(span, links)
+        if self.provider.watched:
+            self.provider.begun(span, context)
         return span
 
     def _cut(self, span: LightSpan) -> None:
@@ -209,3 +231,11 @@ class LightTracer(Tracer):
         span.shared = None
         span.dropped_attributes += dropped
         span.eventful = True
+
+
+def _link(span: LightSpan, links: Iterable[Any]) -> None:
+    try:
+        for link in tuple(links):
+            span.add_link(getattr(link, "context", link), getattr(link, "attributes", None))
+    except Exception as error:  # noqa: BLE001 - logged; the links' own code failed, or they are not a sequence
+        warn_once(_log, "ignored links that cannot be read: %s", described(error))

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 from uuid import uuid4
 
 from devenv.tracing.settings import Settings
@@ -25,21 +26,21 @@ class ProcessResource:
         self._first_pid = self._pid
         self._attributes = self._make()
 
-    def __call__(self) -> dict[str, str | int]:
+    def __call__(self) -> dict[str, Any]:
         """Return the attributes of the calling process."""
         if os.getpid() != self._pid:
             self._pid = os.getpid()
             self._attributes = self._make()
         return self._attributes
 
-    def _make(self) -> dict[str, str | int]:
+    def _make(self) -> dict[str, Any]:
         settings = self._settings
         configured = dict(settings.resource)
         instance = configured.pop("service.instance.id", "")
         worker = self._pid != self._first_pid or multiprocessing.parent_process() is not None
         if instance and worker:
             instance = f"{instance}-{self._pid}"
-        attributes: dict[str, str | int] = {
+        attributes: dict[str, Any] = {
             "telemetry.sdk.language": "python",
             "telemetry.sdk.name": "opentelemetry",
             "telemetry.sdk.version": _version("opentelemetry-api"),
@@ -48,13 +49,24 @@ class ProcessResource:
             "process.pid": self._pid,
             "process.runtime.name": sys.implementation.name,
             "process.runtime.version": ".".join(str(part) for part in sys.version_info[:3]),
-            "host.name": socket.gethostname(),
+            "host.name": _host_name(),
             "deployment.environment.name": settings.environment,
         }
+        if settings.resource_detectors:
+            from devenv.tracing.process.detectors import detected
+
+            attributes.update(detected(settings.resource_detectors))
         attributes.update(configured)
         attributes["service.name"] = settings.service_name
         attributes["service.instance.id"] = instance or str(uuid4())
         return attributes
+
+
+def _host_name() -> str:
+    try:
+        return socket.gethostname()
+    except OSError:  # a sandbox
+        return ""
 
 
 def _version(distribution: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +16,11 @@ from engine_harness import Harness, docker, free_port
 
 from devenv.clock import SystemClock
 from devenv.contract.answers import Endpoint
-from devenv.contract.specification import NetworkSpec
-from devenv.errors import PortTaken
+from devenv.contract.specification import NetworkSpec, VolumeSpec
+from devenv.errors import EngineRefused, NameTaken, PortTaken
 from devenv.events import ignore
 from devenv.health.waiter import check_once, wait_ready
-from devenv.model.stack import AddressPool, Attachment, Network, Port
+from devenv.model.stack import AddressPool, Attachment, Network, Port, Volume
 from devenv.model.state import Health
 from devenv.testing.builders import make_labels
 
@@ -56,6 +58,44 @@ async def test_services_find_each_other_by_all_their_names_on_all_their_networks
     assert await lookup(harness, apart_id, "db")  # on the default network, connected before the start
     assert not await lookup(harness, apart_id, "database")
     assert not await lookup(harness, apart_id, "app")
+
+
+@asynccontextmanager
+async def foreign(harness: Harness, name: str, **options: str) -> AsyncIterator[None]:
+    """A container that Compose started from /srv/old."""
+    labels = ["com.docker.compose.project=old", "com.docker.compose.project.working_dir=/srv/old"]
+    words = [word for label in labels for word in ("--label", label)]
+    words += [word for option, value in options.items() for word in (f"--{option}", value)]
+    run = ("docker", "run", "-d", "--name", name, *words, harness.image, "sleep", "60")
+    await asyncio.to_thread(subprocess.run, run, check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(subprocess.run, ("docker", "rm", "-f", name), check=True, capture_output=True)
+
+
+async def test_what_keeps_a_network_or_a_volume_from_removal_is_named(harness: Harness) -> None:
+    name, volume = f"{harness.project.id}-stranger", f"{harness.project.id}_data"
+    spec = VolumeSpec(name=volume, volume=Volume(key="data"), labels=make_labels(harness.project))
+    await harness.engine.create_volume(spec)
+    (network,) = (await harness.engine.observe(harness.project)).networks
+    async with foreign(harness, name, network=network.name, volume=f"{volume}:/data"):
+        said = f"in use by container {name} of project old in /srv/old"
+        with pytest.raises(EngineRefused, match=f"cannot remove network {network.name}: {said}") as caught:
+            await harness.engine.remove_network(network.id)
+        assert f"`docker network disconnect {network.name} {name}`" in caught.value.hint
+        with pytest.raises(EngineRefused, match=f"cannot remove volume {volume}: {said}"):
+            await harness.engine.remove_volume(volume)
+
+
+async def test_what_holds_a_name_is_named(harness: Harness) -> None:
+    name = f"{harness.project.id}-stranger"
+    async with foreign(harness, name):
+        said = f"container {name} of project old in /srv/old"
+        assert await harness.engine.name_owner(name) == said
+        with pytest.raises(NameTaken, match=f"the container name {name} of web is in use by {said}"):
+            await harness.engine.create(harness.spec("sleep 9", container_name=name))
+    assert await harness.engine.name_owner(name) == ""
 
 
 async def test_a_network_has_the_addresses_of_its_pools(harness: Harness) -> None:

@@ -62,10 +62,50 @@ def test_dbapi(rec):
         cursor.executemany("INSERT INTO t VALUES (?)", [("x",), ("y",)])
         assert [row[0] for row in cursor.execute("SELECT a FROM t")] == ["x", "y"]
         assert cursor.rowcount == -1
+    block = ["CREATE t", "INSERT t", "SELECT t", "COMMIT"]
+    assert [span.name for span in rec.spans()] == block
     connection.commit()
     connection.rollback()
-    assert [span.name for span in rec.spans()] == ["CREATE t", "INSERT t", "SELECT t", "COMMIT", "ROLLBACK"]
+    assert [span.name for span in rec.spans()][len(block) :] == ["COMMIT", "ROLLBACK"]
     assert connection.total_changes == 2
+
+
+class Driver:
+    """A connection whose block ends as that of its driver does; PEP 249 leaves it open."""
+
+    def __init__(self, module: str, **attributes: object) -> None:
+        self.__dict__ |= attributes
+        self.ended: list[str] = []
+        self.__class__ = type("Connection", (Driver,), {"__module__": module})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.ended.append("exit")
+
+
+@pytest.mark.parametrize(
+    ("driver", "spans"),
+    [
+        (Driver("psycopg2.extensions", autocommit=False), ["COMMIT", "ROLLBACK"]),
+        (Driver("psycopg", autocommit=False), ["COMMIT", "ROLLBACK"]),
+        (Driver("pyodbc", autocommit=False), ["COMMIT", "ROLLBACK"]),
+        (Driver("psycopg2.extensions", autocommit=True), []),
+        (Driver("sqlite3", in_transaction=False), []),
+        (Driver("pymysql.connections"), []),
+        (Driver("mysql.connector.connection"), []),
+    ],
+    ids=lambda value: type(value).__module__ if isinstance(value, Driver) else None,
+)
+def test_the_end_of_a_block_is_a_span_only_if_it_ends_the_transaction(rec, driver, spans):
+    connection = TracedConnection(driver, "postgresql")
+    with connection:
+        pass
+    with pytest.raises(ZeroDivisionError), connection:
+        1 / 0  # noqa: B018 - it fails
+    assert [span.name for span in rec.spans()] == spans
+    assert driver.ended == ["exit", "exit"]
 
 
 def test_sqlite3_without_a_change_of_code(rec, patched):

@@ -12,6 +12,8 @@ import pytest
 from tracing_collector import Collector, dead_port, reply, reset
 
 from devenv.tracing.configuration.resolution import resolve
+from devenv.tracing.errors import ConfigError
+from devenv.tracing.export.transport import Transport
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.testing import decode
 
@@ -281,8 +283,14 @@ def test_recovery_after_the_collector_was_dead(trace_to):
     late.stop()
 
 
-def test_a_wrong_header_does_not_kill_the_thread(collector, trace_to, caplog):
-    tracing = trace_to(collector.url, exporter={"headers": {"bad": "a\nb"}})
+def test_a_wrong_header_is_refused_at_the_start(collector, trace_to):
+    with pytest.raises(ConfigError, match="without control characters"):
+        trace_to(collector.url, exporter={"headers": {"bad": "a\nb"}})
+
+
+def test_a_fault_of_the_sender_does_not_kill_the_thread(collector, trace_to, caplog, monkeypatch):
+    tracing = trace_to(collector.url)
+    monkeypatch.setattr(Transport, "_post", lambda *_: 1 / 0)
     emit(tracing, 2)
     assert not tracing.force_flush(5)
     emit(tracing, 2)
@@ -295,7 +303,7 @@ def test_a_span_that_cannot_be_encoded_costs_no_other(collector, trace_to):
     tracing = trace_to(collector.url)
     emit(tracing, 1)
     bad = tracing.tracer("t").start_span("bad")
-    bad.start_time = "not a time"
+    bad.kind = "neither server nor client"  # beyond repair
     bad.end()
     assert not tracing.force_flush(5)
     assert [span.name for span in collector.spans()] == ["s"]

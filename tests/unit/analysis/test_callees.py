@@ -71,6 +71,9 @@ def test_the_setting_at_fault_is_the_cause() -> None:
         ({"server.address": "db"}, {}),
         ({"server.address": "api", "db.system.name": "postgresql"}, {}),
         ({"server.address": "api", "messaging.system": "rabbitmq"}, {"kind": SpanKind.PRODUCER}),
+        # Even if it names the consumer: that may process the message later, or in another trace with a link.
+        ({"peer.service": "api", "messaging.system": "rabbitmq"}, {"kind": SpanKind.PRODUCER}),
+        ({"peer.service": "api", "messaging.system": "kafka", "server.address": "db"}, {"kind": SpanKind.PRODUCER}),
         ({"server.address": "api"}, {"kind": SpanKind.INTERNAL}),
         ({"server.address": "api"}, {"status": Status.ERROR}),  # it never got there
         ({"url.full": "http://api:8000/healthz"}, {}),

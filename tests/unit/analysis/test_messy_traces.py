@@ -14,6 +14,8 @@ from devenv.testing.messy_traces import MESSY_TRACES, messy_trace
 from devenv.testing.spans import SpanBuilder
 
 START = 1_700_000_000_000_000_000
+OF_TIMES = {"reversed", "untimed"}
+"""Marks that the set does not have: Jaeger's legacy dialect, which is tested with it, has no negative durations."""
 
 
 @pytest.mark.parametrize("name", MESSY_TRACES)
@@ -43,7 +45,7 @@ def test_the_quick_form_agrees_with_the_class(name: str) -> None:
 
 def test_every_mark_occurs_in_the_set() -> None:
     found = {mark for name in MESSY_TRACES for _, _, marks in messy_trace(name, START).rows for mark in marks}
-    assert found == set(MARKS)
+    assert found == set(MARKS) - OF_TIMES
 
 
 @pytest.mark.parametrize("shape", ["deep", "wide", "one cycle", "one ID", "orphans"])

@@ -94,6 +94,22 @@ STACK = """services:
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces", "web exports to http://127.0.0.1"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://colector:4318", "web exports to http://colector:4318, but colector is"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:port", "web exports to http://jaeger:port, which is not a URL"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:16686", "web exports to http://jaeger:16686, where the trace"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://Jaeger", "web exports to http://Jaeger, where the trace backend does"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://jaeger:14268/api/traces",
+            "web exports to http://jaeger:14268/api/trac",
+        ),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:9411", "web exports to http://jaeger:9411, where the"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "jaeger:4318", "web exports to jaeger:4318, which does not begin with http://"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://jaeger:4318/v1/traces",
+            "web exports to http://jaeger:4318/v1/traces/v",
+        ),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4318", "web exports to http://jaeger:4318, not to /v1/"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4318/", "web exports to http://jaeger:4318/, not to /v1"),
         ("OTEL_TRACES_SAMPLER", "always_off", "web does not sample any trace (sampler always_off)"),
         ("OTEL_SDK_DISABLED", "'true'", "web has tracing disabled"),
         ("OTEL_TRACES_EXPORTER", "none", "web does not export traces over OTLP"),
@@ -113,6 +129,21 @@ def test_a_protocol_that_does_not_fit_the_port_is_a_warning(tmp_path: Path, port
     (found,) = warned(tmp_path, STACK.format(variable="OTEL_EXPORTER_OTLP_ENDPOINT", value=more))
     assert found.startswith("compose.yaml:6:36: web exports over")
     assert found.endswith("(wrong endpoint or protocol)")
+
+
+@pytest.mark.parametrize(
+    ("variable", "endpoint"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "jaeger:4317"),  # as gRPC exporters take it
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4318/"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel.example.com/tenant"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4318/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4317"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://otel.example.com"),  # which paths it takes is not known
+    ],
+)
+def test_paths_of_endpoints_that_can_work_are_not_warned_of(tmp_path: Path, variable: str, endpoint: str) -> None:
+    assert warned(tmp_path, STACK.format(variable=variable, value=endpoint)) == []
 
 
 @pytest.mark.parametrize(
@@ -138,6 +169,39 @@ def test_a_loopback_endpoint_is_right_for_a_process(tmp_path: Path) -> None:
     assert warned(tmp_path, process, None) == []
 
 
+BACKEND = """  traces:
+    image: jaegertracing/jaeger:2.13.0
+    hostname: tracing
+    ports: ['24318:4318', '26686:16686']
+    {more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "backend", "wrong"),
+    [
+        ("http://localhost:16686", None, True),
+        ("http://[::1]:13133", None, True),
+        ("http://127.0.0.1:4319", None, False),  # a collector of the user's own may listen there
+        ("http://localhost:24318", "", False),
+        ("http://localhost:26686", "", True),
+        ("http://localhost:16686", "", False),  # published elsewhere
+        ("http://tracing:9411", "", True),
+        ("http://traces:4318", "", False),
+        ("http://traces:9411", "command: ['--config', own.yaml]", False),  # its ports are not known
+    ],
+)
+def test_a_port_of_the_backend_that_accepts_no_spans_is_a_warning(
+    tmp_path: Path, endpoint: str, backend: str | None, wrong: bool
+) -> None:
+    text = STACK.format(variable="OTEL_EXPORTER_OTLP_ENDPOINT", value=endpoint)
+    text += "" if backend is None else BACKEND.format(more=backend)
+    found = warned(tmp_path, text, PROCESS)
+    assert [message.partition(", where")[0] for message in found] == (
+        [f"compose.yaml:6:36: web exports to {endpoint}"] if wrong else []
+    )
+
+
 def test_the_entry_point_is_looked_at_first_and_untraced_services_are_not_blamed_for_all(tmp_path: Path) -> None:
     setups = {
         "db": Setup(instrumented=False),
@@ -155,3 +219,8 @@ def test_the_entry_point_is_looked_at_first_and_untraced_services_are_not_blamed
 def test_the_name_in_spans_may_come_from_the_resource_attributes() -> None:
     made = stack(web={"environment": {"OTEL_RESOURCE_ATTRIBUTES": "team=a, service.name=shop"}}, api={})
     assert names_in_spans(made) == {"shop": "web", "api": "api"}
+
+
+def test_the_name_in_the_resource_attributes_may_be_percent_encoded() -> None:
+    made = stack(web={"environment": {"OTEL_RESOURCE_ATTRIBUTES": "service.name=my%20shop%2C1"}})
+    assert names_in_spans(made) == {"my shop,1": "web"}

@@ -115,3 +115,21 @@ def test_a_trace_of_80000_spans_takes_linear_time() -> None:
         took[count] = time.process_time() - started
     assert took[80_000] < 24 * took[10_000]
     assert took[80_000] < 6
+
+
+def test_times_that_cannot_be_are_marked() -> None:
+    rows = waterfall(
+        trace(
+            span("root", None, 10**18, 10**18 + 100),
+            span("back", "root", 10**18 + 50, 10**18 + 20),
+            span("endless", "root", 10**18 + 60, 0),
+            span("point", "root", 10**18 + 70, 10**18 + 70),
+        )
+    )
+    assert {row.span.name: row.marks for row in rows} == {
+        "root": (),
+        "back": ("reversed",),
+        "endless": ("reversed",),
+        "point": (),
+    }
+    assert [row.marks for row in waterfall(trace(span("unset", None, 0, 10**18)))] == [("untimed",)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -11,7 +12,11 @@ from devenv.app import engines
 from devenv.app.engines import choose
 from devenv.app.invocation import Invocation, read_stack
 from devenv.app.required_images import cannot_be_built_here
-from devenv.errors import UsageError
+from devenv.engine.process.launching import refuse_what_cannot_be
+from devenv.errors import ImageMissing, UsageError
+from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, identify
+from devenv.model.stack import Service, Stack
+from devenv.model.state import ObservedInstance, ObservedState, State
 from devenv.stack import discovery, shipped_stacks
 
 
@@ -22,8 +27,16 @@ class Engine:
         self.name = name
         self.closed = False
 
-    async def image_id(self, reference: str) -> str:
-        return f"id of {reference}"
+    missing: ClassVar[set[str]] = set()
+
+    async def image_id(self, reference: str) -> str | None:
+        return None if reference in self.missing else f"id of {reference}"
+
+    async def registry_has(self, reference: str) -> bool:
+        return False
+
+    def check(self, service: Service, stack: Stack) -> None:
+        refuse_what_cannot_be(service)
 
     async def info(self) -> Engine:
         return self
@@ -32,6 +45,12 @@ class Engine:
 
     async def close(self) -> None:
         self.closed = True
+
+    async def observe(self, project: object) -> ObservedState:
+        del project
+        return ObservedState(instances=self.running)
+
+    running: tuple[ObservedInstance, ...] = ()
 
 
 @pytest.fixture
@@ -84,7 +103,86 @@ async def test_in_a_checkout_the_sample_is_built(tmp_path, connected):
     assert choice.reason == "docker: version 20.10 is available"
 
 
+@pytest.fixture
+def without_jaeger(monkeypatch):
+    monkeypatch.setattr(Engine, "missing", {"jaegertracing/jaeger:2.13.0"})
+
+
+async def chosen(directory, service):
+    (directory / "compose.yaml").write_text(f"services: {{web: {{{service}}}}}\n")
+    invocation = Invocation(directory=directory)
+    loaded = read_stack(invocation)
+    return await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
+
+
+async def test_a_missing_image_is_told_as_such_if_processes_cannot_replace_it(tmp_path, connected, without_jaeger):
+    with pytest.raises(ImageMissing, match=r"jaeger:2\.13\.0: not available locally or") as caught:
+        await chosen(tmp_path, "image: 'shop:1'")
+    assert "`docker pull jaegertracing/jaeger:2.13.0`" in caught.value.hint
+    assert "`docker tag`" in caught.value.hint
+    assert "add x-devenv.process to web and use `--engine process`" in caught.value.hint
+    assert "start a Docker engine" not in caught.value.hint
+
+
+async def test_a_missing_image_makes_auto_take_processes_if_they_can_replace_it(tmp_path, connected, without_jaeger):
+    choice = await chosen(tmp_path, "x-devenv: {process: {command: python app.py}}")
+    assert choice.engine.name == "process"
+
+
 def test_a_users_own_stack_without_its_dockerfile_is_not_meant(installed):
     """The build says so, with the Dockerfile's name; a silent fall back to processes would hide it."""
     (installed / "compose.yaml").write_text("services: {web: {build: ., ports: ['1:1']}}\n")
     assert cannot_be_built_here(read_stack(Invocation(directory=installed)).stack) == ""
+
+
+async def test_auto_takes_the_embedded_backend_for_a_stack_that_wants_a_token(tmp_path, connected):
+    """Jaeger has no login."""
+    (tmp_path / "compose.yaml").write_text(
+        "services: {web: {image: web, x-devenv: {process: {command: web}}}}\nx-devenv: {backend: {access: token}}\n"
+    )
+    invocation = Invocation(directory=tmp_path)
+    loaded = read_stack(invocation)
+    choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
+    assert [engine.name for engine in connected] == ["docker", "process"]
+    assert "x-devenv.backend.access: token" in choice.reason
+
+
+def of(directory: Path) -> tuple[ObservedInstance, ...]:
+    """An instance of the project in a directory."""
+    labels = {LABEL_PROJECT: "p-1", LABEL_DIRECTORY: str(directory)}
+    instance = ObservedInstance(
+        id="1", name="p-1-web-1", service="web", index=1, state=State.RUNNING, config_hash="", labels=labels
+    )
+    return (instance,)
+
+
+async def test_a_project_without_its_record_stays_on_docker(installed, connected, monkeypatch):
+    """Its stack could not be started there now, but it runs there."""
+    monkeypatch.setattr(Engine, "running", of(installed))
+    loaded = read_stack(Invocation(directory=installed))
+    choice = await choose(Invocation(directory=installed), loaded.project, stack=loaded.stack, recorded=None)
+    assert choice.reason == "docker: the project already runs on it"
+    assert [engine.name for engine in connected] == ["docker"]
+
+
+@pytest.mark.parametrize("asked", ["auto", "process", "docker"])
+async def test_a_project_without_its_record_stays_on_the_process_engine(tmp_path, connected, monkeypatch, asked):
+    import devenv.engine.process as engine_package
+
+    class Running(Engine):
+        def __init__(self, project: object, environ: object) -> None:
+            del project, environ
+            super().__init__("process")
+
+        running = of(tmp_path)
+
+    monkeypatch.setattr(engine_package, "ProcessEngine", Running)
+    invocation = Invocation(directory=tmp_path, engine=asked)
+    project = identify(tmp_path)
+    if asked == "docker":
+        with pytest.raises(UsageError, match="already runs on the process engine, not on docker"):
+            await choose(invocation, project, stack=None, recorded=None)
+        return
+    choice = await choose(invocation, project, stack=None, recorded=None)
+    assert choice.reason == "process: the project already runs on it"
+    assert [engine.name for engine in connected] == ["process"]

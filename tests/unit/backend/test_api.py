@@ -134,6 +134,67 @@ async def test_a_rejected_span_is_a_partial_success_in_both_forms(backend: Backe
     assert json.loads(response.body)["partialSuccess"]["rejectedSpans"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("document", "warned"),
+    [
+        ({}, False),
+        ({"resourceSpans": []}, False),
+        ({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "1" * 32, "spanId": "1" * 16}]}]}]}, False),
+        ({"resourceLogs": [{"scopeLogs": []}]}, True),
+        ({"some": "thing", "which": "is no OTLP"}, True),
+        ({"resourceSpans": [{"instrumentationLibrarySpans": [{"spans": [{"name": "of 2021"}]}]}]}, True),
+    ],
+)
+async def test_json_without_spans_is_accepted_with_a_warning(
+    backend: Backend, document: dict[str, Any], warned: bool
+) -> None:
+    response = post(backend, json.dumps(document).encode(), "application/json")
+    assert response.status == 200
+    assert isinstance(response.body, bytes)
+    partial = json.loads(response.body).get("partialSuccess", {"rejectedSpans": "0", "errorMessage": ""})
+    assert partial["rejectedSpans"] == "0"
+    assert ("no span found" in partial["errorMessage"]) == warned
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("traceId", "Z6z8LqVvEI+kU1/Ci6mXBQ==", "traceId has 32 hexadecimal digits, not 'Z6z8LqVvEI+kU1/Ci6mXBQ=='"),
+        ("startTimeUnixNano", {"low": 1, "high": 2}, "is not an integer"),
+    ],
+)
+async def test_what_other_exporters_write_is_refused_with_its_field(
+    backend: Backend, field: str, value: Any, said: str
+) -> None:
+    span = {"traceId": "1" * 32, "spanId": "1" * 16, field: value}
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    response = post(backend, json.dumps(document).encode(), "application/json")
+    assert isinstance(response.body, bytes)
+    assert (response.status, said in json.loads(response.body)["message"]) == (400, True)
+
+
+async def test_an_attribute_that_occurs_twice_loses_neither_its_span_nor_others(backend: Backend) -> None:
+    twice = [{"key": "nodeName", "value": {"stringValue": text}} for text in ("a", "a", "b")]
+    spans = [{"traceId": "1" * 32, "spanId": f"{number:016x}", "attributes": twice} for number in (1, 2)]
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+    response = post(backend, json.dumps(document).encode(), "application/json")
+    assert (response.status, response.body) == (200, b"{}")
+    _, found = await get(backend, f"/api/traces/{'1' * 32}")
+    assert [[tag["value"] for tag in span["tags"]] for span in found["data"][0]["spans"]] == [["a", "a", "b"]] * 2
+
+
+@pytest.mark.parametrize(
+    "value", ["#value#", "&value&", "+value+", "?value?", "foo bar", "/c?customer=567", 'say "hi"']
+)
+async def test_a_search_finds_values_of_any_characters(backend: Backend, value: str) -> None:
+    post(backend, one("shop", make_span(trace_id(), start=START, attributes={"text": value})))
+    window = {"service": "shop", "start": START // 1000 - 10, "end": START // 1000 + 10**6}
+    _, found = await get(backend, "/api/traces", tags=json.dumps({"text": value}), **window)
+    assert len(found["data"]) == 1
+    _, found = await get(backend, "/api/traces", tags=json.dumps({"text": f"{value}-"}), **window)
+    assert found["data"] == []
+
+
 async def test_an_unspecified_kind_is_internal_in_v3_as_in_later_jaegers(backend: Backend) -> None:
     post(backend, one("a", make_span(trace_id(), kind=0)))
     _, document = await get(backend, "/api/v3/operations", service="a")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from embedded.stored_spans import decode_trace
 from otlp_build import MS, make_span, one, request, resource_spans, span_id, trace_id
 
 from devenv.backend.query.search import Criteria, search
-from devenv.backend.store.decoding import decode_trace
 from devenv.backend.store.figures import figures
 from devenv.backend.store.records import StoredService
 from devenv.backend.store.shares import shares

@@ -8,6 +8,7 @@ import os
 import pty
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -268,6 +269,8 @@ def test_a_span_without_length_and_a_trace_without_a_root_have_their_words(shown
 
 def test_nothing_found_is_said(shown: Callable[..., str]) -> None:
     assert shown(show_search, TracesDocument(traces=[])) == "No trace matches.\n"
+    last_hour = partial(show_search, since="1h")
+    assert shown(last_hour, TracesDocument(traces=[])) == "No trace matches (--since 1h).\n"
     assert shown(show_runs, RunsDocument(runs=[])).startswith("No saved runs.")
 
 

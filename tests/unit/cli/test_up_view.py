@@ -36,6 +36,28 @@ def test_an_untraced_up_does_not_read_like_a_success() -> None:
     assert stdout.getvalue().splitlines()[-1].startswith("Not traced: the canary trace is absent.")
 
 
+def test_a_stack_without_tracing_gets_the_verdict_first_and_lines_to_paste() -> None:
+    output, stdout = written()
+    advice = ["devenv init --from compose.yaml --library", "devenv run -- python app.py"]
+    document = UpDocument(
+        project="p",
+        stack="s",
+        engine="docker",
+        engine_reason="",
+        services=[],
+        trace_backend=None,
+        entrypoint_url=None,
+        canary=CanaryDocument(verdict="absent", untraced=True, advice=advice),
+        elapsed_ms=3000,
+    )
+    show_up(document, output)
+    verdict, *lines = stdout.getvalue().splitlines()[-4:]
+    assert verdict.startswith("Not traced: no service has any tracing yet.")
+    assert [line.strip() for line in lines[:2]] == advice
+    assert "--no-canary" in lines[2]
+    assert "doctor" not in stdout.getvalue()
+
+
 def test_a_service_that_is_restarted_shows_how_often_and_why() -> None:
     output, stdout = written()
     row = InstanceDocument(id="1", state="restarting", health="unhealthy", restarts=3, exit_code=1)

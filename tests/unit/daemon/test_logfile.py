@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devenv.daemon.logfile import LogFile, remove, rotated
-from devenv.engine.process.log_reader import follow, read_lines
+from devenv.engine.process.log_reader import REMOVED, follow, read_lines
 
 
 def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -101,7 +101,9 @@ def test_a_log_whose_directory_was_removed_goes_on_in_a_new_one(tmp_path: Path) 
     log.write(1.0, 1, b"gone")
     shutil.rmtree(tmp_path / "logs")
     log.write(2.0, 1, b"here")
-    assert [line.text for line in read_lines(path, None, None)] == ["here"]
+    log.write(3.0, 2, b"and here")
+    lines = read_lines(path, None, None)
+    assert [(line.time, line.text) for line in lines] == [(2.0, REMOVED), (2.0, "here"), (3.0, "and here")]
 
 
 @pytest.mark.parametrize("tail", [0, 1, 5, 20_000, 99_999])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devenv.engine.docker.instances import described
+from devenv.engine.docker.holders import described
 
 COMPOSE = {"com.docker.compose.project": "shop", "com.docker.compose.project.working_dir": "/srv/shop"}
 

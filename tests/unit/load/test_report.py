@@ -180,3 +180,10 @@ def test_negative_and_enormous_values_have_their_place() -> None:
     histogram.add(array("q", [-5, 2**62]))
     assert histogram.quantile(0.5) == 0.0
     assert histogram.quantile(1.0) == pytest.approx(2**62, rel=1 / 128)
+
+
+def test_redirects_are_counted_unless_they_are_failures() -> None:
+    moved = {"status": 302}
+    assert report.redirects(rows(moved, {"status": 308}, {}, {"status": 404, "error": RequestError.STATUS})) == 2
+    assert report.redirects(rows({**moved, "error": RequestError.STATUS})) == 0
+    assert report.redirects(rows()) == 0

@@ -51,11 +51,15 @@ def run(*fail: str, **fields: Any) -> LoadDocument:
     return document.model_copy(update={"verdict": "failed" if judge(document) else "passed"})
 
 
-def first_line(document: LoadDocument) -> str:
+def lines(document: LoadDocument) -> list[str]:
     out = io.StringIO()
     output = Output(style=Style(), stdout=out, stderr=io.StringIO(), live=False, colour=False)
     show_load(document, output)
-    return out.getvalue().splitlines()[0]
+    return out.getvalue().splitlines()
+
+
+def first_line(document: LoadDocument) -> str:
+    return lines(document)[0]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,10 @@ def test_a_run_that_shows_nothing_good_is_negative_and_its_first_line_says_why(
             {"traces": TraceCountsDocument(absent=79, late=1)},
             "Passed: 80 of 80 requests succeeded, 1 of 80 traces complete",
         ),
+        (
+            {"traces": TraceCountsDocument(unverified=80), "redirects": 80},
+            "Passed: 80 of 80 requests succeeded (80 redirects, not followed), traces not verified",
+        ),
     ],
 )
 def test_a_run_that_passed_says_what_it_has_shown(fields: dict[str, Any], line: str) -> None:
@@ -131,6 +139,13 @@ def test_a_threshold_about_something_else_does_not_excuse_failed_requests() -> N
 
 def test_a_threshold_that_is_not_met_is_named() -> None:
     assert first_line(run("errors==0%", errors={"reset": 40})) == ("Failed: threshold errors==0% not met (measured 50)")
+
+
+def test_a_threshold_without_a_measurement_is_not_met() -> None:
+    document = run("p99<250ms", errors={"refused": 80}, completed=0)
+    assert verdict_code(document) == 1
+    assert lines(document)[-1] == "  FAIL       p99<250ms (not measured)"
+    assert lines(run("errors==0%"))[-1] == "  ok         errors==0% (measured 0)"
 
 
 def test_a_run_ended_by_a_signal_has_the_code_of_an_interruption() -> None:

@@ -63,3 +63,9 @@ def test_a_query_in_a_base_url_is_an_error_instead_of_being_ignored() -> None:
 def test_a_url_without_scenario_is_requested_itself(url: str, target: str, path: str) -> None:
     workload = whole_url(url)
     assert (workload.target, workload.scenario.path) == (target, path)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_rate_that_is_no_rate_is_refused(rate: float) -> None:
+    with pytest.raises(UsageError, match=r"^rate: found .*, expected a finite number of requests per second above 0$"):
+        LoadOptions(rps=rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from orchestration import World, service, stack, volumes
@@ -130,6 +131,30 @@ async def test_what_cannot_be_removed_is_told() -> None:
         await world.down()
 
 
+async def test_what_cannot_be_removed_keeps_nothing_else() -> None:
+    world = World()
+    await world.up(stack(service("db"), service("api", depends_on=["db"]), service("web", depends_on=["api"])))
+    ids = {i.service: i.id for i in world.engine.instances.values()}
+    for name in ("api", "web"):
+        refused = EngineRefused(f"{name}: cannot end it", hint="end it")
+        world.engine.faults.fail("remove", refused, target=ids[name], times=None)
+    with pytest.raises(EngineRefused) as caught:
+        await world.down()
+    assert sorted(caught.value.message.split("; ")) == ["api: cannot end it", "web: cannot end it"]
+    assert caught.value.hint == "end it"
+    removed = [event.name.removeprefix(f"{world.project.id}-") for event in world.events if isinstance(event, Removed)]
+    assert sorted(removed) == ["db-1", "jaeger-1"], "only what was removed is told so"
+    assert {i.service for i in world.engine.instances.values()} == {"api", "web"}
+
+
+async def test_a_stop_that_is_refused_is_told_by_the_removal() -> None:
+    world = World()
+    await world.up(stack(service("web")))
+    web = next(i.id for i in world.engine.instances.values() if i.service == "web")
+    world.engine.faults.fail("stop", EngineRefused("web: cannot end it"), target=web)
+    assert (await world.down()).left == ()
+
+
 async def test_the_events_tell_what_is_gone() -> None:
     world = World()
     await world.up(stack(service("web")))
@@ -207,6 +232,19 @@ async def test_restart_takes_dependents_that_ask_for_it() -> None:
     names = {i.id: i.service for i in world.engine.instances.values()}
     assert [names[item] for item in calls(world, "start")] == ["db", "web"]
     assert all(item.ready_ms is not None for item in results)
+
+
+@pytest.mark.parametrize("act", [start, restart])
+async def test_settings_that_have_changed_since_are_told(act: Any) -> None:
+    world = World()
+    await world.up(stack(service("web", environment={"A": "1"}), service("db")))
+    world.events.clear()
+    changed = stack(service("web", environment={"A": "2"}, command=("run",)), service("db"))
+    for wanted, names in ((stack(service("web", environment={"A": "1"}), service("db")), []), (changed, ["web"])):
+        await act(world.engine, world.project, wanted, clock=world.clock, sink=world.events.append)
+        told = [event.message for event in world.events if isinstance(event, Notice) and event.warning]
+        assert [text.partition(" ")[0] for text in told] == names
+    assert told[0].endswith("(command, environment changed): run `devenv up web` to apply them")
 
 
 async def test_what_is_not_there_cannot_be_stopped() -> None:

@@ -12,7 +12,7 @@ import pytest
 from orchestration import IMAGE, World, service, stack, volumes
 
 from devenv.errors import ConfigurationError, ImageMissing, UnknownName
-from devenv.model.stack import AddressPool, Build, Dependency, FileMount, FileSource, Mount, Network, Port
+from devenv.model.stack import AddressPool, Build, Dependency, FileMount, FileSource, Mount, Network, Port, Restart
 from devenv.model.state import State
 from devenv.testing import FakeImage
 
@@ -51,6 +51,12 @@ async def test_what_changed_is_named() -> None:
     await world.up(stack(service("web", environment={"LEVEL": "info"})))
     plan = await world.plan(stack(service("web", environment={"LEVEL": "debug"}, command=("serve",))))
     assert lines(plan) == ["replace P-web-1 (command, environment changed)"]
+
+
+async def test_another_restart_policy_replaces() -> None:
+    world = World()
+    await world.up(stack(service("web", restart=Restart(policy="on-failure", maximum=3))))
+    assert lines(await world.plan(stack(service("web")))) == ["replace P-web-1 (restart changed)"]
 
 
 async def test_a_new_image_replaces() -> None:
@@ -138,7 +144,7 @@ async def test_dependents_restart_where_they_ask_for_it() -> None:
     assert lines(await world.plan(wanted("debug"))) == [
         "replace P-db-1 (environment changed)",
         "restart P-api-1 (db is recreated) when db (started)",
-        "restart P-web-1 (api is recreated) when api (started)",
+        "restart P-web-1 (api is restarted) when api (started)",
         "keep P-other-1",
     ]
 
@@ -316,3 +322,15 @@ async def test_dependents_restart_if_any_replica_of_a_dependency_is_recreated() 
     first = next(i for i in world.engine.instances.values() if i.service == "db" and i.spec.index == 1)
     await world.engine.stop(first.id)
     assert "restart         P-api-1 (db is recreated)" in await world.plan(wanted)
+
+
+async def test_a_dependency_that_was_only_started_since_is_not_called_recreated() -> None:
+    world = World()
+    asking = Dependency(service="db", restart=True)
+    wanted = stack(service("db"), service("api", depends_on=[asking]))
+    await world.up(wanted)
+    db = next(i for i in world.engine.instances.values() if i.service == "db")
+    await world.clock.sleep(5)
+    await world.engine.stop(db.id)
+    await world.engine.start(db.id)
+    assert "restart         P-api-1 (db is newer than this instance)" in await world.plan(wanted)

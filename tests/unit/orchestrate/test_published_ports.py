@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from orchestration import World, service, stack
+from orchestration import JAEGER, World, service, stack
 
-from devenv.errors import ConfigurationError, EnvironmentFailure, PortTaken
+from devenv.engine import host_ports
+from devenv.engine.process.engine import CAPABILITIES as PROCESS
+from devenv.errors import ConfigurationError, EnvironmentFailure, NameTaken, PortTaken
+from devenv.events import Notice
 from devenv.model.identity import identify
 from devenv.model.stack import Port, Stack
 from devenv.orchestrate.port_block import allot
 from devenv.orchestrate.published_ports import is_free
+from devenv.testing import FakeEngine
 
 
 @contextmanager
 def listening(address: str = "127.0.0.1") -> Iterator[int]:
-    with socket.socket() as server:
-        server.bind((address, 0))
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as server:
+        try:
+            server.bind((address, 0))
+        except OSError as error:
+            pytest.skip(f"{address}: {error}")
         server.listen()
         yield server.getsockname()[1]
 
@@ -72,6 +80,62 @@ async def test_the_owner_of_a_taken_port_is_a_container_of_another_tool() -> Non
     assert f"port {port} of web is in use by container shop-db-1 of project shop in /srv/shop" in caught.value.message
     assert "stop container shop-db-1" in caught.value.hint
     assert world.engine.instances == {}
+
+
+async def test_a_port_that_is_taken_on_the_address_of_ipv6() -> None:
+    world = World()
+    with listening("::1") as port:
+        wanted = stack(service("web", ports=(Port(container=80, host=port, address="::1"),)))
+        with pytest.raises(PortTaken, match=f"port {port} on ::1 of web is in use by .*pid {os.getpid()}"):
+            await world.up(wanted)
+    assert world.engine.instances == {}
+
+
+async def test_another_program_on_the_same_port_of_ipv6_is_told_but_not_in_the_way() -> None:
+    world = World()
+    with listening("::1") as port:
+        result = await world.up(stack(service("web", ports=(Port(container=80, host=port),))))
+        assert not any(item.failure for item in result.services)
+        (text,) = [event.message for event in world.events if isinstance(event, Notice) and event.warning]
+        assert text.startswith(f"port {port} on ::1 is in use by ")
+        assert f"http://localhost:{port} may reach it instead of web" in text
+
+
+async def test_the_embedded_backend_needs_both_addresses_and_its_port_is_checked_before_anything_starts() -> None:
+    world = World()
+    world.engine = FakeEngine(world.clock, capabilities=PROCESS)
+    with listening("::1") as port:
+        backend = service("jaeger", image=JAEGER, ports=(Port(container=4318, host=port),))
+        with pytest.raises(PortTaken, match=f"port {port} on ::1 of jaeger is in use by "):
+            await world.up(stack(service("web"), backend, backend=False))
+    assert world.engine.instances == {}
+
+
+def test_an_address_that_this_machine_does_not_have_is_not_in_use() -> None:
+    assert host_ports.is_free("192.0.2.1", 8080)
+
+
+def test_a_port_counts_as_free_if_nothing_uses_it_on_either_loopback_address() -> None:
+    with listening("::1") as port:
+        assert not host_ports.is_free_on_loopback(port)
+    assert host_ports.is_free_on_loopback(port)
+
+
+async def test_the_holder_of_a_container_name_is_named_before_anything_starts() -> None:
+    world = World()
+    world.engine.foreign_names["shop-db"] = "container shop-db of project old in /srv/old"
+    with pytest.raises(NameTaken) as caught:
+        await world.up(stack(service("web"), service("db", container_name="shop-db")))
+    assert "container name shop-db of db is in use by container shop-db of project old in /srv/old" in str(caught.value)
+    assert "`docker rm -f shop-db`, or change container_name of db" in caught.value.hint
+    assert world.engine.instances == {}
+
+
+async def test_a_container_name_of_the_project_itself_is_not_taken() -> None:
+    world = World()
+    await world.up(stack(service("db", container_name="shop-db")))
+    result = await world.up(stack(service("db", container_name="shop-db", environment={"A": "1"})))
+    assert not any(item.failure for item in result.services)
 
 
 async def test_ports_that_the_project_holds_itself_are_not_taken() -> None:

@@ -10,7 +10,7 @@ import pytest
 from devenv.otlp import json_scanner, json_steps
 from devenv.otlp.batches import Batch
 from devenv.otlp.json_steps import JsonRequest
-from devenv.otlp.wire import Undecodable
+from devenv.otlp.wire import TooLarge, Undecodable
 
 
 def found(body: bytes) -> list[Batch]:
@@ -92,4 +92,15 @@ def test_the_parts_are_those_of_the_whole(tiny: None, indent: int | None, ascii_
 )
 def test_what_is_not_such_a_request(tiny: None, body: bytes) -> None:
     with pytest.raises(Undecodable):
+        found(body)
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b"1,"])
+def test_too_many_values_are_refused_before_any_is_read(
+    tiny: None, monkeypatch: pytest.MonkeyPatch, part: bytes
+) -> None:
+    body = b'{"resourceSpans":[' + part * 1000 + b"{}]}"
+    monkeypatch.setattr(json_scanner, "_SEPARATORS", 999)
+    monkeypatch.setattr(json_scanner.Scanner, "members", lambda *given: pytest.fail("it is read"))
+    with pytest.raises(TooLarge, match="commas or brackets"):
         found(body)

@@ -11,23 +11,86 @@ from devenv.stack import load_stack
 
 SERVICE = "services:\n  a:\n    image: x\n"
 
+ACTIONS = "rebuild, sync, restart, sync+restart, sync+exec"
+HINT_FILE = "correct the path, or create the file"
 CONDITIONS = "service_started, service_healthy, service_completed_successfully"
 
 # Each row: the text, then line:column, key, message and hint of the first error.
 IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
     (
-        "extends: {service: b}",
-        "4:5",
-        "services.a.extends",
-        "services.a.extends is not supported",
-        "write the keys out, or use anchors and merge keys",
+        "develop: {watch: [{path: ., action: synch, target: /x}]}",
+        "4:41",
+        "services.a.develop.watch[0].action",
+        f"services.a.develop.watch[0].action must be one of {ACTIONS}, found 'synch'",
+        "did you mean 'sync'?",
     ),
     (
-        "develop: {watch: []}",
-        "4:5",
-        "services.a.develop",
-        "services.a.develop is not supported",
-        "remove it for now",
+        "develop: {watch: [{path: ., action: sync}]}",
+        "4:23",
+        "services.a.develop.watch[0]",
+        "services.a.develop.watch[0]: sync requires target",
+        "",
+    ),
+    ("label_file: missing", "4:17", "services.a.label_file[0]", "label_file missing: no such file", HINT_FILE),
+    ("devices: ['/a:/b:rw:x']", "4:15", "services.a.devices[0]", "'/a:/b:rw:x' is not a device", ""),
+    (
+        "devices: ['vendor.com/gpu=0']",
+        "4:15",
+        "services.a.devices[0].source",
+        "services.a.devices[0]: CDI devices are not supported",
+        "use gpus, or name the device's path",
+    ),
+    (
+        "devices: ['/a:/b:xyz']",
+        "4:15",
+        "services.a.devices[0].permissions",
+        "services.a.devices[0].permissions must be some of r, w and m, found 'xyz'",
+        "",
+    ),
+    (
+        "gpus: [{count: 1, device_ids: ['0']}]",
+        "4:12",
+        "services.a.gpus[0]",
+        "services.a.gpus[0]: count and device_ids cannot be used together",
+        "",
+    ),
+    (
+        "ipc: hosts",
+        "4:10",
+        "services.a.ipc",
+        "services.a.ipc must be none, host, private, shareable, service:NAME or container:NAME",
+        "",
+    ),
+    ("ipc: 'service:b'", "4:10", "services.a.ipc", "service 'b' is not defined", "add it under services:"),
+    ("volumes_from: [b]", "4:20", "services.a.volumes_from[0]", "service 'b' is not defined", "add it under services:"),
+    (
+        "volumes_from: ['b:x']\n  b: {image: x}",
+        "4:20",
+        "services.a.volumes_from[0]",
+        "'b:x' is not an entry of volumes_from",
+        "",
+    ),
+    ("mac_address: 02-42", "4:18", "services.a.mac_address", "'02-42' is not a MAC address", ""),
+    (
+        "oom_score_adj: 2000",
+        "4:20",
+        "services.a.oom_score_adj",
+        "services.a.oom_score_adj must be a whole number from -1000 to 1000, found 2000",
+        "",
+    ),
+    (
+        "blkio_config: {device_read_bps: [{path: /dev/sda}]}",
+        "4:38",
+        "services.a.blkio_config.device_read_bps[0]",
+        "services.a.blkio_config.device_read_bps[0] requires rate",
+        "",
+    ),
+    (
+        "networks: {n: {link_local_ips: [x]}}\nnetworks: {n: }",
+        "4:37",
+        "services.a.networks.n.link_local_ips[0]",
+        "'x' is not an IP address",
+        "",
     ),
     (
         "build: {context: ., ssh: default}",
@@ -297,13 +360,6 @@ IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
         "",
     ),
     (
-        "links: [b:c]\n  b: {image: x}",
-        "4:13",
-        "services.a.links[0]",
-        "services.a.links[0]: link aliases are not supported",
-        "add c to the aliases of b under its networks",
-    ),
-    (
         "network_mode: service:b",
         "4:19",
         "services.a.network_mode",
@@ -480,13 +536,6 @@ IN_A_SERVICE += [
         "services.a.extra_hosts.a[1] must be one IP address, found a mapping",
         "",
     ),
-    (
-        "volumes: [{type: volume, target: /x, volume: {subpath: y}}]",
-        "4:51",
-        "services.a.volumes[0].volume.subpath",
-        "services.a.volumes[0].volume.subpath is not supported",
-        "remove it for now",
-    ),
     ("healthcheck: {test: [CMD]}", "4:25", "services.a.healthcheck.test", "CMD requires a command", ""),
     (
         "build: {dockerfile: a, dockerfile_inline: b}",
@@ -503,20 +552,6 @@ IN_A_SERVICE += [
         "",
     ),
     ("pid: x", "4:10", "services.a.pid", "services.a.pid must be host, service:NAME or container:NAME", ""),
-    (
-        "deploy: {resources: {reservations: {devices: []}}}",
-        "4:41",
-        "services.a.deploy.resources.reservations.devices",
-        "services.a.deploy.resources.reservations.devices is not supported",
-        "remove it (host devices are not supported)",
-    ),
-    (
-        "networks: {n: {link_local_ips: [x]}}\nnetworks: {n: }",
-        "4:20",
-        "services.a.networks.n.link_local_ips",
-        "services.a.networks.n.link_local_ips is not supported",
-        "remove it for now",
-    ),
     ("labels: [[a]]", "4:14", "services.a.labels[0]", "an entry must be text", ""),
     ("depends_on: [[a]]", "4:18", "services.a.depends_on[0]", "a name is expected", ""),
     (
@@ -615,7 +650,6 @@ AT_THE_TOP: list[tuple[str, str, str, str, str]] = [
         "unclosed ${",
         "close it with }, or write $$ for a dollar",
     ),
-    ("include: [x]", "4:1", "include", "include is not supported", "pass the files with -f instead"),
     (
         "x-devenv: {entrypont: a}",
         "4:12",
@@ -824,7 +858,6 @@ def test_problems_of_inactive_services_with_others_do_not_matter(tmp_path):
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("    attach: false", "4:5", "services.a.attach is ignored: run `devenv logs` to see the output of services"),
         ("    image: y${NOPE}", "4:13", "variable NOPE is not set; using an empty string"),
         (
             "    labels: {version: 1.10, mode: '0123'}",
@@ -851,7 +884,7 @@ def test_what_is_not_acted_on_is_stated(tmp_path, text, place, message):
 
 
 def test_extends_is_the_only_error_of_a_service_that_has_nothing_else(tmp_path):
-    error = failure(tmp_path, "services: {a: {extends: {service: b}}, b: {image: x}}")
+    error = failure(tmp_path, "services: {a: {extends: {service: c}}, b: {image: x}}")
     assert (error.key, error.others) == ("services.a.extends", ())
 
 

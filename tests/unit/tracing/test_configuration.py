@@ -94,7 +94,7 @@ def test_variables(environ, field, value):
 @pytest.mark.parametrize(
     ("variable", "text", "field"),
     [
-        ("OTEL_TRACES_SAMPLER", "jaeger_remote", "sampler"),
+        ("OTEL_TRACES_SAMPLER", "xray", "sampler"),
         ("OTEL_TRACES_SAMPLER_ARG", "1.5", "sampler_ratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "nan", "sampler_ratio"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "max_queue_size"),
@@ -152,7 +152,7 @@ def test_profile_of_the_configured_environment_merges_maps():
         ("tracing:\n  batch:\n    max_queue_size: true\n", "3:21", ["a whole number"]),
         ("tracing:\n  batch:\n    max_queue_size: 0\n", "3:21", ["at least 1"]),
         ("tracing:\n  propagators: tracecontext\n", "2:16", ["a list of texts"]),
-        ("tracing:\n  propagators: [b3]\n", "2:16", ["one of tracecontext, baggage, none"]),
+        ("tracing:\n  propagators: [xray]\n", "2:16", ["one of tracecontext, baggage, b3, b3multi, jaeger, none"]),
         ("tracing:\n  resource: {a: [1]}\n", "2:13", ["a mapping of names to texts"]),
         ("tracing:\n  service_name: a\n  service_name: b\n", "3:3", ["a duplicate key"]),
         ("tracing:\n  profiles:\n    production: {sampler: {ratio: x}}\n", "3:35", ["'x'", "a number"]),

@@ -14,13 +14,14 @@ import pytest
 from devenv.app.engines import Choice
 from devenv.app.environment import up as use_case
 from devenv.app.environment.canary_step import CanaryRoute, canary_route
-from devenv.app.invocation import Invocation
+from devenv.app.invocation import Invocation, LoadedStack, read_stack
 from devenv.app.record import Record, read_record, write_record
 from devenv.app.urls import Backend
 from devenv.contract.answers import ExecResult
 from devenv.errors import PortTaken
 from devenv.events import Event, ServiceFailed
-from devenv.model.documents import PlanDocument, UpDocument
+from devenv.health.restarts import STEADY_SECONDS
+from devenv.model.documents import CanaryDocument, PlanDocument, UpDocument
 from devenv.orchestrate.up import UpOptions
 from devenv.testing import FakeClock, FakeEngine, FakeImage, Script
 
@@ -48,6 +49,7 @@ class Shop:
         self.events: list[Event] = []
         self.written: list[dict[str, Any]] = []
         monkeypatch.setattr(use_case, "choose", self.choose)
+        monkeypatch.setattr(use_case, "read_stack_in_background", self.read_stack)
         monkeypatch.setattr(self.engine, "close", self.close)
         write = use_case.write_record
 
@@ -59,6 +61,10 @@ class Shop:
 
     async def choose(self, *_: object, **__: object) -> Choice:
         return Choice(self.engine, "docker: chosen by the test")
+
+    async def read_stack(self, *arguments: Any) -> LoadedStack:
+        """Without a thread: the clock does not see it, and would let time pass meanwhile."""
+        return read_stack(*arguments)
 
     async def close(self) -> None:
         """The engine outlives a command."""
@@ -83,6 +89,25 @@ async def test_the_engine_is_observed_before_and_after_and_when_services_have_st
     document = await shop.up()
     assert not document.failures
     assert shop.observations() == 4
+
+
+async def test_the_canary_is_sent_while_services_without_a_probe_have_to_stay_up(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans: list[tuple[float, float]] = []
+
+    async def run_canary(*_: object, **__: object) -> CanaryDocument:
+        begun = shop.clock.monotonic()
+        await shop.clock.sleep(STEADY_SECONDS)
+        spans.append((begun, shop.clock.monotonic()))
+        return CanaryDocument(verdict="complete")
+
+    monkeypatch.setattr(use_case, "run_canary", run_canary)
+    document = await shop.up()
+    ((begun, ended),) = spans
+    assert document.canary.verdict == "complete"
+    assert shop.clock.monotonic() - ended < 0.1  # nothing is waited for after it
+    assert begun < STEADY_SECONDS  # nor before it
 
 
 async def test_a_second_up_observes_the_engine_before_and_at_its_end(shop: Shop) -> None:
@@ -263,6 +288,10 @@ async def test_the_document_of_a_plan_holds_the_schedule(shop: Shop) -> None:
             "web, api publish ports: add `x-devenv: {entrypoint: web}` to the stack file to choose one",
         ),
         ({"entrypoint_url": None}, "no entry point: set x-devenv.entrypoint to a service that publishes a port"),
+        (
+            {"entrypoint_url": None, "entrypoint": "web"},
+            "the entry point web does not publish a port: add one under ports: in the stack file",
+        ),
     ],
 )
 def test_the_reason_why_no_canary_is_sent(given: dict[str, Any], reason: str) -> None:

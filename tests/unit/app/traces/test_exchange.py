@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
@@ -10,7 +11,10 @@ import pytest
 
 from devenv.app.traces import exchange
 from devenv.app.traces.exchange import read, write
+from devenv.cli.output import Output, Style
+from devenv.cli.views.traces import show_import
 from devenv.errors import ConfigurationError
+from devenv.model.listings import ImportDocument
 
 SPAN = {"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "GET /"}
 RESOURCE = {"resource": {"attributes": []}, "scopeSpans": [{"spans": [SPAN]}]}
@@ -28,6 +32,11 @@ def test_documents_may_stand_one_a_line(tmp_path: Path) -> None:
     assert read(tmp_path / "lines.json") == [RESOURCE, RESOURCE]
 
 
+def with_ids(trace_id: str, span_id: str) -> str:
+    span = {"traceId": trace_id, "spanId": span_id, "name": "operationA"}
+    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN, span]}]}]})
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -36,6 +45,14 @@ def test_documents_may_stand_one_a_line(tmp_path: Path) -> None:
         ("[1, 2]", "trace.json:1:1: found JSON without a resourceSpans list"),
         ('{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz", "spanId": "00"}]}]}]}', "hexadecimal IDs"),
         ('{"resourceSpans": ["x"]}', "hexadecimal IDs"),
+        ("", "trace.json:1:1: found no span"),
+        ('\ufeff{"resourceSpans": []}\n', "trace.json:1:1: found no span"),
+        ("null", "trace.json:1:1: found JSON without a resourceSpans list"),
+        ('{"resourceSpans": [{"instrumentationLibrarySpans": [{"spans": [{}]}]}]}', "found no span"),
+        (with_ids("", ""), "trace.json:1:1: found a span without hexadecimal IDs (traceId '' of 'operationA')"),
+        (with_ids("0" * 32, "1" * 16), f"(traceId '{'0' * 32}' of 'operationA')"),
+        (with_ids("1" * 32, "1" * 8), "(spanId '11111111' of 'operationA')"),
+        (with_ids("1" * 16, "1" * 16), "(traceId '1111111111111111' of 'operationA')"),
     ],
 )
 def test_what_is_no_otlp_json_is_refused_with_its_place(text: str, said: str, tmp_path: Path) -> None:
@@ -96,3 +113,20 @@ def test_a_file_over_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         read(tmp_path / "trace.json")
     with pytest.raises(ConfigurationError, match="found more than 1 MiB, expected less"):
         read(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason", "line", "code"),
+    [
+        (0, "", None, 0),
+        (2, "too large", "The trace backend refused 2 spans of these: too large", 1),
+        (1, "", "The trace backend refused 1 span of these: no reason given", 1),
+        (0, "old field", "The trace backend accepted all of these, with a warning: old field", 0),
+    ],
+)
+def test_spans_that_the_backend_refused_are_counted(refused: int, reason: str, line: str | None, code: int) -> None:
+    document = ImportDocument(traces=["a"], spans=3, ui_urls=[], refused=refused, refused_reason=reason)
+    out = io.StringIO()
+    show_import(document, Output(style=Style(), stdout=out, stderr=io.StringIO(), live=False, colour=False))
+    assert out.getvalue().splitlines()[1:] == ([line] if line else [])
+    assert exchange.verdict_code(document) == code

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from devenv.app.traces import export_trouble as trouble
 from devenv.app.traces.export_trouble import RECENT_S, export_trouble, troubles
 from devenv.contract.answers import LogLine
 from devenv.errors import EngineUnavailable
@@ -93,6 +95,18 @@ async def test_the_last_line_of_each_service_that_is_missed() -> None:
 async def test_all_are_looked_at_where_none_is_named() -> None:
     engine = Engine(web=["Failed to export spans"], user=["quiet"])
     assert await found(engine) == [("web", "Failed to export spans")]
+
+
+async def test_output_that_takes_too_long_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of a timeout has no text."""
+
+    class Silent(Engine):
+        async def logs(self, instance_id: str, *, since: float, tail: int) -> AsyncIterator[LogLine]:
+            await asyncio.Event().wait()
+            yield LogLine(time=0.0, stream="stdout", text="never")
+
+    monkeypatch.setattr(trouble, "_SECONDS", 0.0)
+    assert await found(Silent(web=["x"]), "web") == [("web", "(cannot read the output: timed out)")]
 
 
 async def test_output_that_is_not_to_be_had_is_said_so() -> None:

@@ -1,0 +1,43 @@
+"""The command that starts a service's container, and the one that starts it with tracing."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from devenv.app.infrastructure import repository_name
+from devenv.app.required_images import base_images, start_commands
+
+if TYPE_CHECKING:
+    from devenv.model.stack import Service
+
+_PYTHON = frozenset({"python", "pypy", "uv", "uvicorn-gunicorn", "uvicorn-gunicorn-fastapi"})
+_RUNNER = "python -m devenv.tracing --"
+
+
+def start_command(service: Service) -> str | None:
+    """The command line of a service, from its stack file and its Dockerfile; ``None`` if only its image contains it."""
+    entrypoint, command = service.entrypoint, service.command
+    if service.build is not None:
+        own_entrypoint, own_command = start_commands(service.build)
+        if command is None and entrypoint is None:
+            command = own_command
+        entrypoint = own_entrypoint if entrypoint is None else entrypoint
+    words = [*(entrypoint or ()), *(command or ())]
+    return shlex.join(words) if words else None
+
+
+def traced_command(service: Service, command: str | None) -> str | None:
+    """The command that starts a Python program with tracing; ``None`` for others, or if it is already traced.
+
+    Args:
+        service: its images tell the language if the command does not.
+        command: from :func:`start_command`.
+    """
+    images = [*(base_images(service.build) if service.build else ()), service.image or ""]
+    program = (command or "").split(" ")[0].rpartition("/")[2]
+    if not (program.startswith("python") or any(repository_name(image) in _PYTHON for image in images)):
+        return None
+    if command is not None and ("devenv.tracing" in command or "devenv run" in command):
+        return None
+    return f"{_RUNNER} {command or 'CMD...'}"

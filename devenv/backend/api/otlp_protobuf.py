@@ -1,0 +1,44 @@
+"""A stored trace as OTLP protobuf: the bytes as they are stored, for devenv's own commands."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+from devenv.backend.store.decoding import EncodedTrace, Snapshot, Steps, encoded
+from devenv.backend.store.scopes import Scope
+from devenv.http.server.message import Response
+from devenv.otlp.span_encoding import encode_attributes
+from devenv.otlp.wire import bytes_field
+
+MEDIA_TYPE = "application/x-protobuf"
+
+
+def traces_data(taken: Snapshot) -> Response:
+    """Return a trace as an encoded ``TracesData``, its spans as they were sent, each once."""
+    return Response(200, _traces_data(taken), MEDIA_TYPE)
+
+
+def _traces_data(taken: Snapshot) -> Iterator[bytes]:
+    trace = yield from _paused(encoded(taken))
+    for scope, payloads in trace.chunks:
+        if payloads:
+            yield _resource_spans(scope, payloads)
+
+
+def _paused(steps: Steps[EncodedTrace]) -> Generator[bytes, None, EncodedTrace]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: EncodedTrace = end.value
+            return result
+        yield b""
+
+
+def _resource_spans(scope: Scope, payloads: list[bytes]) -> bytes:
+    # The resource with the service name that Jaeger shows if there is none, as in the JSON answers.
+    resource_url, scope_bytes, scope_url = scope.key[1:]
+    spans = b"".join([bytes_field(2, payload) for payload in payloads])
+    scope_spans = bytes_field(1, scope_bytes) + spans + bytes_field(3, scope_url)
+    resource = encode_attributes(1, scope.resource)
+    return bytes_field(1, bytes_field(1, resource) + bytes_field(2, scope_spans) + bytes_field(3, resource_url))

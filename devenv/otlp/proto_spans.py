@@ -1,0 +1,102 @@
+"""Encoded OTLP spans as values of the model: the store's, and those of devenv's own backend in an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status, Value
+from devenv.otlp import messages
+from devenv.otlp.values import attributes, plain, text
+
+_KINDS = tuple(SpanKind)
+_STATUSES = tuple(Status)
+_CACHED_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the spans of one resource and scope have in common."""
+
+    service: str
+    resource: dict[str, Value]
+    scope: str
+    scope_version: str
+
+
+def parse_spans(body: bytes) -> Iterator[Span]:
+    """Yield the spans of an encoded ``TracesData`` whose resources all have a service name.
+
+    Raises:
+        ValueError: If it is not one.
+    """
+    try:
+        for resource_spans in messages.Request.FromString(body).resource_spans:
+            resource = attributes(messages.Resource.FromString(resource_spans.resource).attributes)
+            for scope_spans in resource_spans.scope_spans:
+                scope = messages.Scope.FromString(scope_spans.scope)
+                service = str(resource.get("service.name", ""))
+                origin = Origin(service, resource, text(scope.name), text(scope.version))
+                for span in scope_spans.spans:
+                    yield model_span(messages.OpaqueSpan.FromString(span), origin)
+    except DecodeError as error:
+        raise ValueError(f"not an OTLP message: {error}") from error
+
+
+def model_span(span: Any, origin: Origin) -> Span:
+    """Return a ``messages.OpaqueSpan`` as a span; its end is at least its start plus 1 ns, as Jaeger sanitizes it."""
+    kind, status, start, parent = span.kind, span.status, span.start, span.parent_span_id
+    code = status.code
+    return Span(
+        trace_id=_hex(span.trace_id),
+        span_id=span.span_id.hex(),
+        parent_id=parent.hex() if any(parent) else None,
+        service=origin.service,
+        name=_name(span.name),
+        kind=_KINDS[kind] if 0 <= kind < len(_KINDS) else SpanKind.UNSPECIFIED,
+        start_ns=start,
+        end_ns=max(span.end, start + 1),
+        status=_STATUSES[code] if 0 <= code < len(_STATUSES) else Status.UNSET,
+        status_message=text(status.message),
+        attributes=_attributes(span.attributes),
+        events=tuple(SpanEvent(event.time, text(event.name), attributes(event.attributes)) for event in span.events),
+        links=tuple(
+            SpanLink(link.trace_id.hex(), link.span_id.hex(), attributes(link.attributes)) for link in span.links
+        ),
+        resource=origin.resource,
+        scope=origin.scope,
+        scope_version=origin.scope_version,
+        trace_state=text(span.trace_state),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _hex(trace_id: bytes) -> str:
+    found: str = trace_id.hex()
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _name(name: bytes) -> str:
+    return text(name)
+
+
+def _attributes(encoded: Any) -> dict[str, Value]:
+    # As `values.attributes`: the first of equal keys counts.
+    found: dict[str, Value] = {}
+    for pair in encoded:
+        key, value = _known(pair) if len(pair) <= _CACHED_BYTES else _new(pair)
+        found.setdefault(key, value)
+    return found
+
+
+def _new(pair: bytes) -> tuple[str, Value]:
+    decoded = messages.KeyValue.FromString(pair)
+    return text(decoded.key), plain(decoded.value)
+
+
+_known = lru_cache(maxsize=16384)(_new)

@@ -1,0 +1,111 @@
+"""How long the canary waits for a trace, by the signs of tracing that a stack shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from devenv.app.traces import canary as module
+from devenv.app.traces.canary import LookForSigns, _Sending, send_canary
+from devenv.model.documents import CanaryDocument
+from devenv.model.extension import Request
+from devenv.model.span import Span
+from devenv.model.trace import OWN_SERVICE, Trace
+from devenv.testing import FakeClock
+
+
+class Backend:
+    """A trace source with devenv's own root span, and from ``late_s`` on with a span of the entry point."""
+
+    def __init__(self, clock: FakeClock, *, late_s: float = 1e9, known: tuple[str, ...] = ()) -> None:
+        self.clock, self.late_s, self.known = clock, late_s, known
+
+    async def trace(self, trace_id: str) -> Trace:
+        root = Span(trace_id=trace_id, span_id="1" * 16, service=OWN_SERVICE, name="canary", start_ns=1, end_ns=9)
+        below = Span(
+            trace_id=trace_id, span_id="2" * 16, parent_id="1" * 16, service="web", name="GET", start_ns=2, end_ns=8
+        )
+        arrived = self.clock.monotonic() >= self.late_s
+        return Trace(trace_id=trace_id, spans=(root, below) if arrived else (root,))
+
+    async def services(self) -> list[str]:
+        return [OWN_SERVICE, *self.known]
+
+    async def find(self, _query: object) -> list[Trace]:
+        return []
+
+    def ui_trace_url(self, trace_id: str) -> str:
+        return f"http://127.0.0.1:16686/trace/{trace_id}"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    async def answered(*_: object, **__: object) -> _Sending:
+        return _Sending("a" * 32, "1" * 16, start_ns=1, end_ns=9, status=200)
+
+    async def exported(*_: object, **__: object) -> None:
+        """The root span is there."""
+
+    monkeypatch.setattr(module, "_send_until_answered", answered)
+    monkeypatch.setattr(module, "_export", exported)
+    return FakeClock()
+
+
+async def canary(clock: FakeClock, backend: Backend, look: LookForSigns | None) -> CanaryDocument:
+    client: Any = backend
+    return await send_canary(
+        entrypoint_url="http://127.0.0.1:8080",
+        request=Request(),
+        expected_services=(),
+        client=client,
+        otlp_http_url="http://127.0.0.1:4318",
+        clock=clock,
+        sink=lambda _event: None,
+        look=look,
+    )
+
+
+def found(sign: str) -> LookForSigns:
+    async def look() -> str:
+        return sign
+
+    return look
+
+
+async def test_the_wait_ends_early_if_nothing_can_come(clock: FakeClock) -> None:
+    document = await canary(clock, Backend(clock), found(""))
+    assert (document.verdict, document.untraced) == ("absent", True)
+    assert document.cause.startswith("nothing in this stack is traced")
+    assert 2 <= clock.monotonic() < 2.5
+
+
+@pytest.mark.parametrize("sign", ["web: OTEL_BSP_SCHEDULE_DELAY=5000", "web: cannot be looked into: timeout"])
+async def test_a_service_with_a_sign_of_tracing_gets_its_full_time(clock: FakeClock, sign: str) -> None:
+    assert (await canary(clock, Backend(clock, late_s=6), found(sign))).verdict == "complete"
+    begun = clock.monotonic()
+    document = await canary(clock, Backend(clock), found(sign))
+    assert (document.verdict, document.untraced) == ("absent", False)
+    assert clock.monotonic() - begun >= 10
+
+
+async def test_spans_of_any_service_are_a_sign(clock: FakeClock) -> None:
+    document = await canary(clock, Backend(clock, known=("worker",)), found(""))
+    assert not document.untraced
+    assert clock.monotonic() >= 10
+
+
+async def test_a_span_that_comes_during_the_look_ends_it(clock: FakeClock) -> None:
+    async def slow() -> str:
+        await clock.sleep(3)
+        return ""
+
+    document = await canary(clock, Backend(clock, late_s=2.5), slow)
+    assert (document.verdict, document.untraced) == ("complete", False)
+
+
+async def test_nothing_is_looked_for_if_spans_come_in_time(clock: FakeClock) -> None:
+    async def never() -> str:
+        raise AssertionError("looked for signs")
+
+    assert (await canary(clock, Backend(clock, late_s=0.4), never)).verdict == "complete"
