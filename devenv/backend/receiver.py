@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from devenv.backend.large_bodies import AT_ONCE, AT_ONCE_JSON, MEDIUM, Busy, LargeBodies
 from devenv.backend.store.scopes import parse
 from devenv.backend.store.store import Store
-from devenv.http.server.compression import SUPPORTED, BadEncoding, BodyTooLarge, UnknownEncoding
+from devenv.http.server.body_errors import BadEncoding, BodyTooLarge, UnknownEncoding
+from devenv.http.server.compression import SUPPORTED
 from devenv.http.server.message import JSON, HttpRequest, Response, dumps
 from devenv.http.server.router import Route
 from devenv.otlp import columns, json_requests, messages

@@ -6,6 +6,7 @@ The user agent is the only header that is recorded.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
 
 _FLUSH_S = 2.0
 # Recent FastAPI creates its own server spans if a provider is installed, unless this key is in the scope.
@@ -212,7 +215,10 @@ def _flushing(send: Send, tracing: Active) -> Send:
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "lifespan.shutdown.complete":
-            await asyncio.get_running_loop().run_in_executor(None, tracing.force_flush, _FLUSH_S)
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, tracing.force_flush, _FLUSH_S)
+            except RuntimeError:  # no thread can be started any more; the exit exports what waits
+                _log.debug("cannot flush at the end of the lifespan", exc_info=True)
         await send(message)
 
     return sending

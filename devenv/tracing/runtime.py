@@ -128,7 +128,10 @@ class Tracing:
         watch()
 
     def _at_exit(self) -> None:
-        self.shutdown(EXIT_TIMEOUT_S)
+        try:
+            self.shutdown(EXIT_TIMEOUT_S)
+        except Exception:  # noqa: BLE001 - logged; an exit function that raises prints a traceback
+            _log.warning("cannot export spans at the exit", exc_info=True)
 
     def _make_exporter(self, sender: Callable[[Callable[[float], bool]], Sender] | None) -> BatchExporter | None:
         settings = self.settings

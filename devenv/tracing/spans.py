@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -18,7 +17,7 @@ from devenv.tracing.light.exceptions import described, type_name
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import UnsampledSpan
-from devenv.tracing.light.values import as_text, bounded, clean
+from devenv.tracing.light.values import as_text, clean, copied
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,7 +48,7 @@ class SpanScope:
     def __enter__(self) -> Span:
         context = current()
         given = self._attributes
-        own = bounded(given, sys.maxsize)[0] if given is not None else {}
+        own = copied(given) if given is not None else {}
         links = [as_link(item) for item in self._links] if self._links else None
         self._span = span = state.open(self._name, context, self._kind, own, links, self._shared)
         self._token = attach(with_value(context, SPAN_KEY, span))

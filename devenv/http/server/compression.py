@@ -5,20 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from devenv.http.server import zstd
+from devenv.http.server.body_errors import BadEncoding, BodyTooLarge, UnknownEncoding
 
-class BodyTooLarge(ValueError):
-    """The output exceeds the limit; decompression stopped there."""
-
-
-class BadEncoding(ValueError):
-    """The body does not have the stated Content-Encoding."""
-
-
-class UnknownEncoding(ValueError):
-    """The Content-Encoding is not supported."""
-
-
-SUPPORTED = "gzip, deflate"
+SUPPORTED = "gzip, deflate, zstd" if zstd.AVAILABLE else "gzip, deflate"
 """The encodings, as the header Accept-Encoding has them."""
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15, "zlib": 15}
 # Input and output of one step, which takes about a millisecond.
@@ -40,12 +30,20 @@ def pieces(body: bytes, encoding: str, limit: int) -> Iterator[bytes]:
         BodyTooLarge: If there are more than ``limit`` bytes; at most that many are yielded.
         BadEncoding, UnknownEncoding: See the classes.
     """
-    window = _WINDOWS.get(encoding)
-    if window is None:
-        raise UnknownEncoding(f"unsupported Content-Encoding {encoding[:40]!r}; use gzip or deflate")
+    zipped = encoding == "zstd" and zstd.AVAILABLE
+    if not zipped and encoding not in _WINDOWS:
+        raise UnknownEncoding(f"unsupported Content-Encoding {encoding[:40]!r}; supported: {SUPPORTED}")
     if not body:
         raise BadEncoding(f"{encoding}: the body is empty")
     output = _Output(encoding, limit)
+    if zipped:
+        yield from map(output.counted, zstd.zstd_blocks(body))
+    else:
+        yield from _inflated(body, encoding, output)
+
+
+def _inflated(body: bytes, encoding: str, output: _Output) -> Iterator[bytes]:
+    window = _WINDOWS[encoding]
     members = 0
     stream: zlib._Decompress | None = None
     for start in range(0, len(body), _FED):
@@ -82,6 +80,9 @@ class _Output:
             piece = stream.decompress(fed, _PIECE)
         except zlib.error as error:
             raise BadEncoding(f"{self._encoding}: {error}") from error
+        return self.counted(piece)
+
+    def counted(self, piece: bytes) -> bytes:
         self._room -= len(piece)
         if self._room < 0:
             raise BodyTooLarge(f"the body is larger than {self._limit} bytes")

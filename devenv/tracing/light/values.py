@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import index
@@ -119,6 +120,20 @@ def shorten(value: Any, limit: int | None) -> Any:
     if isinstance(value, dict):
         return {key: shorten(item, limit) for key, item in value.items()}
     return value
+
+
+def copied(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all attributes, cleaned; a short path for the usual ones, which need no cleaning."""
+    try:
+        if attributes.__class__ is dict:
+            for key, value in attributes.items():
+                if value.__class__ not in PLAIN or key.__class__ is not str or not key:
+                    break
+            else:
+                return dict(attributes)
+    except RuntimeError:  # another thread changes them
+        warn_once(_log, "attributes are changed while they are read")
+    return bounded(attributes, sys.maxsize)[0]
 
 
 def bounded(attributes: Mapping[str, Any] | None, limit: int) -> tuple[dict[str, Any], int]:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from devenv.tracing.active import state
+from devenv.tracing.active import Active, state
 from devenv.tracing.process.patching import replace
 
 EXIT_TIMEOUT_S = 3.0
@@ -42,11 +42,19 @@ def _delivering(original: Callable[..., Any]) -> Callable[..., Any]:
         tracing = state.tracing
         # `os.execvp` tries the folders of PATH in turn; only a call that can succeed is worth the wait.
         possible = isinstance(path, int) or os.access(path, os.X_OK)
-        if possible and tracing is not None and not tracing.force_flush(EXIT_TIMEOUT_S):
-            _log.warning("cannot export spans before exec: %s", tracing.stats())
+        if possible and tracing is not None:
+            _flush(tracing)
         return original(path, *args, **options)
 
     return execute
+
+
+def _flush(tracing: Active) -> None:
+    try:
+        if not tracing.force_flush(EXIT_TIMEOUT_S):
+            _log.warning("cannot export spans before exec: %s", tracing.stats())
+    except Exception:  # noqa: BLE001 - logged; the program's exec must happen
+        _log.warning("cannot export spans before exec", exc_info=True)
 
 
 def _in_worker() -> None:

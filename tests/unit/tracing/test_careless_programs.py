@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 from devenv import tracing
 from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.light import notices
+from devenv.tracing.process import ending
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.testing import MemorySender, recording
 
@@ -313,3 +316,48 @@ def test_each_fault_is_warned_about_once(rec, caplog):
         with tracing.span("s", attributes={"x": Unprintable()}):
             pass
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("attributes", [{"a": 1, "": 2}, {"a": 1, 7: 2}, {"a": 1, "b": [1]}, {"a": 1}, {}])
+def test_the_short_path_of_usual_attributes_and_its_end(rec, attributes):
+    given = dict(attributes)
+    with tracing.span("s", attributes=attributes) as span:
+        span.set_attribute("own", 1)
+    assert attributes == given
+    expected = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    expected = {key: value for key, value in expected.items() if key and isinstance(key, str)}
+    assert rec.span("s").attributes == {**expected, "own": 1}
+
+
+def test_the_end_of_a_lifespan_without_threads(rec, monkeypatch):
+    async def app(scope, receive, send):
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def call():
+        def refuse(*_args):
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", refuse)
+        sent = []
+
+        async def send(message):
+            sent.append(message["type"])
+
+        await tracing.TracingMiddleware(app)({"type": "lifespan"}, None, send)
+        return sent
+
+    assert asyncio.run(call()) == ["lifespan.shutdown.complete"]
+
+
+@pytest.mark.parametrize("moment", ["exit", "exec"])
+def test_a_fault_at_the_end_of_the_process_is_logged(rec, monkeypatch, caplog, moment):
+    def fail(*_args):
+        raise OSError("broken")
+
+    monkeypatch.setattr(rec.tracing, "shutdown" if moment == "exit" else "force_flush", fail)
+    if moment == "exit":
+        rec.tracing._at_exit()
+    else:
+        assert ending._delivering(lambda path: path)(sys.executable) == sys.executable
+    monkeypatch.undo()
+    assert "cannot export spans" in caplog.text
