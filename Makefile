@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-ingest bench-load bench-overhead
 SHELL := /bin/sh
+# The tests start devenv a thousand times: it has to be compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -23,10 +25,10 @@ install: $(VENV)/.cli ## install `devenv` on the PATH permanently (pipx, uv tool
 	@.ci/install.sh install $(VENV)
 
 # A test is skipped if it needs an engine, Jaeger or a browser that is missing, unless DEVENV_TEST_REQUIRE names it.
-test: lint types ## lint, types, and every test; those that share ports or an engine run one by one
+test: lint types ## lint, types, and every test; those that share ports or an engine run one after the other
 	@status=0; \
 	$(BIN)/pytest -q -n $(JOBS) -m "not serial" || status=$$?; \
-	$(BIN)/pytest -q -m serial || status=$$?; \
+	$(BIN)/python .ci/serial.py || status=$$?; \
 	exit $$status
 
 # Of the contract tests those that read the repository and the JSON documents; the others start servers and processes.

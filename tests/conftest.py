@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -34,6 +35,7 @@ BASE_IMAGE = "python:3.12-slim"
 PROBES = {"docker": "docker_client", "jaeger": "jaeger_factory", "browser": "_chromium"}  # these fixtures skip
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
+PARALLEL = ("unit", "property")  # folders without `serial` tests
 
 
 # --- what is missing skips a test, or fails it if it is required ------------------------------------------------------
@@ -47,23 +49,40 @@ def lacking(kind: str, reason: str) -> NoReturn:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell's background job ignores SIGINT, and so would every program that a test starts and interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     unknown = REQUIRED - set(KINDS)
     if unknown:
         raise pytest.UsageError(f"DEVENV_TEST_REQUIRE names {sorted(unknown)}, which is none of {KINDS}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Save the time to import the parallel tests, where only `serial` ones are asked for."""
+    unwanted = config.option.markexpr.startswith("serial") and collection_path.parent == HERE
+    return True if unwanted and collection_path.name in PARALLEL else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give a test that uses such a fixture its marker, and mark what cannot run beside others.
 
-    Tests of the whole tool use fixed ports (4318, 16686) and share an engine, hence `serial`.
+    Tests of the whole tool use fixed ports (4318, 16686) and share an engine, hence `serial`. Of these, the ones that
+    need more than loopback are marked `machine`, and `.ci/serial.py` runs the others beside them, in their own network.
     """
     for item in items:
+        fixtures = getattr(item, "fixturenames", ())
         for kind, probe in PROBES.items():
-            if probe in getattr(item, "fixturenames", ()):
+            if probe in fixtures:
                 item.add_marker(kind)
-        if item.get_closest_marker("docker") or (HERE / "e2e") in item.path.parents:
+        docker = item.get_closest_marker("docker")
+        whole_tool = (HERE / "e2e") in item.path.parents
+        if docker or whole_tool:
             item.add_marker("serial")
+            if any((HERE / name) in item.path.parents for name in PARALLEL):
+                raise pytest.UsageError(f"{item.nodeid} needs an engine, for which it is in the wrong folder")
+        if docker or "package_registry" in fixtures:
+            item.add_marker("machine")
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +140,11 @@ def docker_client() -> Iterator[DockerClient]:
 def docker_engine(docker_client: DockerClient) -> str:
     """Address of an engine that answers (`unix://…`)."""
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+@pytest.fixture(scope="session")
+def package_registry() -> None:
+    """Declares that a test installs packages, so that it runs where the machine's network is."""
 
 
 # --- Jaeger -----------------------------------------------------------------------------------------------------------

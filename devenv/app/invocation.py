@@ -30,6 +30,8 @@ class Invocation:
         stack: name of a folder of ``stacks/``.
         engine: as requested.
         environ: the environment for interpolation and defaults.
+        profiles: active profiles; empty: those of ``COMPOSE_PROFILES``.
+        texts: contents of ``files`` that are not on disk, such as that of the standard input.
     """
 
     directory: Path
@@ -39,6 +41,8 @@ class Invocation:
     stack: str | None = None
     engine: EngineChoice = "auto"
     environ: Mapping[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    texts: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def start(self) -> Path:
@@ -97,7 +101,11 @@ def read_stack_and_origins(invocation: Invocation) -> tuple[LoadedStack, dict[st
 
     found = find_stack(invocation)
     stack, origins = load_stack_and_origins(
-        found.files, environ=invocation.environ, working_directory=env_directory(invocation, found)
+        found.files,
+        environ=invocation.environ,
+        profiles=invocation.profiles,
+        texts=invocation.texts,
+        working_directory=env_directory(invocation, found),
     )
     chosen = {name: f"{variable.origin} ({variable.value})" for name, variable in invocation.settings.items()}
     return _loaded(invocation, found, stack), chosen | origins
@@ -145,8 +153,9 @@ def load_found(
     return load_stack(
         found.files,
         environ=invocation.environ,
+        profiles=invocation.profiles,
         services=services,
-        texts=texts,
+        texts={**invocation.texts, **(texts or {})},
         working_directory=env_directory(invocation, found),
     )
 

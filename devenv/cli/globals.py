@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound="Document")
 
-VALUED = {"-C", "--project-dir", "-f", "--file", "-s", "--stack", "--engine"}
+VALUED = {"-C", "--project-dir", "-f", "--file", "-s", "--stack", "--engine", "--profile", "--env-file"}
 VALUED_OF_RUN = {"--config", "--service-name", "--leave-out"}
 FLAGS = {"--json", "--plain", "-q", "--quiet", "-v", "--verbose", "--debug"}
 
@@ -103,13 +104,27 @@ def callback(
             "--file",
             "-f",
             metavar="FILE",
-            help="Stack file. Repeat to merge several, as in Compose.",
+            help="Stack file; - is the standard input. Repeat to merge several, as in Compose.",
             envvar="DEVENV_FILE",
         ),
     ] = None,
     stack: Annotated[
         str | None,
         typer.Option("--stack", "-s", metavar="NAME", help="Stack to use: a folder in stacks/.", envvar="DEVENV_STACK"),
+    ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Active profile, in place of COMPOSE_PROFILES. Repeat for several; * is all.",
+        ),
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--env-file", metavar="FILE", help="File of variables for the stack, in place of .env. Repeat for several."
+        ),
     ] = None,
     engine: Annotated[
         str, typer.Option(help="Engine: auto, docker or process.", envvar="DEVENV_ENGINE", metavar="NAME")
@@ -143,18 +158,26 @@ def callback(
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory", hint="pass the project directory to -C")
     context.obj = Globals(
-        invocation=_invocation(directory.resolve(), file or (), stack, _engine(engine)),
+        invocation=replace(
+            _invocation(directory.resolve(), file or (), stack, _engine(engine), env_file or ()),
+            profiles=tuple(profile or ()),
+        ),
         output=Output.for_process(Style(json=json, plain=plain, quiet=quiet, verbose=verbose)),
         debug=debug,
     )
 
 
-def _invocation(start: Path, files: Sequence[Path], stack: str | None, engine: EngineChoice) -> Invocation:
+def _invocation(
+    start: Path, files: Sequence[Path], stack: str | None, engine: EngineChoice, env_files: Sequence[Path]
+) -> Invocation:
     """The project of a command in ``start``: with ``-f`` that directory itself, else as Compose finds it."""
     environ = dict(os.environ)
+    if env_files:
+        environ["COMPOSE_ENV_FILES"] = ",".join(_env_file(path) for path in env_files)
     if files:
         given = tuple(path.absolute() for path in files)
-        return Invocation(directory=start, files=given, stack=stack, engine=engine, environ=environ)
+        texts = {Path("-").absolute(): _standard_input()} if Path("-") in files else {}
+        return Invocation(directory=start, files=given, stack=stack, engine=engine, environ=environ, texts=texts)
     from devenv.stack.location import locate
 
     location = locate(start, environ, stack_name=stack)
@@ -167,6 +190,23 @@ def _invocation(start: Path, files: Sequence[Path], stack: str | None, engine: E
         engine=engine,
         environ=environ,
     )
+
+
+def _env_file(path: Path) -> str:
+    """A file of ``--env-file``, absolute: it must exist."""
+    if "," in str(path):
+        raise UsageError(f"--env-file {path}: a comma in the name is not supported", hint="rename the file")
+    if not path.exists():
+        raise UsageError(f"--env-file {path}: no such file", hint="correct the path, or create the file")
+    return str(path.absolute())
+
+
+def _standard_input() -> str:
+    from devenv.stack.yaml.text_file import MAXIMUM_BYTES, checked_text
+
+    if sys.stdin is None:
+        raise UsageError("-f -: the standard input is closed", hint="pass a file, or redirect one to the command")
+    return checked_text(sys.stdin.buffer.read(MAXIMUM_BYTES + 1), "-")
 
 
 def _engine(name: str) -> EngineChoice:

@@ -16,6 +16,7 @@ from devenv.otlp.values import attributes, plain, text
 _KINDS = tuple(SpanKind)
 _STATUSES = tuple(Status)
 _CACHED_BYTES = 256
+_NO_PARENT = bytes(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +50,37 @@ def parse_spans(body: bytes) -> Iterator[Span]:
 
 def model_span(span: Any, origin: Origin) -> Span:
     """Return a ``messages.OpaqueSpan`` as a span; its end is at least its start plus 1 ns, as Jaeger sanitizes it."""
-    kind, status, start, parent = span.kind, span.status, span.start, span.parent_span_id
-    code = status.code
+    # What most spans do not have is not touched: each access to a part makes an object.
+    kind, start, parent, state = span.kind, span.start, span.parent_span_id, span.trace_state
+    code, message = (span.status.code, span.status.message) if span.HasField("status") else (0, b"")
+    events, links = span.events, span.links
     return Span(
         trace_id=_hex(span.trace_id),
         span_id=span.span_id.hex(),
-        parent_id=parent.hex() if any(parent) else None,
+        parent_id=parent.hex() if parent and parent != _NO_PARENT else None,
         service=origin.service,
         name=_name(span.name),
         kind=_KINDS[kind] if 0 <= kind < len(_KINDS) else SpanKind.UNSPECIFIED,
         start_ns=start,
         end_ns=max(span.end, start + 1),
         status=_STATUSES[code] if 0 <= code < len(_STATUSES) else Status.UNSET,
-        status_message=text(status.message),
+        status_message=text(message) if message else "",
         attributes=_attributes(span.attributes),
-        events=tuple(SpanEvent(event.time, text(event.name), attributes(event.attributes)) for event in span.events),
-        links=tuple(
-            SpanLink(link.trace_id.hex(), link.span_id.hex(), attributes(link.attributes)) for link in span.links
-        ),
+        events=tuple(map(_event, events)) if events else (),
+        links=tuple(map(_link, links)) if links else (),
         resource=origin.resource,
         scope=origin.scope,
         scope_version=origin.scope_version,
-        trace_state=text(span.trace_state),
+        trace_state=text(state) if state else "",
     )
+
+
+def _event(event: Any) -> SpanEvent:
+    return SpanEvent(event.time, text(event.name), attributes(event.attributes))
+
+
+def _link(link: Any) -> SpanLink:
+    return SpanLink(link.trace_id.hex(), link.span_id.hex(), attributes(link.attributes))
 
 
 @lru_cache(maxsize=1024)

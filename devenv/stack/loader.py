@@ -80,6 +80,7 @@ def load_stack_and_origins(
     *,
     environ: Mapping[str, str],
     profiles: Sequence[str] = (),
+    texts: Mapping[Path, str] | None = None,
     services: Sequence[str] = (),
     working_directory: Path | None = None,
 ) -> tuple[Stack, dict[str, str]]:
@@ -95,6 +96,13 @@ def load_stack_and_origins(
     from devenv.stack.assembly import load
     from devenv.stack.dump import dump
 
-    loaded = load(files, environ=environ, profiles=profiles, services=services, working_directory=working_directory)
+    loaded = load(
+        files,
+        environ=environ,
+        profiles=profiles,
+        services=services,
+        texts=texts or {},
+        working_directory=working_directory,
+    )
     settings = {name: f"{variable.origin} ({variable.value})" for name, variable in loaded.settings.items()}
     return loaded.stack, settings | loaded.origins.of_leaves(dump(loaded.stack))

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from devenv_cli import FIRST
 from documentation import Command, File, Page, PageMistake, agrees
 
 LONGEST_S = 150.0
@@ -37,7 +38,7 @@ class Shell:
         self._scratch = scratch
         self._count = 0
         self._bash = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            [*FIRST, "bash", "--noprofile", "--norc"],
             cwd=directory,
             env=environ,
             stdin=subprocess.PIPE,

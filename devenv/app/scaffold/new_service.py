@@ -56,6 +56,8 @@ def new_service(invocation: Invocation, wish: ServiceWish, *, dry_run: bool = Fa
         ConfigurationError: If a file of the project cannot be edited.
         EnvironmentFailure: If a file cannot be written.
     """
+    if invocation.texts:
+        raise UsageError("`new service` cannot change the standard input", hint="pass the stack file with -f FILE")
     found = find_stack(invocation)
     _check_own(found)
     stack = _load(invocation, found, {})

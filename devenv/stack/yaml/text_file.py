@@ -32,15 +32,25 @@ def read_text(path: Path) -> str:
     Raises:
         StackFileError: If it is missing, not a regular file, unreadable, too large, binary or not UTF-8.
     """
-    data = _read_bytes(path)
-    text = plain_text(_decode(data, display(path)))
+    return checked_text(_read_bytes(path), display(path))
+
+
+def checked_text(data: bytes, file: str) -> str:
+    r"""Return the text of ``data`` without byte order mark, with ``\n`` as line ends; ``file`` names it in messages.
+
+    Raises:
+        StackFileError: If it is too large, binary or not UTF-8.
+    """
+    if len(data) > MAXIMUM_BYTES:
+        raise StackFileError("larger than 8 MiB: not a stack file", location=Location(file))
+    text = plain_text(_decode(data, file))
     refused = _REFUSED.search(text)
     if refused:
         character = f"U+{ord(refused.group()):04X}"
         hint = (
             f'in double quotes, write it as "\\u{ord(refused.group()):04x}"' if ord(refused.group()) <= 0xFFFF else ""
         )
-        place = place_of(text, refused.start(), display(path))
+        place = place_of(text, refused.start(), file)
         raise StackFileError(f"invalid character {character}", location=place, found=character, hint=hint)
     return text
 
@@ -79,8 +89,6 @@ def _read_bytes(path: Path) -> bytes:
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise StackFileError(f"cannot read the file: {error}", location=place) from error
-    if len(data) > MAXIMUM_BYTES:
-        raise StackFileError("larger than 8 MiB: not a stack file", location=place)
     return data
 
 

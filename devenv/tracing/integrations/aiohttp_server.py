@@ -18,9 +18,8 @@ from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import error_type, fail
 
-# Newer versions of aiohttp warn about names that are text.
-_NAMED = getattr(web, "RequestKey", None)
-_SENT: Any = "devenv.tracing.sent" if _NAMED is None else _NAMED("devenv.tracing.sent", object)
+# Recent aiohttp warns about text as a request's key, and a program may turn warnings into errors.
+_SENT: Any = web.RequestKey("devenv.tracing.sent", object) if hasattr(web, "RequestKey") else "devenv.tracing.sent"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -28,6 +29,7 @@ from devenv.cli.main import run
         (["run", "-q", "--", "pytest", "-q"], ["-q", "run", "--", "pytest", "-q"]),
         (["run", "--config", "c", "-q", "pytest", "-q"], ["-q", "run", "--config", "c", "pytest", "-q"]),
         (["up", "--engine"], ["--engine", "up"]),
+        (["up", "--profile", "a", "--env-file=b"], ["--profile", "a", "--env-file=b", "up"]),
         ([], []),
     ],
 )
@@ -101,3 +103,47 @@ def test_the_shell_completes_commands() -> None:
         timeout=60,
     )
     assert done.stdout.split() == ["traces"]
+
+
+STACK = "services: {web: {image: 'x:${TAG:-none}'}, debug: {image: y, profiles: [debug]}}\n"
+
+
+def config(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:
+    """Images by service, as `config` resolves them."""
+    assert run([*arguments, "config", "--json"]) == 0
+    services = json.loads(capsys.readouterr().out)["config"]["services"]
+    return {name: service["image"] for name, service in services.items()}
+
+
+def test_profiles_and_env_files_take_precedence_over_their_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in {"compose.yaml": STACK, ".env": "TAG=no\n", "1.env": "TAG=1\n", "2.env": "TAG=${TAG}2\n"}.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMPOSE_PROFILES", "other")
+    monkeypatch.setenv("COMPOSE_ENV_FILES", ".env")
+    assert config(capsys) == {"web": "x:no"}
+    assert config(capsys, "--profile", "debug") == {"debug": "y", "web": "x:no"}
+    assert config(capsys, "--profile", "*") == {"debug": "y", "web": "x:no"}
+    assert config(capsys, "--env-file", "1.env", "--env-file", "2.env") == {"web": "x:12"}
+    assert run(["--env-file", "missing", "config"]) == 2
+    assert "--env-file missing: no such file" in capsys.readouterr().err
+
+
+def test_a_dash_is_the_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def give(text: str) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "over.yaml").write_text("services: {web: {image: other}}\n")
+    give(STACK)
+    assert config(capsys, "-f", "-", "-f", "over.yaml") == {"web": "other"}
+    give("services: {web: {image: x, imagee: y}}\n")
+    assert run(["-f", "-", "config"]) == 2
+    assert "-:1:28: unknown key 'imagee' in services.web" in capsys.readouterr().err
+    give(STACK)
+    assert run(["-f", "-", "new", "service", "extra"]) == 2
+    assert "cannot change the standard input" in capsys.readouterr().err

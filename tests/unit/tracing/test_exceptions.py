@@ -217,6 +217,7 @@ def aiohttp_status(rec, handler, *, read=True):
     return found
 
 
+@pytest.mark.filterwarnings("error")
 def test_aiohttps_response_that_breaks_keeps_its_status(rec):
     async def handler(request):
         response = web.StreamResponse(status=206)
