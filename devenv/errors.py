@@ -12,8 +12,8 @@ The tree, with the process exit code of each branch::
     │   │   ├── EnginePermission   3   it is available, but this user may not use it
     │   │   └── EngineLost         3   it stopped responding
     │   ├── EngineRefused          3   the engine returned an error without a class here
+    │   │   └── NameTaken          3   a container name is in use; with its owner
     │   ├── PortTaken              3   in use; with its owner
-    │   ├── NameTaken              3   a container name in use; with its owner
     │   ├── ImageMissing           3   not known to the engine or to the registry
     │   ├── PullFailed             3   the registry refused or did not respond
     │   ├── BuildFailed            3   with the last lines of the build output
@@ -162,12 +162,12 @@ class EngineRefused(EnvironmentFailure):
     """The engine refused a request for a reason without a class here."""
 
 
+class NameTaken(EngineRefused):
+    """A container of another project has a name that is needed; the message names it."""
+
+
 class PortTaken(EnvironmentFailure):
     """A port to publish is in use; the message names its owner if known."""
-
-
-class NameTaken(EnvironmentFailure):
-    """A container of another project has a name that is needed; the message names it."""
 
 
 class ImageMissing(EnvironmentFailure):
