@@ -119,5 +119,5 @@ class Following:
             return
         if self._starts.get(instance.id) != instance.started_at:
             what = "restarted" if pump is not None else "recreated"
-            await self._queue.put((instance, f"({instance.name} was {what}; its output follows)"))
+            await self._queue.put((instance, f"({instance.name} was {what})"))
         self._follow(instance, first=False)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
@@ -52,12 +52,12 @@ def trace_json(taken: Snapshot, *, raw: bool) -> Iterator[str]:
             process = processes[scope.resource_key] = f"p{len(processes) + 1}"
             documents.append(f'"{process}":{_process(scope)}')
         for part in parts(payloads):
-            spans = []
-            for span in readable(part, messages.OpaqueSpan):
-                ids.adjust(span)
-                spans.append(_span(trace_id, trace.id, scope, span, process, ids.known))
+            spans = readable(part, messages.OpaqueSpan)
+            if ids.renamed:
+                for span in spans:
+                    ids.adjust(span)
             if spans:
-                yield opening + ",".join(spans)
+                yield opening + ",".join([_span(trace_id, trace.id, scope, span, process, ids.known) for span in spans])
                 opening = ","
     if opening != ",":
         yield opening
@@ -65,13 +65,14 @@ def trace_json(taken: Snapshot, *, raw: bool) -> Iterator[str]:
     yield f'],"processes":{{{",".join(documents)}}},"warnings":{warnings}}}'
 
 
+@lru_cache(maxsize=64)
 def _process(scope: Scope) -> str:
     tags = [_tag(key, value)[1] for key, value in sorted(scope.resource.items()) if key != "service.name"]
     return f'{{"serviceName":{quoted(scope.service.name)},"tags":[{",".join(tags)}]}}'
 
 
 def _span(trace_id: str, raw_id: bytes, scope: Scope, span: Any, process: str, known: frozenset[bytes]) -> str:
-    tags = [_attribute(pair) for pair in span.attributes]
+    tags = _attributes(span.attributes)
     tags += _scope_tags(scope.name, scope.version)
     kind = span.kind
     if 0 < kind < len(KINDS):
@@ -96,8 +97,11 @@ def _name(encoded: bytes) -> str:
     return quoted(text(encoded))
 
 
-def _attribute(encoded: bytes) -> Tag:
-    return _cached_attribute(encoded) if len(encoded) <= _CACHED_BYTES else _new_attribute(encoded)
+def _attributes(encoded: Sequence[bytes]) -> list[Tag]:
+    encoded = list(encoded)  # each look at a repeated field makes new bytes
+    if max(map(len, encoded), default=0) <= _CACHED_BYTES:
+        return list(map(_cached_attribute, encoded))
+    return [_cached_attribute(pair) if len(pair) <= _CACHED_BYTES else _new_attribute(pair) for pair in encoded]
 
 
 def _new_attribute(encoded: bytes) -> Tag:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
+from time import monotonic
 from typing import TypeVar
 
 from devenv.backend.store.decoding import Steps
@@ -16,6 +17,8 @@ _PIECE = 64 * 1024
 _AT_ONCE = 64 * 1024
 # Spans that become JSON between two pauses.
 _PART = 64
+# Seconds of work between two pauses: a search finds many small traces, and a pause takes as long as a span.
+_WORK = 0.0005
 
 
 def list_response(opening: str, items: Iterable[Iterable[str]], closing: str, encoded_size: int) -> Response:
@@ -37,6 +40,7 @@ def json_list(opening: str, items: Iterable[Iterable[str]], closing: str) -> Ite
     pieces = [opening]
     size = 0
     separator = ""
+    due = 0.0
     for item in items:
         for piece in chain((separator,), item):
             pieces.append(piece)
@@ -44,8 +48,11 @@ def json_list(opening: str, items: Iterable[Iterable[str]], closing: str) -> Ite
             if size >= _PIECE:
                 yield "".join(pieces).encode("ascii")
                 pieces, size = [], 0
+            elif monotonic() < due:
+                continue
             else:
                 yield b""
+            due = monotonic() + _WORK
         separator = ","
     yield "".join([*pieces, closing]).encode("ascii")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.backend.query.needles import ERROR_STATUS, Needle
-from devenv.backend.store.decoding import Steps, chunks, duration, is_error, readable
+from devenv.backend.store.decoding import Steps, chunks, duration, is_error, one_by_one
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
@@ -123,7 +123,7 @@ class _Plan:
             if self._query.service and scope.service.name != self._query.service:
                 continue
             self._decoded += len(chunk.spans)
-            if any(self._span_matches(scope, span) for span in readable(chunk.spans)):
+            if any(self._span_matches(scope, span) for span in one_by_one(chunk.spans)):
                 return True
             if self._decoded >= _DECODES:
                 self._decoded = 0

@@ -17,6 +17,8 @@ from devenv.backend.store.decoding import EncodedTrace, Steps
 from devenv.otlp import messages
 
 _SERVER, _CLIENT = 2, 3
+# Spans that are read between two pauses.
+_PART = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,19 @@ def span_ids(trace: EncodedTrace, *, separate: bool) -> Steps[SpanIds]:
     known: set[bytes] = set()
     servers: set[bytes] = set()
     clients: set[bytes] = set()
-    for _, payloads in trace.chunks:
-        for span_id, kind in _identities(payloads):
+    waiting: list[bytes] = []
+    for number, (_, payloads) in enumerate(trace.chunks, 1):
+        # The chunks of a small trace have few spans each.
+        waiting += payloads
+        if len(waiting) < _PART and number < len(trace.chunks):
+            continue
+        for span_id, kind in _identities(waiting):
             known.add(span_id)
             if kind == _SERVER:
                 servers.add(span_id)
             elif kind == _CLIENT:
                 clients.add(span_id)
+        waiting = []
         yield None
     shared = servers & clients if separate else set()
     if not shared:

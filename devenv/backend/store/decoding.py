@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ Steps = Generator[None, None, T]
 """Work in pieces of about a millisecond: others may be served between two of them. Its value is the result."""
 
 ERROR = 2
+# A trace of this size, in bytes, is decoded in one piece.
+_SMALL = 16 * 1024
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
 
@@ -50,6 +52,9 @@ def snapshot(trace: StoredTrace, scopes: Scopes) -> Snapshot:
 
 def chunks(raw: bytes) -> Iterator[Any]:
     """Yield the chunks of an encoded trace as messages, each of at most some hundred spans."""
+    if len(raw) <= _SMALL:
+        yield from messages.Stored.FromString(raw).chunks
+        return
     for start, end in _extents(raw):
         yield messages.Chunk.FromString(raw[start:end])
 
@@ -74,12 +79,21 @@ def encoded(taken: Snapshot) -> Steps[EncodedTrace]:
             payloads = [payload for payload in payloads if payload not in known]
         known.update(payloads)
         found.append((scope, payloads))
-        yield None
+        if len(taken.raw) > _SMALL:
+            yield None
     return EncodedTrace(taken.id, found, taken.truncated)
 
 
-def readable(payloads: Iterable[bytes], message: Any = messages.Span) -> Iterator[Any]:
-    """Yield the decoded spans, without one that passed the check of its batch only as a part of its neighbour."""
+def readable(payloads: Sequence[bytes], message: Any = messages.Span) -> list[Any]:
+    """Return the decoded spans, without one that passed the check of its batch only as a part of its neighbour."""
+    try:
+        return list(map(message.FromString, payloads))
+    except DecodeError:
+        return list(one_by_one(payloads, message))
+
+
+def one_by_one(payloads: Iterable[bytes], message: Any = messages.Span) -> Iterator[Any]:
+    """Yield the spans that ``readable`` returns, decoded as they are asked for."""
     for payload in payloads:
         try:
             yield message.FromString(payload)

@@ -65,7 +65,7 @@ async def test_following_goes_on_and_says_so_once(engine: FakeEngine, recreated:
         await engine.start(first)
     await asyncio.sleep(0.3)
     what = "recreated" if recreated else "restarted"
-    assert seen == ["up", f"(web-1 was {what}; its output follows)", "up"]
+    assert seen == ["up", f"(web-1 was {what})", "up"]
     for instance in list(engine.instances.values()):
         await engine.stop(instance.id)
     await asyncio.wait_for(reading, 5)
