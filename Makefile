@@ -32,7 +32,7 @@ test: lint types ## lint, types, and every test; those that share ports or an en
 	exit $$status
 
 # Of the contract tests those that read the repository and the JSON documents; the others start servers and processes.
-test-quick: $(VENV)/.dev ## the unit tests and the shape of the tree, in under a minute
+test-quick: $(VENV)/.dev ## the unit tests and the shape of the tree, in two minutes
 	$(BIN)/pytest -q -n $(JOBS) -m "not serial" tests/unit tests/contract/test_documents.py \
 		tests/contract/test_repository_shape.py tests/contract/test_repository_layers.py
 
