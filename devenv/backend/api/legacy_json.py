@@ -19,7 +19,7 @@ from typing import Any
 
 from devenv.backend.api.streaming import parts, paused
 from devenv.backend.query.shared_span_ids import span_ids
-from devenv.backend.store.decoding import ERROR, KINDS, Snapshot, encoded, readable
+from devenv.backend.store.decoding import ERROR, KINDS, Snapshot, encoded
 from devenv.backend.store.scopes import Scope
 from devenv.otlp import messages
 from devenv.otlp.values import as_json_number, plain, text
@@ -40,8 +40,8 @@ def trace_json(taken: Snapshot, *, raw: bool) -> Iterator[str]:
         taken: the trace.
         raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
     """
-    trace = yield from paused(encoded(taken))
-    ids = yield from paused(span_ids(trace, separate=not raw))
+    trace = yield from paused(encoded(taken), "")
+    ids = yield from paused(span_ids(trace, separate=not raw), "")
     processes: dict[bytes, str] = {}
     documents = []
     trace_id = show_trace_id(trace.id)
@@ -52,12 +52,9 @@ def trace_json(taken: Snapshot, *, raw: bool) -> Iterator[str]:
             process = processes[scope.resource_key] = f"p{len(processes) + 1}"
             documents.append(f'"{process}":{_process(scope)}')
         for part in parts(payloads):
-            spans = readable(part, messages.OpaqueSpan)
-            if ids.renamed:
-                for span in spans:
-                    ids.adjust(span)
+            spans = [_span(trace_id, trace.id, scope, span, process, ids.known) for span in ids.spans(part)]
             if spans:
-                yield opening + ",".join([_span(trace_id, trace.id, scope, span, process, ids.known) for span in spans])
+                yield opening + ",".join(spans)
                 opening = ","
     if opening != ",":
         yield opening

@@ -13,7 +13,7 @@ from typing import Any
 
 from devenv.backend.api.streaming import parts, paused
 from devenv.backend.query.shared_span_ids import span_ids
-from devenv.backend.store.decoding import Snapshot, encoded, ends, readable
+from devenv.backend.store.decoding import Snapshot, encoded, ends
 from devenv.backend.store.scopes import Scope
 from devenv.http.server.message import dumps
 from devenv.otlp import messages
@@ -33,8 +33,8 @@ def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
         taken: the trace.
         raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
     """
-    trace = yield from paused(encoded(taken))
-    ids = yield from paused(span_ids(trace, separate=not raw))
+    trace = yield from paused(encoded(taken), "")
+    ids = yield from paused(span_ids(trace, separate=not raw), "")
     trace_id = trace.id.hex()
     resources: dict[tuple[bytes, bytes], dict[int, tuple[Scope, list[list[bytes]]]]] = {}
     for scope, payloads in trace.chunks:
@@ -49,10 +49,7 @@ def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
             yield between + _scope(scope)
             comma = ""
             for part in parts(*chunks):
-                spans = []
-                for span in readable(part, messages.OpaqueSpan):
-                    ids.adjust(span)
-                    spans.append(_span(trace_id, span))
+                spans = [_span(trace_id, span) for span in ids.spans(part)]
                 if spans:
                     yield comma + ",".join(spans)
                     comma = ","

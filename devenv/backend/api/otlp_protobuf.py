@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
-from devenv.backend.store.decoding import EncodedTrace, Snapshot, Steps, encoded
+from devenv.backend.api.streaming import paused
+from devenv.backend.store.decoding import Snapshot, encoded
 from devenv.backend.store.scopes import Scope
 from devenv.http.server.message import Response
 from devenv.otlp.span_encoding import encode_attributes
@@ -19,20 +20,10 @@ def traces_data(taken: Snapshot) -> Response:
 
 
 def _traces_data(taken: Snapshot) -> Iterator[bytes]:
-    trace = yield from _paused(encoded(taken))
+    trace = yield from paused(encoded(taken), b"")
     for scope, payloads in trace.chunks:
         if payloads:
             yield _resource_spans(scope, payloads)
-
-
-def _paused(steps: Steps[EncodedTrace]) -> Generator[bytes, None, EncodedTrace]:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: EncodedTrace = end.value
-            return result
-        yield b""
 
 
 def _resource_spans(scope: Scope, payloads: list[bytes]) -> bytes:

@@ -7,16 +7,15 @@ from itertools import chain
 from time import monotonic
 from typing import TypeVar
 
-from devenv.backend.store.decoding import Steps
+from devenv.backend.store.decoding import PART, Steps
 from devenv.http.server.message import Response
 
 T = TypeVar("T")
+Piece = TypeVar("Piece", str, bytes)
 
 _PIECE = 64 * 1024
 # Encoded spans of this size become JSON within a few milliseconds.
 _AT_ONCE = 64 * 1024
-# Spans that become JSON between two pauses.
-_PART = 64
 # Seconds of work between two pauses: a search finds many small traces, and a pause takes as long as a span.
 _WORK = 0.0005
 
@@ -60,16 +59,16 @@ def json_list(opening: str, items: Iterable[Iterable[str]], closing: str) -> Ite
 def parts(*chunks: list[bytes]) -> Iterator[list[bytes]]:
     """Yield the payloads of chunks in parts, each small enough for one piece."""
     for payloads in chunks:
-        for first in range(0, len(payloads), _PART):
-            yield payloads[first : first + _PART]
+        for first in range(0, len(payloads), PART):
+            yield payloads[first : first + PART]
 
 
-def paused(steps: Steps[T]) -> Generator[str, None, T]:
-    """Take steps, with an empty piece after each; return their result."""
+def paused(steps: Steps[T], pause: Piece) -> Generator[Piece, None, T]:
+    """Take steps, with ``pause``, an empty piece, after each; return their result."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
             result: T = end.value
             return result
-        yield ""
+        yield pause

@@ -102,7 +102,7 @@ def _summaries(found: list[Snapshot]) -> Response:
 
 
 def _summary(taken: Snapshot) -> Iterator[str]:
-    summary = yield from paused(summarized(taken))
+    summary = yield from paused(summarized(taken), "")
     yield dumps(summary_document(summary)).decode("ascii")
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from devenv.backend.store.decoding import encoded, is_error, readable, snapshot
 from devenv.backend.store.store import Store
-from devenv.otlp import messages
 
 _BETWEEN_PAUSES = 128
 
@@ -38,7 +37,7 @@ def dependencies(store: Store, start: int, end: int) -> Iterator[Edges | None]:
         services: dict[bytes, str] = {}
         called: list[tuple[bytes, str, bool]] = []
         for scope, payloads in spans.chunks:
-            for span in readable(payloads, messages.OpaqueSpan):
+            for span in readable(payloads):
                 services.setdefault(span.span_id, scope.service.name)
                 called.append((span.parent_span_id, scope.service.name, is_error(span)))
             yield None

@@ -13,12 +13,10 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from devenv.backend.store.decoding import EncodedTrace, Steps
+from devenv.backend.store.decoding import PART, EncodedTrace, Steps, readable
 from devenv.otlp import messages
 
 _SERVER, _CLIENT = 2, 3
-# Spans that are read between two pauses.
-_PART = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,15 @@ class SpanIds:
     known: frozenset[bytes]
     renamed: dict[bytes, bytes] = field(default_factory=dict)
 
-    def adjust(self, span: Any) -> None:
-        """Change the IDs of a span, or of its parent, if they are renamed."""
-        if not self.renamed:
-            return
+    def spans(self, payloads: list[bytes]) -> list[Any]:
+        """Return the decoded spans with these IDs; their attributes stay encoded."""
+        found = readable(payloads)
+        if self.renamed:
+            for span in found:
+                self._adjust(span)
+        return found
+
+    def _adjust(self, span: Any) -> None:
         if span.kind == _SERVER and span.span_id in self.renamed:
             span.parent_span_id = span.span_id
             span.span_id = self.renamed[span.span_id]
@@ -53,7 +56,7 @@ def span_ids(trace: EncodedTrace, *, separate: bool) -> Steps[SpanIds]:
     for number, (_, payloads) in enumerate(trace.chunks, 1):
         # The chunks of a small trace have few spans each.
         waiting += payloads
-        if len(waiting) < _PART and number < len(trace.chunks):
+        if len(waiting) < PART and number < len(trace.chunks):
             continue
         for span_id, kind in _identities(waiting):
             known.add(span_id)

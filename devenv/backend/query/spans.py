@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from devenv.backend.store.decoding import EncodedTrace, readable
 from devenv.model.span import Span
-from devenv.otlp import messages
 from devenv.otlp.proto_spans import Origin, model_span
 
 
@@ -14,5 +13,5 @@ def spans(trace: EncodedTrace) -> Iterator[Span]:
     """All spans of a trace, in order of arrival."""
     for scope, payloads in trace.chunks:
         origin = Origin(scope.service.name, scope.resource, scope.name, scope.version)
-        for span in readable(payloads, messages.OpaqueSpan):
+        for span in readable(payloads):
             yield model_span(span, origin)

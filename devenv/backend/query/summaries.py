@@ -7,7 +7,6 @@ from typing import Any
 from devenv.analysis.summary import Outline, Outlines
 from devenv.backend.store.decoding import Snapshot, Steps, encoded, ends, is_error, readable
 from devenv.model.trace import TraceSummary
-from devenv.otlp import messages
 from devenv.otlp.values import text
 
 
@@ -17,7 +16,7 @@ def summarized(taken: Snapshot) -> Steps[TraceSummary]:
     found = Outlines()
     for scope, payloads in trace.chunks:
         service = scope.service.name
-        for span in readable(payloads, messages.OpaqueSpan):
+        for span in readable(payloads):
             found.add(
                 Outline(
                     service,

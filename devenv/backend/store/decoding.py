@@ -20,6 +20,8 @@ Steps = Generator[None, None, T]
 ERROR = 2
 # A trace of this size, in bytes, is decoded in one piece.
 _SMALL = 16 * 1024
+PART = 64
+"""Spans that are read, or written as JSON, between two pauses."""
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
 
@@ -84,12 +86,15 @@ def encoded(taken: Snapshot) -> Steps[EncodedTrace]:
     return EncodedTrace(taken.id, found, taken.truncated)
 
 
-def readable(payloads: Sequence[bytes], message: Any = messages.Span) -> list[Any]:
-    """Return the decoded spans, without one that passed the check of its batch only as a part of its neighbour."""
+def readable(payloads: Sequence[bytes]) -> list[Any]:
+    """Return the decoded spans, without one that passed the check of its batch only as a part of its neighbour.
+
+    Their attributes stay encoded.
+    """
     try:
-        return list(map(message.FromString, payloads))
+        return list(map(messages.OpaqueSpan.FromString, payloads))
     except DecodeError:
-        return list(one_by_one(payloads, message))
+        return list(one_by_one(payloads, messages.OpaqueSpan))
 
 
 def one_by_one(payloads: Iterable[bytes], message: Any = messages.Span) -> Iterator[Any]:

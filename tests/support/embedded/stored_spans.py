@@ -9,7 +9,7 @@ from typing import Any
 from devenv.backend.api.legacy_json import trace_json
 from devenv.backend.api.otlp_document import resource_spans
 from devenv.backend.query.summaries import summarized
-from devenv.backend.store.decoding import encoded, readable, snapshot
+from devenv.backend.store.decoding import encoded, one_by_one, snapshot
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope, Scopes
 from devenv.model.trace import TraceSummary
@@ -32,7 +32,7 @@ def result(steps: Any) -> Any:
 
 def decode_trace(trace: StoredTrace, scopes: Scopes) -> Decoded:
     found = result(encoded(snapshot(trace, scopes)))
-    return Decoded(trace.id, [(scope, span) for scope, some in found.chunks for span in readable(some)])
+    return Decoded(trace.id, [(scope, span) for scope, some in found.chunks for span in one_by_one(some)])
 
 
 def as_legacy(trace: StoredTrace, scopes: Scopes) -> Any:
