@@ -5,30 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from stack_files.trees import failure, load, write
 
-from devenv.errors import StackFileError
-from devenv.model.stack import Stack
 from devenv.stack import load_stack, load_with_origins
 from devenv.stack.documents.sources import MAXIMUM_DEPTH, MAXIMUM_FILES
-
-
-def write(place: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = place / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def load(place: Path, files: dict[str, str], **environ: str) -> Stack:
-    write(place, files)
-    return load_stack([place / "compose.yaml"], environ=environ)
-
-
-def failure(place: Path, files: dict[str, str]) -> StackFileError:
-    with pytest.raises(StackFileError) as caught:
-        load(place, files)
-    return caught.value
-
 
 SUB = """\
 name: ignored
