@@ -6,14 +6,15 @@ by their encoded bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from devenv.backend.api.streaming import parts, paused
-from devenv.backend.query.shared_span_ids import span_ids
-from devenv.backend.store.decoding import Snapshot, encoded, ends
+from devenv.backend.api.streaming import paused
+from devenv.backend.query.shared_span_ids import decoded
+from devenv.backend.store.decoding import Snapshot, ends
 from devenv.backend.store.scopes import Scope
 from devenv.http.server.message import dumps
 from devenv.otlp import messages
@@ -33,13 +34,12 @@ def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
         taken: the trace.
         raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
     """
-    trace = yield from paused(encoded(taken), "")
-    ids = yield from paused(span_ids(trace, separate=not raw), "")
+    trace = yield from paused(decoded(taken, separate=not raw), "")
     trace_id = trace.id.hex()
-    resources: dict[tuple[bytes, bytes], dict[int, tuple[Scope, list[list[bytes]]]]] = {}
-    for scope, payloads in trace.chunks:
+    resources: dict[tuple[bytes, bytes], dict[int, tuple[Scope, list[Iterable[list[Any]]]]]] = {}
+    for scope, parts in trace.chunks:
         scopes = resources.setdefault(scope.key[:2], {})
-        scopes.setdefault(scope.number, (scope, []))[1].append(payloads)
+        scopes.setdefault(scope.number, (scope, []))[1].append(parts)
     between = ""
     for scopes in resources.values():
         first, _ = next(iter(scopes.values()))
@@ -48,10 +48,9 @@ def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
         for scope, chunks in scopes.values():
             yield between + _scope(scope)
             comma = ""
-            for part in parts(*chunks):
-                spans = [_span(trace_id, span) for span in ids.spans(part)]
+            for spans in chain(*chunks):
                 if spans:
-                    yield comma + ",".join(spans)
+                    yield comma + ",".join([_span(trace_id, span) for span in spans])
                     comma = ","
             yield f"]{_url(scope.urls[1])}}}"
             between = ","

@@ -7,7 +7,7 @@ from itertools import chain
 from time import monotonic
 from typing import TypeVar
 
-from devenv.backend.store.decoding import PART, Steps
+from devenv.backend.store.decoding import Steps
 from devenv.http.server.message import Response
 
 T = TypeVar("T")
@@ -54,13 +54,6 @@ def json_list(opening: str, items: Iterable[Iterable[str]], closing: str) -> Ite
             due = monotonic() + _WORK
         separator = ","
     yield "".join([*pieces, closing]).encode("ascii")
-
-
-def parts(*chunks: list[bytes]) -> Iterator[list[bytes]]:
-    """Yield the payloads of chunks in parts, each small enough for one piece."""
-    for payloads in chunks:
-        for first in range(0, len(payloads), PART):
-            yield payloads[first : first + PART]
 
 
 def paused(steps: Steps[T], pause: Piece) -> Generator[Piece, None, T]:

@@ -1,54 +1,83 @@
-"""Jaeger's adjustment of spans that share an ID, as client and server do in Zipkin's model.
+"""The spans of a trace, decoded part by part, with Jaeger's adjustment of those that share an ID.
 
-The server's span gets its own ID and becomes the child of the client's; its children follow it. The stored spans
-stay as they were sent.
+Client and server share one in Zipkin's model. The server's span gets its own ID and becomes the child of the client's;
+its children follow it. The stored spans stay as they were sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from devenv.backend.store.decoding import PART, EncodedTrace, Steps, readable
+from devenv.backend.store.decoding import PART, EncodedTrace, Snapshot, Steps, encoded, is_small, readable
+from devenv.backend.store.scopes import Scope
 from devenv.otlp import messages
 
 _SERVER, _CLIENT = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class SpanIds:
-    """The span IDs of a trace.
+class DecodedTrace:
+    """A trace as it is shown.
 
     Attributes:
-        known: all of them.
-        renamed: new IDs for the server spans that share theirs with a client span, by the shared ID.
+        id: its ID.
+        chunks: the spans in order of arrival, in parts, each small enough for one piece of work; a part is decoded when
+            it is reached. The attributes stay encoded.
+        known: the IDs of all spans.
+        truncated: whether spans of it were rejected.
     """
 
+    id: bytes
+    chunks: list[tuple[Scope, Iterable[list[Any]]]]
     known: frozenset[bytes]
-    renamed: dict[bytes, bytes] = field(default_factory=dict)
+    truncated: bool
 
-    def spans(self, payloads: list[bytes]) -> list[Any]:
-        """Return the decoded spans with these IDs; their attributes stay encoded."""
-        found = readable(payloads)
-        if self.renamed:
-            for span in found:
-                self._adjust(span)
-        return found
+
+def decoded(taken: Snapshot, *, separate: bool) -> Steps[DecodedTrace]:
+    """Return the trace; ``separate`` if spans that share an ID are wanted apart."""
+    trace = yield from encoded(taken)
+    if is_small(taken):
+        whole = [(scope, readable(payloads)) for scope, payloads in trace.chunks]
+        ids = [span.span_id for _, spans in whole for span in spans]
+        known = frozenset(ids)
+        if len(known) == len(ids) or not separate:
+            return DecodedTrace(trace.id, [(scope, (spans,)) for scope, spans in whole], known, trace.truncated)
+    known, renamed = yield from _ids(trace, separate=separate)
+    return DecodedTrace(
+        trace.id, [(scope, _Parts(payloads, renamed)) for scope, payloads in trace.chunks], known, trace.truncated
+    )
+
+
+class _Parts:
+    """Encoded spans, decoded part by part; ``renamed`` has new IDs for server spans by the ID that they share."""
+
+    def __init__(self, payloads: list[bytes], renamed: dict[bytes, bytes]) -> None:
+        self._payloads = payloads
+        self._renamed = renamed
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        for first in range(0, len(self._payloads), PART):
+            spans = readable(self._payloads[first : first + PART])
+            if self._renamed:
+                for span in spans:
+                    self._adjust(span)
+            yield spans
 
     def _adjust(self, span: Any) -> None:
-        if span.kind == _SERVER and span.span_id in self.renamed:
+        if span.kind == _SERVER and span.span_id in self._renamed:
             span.parent_span_id = span.span_id
-            span.span_id = self.renamed[span.span_id]
+            span.span_id = self._renamed[span.span_id]
         else:
-            span.parent_span_id = self.renamed.get(span.parent_span_id, span.parent_span_id)
+            span.parent_span_id = self._renamed.get(span.parent_span_id, span.parent_span_id)
 
 
-def span_ids(trace: EncodedTrace, *, separate: bool) -> Steps[SpanIds]:
-    """Find the IDs; ``separate`` if spans that share one are wanted apart."""
+def _ids(trace: EncodedTrace, *, separate: bool) -> Steps[tuple[frozenset[bytes], dict[bytes, bytes]]]:
+    """Find the IDs of all spans, and new ones for those that share theirs if they are wanted apart."""
     known: set[bytes] = set()
     servers: set[bytes] = set()
     clients: set[bytes] = set()
@@ -67,11 +96,9 @@ def span_ids(trace: EncodedTrace, *, separate: bool) -> Steps[SpanIds]:
         waiting = []
         yield None
     shared = servers & clients if separate else set()
-    if not shared:
-        return SpanIds(frozenset(known))
     unused = _unused(known)
     renamed = {span_id: next(unused) for span_id in sorted(shared)}
-    return SpanIds(frozenset(known | set(renamed.values())), renamed)
+    return frozenset(known | set(renamed.values())), renamed
 
 
 def _identities(payloads: list[bytes]) -> Iterator[tuple[bytes, int]]:

@@ -52,6 +52,11 @@ def snapshot(trace: StoredTrace, scopes: Scopes) -> Snapshot:
     return Snapshot(trace.id, raw, trace.truncated, {number: scopes[number] for number in numbers})
 
 
+def is_small(taken: Snapshot) -> bool:
+    """Return whether the trace may be decoded in one piece."""
+    return len(taken.raw) <= _SMALL
+
+
 def chunks(raw: bytes) -> Iterator[Any]:
     """Yield the chunks of an encoded trace as messages, each of at most some hundred spans."""
     if len(raw) <= _SMALL:
@@ -71,6 +76,11 @@ def _extents(raw: bytes) -> Iterator[tuple[int, int]]:
 
 def encoded(taken: Snapshot) -> Steps[EncodedTrace]:
     """Find the distinct spans of a snapshot."""
+    if is_small(taken):
+        received = [(taken.scopes[chunk.scope], list(chunk.spans)) for chunk in chunks(taken.raw)]
+        every = [payload for _, payloads in received for payload in payloads]
+        if len(set(every)) == len(every):  # the common case
+            return EncodedTrace(taken.id, received, taken.truncated)
     found: list[tuple[Scope, list[bytes]]] = []
     seen: dict[bytes, set[bytes]] = {}
     for chunk in chunks(taken.raw):
@@ -81,7 +91,7 @@ def encoded(taken: Snapshot) -> Steps[EncodedTrace]:
             payloads = [payload for payload in payloads if payload not in known]
         known.update(payloads)
         found.append((scope, payloads))
-        if len(taken.raw) > _SMALL:
+        if not is_small(taken):
             yield None
     return EncodedTrace(taken.id, found, taken.truncated)
 
