@@ -136,8 +136,9 @@ class Store:
             if operation.last is not trace:
                 operation.last = trace
                 operation.recent.append(trace)
-            if not operation.kinds >> (kind if 0 <= kind <= _LAST_KIND else 0) & 1:
-                operation.kinds |= 1 << (kind if 0 <= kind <= _LAST_KIND else 0)
+            bit = 1 << kind if 0 <= kind <= _LAST_KIND else 1
+            if not operation.kinds & bit:
+                operation.kinds |= bit
         return touched
 
     def _new_trace(self, trace_id: bytes, service: StoredService, start: int, end: int) -> StoredTrace:
