@@ -31,9 +31,9 @@ test: lint types ## lint, types, and every test; those that share ports or an en
 	$(BIN)/python .ci/serial.py || status=$$?; \
 	exit $$status
 
-# Of the contract tests those that read the repository and the JSON documents; the others start servers and processes.
-test-quick: $(VENV)/.dev ## the unit tests and the shape of the tree, in two minutes
-	$(BIN)/pytest -q -n $(JOBS) -m "not serial" tests/unit tests/contract/test_documents.py \
+# Without the marker `slow`. Of the contract tests those that read the repository and the JSON documents; the others start servers and processes.
+test-quick: $(VENV)/.dev ## the quick unit tests and the shape of the tree, in a minute
+	$(BIN)/pytest -q -n $(JOBS) -m "not serial and not slow" tests/unit tests/contract/test_documents.py \
 		tests/contract/test_repository_shape.py tests/contract/test_repository_layers.py
 
 lint: $(VENV)/.dev ## ruff, formatting, the layers of the packages, dead code, and the wording of texts

@@ -48,6 +48,7 @@ def test_every_mark_occurs_in_the_set() -> None:
     assert found == set(MARKS) - OF_TIMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["deep", "wide", "one cycle", "one ID", "orphans"])
 def test_80000_spans_take_linear_time(shape: str) -> None:
     """Far below what a quadratic step would take: hours."""

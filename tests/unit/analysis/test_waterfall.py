@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from devenv.analysis.critical_path import critical_path
 from devenv.analysis.tree import build_tree
 from devenv.analysis.waterfall import waterfall
@@ -106,6 +108,7 @@ def test_a_trace_without_its_root_has_the_path_of_its_first_orphan() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_trace_of_80000_spans_takes_linear_time() -> None:
     took = {}
     for count in (10_000, 80_000):

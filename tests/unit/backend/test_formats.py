@@ -155,6 +155,7 @@ def test_a_rate_counts_whole_seconds_of_the_window() -> None:
     assert len(rate._counts) <= 12
 
 
+@pytest.mark.slow
 def test_a_walk_over_more_fields_than_a_request_may_have_ends() -> None:
     with pytest.raises(TooLarge):
         list(fields(b"\x08\x00" * 11, 0, 22, FieldBudget(10)))

@@ -249,6 +249,7 @@ def test_a_waterfall_fits_every_width(width: int | None, shown: Callable[..., st
         assert "1.00 ms" in line
 
 
+@pytest.mark.slow
 def test_a_large_trace_is_folded_and_every_span_is_counted(shown: Callable[..., str]) -> None:
     spans = [span("root"), *(span("SELECT", depth=1, took=0) for _ in range(80_000))]
     lines = shown(show_trace, trace(*spans)).splitlines()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TRAP = "touch {here}/it-ran"
 STACK = """
 services:

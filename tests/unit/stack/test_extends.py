@@ -141,6 +141,7 @@ def test_a_service_that_extends_one_without_image_is_reported_once(tmp_path: Pat
     ]
 
 
+@pytest.mark.slow
 def test_a_chain_and_copies_of_a_large_service_end_with_a_place(tmp_path: Path) -> None:
     chain = "".join(f"  s{n}: {{extends: s{n + 1}}}\n" for n in range(3000)) + "  s3000: {image: x}\n"
     message = failure(tmp_path, {"compose.yaml": f"services:\n{chain}"}).message

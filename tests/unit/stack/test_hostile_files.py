@@ -19,6 +19,8 @@ from devenv.model.stack import FileSource
 from devenv.orchestrate.files import content_of
 from devenv.stack import load_stack
 
+pytestmark = pytest.mark.slow
+
 SERVICE = "services: {a: {image: x}}\n"
 MEMORY = 700 * 2**20
 CPU_SECONDS = 10

@@ -49,6 +49,7 @@ def test_ctrl_c_ends_the_process_at_once() -> None:
     assert time.monotonic() - sent < 2  # 0.1 s on a machine without other load; the work takes 30 s
 
 
+@pytest.mark.slow
 async def test_the_loop_runs_while_json_is_parsed() -> None:
     body = json.dumps([{"spanId": str(number), "tags": {}} for number in range(300_000)]).encode()
     work = asyncio.ensure_future(in_background(lambda: parse_json(body)))

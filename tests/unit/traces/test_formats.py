@@ -61,6 +61,7 @@ def as_json(body: bytes) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(SPANS, min_size=1, max_size=3))
 def test_what_is_encoded_comes_back_through_the_generated_classes_and_otlp_json(spans: list[Span]) -> None:

@@ -85,6 +85,7 @@ def test_a_hostile_file_is_refused_with_its_line(text: str, said: str, tmp_path:
     assert said in caught.value.message
 
 
+@pytest.mark.slow
 def test_many_documents_take_linear_time(tmp_path: Path) -> None:
     line = json.dumps({"resourceSpans": [RESOURCE]})
     took = {}
