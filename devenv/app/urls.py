@@ -19,7 +19,7 @@ _LISTENING = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
+class BackendAddress:
     """The trace backend; the UI and the query API are at one address, and want ``token`` if there is one."""
 
     kind: BackendKind
@@ -54,7 +54,7 @@ def entrypoint_url(observed: ObservedState, service: str | None) -> str | None:
     return None
 
 
-async def trace_backend(engine: Engine, observed: ObservedState, service: str | None) -> Backend | None:
+async def trace_backend(engine: Engine, observed: ObservedState, service: str | None) -> BackendAddress | None:
     """The trace backend of a project; ``None`` if none is reachable from this machine."""
     for instance in observed.of(service) if service else ():
         if instance.state not in _LISTENING:
@@ -64,7 +64,7 @@ async def trace_backend(engine: Engine, observed: ObservedState, service: str | 
         if query_url and otlp_url:
             kind = engine.capabilities.trace_backend
             token = await _token(engine, instance) if kind == "embedded" else ""
-            return Backend(kind=kind, query_url=query_url, otlp_http_url=otlp_url, token=token)
+            return BackendAddress(kind=kind, query_url=query_url, otlp_http_url=otlp_url, token=token)
     return None
 
 
@@ -73,7 +73,7 @@ async def _token(engine: Engine, instance: ObservedInstance) -> str:
     return endpoint.token if endpoint else ""
 
 
-async def require_backend(running: Running) -> Backend:
+async def require_backend(running: Running) -> BackendAddress:
     """The trace backend of a running project.
 
     Raises:

@@ -10,14 +10,14 @@ import sys
 
 import uvloop
 
-from devenv.backend import BackendSettings, serve
+from devenv.backend import EmbeddedSettings, serve
 from devenv.backend.settings import Pages
 from devenv.errors import DevenvError
 
 
-def _settings(pages: Pages | None) -> BackendSettings:
+def _settings(pages: Pages | None) -> EmbeddedSettings:
     parser = argparse.ArgumentParser(description=__doc__)
-    default = BackendSettings()
+    default = EmbeddedSettings()
     parser.add_argument("--host", default=default.host)
     parser.add_argument("--otlp-port", type=int, default=default.otlp_port)
     parser.add_argument("--query-port", type=int, default=default.query_port)
@@ -25,10 +25,10 @@ def _settings(pages: Pages | None) -> BackendSettings:
     parser.add_argument("--max-bytes", type=int, default=default.max_bytes)
     given = parser.parse_args()
     ports = (given.otlp_port, given.query_port, given.health_port)
-    return BackendSettings(given.host, *ports, given.max_bytes, pages)
+    return EmbeddedSettings(given.host, *ports, given.max_bytes, pages)
 
 
-async def _main(settings: BackendSettings) -> None:
+async def _main(settings: EmbeddedSettings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -42,7 +42,7 @@ async def _main(settings: BackendSettings) -> None:
 
 
 def main(pages: Pages | None = None) -> int:
-    """Serve until a signal stops it, and return the exit code; ``pages`` as in BackendSettings."""
+    """Serve until a signal stops it, and return the exit code; ``pages`` as in EmbeddedSettings."""
     logging.basicConfig(level=logging.WARNING)
     try:
         uvloop.run(_main(_settings(pages)))

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from devenv.http.server.capacity import Budget
+from devenv.http.server.capacity import ByteBudget
 from devenv.http.server.compression import is_compressed, pieces
 from devenv.http.server.turns import Turns
 
@@ -32,7 +32,7 @@ class LargeBodies:
         turns: the loop's time; by default, not shared with others.
     """
 
-    def __init__(self, budget: Budget, limit: int, turns: Turns | None = None) -> None:
+    def __init__(self, budget: ByteBudget, limit: int, turns: Turns | None = None) -> None:
         self.turns = turns or Turns()
         self._budget = budget
         self._limit = limit
@@ -101,7 +101,7 @@ class LargeBodies:
 class _Held:
     """What one request has reserved of the budget."""
 
-    budget: Budget
+    budget: ByteBudget
     size: int = 0
 
     def take(self, size: int) -> None:

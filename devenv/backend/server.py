@@ -14,7 +14,7 @@ from devenv.backend.api.v3_api import V3Api
 from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.query.source import StoreSource
 from devenv.backend.receiver import Receiver
-from devenv.backend.settings import BackendSettings
+from devenv.backend.settings import EmbeddedSettings
 from devenv.backend.store.figures import figures
 from devenv.backend.store.store import Store
 from devenv.http.server import Capacity, Guard, HttpRequest, Listener, Response, Route, Router
@@ -23,7 +23,7 @@ from devenv.http.server import Capacity, Guard, HttpRequest, Listener, Response,
 class Backend:
     """A running backend, started by :func:`serve` and stopped by :meth:`close`."""
 
-    def __init__(self, settings: BackendSettings) -> None:
+    def __init__(self, settings: EmbeddedSettings) -> None:
         self.settings = settings
         self.store = Store(settings.max_bytes)
         capacity = Capacity(settings.limits)
@@ -105,7 +105,7 @@ class Backend:
             await listener.close()
 
 
-async def serve(settings: BackendSettings) -> Backend:
+async def serve(settings: EmbeddedSettings) -> Backend:
     """Start a backend on the running loop.
 
     Raises:

@@ -14,7 +14,7 @@ Pages = Callable[[TraceSource], Sequence[Route]]
 
 
 @dataclass(frozen=True, slots=True)
-class BackendSettings:
+class EmbeddedSettings:
     """Addresses and limits. Port 0 selects a free one; None omits that listener.
 
     Attributes:

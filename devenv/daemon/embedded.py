@@ -64,10 +64,10 @@ class EmbeddedBackend:
         if self._backend is not None:
             return
         token = secrets.token_urlsafe(32) if self.launch.access == "token" else ""
-        from devenv.backend import BackendSettings, serve
+        from devenv.backend import EmbeddedSettings, serve
         from devenv.dashboard.pages import page_routes
 
-        settings = BackendSettings(
+        settings = EmbeddedSettings(
             otlp_port=self._ports[OTLP_HTTP_PORT],
             query_port=self._ports[QUERY_PORT],
             health_port=self._ports[HEALTH_PORT],

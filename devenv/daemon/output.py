@@ -37,7 +37,7 @@ TAIL_BYTES = 4 * 1024
 Report = Callable[[OSError], None]
 
 
-class Output:
+class ServiceOutput:
     """Stores the output of one instance, of both streams.
 
     Args:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.daemon.guardian import send
-from devenv.daemon.output import Output, Pipe
+from devenv.daemon.output import Pipe, ServiceOutput
 from devenv.daemon.resources import Sampler
 from devenv.engine.process.membership import MARK, descendants, end_all, processes
 from devenv.engine.process.process_identity import start_time
@@ -73,13 +73,13 @@ class Supervised:
     _ended_with: int | None = None
     _runner: asyncio.Task[None] | None = None
     _pipes: tuple[Pipe, ...] = ()
-    _output: Output = field(init=False)
+    _output: ServiceOutput = field(init=False)
     _stopping: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.environment = {**self.environment, MARK: str(self.mark)}
-        self._output = Output(self.log, self._lost)
+        self._output = ServiceOutput(self.log, self._lost)
 
     async def start(self) -> None:
         """Start the process; returns when it runs or could not start (``error`` is the reason)."""

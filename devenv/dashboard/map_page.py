@@ -9,7 +9,7 @@ from devenv.dashboard.map_layout import HEIGHT, WIDTH, Placed, over_columns, pla
 from devenv.dashboard.markup import Markup, element, join
 from devenv.http.server import HttpRequest, Response
 from devenv.model.counts import plural
-from devenv.model.trace import OWN_SERVICE, Dependency
+from devenv.model.trace import OWN_SERVICE, ServiceDependency
 from devenv.traces.source import TraceSource
 from devenv.traces.times import parse_duration
 
@@ -17,7 +17,7 @@ _LOOKBACK = "24h"
 _AHEAD_NS = 60_000_000_000
 """Spans of services whose clocks are ahead are shown as well."""
 
-Edges = dict[tuple[str, str], Dependency]
+Edges = dict[tuple[str, str], ServiceDependency]
 
 
 class MapPage:

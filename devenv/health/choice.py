@@ -23,7 +23,7 @@ _ANY_ADDRESS = {None: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "": "127
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class FailureBudget:
     """When failing means unhealthy: ``retries`` failures in a row, and ``seconds`` gone since the start.
 
     Devenv asks more often than ``interval``; the time that the engine's own healthcheck would have taken is granted.
@@ -38,7 +38,7 @@ class ChosenProbe:
     """A probe, and the budget that its healthcheck sets; without one only the overall timeout counts."""
 
     probe: Probe
-    budget: Budget | None = None
+    budget: FailureBudget | None = None
 
 
 def choose(
@@ -72,7 +72,7 @@ def choose(
     timing = check if check is not None else Healthcheck()
     probe = ExecProbe(target, instance_id, shell_command(test), timing.timeout or EXEC_TIMEOUT)
     return ChosenProbe(
-        probe, Budget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval)
+        probe, FailureBudget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devenv.clock import Clock
 from devenv.events import ProbeFailed, Sink
-from devenv.health.choice import Budget, ChosenProbe
+from devenv.health.choice import ChosenProbe, FailureBudget
 from devenv.health.probe import Answer
 from devenv.model.stack import Service
 
@@ -68,7 +68,7 @@ class Questions:
             rest = (now - begun) * REST_FACTOR if self._choice.probe.costly else 0.0
             await self._clock.sleep(max(pace, rest))
 
-    def _spent(self, budget: Budget | None, now: float) -> bool:
+    def _spent(self, budget: FailureBudget | None, now: float) -> bool:
         return budget is not None and self.attempts >= budget.retries and now - self._started_at >= budget.seconds
 
     def _tell(self) -> None:

@@ -134,7 +134,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Dependency:
+class ServiceDependency:
     """Calls from one service to another, as the backend counted them; a service may call itself.
 
     Attributes:

@@ -27,7 +27,7 @@ PROXY = "docker-proxy"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedPort:
     """A host port to publish for ``service``."""
 
     service: str
@@ -80,7 +80,7 @@ async def check_free(engine: Engine, target: Target, plan: Plan, observed: Obser
     )
 
 
-def _wanted(target: Target, plan: Plan, observed: ObservedState) -> Iterator[Wanted]:
+def _wanted(target: Target, plan: Plan, observed: ObservedState) -> Iterator[WantedPort]:
     """Fixed ports of the instances to start, without those that this project uses already."""
     own = {(port.host, port.protocol) for instance in observed.instances for port in instance.ports}
     starting = {a.service for a in plan.of_kind("create", "replace", "recreate", "start", "restart")}
@@ -89,10 +89,10 @@ def _wanted(target: Target, plan: Plan, observed: ObservedState) -> Iterator[Wan
             continue
         for port in target.stack.services[name].ports:
             if port.host is not None and (port.host, port.protocol) not in own:
-                yield Wanted(name, port.address or LOOPBACK, port.host, port.protocol)
+                yield WantedPort(name, port.address or LOOPBACK, port.host, port.protocol)
 
 
-def _beside(wanted: list[Wanted]) -> Iterator[str]:
+def _beside(wanted: list[WantedPort]) -> Iterator[str]:
     """A warning for each port that another program uses on ::1, while it is published on 127.0.0.1 alone."""
     both = {item.port for item in wanted if item.address != LOOPBACK}
     for item in wanted:
@@ -125,7 +125,7 @@ def is_free(address: str, port: int, protocol: str) -> bool:
     return True
 
 
-def _project_owner(everything: ObservedState, wanted: Wanted, project: Project) -> str | None:
+def _project_owner(everything: ObservedState, wanted: WantedPort, project: Project) -> str | None:
     """The service of another devenv project that publishes the port."""
     for instance in everything.instances:
         if instance.labels.get(LABEL_PROJECT) == project.id:
@@ -136,7 +136,7 @@ def _project_owner(everything: ObservedState, wanted: Wanted, project: Project) 
     return None
 
 
-def _process_owner(wanted: Wanted) -> str | None:
+def _process_owner(wanted: WantedPort) -> str | None:
     holder = port_holder(wanted.port) if wanted.protocol == "tcp" else None
     if holder is not None and holder.name == PROXY:
         return f"a container not started by devenv ({holder})"

@@ -20,7 +20,7 @@ _NO_PARENT = bytes(8)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SpanOrigin:
     """What the spans of one resource and scope have in common."""
 
     service: str
@@ -41,14 +41,14 @@ def parse_spans(body: bytes) -> Iterator[Span]:
             for scope_spans in resource_spans.scope_spans:
                 scope = messages.Scope.FromString(scope_spans.scope)
                 service = str(resource.get("service.name", ""))
-                origin = Origin(service, resource, text(scope.name), text(scope.version))
+                origin = SpanOrigin(service, resource, text(scope.name), text(scope.version))
                 for span in scope_spans.spans:
                     yield model_span(messages.OpaqueSpan.FromString(span), origin)
     except DecodeError as error:
         raise ValueError(f"not an OTLP message: {error}") from error
 
 
-def model_span(span: Any, origin: Origin) -> Span:
+def model_span(span: Any, origin: SpanOrigin) -> Span:
     """Return a ``messages.OpaqueSpan`` as a span; its end is at least its start plus 1 ns, as Jaeger sanitizes it."""
     # What most spans do not have is not touched: each access to a part makes an object.
     kind, start, parent, state = span.kind, span.start, span.parent_span_id, span.trace_state

@@ -21,7 +21,7 @@ from devenv.stack.checks.merged_stack import MergedStack
 from devenv.stack.checks.references import check_references
 from devenv.stack.checks.tracing_setup import check_tracing_setup
 from devenv.stack.documents.merged_document import read_document
-from devenv.stack.documents.scope import Scope
+from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.env.interpolation import Lookup, Variable
 from devenv.stack.env.project import DISABLE_VARIABLE, FILES_VARIABLE, read_variables
 from devenv.stack.origins import Origins, collect_origins
@@ -67,7 +67,7 @@ def load(
     name = _project_name(context.lookup, problems)
     if name is not None:
         context.origins["name"] = f"${_NAME_VARIABLE} from {name.origin}"
-    scope = Scope(context.directory, context.home, context.lookup)
+    scope = ReadingScope(context.directory, context.home, context.lookup)
     read = read_document(files, texts, scope, slug(context.directory.name), problems)
     stack = _stack(read.node, files, context, _active_profiles(profiles, context.lookup), services)
     problems.check(read.files)

@@ -12,12 +12,12 @@ from urllib.parse import quote, urlencode
 from devenv.analysis.summary import summarize
 from devenv.errors import BackendUnavailable
 from devenv.model.span import Span
-from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, collect
+from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary, collect
 from devenv.otlp import json_spans
 from devenv.traces import jaeger_json, links
 from devenv.traces.background import LARGE, in_background
-from devenv.traces.dialect import EVICTED_PATH, Capabilities, json_object, probe
-from devenv.traces.http import Authorized, HttpClient, Response, Sender, TransportError
+from devenv.traces.dialect import EVICTED_PATH, DialectCapabilities, json_object, probe
+from devenv.traces.http import Authorized, BackendResponse, HttpClient, RequestSender, TransportError
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
 from devenv.traces.summary import parse_summary
 
@@ -59,17 +59,17 @@ class TraceClient:
         ui_url: str | None = None,
         timeout: float = 10.0,
         connections: int = 8,
-        sender: Callable[[str], Sender] | None = None,
+        sender: Callable[[str], RequestSender] | None = None,
         token: str = "",
     ) -> None:
         self.query_url = query_url.rstrip("/")
         self.ui_url = (ui_url or query_url).rstrip("/")
-        self._http: Sender = (
+        self._http: RequestSender = (
             sender(self.query_url) if sender else HttpClient(self.query_url, timeout=timeout, connections=connections)
         )
         if token:
             self._http = Authorized(self._http, token)
-        self._found: Capabilities | None = None
+        self._found: DialectCapabilities | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,7 +79,7 @@ class TraceClient:
     ) -> None:
         await self._http.aclose()
 
-    async def probe(self) -> Capabilities:
+    async def probe(self) -> DialectCapabilities:
         """What the server provides; requested once."""
         if self._found is None:
             try:
@@ -154,13 +154,14 @@ class TraceClient:
         answer = await self._get(f"/api/v3/traces/{quote(trace_id, safe='')}?{_RAW}")
         return self._read(lambda: list((answer.get("result") or {}).get("resourceSpans") or ()))
 
-    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
+    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[ServiceDependency]:
         """Calls between services in the ``lookback_ns`` before ``end_ns``; only the legacy dialect provides them."""
         fields = urlencode({"endTs": end_ns // 1_000_000, "lookback": max(lookback_ns // 1_000_000, 1)})
         answer = await self._get(f"/api/dependencies?{fields}")
         return self._read(
             lambda: [
-                Dependency(item["parent"], item["child"], int(item["callCount"])) for item in answer.get("data") or ()
+                ServiceDependency(item["parent"], item["child"], int(item["callCount"]))
+                for item in answer.get("data") or ()
             ]
         )
 
@@ -260,13 +261,13 @@ class TraceClient:
         """The JSON object at ``path``; an empty one if the server has nothing (404)."""
         return await self._object(await self._request(path), path)
 
-    async def _request(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
+    async def _request(self, path: str, headers: Mapping[str, str] | None = None) -> BackendResponse:
         try:
             return await self._http.request("GET", path, headers=headers)
         except TransportError as error:
             raise self._unavailable(str(error)) from error
 
-    async def _object(self, response: Response, path: str) -> dict[str, Any]:
+    async def _object(self, response: BackendResponse, path: str) -> dict[str, Any]:
         large = len(response.body) >= LARGE
         found = await in_background(lambda: json_object(response)) if large else json_object(response)
         if response.status == 404:
@@ -296,7 +297,7 @@ def _by_id(traces: Iterable[Trace]) -> dict[str, Trace]:
     return {trace.trace_id: trace for trace in traces}
 
 
-def _reason(response: Response) -> str:
+def _reason(response: BackendResponse) -> str:
     """The text of an error response, shortened."""
     text = response.body[:200].decode(errors="replace").strip()
     return f": {text}" if text else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devenv.traces.background import parse_json
-from devenv.traces.http import Response, Sender
+from devenv.traces.http import BackendResponse, RequestSender
 
 EVICTED_PATH = "/api/devenv/evicted"
 _NO_TRACE = "0" * 31 + "1"
@@ -18,7 +18,7 @@ _WINDOW = "query.start_time_min=2000-01-01T00:00:00Z&query.start_time_max=2000-0
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
+class DialectCapabilities:
     """What a server can do.
 
     Attributes:
@@ -39,7 +39,7 @@ class Capabilities:
         return self.summaries or self.v3 or self.legacy
 
 
-async def probe(http: Sender) -> Capabilities:
+async def probe(http: RequestSender) -> DialectCapabilities:
     """Find out which dialects a server provides.
 
     Raises:
@@ -52,7 +52,7 @@ async def probe(http: Sender) -> Capabilities:
         f"{EVICTED_PATH}?traceID={_NO_TRACE}",
     )
     summaries, v3, legacy, evicted = await asyncio.gather(*(http.request("GET", path) for path in paths))
-    return Capabilities(
+    return DialectCapabilities(
         summaries=_is_list(json_object(summaries), "summaries"),
         v3=_is_list(json_object(v3), "services"),
         legacy="data" in (json_object(legacy) or {}),
@@ -60,7 +60,7 @@ async def probe(http: Sender) -> Capabilities:
     )
 
 
-def json_object(response: Response) -> dict[str, Any] | None:
+def json_object(response: BackendResponse) -> dict[str, Any] | None:
     """The JSON object in a response, whatever its content type; ``None`` if there is none."""
     try:
         found = parse_json(response.body)

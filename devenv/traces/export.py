@@ -12,7 +12,7 @@ from devenv.errors import BackendUnavailable
 from devenv.model.span import Span, Value
 from devenv.model.trace import OWN_SERVICE
 from devenv.otlp.span_encoding import encode_request, encode_span
-from devenv.traces.http import HttpClient, Sender, TransportError
+from devenv.traces.http import HttpClient, RequestSender, TransportError
 
 SCOPE = "devenv"
 _REASON = 300
@@ -37,7 +37,7 @@ class SpanExporter:
         sender: returns a client for a base URL; by default one that uses httpx and waits 5 s for a response.
     """
 
-    def __init__(self, otlp_http_url: str, *, sender: Callable[[str], Sender] | None = None) -> None:
+    def __init__(self, otlp_http_url: str, *, sender: Callable[[str], RequestSender] | None = None) -> None:
         self.url = otlp_http_url.rstrip("/").removesuffix("/v1/traces")
         self._http = (sender or _httpx_sender)(self.url)
 
@@ -102,12 +102,12 @@ def _text(answer: bytes) -> str:
         return ""
 
 
-def _httpx_sender(base_url: str) -> Sender:
+def _httpx_sender(base_url: str) -> RequestSender:
     return HttpClient(base_url, timeout=5.0, connections=2)
 
 
 async def export_spans(
-    otlp_http_url: str, spans: Sequence[Span], *, sender: Callable[[str], Sender] | None = None
+    otlp_http_url: str, spans: Sequence[Span], *, sender: Callable[[str], RequestSender] | None = None
 ) -> None:
     """Send a few spans of devenv's own once; ``sender`` as in :class:`SpanExporter`.
 

@@ -31,19 +31,19 @@ class TransportError(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class BackendResponse:
     """A response, without its headers."""
 
     status: int
     body: bytes = b""
 
 
-class Sender(Protocol):
+class RequestSender(Protocol):
     """A client of one origin, such as :class:`HttpClient`."""
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Response:
+    ) -> BackendResponse:
         """Send a request.
 
         Raises:
@@ -59,14 +59,14 @@ class Sender(Protocol):
 class Authorized:
     """A client that sends a bearer token with each request."""
 
-    def __init__(self, sender: Sender, token: str) -> None:
+    def __init__(self, sender: RequestSender, token: str) -> None:
         self._sender = sender
         self._headers = {"authorization": f"Bearer {token}"}
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Response:
-        """Send a request; see :meth:`Sender.request`."""
+    ) -> BackendResponse:
+        """Send a request; see :meth:`RequestSender.request`."""
         return await self._sender.request(method, path, headers={**self._headers, **(headers or {})}, body=body)
 
     async def aclose(self) -> None:
@@ -113,7 +113,7 @@ class HttpClient:
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Response:
+    ) -> BackendResponse:
         """Send a request and read the whole response, whatever its status.
 
         Raises:
@@ -143,7 +143,7 @@ class HttpClient:
 
     async def _exchange(
         self, client: httpx.AsyncClient, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> Response:
+    ) -> BackendResponse:
         """Send once more if the server had closed the kept-alive connection."""
         import httpx
 
@@ -156,7 +156,7 @@ class HttpClient:
                 if last or not _has_no_head(error):
                     raise self._translated(error) from error
             else:
-                return Response(found.status_code, found.content)
+                return BackendResponse(found.status_code, found.content)
         raise AssertionError("the second attempt returns or raises")
 
     def _translated(self, error: Exception) -> TransportError:

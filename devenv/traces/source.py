@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from devenv.model.trace import Dependency, Operation, Trace, TraceSummary
+from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary
 from devenv.traces.query import Query
 
 
@@ -43,7 +43,7 @@ class TraceSource(Protocol):
         """Those of the traces that the backend has, by ID."""
         ...
 
-    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
+    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[ServiceDependency]:
         """Calls between services in the ``lookback_ns`` nanoseconds before ``end_ns`` (since the epoch)."""
         ...
 

@@ -47,6 +47,19 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     assert [str(path) for path in product_modules() if VAGUE_NAMES & {path.stem, *path.relative_to(ROOT).parts}] == []
 
 
+def test_a_class_name_stands_for_one_thing() -> None:
+    """Without the tracing library, which is imported alone, and what serves tests."""
+    names = Counter(
+        node.name
+        for path in tracked("devenv/*.py")
+        if not {"tracing", "testing"} & set(path.relative_to(ROOT).parts)
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert names["Span"] == 1
+    assert {name: count for name, count in names.items() if count > 1} == {}
+
+
 def holds_logic(source: str) -> bool:
     """Whether a module's top level does more than imports, assignments and a docstring.
 

@@ -15,7 +15,7 @@ from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.receiver import Receiver
 from devenv.backend.store.store import Store
 from devenv.http.server import HttpRequest, Response
-from devenv.http.server.capacity import Budget
+from devenv.http.server.capacity import ByteBudget
 from devenv.otlp import columns, messages
 from devenv.otlp.batches import batches, walk
 from devenv.otlp.wire import Undecodable
@@ -56,7 +56,7 @@ requests = st.lists(groups, max_size=3).map(lambda parts: request(*parts))
 
 
 def receiver(store: Store, limit: int) -> Receiver:
-    return Receiver(store, LargeBodies(Budget(limit), limit))
+    return Receiver(store, LargeBodies(ByteBudget(limit), limit))
 
 
 def post(target: Receiver, body: bytes, content_type: str = PROTOBUF, **headers: str) -> int:

@@ -19,14 +19,14 @@ from devenv.model.span import Span
 from devenv.model.trace import Trace
 from devenv.otlp.span_encoding import encode_request, encode_span
 from devenv.traces.client import TraceClient
-from devenv.traces.dialect import Capabilities
+from devenv.traces.dialect import DialectCapabilities
 from devenv.traces.source import TraceSource
 
 DIALECTS = {
-    "embedded v3": Capabilities(summaries=True, v3=True, embedded=True),
-    "embedded legacy": Capabilities(legacy=True, embedded=True),
-    "jaeger v3": Capabilities(v3=True),
-    "jaeger legacy": Capabilities(legacy=True),
+    "embedded v3": DialectCapabilities(summaries=True, v3=True, embedded=True),
+    "embedded legacy": DialectCapabilities(legacy=True, embedded=True),
+    "jaeger v3": DialectCapabilities(v3=True),
+    "jaeger legacy": DialectCapabilities(legacy=True),
 }
 KINDS = ["store", *(pytest.param(name, marks=pytest.mark.jaeger) if "jaeger" in name else name for name in DIALECTS)]
 

@@ -11,7 +11,7 @@ from devenv.model.documents import CanaryDocument
 from devenv.orchestrate.naming import entrypoint_of
 
 if TYPE_CHECKING:
-    from devenv.app.urls import Backend
+    from devenv.app.urls import BackendAddress
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.events import Sink
@@ -30,14 +30,14 @@ class CanaryRoute:
     """Addresses that the canary needs."""
 
     entrypoint_url: str
-    backend: Backend
+    backend: BackendAddress
 
 
 def canary_route(
     *,
     wanted: bool,
     ready: bool,
-    backend: Backend | None,
+    backend: BackendAddress | None,
     entrypoint_url: str | None,
     entrypoint: str | None = None,
     candidates: tuple[str, ...] = (),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devenv.app.invocation import Invocation
-    from devenv.app.urls import Backend
+    from devenv.app.urls import BackendAddress
 
 REDIRECT_FILE = "open.html"
 
@@ -95,7 +95,7 @@ async def _jaeger(project: Running, invocation: Invocation) -> Link:
     return await _page(backend, backend.query_url + "/search")
 
 
-async def _page(backend: Backend | None, url: str) -> Link:
+async def _page(backend: BackendAddress | None, url: str) -> Link:
     """A page of the backend; if that wants a token, by way of a login that works once."""
     if backend is None or not backend.token or not url.startswith(backend.query_url + "/"):
         return Link(url=url)

@@ -10,7 +10,7 @@ from devenv.errors import BackendUnavailable
 if TYPE_CHECKING:
     from devenv.app.record import Record
     from devenv.app.session import Running
-    from devenv.app.urls import Backend
+    from devenv.app.urls import BackendAddress
     from devenv.model.documents import CanaryDocument
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
@@ -36,7 +36,7 @@ def with_spans(record: Record, stack: Stack, canary: CanaryDocument, observed: O
     return replace(record, traced=traced, heard=heard)
 
 
-async def still_silent(project: Running, backend: Backend | None, *, now: float) -> list[str]:
+async def still_silent(project: Running, backend: BackendAddress | None, *, now: float) -> list[str]:
     """Return the running services that have sent no span since they started; empty if the backend does not respond.
 
     Only those are asked about that had sent none when ``up`` ended, or that were started again since.

@@ -15,7 +15,7 @@ from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack_in_background
 from devenv.app.record import Record, forget_record, read_record, write_record
 from devenv.app.traces.setup_warnings import with_setup_warnings
-from devenv.app.urls import Backend, entrypoint_url, trace_backend
+from devenv.app.urls import BackendAddress, entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT, DevenvError, EngineUnavailable, EnvironmentFailure
 from devenv.events import Notice
 from devenv.model.documents import CanaryDocument, PlanDocument, TraceBackendDocument, UpDocument
@@ -198,7 +198,7 @@ def verdict_code(document: UpDocument) -> int:
     return 0 if traced and not document.failures else NEGATIVE_VERDICT
 
 
-def backend_document(backend: Backend | None) -> TraceBackendDocument | None:
+def backend_document(backend: BackendAddress | None) -> TraceBackendDocument | None:
     """Return the trace backend as the JSON contract shows it."""
     if backend is None:
         return None
@@ -256,7 +256,7 @@ async def _forget_if_nothing_exists(loaded: LoadedStack, engine: Engine) -> None
         forget_record(loaded.project.directory)
 
 
-def _with_result(record: Record, result: UpResult, canary: CanaryDocument, backend: Backend | None) -> Record:
+def _with_result(record: Record, result: UpResult, canary: CanaryDocument, backend: BackendAddress | None) -> Record:
     """Return ``record`` with the results; times to ready of services that were left running are kept."""
     ready = {item.service.name: item.ready_ms for item in result.services if item.ready_ms is not None}
     return replace(

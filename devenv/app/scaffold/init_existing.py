@@ -27,7 +27,7 @@ KEY = "x-devenv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class PreparationOptions:
     """The options of the preparation.
 
     Attributes:
@@ -45,7 +45,7 @@ class Wanted:
     dry_run: bool = False
 
 
-def prepare_existing(invocation: Invocation, wanted: Wanted) -> InitDocument:
+def prepare_existing(invocation: Invocation, wanted: PreparationOptions) -> InitDocument:
     """Prepare a project; if it already has ``x-devenv``, describe it and do not change its file.
 
     Raises:
@@ -113,7 +113,7 @@ def _changes(directory: Path, file: Path, old: str, new: str, *, library: bool) 
     return changes.after(library_changes(directory)[1]) if library else changes
 
 
-def _notes(stack: Stack, has: Path | None, wanted: Wanted, *, python: bool) -> list[str]:
+def _notes(stack: Stack, has: Path | None, wanted: PreparationOptions, *, python: bool) -> list[str]:
     notes = [f"{warning.location}: {warning.message}" for warning in stack.warnings]
     if has is not None:
         notes.insert(0, f"{has.name} already has {KEY}; not changed")

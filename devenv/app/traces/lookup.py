@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from devenv.app.invocation import Invocation
-    from devenv.app.urls import Backend
+    from devenv.app.urls import BackendAddress
     from devenv.model.trace import Trace, TraceSummary
     from devenv.traces.query import Query
     from devenv.traces.source import TraceSource
@@ -62,7 +62,7 @@ async def show(invocation: Invocation, trace_id: str) -> TraceDocument:
         return await in_background(lambda: trace_document(trace, client))
 
 
-async def running_backend(invocation: Invocation) -> Backend:
+async def running_backend(invocation: Invocation) -> BackendAddress:
     """The trace backend of the running project; the engine is not held while its traces are read.
 
     Raises:

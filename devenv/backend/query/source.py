@@ -15,7 +15,7 @@ from devenv.backend.store.decoding import Snapshot, Steps, encoded, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.turns import Turn, Turns
 from devenv.model.span import Span
-from devenv.model.trace import Dependency, Operation, Trace, TraceSummary, collect
+from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary, collect
 from devenv.traces import links
 from devenv.traces.query import Query, newest_first
 
@@ -67,15 +67,15 @@ class StoreSource:
         found = [await self.trace(trace_id) for trace_id in dict.fromkeys(trace_ids)]
         return {trace.trace_id: trace for trace in found if trace is not None}
 
-    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[Dependency]:
+    async def dependencies(self, end_ns: int, lookback_ns: int) -> list[ServiceDependency]:
         """Calls between services in the ``lookback_ns`` nanoseconds before ``end_ns`` (since the epoch)."""
         turn = self._turns.start()
-        found: list[Dependency] = []
+        found: list[ServiceDependency] = []
         for edges in dependencies(self._store, end_ns - lookback_ns, end_ns):
             if edges is None:
                 await turn.pause()
             else:
-                found = [Dependency(*pair, edge.calls, edge.errors) for pair, edge in sorted(edges.items())]
+                found = [ServiceDependency(*pair, edge.calls, edge.errors) for pair, edge in sorted(edges.items())]
         return found
 
     async def reports_evictions(self) -> bool:

@@ -61,7 +61,7 @@ def init(
         document = of_the_sample.init_project(state.invocation, directory=directory, name=name, dry_run=dry_run)
     else:
         _refuse({"DIR": directory, "--name": name}, "cannot be used with --from")
-        wanted = existing.Wanted(
+        wanted = existing.PreparationOptions(
             file=from_, entrypoint=entrypoint, canary_path=canary_path or "/", library=library, dry_run=dry_run
         )
         document = existing.prepare_existing(state.invocation, wanted)

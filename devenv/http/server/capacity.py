@@ -34,7 +34,7 @@ class Closable(Protocol):
         """Close it immediately."""
 
 
-class Budget:
+class ByteBudget:
     """Bytes of request bodies in memory, as received and as decompressed; each is held until its answer is written."""
 
     def __init__(self, limit: int) -> None:
@@ -65,7 +65,7 @@ class Capacity:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.budget = Budget(limits.buffered)
+        self.budget = ByteBudget(limits.buffered)
         self.turns = Turns()
         self.connections: set[Closable] = set()
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from devenv.http.server.capacity import Budget
+from devenv.http.server.capacity import ByteBudget
 from devenv.http.server.guard import Guard
 from devenv.http.server.head import response_head
 from devenv.http.server.limits import Limits
@@ -45,7 +45,7 @@ class ConnectionOwner(Protocol):
     urgent: bool
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> ByteBudget:
         """The memory of request bodies."""
 
     @property

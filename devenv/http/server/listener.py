@@ -7,7 +7,7 @@ import errno
 from collections.abc import Sequence
 
 from devenv.errors import PortTaken
-from devenv.http.server.capacity import Budget, Capacity
+from devenv.http.server.capacity import ByteBudget, Capacity
 from devenv.http.server.connection import Connection
 from devenv.http.server.guard import Guard
 from devenv.http.server.limits import Limits
@@ -47,7 +47,7 @@ class Listener:
         self._closing = False
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> ByteBudget:
         """The memory of request bodies, shared with other listeners."""
         return self.capacity.budget
 

@@ -17,7 +17,7 @@ from devenv.load.send.client import LoadClient
 from devenv.load.send.connection import LoadConnection
 from devenv.load.send.flight import Flight
 from devenv.model.run import RequestError
-from devenv.traces.http import Response, TransportError
+from devenv.traces.http import BackendResponse, TransportError
 
 _CONNECT = {
     RequestError.REFUSED: "connection refused",
@@ -84,7 +84,7 @@ class LeanClient:
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Response:
+    ) -> BackendResponse:
         """Send a request and return the status and the body of the response.
 
         Raises:
@@ -104,7 +104,7 @@ class LeanClient:
             status, error = 0, RequestError.TIMEOUT
         if error is not RequestError.NONE:
             raise TransportError(self._text(error))
-        return Response(status, b"".join(exchange.chunks))
+        return BackendResponse(status, b"".join(exchange.chunks))
 
     def _client(self, *, head_only: bool) -> LoadClient:
         if head_only not in self._clients:

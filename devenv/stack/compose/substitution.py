@@ -5,25 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 from devenv.errors import Location
-from devenv.stack.env.interpolation import Budget, Lookup, Substitution, TemplateError, Use, substitute
+from devenv.stack.env.interpolation import ExpansionBudget, Lookup, Substitution, TemplateError, Use, substitute
 from devenv.stack.problems import Problems
 from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 
 _MAXIMUM_WARNINGS = 100
 
 
-def interpolate(node: Node, lookup: Lookup, problems: Problems, key: str = "", *, budget: Budget | None = None) -> Node:
+def interpolate(
+    node: Node, lookup: Lookup, problems: Problems, key: str = "", *, budget: ExpansionBudget | None = None
+) -> Node:
     """Return ``node`` with the variables in its values (not in its keys) replaced; a value that fails becomes null.
 
     ``budget`` is what variables may add, if several documents share it.
     """
-    return _Interpolation(lookup, problems, budget or Budget()).node(node, key)
+    return _Interpolation(lookup, problems, budget or ExpansionBudget()).node(node, key)
 
 
 class _Interpolation:
     """The interpolation of one document; a node with several aliases is interpolated once."""
 
-    def __init__(self, lookup: Lookup, problems: Problems, budget: Budget) -> None:
+    def __init__(self, lookup: Lookup, problems: Problems, budget: ExpansionBudget) -> None:
         self._lookup = lookup
         self._problems = problems
         self._budget = budget

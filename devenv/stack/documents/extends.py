@@ -14,7 +14,7 @@ from devenv.stack.compose.canonical import with_entries, with_entry
 from devenv.stack.compose.merging import merge, merge_service
 from devenv.stack.documents.relative_paths import with_absolute_paths
 from devenv.stack.documents.remote import is_remote
-from devenv.stack.documents.scope import Scope
+from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.documents.sources import MAXIMUM_DEPTH, Sources
 from devenv.stack.readers.cursor import Cursor
 from devenv.stack.yaml.nodes import Entry, MapNode, Node, ScalarNode, is_null
@@ -41,7 +41,7 @@ class _Step:
     asked: Cursor
 
 
-def with_extended(layer: MapNode, file: Path, scope: Scope, sources: Sources) -> MapNode:
+def with_extended(layer: MapNode, file: Path, scope: ReadingScope, sources: Sources) -> MapNode:
     """Return the ``layer`` of a file with each service that extends another one merged over it."""
     services = layer.get("services")
     if not isinstance(services, MapNode) or not any(_extends(entry.node) for entry in services.entries.values()):
@@ -61,7 +61,7 @@ def _extends(service: Node) -> bool:
 class _Extending:
     """The services of one layer that extend others; each is merged once."""
 
-    def __init__(self, services: Mapping[str, Entry], file: Path, scope: Scope, sources: Sources) -> None:
+    def __init__(self, services: Mapping[str, Entry], file: Path, scope: ReadingScope, sources: Sources) -> None:
         self._services = services
         self._file = file
         self._scope = scope

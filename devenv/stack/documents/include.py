@@ -15,7 +15,7 @@ from devenv.stack.compose.merging import merge
 from devenv.stack.documents.extends import with_extended
 from devenv.stack.documents.relative_paths import with_absolute_paths, with_own_variables
 from devenv.stack.documents.remote import is_remote
-from devenv.stack.documents.scope import Scope
+from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.documents.sources import MAXIMUM_DEPTH, Sources
 from devenv.stack.env.dotenv import read_dotenv
 from devenv.stack.env.interpolation import Lookup, Variable
@@ -28,7 +28,7 @@ _KEY = "include"
 _SECTIONS = ("services", "networks", "volumes", "secrets", "configs")
 
 
-def merged_files(files: Sequence[Path], scope: Scope, sources: Sources) -> MapNode:
+def merged_files(files: Sequence[Path], scope: ReadingScope, sources: Sources) -> MapNode:
     """Return the stack's own ``files`` as one document, with what they include."""
     layers = [
         layer
@@ -39,13 +39,13 @@ def merged_files(files: Sequence[Path], scope: Scope, sources: Sources) -> MapNo
     return merge(layers, sources.problems)
 
 
-def _complete(document: MapNode, file: Path, scope: Scope, sources: Sources) -> MapNode | None:
+def _complete(document: MapNode, file: Path, scope: ReadingScope, sources: Sources) -> MapNode | None:
     """One document as a layer, with what it extends and includes."""
     layer = sources.layer(document, scope, shared=bool(scope.including))
     return None if layer is None else _with_included(with_extended(layer, file, scope, sources), file, scope, sources)
 
 
-def _with_included(layer: MapNode, file: Path, scope: Scope, sources: Sources) -> MapNode:
+def _with_included(layer: MapNode, file: Path, scope: ReadingScope, sources: Sources) -> MapNode:
     entry = layer.entries.get(_KEY)
     if entry is None:
         return layer
@@ -59,7 +59,7 @@ def _with_included(layer: MapNode, file: Path, scope: Scope, sources: Sources) -
     return layer
 
 
-def _included(item: Cursor, file: Path, scope: Scope, sources: Sources) -> MapNode | None:
+def _included(item: Cursor, file: Path, scope: ReadingScope, sources: Sources) -> MapNode | None:
     """What one entry of ``include`` names, as one document."""
     named = _paths(item, sources)
     if not named:
@@ -111,7 +111,7 @@ def _one_or_more(member: Cursor | None) -> list[Cursor]:
     return member.items() if isinstance(member.node, ListNode) else [member]
 
 
-def _inner_scope(item: Cursor, first: Path, file: Path, scope: Scope, sources: Sources) -> Scope | None:
+def _inner_scope(item: Cursor, first: Path, file: Path, scope: ReadingScope, sources: Sources) -> ReadingScope | None:
     """The scope of included files; ``None`` if they are nested too deeply."""
     fields = item.fields(("path", "project_directory", "env_file")) if isinstance(item.node, MapNode) else None
     given = fields.text("project_directory") if fields else None
@@ -121,7 +121,7 @@ def _inner_scope(item: Cursor, first: Path, file: Path, scope: Scope, sources: S
         sources.fail(item, f"more than {MAXIMUM_DEPTH} files include each other")
         return None
     variables = _variables(fields, directory, scope, item, sources)
-    return Scope(directory, scope.home, _with_fallback(scope.lookup, variables), including)
+    return ReadingScope(directory, scope.home, _with_fallback(scope.lookup, variables), including)
 
 
 def _with_fallback(lookup: Lookup, variables: Mapping[str, Variable]) -> Lookup:
@@ -129,7 +129,7 @@ def _with_fallback(lookup: Lookup, variables: Mapping[str, Variable]) -> Lookup:
 
 
 def _variables(
-    fields: Fields | None, directory: Path, scope: Scope, item: Cursor, sources: Sources
+    fields: Fields | None, directory: Path, scope: ReadingScope, item: Cursor, sources: Sources
 ) -> dict[str, Variable]:
     """The variables of ``env_file``, else of the ``.env`` in the project directory of the included files."""
     given = _one_or_more(fields.get("env_file")) if fields else []

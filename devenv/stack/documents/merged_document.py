@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devenv.stack.compose.substitution import interpolate
 from devenv.stack.documents.include import merged_files
-from devenv.stack.documents.scope import Scope
+from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.documents.sources import Sources
 from devenv.stack.env.interpolation import Lookup, Variable
 from devenv.stack.problems import Problems
@@ -26,7 +26,7 @@ class MergedDocument:
 
 
 def read_document(
-    files: Sequence[Path], texts: Mapping[Path, str], scope: Scope, project: str, problems: Problems
+    files: Sequence[Path], texts: Mapping[Path, str], scope: ReadingScope, project: str, problems: Problems
 ) -> MergedDocument:
     """Return all files as one canonical document.
 

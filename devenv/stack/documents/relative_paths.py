@@ -8,32 +8,32 @@ from dataclasses import replace
 
 from devenv.stack.compose.canonical import with_entries
 from devenv.stack.documents.remote import is_remote
-from devenv.stack.documents.scope import Scope
+from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 
 _NAMED_CONTEXT = re.compile(r"(service|target|docker-image|oci-layout):")
 """Sources of ``build.additional_contexts`` that are not paths."""
-Change = Callable[[Node, Scope], Node]
+Change = Callable[[Node, ReadingScope], Node]
 
 
-def with_absolute_paths(layer: MapNode, scope: Scope) -> MapNode:
+def with_absolute_paths(layer: MapNode, scope: ReadingScope) -> MapNode:
     """Return a canonical ``layer`` in which all paths of this machine are absolute."""
     return _changed(layer, _PATHS, scope)
 
 
-def with_own_variables(layer: MapNode, scope: Scope) -> MapNode:
+def with_own_variables(layer: MapNode, scope: ReadingScope) -> MapNode:
     """Return a canonical ``layer`` in which a name in ``environment`` without a value has that of ``scope``."""
     return _changed(layer, {"services.*.environment": _environment}, scope)
 
 
-def _changed(layer: MapNode, changes: Mapping[str, Change], scope: Scope) -> MapNode:
+def _changed(layer: MapNode, changes: Mapping[str, Change], scope: ReadingScope) -> MapNode:
     for pattern, change in changes.items():
         changed = _at(layer, pattern.split("."), change, scope)
         layer = changed if isinstance(changed, MapNode) else layer
     return layer
 
 
-def _at(node: Node, pattern: list[str], change: Change, scope: Scope) -> Node:
+def _at(node: Node, pattern: list[str], change: Change, scope: ReadingScope) -> Node:
     """``node`` with what is at ``pattern`` changed; ``*`` is any key, and any item of a list."""
     if not pattern:
         return change(node, scope)
@@ -50,35 +50,35 @@ def _at(node: Node, pattern: list[str], change: Change, scope: Scope) -> Node:
     return with_entries(node, {**node.entries, **changed}) if changed else node
 
 
-def _path(node: Node, scope: Scope) -> Node:
+def _path(node: Node, scope: ReadingScope) -> Node:
     """A path as an absolute one."""
     if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.value:
         return replace(node, value=str(scope.path(node.value)), raw="")
     return node
 
 
-def _context(node: Node, scope: Scope) -> Node:
+def _context(node: Node, scope: ReadingScope) -> Node:
     """A build context: a path, if it names nothing else."""
     text = node.value if isinstance(node, ScalarNode) else None
     return node if isinstance(text, str) and (is_remote(text) or _NAMED_CONTEXT.match(text)) else _path(node, scope)
 
 
-def _build(node: Node, scope: Scope) -> Node:
+def _build(node: Node, scope: ReadingScope) -> Node:
     return _member(node, "context", ".", _context, scope)
 
 
-def _process(node: Node, scope: Scope) -> Node:
+def _process(node: Node, scope: ReadingScope) -> Node:
     return _member(node, "cwd", ".", _path, scope)
 
 
-def _mount(node: Node, scope: Scope) -> Node:
+def _mount(node: Node, scope: ReadingScope) -> Node:
     """A mount: the source of a bind is a path."""
     kind = node.get("type") if isinstance(node, MapNode) else None
     is_bind = isinstance(kind, ScalarNode) and kind.value == "bind"
     return _at(node, ["source"], _path, scope) if is_bind else node
 
 
-def _member(node: Node, name: str, default: str, change: Change, scope: Scope) -> Node:
+def _member(node: Node, name: str, default: str, change: Change, scope: ReadingScope) -> Node:
     """The mapping ``node`` with its member ``name`` changed, or the ``default`` of that."""
     if not isinstance(node, MapNode):
         return node
@@ -88,7 +88,7 @@ def _member(node: Node, name: str, default: str, change: Change, scope: Scope) -
     return with_entries(node, {**node.entries, name: changed})
 
 
-def _environment(node: Node, scope: Scope) -> Node:
+def _environment(node: Node, scope: ReadingScope) -> Node:
     if not isinstance(node, MapNode):
         return node
     entries = dict(node.entries)

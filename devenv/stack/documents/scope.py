@@ -10,7 +10,7 @@ from devenv.stack.env.interpolation import Lookup
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ReadingScope:
     """The scope of the stack's own files, or of files that are included.
 
     Attributes:

@@ -13,8 +13,8 @@ from pathlib import Path
 from devenv.errors import Location, StackFileError
 from devenv.stack.compose.canonical import canonical
 from devenv.stack.compose.substitution import interpolate
-from devenv.stack.documents.scope import Scope
-from devenv.stack.env.interpolation import Budget
+from devenv.stack.documents.scope import ReadingScope
+from devenv.stack.env.interpolation import ExpansionBudget
 from devenv.stack.problems import Problems, as_problem
 from devenv.stack.readers.cursor import Cursor
 from devenv.stack.yaml.nodes import MapNode, describe, is_null
@@ -46,7 +46,7 @@ class Sources:
         self.incomplete = False
         self._texts = texts
         self._parsed: dict[Path, list[MapNode]] = {}
-        self._budget = Budget()
+        self._budget = ExpansionBudget()
         self._reads = 0
         self._bytes = 0
         self._values = 0
@@ -111,7 +111,7 @@ class Sources:
             self.fail(asked, message)
         return False
 
-    def layer(self, document: MapNode, scope: Scope, *, shared: bool = False) -> MapNode | None:
+    def layer(self, document: MapNode, scope: ReadingScope, *, shared: bool = False) -> MapNode | None:
         """Return ``document`` interpolated and in long form.
 
         Args:

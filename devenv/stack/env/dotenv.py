@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from devenv.errors import Location, StackFileError
-from devenv.stack.env.interpolation import Budget, Lookup, TemplateError, Variable, substitute
+from devenv.stack.env.interpolation import ExpansionBudget, Lookup, TemplateError, Variable, substitute
 from devenv.stack.problems import Problems, as_problem
 from devenv.stack.yaml.text_file import display, place_of, read_text
 
@@ -70,7 +70,7 @@ class _Reader:
         self._file = file
         self._environment = lookup
         self._problems = problems
-        self._budget = Budget()
+        self._budget = ExpansionBudget()
         self._position = 0
         self._counted = (0, 1)
         self.variables: dict[str, Variable] = dict(earlier)

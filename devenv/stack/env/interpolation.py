@@ -83,7 +83,7 @@ class Substitution:
 
 
 @dataclass(slots=True)
-class Budget:
+class ExpansionBudget:
     """What the variables of a file may still add to it: ``characters``, in ``uses``."""
 
     characters: int = MAXIMUM_EXPANDED
@@ -95,7 +95,7 @@ class Budget:
         return self.characters < 0 or self.uses < 0
 
 
-def substitute(template: str, lookup: Lookup, budget: Budget | None = None) -> Substitution:
+def substitute(template: str, lookup: Lookup, budget: ExpansionBudget | None = None) -> Substitution:
     """Return ``template`` with its variables replaced.
 
     Args:
@@ -107,7 +107,7 @@ def substitute(template: str, lookup: Lookup, budget: Budget | None = None) -> S
         TemplateError: If an expression is malformed, a required variable is missing, or the text is nested too deeply
             or expands too far.
     """
-    run = _Run(template, lookup, budget or Budget())
+    run = _Run(template, lookup, budget or ExpansionBudget())
     text = run.expand(0, len(template), 0)
     return Substitution(text, tuple(run.uses))
 
@@ -115,7 +115,7 @@ def substitute(template: str, lookup: Lookup, budget: Budget | None = None) -> S
 class _Run:
     """One interpolation of one template; offsets count from the start of the whole template, at any nesting depth."""
 
-    def __init__(self, template: str, lookup: Lookup, budget: Budget) -> None:
+    def __init__(self, template: str, lookup: Lookup, budget: ExpansionBudget) -> None:
         self._template = template
         self._lookup = lookup
         self._budget = budget

@@ -12,7 +12,7 @@ from raw_http import PROTOBUF, Client
 
 from devenv.app.environment.open import _page, redirect_file
 from devenv.app.invocation import Invocation
-from devenv.app.urls import Backend as Address
+from devenv.app.urls import BackendAddress as Address
 from devenv.backend import Backend, BackendSettings, serve
 from devenv.dashboard.pages import page_routes
 from devenv.errors import BackendUnavailable

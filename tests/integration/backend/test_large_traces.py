@@ -15,7 +15,7 @@ from devenv.backend.api import legacy_json, otlp_document, otlp_protobuf
 from devenv.backend.store.decoding import snapshot
 from devenv.model.trace import Trace
 from devenv.traces.client import TraceClient
-from devenv.traces.dialect import Capabilities
+from devenv.traces.dialect import DialectCapabilities
 
 __all__ = ["backend"]  # a fixture
 ACCEPT = "Accept: application/x-protobuf\r\n"
@@ -25,7 +25,7 @@ async def post(backend: Backend, body: bytes) -> None:
     assert (await (await Client.to(backend.otlp_port)).post(body, PROTOBUF))[0] == 200
 
 
-async def read(backend: Backend, trace: bytes, found: Capabilities | None) -> Trace:
+async def read(backend: Backend, trace: bytes, found: DialectCapabilities | None) -> Trace:
     async with TraceClient(f"http://127.0.0.1:{backend.query_port}") as client:
         client._found = found
         trace_found = await client.trace(trace.hex())
@@ -44,7 +44,7 @@ async def test_protobuf_and_json_give_the_same_trace(backend: Backend) -> None:
     body = request(resource_spans("a", odd, usual, usual), resource_spans(None, twice, resource={"host": "h"}))
     await post(backend, body)
     encoded = await read(backend, trace, None)
-    assert encoded == await read(backend, trace, Capabilities(v3=True))
+    assert encoded == await read(backend, trace, DialectCapabilities(v3=True))
     assert len(encoded.spans) == 3
     assert {span.service for span in encoded.spans} == {"a", "missing-service-name"}
 

@@ -16,7 +16,7 @@ from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
 from devenv.otlp.span_encoding import encode_request, encode_span
 from devenv.traces import client as client_module
 from devenv.traces.client import TraceClient
-from devenv.traces.dialect import Capabilities
+from devenv.traces.dialect import DialectCapabilities
 from devenv.traces.export import SpanExporter
 from devenv.traces.query import Query
 
@@ -67,13 +67,13 @@ async def client(request: pytest.FixtureRequest, jaeger: Any) -> Any:
     """The client, once as it probes and once where only the other dialect is spoken."""
     async with TraceClient(jaeger.query_url) as made:
         if request.param == "legacy":
-            made._found = Capabilities(legacy=True)
+            made._found = DialectCapabilities(legacy=True)
         yield made
 
 
 async def test_probe_tells_what_this_jaeger_speaks(jaeger: Any) -> None:
     async with TraceClient(jaeger.query_url) as client:
-        assert await client.probe() == Capabilities(summaries=False, v3=True, legacy=True, embedded=False)
+        assert await client.probe() == DialectCapabilities(summaries=False, v3=True, legacy=True, embedded=False)
 
 
 async def test_a_trace_comes_back_as_it_was_sent(jaeger: Any, client: TraceClient, service: str) -> None:
@@ -133,7 +133,7 @@ async def test_search_by_each_criterion(jaeger: Any, client: TraceClient, servic
     bad = span(secrets.token_hex(16), service=service, name="bad", status=Status.ERROR, attributes={"user": "7"})
     await store(jaeger.otlp_url, slow, bad)
     await arrived(client, bad.trace_id, 1)
-    client._found = Capabilities(legacy=True)  # before Jaeger 2.19, v3 searches ignore attributes
+    client._found = DialectCapabilities(legacy=True)  # before Jaeger 2.19, v3 searches ignore attributes
 
     async def found(**criteria: Any) -> set[str]:
         window = {"start_ns": slow.start_ns - 10**9, "end_ns": time.time_ns() + 10**9}

@@ -13,7 +13,7 @@ import pytest
 
 from devenv.errors import BackendUnavailable
 from devenv.traces.client import TraceClient
-from devenv.traces.dialect import Capabilities
+from devenv.traces.dialect import DialectCapabilities
 from devenv.traces.export import SpanExporter
 from devenv.traces.http import HttpClient, TransportError
 from devenv.traces.parts import parts_of
@@ -104,7 +104,7 @@ V3 = {
 
 async def test_a_server_of_v3_alone_answers_everything_but_dependencies() -> None:
     async with serving(V3) as (client, server):
-        assert await client.probe() == Capabilities(summaries=True, v3=True)
+        assert await client.probe() == DialectCapabilities(summaries=True, v3=True)
         assert await client.services() == ["auth", "gateway"]
         assert [(each.name, each.kind) for each in await client.operations("gateway")] == [
             ("GET /", "server"),
@@ -145,7 +145,7 @@ async def test_a_server_of_the_legacy_dialect_alone() -> None:
         "/api/dependencies": said({"data": [{"parent": "a", "child": "b", "callCount": 3}]}),
     }
     async with serving(routes) as (client, _):
-        assert await client.probe() == Capabilities(legacy=True)
+        assert await client.probe() == DialectCapabilities(legacy=True)
         assert await client.services() == []
         assert [each.kind for each in await client.operations("x")] == ["client"]
         assert [summary.trace_id for summary in await client.search(QUERY)] == [TRACE_ID]
@@ -158,7 +158,7 @@ async def test_a_server_of_the_legacy_dialect_alone() -> None:
 async def test_empty_lists_that_stand_as_an_empty_object_in_plain_text() -> None:
     empty: Route = lambda _: (200, "text/plain", "{}")  # noqa: E731 - a route like the others
     async with serving({"/api/v3/services": empty, "/api/v3/trace-summaries": empty}) as (client, _):
-        assert await client.probe() == Capabilities(summaries=True, v3=True)
+        assert await client.probe() == DialectCapabilities(summaries=True, v3=True)
         assert await client.services() == []
         assert await client.search(QUERY) == []
 

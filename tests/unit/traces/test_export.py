@@ -8,16 +8,16 @@ import pytest
 
 from devenv.errors import BackendUnavailable
 from devenv.traces.export import Refusal, SpanExporter
-from devenv.traces.http import Response
+from devenv.traces.http import BackendResponse
 
 
 class Answering:
     def __init__(self, status: int, body: bytes) -> None:
-        self.response = Response(status, body)
+        self.response = BackendResponse(status, body)
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Response:
+    ) -> BackendResponse:
         return self.response
 
     async def aclose(self) -> None:

@@ -12,7 +12,7 @@ from orchestration import service, stack
 from devenv.app.environment.recorded_spans import still_silent, with_spans
 from devenv.app.record import Record, read_record, write_record
 from devenv.app.session import Running
-from devenv.app.urls import Backend
+from devenv.app.urls import BackendAddress
 from devenv.errors import BackendUnavailable
 from devenv.model.documents import CanaryDocument
 from devenv.model.identity import identify
@@ -21,7 +21,7 @@ from devenv.testing import FakeEngine
 from devenv.traces.query import Query
 
 STACK = stack(service("web"), service("worker"), service("db", image="postgres:17"))
-BACKEND = Backend(kind="jaeger", query_url="http://127.0.0.1:16686", otlp_http_url="http://127.0.0.1:4318")
+BACKEND = BackendAddress(kind="jaeger", query_url="http://127.0.0.1:16686", otlp_http_url="http://127.0.0.1:4318")
 
 
 class Client:

@@ -16,7 +16,7 @@ from devenv.app.environment import up as use_case
 from devenv.app.environment.canary_step import CanaryRoute, canary_route
 from devenv.app.invocation import Invocation, LoadedStack, read_stack
 from devenv.app.record import Record, read_record, write_record
-from devenv.app.urls import Backend
+from devenv.app.urls import BackendAddress
 from devenv.contract.answers import ExecResult
 from devenv.errors import PortTaken
 from devenv.events import Event, ServiceFailed
@@ -33,7 +33,7 @@ services:
     depends_on: { db: { condition: service_healthy } }
   jaeger: { image: "jaegertracing/jaeger:2.13.0" }
 """
-BACKEND = Backend(kind="jaeger", query_url="http://127.0.0.1:16686", otlp_http_url="http://127.0.0.1:4318")
+BACKEND = BackendAddress(kind="jaeger", query_url="http://127.0.0.1:16686", otlp_http_url="http://127.0.0.1:4318")
 
 
 class Shop:

@@ -10,7 +10,7 @@ import pytest
 from devenv.app.invocation import Invocation
 from devenv.app.scaffold import changes
 from devenv.app.scaffold.entrypoint import choose_entrypoint
-from devenv.app.scaffold.init_existing import Wanted, prepare_existing
+from devenv.app.scaffold.init_existing import PreparationOptions, prepare_existing
 from devenv.cli.main import run
 from devenv.errors import ConfigurationError, EnvironmentFailure, StackFileError, UnknownName, UsageError
 from devenv.stack.loader import load_stack
@@ -73,7 +73,7 @@ def shop(tmp_path: Path) -> Invocation:
 
 
 def prepared(invocation: Invocation, file: str = "compose.yaml", **options: object):
-    return prepare_existing(invocation, Wanted(file=Path(file), **options))  # type: ignore[arg-type]
+    return prepare_existing(invocation, PreparationOptions(file=Path(file), **options))  # type: ignore[arg-type]
 
 
 def only_adds(old: str, new: str) -> bool:
