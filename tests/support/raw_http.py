@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from devenv.backend import Backend, BackendSettings, serve
+from devenv.backend import Backend, EmbeddedSettings, serve
 
 PROTOBUF = "Content-Type: application/x-protobuf\r\n"
 
@@ -18,7 +18,7 @@ PROTOBUF = "Content-Type: application/x-protobuf\r\n"
 async def running(**changes: Any) -> AsyncIterator[Backend]:
     """A backend on free ports; ``changes`` are fields of its settings."""
     settings = {"otlp_port": 0, "query_port": 0, "health_port": 0, **changes}
-    backend = await serve(BackendSettings(**settings))
+    backend = await serve(EmbeddedSettings(**settings))
     try:
         yield backend
     finally:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from otlp_build import PROTOBUF
 
-from devenv.backend import BackendSettings, serve
+from devenv.backend import EmbeddedSettings, serve
 from devenv.backend.query.source import StoreSource
 from devenv.model.span import Span
 from devenv.model.trace import Trace
@@ -71,7 +71,7 @@ async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
                 client._found = DIALECTS[kind]
                 yield Site(kind, client, jaeger.otlp_url, http)
             return
-        backend = await serve(BackendSettings(otlp_port=0, query_port=0, health_port=None))
+        backend = await serve(EmbeddedSettings(otlp_port=0, query_port=0, health_port=None))
         otlp_url = f"http://127.0.0.1:{backend.otlp_port}"
         try:
             if kind == "store":

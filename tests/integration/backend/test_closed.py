@@ -13,7 +13,7 @@ from raw_http import PROTOBUF, Client
 from devenv.app.environment.open import _page, redirect_file
 from devenv.app.invocation import Invocation
 from devenv.app.urls import BackendAddress as Address
-from devenv.backend import Backend, BackendSettings, serve
+from devenv.backend import Backend, EmbeddedSettings, serve
 from devenv.dashboard.pages import page_routes
 from devenv.errors import BackendUnavailable
 from devenv.traces.client import TraceClient
@@ -26,7 +26,7 @@ TOKEN = "a-token-of-this-test"
 
 @pytest.fixture
 async def closed() -> AsyncIterator[Backend]:
-    backend = await serve(BackendSettings(otlp_port=0, query_port=0, health_port=0, pages=page_routes, token=TOKEN))
+    backend = await serve(EmbeddedSettings(otlp_port=0, query_port=0, health_port=0, pages=page_routes, token=TOKEN))
     yield backend
     await backend.close()
 

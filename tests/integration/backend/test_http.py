@@ -12,7 +12,7 @@ import pytest
 from otlp_build import make_span, one, trace_id
 from raw_http import PROTOBUF, Client, running
 
-from devenv.backend import Backend, BackendSettings, serve
+from devenv.backend import Backend, EmbeddedSettings, serve
 from devenv.errors import PortTaken
 from devenv.http.server import HttpRequest, Response, Route
 
@@ -61,7 +61,7 @@ async def test_a_taken_port_is_told_and_no_other_is_held(backend: Backend) -> No
         free.bind(("127.0.0.1", 0))
         otlp_port = free.getsockname()[1]
     with pytest.raises(PortTaken) as raised:
-        await serve(BackendSettings(otlp_port=otlp_port, query_port=backend.query_port, health_port=0))
+        await serve(EmbeddedSettings(otlp_port=otlp_port, query_port=backend.query_port, health_port=0))
     assert str(backend.query_port) in raised.value.message
     assert raised.value.details["port"] == backend.query_port
     with socket.socket() as again:

@@ -16,7 +16,7 @@ from load_runs import asked
 from traced_services import Fault, TracedServices
 
 from devenv.app.traces.canary import send_canary
-from devenv.backend import BackendSettings, serve
+from devenv.backend import EmbeddedSettings, serve
 from devenv.clock import SystemClock
 from devenv.load.run import run_load
 from devenv.load.run_store import RunStore
@@ -34,7 +34,7 @@ class Embedded:
 
 @asynccontextmanager
 async def embedded(**settings: Any) -> AsyncIterator[Embedded]:
-    backend = await serve(BackendSettings(otlp_port=0, query_port=0, health_port=0, **settings))
+    backend = await serve(EmbeddedSettings(otlp_port=0, query_port=0, health_port=0, **settings))
     try:
         yield Embedded(f"http://127.0.0.1:{backend.query_port}", f"http://127.0.0.1:{backend.otlp_port}")
     finally:

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from otlp_build import MS, make_span, one, request, resource_spans, span_id, trace_id
 
-from devenv.backend import BackendSettings
+from devenv.backend import EmbeddedSettings
 from devenv.backend.server import Backend
 from devenv.http.server import HttpRequest, Response, Router
 
@@ -20,7 +20,7 @@ WINDOW = {"query.startTimeMin": "2023-11-14T22:00:00Z", "query.startTimeMax": "2
 
 @pytest.fixture
 def backend() -> Backend:
-    return Backend(BackendSettings(max_bytes=1 << 20))
+    return Backend(EmbeddedSettings(max_bytes=1 << 20))
 
 
 def post(backend: Backend, body: bytes, content_type: str = PROTOBUF) -> Response:
