@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from devenv import __main__ as start
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OLDEST = (3, 9)
 # What runs before the command line refuses an old Python, and the library.
