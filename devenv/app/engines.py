@@ -194,7 +194,7 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
         why = f"no Docker engine responded within {ENGINE_TIMEOUT:g} s"
         unknown = _unknown(ENGINE_TIMEOUT)
     except EngineUnavailable as error:
-        why = f"no Docker engine: {error.message}"
+        why = error.message
     else:
         why, missing = await _why_not(engine, stack) if stack is not None else ("", ())
         if why and await _name_on(engine, project):  # its record was removed
