@@ -11,6 +11,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from devenv.tracing.active import state
 from devenv.tracing.light.shared import Shared
+from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.spans import SpanScope
 
 _LITERAL = re.compile(
@@ -33,7 +34,7 @@ _TABLE = {
 _LONGEST = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Statement:
     """A statement as it is recorded in spans."""
 
