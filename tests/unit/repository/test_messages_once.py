@@ -1,7 +1,7 @@
 """No message says anything twice, such as "no Docker engine: no Docker engine at …".
 
-An error that is part of another sentence gives its bare reason for that (`NotStarted.reason`, `answer_of`). Whoever
-puts a whole message into another one is listed here, with the sentences that it is put into.
+An error that is part of another sentence gives its bare reason for that (`NotStarted.reason`, `answer_of`). The modules
+that put a whole message into another one are listed here, with those sentences.
 """
 
 from __future__ import annotations
