@@ -110,9 +110,8 @@ async def choose(invocation: Invocation, project: Project, *, stack: Stack | Non
     if recorded is None and (found := await _as_processes(project, invocation.environ)):
         recorded, name = "process", found  # its record was removed
     if recorded is None and asked == "process":
-        docker, found, unknown = await _on_docker(project, invocation.environ)
-        if docker is not None:
-            await docker.close()
+        found, unknown = await _on_docker(project, invocation.environ)
+        if found:
             recorded, name = "docker", found
     if recorded is not None:
         if asked not in {"auto", recorded}:
@@ -136,10 +135,8 @@ async def other_engine(engine: Engine, project: Project, environ: Mapping[str, s
     An engine that does not respond within :data:`LOOK_TIMEOUT` counts as none.
     """
     if engine.capabilities.processes:
-        return (await _on_docker(project, environ))[0]
-    if await _as_processes(project, environ):
-        return await connect("process", project, environ)
-    return None
+        return await connect("docker", project, environ) if (await _on_docker(project, environ))[0] else None
+    return await connect("process", project, environ) if await _as_processes(project, environ) else None
 
 
 async def _as_processes(project: Project, environ: Mapping[str, str]) -> str:
@@ -149,29 +146,24 @@ async def _as_processes(project: Project, environ: Mapping[str, str]) -> str:
     return await _name_on(ProcessEngine(project, environ=environ), project)
 
 
-async def _on_docker(project: Project, environ: Mapping[str, str]) -> tuple[Engine | None, str, str]:
-    """Return Docker if the project of this directory runs there, its name, and :attr:`Choice.unknown`."""
+async def _on_docker(project: Project, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the name of the project that runs on Docker in this directory, else empty; and :attr:`Choice.unknown`."""
     from devenv.engine.docker.address import find_address
+    from devenv.engine.docker.presence import project_of
 
     try:
-        socket_path = find_address(environ).socket_path
-        if socket_path is not None and not socket_path.exists():
-            return None, "", ""  # spares the import of the client
         async with asyncio.timeout(LOOK_TIMEOUT):
+            if (socket := find_address(environ).socket_path) is not None:
+                return _name(await project_of(socket, str(project.directory.resolve()))), ""
             engine = await connect("docker", project, environ)
             try:
-                name = await _name_on(engine, project)
-            except BaseException:
+                return await _name_on(engine, project), ""
+            finally:
                 await engine.close()
-                raise
     except TimeoutError:
-        return None, "", _unknown(LOOK_TIMEOUT)
-    except (EnvironmentFailure, ConfigurationError):  # who cannot use Docker has nothing there, and does not need it
-        return None, "", ""
-    if name:
-        return engine, name, ""
-    await engine.close()
-    return None, "", ""
+        return "", _unknown(LOOK_TIMEOUT)
+    except (OSError, EnvironmentFailure, ConfigurationError):  # who cannot use Docker has nothing there
+        return "", ""
 
 
 def _unknown(seconds: float) -> str:
@@ -182,7 +174,11 @@ async def _name_on(engine: Engine, project: Project) -> str:
     """Name of the project of which an engine has instances in this directory, else empty; ``down`` keeps volumes."""
     directory = str(project.directory.resolve())
     found = [i.labels for i in (await engine.observe(None)).instances if i.labels.get(LABEL_DIRECTORY) == directory]
-    return found[0].get(LABEL_PROJECT, project.id).rpartition("-")[0] if found else ""
+    return _name(found[0].get(LABEL_PROJECT, project.id)) if found else ""
+
+
+def _name(project_id: str) -> str:
+    return project_id.rpartition("-")[0]
 
 
 async def _automatic(invocation: Invocation, project: Project, stack: Stack | None) -> Choice:

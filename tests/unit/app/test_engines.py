@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote
 
 import pytest
 
@@ -199,7 +200,7 @@ class Containers(Engine):
 
 @pytest.fixture
 def both(connected, monkeypatch, tmp_path) -> dict[str, tuple[ObservedInstance, ...]]:
-    """What Docker and the process engine run, by name; Docker's socket exists."""
+    """What Docker and the process engine run, by name; Docker answers at another machine's address."""
     import devenv.engine.process as engine_package
 
     what: dict[str, tuple[ObservedInstance, ...]] = {}
@@ -219,9 +220,8 @@ def both(connected, monkeypatch, tmp_path) -> dict[str, tuple[ObservedInstance, 
 
 
 @pytest.fixture
-def environ(tmp_path) -> dict[str, str]:
-    (tmp_path / "docker.sock").touch()
-    return {"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"}
+def environ() -> dict[str, str]:
+    return {"DOCKER_HOST": "tcp://192.0.2.1:2375"}
 
 
 @pytest.mark.parametrize("of_command", ["up", "down"])
@@ -255,6 +255,40 @@ async def test_without_dockers_socket_nothing_is_looked_for(tmp_path, connected,
     environ = {"DOCKER_HOST": f"unix://{tmp_path}/nosuch.sock"}
     invocation = Invocation(directory=tmp_path, engine="process", environ=environ)
     await choose(invocation, identify(tmp_path), stack=None, recorded=None)
+    assert "docker" not in [engine.name for engine in connected]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('[{"Labels": {"devenv.project": "shop-1a2b3c"}}]', "already runs"),
+        ("[]", ""),
+        ('{"message": "client version too old"}', ""),
+        ("<html>", ""),
+    ],
+)
+async def test_a_local_docker_is_asked_over_its_socket_without_the_client(
+    tmp_path, connected, both, body, expected, monkeypatch
+):
+    asked = []
+
+    async def answer(reader, writer):
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + body.encode())
+        writer.close()
+
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    async with await asyncio.start_unix_server(answer, "d.sock"):
+        invocation = Invocation(directory=tmp_path, engine="process", environ={"DOCKER_HOST": "unix://d.sock"})
+        if expected:
+            with pytest.raises(UsageError, match="shop already runs on the docker engine"):
+                await choose(invocation, identify(tmp_path), stack=None, recorded=None)
+        else:
+            choice = await choose(invocation, identify(tmp_path), stack=None, recorded=None)
+            assert choice.unknown == ""
+    assert unquote(asked[0].decode()) == (
+        f'GET /containers/json?all=true&filters={{"label": ["devenv.directory={tmp_path.resolve()}"]}} HTTP/1.0\r\n'
+    )
     assert "docker" not in [engine.name for engine in connected]
 
 

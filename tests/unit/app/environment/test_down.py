@@ -131,8 +131,7 @@ async def test_a_project_that_runs_on_both_engines_ends_on_both(
         return found[name]
 
     monkeypatch.setattr(engines, "connect", connect)
-    (tmp_path / "docker.sock").touch()
-    environ = {"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"}
+    environ = {"DOCKER_HOST": "tcp://192.0.2.1:2375"}
     invocation = Invocation(directory=tmp_path, engine=asked, environ=environ)
     await down(invocation, DownOptions(), clock=clock, sink=events.append)
     left = {name for name, engine in found.items() if engine.instances}
