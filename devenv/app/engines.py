@@ -149,7 +149,7 @@ async def _as_processes(project: Project, environ: Mapping[str, str]) -> str:
 async def _on_docker(project: Project, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the name of the project that runs on Docker in this directory, else empty; and :attr:`Choice.unknown`."""
     from devenv.engine.docker.address import find_address
-    from devenv.engine.docker.presence import project_of
+    from devenv.engine.docker_presence import project_of
 
     try:
         async with asyncio.timeout(LOOK_TIMEOUT):
