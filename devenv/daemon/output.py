@@ -236,7 +236,7 @@ def _stored(now: float, stream: int, lines: bytes, *, is_continued: bool = False
         now: their time, in seconds since the epoch.
         stream: 1 or 2.
         lines: without the last line end.
-        is_continued: the first of them goes on where the last one of its stream ended.
+        is_continued: the first of them continues the last one of its stream.
     """
     head = b"%.6f %d " % (now, stream)
     text = (lines + b"\n").replace(b"\r\n", b"\n")

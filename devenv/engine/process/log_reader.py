@@ -84,8 +84,8 @@ async def follow(
 def parsed(content: bytes) -> Iterator[LogLine]:
     """Lines ``<seconds> <1|2> <text>`` as the daemon writes them; others as they are.
 
-    A continuation belongs to the last line of its stream. Without that, which was shown before, it is a line of its
-    own, whose :attr:`LogLine.continues` is set; if it is only a line end, nothing.
+    A continuation belongs to the last line of its stream. Without that, which was shown before, it is a separate line,
+    whose :attr:`LogLine.continues` is set; if it is only a line end, nothing.
     """
     lines = content.split(b"\n")
     if not lines[-1]:

@@ -36,7 +36,7 @@ async def test_a_line_ends_at_a_line_feed_and_at_nothing_else(harness: Harness) 
 
 @pytest.mark.parametrize("follow", [True, False])
 async def test_a_prompt_is_shown_before_its_line_ends(harness: Harness, follow: bool, tmp_path: Path) -> None:
-    """Docker's engine keeps what has no line end, and gives it to nobody before."""
+    """The Docker engine stores whole lines only."""
     if harness.engine.name == "docker":
         pytest.skip("the engine stores whole lines")
     go = tmp_path / "go"
