@@ -45,6 +45,7 @@ lint: $(VENV)/.dev ## ruff, formatting, the layers of the packages, dead code, a
 
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 devenv/tracing devenv/__main__.py # the oldest that mypy knows, for the library
 
 format: $(VENV)/.dev ## format the code and sort its imports
 	$(BIN)/ruff format .

@@ -98,7 +98,7 @@ def check_metadata(wheel: Path, version: str) -> None:
         "Version": version,
         "License-Expression": "Apache-2.0",
         "License-File": "LICENSE",
-        "Requires-Python": ">=3.11",
+        "Requires-Python": ">=3.9",
         "Description-Content-Type": "text/markdown",
     }
     demand({key: metadata[key] for key in wanted} == wanted, f"metadata: {metadata.items()}")

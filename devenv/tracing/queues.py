@@ -18,12 +18,13 @@ from devenv.tracing.active import state
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import RANDOM, SAMPLED, LocalTrace, new_trace_hex
+from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.spans import SpanScope, fail
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class _Entry(Generic[T]):
     item: T
     context: Context

@@ -29,6 +29,7 @@ from devenv.tracing.light.ids import CustomIds
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.readable import record
 from devenv.tracing.light.span import LightSpan
+from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -240,8 +241,12 @@ class Bridge(SpanProcessor):
             scope = self._scopes.setdefault(found, _Scope(named, self._settings))
         self._sink(record(span, scope))
 
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
+        """Return True: nothing waits here. SDKs to 1.41 return None instead, and then flush no further processor."""
+        return True
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, **SLOTS)
 class _Scope:
     """The part of a tracer that a record needs."""
 

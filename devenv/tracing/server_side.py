@@ -160,7 +160,7 @@ class ServerSide:
         parent = headers.get(b"traceparent")
         if parent is None:
             number = getrandbits(128) or 1
-            trace_hex, flags = number.to_bytes(16).hex(), RANDOM | ((number & LOW_64) < self._bound)
+            trace_hex, flags = number.to_bytes(16, "big").hex(), RANDOM | ((number & LOW_64) < self._bound)
         elif is_version_00(parent) is None:
             return None
         else:

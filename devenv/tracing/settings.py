@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from devenv.tracing.process.versions import SLOTS
+
 SAMPLERS = (
     "parentbased_traceidratio",
     "traceidratio",
@@ -26,7 +28,7 @@ COMPRESSIONS = ("none", "gzip")
 PROVIDERS = ("light", "sdk")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Key:
     """Describes one setting.
 
@@ -62,7 +64,7 @@ def _count(path: str, default: int | None, doc: str, *variables: str, **rules: A
     return _key(path, "int", default, doc, *variables, minimum=0, **rules)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Settings:
     """Resolved settings. A time's unit is the suffix of its name."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, Union
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -19,12 +19,13 @@ from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.light.values import as_text, clean, copied
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.versions import ParamSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 KINDS: Mapping[str, SpanKind] = {kind.name.lower(): kind for kind in SpanKind}
-Linkable = Link | Span | SpanContext | Context
+Linkable = Union[Link, Span, SpanContext, Context]
 
 
 class SpanScope:
@@ -153,7 +154,7 @@ def current_ids() -> tuple[str, str]:
     if kind is UnsampledSpan:
         return span.hex, ""
     if kind is LightSpan:
-        return span.trace.hex, span.span_id.to_bytes(8).hex()
+        return span.trace.hex, span.span_id.to_bytes(8, "big").hex()
     context = current_span().get_span_context()
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else ("", "")
 

@@ -14,6 +14,7 @@ from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.context.suppression import is_suppressed
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.spans import SpanScope
 
 _LITERAL = re.compile(
@@ -36,7 +37,7 @@ _TABLE = {
 _LONGEST = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Statement:
     """A statement as it is recorded in spans."""
 

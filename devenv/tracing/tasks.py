@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from opentelemetry.context import Context
 
 from devenv.tracing.context.ambient import attach, current, detach
 from devenv.tracing.headers import extract
+from devenv.tracing.process.versions import ParamSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,7 +47,11 @@ def create_task(
     variables = contextvars.copy_context()
     if context is not None:
         variables.run(attach, context)
-    task = asyncio.get_running_loop().create_task(coro, name=name, context=variables)
+    start = asyncio.get_running_loop().create_task
+    if sys.version_info >= (3, 11):
+        task = start(coro, name=name, context=variables)
+    else:  # a task copies the context that it is created in
+        task = variables.run(start, coro, name=name)
     _running.add(task)
     task.add_done_callback(_running.discard)
     return task

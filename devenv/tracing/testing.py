@@ -21,10 +21,11 @@ from typing import Any
 from devenv.tracing.active import state
 from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.export.transport import Outcome
+from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.runtime import Tracing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class RecordedSpan:
     """A span as the receiver would get it. IDs are hexadecimal, times are in nanoseconds."""
 

@@ -15,13 +15,14 @@ from typing import Any
 import yaml
 
 from devenv.tracing.errors import ConfigError
+from devenv.tracing.process.versions import SLOTS
 
 Path_ = tuple[str, ...]
 _DEEPEST = 64
 _MOST_VALUES = 100_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Place:
     """A position in the file: 1-based line and column, zeros without a file."""
 
@@ -29,7 +30,7 @@ class Place:
     column: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(**SLOTS)
 class Document:
     """A configuration: its name, its values, and the places of its keys and values by path."""
 

@@ -205,9 +205,9 @@ def _known_of(names: tuple[str, ...], known: tuple[str, ...], variable: str, gro
 
 
 def _has_entry_point(group: str, name: str) -> bool:
-    from importlib.metadata import entry_points
+    from devenv.tracing.process.entry_points import entry_points
 
-    return bool(entry_points(group=group, name=name))
+    return bool(entry_points(group, name))
 
 
 def _propagators(text: str) -> tuple[str, ...] | None:

@@ -112,9 +112,9 @@ class InstalledPropagator:
 
 def installed(name: str) -> Any:
     """Return the entry point of a propagator that another package installs, None without one."""
-    from importlib.metadata import entry_points
+    from devenv.tracing.process.entry_points import entry_points
 
-    return next(iter(entry_points(group=GROUP, name=name)), None)
+    return next(iter(entry_points(GROUP, name)), None)
 
 
 def as_fields(pairs: Iterable[tuple[Any, Any]]) -> Fields:

@@ -196,7 +196,9 @@ class Encoder:
         if span.dropped_events:
             yield b"\x60" + varint(span.dropped_events)
         for context, attributes, dropped in span.raw_links or ():
-            body = block(b"\x0a", context.trace_id.to_bytes(16)) + block(b"\x12", context.span_id.to_bytes(8))
+            body = block(b"\x0a", context.trace_id.to_bytes(16, "big")) + block(
+                b"\x12", context.span_id.to_bytes(8, "big")
+            )
             if context.trace_state:
                 body += text(b"\x1a", context.trace_state.to_header())
             body += self._others(b"\x22", attributes) + (b"\x28" + varint(dropped) if dropped else b"")

@@ -17,6 +17,7 @@ from devenv.tracing.export.transport import Outcome, Transport
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.values import as_text
+from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _BREATH_S = 0.0001
 _REPORT_EVERY_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class ExportStats:
     """Counts since the start of the process (a forked child starts at 0).
 

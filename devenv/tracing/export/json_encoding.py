@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from struct import unpack
 from typing import Any, NamedTuple
 
@@ -109,19 +109,8 @@ def _scalar(kind: str, value: int | bytes) -> Any:
         if kind == "flag":
             return bool(value)
         return value if kind == "number" else str(value - _RANGE if value >= _SIGN else value)
-    match kind:
-        case "text":
-            return value.decode("utf-8", "replace")
-        case "id":
-            return value.hex()
-        case "fixed64":
-            return str(int.from_bytes(value, "little"))
-        case "fixed32":
-            return int.from_bytes(value, "little")
-        case "double":
-            return _double(unpack("<d", value)[0])
-        case _:
-            return b64encode(value).decode()
+    read = _OF_BYTES.get(kind)
+    return read(value) if read is not None else b64encode(value).decode()
 
 
 def _double(number: float) -> float | str:
@@ -131,6 +120,16 @@ def _double(number: float) -> float | str:
     if number in {float("inf"), float("-inf")}:
         return "Infinity" if number > 0 else "-Infinity"
     return number
+
+
+_OF_BYTES: Mapping[str, Callable[[bytes], Any]] = {
+    "text": lambda value: value.decode("utf-8", "replace"),
+    "id": bytes.hex,
+    "fixed64": lambda value: str(int.from_bytes(value, "little")),
+    "fixed32": lambda value: int.from_bytes(value, "little"),
+    "double": lambda value: _double(unpack("<d", value)[0]),
+}
+"""Readers of values that are not integers in protobuf, by kind; other kinds are bytes."""
 
 
 def _bytes(value: int | bytes) -> bytes:

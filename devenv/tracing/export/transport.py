@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from devenv.tracing.export.json_encoding import as_json
 from devenv.tracing.export.wire import read_fields
+from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ _LARGEST_ANSWER = 1 << 20
 _WARN_EVERY_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Outcome:
     """The result of a batch: the number of rejected spans (all, if the receiver was not reached) and why."""
 

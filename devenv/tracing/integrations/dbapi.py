@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from devenv.tracing.sql import db_span
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # PEP 249 leaves open what `with connection:` does.
 _COMMITTING = frozenset({"psycopg", "psycopg2", "pyodbc", "sqlite3"})

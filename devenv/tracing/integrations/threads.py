@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from devenv.tracing.context.ambient import attach, current, detach
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.versions import ParamSpec
 from devenv.tracing.tasks import wrap
 
 P = ParamSpec("P")

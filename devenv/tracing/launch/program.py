@@ -28,6 +28,7 @@ from devenv.tracing.configuration.endpoints import without_secrets
 from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.errors import LaunchError
 from devenv.tracing.launch.program_name import service_name as name_of
+from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.settings import Settings
 
 STARTUP = Path(__file__).resolve().parents[1] / "startup"
@@ -45,7 +46,7 @@ _ALWAYS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Program:
     """A program that is ready to run.
 

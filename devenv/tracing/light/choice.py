@@ -49,10 +49,10 @@ def _remote(settings: Settings) -> CustomSampler:
 
 def _installed(name: str, argument: str) -> Any:
     """Return the sampler of an entry point, which is a function of the argument; None, with a warning, if it fails."""
-    from importlib.metadata import entry_points
+    from devenv.tracing.process.entry_points import entry_points
 
     try:
-        return next(iter(entry_points(group=GROUP, name=name))).load()(argument or None)
+        return next(iter(entry_points(GROUP, name))).load()(argument or None)
     except Exception as error:  # noqa: BLE001 - logged; a package that fails must not stop the program
         warn_once(_log, "cannot load the sampler %s: %s; using parentbased_always_on", name, described(error))
         return None

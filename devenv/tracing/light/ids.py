@@ -54,9 +54,9 @@ def installed_generator(name: str) -> Any:
     """Return the generator of an entry point, None, with a warning if there is none or it fails, for random IDs."""
     if name == "random":
         return None
-    from importlib.metadata import entry_points
+    from devenv.tracing.process.entry_points import entry_points
 
-    found = next(iter(entry_points(group=GROUP, name=name)), None)
+    found = next(iter(entry_points(GROUP, name)), None)
     if found is None:
         warn_once(_log, "OTEL_PYTHON_ID_GENERATOR: %s is not installed; IDs are random", repr(name))
         return None

@@ -87,7 +87,7 @@ class LightSpan(Span):
     def outgoing(self) -> str:
         """Return the `traceparent` that makes the callee a child of this span."""
         trace = self.trace
-        return f"00-{trace.hex}-{self.span_id.to_bytes(8).hex()}-0{trace.flags}"
+        return f"00-{trace.hex}-{self.span_id.to_bytes(8, 'big').hex()}-0{trace.flags}"
 
     def get_span_context(self) -> SpanContext:
         """Return the span's immutable context, created when it is first read."""

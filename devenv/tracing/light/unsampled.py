@@ -24,7 +24,7 @@ def new_span_id() -> int:
 
 def new_trace_hex() -> str:
     """Return a random trace ID that is not zero, as 32 hexadecimal digits."""
-    return (getrandbits(128) or 1).to_bytes(16).hex()  # a format specification takes three times as long
+    return (getrandbits(128) or 1).to_bytes(16, "big").hex()  # a format specification takes three times as long
 
 
 class LocalTrace:
@@ -65,7 +65,7 @@ class UnsampledSpan(Span):
 
     def outgoing(self) -> str:
         """Return a `traceparent` for one call: a new parent ID, because no span exists that could be the parent."""
-        return f"00-{self.hex}-{(getrandbits(64) or 1).to_bytes(8).hex()}-0{self.flags}"
+        return f"00-{self.hex}-{(getrandbits(64) or 1).to_bytes(8, 'big').hex()}-0{self.flags}"
 
     @property
     def span_id(self) -> int:

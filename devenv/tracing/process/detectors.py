@@ -33,11 +33,11 @@ def detected(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _of_packages(name: str) -> dict[str, Any]:
-    from importlib.metadata import entry_points
+    from devenv.tracing.process.entry_points import entry_points
 
     points = [
         point
-        for point in entry_points(group=GROUP)
+        for point in entry_points(GROUP)
         if (name == "*" and point.name not in _BUILT_IN and point.name not in _ALWAYS) or point.name == name
     ]
     if not points and name != "*":

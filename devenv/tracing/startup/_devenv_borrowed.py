@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 LENT = {"devenv", "google", "opentelemetry", "typing_extensions", "yaml"}
-OLDEST = (3, 11)
+OLDEST = (3, 9)
 
 
 def borrow(libraries: str) -> str:
@@ -34,7 +34,7 @@ def borrow(libraries: str) -> str:
     version, *folders = libraries.split(os.pathsep)
     mine = f"{sys.version_info[0]}.{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
     if sys.version_info < OLDEST:
-        return f"{sys.executable} is Python {mine}; tracing requires 3.11 or later"
+        return f"{sys.executable} is Python {mine}; tracing requires 3.9 or later"
     if version != mine or not folders:
         there = (
             f"devenv's own packages are for Python {version}" if version else "devenv's own packages are not available"

@@ -205,9 +205,9 @@ def test_async_for_over_a_queue(rec):
         for number in range(3):
             await queue.put(number)
         seen = []
-        items = aiter(queue)
+        items = queue.__aiter__()
         while len(seen) < 3:
-            seen.append(await anext(items))
+            seen.append(await items.__anext__())
         await items.aclose()
         assert seen == [0, 1, 2]
 

@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import pytest
 from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
@@ -99,7 +99,7 @@ def test_a_name_that_is_no_text(rec, caplog, name):
     [
         (1.7e18, 1_700_000_000_000_000_000),
         (1_700_000_000.5, 1_700_000_000_500_000_000),
-        (datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), 1_700_000_000_000_000_000),
+        (datetime(2023, 11, 14, 22, 13, 20, tzinfo=timezone.utc), 1_700_000_000_000_000_000),
         (float("nan"), None),
         (float("inf"), None),
         (-5, None),

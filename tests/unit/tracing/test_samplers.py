@@ -221,7 +221,8 @@ def test_the_servers_use_the_programs_ids_too():
 
 
 def test_random_ids_of_a_generator_are_marked_as_random_and_wrong_ones_replaced(caplog):
-    assert ids.CustomIds(RandomIdGenerator()).random == 2
+    said = hasattr(RandomIdGenerator, "is_trace_id_random")  # not by the newest SDK for Python 3.9
+    assert ids.CustomIds(RandomIdGenerator()).random == (2 if said else 0)
     failing = ids.CustomIds(Failing())
     assert len({failing.trace_hex() for _ in range(3)} | {f"{failing.span_id():x}" for _ in range(3)}) == 6
     assert len(caplog.records) == 2
@@ -239,7 +240,7 @@ class Point:
 def installed(monkeypatch):
     """Entry points that a package would have: name to what they load."""
     found = {}
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group="", name="": (
+    monkeypatch.setattr("devenv.tracing.process.entry_points.entry_points", lambda group, name=None: (
         [Point(found[group, name])] if (group, name) in found else []
     ))  # fmt: skip
     return found
