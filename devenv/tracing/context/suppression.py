@@ -1,7 +1,7 @@
 """Suppression: keys in OpenTelemetry's context that say "no spans here", set and honoured by all instrumentations.
 
 OpenTelemetry's exporters set the first key around their posts, and a client sets the one for HTTP around the library
-below it. A server's span starts a context of its own, so it ends what the caller has suppressed. Most calls have a
+below it. A server's span starts a new context, so it ends what the caller has suppressed. Most calls have a
 context of a span and nothing else, which is seen by its length.
 """
 

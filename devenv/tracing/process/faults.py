@@ -1,4 +1,4 @@
-"""Faults of our own in a program's calls: logged once, and the program goes on as if it were not traced."""
+"""Faults of the library in a program's calls: logged once, and the program continues as if it were not traced."""
 
 from __future__ import annotations
 
