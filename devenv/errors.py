@@ -162,6 +162,21 @@ class EngineRefused(EnvironmentFailure):
     """The engine refused a request for a reason without a class here."""
 
 
+class NotStarted(EngineRefused):
+    """An instance cannot start; ``reason`` is the message without the words that say so, for another sentence.
+
+    Args:
+        service: of the instance.
+        reason: why, such as ``exec: nosuch: not found``.
+        hint: as for every error.
+        details: as for every error.
+    """
+
+    def __init__(self, service: str, reason: str, *, hint: str = "", details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"cannot start {service}: {reason}", hint=hint, details=details)
+        self.reason = reason
+
+
 class NameTaken(EngineRefused):
     """A container of another project has a name that is needed; the message names it."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
 from devenv.errors import ConfigurationError, EngineUnavailable, EnvironmentFailure, ImageMissing, UsageError
 from devenv.events import Notice
-from devenv.model.identity import LABEL_DIRECTORY, identify
+from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, identify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ENGINE_TIMEOUT = 1.0
 """Seconds that ``auto`` waits for an engine to respond."""
 
+LOOK_TIMEOUT = 3.0
+"""Seconds to look for the project on an engine that was not asked for; on a busy machine a connection takes a while."""
+
 REGISTRY_TIMEOUT = 3.0
 """Seconds that ``auto`` waits for a registry, if the engine does not have the images."""
 
@@ -32,10 +35,17 @@ INIT_HINT = "to get a project that builds its images, run `devenv init DIR`"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An available engine, and one line with the reason for the choice."""
+    """An available engine.
+
+    Attributes:
+        engine: connected.
+        reason: one line.
+        unknown: says that the project may run on another engine, which does not respond; empty if it cannot.
+    """
 
     engine: Engine
     reason: str
+    unknown: str = ""
 
 
 async def connect(name: str, project: Project, environ: Mapping[str, str]) -> Engine:
@@ -96,13 +106,17 @@ async def choose(invocation: Invocation, project: Project, *, stack: Stack | Non
         EngineUnavailable: If the requested engine, or the one that the project runs on, does not respond.
         UsageError: If the project runs on another engine than the requested one.
     """
-    asked = invocation.engine
-    if recorded is None and await _runs_as_processes(project, invocation.environ):
-        recorded = "process"  # its record was removed
+    asked, name, unknown = invocation.engine, project.name, ""
+    if recorded is None and (found := await _as_processes(project, invocation.environ)):
+        recorded, name = "process", found  # its record was removed
+    if recorded is None and asked == "process":
+        found, unknown = await _on_docker(project, invocation.environ)
+        if found:
+            recorded, name = "docker", found
     if recorded is not None:
         if asked not in {"auto", recorded}:
             raise UsageError(
-                f"{project.name} already runs on the {recorded} engine, not on {asked}",
+                f"{name} already runs on the {recorded} engine, not on {asked}",
                 hint="run `devenv down` first, or remove --engine",
             )
         engine = await connect(recorded, project, invocation.environ)
@@ -110,34 +124,76 @@ async def choose(invocation: Invocation, project: Project, *, stack: Stack | Non
     if asked == "docker" and stack is not None and (why := cannot_be_built_here(stack)):
         raise UsageError(why, hint=f"{INIT_HINT}; to run this stack as it is, use --engine process")
     if asked != "auto":
-        return Choice(await connect(asked, project, invocation.environ), f"{asked}: requested")
+        reason = f"{asked}: requested; {unknown}" if unknown else f"{asked}: requested"
+        return Choice(await connect(asked, project, invocation.environ), reason, unknown)
     return await _automatic(invocation, project, stack)
 
 
-async def _runs_as_processes(project: Project, environ: Mapping[str, str]) -> bool:
-    """Whether the process engine runs something of this directory, which it finds without the record."""
+async def other_engine(engine: Engine, project: Project, environ: Mapping[str, str]) -> Engine | None:
+    """Connect to the engine on which the project's directory runs besides ``engine``; ``None`` if there is none.
+
+    An engine that does not respond within :data:`LOOK_TIMEOUT` counts as none.
+    """
+    if engine.capabilities.processes:
+        return await connect("docker", project, environ) if (await _on_docker(project, environ))[0] else None
+    return await connect("process", project, environ) if await _as_processes(project, environ) else None
+
+
+async def _as_processes(project: Project, environ: Mapping[str, str]) -> str:
+    """Name of the project that the process engine runs in this directory, found without the record; else empty."""
     from devenv.engine.process import ProcessEngine
 
-    return bool((await ProcessEngine(project, environ=environ).observe(None)).instances)
+    return await _name_on(ProcessEngine(project, environ=environ), project)
 
 
-async def _has_something_of(engine: Engine, project: Project) -> bool:
-    """Whether an engine has any object of the project's directory."""
+async def _on_docker(project: Project, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the name of the project that runs on Docker in this directory, else empty; and :attr:`Choice.unknown`."""
+    from devenv.engine.docker.address import find_address
+    from devenv.engine.docker_presence import project_of
+
+    try:
+        async with asyncio.timeout(LOOK_TIMEOUT):
+            if (socket := find_address(environ).socket_path) is not None:
+                return _name(await project_of(socket, str(project.directory.resolve()))), ""
+            engine = await connect("docker", project, environ)
+            try:
+                return await _name_on(engine, project), ""
+            finally:
+                await engine.close()
+    except TimeoutError:
+        return "", _unknown(LOOK_TIMEOUT)
+    except (OSError, EnvironmentFailure, ConfigurationError):  # who cannot use Docker has nothing there
+        return "", ""
+
+
+def _unknown(seconds: float) -> str:
+    return f"whether the project runs on Docker is not known: no response within {seconds:g} s"
+
+
+async def _name_on(engine: Engine, project: Project) -> str:
+    """Name of the project of which an engine has instances in this directory, else empty; ``down`` keeps volumes."""
     directory = str(project.directory.resolve())
-    return any(labels.get(LABEL_DIRECTORY) == directory for labels in (await engine.observe(None)).all_labels)
+    found = [i.labels for i in (await engine.observe(None)).instances if i.labels.get(LABEL_DIRECTORY) == directory]
+    return _name(found[0].get(LABEL_PROJECT, project.id)) if found else ""
+
+
+def _name(project_id: str) -> str:
+    return project_id.rpartition("-")[0]
 
 
 async def _automatic(invocation: Invocation, project: Project, stack: Stack | None) -> Choice:
     missing: tuple[str, ...] = ()
+    unknown = ""
     try:
         engine = await asyncio.wait_for(connect("docker", project, invocation.environ), ENGINE_TIMEOUT)
     except TimeoutError:
         why = f"no Docker engine responded within {ENGINE_TIMEOUT:g} s"
+        unknown = _unknown(ENGINE_TIMEOUT)
     except EngineUnavailable as error:
-        why = f"no Docker engine: {error.message}"
+        why = error.message
     else:
         why, missing = await _why_not(engine, stack) if stack is not None else ("", ())
-        if why and await _has_something_of(engine, project):  # its record was removed
+        if why and await _name_on(engine, project):  # its record was removed
             return Choice(engine, "docker: the project already runs on it")
         if not why:
             info = await engine.info()
@@ -147,7 +203,7 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
     engine = await connect("process", project, invocation.environ)
     if missing and stack is not None:
         _require_processes(engine, stack, missing)
-    return Choice(engine, f"process: {why}")
+    return Choice(engine, f"process: {why}", unknown)
 
 
 async def _why_not(engine: Engine, stack: Stack) -> tuple[str, tuple[str, ...]]:

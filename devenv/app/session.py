@@ -44,11 +44,11 @@ async def running(invocation: Invocation) -> AsyncIterator[Running]:
     try:
         record = record or await _from_labels(choice.engine, invocation)
         if record is None:
-            raise not_up(provisional)
+            raise not_up(provisional, choice.unknown)
         project = record.project(invocation.directory)
         observed = await choice.engine.observe(project)
         if not observed.instances:
-            raise not_up(project)
+            raise not_up(project, choice.unknown)
         yield Running(
             project=project,
             engine=choice.engine,
@@ -86,6 +86,7 @@ def _with_role(state: ObservedState, directory: str, role: str) -> str | None:
     return None
 
 
-def not_up(project: Project) -> NotUp:
-    """The error of commands that need a running project."""
-    return NotUp(f"{project.name} is not running", hint="run `devenv up` first", details={"project": project.id})
+def not_up(project: Project, unknown: str = "") -> NotUp:
+    """The error of commands that need a running project; ``unknown`` says that it may run all the same."""
+    hint = f"{unknown}; if it does not, run `devenv up` first" if unknown else "run `devenv up` first"
+    return NotUp(f"{project.name} is not running", hint=hint, details={"project": project.id})

@@ -40,20 +40,32 @@ class ExecResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitStatus:
-    """How an instance ended; ``error`` is the engine's own message if the start itself failed."""
+    """How an instance ended.
+
+    Attributes:
+        exit_code: 137 if it is not known.
+        oom_killed: the kernel ended it for the memory.
+        error: the engine's own message if the start itself failed.
+        lost: why its end was not seen, as a clause that follows the service's name; empty if it was.
+    """
 
     exit_code: int
     oom_killed: bool = False
     error: str = ""
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """One line of output, without its line end; ``time`` in seconds since the epoch."""
+    """One line of output, without its line end; ``time`` in seconds since the epoch.
+
+    ``continues``: the text follows that of the line of the same stream before, which had not ended when it was read.
+    """
 
     time: float
     stream: Literal["stdout", "stderr"]
     text: str
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

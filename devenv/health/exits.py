@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from devenv.clock import Clock
 from devenv.contract.answers import ExitStatus
 from devenv.contract.engine import InstanceAccess
+from devenv.health.outcome import not_started
 from devenv.model.stack import Service
 
 PACE = 0.1
@@ -61,7 +62,7 @@ class Exits:
             await self._clock.sleep(PACE)
 
     def _is_final(self, ended: ExitStatus) -> bool:
-        if ended.error or self._restart.policy == "no":
+        if ended.error or ended.lost or self._restart.policy == "no":
             return True
         if self._restart.policy == "on-failure":
             maximum = self._restart.maximum
@@ -69,11 +70,13 @@ class Exits:
         return False
 
     def _verdict(self, ended: ExitStatus, *, completes: bool) -> ExitVerdict:
-        if ended.exit_code == 0 and not ended.error and completes:
+        if ended.exit_code == 0 and not ended.error and not ended.lost and completes:
             return ExitVerdict(success=True, reason="")
         before = "" if completes else " before it was ready"
         if ended.error:
-            return ExitVerdict(success=False, reason=f"could not start: {ended.error}")
+            return ExitVerdict(success=False, reason=not_started(ended.error))
+        if ended.lost:
+            return ExitVerdict(success=False, reason=ended.lost)
         again = f" ({self.count} exits)" if self.count > 1 else ""
         return ExitVerdict(success=False, reason=_how(ended) + again + before)
 

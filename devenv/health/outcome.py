@@ -31,6 +31,11 @@ class Failure:
     restarts: str = ""
 
 
+def not_started(reason: str) -> str:
+    """Return :attr:`Failure.reason` for an instance that could not start; ``reason`` alone does not say that."""
+    return f"could not start: {reason}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitOutcome:
     """Of waiting for one instance.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project
 if TYPE_CHECKING:
     from devenv.contract.engine import Engine
     from devenv.events import Sink
+    from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
     from devenv.orchestrate.planning.graph import Plan
     from devenv.orchestrate.target import Target
@@ -45,26 +46,16 @@ async def check_free(engine: Engine, target: Target, plan: Plan, observed: Obser
     Raises:
         PortTaken: If one is in use; names the first one and its user. Nothing was started.
     """
-    embedded = target.stack.trace_backend if engine.capabilities.trace_backend == "embedded" else None
-    wanted = list(_wanted(target, plan, observed))
-    if embedded is not None:  # it listens on both
-        backend = [item for item in wanted if item.service == embedded.name and item.address == LOOPBACK]
-        wanted += [replace(item, address=LOOPBACK_6) for item in backend]
-    if not wanted or (await engine.info()).remote:
-        return
-    taken = [item for item in wanted if not is_free(item.address, item.port, item.protocol)]
+    starting = {a.service for a in plan.of_kind("create", "replace", "recreate", "start", "restart")}
+    names = [name for name in target.services if name in starting]
+    wanted = wanted_ports(engine, target.stack, names, observed)
+    taken = await taken_ports(engine, wanted)
     if not taken:
-        for text in _beside(wanted):
+        for text in _beside(wanted) if not (await engine.info()).remote else ():
             sink(Notice(message=text, warning=True))
         return
     first = taken[0]
-    everything = await engine.observe(None)
-    owner = (
-        _project_owner(everything, first, target.project)
-        or await engine.port_owner(first.port, first.protocol)
-        or _process_owner(first)
-        or UNKNOWN_OWNER
-    )
+    owner = await owner_of(engine, first, target.project)
     named = "it" if owner == UNKNOWN_OWNER else owner
     others = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
     where = f" on {first.address}" if ":" in first.address else ""
@@ -80,16 +71,37 @@ async def check_free(engine: Engine, target: Target, plan: Plan, observed: Obser
     )
 
 
-def _wanted(target: Target, plan: Plan, observed: ObservedState) -> Iterator[WantedPort]:
-    """Fixed ports of the instances to start, without those that this project uses already."""
+def wanted_ports(engine: Engine, stack: Stack, names: Iterable[str], observed: ObservedState) -> list[WantedPort]:
+    """Fixed ports of the services ``names`` of a traced stack, without those that the project uses already."""
     own = {(port.host, port.protocol) for instance in observed.instances for port in instance.ports}
-    starting = {a.service for a in plan.of_kind("create", "replace", "recreate", "start", "restart")}
-    for name in target.services:
-        if name not in starting:
-            continue
-        for port in target.stack.services[name].ports:
-            if port.host is not None and (port.host, port.protocol) not in own:
-                yield WantedPort(name, port.address or LOOPBACK, port.host, port.protocol)
+    wanted = [
+        WantedPort(name, port.address or LOOPBACK, port.host, port.protocol)
+        for name in names
+        for port in stack.services[name].ports
+        if port.host is not None and (port.host, port.protocol) not in own
+    ]
+    embedded = stack.trace_backend if engine.capabilities.trace_backend == "embedded" else None
+    if embedded is not None:  # it listens on both
+        backend = [item for item in wanted if item.service == embedded.name and item.address == LOOPBACK]
+        wanted += [replace(item, address=LOOPBACK_6) for item in backend]
+    return wanted
+
+
+async def taken_ports(engine: Engine, wanted: list[WantedPort]) -> list[WantedPort]:
+    """Return those that another program uses; none if the engine is on another machine."""
+    if not wanted or (await engine.info()).remote:
+        return []
+    return [item for item in wanted if not is_free(item.address, item.port, item.protocol)]
+
+
+async def owner_of(engine: Engine, taken: WantedPort, project: Project) -> str:
+    """Who uses a port: a service of another project, a container, a process, or :data:`UNKNOWN_OWNER`."""
+    return (
+        _project_owner(await engine.observe(None), taken, project)
+        or await engine.port_owner(taken.port, taken.protocol)
+        or _process_owner(taken)
+        or UNKNOWN_OWNER
+    )
 
 
 def _beside(wanted: list[WantedPort]) -> Iterator[str]:

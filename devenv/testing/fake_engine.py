@@ -156,7 +156,7 @@ class FakeEngine(FakeStorage):
             if instance.state is not State.CREATED and ended and instance.status is not None:
                 return instance.status
             if instance.state is State.MISSING:
-                return ExitStatus(exit_code=137, error="removed")
+                return ExitStatus(exit_code=137, lost="was removed")
             await changed.wait()
 
     async def exec(

@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind, Tracer
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
 
 from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.export.redaction import Redactor
@@ -137,7 +137,12 @@ class State:
         span: Span | None = current().get(SPAN_KEY)  # type: ignore[assignment] # the value of this key
         if span.__class__ is self.passing:
             return span
-        return trace.get_current_span() if self.off else None
+        return _idle(trace.get_current_span()) if self.off else None
+
+
+def _idle(span: Span) -> Span:
+    """Return a span that can be the span of a block: the program's own, of another provider, must not end with it."""
+    return NonRecordingSpan(span.get_span_context()) if span.is_recording() else span
 
 
 state = State()

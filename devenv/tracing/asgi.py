@@ -18,6 +18,7 @@ from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
+from devenv.tracing.process.faults import fault
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -31,9 +32,13 @@ _log = logging.getLogger(__name__)
 
 _FLUSH_S = 2.0
 # Recent FastAPI creates its own server spans if a provider is installed, unless this key is in the scope.
-_FASTAPI = "fastapi.telemetry"
-_MARK = "devenv.tracing"
+FASTAPI = "fastapi.telemetry"
+# In the scope of what is traced: a middleware below does nothing.
+MARK = "devenv.tracing"
 _TRACED = frozenset({"http", "websocket"})
+_PLACE = "an ASGI application"
+# Starlette's exception for a client that has disconnected.
+_GONE = "ClientDisconnect"
 _WANTED = frozenset({b"traceparent", b"tracestate", b"baggage"})
 
 
@@ -64,23 +69,28 @@ class TracingMiddleware:
         The code here is the short path of most requests in production: they are not recorded and have no unusual
         headers. Each instruction counts, so it calls few functions and has no loops.
         """
-        side = self._side
         begun = None
-        if side.plain and scope["type"] == "http" and _MARK not in scope:
-            fields = scope["headers"]
-            headers = dict(fields)
-            if len(headers) == len(fields) and b"tracestate" not in headers:
-                begun = side.begin_plain(scope, headers, _describe)
+        try:
+            side = self._side
+            if side.plain and scope["type"] == "http" and MARK not in scope:
+                fields = scope["headers"]
+                headers = dict(fields)
+                if len(headers) == len(fields) and b"tracestate" not in headers:
+                    begun = side.begin_plain(scope, headers, _describe)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_PLACE, error)
+            await self.app(scope, receive, send)
+            return
         if begun is None:
             await self._any(scope, receive, send)
             return
-        scope[_MARK] = True
+        scope[MARK] = True
         span, context = begun
         if span.__class__ is not UnsampledSpan:
             await self._recorded(span, context, scope, receive, send)
             return
         if side.answers:
-            send = _Sending(send, answer(span).encode())
+            send = _answering(send, span)
         token = attach(context)
         try:
             await self.app(scope, receive, send)
@@ -90,35 +100,52 @@ class TracingMiddleware:
     async def _any(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve all other cases: repeated fields, `tracestate`, another provider, websockets, untraced scopes."""
         side = self._side
-        if scope["type"] not in _TRACED or _MARK in scope or (side.fastapi and scope.get(_FASTAPI) is not None):
+        if scope["type"] not in _TRACED or MARK in scope or (side.fastapi and scope.get(FASTAPI) is not None):
             await self._other(scope, receive, send)
             return
-        scope[_MARK] = True
-        await self._recorded(*self._begin(scope), scope, receive, send)
+        scope[MARK] = True
+        try:
+            span, context = self._begin(scope)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_PLACE, error)
+            await self.app(scope, receive, send)
+        else:
+            await self._recorded(span, context, scope, receive, send)
 
     async def _recorded(self, span: Span, context: Context, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve within a span, which may be a non-recording one."""
-        answers = self._side.answers
         sending = None
-        if answers or span.is_recording():
-            send = sending = _Sending(send, answer(span).encode() if answers else b"")
+        error: BaseException | None = None
+        try:
+            if self._side.answers:
+                send = sending = _answering(send, span)
+            elif span.is_recording():
+                send = sending = _Sending(send, b"")
+        except Exception as own:  # noqa: BLE001 - logged
+            fault(_PLACE, own)
         token = attach(context)
         try:
             await self.app(scope, receive, send)
-        except BaseException as error:
-            _broken(span, error)
+        except BaseException as raised:
+            error = raised
             raise
         finally:
             detach(token)
-            if sending is not None and span.is_recording():
-                finish(span, scope.get("method", "GET"), _route(scope), sending.status)
+            if sending is not None:
+                try:
+                    status = sending.status if error is None else _broken(span, error, sending.status)
+                    if span.is_recording():
+                        finish(span, scope.get("method", "GET"), _route(scope), status)
+                except Exception as own:  # noqa: BLE001 - logged; the program's own exception stays
+                    fault(_PLACE, own)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a scope without a server span of ours."""
         tracing = self._side.tracing
-        if scope["type"] == "lifespan" and tracing is not None:
+        if scope["type"] == "lifespan" and tracing is not None and MARK not in scope:
+            scope[MARK] = True
             await self.app(scope, receive, _flushing(send, tracing))
-        elif scope["type"] not in _TRACED or _MARK in scope:
+        elif scope["type"] not in _TRACED or MARK in scope:
             await self.app(scope, receive, send)
         else:
             await self._inside(scope, receive, send)
@@ -126,7 +153,7 @@ class TracingMiddleware:
     def _begin(self, scope: Scope) -> tuple[Span, Context]:
         side = self._side
         if side.fastapi:
-            scope.setdefault(_FASTAPI, None)
+            scope.setdefault(FASTAPI, None)
         if side.foreign is not None:
             fields = side.foreign.translated(scope["headers"])
             return side.begin(scope, scope["path"], scope.get("method", "GET"), *fields, _describe)
@@ -139,12 +166,15 @@ class TracingMiddleware:
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve below FastAPI's own server span, and add what FastAPI does not record."""
-        span = get_current_span()
-        received = parse_baggage(value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage")
-        if received is not None and REQUEST_KEY in received:
-            span.set_attribute(REQUEST_KEY, str(received[REQUEST_KEY]))
-        if self._side.answers:
-            send = _Sending(send, answer(span).encode())
+        try:
+            span = get_current_span()
+            received = parse_baggage(value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage")
+            if received is not None and REQUEST_KEY in received:
+                span.set_attribute(REQUEST_KEY, str(received[REQUEST_KEY]))
+            if self._side.answers:
+                send = _answering(send, span)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_PLACE, error)
         await self.app(scope, receive, send)
 
 
@@ -159,24 +189,42 @@ class _Sending:
         self.status = 0
 
     def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
-        kind = message["type"]
-        if kind == "http.response.start" or kind == "websocket.http.response.start":
-            self.status = message["status"]
-            if self._header:
-                message["headers"] = [*message.get("headers", ()), (b"traceresponse", self._header)]
-        elif kind == "websocket.accept":
-            self.status = 101
-        elif kind == "websocket.close" and not self.status:
-            self.status = 403  # refused: the server answers the handshake so (the ASGI specification)
+        try:
+            kind = message["type"]
+            if kind == "http.response.start" or kind == "websocket.http.response.start":
+                self.status = message["status"]
+                if self._header:
+                    message["headers"] = [*message.get("headers", ()), (b"traceresponse", self._header)]
+            elif kind == "websocket.accept":
+                self.status = 101
+            elif kind == "websocket.close" and not self.status:
+                self.status = 403  # refused: the server answers the handshake so (the ASGI specification)
+        except Exception as error:  # noqa: BLE001 - logged; the server judges the message
+            fault(_PLACE, error)
         return self._send(message)
 
 
-def _broken(span: Span, error: BaseException) -> None:
-    """Record that the application ended with an exception; a cancelled request has not failed."""
+def _answering(send: Send, span: Span) -> _Sending:
+    """Return a `send` that adds the `traceresponse` header."""
+    try:
+        return _Sending(send, answer(span).encode())
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_PLACE, error)
+        return _Sending(send, b"")
+
+
+def _broken(span: Span, error: BaseException, status: int) -> int:
+    """Record that the application ended with an exception; a cancelled request has not failed.
+
+    Returns:
+        The status: before the application has responded, the server responds with 500, unless the client has gone.
+    """
     if isinstance(error, Exception):
         fail(span, error)
-    elif isinstance(error, asyncio.CancelledError):
+        return status or (0 if type(error).__name__ == _GONE else 500)
+    if isinstance(error, asyncio.CancelledError):
         span.set_attribute("error.type", "asyncio.CancelledError")
+    return status
 
 
 def _route(scope: Scope) -> str | None:
@@ -221,7 +269,7 @@ def _flushing(send: Send, tracing: Active) -> Send:
         if message["type"] == "lifespan.shutdown.complete":
             try:
                 await asyncio.get_running_loop().run_in_executor(None, tracing.force_flush, _FLUSH_S)
-            except RuntimeError:  # no thread can be started any more; the exit exports what waits
+            except Exception:  # noqa: BLE001 - logged; no thread can be started any more: the exit exports what waits
                 _log.debug("cannot flush at the end of the lifespan", exc_info=True)
         await send(message)
 

@@ -18,6 +18,7 @@ _INTEGRATIONS = (
     ("aiohttp", "aiohttp", "aiohttp_client", "instrument"),
     ("aiohttp", "aiohttp.web", "aiohttp_server", "instrument"),
     ("asgi", "starlette.applications", "asgi_servers", "instrument_starlette"),
+    ("asgi", "fastapi.applications", "asgi_servers", "instrument_fastapi"),
     ("asgi", "uvicorn", "asgi_servers", "instrument_uvicorn"),
     ("flask", "flask", "wsgi", "instrument_flask"),
     ("django", "django.core.handlers.base", "django", "instrument"),

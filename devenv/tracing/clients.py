@@ -16,9 +16,11 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach, with_value
 from devenv.tracing.context.baggage_header import BAGGAGE_KEY
+from devenv.tracing.context.suppression import is_http_suppressed, without_http
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import NO_STATE, UnsampledSpan
+from devenv.tracing.process.faults import fault
 from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
 
@@ -26,46 +28,87 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ClientCall:
-    """One outgoing call: its client span, started here, and the headers that make the callee a child of it.
+    """One outgoing call: its client span, and the context in which the callee is a child of it. No method raises.
 
-    Below an unsampled parent there is no span, only the headers; `passive` is that parent.
+    Args:
+        span: The span; below an unsampled parent, that parent.
+        context: The context with this span.
     """
 
     __slots__ = ("context", "span")
 
-    def __init__(self, method: str, url: str, passive: Span | None = None) -> None:
-        context = current()
-        if passive is not None:
-            self.span: Span = passive
-            self.context = context
-        else:
-            shared, own = _describe(method, url)
-            self.span = state.open(method, context, SpanKind.CLIENT, own, None, shared)
-            self.context = with_value(context, SPAN_KEY, self.span)
+    def __init__(self, span: Span, context: Context) -> None:
+        self.span = span
+        self.context = context
 
-    def put(self, headers: MutableMapping[str, str]) -> None:
-        """Set the headers of the call."""
-        _put(headers, self.span, self.context)
+    def below(self) -> Context:
+        """Return the context for the library below, whose clients must not create a second span for the call."""
+        return without_http(self.context)
 
     def answered(self, status: int) -> None:
         """Record the status of the response; 400 and above is an error for a client."""
-        span = self.span
-        if span.is_recording():
-            span.set_attribute("http.response.status_code", status)
-            if status >= 400:
-                _refused(span, status)
+        try:
+            span = self.span
+            if span.is_recording():
+                span.set_attribute("http.response.status_code", status)
+                if status >= 400:
+                    _refused(span, status)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("the response of a call", error)
 
     def failed(self, error: BaseException) -> None:
         """Record that the call ended without a response."""
-        if isinstance(error, Exception):
-            fail(self.span, error)
-        elif self.span.is_recording():
-            self.span.set_attribute("error.type", error_type(error))
+        try:
+            if isinstance(error, Exception):
+                fail(self.span, error)
+            elif self.span.is_recording():
+                self.span.set_attribute("error.type", error_type(error))
+        except Exception as own:  # noqa: BLE001 - logged; the program gets its own error
+            fault("the error of a call", own)
 
     def end(self) -> None:
         """End the span, if there is one."""
-        if self.span.is_recording():
-            self.span.end()
+        try:
+            if self.span.is_recording():
+                self.span.end()
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("the end of a call", error)
+
+
+NO_CALL = ClientCall(trace.INVALID_SPAN, Context())
+"""A call without a span and without headers."""
+
+
+def begin_call(library: str, method: str, url: object, headers: MutableMapping[str, str]) -> ClientCall:
+    """Start the client span of a call and set the context's headers; does not raise.
+
+    Args:
+        library: The library's name, for a warning.
+        method: HTTP method.
+        url: Full URL; read with `str`, and only if the call is recorded.
+        headers: The call's headers, changed in place.
+
+    Returns:
+        The call; `NO_CALL` if the spans of HTTP clients are suppressed, or if tracing failed.
+    """
+    call = NO_CALL
+    try:
+        context = current()
+        if (len(context) == 1 and SPAN_KEY in context) or not is_http_suppressed(context):
+            call = ClientCall(*_open(method, url, context))
+            _put(headers, call.span, call.context)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(library, error)
+    return call
+
+
+def _open(method: str, url: object, context: Context) -> tuple[Span, Context]:
+    passive = state.passive()
+    if passive is not None:
+        return passive, context
+    shared, own = _describe(method, str(url))
+    span = state.open(method, context, SpanKind.CLIENT, own, None, shared)
+    return span, with_value(context, SPAN_KEY, span)
 
 
 class ClientSpan(ClientCall):
@@ -81,17 +124,20 @@ class ClientSpan(ClientCall):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         detach(self._token)
-        span = self.span
-        if not span.is_recording():
-            return
-        if exc is not None:
-            self.failed(exc)
-        else:
-            own = span.own if isinstance(span, LightSpan) else getattr(span, "attributes", None) or {}
-            status = own.get("http.response.status_code")
-            if isinstance(status, int) and status >= 400:
-                _refused(span, status)
-        span.end()
+        try:
+            span = self.span
+            if not span.is_recording():
+                return
+            if exc is not None:
+                self.failed(exc)
+            else:
+                own = span.own if isinstance(span, LightSpan) else getattr(span, "attributes", None) or {}
+                status = own.get("http.response.status_code")
+                if isinstance(status, int) and status >= 400:
+                    _refused(span, status)
+            span.end()
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("the end of a call", error)
 
 
 def _refused(span: Span, status: int) -> None:
@@ -102,7 +148,8 @@ def _refused(span: Span, status: int) -> None:
 def client_span(method: str, url: str, headers: MutableMapping[str, str] | None = None) -> ClientSpan | Span:
     """Create a client span for an HTTP call in the block, and set the context's headers in `headers`.
 
-    Set `http.response.status_code` on the span of the block; 400 and above makes it an error.
+    Set `http.response.status_code` on the span of the block; 400 and above makes it an error. Nothing happens in a
+    context that suppresses the spans of HTTP clients.
 
     Args:
         method: HTTP method.
@@ -111,18 +158,22 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
     """
     context = current()
     span: Any = context.get(SPAN_KEY)
-    if span.__class__ is not UnsampledSpan or span.__class__ is not state.passing:
-        passive = trace.get_current_span() if state.off else None
-        call = ClientSpan(method, url, passive)
-        if headers is not None:
-            _put(headers, call.span, call.context)
-        return call
-    if headers is not None:
-        if BAGGAGE_KEY in context or span.state is not NO_STATE or not state.propagator.carries_parents:
-            _put(headers, span, context)
-        else:
-            headers["traceparent"] = span.outgoing()
-    return span
+    try:
+        if (len(context) > 1 or span is None) and is_http_suppressed(context):
+            return trace.INVALID_SPAN
+        if span.__class__ is not UnsampledSpan or span.__class__ is not state.passing:
+            span = ClientSpan(*_open(method, url, context))
+            if headers is not None:
+                _put(headers, span.span, span.context)
+        elif headers is not None:
+            if len(context) > 1 or span.state is not NO_STATE or not state.propagator.carries_parents:
+                _put(headers, span, context)
+            else:
+                headers["traceparent"] = span.outgoing()
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("a call", error)
+        return span if isinstance(span, ClientSpan) else trace.INVALID_SPAN
+    return span  # type: ignore[no-any-return] # a block of ours, or the span above
 
 
 def _put(headers: MutableMapping[str, str], span: Any, context: Context) -> None:
@@ -141,9 +192,10 @@ def _put(headers: MutableMapping[str, str], span: Any, context: Context) -> None
 
 
 def _describe(method: str, url: str) -> tuple[Shared, dict[str, Any]]:
-    path_at = url.find("/", url.find("//") + 2)
-    base = url if path_at < 0 else url[:path_at]
-    return _shared(method, base), {"url.full": state.redactor.url(url)}
+    shown = state.redactor.url(url)
+    path_at = shown.find("/", shown.find("//") + 2)
+    base = shown if path_at < 0 else shown[:path_at]
+    return _shared(method, base), {"url.full": shown}
 
 
 @lru_cache(maxsize=256)

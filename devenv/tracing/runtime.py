@@ -25,7 +25,7 @@ from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.diagnostics import set_level
 from devenv.tracing.process.ending import EXIT_TIMEOUT_S, watch
-from devenv.tracing.process.global_api import install_propagator, install_provider, load_sdk
+from devenv.tracing.process.global_api import install_propagator, install_provider, load_sdk, programs_provider
 from devenv.tracing.process.resource import ProcessResource
 from devenv.tracing.propagation import W3CPropagator
 from devenv.tracing.settings import Settings
@@ -50,6 +50,7 @@ class Tracing:
         sender: Creates the sender, instead of the one in the settings (tests); see `BatchExporter`.
         sampler: Decides instead of the sampler in the settings.
         id_generator: Generates the IDs, instead of the generator in the settings.
+        foreign: The program's own provider, to which all spans go. It is not shut down.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Tracing:
         sender: Callable[[Callable[[float], bool]], Sender] | None = None,
         sampler: CustomSampler | None = None,
         id_generator: Any = None,
+        foreign: TracerProvider | None = None,
     ) -> None:
         self.settings = settings
+        self._foreign = foreign
         self.redactor = Redactor(settings.redacted_keys, settings.redacted_parameters, enabled=settings.redaction)
         self.resource = ProcessResource(settings)
         self._exporter = self._make_exporter(sender)
@@ -105,7 +108,7 @@ class Tracing:
         """Export all waiting spans within the time, then stop exporting. `setup` can be called again afterwards."""
         delivered = self._exporter is None or self._exporter.shutdown(timeout_s)
         stop = getattr(self.provider, "shutdown", None)
-        if stop is not None:
+        if stop is not None and self._foreign is None:
             stop()
         if state.tracing is self:
             state.clear()
@@ -135,7 +138,7 @@ class Tracing:
 
     def _make_exporter(self, sender: Callable[[Callable[[float], bool]], Sender] | None) -> BatchExporter | None:
         settings = self.settings
-        if not settings.enabled or (settings.exporter == "none" and sender is None):
+        if not settings.enabled or self._foreign is not None or (settings.exporter == "none" and sender is None):
             return None
         encoder = Encoder(self.redactor, settings.span_attribute_length, settings.attribute_length)
         if sender is None and "console" in settings.exporter:
@@ -154,6 +157,8 @@ class Tracing:
 
     def _make_provider(self, generator: Any) -> TracerProvider:
         settings = self.settings
+        if self._foreign is not None:
+            return self._foreign
         if not settings.enabled:
             return NoOpTracerProvider()
         sink = self._exporter.offer if self._exporter is not None else _ignore
@@ -184,6 +189,8 @@ def setup(
 ) -> Tracing:
     """Set up tracing for this process.
 
+    If the program has installed a tracer provider, all spans go to it, so that there is one trace.
+
     The first call decides. Further calls return its result, whatever their arguments, until its `shutdown`; a call
     that names another service is logged.
 
@@ -207,9 +214,23 @@ def setup(
             return earlier
         settings = resolve(config, service_name=service_name, environ=os.environ if environ is None else environ)
         set_level(settings)
-        tracing = Tracing(settings, sampler=sampler, id_generator=id_generator)
+        foreign = _programs_own(settings)
+        tracing = Tracing(settings, sampler=sampler, id_generator=id_generator, foreign=foreign)
         tracing.install()
         return tracing
+
+
+def _programs_own(settings: Settings) -> TracerProvider | None:
+    """Return the program's provider, with a warning that says what applies; None without one."""
+    found = programs_provider() if settings.enabled else None
+    if found is not None:
+        _log.warning(
+            "the program has installed a tracer provider, %s.%s: spans go to it, and its sampler, limits, resource and "
+            "exporters apply instead of devenv.tracing's",
+            type(found).__module__,
+            type(found).__qualname__,
+        )
+    return found
 
 
 def has_sdk() -> bool:

@@ -18,6 +18,7 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.light.values import as_text, clean, copied
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.versions import ParamSpec
 
 P = ParamSpec("P")
@@ -48,22 +49,35 @@ class SpanScope:
 
     def __enter__(self) -> Span:
         context = current()
-        given = self._attributes
-        own = copied(given) if given is not None else {}
-        links = [as_link(item) for item in self._links] if self._links else None
-        self._span = span = state.open(self._name, context, self._kind, own, links, self._shared)
-        self._token = attach(with_value(context, SPAN_KEY, span))
+        try:
+            given = self._attributes
+            own = copied(given) if given is not None else {}
+            links = [as_link(item) for item in self._links] if self._links else None
+            span = state.open(self._name, context, self._kind, own, links, self._shared)
+            context = with_value(context, SPAN_KEY, span)
+        except Exception as error:  # noqa: BLE001 - logged; the block runs without a span
+            fault("a block", error)
+            span = trace.INVALID_SPAN
+        self._span = span
+        self._token = attach(context)
         return span
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         detach(self._token)
+        try:
+            if exc is not None:
+                self._broken(exc)
+            self._span.end()
+        except Exception as error:  # noqa: BLE001 - logged; the program gets its own exception
+            fault("the end of a block", error)
+
+    def _broken(self, exc: BaseException) -> None:
         if isinstance(exc, Exception):
             fail(self._span, exc)
-        elif exc is not None and self._kind is SpanKind.CLIENT and not isinstance(exc, GeneratorExit):
+        elif self._kind is SpanKind.CLIENT and not isinstance(exc, GeneratorExit):
             interrupted(self._span, exc)
-        self._span.end()
 
     def pause(self) -> None:
         """Leave the block for a while: a generator has yielded."""

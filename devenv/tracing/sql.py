@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from devenv.tracing.active import state
+from devenv.tracing.context.ambient import SPAN_KEY, current
+from devenv.tracing.context.suppression import is_suppressed
 from devenv.tracing.light.shared import Shared
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.spans import SpanScope
 
@@ -61,7 +64,7 @@ def describe(sql: str) -> Statement:
 
 
 def db_span(system: str, statement: str, *, namespace: str = "", **attributes: Any) -> SpanScope | Span:
-    """Create a client span for one database statement, for a `with` block.
+    """Create a client span for one database statement, for a `with` block; none in a context that suppresses spans.
 
     Args:
         system: `db.system.name`: `sqlite`, `postgresql`, `mysql`, `redis`, …
@@ -69,11 +72,18 @@ def db_span(system: str, statement: str, *, namespace: str = "", **attributes: A
         namespace: The database's name.
         **attributes: Additional attributes; write a dotted name with `__`.
     """
-    passive = state.passive()
-    if passive is not None:
-        return passive
-    name, shared = _shared(system, statement, namespace)
-    own = {key.replace("__", "."): value for key, value in attributes.items()} if attributes else None
+    context = current()
+    span: Any = context.get(SPAN_KEY)
+    if span.__class__ is state.passing:
+        return span  # type: ignore[return-value] # `passing` is the class of a span
+    try:
+        if state.off or ((len(context) > 1 or span is None) and is_suppressed(context)):
+            return state.passive() or INVALID_SPAN
+        name, shared = _shared(system, statement, namespace)
+        own = {key.replace("__", "."): value for key, value in attributes.items()} if attributes else None
+    except Exception as error:  # noqa: BLE001 - logged; such as a statement that is not a text
+        fault(system, error)
+        return INVALID_SPAN
     return SpanScope(name, SpanKind.CLIENT, own, None, shared)
 
 

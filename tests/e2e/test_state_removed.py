@@ -1,4 +1,4 @@
-"""``git clean -fdx`` beside a project that is up on the process engine: every command finds it all the same."""
+"""``git clean -fdx`` beside a project that is up: every command finds it all the same, whatever engine is asked for."""
 
 from __future__ import annotations
 
@@ -84,3 +84,34 @@ def test_every_command_finds_it(project: Devenv) -> None:
     assert len(down["removed"]["processes"]) == 3
     assert (down["left"], start_time(pid)) == ([], 0)
     assert project.json("status", code=3)["error"]["kind"] == "NotUp"
+
+
+@pytest.fixture
+def on_docker(tmp_path: Path) -> Iterator[Devenv]:
+    (tmp_path / "compose.yaml").write_text(
+        "name: shop\nservices:\n  quiet:\n    image: python:3.12-slim\n    init: true\n"
+        "    command: sh -c 'echo once; exec sleep infinity'\n"
+        "    x-devenv: { process: { command: sleep 600 } }\n"
+    )
+    tool = Devenv(tmp_path, "docker", files=())
+    tool.json("up", "--no-canary", "--isolated")
+    found = Devenv(tmp_path, "auto", files=())
+    yield found
+    found.down()
+
+
+@pytest.mark.docker
+def test_no_second_copy_of_what_is_up_on_docker(on_docker: Devenv) -> None:
+    """The process engine was started beside it: two copies, of which `down` ended one."""
+    clean(on_docker)
+    for command in ("up", "status", "down"):
+        refused = on_docker.json("--engine", "process", command, code=2)["error"]
+        assert refused["message"] == "shop already runs on the docker engine, not on process", command
+    assert not (on_docker.directory / ".devenv").exists()
+    checks = {check["name"]: check for check in on_docker.json("doctor")["checks"]}
+    assert checks["ports"]["found"] == "all published ports are free or used by this project"
+    assert on_docker.json("status")["engine"] == "docker"
+    assert on_docker.run("logs", "quiet").stdout == "quiet | once\n"
+    down = on_docker.json("down")
+    assert (len(down["removed"]["containers"]), down["left"]) == (2, [])
+    assert on_docker.json("--engine", "process", "up", "--no-canary", "--isolated")["engine"] == "process"

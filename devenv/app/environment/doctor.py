@@ -9,14 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 from devenv.app.engines import INIT_HINT, connect, missing_images
+from devenv.app.environment.port_checks import checks_before_start, port_checks
 from devenv.app.invocation import LoadedStack, read_stack_in_background
-from devenv.app.record import read_record
 from devenv.app.required_images import cannot_be_built_here
-from devenv.app.session import running
+from devenv.app.session import Running, running
 from devenv.app.traces.called_services import services_without_spans
 from devenv.app.traces.setup_warnings import setup_warnings
 from devenv.app.urls import trace_backend
-from devenv.engine.host_ports import is_free
 from devenv.errors import DevenvError, EngineUnavailable
 from devenv.installation import find_installation
 from devenv.model.listings import CheckPart, DoctorDocument
@@ -38,10 +37,7 @@ async def doctor(invocation: Invocation) -> DoctorDocument:
     if loaded is not None:
         checks += _tracing(loaded)
     checks += engine_checks
-    if loaded is not None:
-        checks += _ports(loaded)
-    checks.append(await _backend(invocation, loaded))
-    return DoctorDocument(checks=checks)
+    return DoctorDocument(checks=[*checks, *await _project(invocation, loaded)])
 
 
 def verdict_code(document: DoctorDocument) -> int:
@@ -119,41 +115,34 @@ async def _engine(invocation: Invocation, loaded: LoadedStack | None) -> list[Ch
     return checks
 
 
-def _ports(loaded: LoadedStack) -> list[CheckPart]:
-    """Published ports that another program uses; not checked while the project itself uses them."""
-    if read_record(loaded.project.directory) is not None:
-        return [CheckPart(name="ports", verdict="skipped", found="not checked: the running project uses them")]
-    checks = []
-    for service in loaded.stack.services.values():
-        for port in service.ports:
-            if port.host and port.protocol == "tcp" and not is_free(port.address or "127.0.0.1", port.host):
-                hint = "stop the program that uses it, change ports:, or run `devenv up --isolated`"
-                found = f"{port.host} ({service.name}) is in use"
-                checks.append(CheckPart(name="ports", verdict="error", found=found, hint=hint))
-    return checks or [CheckPart(name="ports", verdict="ok", found="all published ports are free")]
-
-
-async def _backend(invocation: Invocation, loaded: LoadedStack | None) -> CheckPart:
-    from devenv.traces.client import TraceClient
-
+async def _project(invocation: Invocation, loaded: LoadedStack | None) -> list[CheckPart]:
+    """The ports and the trace backend, of the running project if it runs."""
+    checks: list[CheckPart] = []
     try:
         async with running(invocation) as project:
-            backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
-            if backend is None:
-                hint = "publish ports 16686 and 4318 of the trace backend service"
-                return CheckPart(
-                    name="trace backend", verdict="error", found="not reachable from this machine", hint=hint
-                )
-            async with TraceClient(backend.query_url, token=backend.token) as client:
-                services = await client.services()
-                quiet: list[str] = []
-                if loaded is not None:
-                    quiet = await services_without_spans(client, loaded.stack, project.observed, now=time.time())
+            if loaded is not None:
+                checks += await port_checks(project.engine, loaded, project.observed)
+            return [*checks, await _backend(project, loaded)]
     except DevenvError as error:
+        if loaded is not None and not checks:
+            checks += await checks_before_start(invocation, loaded)
         verdict = "skipped" if error.kind == "NotUp" else "error"
-        return CheckPart.model_validate(
-            {"name": "trace backend", "verdict": verdict, "found": error.message, "hint": error.hint}
-        )
+        backend = {"name": "trace backend", "verdict": verdict, "found": error.message, "hint": error.hint}
+        return [*checks, CheckPart.model_validate(backend)]
+
+
+async def _backend(project: Running, loaded: LoadedStack | None) -> CheckPart:
+    from devenv.traces.client import TraceClient
+
+    backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
+    if backend is None:
+        hint = "publish ports 16686 and 4318 of the trace backend service"
+        return CheckPart(name="trace backend", verdict="error", found="not reachable from this machine", hint=hint)
+    async with TraceClient(backend.query_url, token=backend.token) as client:
+        services = await client.services()
+        quiet: list[str] = []
+        if loaded is not None:
+            quiet = await services_without_spans(client, loaded.stack, project.observed, now=time.time())
     found = f"{backend.kind} at {backend.query_url} has spans from {', '.join(services) or 'no service yet'}"
     if services and quiet:
         found += f"; no spans yet from {', '.join(quiet)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.app.engines import choose, connect_every
+from devenv.app.engines import choose, connect_every, other_engine
 from devenv.app.invocation import read_stack_in_background
 from devenv.app.record import forget_record, read_record
 from devenv.errors import ConfigurationError, EngineRefused, EngineUnavailable, EnvironmentFailure, UsageError
@@ -14,6 +14,7 @@ from devenv.model.documents import DownDocument, KeptDocument, RemovedDocument
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project, identify
 
 if TYPE_CHECKING:
+    from devenv.app.engines import Choice
     from devenv.app.invocation import Invocation
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
@@ -26,6 +27,8 @@ LOCK_WAIT = 60.0
 async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, sink: Sink) -> DownDocument:
     """Take down the projects of this directory, whatever their names were when they were started.
 
+    Without ``--engine``, that is on both engines: one may have been started while the other did not respond.
+
     Raises:
         EngineUnavailable: If the engine that the project runs on does not respond.
     """
@@ -33,17 +36,26 @@ async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, si
     from devenv.orchestrate.lock import project_lock
 
     started = clock.monotonic()
-    engine, projects = await _found(invocation)
+    choice, named = await _found(invocation)
+    engine = choice.engine
+    engines = [engine]
     results = []
+    if choice.unknown:
+        sink(Notice(message=choice.unknown, warning=True))
     try:
-        async with project_lock(projects[0], "down", wait=LOCK_WAIT, clock=clock, sink=sink):
-            for project in projects:
-                results.append(await take_down(engine, project, options, clock=clock, sink=sink))  # noqa: PERF401 - awaits
+        if invocation.engine == "auto" and (second := await other_engine(engine, named, invocation.environ)):
+            engines.append(second)
+            sink(Notice(message=f"{named.name} runs on the {engine.name} engine and on the {second.name} engine"))
+        async with project_lock(named, "down", wait=LOCK_WAIT, clock=clock, sink=sink):
+            for each in engines:
+                for project in await _of_directory(each, named):
+                    results.append(await take_down(each, project, options, clock=clock, sink=sink))  # noqa: PERF401 - awaits
             if not options.services and not any(result.left for result in results):
                 forget_record(invocation.directory)
     finally:
-        await engine.close()
-    return _document(projects[0].id, results, (clock.monotonic() - started) * 1000)
+        for each in engines:
+            await each.close()
+    return _document(named.id, results, (clock.monotonic() - started) * 1000)
 
 
 async def down_all(invocation: Invocation, options: DownOptions, *, clock: Clock, sink: Sink) -> DownDocument:
@@ -86,8 +98,8 @@ async def _projects(engine: Engine) -> list[Project]:
     return [_project(project_id, Path(directory)) for project_id, directory in sorted(ids)]
 
 
-async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
-    """The engine, and the projects of this directory: by record, by labels, else by the stack file's name."""
+async def _found(invocation: Invocation) -> tuple[Choice, Project]:
+    """The engine that the project runs on, and the project by its record, else by the stack file's name."""
     record = read_record(invocation.directory)
     provisional = record.project(invocation.directory) if record else await _named(invocation)
     try:
@@ -99,12 +111,15 @@ async def _found(invocation: Invocation) -> tuple[Engine, list[Project]]:
                 hint="start the engine and run `devenv down` again; nothing was removed",
             ) from error
         raise
-    directory = str(invocation.directory.resolve())
-    everything = await choice.engine.observe(None)
+    return choice, provisional
+
+
+async def _of_directory(engine: Engine, named: Project) -> list[Project]:
+    """``named``, and the projects of its directory on an engine that have another name, by their labels."""
+    directory = str(named.directory.resolve())
+    everything = await engine.observe(None)
     ids = {label[LABEL_PROJECT] for label in everything.all_labels if label.get(LABEL_DIRECTORY) == directory}
-    ids.add(provisional.id)
-    others = sorted(ids - {provisional.id})
-    return choice.engine, [provisional, *(_project(item, invocation.directory) for item in others)]
+    return [named, *(_project(item, named.directory) for item in sorted(ids - {named.id}))]
 
 
 async def _named(invocation: Invocation) -> Project:

@@ -13,7 +13,7 @@ from devenv.contract.answers import Progress, ProgressSink
 from devenv.engine.docker.configuration import extra_hosts
 from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
 from devenv.engine.docker.sdk_connection import SdkConnection
-from devenv.engine.docker.translation import NO_SPACE
+from devenv.engine.docker.translation import NO_SPACE, answer_of
 from devenv.errors import BuildFailed, DevenvError, DiskFull, EngineRefused
 from devenv.model.stack import Build
 
@@ -88,7 +88,7 @@ class Builds:
                     if line.strip():
                         tell(line.rstrip())
         except EngineRefused as error:
-            raise _failure(tag, error.message, tail) from error
+            raise _failure(tag, answer_of(error), tail) from error
         finally:
             await steps.aclose()
 

@@ -58,7 +58,7 @@ class Happenings:
             if container_id not in self._running:
                 state = await self._state(container_id)
                 if state is None:
-                    return ExitStatus(exit_code=KILLED, error="removed")
+                    return ExitStatus(exit_code=KILLED, lost="was removed")
                 if state["Status"] in ("exited", "dead"):
                     return _status(state)
             status = await ended
@@ -133,7 +133,7 @@ class Happenings:
         elif code is not None:
             self._end(container_id, ExitStatus(exit_code=code, oom_killed=container_id in self._out_of_memory))
         elif action == "destroy":
-            self._end(container_id, ExitStatus(exit_code=KILLED, error="removed"))
+            self._end(container_id, ExitStatus(exit_code=KILLED, lost="was removed"))
         index = attributes.get(LABEL_INSTANCE, "1")
         event = EngineEvent(
             time=raw.get("timeNano", 0) / 1e9,

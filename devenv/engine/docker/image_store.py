@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
 from devenv.engine.docker.sdk_connection import SdkConnection
-from devenv.engine.docker.translation import UNREACHABLE_REGISTRY, NoSuchObject, pull_error
+from devenv.engine.docker.translation import UNREACHABLE_REGISTRY, NoSuchObject, answer_of, pull_error
 from devenv.errors import EngineLost, EngineRefused, ImageMissing, PullFailed
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Images:
         except EngineLost:
             raise
         except (EngineRefused, ImageMissing) as error:
-            raise pull_error(reference, error.message) from error
+            raise pull_error(reference, answer_of(error)) from error
         finally:
             await steps.aclose()
         found = await self.id_of(reference)

@@ -18,9 +18,9 @@ from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.options.newer_keys import newer_keys, refuse_newer_keys
 from devenv.engine.docker.options.translation import Peers, peers_of
 from devenv.engine.docker.sdk_connection import SdkConnection
-from devenv.engine.docker.translation import Conflict, NoSuchObject, taken_port
+from devenv.engine.docker.translation import ANSWER, Conflict, NoSuchObject, answer_of, taken_port
 from devenv.engine.host_ports import port_holder
-from devenv.errors import EngineRefused, ImageMissing, PortTaken
+from devenv.errors import EngineRefused, ImageMissing, NotStarted, PortTaken
 from devenv.model.identity import LABEL_PROJECT, LABEL_SERVICE
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def create(connection: SdkConnection, spec: InstanceSpec, *, remote: bool)
             lambda client: client.create_container_from_config(config, name, spec.service.platform), doing=doing
         )
     except (ImageMissing, NoSuchObject) as error:
-        if isinstance(error, ImageMissing) or "image" in error.message.lower():
+        if isinstance(error, ImageMissing) or "image" in answer_of(error).lower():
             raise ImageMissing(
                 f"{doing}: the engine has no image {spec.image}",
                 hint="run `devenv up` to pull or build it",
@@ -133,17 +133,15 @@ async def start(connection: SdkConnection, container_id: str) -> None:
     try:
         await connection.call(lambda client: client.start(container_id), doing="starting a container")
     except EngineRefused as error:
-        taken = taken_port(error.message)
+        answer = answer_of(error)
+        taken = taken_port(answer)
         found = await connection.call(
             lambda client: client.inspect_container(container_id), doing="inspecting the container"
         )
         service = (found["Config"]["Labels"] or {}).get(LABEL_SERVICE, found["Name"].lstrip("/"))
         if taken is not None:
             raise await _port_taken(connection, container_id, service, *taken) from error
-        detail = error.message.partition(": ")[2]
-        raise EngineRefused(
-            f"cannot start {service}: {_plain(detail)}", details={"service": service, "answer": detail}
-        ) from error
+        raise NotStarted(service, _plain(answer), details={"service": service, ANSWER: answer}) from error
 
 
 def _plain(detail: str) -> str:
@@ -217,7 +215,7 @@ async def remove(connection: SdkConnection, container_id: str) -> None:
     except NoSuchObject:
         return
     except Conflict as error:
-        if "already in progress" not in error.message:
+        if "already in progress" not in answer_of(error):
             raise
         await _until_gone(connection, container_id)
 

@@ -21,6 +21,9 @@ from devenv.errors import (
 
 NO_SPACE = "no space left on device"
 
+ANSWER = "answer"
+"""Key of the engine's own words in the details of an error."""
+
 UNREACHABLE_REGISTRY = (
     "check that the registry is reachable, or pull the image from a mirror and name it with `docker tag`, "
     "or use `--engine process`"
@@ -97,19 +100,26 @@ def translated(doing: str, *, address: str, answered: bool) -> Iterator[None]:
 def refused(doing: str, explanation: object, status: int) -> DevenvError:
     """The error for an answer of the engine that is not success."""
     text = explanation.decode(errors="replace") if isinstance(explanation, bytes) else str(explanation)
-    message = f"{doing}: {' '.join(text.split())}"
+    answer = " ".join(text.split())
+    message, details = f"{doing}: {answer}", {ANSWER: answer}
     lowered = text.lower()
     if NO_SPACE in lowered:
-        return DiskFull(message, hint="free space with `docker system prune`, or see `devenv doctor`")
+        hint = "free space with `docker system prune`, or see `devenv doctor`"
+        return DiskFull(message, hint=hint, details=details)
     if "no such image" in lowered:
-        return ImageMissing(message)
+        return ImageMissing(message, details=details)
     if status == 404:
-        return NoSuchObject(message)
+        return NoSuchObject(message, details=details)
     if status == 409:
-        return Conflict(message)
+        return Conflict(message, details=details)
     if "address pools have been fully subnetted" in lowered or "non-overlapping" in lowered:
-        return EngineRefused(message, hint="remove unused networks: `docker network prune`")
-    return EngineRefused(message)
+        return EngineRefused(message, hint="remove unused networks: `docker network prune`", details=details)
+    return EngineRefused(message, details=details)
+
+
+def answer_of(error: DevenvError) -> str:
+    """The engine's own words in an error of :func:`refused`, for a message that says itself what was being done."""
+    return str(error.details.get(ANSWER, error.message))
 
 
 def pull_error(reference: str, message: str) -> DevenvError:

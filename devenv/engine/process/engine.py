@@ -34,7 +34,7 @@ from devenv.engine.process.daemon_messages import (
 )
 from devenv.engine.process.launching import is_backend, launch_of, refuse_what_cannot_be
 from devenv.engine.process.observation import left_behind, observed
-from devenv.errors import EngineLost, EngineRefused, NotUp
+from devenv.errors import EngineLost, EngineRefused, NotStarted, NotUp
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import ObservedState, State
 from devenv.otlp.backend_ports import QUERY_PORT
@@ -176,9 +176,7 @@ class ProcessEngine:
             raise EngineRefused(f"no instance {instance_id}")
         if report.error:
             service = instance_id.rpartition("-")[0]
-            raise EngineRefused(
-                f"cannot start {service}: {report.error}", hint="check x-devenv.process in the stack file"
-            )
+            raise NotStarted(service, report.error, hint="check x-devenv.process in the stack file")
 
     async def stop(self, instance_id: str, *, grace: float | None = None) -> None:
         """Stop with grace; a missing instance is not an error."""
@@ -205,7 +203,7 @@ class ProcessEngine:
         try:
             return await self._daemon.ask(WAIT, OneInstance(id=instance_id))
         except (NotUp, EngineLost) as error:
-            return ExitStatus(exit_code=137, error=error.message)
+            return ExitStatus(exit_code=137, lost=f"was lost: {error.message}")
 
     async def exec(
         self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None

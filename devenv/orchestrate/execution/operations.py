@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.errors import EngineRefused
+from devenv.errors import EngineRefused, NotStarted
 from devenv.events import ImageBuilding, ImagePulling
-from devenv.health.outcome import Failure, WaitOutcome
+from devenv.health.outcome import Failure, WaitOutcome, not_started
 from devenv.orchestrate.execution.executor import Execution, StepResult
 from devenv.orchestrate.execution.readiness import Readiness
 from devenv.orchestrate.execution.step_events import StepEvents
@@ -165,7 +165,7 @@ class Operations:
             failure = Failure(
                 service=action.service,
                 index=action.index,
-                reason=f"could not start: {error.message.removeprefix(f'cannot start {action.service}: ')}",
+                reason=not_started(error.reason if isinstance(error, NotStarted) else error.message),
                 log_tail=await log_tail(self._engine, instance_id),
             )
             return StepResult(success=False, outcome=WaitOutcome(ready=False, ready_ms=0.0, failure=failure))

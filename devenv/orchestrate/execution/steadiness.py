@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.health.outcome import Failure
+from devenv.health.outcome import Failure, not_started
 from devenv.health.restarts import LOOP_SECONDS, PACE, STEADY_SECONDS, is_looping, is_steady, loop_reason
 from devenv.model.state import Health, State
 
@@ -124,7 +124,7 @@ def _reason(instance: ObservedInstance) -> str:
     if instance.state is State.MISSING:
         return "was removed while `devenv up` ran"
     if instance.error:
-        return f"could not start: {instance.error}"
+        return not_started(instance.error)
     if instance.oom_killed:
         return f"ran out of memory and was killed (exit code {instance.exit_code})"
     if instance.state is State.EXITED:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from devenv.tracing.active import state
-from devenv.tracing.clients import ClientCall
+from devenv.tracing.clients import NO_CALL, ClientCall, begin_call
+from devenv.tracing.process.faults import fault
 
 if TYPE_CHECKING:
     from aiohttp import (
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
         TraceRequestExceptionParams,
         TraceRequestStartParams,
     )
+
+
+_LIBRARY = "aiohttp's client"
 
 
 def aiohttp_trace_config() -> TraceConfig:
@@ -41,26 +44,36 @@ def instrument() -> None:
         def init(
             self: ClientSession, *args: Any, trace_configs: list[TraceConfig] | None = None, **options: Any
         ) -> None:
-            original(self, *args, trace_configs=[aiohttp_trace_config(), *(trace_configs or ())], **options)
+            original(self, *args, trace_configs=_with_ours(trace_configs), **options)
 
         return init
 
     replace(ClientSession, "__init__", make)
 
 
+def _with_ours(given: list[TraceConfig] | None) -> list[TraceConfig] | None:
+    """Return a session's trace configurations with ours, once."""
+    try:
+        configs = list(given or ())
+        if any(_start in config.on_request_start for config in configs):
+            return configs  # the program has passed it
+        return [aiohttp_trace_config(), *configs]
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+        return given
+
+
 async def _start(_session: ClientSession, context: SimpleNamespace, params: TraceRequestStartParams) -> None:
-    call = ClientCall(params.method, str(params.url), state.passive())
-    call.put(params.headers)
-    context.call = call
+    context.call = begin_call(_LIBRARY, params.method, params.url, params.headers)
 
 
 async def _end(_session: ClientSession, context: SimpleNamespace, params: TraceRequestEndParams) -> None:
-    call: ClientCall = context.call
+    call: ClientCall = getattr(context, "call", NO_CALL)
     call.answered(params.response.status)
     call.end()
 
 
 async def _fail(_session: ClientSession, context: SimpleNamespace, params: TraceRequestExceptionParams) -> None:
-    call: ClientCall = context.call
+    call: ClientCall = getattr(context, "call", NO_CALL)
     call.failed(params.exception)
     call.end()

@@ -7,17 +7,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
+from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import error_type, fail
 
+_LIBRARY = "aiohttp's server"
+# The request's mark; what it has sent, if it is recorded. A sub-application gets the request with the mark.
 # Recent aiohttp warns about text as a request's key, and a program may turn warnings into errors.
 _SENT: Any = web.RequestKey("devenv.tracing.sent", object) if hasattr(web, "RequestKey") else "devenv.tracing.sent"
 
@@ -40,13 +44,10 @@ def aiohttp_middleware(
 
     @web.middleware
     async def trace_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-        headers = request.headers
-        if side.foreign is not None:
-            fields = side.foreign.translated(headers.items())
-        else:
-            get = headers.getall
-            fields = (get("traceparent", []), get("tracestate", []), get("baggage", []))
-        span, context = side.begin(request, request.path, request.method, *fields, _describe)
+        begun = _begin(side, request)
+        if begun is None:
+            return await handler(request)
+        span, context = begun
         token = attach(context)
         try:
             if span.__class__ is UnsampledSpan and not side.answers:
@@ -58,36 +59,69 @@ def aiohttp_middleware(
     return trace_request
 
 
+def _begin(side: ServerSide, request: web.Request) -> tuple[Span, Context] | None:
+    """Decide, and start a span if the request is recorded; None below another middleware of ours, or after a fault."""
+    try:
+        if _SENT in request:
+            return None
+        request[_SENT] = None
+        headers = request.headers
+        if side.foreign is not None:
+            fields = side.foreign.translated(headers.items())
+        else:
+            get = headers.getall
+            fields = (get("traceparent", []), get("tracestate", []), get("baggage", []))
+        return side.begin(request, request.path, request.method, *fields, _describe)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+        return None
+
+
 async def _traced(span: Span, request: web.Request, handler: Handler, answers: bool) -> web.StreamResponse:
-    status = 0
     request[_SENT] = sent = _Sent()
+    response: web.StreamResponse | None = None
+    error: BaseException | None = None
     try:
         response = await handler(request)
-        status = response.status
-    except web.HTTPException as raised:
-        status = raised.status
-        if answers:
-            raised.headers["traceresponse"] = answer(span)
-        raise
-    except asyncio.CancelledError:
-        status = sent.status
-        span.set_attribute("error.type", "asyncio.CancelledError")
-        raise
-    except Exception as error:
-        status = sent.status
-        if not status and isinstance(error, ConnectionError) and _is_gone(request):
-            span.set_attribute("error.type", error_type(error))  # no response, and no fault of the server
-        else:
-            status = status or 500
-            fail(span, error)
+    except BaseException as raised:
+        error = raised
         raise
     else:
-        if answers and not response.prepared:
-            response.headers["traceresponse"] = answer(span)
         return response
     finally:
+        _ended(span, request, response, error, sent.status, answers)
+
+
+def _ended(
+    span: Span,
+    request: web.Request,
+    response: web.StreamResponse | None,
+    error: BaseException | None,
+    sent: int,
+    answers: bool,
+) -> None:
+    """Record how the request ended, and end the span; does not raise."""
+    try:
+        status = sent
+        answered = error if isinstance(error, web.HTTPException) else response
+        if answered is not None:
+            status = answered.status
+            if answers and not answered.prepared:
+                answered.headers["traceresponse"] = answer(span)
+        elif error is None:
+            status = status or 500  # the handler has returned nothing, and the server says so
+        elif isinstance(error, asyncio.CancelledError):
+            span.set_attribute("error.type", "asyncio.CancelledError")
+        elif isinstance(error, Exception):
+            if not status and isinstance(error, ConnectionError) and _is_gone(request):
+                span.set_attribute("error.type", error_type(error))  # no response, and no fault of the server
+            else:
+                status = status or 500
+                fail(span, error)
         if span.is_recording():
             finish(span, request.method, _route(request), status)
+    except Exception as own:  # noqa: BLE001 - logged; the program's response and error stay
+        fault(_LIBRARY, own)
 
 
 class _Sent:
@@ -101,9 +135,12 @@ class _Sent:
 
 def _noting(original: Callable[..., Any]) -> Callable[..., Any]:
     def prepare(self: web.StreamResponse, request: web.BaseRequest) -> Any:
-        sent = request.get(_SENT)
-        if sent is not None:
-            sent.status = self.status
+        try:
+            sent = request.get(_SENT)
+            if sent is not None:
+                sent.status = self.status
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_LIBRARY, error)
         return original(self, request)
 
     return prepare

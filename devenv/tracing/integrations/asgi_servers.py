@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from devenv.tracing.asgi import Receive, Scope, Send, TracingMiddleware
+from devenv.tracing.active import state
+from devenv.tracing.asgi import FASTAPI, MARK, Receive, Scope, Send, TracingMiddleware
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
 
@@ -14,6 +16,22 @@ def instrument_starlette() -> None:
     from starlette.applications import Starlette
 
     replace(Starlette, "__call__", traced_application)
+
+
+def instrument_fastapi() -> None:
+    """Trace every FastAPI application outside its own telemetry, which leaves the requests to us then."""
+    from fastapi.applications import FastAPI
+
+    replace(FastAPI, "__call__", lambda original: _alone(traced_application(original)))
+
+
+def _alone(application: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        if state.tracing is not None:
+            scope.setdefault(FASTAPI, None)
+        await application(self, scope, receive, send)
+
+    return call
 
 
 def instrument_uvicorn() -> None:
@@ -25,20 +43,35 @@ def instrument_uvicorn() -> None:
 
 def traced_application(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     """Wrap a framework's `__call__` in the middleware, one per application."""
+    key = f"_devenv_tracing_{original.__module__}"  # a framework's class may call that of the one below it
 
     async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
-        middleware = self.__dict__.get("_devenv_tracing")
-        if middleware is None:
-            middleware = self.__dict__["_devenv_tracing"] = TracingMiddleware(original.__get__(self))
-        await middleware(scope, receive, send)
+        if MARK in scope:
+            await original(self, scope, receive, send)
+        else:
+            middleware = self.__dict__.get(key) or _middleware(self, key, original)
+            await middleware(scope, receive, send)
 
     return call
+
+
+def _middleware(application: Any, key: str, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Return the middleware of an application, the application itself if that fails."""
+    served: Callable[..., Awaitable[None]] = original.__get__(application)
+    try:
+        served = application.__dict__[key] = TracingMiddleware(served)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("an ASGI application", error)
+    return served
 
 
 def _load(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def load(self: Any) -> None:
         original(self)
-        if self.interface.startswith("asgi") and not isinstance(self.loaded_app, TracingMiddleware):
-            self.loaded_app = TracingMiddleware(self.loaded_app)
+        try:
+            if self.interface.startswith("asgi") and not isinstance(self.loaded_app, TracingMiddleware):
+                self.loaded_app = TracingMiddleware(self.loaded_app)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("uvicorn", error)
 
     return load

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from devenv.tracing.active import state
-from devenv.tracing.clients import ClientCall
+from devenv.tracing.clients import NO_CALL, begin_call
+from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.process.patching import replace
 
 
@@ -68,34 +68,38 @@ def _handling_async(original: Callable[..., Awaitable[httpx.Response]]) -> Calla
 
 
 def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Request) -> httpx.Response:
-    call = _begin(request)
+    call = begin_call("httpx", request.method, request.url, request.headers)
+    if call is NO_CALL:
+        return send(request)
+    token = attach(call.below())
     try:
         response = send(request)
-        call.answered(response.status_code)
     except BaseException as error:
         call.failed(error)
         raise
+    else:
+        call.answered(response.status_code)
+        return response
     finally:
+        detach(token)
         call.end()
-    return response
 
 
 async def _send_async(
     send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request
 ) -> httpx.Response:
-    call = _begin(request)
+    call = begin_call("httpx", request.method, request.url, request.headers)
+    if call is NO_CALL:
+        return await send(request)
+    token = attach(call.below())
     try:
         response = await send(request)
-        call.answered(response.status_code)
     except BaseException as error:
         call.failed(error)
         raise
+    else:
+        call.answered(response.status_code)
+        return response
     finally:
+        detach(token)
         call.end()
-    return response
-
-
-def _begin(request: httpx.Request) -> ClientCall:
-    call = ClientCall(request.method, str(request.url), state.passive())
-    call.put(request.headers)
-    return call

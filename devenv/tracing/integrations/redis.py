@@ -7,9 +7,12 @@ from typing import Any
 
 import redis
 import redis.asyncio
-from opentelemetry.trace import Span
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from devenv.tracing.active import state
+from devenv.tracing.context.ambient import current
+from devenv.tracing.context.suppression import is_suppressed
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.spans import KINDS, SpanScope
 
@@ -26,7 +29,7 @@ def instrument() -> None:
 
 def _command(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        with _scope(self, _name(args), _text(args)):
+        with _single(self, args):
             return original(self, *args, **options)
 
     return execute_command
@@ -34,7 +37,7 @@ def _command(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _async_command(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        with _scope(self, _name(args), _text(args)):
+        with _single(self, args):
             return await original(self, *args, **options)
 
     return execute_command
@@ -64,16 +67,38 @@ def _text(args: tuple[Any, ...]) -> str:
     return " ".join([_name(args), *("?" for _ in args[1 : _LONGEST + 1])])
 
 
+def _single(client: Any, args: tuple[Any, ...]) -> SpanScope | Span:
+    """Return the block of one command; does not raise."""
+    try:
+        return _idle() or _scope(client, _name(args), _text(args))
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("redis", error)
+        return INVALID_SPAN
+
+
 def _batch(pipeline: Any) -> SpanScope | Span:
-    commands = [entry[0] if isinstance(entry, tuple) else entry.args for entry in pipeline.command_stack]
-    text = "\n".join(_text(tuple(command)) for command in commands[:_LONGEST])
-    return _scope(pipeline, "PIPELINE", text, len(commands))
+    """Return the block of a pipeline; does not raise."""
+    try:
+        idle = _idle()
+        if idle is not None:
+            return idle
+        commands = [entry[0] if isinstance(entry, tuple) else entry.args for entry in pipeline.command_stack]
+        text = "\n".join(_text(tuple(command)) for command in commands[:_LONGEST])
+        return _scope(pipeline, "PIPELINE", text, len(commands))
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("redis", error)
+        return INVALID_SPAN
 
 
-def _scope(client: Any, name: str, text: str, batch: int = 0) -> SpanScope | Span:
-    passive = state.passive()
-    if passive is not None:
-        return passive
+def _idle() -> Span | None:
+    """Return the block of a command that gets no span, None if it gets one."""
+    idle = state.passive()
+    if idle is not None:
+        return idle
+    return INVALID_SPAN if is_suppressed(current()) else None
+
+
+def _scope(client: Any, name: str, text: str, batch: int = 0) -> SpanScope:
     options = client.connection_pool.connection_kwargs
     attributes: dict[str, Any] = {"db.system.name": "redis", "db.operation.name": name, "db.query.text": text}
     if options.get("host"):

@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from devenv.tracing.active import state
-from devenv.tracing.clients import ClientCall
+from devenv.tracing.clients import NO_CALL, begin_call
+from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.process.patching import replace
 
 
@@ -39,14 +39,18 @@ def instrument() -> None:
 def _send(
     send: Callable[..., requests.Response], request: requests.PreparedRequest, *args: Any, **options: Any
 ) -> requests.Response:
-    call = ClientCall(request.method or "GET", request.url or "", state.passive())
-    call.put(request.headers)
+    call = begin_call("requests", request.method or "GET", request.url or "", request.headers)
+    if call is NO_CALL:
+        return send(request, *args, **options)
+    token = attach(call.below())
     try:
         response = send(request, *args, **options)
-        call.answered(response.status_code)
     except BaseException as error:
         call.failed(error)
         raise
+    else:
+        call.answered(response.status_code)
+        return response
     finally:
+        detach(token)
         call.end()
-    return response

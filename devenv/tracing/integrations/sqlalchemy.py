@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from opentelemetry.trace import INVALID_SPAN, Span
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from devenv.tracing.process.faults import fault
+from devenv.tracing.spans import SpanScope
 from devenv.tracing.sql import db_span
 
+_LIBRARY = "sqlalchemy"
 _SCOPES = "devenv.tracing"
 _SYSTEMS = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}
 
@@ -18,7 +22,7 @@ def instrument(engine: Any = Engine) -> None:
     """Trace an engine. Default: every engine of the process. An `AsyncEngine` is traced by its `sync_engine`."""
     target = getattr(engine, "sync_engine", engine)
     for name, listener in _LISTENERS.items():
-        if not event.contains(target, name, listener):
+        if not event.contains(Engine, name, listener) and not event.contains(target, name, listener):
             event.listen(target, name, listener)
 
 
@@ -30,28 +34,58 @@ def uninstrument(engine: Any = Engine) -> None:
             event.remove(target, name, listener)
 
 
+def _connected(_connection: Any, record: Any) -> None:
+    """Let the driver's own integration (sqlite3, also below aiosqlite) create no second span."""
+    try:
+        driver: Any = record.driver_connection
+        inner: Any = getattr(driver, "_connection", None)
+        for found in (driver, inner):
+            if getattr(type(found), "quiet", None) is False:
+                found.quiet = True
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+
+
 def _before(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:  # noqa: ARG001 - SQLAlchemy's signature
-    dialect = connection.dialect.name
-    namespace = connection.engine.url.database or ""
-    scope = db_span(_SYSTEMS.get(dialect, dialect), statement, namespace=namespace.rpartition("/")[2])
-    scope.__enter__()
-    connection.info.setdefault(_SCOPES, []).append(scope)
+    try:
+        scope = _scope(connection, statement)
+        connection.info.setdefault(_SCOPES, []).append(scope)
+        scope.__enter__()
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+
+
+def _scope(connection: Any, statement: str) -> SpanScope | Span:
+    try:
+        dialect = connection.dialect.name
+        namespace = connection.engine.url.database or ""
+        return db_span(_SYSTEMS.get(dialect, dialect), statement, namespace=namespace.rpartition("/")[2])
+    except Exception as error:  # noqa: BLE001 - logged; the end of the statement finds a block all the same
+        fault(_LIBRARY, error)
+        return INVALID_SPAN
 
 
 def _after(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:  # noqa: ARG001 - SQLAlchemy's signature
-    scopes = connection.info.get(_SCOPES)
-    if scopes:
-        scopes.pop().__exit__(None, None, None)
+    _end(connection, None)
 
 
 def _failed(context: Any) -> None:
-    scopes = context.connection.info.get(_SCOPES) if context.connection is not None else None
-    if scopes:
-        error = context.original_exception
-        scopes.pop().__exit__(type(error), error, error.__traceback__)
+    if context.connection is not None:
+        _end(context.connection, context.original_exception)
+
+
+def _end(connection: Any, error: BaseException | None) -> None:
+    try:
+        scopes = connection.info.get(_SCOPES)
+        if scopes:
+            traceback = None if error is None else error.__traceback__
+            scopes.pop().__exit__(None if error is None else type(error), error, traceback)
+    except Exception as own:  # noqa: BLE001 - logged
+        fault(_LIBRARY, own)
 
 
 _LISTENERS: dict[str, Callable[..., None]] = {
+    "connect": _connected,
     "before_cursor_execute": _before,
     "after_cursor_execute": _after,
     "handle_error": _failed,

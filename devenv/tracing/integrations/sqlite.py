@@ -9,6 +9,9 @@ from types import TracebackType
 from typing import Any, Literal
 
 from devenv.tracing.active import state
+from devenv.tracing.context.ambient import current
+from devenv.tracing.context.suppression import is_suppressed
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.sql import db_span
 
@@ -31,16 +34,14 @@ class TracedCursor(sqlite3.Cursor):
             return self
         with db_span("sqlite", sql, namespace=_namespace(self)) as span:
             super().execute(sql, parameters)
-            if self.rowcount >= 0:
-                span.set_attribute("db.response.affected_rows", self.rowcount)
+            _count(span, self.rowcount)
         return self
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> TracedCursor:
         """Execute one statement for each set of parameters."""
         with db_span("sqlite", sql, namespace=_namespace(self)) as span:
             super().executemany(sql, parameters)
-            if self.rowcount >= 0:
-                span.set_attribute("db.response.affected_rows", self.rowcount)
+            _count(span, self.rowcount)
         return self
 
     def executescript(self, sql_script: str, /) -> TracedCursor:
@@ -51,18 +52,24 @@ class TracedCursor(sqlite3.Cursor):
 
 
 class TracedConnection(sqlite3.Connection):
-    """A connection whose statements, commits and rollbacks are spans."""
+    """A connection whose statements, commits and rollbacks are spans.
+
+    Attributes:
+        namespace: The database's name.
+        quiet: Whether another integration, above this one, creates these spans.
+    """
 
     namespace = ""
+    quiet = False
 
     def cursor(self, factory: Any = TracedCursor) -> Any:
         """Return a traced cursor."""
-        return _cursor(self, factory)
+        return _cursor(self, sqlite3.Cursor if self.quiet and factory is TracedCursor else factory)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute one statement on a new cursor."""
         cursor: sqlite3.Cursor = self.cursor()
-        if state.passive() is not None:
+        if self.quiet or state.passive() is not None:
             return _execute(cursor, sql, parameters)
         return cursor.execute(sql, parameters)
 
@@ -78,7 +85,7 @@ class TracedConnection(sqlite3.Connection):
 
     def commit(self) -> None:
         """Commit; a span only if a transaction is open."""
-        if not self.in_transaction:
+        if self.quiet or not self.in_transaction:
             super().commit()
             return
         with db_span("sqlite", "COMMIT", namespace=self.namespace):
@@ -86,7 +93,7 @@ class TracedConnection(sqlite3.Connection):
 
     def rollback(self) -> None:
         """Roll back; a span only if a transaction is open."""
-        if not self.in_transaction:
+        if self.quiet or not self.in_transaction:
             super().rollback()
             return
         with db_span("sqlite", "ROLLBACK", namespace=self.namespace):
@@ -96,7 +103,7 @@ class TracedConnection(sqlite3.Connection):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> Literal[False]:
         """Commit, or roll back after an exception; a span only if a transaction is open."""
-        if not self.in_transaction or getattr(self, "autocommit", None) is True:  # then sqlite3 does neither
+        if self.quiet or not self.in_transaction or getattr(self, "autocommit", None) is True:  # the last: does neither
             return super().__exit__(exc_type, exc, traceback)
         with db_span("sqlite", "COMMIT" if exc_type is None else "ROLLBACK", namespace=self.namespace):
             return super().__exit__(exc_type, exc, traceback)
@@ -124,15 +131,34 @@ def instrument() -> None:
 
 def _connecting(original: Callable[..., sqlite3.Connection]) -> Callable[..., sqlite3.Connection]:
     def connect(database: Any, *args: Any, **options: Any) -> sqlite3.Connection:
-        if len(args) < _FACTORY_POSITION:
+        if len(args) < _FACTORY_POSITION and not is_suppressed(current()):
             options.setdefault("factory", TracedConnection)
         connection = original(database, *args, **options)
         if isinstance(connection, TracedConnection):
-            connection.namespace = Path(str(database)).name
+            _name(connection, database)
         return connection
 
     return connect
 
 
+def _name(connection: TracedConnection, database: Any) -> None:
+    try:
+        connection.namespace = Path(str(database)).name
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("sqlite3", error)
+
+
 def _namespace(cursor: sqlite3.Cursor) -> str:
-    return getattr(cursor.connection, "namespace", "")
+    try:
+        return getattr(cursor.connection, "namespace", "")
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("sqlite3", error)
+        return ""
+
+
+def _count(span: Any, rows: int) -> None:
+    try:
+        if rows >= 0:
+            span.set_attribute("db.response.affected_rows", rows)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("sqlite3", error)

@@ -13,6 +13,7 @@ from opentelemetry.trace import Span, get_current_span
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
+from devenv.tracing.process.faults import fault
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -23,6 +24,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _MARK = "devenv.tracing"
 _FAILED = "devenv.tracing.failed"
+_PLACE = "a WSGI application"
 _PREFIX = "HTTP_"
 
 
@@ -53,16 +55,11 @@ class WSGIMiddleware:
         if _MARK in environ:
             return self._app(environ, start_response)
         environ[_MARK] = True
-        side = self._side
-        method = environ.get("REQUEST_METHOD", "GET")
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        # A server joins fields of the same name with a comma, so that two parents are one invalid value.
-        if side.foreign is not None:
-            fields = side.foreign.translated(_fields(environ))
-        else:
-            fields = (_field(environ, "TRACEPARENT"), _field(environ, "TRACESTATE"), _field(environ, "BAGGAGE"))
-        span, context = side.begin(environ, path, method, *fields, _describe)
-        exchange = _Exchange(span, method, environ, answer(span) if side.answers else None)
+        try:
+            exchange, context = self._begin(environ)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_PLACE, error)
+            return self._app(environ, start_response)
         token = attach(context)
         try:
             body = self._app(environ, exchange.starting(start_response))
@@ -74,38 +71,82 @@ class WSGIMiddleware:
             detach(token)
         return _Body(body, exchange, context)
 
+    def _begin(self, environ: Environ) -> tuple[_Exchange, Context]:
+        side = self._side
+        method = environ.get("REQUEST_METHOD", "GET")
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        # A server joins fields of the same name with a comma, so that two parents are one invalid value.
+        if side.foreign is not None:
+            fields = side.foreign.translated(_fields(environ))
+        else:
+            fields = (_field(environ, "TRACEPARENT"), _field(environ, "TRACESTATE"), _field(environ, "BAGGAGE"))
+        span, context = side.begin(environ, path, method, *fields, _describe)
+        return _Exchange(span, method, environ, answer(span) if side.answers else None), context
+
 
 class _Exchange:
-    """One request: its span, and the status of its response so far."""
+    """One request: its span, and the status of its response so far.
+
+    Attributes:
+        sent: Whether the headers have been sent: an exception does not change the status any more.
+    """
 
     def __init__(self, span: Span, method: str, environ: Environ, header: str | None) -> None:
         self._span = span
         self._method = method
         self._environ = environ
         self._header = header
+        self.sent = False
         self._status = 0
         self._route: str | None = None
 
     def starting(self, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            code = status.partition(" ")[0]
-            self._status = int(code) if code.isdigit() else 0
-            self._route = _route(self._environ)  # Flask drops its request before the body is sent
+            self._started(status)
             if self._header:
                 headers = [*headers, ("traceresponse", self._header)]
-            return start_response(status, headers, *more)
+            return self._writing(start_response(status, headers, *more))
 
         return start
 
+    def _started(self, status: str) -> None:
+        try:
+            code = status.partition(" ")[0]
+            self._status = int(code) if code.isdigit() else 0
+            self._route = _route(self._environ)  # Flask drops its request before the body is sent
+        except Exception as error:  # noqa: BLE001 - logged; the server judges the status
+            fault(_PLACE, error)
+
+    def _writing(self, write: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+        """Return the function for bodies that are not returned (PEP 3333): its first call sends the headers."""
+
+        def writing(part: bytes) -> Any:
+            self.sent = True
+            return write(part)
+
+        return writing
+
     def failed(self, error: BaseException) -> None:
-        if self._route is None:
-            self._route = _route(self._environ)
-        if isinstance(error, Exception) and self._environ.get(_FAILED) is not error:
-            fail(self._span, error)
+        """Record an exception of the application; before the headers are sent, the server responds with 500."""
+        try:
+            if self._route is None:
+                self._route = _route(self._environ)
+            if not isinstance(error, Exception):
+                return
+            if not self.sent:
+                self._status = 500
+            if self._environ.get(_FAILED) is not error:
+                fail(self._span, error)
+        except Exception as own:  # noqa: BLE001 - logged; the program's own exception stays
+            fault(_PLACE, own)
 
     def end(self) -> None:
-        if self._span.is_recording():
-            finish(self._span, self._method, self._route, self._status)
+        """End the span; further calls do nothing."""
+        try:
+            if self._span.is_recording():
+                finish(self._span, self._method, self._route, self._status)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_PLACE, error)
 
 
 class _Body:
@@ -117,19 +158,22 @@ class _Body:
         self._context = context
 
     def __iter__(self) -> Iterator[bytes]:
-        parts = iter(self._body)
+        parts, exchange = iter(self._body), self._exchange
         while True:
             token: Token[Context] = attach(self._context)
             try:
                 part = next(parts)
             except StopIteration:
-                self._exchange.end()  # test clients often read the body and do not close it
+                exchange.end()  # test clients often read the body and do not close it
                 return
             except Exception as error:
-                self._exchange.failed(error)
+                exchange.failed(error)
+                exchange.end()
                 raise
             finally:
                 detach(token)
+            if part:
+                exchange.sent = True
             yield part
 
     def close(self) -> None:
@@ -158,25 +202,36 @@ def _watch_flask() -> None:
 
 
 def _flask_failed(_app: Any, exception: BaseException | None = None, **_: Any) -> None:
-    request = sys.modules["flask"].request
-    environ, rule = request.environ, request.url_rule
-    if rule is not None:
-        environ[ROUTE_KEY] = str(rule.rule)  # Flask drops its request before the middleware gets the exception
-    if _MARK in environ and isinstance(exception, Exception) and environ.get(_FAILED) is not exception:
-        environ[_FAILED] = exception  # the middleware may get it, too
-        fail(get_current_span(), exception)
+    try:
+        request = sys.modules["flask"].request
+        environ, rule = request.environ, request.url_rule
+        if rule is not None:
+            environ[ROUTE_KEY] = str(rule.rule)  # Flask drops its request before the middleware gets the exception
+        if _MARK in environ and isinstance(exception, Exception) and environ.get(_FAILED) is not exception:
+            environ[_FAILED] = exception  # the middleware may get it, too
+            fail(get_current_span(), exception)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("flask", error)
 
 
 def as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     """Wrap a class's WSGI method in the middleware."""
 
     def call(self: Any, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        middleware: WSGIMiddleware | None = self.__dict__.get("_devenv_tracing")
-        if middleware is None:
-            middleware = self.__dict__["_devenv_tracing"] = WSGIMiddleware(original.__get__(self))
-        return middleware(environ, start_response)
+        application = self.__dict__.get("_devenv_tracing") or _middleware(self, original)
+        return application(environ, start_response)
 
     return call
+
+
+def _middleware(application: Any, original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Return the middleware of an application, the application itself if that fails."""
+    served: Callable[..., Iterable[bytes]] = original.__get__(application)
+    try:
+        served = application.__dict__["_devenv_tracing"] = WSGIMiddleware(served)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_PLACE, error)
+    return served
 
 
 def _field(environ: Environ, name: str) -> list[str]:

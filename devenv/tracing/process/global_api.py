@@ -47,12 +47,19 @@ def install_provider(provider: TracerProvider) -> None:
     OpenTelemetry's setter works once per process. A setup after a shutdown (tests, a reload) has to install the new
     provider, so the guard is renewed. A provider that the program installed itself is kept.
     """
-    current = getattr(trace, "_TRACER_PROVIDER", None)
-    if current is not None and getattr(current, "_made_by_devenv", False):
+    if programs_provider() is not None:
+        return
+    if getattr(trace, "_TRACER_PROVIDER", None) is not None:
         trace._TRACER_PROVIDER = None  # noqa: SLF001 - no public function replaces it
         trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()  # noqa: SLF001 - likewise
     provider._made_by_devenv = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
     trace.set_tracer_provider(provider)
+
+
+def programs_provider() -> TracerProvider | None:
+    """Return the global provider that the program has installed, None without one; loads nothing."""
+    found: TracerProvider | None = getattr(trace, "_TRACER_PROVIDER", None)
+    return None if getattr(found, "_made_by_devenv", False) else found
 
 
 def load_sdk() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote
 
 import pytest
 
@@ -12,12 +14,14 @@ from devenv.app import engines
 from devenv.app.engines import choose
 from devenv.app.invocation import Invocation, read_stack
 from devenv.app.required_images import cannot_be_built_here
+from devenv.engine.process.engine import CAPABILITIES as PROCESSES
 from devenv.engine.process.launching import refuse_what_cannot_be
 from devenv.errors import ImageMissing, UsageError
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, identify
 from devenv.model.stack import Service, Stack
-from devenv.model.state import ObservedInstance, ObservedState, State
+from devenv.model.state import ObservedInstance, ObservedObject, ObservedState, State
 from devenv.stack import discovery, shipped_stacks
+from devenv.testing.fake_engine import CONTAINERS
 
 
 class Engine:
@@ -186,3 +190,129 @@ async def test_a_project_without_its_record_stays_on_the_process_engine(tmp_path
     choice = await choose(invocation, project, stack=None, recorded=None)
     assert choice.reason == "process: the project already runs on it"
     assert [engine.name for engine in connected] == ["process"]
+
+
+class Containers(Engine):
+    """Docker."""
+
+    capabilities = CONTAINERS
+
+
+@pytest.fixture
+def both(connected, monkeypatch, tmp_path) -> dict[str, tuple[ObservedInstance, ...]]:
+    """What Docker and the process engine run, by name; Docker answers at another machine's address."""
+    import devenv.engine.process as engine_package
+
+    what: dict[str, tuple[ObservedInstance, ...]] = {}
+
+    def make(name: str) -> Engine:
+        engine = Containers(name)
+        engine.running = what.get(name, ())
+        connected.append(engine)
+        return engine
+
+    async def connect(name, project, environ):
+        return make(name)
+
+    monkeypatch.setattr(engines, "connect", connect)
+    monkeypatch.setattr(engine_package, "ProcessEngine", lambda project, environ: make("process"))
+    return what
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    return {"DOCKER_HOST": "tcp://192.0.2.1:2375"}
+
+
+@pytest.mark.parametrize("of_command", ["up", "down"])
+async def test_processes_asked_for_by_name_make_no_second_copy_of_what_runs_on_docker(
+    tmp_path, connected, both, environ, of_command
+):
+    """Its record was removed, as `git clean -fdx` does."""
+    both["docker"] = of(tmp_path)
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: web, x-devenv: {process: {command: web}}}}\n")
+    invocation = Invocation(directory=tmp_path, engine="process", environ=environ)
+    stack = read_stack(invocation).stack if of_command == "up" else None
+    with pytest.raises(UsageError, match="already runs on the docker engine, not on process"):
+        await choose(invocation, identify(tmp_path), stack=stack, recorded=None)
+    assert all(engine.closed for engine in connected if engine.name == "docker")
+
+
+async def test_volumes_that_down_kept_are_not_a_project_that_runs(tmp_path, both, environ, monkeypatch):
+    async def observe(self, project):
+        kept = ObservedObject(id="data", name="data", key="data", labels={LABEL_DIRECTORY: str(tmp_path)})
+        return ObservedState(volumes=(kept,) if self.name == "docker" else ())
+
+    monkeypatch.setattr(Engine, "observe", observe)
+    choice = await choose(
+        Invocation(directory=tmp_path, engine="process", environ=environ), identify(tmp_path), stack=None, recorded=None
+    )
+    assert (choice.reason, choice.unknown) == ("process: requested", "")
+
+
+async def test_without_dockers_socket_nothing_is_looked_for(tmp_path, connected, both):
+    both["docker"] = of(tmp_path)
+    environ = {"DOCKER_HOST": f"unix://{tmp_path}/nosuch.sock"}
+    invocation = Invocation(directory=tmp_path, engine="process", environ=environ)
+    await choose(invocation, identify(tmp_path), stack=None, recorded=None)
+    assert "docker" not in [engine.name for engine in connected]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('[{"Labels": {"devenv.project": "shop-1a2b3c"}}]', "already runs"),
+        ("[]", ""),
+        ('{"message": "client version too old"}', ""),
+        ("<html>", ""),
+    ],
+)
+async def test_a_local_docker_is_asked_over_its_socket_without_the_client(
+    tmp_path, connected, both, body, expected, monkeypatch
+):
+    asked = []
+
+    async def answer(reader, writer):
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + body.encode())
+        writer.close()
+
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    async with await asyncio.start_unix_server(answer, "d.sock"):
+        invocation = Invocation(directory=tmp_path, engine="process", environ={"DOCKER_HOST": "unix://d.sock"})
+        if expected:
+            with pytest.raises(UsageError, match="shop already runs on the docker engine"):
+                await choose(invocation, identify(tmp_path), stack=None, recorded=None)
+        else:
+            choice = await choose(invocation, identify(tmp_path), stack=None, recorded=None)
+            assert choice.unknown == ""
+    assert unquote(asked[0].decode()) == (
+        f'GET /containers/json?all=true&filters={{"label": ["devenv.directory={tmp_path.resolve()}"]}} HTTP/1.0\r\n'
+    )
+    assert "docker" not in [engine.name for engine in connected]
+
+
+async def test_an_engine_that_does_not_respond_leaves_it_unknown(tmp_path, both, environ, monkeypatch):
+    async def observe(self, project):
+        if self.name == "docker":
+            await asyncio.Event().wait()
+        return ObservedState()
+
+    monkeypatch.setattr(Engine, "observe", observe)
+    monkeypatch.setattr(engines, "LOOK_TIMEOUT", 0.01)
+    invocation = Invocation(directory=tmp_path, engine="process", environ=environ)
+    choice = await choose(invocation, identify(tmp_path), stack=None, recorded=None)
+    assert choice.unknown == "whether the project runs on Docker is not known: no response within 0.01 s"
+    assert choice.reason == f"process: requested; {choice.unknown}"
+
+
+@pytest.mark.parametrize("first", ["docker", "process"])
+async def test_a_project_on_both_engines_is_found_on_the_second(tmp_path, both, environ, monkeypatch, first):
+    second = {"docker": "process", "process": "docker"}[first]
+    here = Engine(first)
+    monkeypatch.setattr(here, "capabilities", CONTAINERS if first == "docker" else PROCESSES, raising=False)
+    assert await engines.other_engine(here, identify(tmp_path), environ) is None
+    both[second] = of(tmp_path)
+    found = await engines.other_engine(here, identify(tmp_path), environ)
+    assert found is not None
+    assert found.name == second

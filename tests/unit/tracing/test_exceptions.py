@@ -15,6 +15,7 @@ from opentelemetry import trace
 from devenv import tracing
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.process import patching
+from devenv.tracing.spans import error_type
 from devenv.tracing.testing import recording
 
 
@@ -322,3 +323,98 @@ def test_a_cancelled_statement_has_failed(rec, how):
     found = rec.span("SELECT")
     assert (found.status, found.attributes["error.type"]) == ("error", "asyncio.exceptions.CancelledError")
     assert found.events == ()
+
+
+class ClientDisconnect(Exception):
+    """Named as Starlette's."""
+
+
+def asgi(rec, messages, error, scope=None):
+    """The server span of an application that sends the messages and then raises."""
+
+    async def app(scope, receive, send):
+        for message in messages:
+            await send(message)
+        raise error
+
+    async def drop(message):
+        pass
+
+    given = {"type": "http", "path": "/x", "method": "GET", "headers": [], "query_string": b"", **(scope or {})}
+    with pytest.raises(type(error)) as raised:
+        asyncio.run(tracing.TracingMiddleware(app)(given, drop, drop))
+    assert raised.value is error
+    (span,) = rec.spans()
+    return span
+
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+WEBSOCKET = {"type": "websocket"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "error", "scope", "status"),
+    [
+        ([], ValueError("x"), None, 500),
+        ([START], ValueError("x"), None, 200),
+        ([], ClientDisconnect(), None, None),
+        ([], ValueError("x"), WEBSOCKET, 500),
+        ([{"type": "websocket.accept"}], ValueError("x"), WEBSOCKET, 101),
+    ],
+)
+def test_an_asgi_application_that_raises_before_it_responds_has_the_servers_500(rec, messages, error, scope, status):
+    span = asgi(rec, messages, error, scope)
+    assert span.attributes.get("http.response.status_code") == status
+    assert (span.status, span.attributes["error.type"]) == ("error", error_type(error))
+    assert len(span.events) == 1
+
+
+def test_a_cancelled_asgi_request_has_no_status(rec):
+    span = asgi(rec, [], asyncio.CancelledError())
+    assert "http.response.status_code" not in span.attributes
+    assert (span.status, span.attributes["error.type"]) == ("unset", "asyncio.CancelledError")
+
+
+def raising_at_once(_environ, _start):
+    raise ValueError("x")
+
+
+def starting_then_raising(_environ, start):
+    start("200 OK", [])
+    raise ValueError("x")
+
+
+def raising_before_the_body(_environ, start):
+    start("200 OK", [])
+    yield b""
+    raise ValueError("x")
+
+
+def raising_in_the_body(_environ, start):
+    start("200 OK", [])
+    yield b"part"
+    raise ValueError("x")
+
+
+def raising_after_a_write(_environ, start):
+    start("201 Created", [])(b"part")
+    raise ValueError("x")
+
+
+@pytest.mark.parametrize(
+    ("app", "status"),
+    [
+        (raising_at_once, 500),
+        (starting_then_raising, 500),
+        (raising_before_the_body, 500),
+        (raising_in_the_body, 200),
+        (raising_after_a_write, 201),
+    ],
+)
+def test_a_wsgi_application_that_raises_before_its_headers_are_sent_has_the_servers_500(rec, app, status):
+    """PEP 3333: the headers are sent with the first part of the body that is not empty."""
+    with pytest.raises(ValueError, match="x"):
+        list(tracing.WSGIMiddleware(app)({"REQUEST_METHOD": "GET"}, lambda *_: lambda _part: None))
+    (span,) = rec.spans()
+    assert span.attributes["http.response.status_code"] == status
+    assert (span.status, span.attributes["error.type"], len(span.events)) == ("error", "ValueError", 1)

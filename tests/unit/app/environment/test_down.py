@@ -1,4 +1,4 @@
-"""``down --all-projects``: every engine is asked, and what one of them refuses keeps nothing else."""
+"""``down`` on every engine: each is asked, and what one of them refuses keeps nothing else."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from devenv.app import engines
-from devenv.app.environment.down import down_all
+from devenv.app.environment.down import down, down_all
 from devenv.app.invocation import EngineChoice, Invocation
+from devenv.app.record import Record, write_record
 from devenv.contract.specification import InstanceSpec
 from devenv.engine.process import projects
+from devenv.engine.process.engine import CAPABILITIES as PROCESS
 from devenv.errors import EngineRefused, EngineUnavailable
 from devenv.events import Event, Notice
 from devenv.model.documents import DownDocument
@@ -111,3 +113,31 @@ async def test_what_cannot_be_removed_keeps_no_other_project(machine: Machine) -
     with pytest.raises(EngineRefused, match="d: cannot end it"):
         await machine.down()
     assert [len(engine.instances) for engine in machine.processes.values()] == [0, 0]
+
+
+@pytest.mark.parametrize("asked", ["auto", "process"])
+async def test_a_project_that_runs_on_both_engines_ends_on_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: EngineChoice
+) -> None:
+    """Docker did not respond when its record was lost, so that it was started as processes, too."""
+    clock, events = FakeClock(), list[Event]()
+    found = {"docker": FakeEngine(clock), "process": FakeEngine(clock, name="process", capabilities=PROCESS)}
+    project = identify(tmp_path)
+    for engine in found.values():
+        await add(engine, project)
+    write_record(tmp_path, Record(id=project.id, name=project.name, stack="", engine="process"))
+
+    async def connect(name: str, *_: object) -> FakeEngine:
+        return found[name]
+
+    monkeypatch.setattr(engines, "connect", connect)
+    environ = {"DOCKER_HOST": "tcp://192.0.2.1:2375"}
+    invocation = Invocation(directory=tmp_path, engine=asked, environ=environ)
+    await down(invocation, DownOptions(), clock=clock, sink=events.append)
+    left = {name for name, engine in found.items() if engine.instances}
+    if asked == "process":
+        assert left == {"docker"}, "what is asked for, and no more"
+        return
+    assert not left
+    texts = [event.message for event in events if isinstance(event, Notice)]
+    assert texts == [f"{project.name} runs on the process engine and on the docker engine"]

@@ -1,0 +1,33 @@
+"""Suppression: keys in OpenTelemetry's context that say "no spans here", set and honoured by all instrumentations.
+
+OpenTelemetry's exporters set the first key around their posts, and a client sets the one for HTTP around the library
+below it. A server's span starts a new context, so it ends what the caller has suppressed. Most calls have a
+context of a span and nothing else, which is seen by its length.
+"""
+
+from __future__ import annotations
+
+from opentelemetry import context as otel
+from opentelemetry.context import Context
+
+from devenv.tracing.context.ambient import with_value
+
+# The API has no public names for them; the plain text is what its instrumentations set beside the first one.
+_ALL: str = getattr(otel, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
+_ALL_PLAIN = "suppress_instrumentation"
+_HTTP: str = getattr(otel, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
+
+
+def is_suppressed(context: Context) -> bool:
+    """Return whether the spans of all integrations are suppressed."""
+    return bool(context.get(_ALL) or context.get(_ALL_PLAIN))
+
+
+def is_http_suppressed(context: Context) -> bool:
+    """Return whether the spans of HTTP clients are suppressed."""
+    return bool(context.get(_HTTP) or context.get(_ALL) or context.get(_ALL_PLAIN))
+
+
+def without_http(context: Context) -> Context:
+    """Return a context in which the spans of HTTP clients are suppressed."""
+    return with_value(context, _HTTP, True)
