@@ -1,6 +1,6 @@
 """The wheel on every Python that this machine has: the library's own tests, and what the command says.
 
-Interpreters are those on PATH and pyenv's; one of each version. Where there is no other,
+Interpreters are those on PATH and pyenv's; one of each version. On a machine without others,
 `tests/unit/repository/test_pythons.py` still holds the library to the grammar of the oldest.
 """
 
@@ -46,7 +46,7 @@ def interpreters() -> dict[str, str]:
         program = str(of_pyenv[-1]) if of_pyenv else shutil.which(f"python{version}")
         if program and subprocess.run([program, "-c", "import venv"], capture_output=True, timeout=20).returncode == 0:
             found[version] = program
-    # What runs here is tested by all other tests; it stands in where it is the only one, so that this one never skips.
+    # The running one is for all other tests. It is used here only if there is no other, so that nothing is skipped.
     return {version: path for version, path in found.items() if version != RUNNING} or {RUNNING: sys.executable}
 
 
@@ -75,7 +75,7 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(params=sorted(FOUND, key=lambda version: int(version.partition(".")[2])))
 def python(request, wheel, tmp_path) -> Path:
-    """An interpreter of its own environment, with the wheel and pytest."""
+    """An interpreter in a new environment with the wheel and pytest."""
     place = tmp_path / "venv"
     subprocess.run([FOUND[request.param], "-m", "venv", "--without-pip", place], check=True, timeout=60)
     found = place / "bin" / "python"
