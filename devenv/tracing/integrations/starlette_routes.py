@@ -24,7 +24,7 @@ def route_of(scope: Mapping[str, Any]) -> str | None:
 
 def _templates(router: Any, endpoint: Any, prefix: str) -> Iterator[str]:
     for route in getattr(router, "routes", None) or ():
-        path = getattr(route, "path_format", None) or getattr(route, "path", "")
+        path: str = getattr(route, "path_format", None) or getattr(route, "path", None) or ""
         if getattr(route, "endpoint", None) is endpoint:
             yield prefix + path
         elif getattr(route, "routes", None):
