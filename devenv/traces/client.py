@@ -30,7 +30,7 @@ _RAW = "raw_traces=true&query.raw_traces=true"
 """Requests spans as they were stored from v3; the parameter was renamed between versions."""
 
 
-# devenv's own backend chooses JSON for a small trace; protobuf, which takes longer than the rest, is not imported then.
+# devenv's own backend chooses JSON for a small trace: then protobuf is not imported, which takes longer than the rest.
 _PROTOBUF_OR_JSON = "application/x-protobuf, application/json"
 
 

@@ -232,6 +232,10 @@ def _route(scope: Scope) -> str | None:
     route = scope.get("route")
     if route is None:
         noted: str | None = scope.get(ROUTE_KEY)
+        if noted is None and "router" in scope:  # an older Starlette
+            from devenv.tracing.integrations.starlette_routes import route_of
+
+            return route_of(scope)
         return noted
     path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
     if path is None:

@@ -266,6 +266,33 @@ def test_starlette_routes_and_mounts(rec):
     assert [span.name for span in rec.spans()] == ["GET /api/items/{item_id}", "GET /", "GET"]
 
 
+def test_routes_of_a_starlette_that_does_not_note_them(rec):
+    """Below 1.0, the newest for Python 3.9, the scope has the endpoint and the router, and no route."""
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route, Router
+
+    async def endpoint(request):
+        return PlainTextResponse("ok")
+
+    async def other(request):
+        return PlainTextResponse("ok")
+
+    inner = [Route("/items/{item_id:int}", endpoint), Route("/old/{name}", endpoint), Route("/{rest:path}", other)]
+    app = Starlette(routes=[Mount("/api/{version}", routes=inner), Mount("/sub", Router([])), Route("/", endpoint)])
+
+    async def old(scope, receive, send):
+        await app(scope, receive, send)
+        scope.pop("route", None)
+
+    for path in ("/api/1/items/7", "/api/1/old/x", "/api/1/b/c", "/", "/nowhere", "/sub/nowhere"):
+        call(tracing.TracingMiddleware(old), path=path)
+    assert [span.name for span in rec.spans()] == [
+        "GET /api/{version}/items/{item_id}", "GET /api/{version}/old/{name}", "GET /api/{version}/{rest}",
+        "GET /", "GET", "GET",
+    ]  # fmt: skip
+
+
 def fastapi_app():
     from fastapi import FastAPI
 
