@@ -46,7 +46,7 @@ def test_an_untraced_stack_is_not_waited_for(tool: Devenv) -> None:
 
 
 def test_a_run_ends_with_its_project(tool: Devenv) -> None:
-    """`down` during a run: it went on, and then waited for 30 s on a backend that refused all connections."""
+    """`down` during a run: it continued, and then waited for 30 s on a backend that refused all connections."""
     load = subprocess.Popen(
         tool.command("load", "--rps", "5", "--duration", "120s", "--json"),
         stdout=subprocess.PIPE,
