@@ -15,10 +15,11 @@ from opentelemetry.trace import get_current_span
 
 from devenv.tracing.integrations.asgi_servers import traced_application
 from devenv.tracing.integrations.wsgi import as_method
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.server_side import ROUTE_KEY
 from devenv.tracing.spans import fail
-from devenv.tracing.sql import db_span
+from devenv.tracing.sql import Database, many_span, statement_span
 
 # The semantic conventions' names of Django's vendors, if they differ.
 _SYSTEMS = {"oracle": "oracle.db"}
@@ -59,11 +60,25 @@ def _resolving(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(self: Any, sql: Any, params: Any, many: bool, executor: Any) -> Any:
-        system = _SYSTEMS.get(self.db.vendor, self.db.vendor)
-        with db_span(system, str(sql), namespace=Path(str(self.db.settings_dict.get("NAME") or "")).name):
+        database, statement = _database(self.db), str(sql)
+        with many_span(database, statement, params) if many else statement_span(database, statement):
             return original(self, sql, params, many, executor)
 
     return execute
+
+
+def _database(connection: Any) -> Database:
+    try:
+        system, settings = connection.vendor, connection.settings_dict
+        if getattr(connection, "mysql_is_mariadb", False):
+            system = "mariadb"
+        name = Path(str(settings.get("NAME") or "")).name
+        return Database(
+            _SYSTEMS.get(system, system), name, str(settings.get("HOST") or ""), int(settings.get("PORT") or 0)
+        )
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("django", error)
+        return Database("other_sql")
 
 
 def _failed(**_: Any) -> None:
