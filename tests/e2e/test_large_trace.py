@@ -72,7 +72,7 @@ def test_every_span_is_shown_or_counted(devenv: Devenv, stored: str) -> None:
 
 
 def test_it_takes_a_few_times_as_long_as_status(devenv: Devenv, stored: str, engine: str) -> None:
-    """Three seconds on a machine where `status` takes less than half of one; JSON of Jaeger takes longer."""
+    """Three seconds where `status` takes less than half of one. Jaeger answers in JSON, which takes longer."""
     least = min(cpu_of(devenv, "status", "--no-usage")[0] for _ in range(3))
     took = min(cpu_of(devenv, "traces", "show", stored)[0] for _ in range(3))
     assert took < least * (7 if engine == "process" else 10)
