@@ -82,6 +82,29 @@ class LightProvider(TracerProvider):
             known = self._sdk_resource = (attributes, Resource(dict(attributes)))
         return known[1]
 
+    @property
+    def sampler(self) -> Any:
+        """The sampler as the SDK's type, under the name that the SDK's provider uses."""
+        load_sdk()
+        from opentelemetry.sdk.trace.sampling import ParentBased
+
+        from devenv.tracing.sdk import Guarded, sampler
+
+        custom = self.decider.custom
+        if custom is None:
+            return sampler(self.settings)
+        return ParentBased(Guarded(custom)) if self.decider.parent_based else custom
+
+    @property
+    def id_generator(self) -> Any:
+        """The generator of IDs as the SDK's type, under the name that the SDK's provider uses."""
+        if self._ids is not None:
+            return self._ids.generator
+        load_sdk()
+        from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+        return RandomIdGenerator()
+
     def get_tracer(
         self,
         instrumenting_module_name: str,

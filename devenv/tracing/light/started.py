@@ -26,18 +26,24 @@ class StartedSpan(Span):
         light: The span.
     """
 
+    _light: LightSpan
+
     def __new__(cls, light: LightSpan) -> Self:  # noqa: ARG004 - the SDK's class refuses to be created otherwise
         """Create a view; the SDK's own `__new__` is for its tracer."""
         return object.__new__(cls)
 
     def __init__(self, light: LightSpan) -> None:
         # The SDK's fields are not created: `__getattr__` computes them when they are read.
-        self._light = light
+        object.__setattr__(self, "_light", light)
 
     def __getattr__(self, name: str) -> Any:
         if name == "_light":  # a copy that is being made
             raise AttributeError(name)
-        return getattr(self._readable_span(), name)
+        own = not name.startswith("_") and hasattr(self._light, name)
+        return getattr(self._light if own else self._readable_span(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._light, "name" if name == "_name" else name, value)
 
     def __eq__(self, other: object) -> bool:
         return other is self._light or (isinstance(other, StartedSpan) and other._light is self._light)

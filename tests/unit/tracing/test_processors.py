@@ -13,7 +13,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, NoOpTracer, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
+from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.light.started import StartedSpan
+from devenv.tracing.runtime import Tracing
 from devenv.tracing.testing import recording
 
 REMOTE = SpanContext(0xABC, 0xDEF, True, TraceFlags(1))
@@ -81,6 +83,30 @@ def test_an_open_span_is_of_the_sdks_classes_and_whole(light):
     assert {keeping.ending, span} == {span}
     found = light.span("renamed")
     assert (found.attributes, found.status) == ({"a": 1, "b": 2, "c": 3}, "error")
+
+
+def test_public_names_of_the_sdks_provider_and_of_the_api(light):
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+    from opentelemetry.trace import NonRecordingSpan
+
+    provider = light.tracing.provider
+    assert isinstance(provider.sampler, ParentBased)
+    assert isinstance(provider.id_generator, RandomIdGenerator)
+    generator = RandomIdGenerator()
+    settings = resolve(None, environ={"OTEL_TRACES_EXPORTER": "none"})
+    given = Tracing(settings, sampler=ALWAYS_OFF, id_generator=generator)
+    assert given.provider.sampler is ALWAYS_OFF
+    assert given.provider.id_generator is generator
+    assert isinstance(given.tracer("t").start_span("s"), NonRecordingSpan)
+
+
+def test_an_attribute_is_read_within_its_limit_of_length():
+    with recording({"provider": "light", "limits": {"span_attribute_length": 3}}) as opened:
+        span = opened.tracing.tracer("t").start_span("s", attributes={"a": "long", "b": ["long", "x"]})
+        assert span.attributes == {"a": "lon", "b": ("lon", "x")}
+        span.end()
+    assert opened.span("s").attributes == {"a": "lon", "b": ("lon", "x")}
 
 
 def test_no_method_of_the_sdks_span_is_left_to_fields_that_do_not_exist(light):
