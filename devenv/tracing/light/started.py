@@ -108,7 +108,11 @@ class StartedSpan(Span):
         """Return whether the span has not ended."""
         return self._light.is_recording()
 
-    def start(self, start_time: int | None = None, parent_context: Context | None = None) -> None:  # noqa: ARG002
+    def start(
+        self,
+        start_time: int | None = None,  # noqa: ARG002 - the SDK's signature
+        parent_context: Context | None = None,  # noqa: ARG002 - the SDK's signature
+    ) -> None:
         """Warn: the span has been started, as that of the SDK."""
         _log.warning("span %s started twice", self.name)
 
