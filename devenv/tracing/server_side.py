@@ -28,6 +28,7 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import NO_STATE, RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_hex
+from devenv.tracing.process.faults import fault
 from devenv.tracing.propagation import traceparent
 
 _log = logging.getLogger(__name__)
@@ -70,6 +71,12 @@ class ServerSide:
 
     def bind(self, tracing: Active | None) -> None:
         """Use this tracing from now on; None after a shutdown."""
+        try:
+            self._bind(tracing)
+        except Exception as error:  # noqa: BLE001 - logged; requests are served without tracing
+            fault("an application", error)
+
+    def _bind(self, tracing: Active | None) -> None:
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None
         light = tracing.light if tracing is not None and tracing.cheap else None

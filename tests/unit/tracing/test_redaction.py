@@ -53,7 +53,9 @@ def test_url_loses_user_information_and_secrets():
     assert redactor.url("https://h/mail@example.org") == "https://h/mail@example.org"
 
 
-@pytest.mark.parametrize("user", ["u", "u:p", ":p", "u:", "u:p@ss", "u:p/ss", "u:/p/s@s@", "u:p%40", "a@b.c:p", "u:1234"])
+@pytest.mark.parametrize(
+    "user", ["u", "u:p", ":p", "u:", "u:p@ss", "u:p/ss", "u:/p/s@s@", "u:p%40", "a@b.c:p", "u:1234"]
+)
 @pytest.mark.parametrize("rest", ["h", "h:8080", "h/x@y", "h:8080/@scope/a", "[::1]:80/", "h?to=a@b.c", "h/#a@b"])
 def test_no_part_of_user_information_is_left(user, rest):
     shown = f"https://REDACTED:REDACTED@{rest}"
