@@ -57,11 +57,15 @@ class ExitStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """One line of output, without its line end; ``time`` in seconds since the epoch."""
+    """One line of output, without its line end; ``time`` in seconds since the epoch.
+
+    ``continues``: the text follows that of the line of the same stream before, which had not ended when it was read.
+    """
 
     time: float
     stream: Literal["stdout", "stderr"]
     text: str
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,6 @@
-"""The output of an instance on its way to its log: read in pieces, stored in whole lines, bounded in rate.
+"""The output of an instance on its way to its log: read in pieces, stored in lines, bounded in rate.
+
+A line that its service does not end, such as a prompt, is stored as it is after a moment; what follows of it is marked.
 
 The daemon also serves the trace backend, so a service that only writes must cost it next to nothing: a piece is stored
 with one write, what is too much for the log is dropped by the piece and counted, and a pipe that is faster still is
@@ -31,6 +33,9 @@ DROPPING_S = 1.0
 READ_TICK_S, READ_PER_TICK = 0.05, 512 * 1024
 """A pipe is read up to so many bytes per tick, then left full until the next."""
 
+IDLE_S, UNENDED_S = 1.0, 5.0
+"""The beginning of a line is stored after so long without more of it, and at the latest when it is so old."""
+
 TAIL_BYTES = 4 * 1024
 """The end of what is dropped is stored nevertheless: the last lines of a service that fails are the important ones."""
 
@@ -50,6 +55,10 @@ class ServiceOutput:
         self._lost = lost
         self._is_lost = False
         self._rest = {1: b"", 2: b""}
+        self._begun = {1: 0.0, 2: 0.0}
+        self._added = {1: 0.0, 2: 0.0}
+        self._is_continued = {1: False, 2: False}
+        self._look: asyncio.TimerHandle | None = None
         self._budget = float(STORED_BURST)
         self._counted_at = time.monotonic()
         self._resumption: asyncio.TimerHandle | None = None
@@ -58,30 +67,58 @@ class ServiceOutput:
         self._tail = (0.0, 1, b"")
 
     def add(self, stream: int, piece: bytes) -> None:
-        """Store the whole lines of a piece, and keep the rest until its line ends."""
-        whole, newline, rest = (self._rest[stream] + piece).rpartition(b"\n")
+        """Store the whole lines of a piece, and keep the rest until its line ends or nothing more comes of it."""
+        before = self._rest[stream]
+        whole, newline, rest = (before + piece).rpartition(b"\n")
         if len(rest) >= PIECE_BYTES:
             whole, newline, rest = whole + newline + rest, b"\n", b""
         self._rest[stream] = rest
         if newline:
             self._store(stream, whole)
+        if rest:
+            self._added[stream] = now = time.monotonic()
+            if newline or not before:
+                self._begun[stream] = now
+            if self._look is None:
+                self._look = asyncio.get_running_loop().call_later(IDLE_S, self._store_rests)
 
     def finish(self) -> None:
         """Store what no line end came for, and the note of what was dropped: the process has ended."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         for stream, rest in self._rest.items():
             if rest:
                 self._store(stream, rest)
         self._rest = {1: b"", 2: b""}
+        self._is_continued = {1: False, 2: False}
         if self._resumption is not None:
             self._resumption.cancel()
             self._resume()
 
+    def _store_rests(self) -> None:
+        """Store the beginnings of lines of which nothing more has come, unless output is being dropped."""
+        self._look = None
+        now = time.monotonic()
+        waits = []
+        for stream, rest in self._rest.items():
+            wait = min(self._added[stream] + IDLE_S, self._begun[stream] + UNENDED_S) - now
+            if rest and (wait > 0 or self._resumption is not None):
+                waits.append(max(wait, IDLE_S / 10))
+            elif rest:
+                self._rest[stream] = b""
+                self._store(stream, rest)
+                self._is_continued[stream] = self._resumption is None
+        if waits:
+            self._look = asyncio.get_running_loop().call_later(min(waits), self._store_rests)
+
     def _store(self, stream: int, lines: bytes) -> None:
         now = time.time()
+        is_continued, self._is_continued[stream] = self._is_continued[stream], False
         if self._resumption is not None:
             self._drop(now, stream, lines)
             return
-        stored = _stored(now, stream, lines)
+        stored = _stored(now, stream, lines, is_continued=is_continued)
         self._refill()
         if len(stored) > self._budget:
             self._resumption = asyncio.get_running_loop().call_later(DROPPING_S, self._resume)
@@ -192,8 +229,16 @@ class Pipe:
         self._loop.add_reader(self._descriptor, self._read)
 
 
-def _stored(now: float, stream: int, lines: bytes) -> bytes:
-    """Lines in the form of the log, with a line end; a carriage return before a line end is a part of it."""
+def _stored(now: float, stream: int, lines: bytes, *, is_continued: bool = False) -> bytes:
+    """Lines in the form of the log, with a line end; a carriage return before a line end is a part of it.
+
+    Args:
+        now: their time, in seconds since the epoch.
+        stream: 1 or 2.
+        lines: without the last line end.
+        is_continued: the first of them continues the last one of its stream.
+    """
     head = b"%.6f %d " % (now, stream)
     text = (lines + b"\n").replace(b"\r\n", b"\n")
-    return head + text[:-1].replace(b"\n", b"\n" + head) + b"\n"
+    first = b"%.6f %d+ " % (now, stream) if is_continued else head
+    return first + text[:-1].replace(b"\n", b"\n" + head) + b"\n"

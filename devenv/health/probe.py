@@ -187,9 +187,11 @@ class LogProbe:
     async def _read(self) -> None:
         lines = self._target.logs(self._instance_id, follow=self._follow, since=self._since)
         try:
+            begun: dict[str, str] = {}
             async for line in lines:
-                self._last_line = line.text
-                if self._pattern.search(line.text):
+                self._last_line = line.text if not line.continues else begun.get(line.stream, "") + line.text
+                begun[line.stream] = self._last_line
+                if self._pattern.search(self._last_line):
                     self._matched = True
                     return
         finally:

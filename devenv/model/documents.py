@@ -15,7 +15,7 @@ from devenv.model.trace import CanaryVerdict, TraceClass
 class Document(BaseModel):
     """Base of all documents."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Part(Document):

@@ -61,7 +61,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 class Strict(BaseModel):
     """Base of the models of user input: frozen; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Request(Strict):

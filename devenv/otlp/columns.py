@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from devenv.otlp import messages
+from devenv.otlp.deep_values import DeepValues, TooDeep
 from devenv.otlp.wire import Undecodable
 
 _NO_TRACE = bytes(16)
@@ -21,7 +23,7 @@ _MIN_SPAN_BYTES = 28  # the two IDs alone
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """n spans field by field; ``payloads`` are the encoded spans, unchanged. Times in ns."""
+    """n spans field by field; ``payloads`` are the encoded spans, unchanged unless values are deep. Times in ns."""
 
     trace_ids: list[bytes]
     payloads: list[bytes]
@@ -33,7 +35,7 @@ class Columns:
 
 
 def decode(spans: list[bytes]) -> Columns:
-    """Decode ``spans``; those without a valid trace or span ID, too large or nested too deep count as rejected.
+    """Decode ``spans``; those without a trace or span ID, too large or nested too deep count as rejected.
 
     Raises:
         Undecodable: If one of them is not a span.
@@ -71,25 +73,23 @@ def _together(spans: list[bytes], joined: bytes) -> Columns | None:
 def _one_by_one(spans: list[bytes]) -> Columns:
     columns = Columns([], [], [], [], [], [])
     rejected = 0
+    deep = DeepValues()
     for encoded in spans:
         if not _MIN_SPAN_BYTES <= len(encoded) <= MAX_SPAN_BYTES:
             rejected += 1
             continue
         try:
-            span = messages.Span.FromString(encoded)
-        except DecodeError as error:
-            if _TOO_DEEP in str(error):
-                rejected += 1
-                continue
-            raise Undecodable(f"span: {error}") from error
+            span, payload = _read(encoded, deep)
+        except TooDeep:
+            rejected += 1
+            continue
         trace_id, span_id = span.trace_id, span.span_id
-        if len(trace_id) not in {0, 16} or len(span_id) not in {0, 8} or len(span.parent_span_id) not in {0, 8}:
-            raise Undecodable("a trace id has 16 bytes and a span id 8")
+        _check_lengths(trace_id, span_id, span.parent_span_id)
         if not any(trace_id) or not any(span_id):
             rejected += 1
             continue
         columns.trace_ids.append(trace_id)
-        columns.payloads.append(encoded)
+        columns.payloads.append(payload)
         columns.names.append(span.name)
         columns.kinds.append(span.kind)
         columns.starts.append(span.start)
@@ -103,3 +103,28 @@ def _one_by_one(spans: list[bytes]) -> Columns:
         columns.ends,
         rejected,
     )
+
+
+def _read(encoded: bytes, deep: DeepValues) -> tuple[Any, bytes]:
+    """The span and what to store of it."""
+    try:
+        try:
+            return messages.Span.FromString(encoded), encoded
+        except DecodeError as error:
+            if _TOO_DEEP not in str(error):
+                raise
+        payload = deep.shallower(encoded)
+        return messages.Span.FromString(payload), payload
+    except DecodeError as error:
+        raise Undecodable(f"span: {error}") from error
+
+
+def _check_lengths(trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
+    """Refuse the request, as the collector and Jaeger do: an exporter that writes such an ID writes all of them so."""
+    for name, found, size in (
+        ("trace_id", trace_id, 16),
+        ("span_id", span_id, 8),
+        ("parent_span_id", parent_id, 8),
+    ):
+        if len(found) not in {0, size}:
+            raise Undecodable(f"{name} has {size} bytes, not {len(found)}")

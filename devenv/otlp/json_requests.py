@@ -15,24 +15,17 @@ from typing import Any
 
 from devenv.otlp import messages
 from devenv.otlp.batches import Batch
+from devenv.otlp.deep_values import MAX_DEPTH, STORED_DEPTH, TooDeep
 from devenv.otlp.wire import TooLarge, Undecodable
 
 _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _CODES = ("UNSET", "OK", "ERROR")
-# A value may be nested so deep. The decoder of protobuf allows 100 levels of messages, up to three per nested value:
-# what is deeper than STORED_DEPTH is stored as the text of its JSON.
-MAX_DEPTH = 100
-STORED_DEPTH = 30
 # A span in JSON takes twenty times as long as one in protobuf: so many take a few milliseconds.
 CHUNK_SPANS = 64
 REFUSED = b""
 """Stands for a span that cannot be taken; it counts as rejected, as every span without an ID does."""
 
 Document = dict[str, Any]
-
-
-class TooDeep(ValueError):
-    """A value is nested deeper than ``MAX_DEPTH``."""
 
 
 def parse(body: bytes) -> Document:

@@ -78,6 +78,30 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "ScopeSpans": ("1 scope bytes", "2 spans bytes*", "3 url bytes"),
     # A span whose attributes stay encoded, for a reader that caches attributes by their bytes.
     "OpaqueSpan": tuple("9 attributes bytes*" if line.startswith("9 ") else line for line in _SPAN),
+    # Messages whose inner messages stay encoded, for values that are nested deeper than the decoder allows.
+    "LayeredSpan": tuple(
+        f"{line.rpartition(' ')[0]} bytes*" if line.split()[0] in {"9", "11", "13"} else line for line in _SPAN
+    ),
+    "LayeredEvent": ("1 time fixed64", "2 name bytes", "3 attributes bytes*", "4 dropped_attributes uint32"),
+    "LayeredLink": (
+        "1 trace_id bytes",
+        "2 span_id bytes",
+        "3 trace_state bytes",
+        "4 attributes bytes*",
+        "5 dropped_attributes uint32",
+        "6 flags fixed32",
+    ),
+    "LayeredPair": ("1 key bytes", "2 value bytes"),
+    "LayeredItems": ("1 values bytes*",),
+    "LayeredValue": (
+        "1 string_value bytes",
+        "2 bool_value bool",
+        "3 int_value int64",
+        "4 double_value double",
+        "5 array_value bytes",
+        "6 kvlist_value bytes",
+        "7 bytes_value bytes",
+    ),
     # What tells which spans share an ID, of many spans or of one.
     "Identities": ("2 span_id bytes*", "6 kind int32*"),
     "PartialSuccess": ("1 rejected_spans int64", "2 error_message bytes"),
@@ -86,6 +110,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "Chunk": ("1 scope uint32", "2 spans bytes*"),
     "Stored": ("1 chunks Chunk*",),
 }
+_ONE_OF = frozenset({"AnyValue", "LayeredValue"})
 _PACKAGE = "devenv.backend"
 
 
@@ -93,7 +118,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     file = descriptor_pb2.FileDescriptorProto(name="devenv/backend.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
-        if name == "AnyValue":
+        if name in _ONE_OF:
             message.oneof_decl.add(name="value")
         for line in fields:
             number, field_name, kind = line.split()
@@ -105,7 +130,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
                 field.type_name = f".{_PACKAGE}.{kind.rstrip('*')}"
             else:
                 field.type = scalar
-            if name == "AnyValue":
+            if name in _ONE_OF:
                 field.oneof_index = 0
     return file
 
@@ -131,3 +156,9 @@ RpcStatus = _message("RpcStatus")
 Stored = _message("Stored")
 Chunk = _message("Chunk")
 Identities = _message("Identities")
+LayeredSpan = _message("LayeredSpan")
+LayeredEvent = _message("LayeredEvent")
+LayeredLink = _message("LayeredLink")
+LayeredPair = _message("LayeredPair")
+LayeredItems = _message("LayeredItems")
+LayeredValue = _message("LayeredValue")

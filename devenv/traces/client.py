@@ -14,10 +14,11 @@ from devenv.errors import BackendUnavailable
 from devenv.model.span import Span
 from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary, collect
 from devenv.otlp import json_spans
-from devenv.traces import jaeger_json, links
+from devenv.traces import jaeger_json
 from devenv.traces.background import LARGE, in_background
 from devenv.traces.dialect import EVICTED_PATH, DialectCapabilities, json_object, probe
 from devenv.traces.http import Authorized, BackendResponse, HttpClient, RequestSender, TransportError
+from devenv.traces.links import UiLinks
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
 from devenv.traces.summary import parse_summary
 
@@ -30,7 +31,8 @@ _RAW = "raw_traces=true&query.raw_traces=true"
 """Requests spans as they were stored from v3; the parameter was renamed between versions."""
 
 
-_PROTOBUF = "application/x-protobuf"
+# devenv's own backend chooses JSON for a small trace: then protobuf is not imported, which takes longer than the rest.
+_PROTOBUF_OR_JSON = "application/x-protobuf, application/json"
 
 
 class _TooDeep(BackendUnavailable):
@@ -63,7 +65,7 @@ class TraceClient:
         token: str = "",
     ) -> None:
         self.query_url = query_url.rstrip("/")
-        self.ui_url = (ui_url or query_url).rstrip("/")
+        self.ui = UiLinks(ui_url or query_url)
         self._http: RequestSender = (
             sender(self.query_url) if sender else HttpClient(self.query_url, timeout=timeout, connections=connections)
         )
@@ -179,23 +181,6 @@ class TraceClient:
             gone.update((await self._get(f"{EVICTED_PATH}?{fields}")).get("evicted") or ())
         return frozenset(gone)
 
-    def ui_trace_url(self, trace_id: str) -> str:
-        """Address of the page of a trace."""
-        return links.trace_url(self.ui_url, trace_id)
-
-    def ui_search_url(
-        self,
-        service: str,
-        start_ns: int,
-        end_ns: int,
-        *,
-        tags: Mapping[str, str] | None = None,
-        operation: str | None = None,
-        limit: int = 20,
-    ) -> str:
-        """Address of the page of a search."""
-        return links.search_url(self.ui_url, service, start_ns, end_ns, tags=tags, operation=operation, limit=limit)
-
     async def _summaries(self, query: Query) -> list[TraceSummary]:
         answer = await self._get_searched(query, lambda each: f"/api/v3/trace-summaries?{v3_parameters(each)}")
         return self._read(lambda: [parse_summary(item) for item in answer.get("summaries") or ()])
@@ -228,13 +213,13 @@ class TraceClient:
         return _by_id(await in_background(lambda: collect(parse(answer))))
 
     async def _one_encoded(self, path: str) -> dict[str, Trace]:
-        """The trace in protobuf, which devenv's own backend provides: a tenth of the work of JSON, for both sides."""
-        from devenv.otlp import proto_spans
-
-        response = await self._request(path, {"accept": _PROTOBUF})
-        if response.status != 200 or response.body.startswith(b"{"):  # a backend of an earlier version
+        """The trace, in protobuf if it is large: a tenth of the work of JSON, for both sides."""
+        response = await self._request(path, {"accept": _PROTOBUF_OR_JSON})
+        if response.status != 200 or response.body.startswith(b"{"):
             answer = await self._object(response, path)
             return _by_id(await in_background(lambda: collect(self._otlp_spans(answer))))
+        from devenv.otlp import proto_spans
+
         return _by_id(
             await in_background(lambda: collect(self._read(lambda: list(proto_spans.parse_spans(response.body)))))
         )

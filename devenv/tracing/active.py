@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
@@ -15,6 +16,7 @@ from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.process.global_api import api_tracer
+from devenv.tracing.process.http_names import KNOWN_METHODS
 from devenv.tracing.propagation import W3CPropagator
 
 if TYPE_CHECKING:
@@ -80,12 +82,16 @@ class State:
         passing: The class of spans whose children need no sampling decision: `UnsampledSpan`, or None if the
             sampler decides each time.
         off: Whether tracing has been switched off.
+        methods: HTTP methods that are recorded by name.
+        excluded: Patterns of URLs that a client library does not trace, by the library's name.
     """
 
     __slots__ = (
         "__weakref__",
+        "excluded",
         "followers",
         "light",
+        "methods",
         "off",
         "open",
         "passing",
@@ -108,6 +114,8 @@ class State:
         self.tracer: Tracer = api_tracer(SCOPE)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
+        self.methods = frozenset(KNOWN_METHODS)
+        self.excluded: Mapping[str, re.Pattern[str]] = {}
         self.tell()
 
     def tell(self) -> None:

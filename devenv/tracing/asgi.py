@@ -19,6 +19,7 @@ from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -61,7 +62,7 @@ class TracingMiddleware:
         exclude: Sequence[str] | None = None,
     ) -> None:
         self.app = app
-        self._side = ServerSide(tracing, trace_response, exclude)
+        self._side = ServerSide(tracing, trace_response, exclude, SERVERS["asgi"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection.
@@ -232,6 +233,10 @@ def _route(scope: Scope) -> str | None:
     route = scope.get("route")
     if route is None:
         noted: str | None = scope.get(ROUTE_KEY)
+        if noted is None and "router" in scope:  # an older Starlette
+            from devenv.tracing.integrations.starlette_routes import route_of
+
+            return route_of(scope)
         return noted
     path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
     if path is None:

@@ -25,6 +25,7 @@ from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.diagnostics import set_level
 from devenv.tracing.process.ending import EXIT_TIMEOUT_S, watch
+from devenv.tracing.process.excluded_urls import excluded_calls
 from devenv.tracing.process.global_api import install_propagator, install_provider, load_sdk, programs_provider
 from devenv.tracing.process.resource import ProcessResource
 from devenv.tracing.propagation import W3CPropagator
@@ -126,6 +127,8 @@ class Tracing:
         state.tracer = self.provider.get_tracer(SCOPE)
         state.propagator = self.propagator
         state.redactor = self.redactor
+        state.methods = frozenset(self.settings.known_methods)
+        state.excluded = excluded_calls(self.settings)
         state.tell()
         atexit.register(self._at_exit)
         watch()

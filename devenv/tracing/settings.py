@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from devenv.tracing.process.http_names import KNOWN_METHODS
 from devenv.tracing.process.versions import SLOTS
 
 SAMPLERS = (
@@ -301,6 +302,19 @@ class Settings:
         (),
         "Regular expressions; a server does not trace a request if one is found in its URL (without the query).",
         "OTEL_PYTHON_EXCLUDED_URLS",
+    )
+    exclude_patterns_of: Mapping[str, str] = _key(
+        "exclude_patterns_of",
+        "map",
+        {},
+        "Instead of `exclude_patterns` for one library: its name in stock instrumentation to patterns with commas.",
+    )
+    known_methods: tuple[str, ...] = _key(
+        "known_methods",
+        "list",
+        KNOWN_METHODS,
+        "HTTP methods that are recorded by name; all others as `_OTHER`.",
+        "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
     )
     leave_out: tuple[str, ...] = _key(
         "leave_out",

@@ -14,12 +14,14 @@ from devenv.model.documents import (
     PortDocument,
     ServiceDocument,
     StepDocument,
+    TraceBackendDocument,
 )
 from devenv.model.state import Health, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from devenv.app.urls import BackendAddress
     from devenv.model.identity import Project
     from devenv.model.state import ObservedInstance, Usage
     from devenv.orchestrate.planning.graph import Plan, Step
@@ -103,6 +105,19 @@ def _instance(
         uptime_s=round(now - (instance.started_at or now), 1) if runs else None,
         cpu_percent=usage.cpu_percent if usage else None,
         memory_bytes=usage.memory_bytes if usage else None,
+    )
+
+
+def backend_document(backend: BackendAddress | None) -> TraceBackendDocument | None:
+    """Return the trace backend as the JSON contract shows it."""
+    if backend is None:
+        return None
+    return TraceBackendDocument(
+        kind=backend.kind,
+        ui_url=backend.query_url,
+        query_url=backend.query_url,
+        otlp_http_url=backend.otlp_http_url,
+        access="token" if backend.token else "open",
     )
 
 

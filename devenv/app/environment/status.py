@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from devenv.app.environment.descriptions import service_document
+from devenv.app.environment.descriptions import backend_document, service_document
 from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.recorded_spans import still_silent
-from devenv.app.environment.up import backend_document
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, DevenvError

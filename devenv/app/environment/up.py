@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.app.engines import Choice, choose, connect
 from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary
-from devenv.app.environment.descriptions import failure_documents, plan_document, service_document
+from devenv.app.environment.descriptions import backend_document, failure_documents, plan_document, service_document
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.recorded_spans import with_spans
 from devenv.app.environment.waiting_logs import shown_logs
@@ -18,7 +18,7 @@ from devenv.app.traces.setup_warnings import with_setup_warnings
 from devenv.app.urls import BackendAddress, entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT, DevenvError, EngineUnavailable, EnvironmentFailure
 from devenv.events import Notice
-from devenv.model.documents import CanaryDocument, PlanDocument, TraceBackendDocument, UpDocument
+from devenv.model.documents import CanaryDocument, PlanDocument, UpDocument
 from devenv.orchestrate.naming import entrypoint_of, publishing_services
 
 if TYPE_CHECKING:
@@ -196,19 +196,6 @@ def verdict_code(document: UpDocument) -> int:
         return TIMED_OUT
     traced = document.canary.verdict in GOOD_VERDICTS
     return 0 if traced and not document.failures else NEGATIVE_VERDICT
-
-
-def backend_document(backend: BackendAddress | None) -> TraceBackendDocument | None:
-    """Return the trace backend as the JSON contract shows it."""
-    if backend is None:
-        return None
-    return TraceBackendDocument(
-        kind=backend.kind,
-        ui_url=backend.query_url,
-        query_url=backend.query_url,
-        otlp_http_url=backend.otlp_http_url,
-        access="token" if backend.token else "open",
-    )
 
 
 def _candidates(stack: Stack) -> tuple[str, ...]:

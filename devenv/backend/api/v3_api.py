@@ -15,7 +15,7 @@ from devenv.backend.api.params import v3_query
 from devenv.backend.api.streaming import list_response, paused
 from devenv.backend.query.lookups import find, operations, size
 from devenv.backend.query.summaries import summarized, summary_document
-from devenv.backend.store.decoding import Snapshot, snapshot
+from devenv.backend.store.decoding import Snapshot, is_small, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.message import HttpRequest, Parameters, Response, dumps
 from devenv.http.server.router import Route
@@ -70,7 +70,10 @@ class V3Api:
         return find(self._store, query, partial(_traces, raw=raw), self._turns)
 
     def trace(self, request: HttpRequest) -> Response:
-        """Return one trace by an ID in hexadecimal or base64, as protobuf if that alone is accepted."""
+        """Return one trace by an ID in hexadecimal or base64, in the format that is accepted.
+
+        If protobuf and JSON both are, a large trace is in protobuf and a small one in JSON.
+        """
         try:
             parameters = request.parameters()
             trace_id = _trace_id(request.arguments["id"])
@@ -84,7 +87,7 @@ class V3Api:
         if trace is None:
             return _traces([], raw=raw)
         taken = snapshot(trace, self._store.scopes)
-        if raw and request.headers.get("accept", "") == MEDIA_TYPE:
+        if raw and _encoded(request.headers.get("accept", ""), taken):
             return traces_data(taken)
         return _traces([taken], raw=raw)
 
@@ -95,6 +98,11 @@ class V3Api:
         except ValueError as error:
             return _failure(400, str(error))
         return find(self._store, query, _summaries, self._turns)
+
+
+def _encoded(accept: str, taken: Snapshot) -> bool:
+    accepted = [kind.strip() for kind in accept.split(",")]
+    return accepted == [MEDIA_TYPE] or (MEDIA_TYPE in accepted and not is_small(taken))
 
 
 def _summaries(found: list[Snapshot]) -> Response:

@@ -9,7 +9,6 @@ import typer
 
 from devenv.cli.globals import Globals
 from devenv.cli.runner import run_async
-from devenv.cli.views import runs as view
 from devenv.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -89,6 +88,7 @@ def load(
 
 def _load(state: Globals, options: LoadOptions) -> None:
     from devenv.app.load import load as use_case
+    from devenv.cli.views import runs as view
 
     stop = asyncio.Event()
     with view.run_progress(state.output) as sink:
@@ -110,6 +110,7 @@ def runs(context: typer.Context) -> None:
 def list_runs(context: typer.Context) -> None:
     """List saved runs, newest first."""
     from devenv.app.load import history as use_case
+    from devenv.cli.views import runs as view
 
     state: Globals = context.obj
     state.show(use_case.listing(state.invocation), view.show_runs)
@@ -121,6 +122,7 @@ def show(
 ) -> None:
     """Show the summary of a run."""
     from devenv.app.load import history as use_case
+    from devenv.cli.views import runs as view
 
     state: Globals = context.obj
     state.show(use_case.show_run(state.invocation, run), view.show_load)

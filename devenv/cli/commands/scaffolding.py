@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from devenv.cli.globals import Globals
-from devenv.cli.views import scaffolding as view
 from devenv.errors import UsageError
 
 new_app = typer.Typer(no_args_is_help=True, help="Add something new to the project.")
@@ -48,6 +47,7 @@ def init(
     """Create a project from the sample stack, or prepare an existing Compose project (--from). Overwrites nothing."""
     from devenv.app.scaffold import init as of_the_sample
     from devenv.app.scaffold import init_existing as existing
+    from devenv.cli.views import scaffolding as view
 
     state: Globals = context.obj
     if state.invocation.files or state.invocation.stack:
@@ -90,6 +90,7 @@ def service(
 ) -> None:
     """Add a traced service to the stack: app, config.yaml, Dockerfile, tests, compose.yaml entry and gateway route."""
     from devenv.app.scaffold.new_service import ServiceWish, new_service
+    from devenv.cli.views import scaffolding as view
 
     state: Globals = context.obj
     wish = ServiceWish(name=name, template=template, port=port, upstreams=tuple(upstream or ()))

@@ -10,7 +10,6 @@ import typer
 
 from devenv.cli.globals import Globals
 from devenv.cli.runner import run_async, without_collection
-from devenv.cli.views import traces as view
 from devenv.errors import UsageError
 
 traces_app = typer.Typer(no_args_is_help=True, help="Search, show, export and import traces.")
@@ -44,6 +43,7 @@ def search(
     """Search traces by service, operation, attributes, duration, error or run."""
     from devenv.app.traces import lookup as use_case
     from devenv.cli.arguments import instant, seconds
+    from devenv.cli.views import traces as view
     from devenv.traces.query import Query
 
     def nanoseconds(text: str | None, option: str) -> int | None:
@@ -71,10 +71,15 @@ def show(
 ) -> None:
     """Show a trace as a waterfall with its critical path."""
     from devenv.app.traces import lookup as use_case
+    from devenv.cli.views import traces as view
 
     state: Globals = context.obj
     with without_collection():
-        state.show(run_async(lambda: use_case.show(state.invocation, trace_id)), view.show_trace)
+        found = run_async(lambda: use_case.show(state.invocation, trace_id))
+        if state.output.style.json:
+            state.output.document(use_case.trace_document(found))
+        else:  # without the document, which takes as long as all the rest if the trace is large
+            view.show_trace(found, state.output)
 
 
 def export(
@@ -86,6 +91,7 @@ def export(
 ) -> None:
     """Write traces as OTLP JSON, for an issue report or another tool."""
     from devenv.app.traces import exchange as use_case
+    from devenv.cli.views import traces as view
 
     state: Globals = context.obj
     document = run_async(lambda: use_case.collected(state.invocation, trace_ids))
@@ -103,6 +109,7 @@ def import_(
 ) -> None:
     """Send traces from a file to the running trace backend."""
     from devenv.app.traces import exchange as use_case
+    from devenv.cli.views import traces as view
 
     state: Globals = context.obj
     document = run_async(lambda: use_case.import_(state.invocation, file))

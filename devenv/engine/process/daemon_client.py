@@ -1,18 +1,14 @@
-"""Sends requests to the project's daemon, and starts it if it does not run."""
+"""Sends requests to the project's daemon."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import subprocess
-import sys
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from devenv import errors
-from devenv.disk import check_state_directory, make_state_directory, not_written
+from devenv.disk import check_state_directory
 from devenv.engine.process import daemon_file
 from devenv.engine.process.daemon_messages import (
     EVENTS,
@@ -25,8 +21,8 @@ from devenv.engine.process.daemon_messages import (
     ProjectEvent,
     Question,
 )
+from devenv.engine.process.daemon_start import start_daemon
 from devenv.engine.process.json_values import MalformedMessage
-from devenv.engine.process.membership import MARK
 from devenv.engine.process.peer import is_own_user
 from devenv.engine.process.socket_path import NAME, SocketPath, abstract_name
 from devenv.errors import EngineLost, EngineRefused, EngineUnavailable, NotUp
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-START_TIMEOUT_S = 10.0
 POLL_S = 0.01
 MAX_ANSWER = 16 * 2**20
 
@@ -86,24 +81,12 @@ class DaemonClient:
         """Start the daemon unless it runs.
 
         Raises:
-            EngineUnavailable: If it does not start; the details have the end of its log.
+            EngineUnavailable: If it does not start; see :func:`devenv.engine.process.daemon_start.start_daemon`.
         """
         async with self._starting:
             if await self.answers():
                 return
-            log = make_state_directory(self._directory) / "daemon.log"
-            process = _start(self._directory, log)
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not await self.answers():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    tail = _tail(log)
-                    reason = f": {tail[-1]}" if tail and process.returncode else ""
-                    raise EngineUnavailable(
-                        f"the process engine's daemon did not start{reason}",
-                        hint=f"see {log}",
-                        details={"output": tail},
-                    )
-                await asyncio.sleep(POLL_S)
+            await start_daemon(self._directory, self.answers)
 
     async def answers(self) -> bool:
         """Whether a daemon answers."""
@@ -161,47 +144,6 @@ async def _open_abstract(name: str) -> tuple[asyncio.StreamReader, asyncio.Strea
     except BaseException:
         connection.close()
         raise
-
-
-def _start(directory: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start the daemon, which is not waited for, with its output in ``log``."""
-    try:
-        with log.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "devenv.daemon", str(directory)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd="/",
-                env=_environment(),
-            )
-    except OSError as error:
-        if error.filename == str(log):
-            raise not_written(log, error) from error
-        raise EngineUnavailable(
-            f"cannot start the process engine's daemon with {sys.executable}: {error.strerror or error}",
-            hint="check that this Python exists, and that this user may start another process",
-        ) from error
-
-
-def _tail(log: Path) -> list[str]:
-    """The last lines of the daemon's log that are not empty."""
-    try:
-        content = log.read_text(errors="replace")
-    except OSError as error:
-        return [str(error)]
-    return [line for line in content.splitlines() if line.strip()][-5:]
-
-
-def _environment() -> dict[str, str]:
-    """The daemon's environment: the user's, and the directory of this very devenv on the import path."""
-    package_parent = os.path.dirname(os.path.dirname(errors.__file__))  # noqa: PTH120 - the parent of the package
-    found = {name: value for name, value in os.environ.items() if name != MARK}
-    known = found.get("PYTHONPATH")
-    if package_parent not in sys.path[1:]:
-        found["PYTHONPATH"] = package_parent + (os.pathsep + known if known else "")
-    return found
 
 
 def _result(operation: DaemonOperation[Question, Answer], reply: bytes) -> Answer:

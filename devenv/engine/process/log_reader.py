@@ -1,7 +1,8 @@
 """Reads the log files that the daemon writes, once or continuously.
 
 A line ends at a line feed and at nothing else: a service may write any other byte. A line that is not as the daemon
-writes it (``<seconds> <1|2> <text>``) is shown as it is, with the time of its neighbour.
+writes it (``<seconds> <1|2> <text>``) is shown as it is, with the time of its neighbour. What was stored of a line
+before its end and what follows of it (``<seconds> <1|2>+ <text>``) are one line again, if both are there by then.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import os
 import re
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from devenv.contract.answers import LogLine
 from devenv.disk import not_read, open_regular_file
@@ -27,7 +28,7 @@ BLOCK_BYTES = 256 * 1024
 REMOVED = "devenv: the output before this was removed, with its file"
 """A line in the place of output that was removed with ``.devenv/`` while the project was up."""
 
-_STORED = re.compile(rb"(\d+\.\d+) ([12]) (.*)", re.DOTALL)
+_STORED = re.compile(rb"(\d+\.\d+) ([12])(\+?) (.*)", re.DOTALL)
 
 
 def read_lines(path: Path, since: float | None, tail: int | None) -> list[LogLine]:
@@ -81,16 +82,43 @@ async def follow(
 
 
 def parsed(content: bytes) -> Iterator[LogLine]:
-    """Lines ``<seconds> <1|2> <text>`` as the daemon writes them; others as they are."""
+    """Lines ``<seconds> <1|2> <text>`` as the daemon writes them; others as they are.
+
+    A continuation belongs to the last line of its stream. Without that, which was shown before, it is a separate line,
+    whose :attr:`LogLine.continues` is set; if it is only a line end, nothing.
+    """
     lines = content.split(b"\n")
     if not lines[-1]:
         lines.pop()
     time = next((float(stored[1]) for line in lines if (stored := _STORED.fullmatch(line))), 0.0)
+    if b"+ " in content:
+        lines = _joined(lines)
     for line in lines:
         stored = _STORED.fullmatch(line)
-        text, stream = (stored[3], stored[2]) if stored else (line, b"1")
+        text, stream = (stored[4], stored[2]) if stored else (line, b"1")
         time = float(stored[1]) if stored else time
-        yield LogLine(time=time, stream="stderr" if stream == b"2" else "stdout", text=text.decode(errors="replace"))
+        continues = stored is not None and stored[3] == b"+"
+        if continues and not text:
+            continue
+        name: Literal["stdout", "stderr"] = "stderr" if stream == b"2" else "stdout"
+        yield LogLine(time=time, stream=name, text=text.decode(errors="replace"), continues=continues)
+
+
+def _joined(lines: list[bytes]) -> list[bytes]:
+    """Return the lines with each continuation at the end of the line that it continues."""
+    found: list[bytes] = []
+    last: dict[bytes, int] = {}
+    for line in lines:
+        stored = _STORED.fullmatch(line)
+        if stored is None:
+            found.append(line)
+        elif stored[3] and stored[2] in last:
+            before = found[last[stored[2]]]
+            found[last[stored[2]]] = (before if stored[4] else before.removesuffix(b"\r")) + stored[4]
+        else:
+            last[stored[2]] = len(found)
+            found.append(line)
+    return found
 
 
 def _opened(path: Path, stack: ExitStack) -> list[BinaryIO]:
@@ -116,7 +144,7 @@ def _lines(files: list[BinaryIO], since: float | None, tail: int | None) -> list
         if since is not None and os.fstat(file.fileno()).st_mtime < since:
             break  # neither it nor an older one was written to since
         wanted = None if tail is None else tail - len(found)
-        lines = list(parsed(_content(file, size, wanted)))
+        lines = _last_lines(file, size, wanted)
         if since is not None:
             lines = [line for line in lines if line.time >= since]
         if wanted is not None:
@@ -125,6 +153,18 @@ def _lines(files: list[BinaryIO], since: float | None, tail: int | None) -> list
         if tail is not None and len(found) >= tail:
             break
     return found
+
+
+def _last_lines(file: BinaryIO, size: int, wanted: int | None) -> list[LogLine]:
+    """At least so many lines from the end of a file, or all."""
+    asked = wanted
+    while True:
+        content = _content(file, size, asked)
+        lines = list(parsed(content))
+        # One more than wanted: the beginning of the first one may be cut off.
+        if wanted is None or asked is None or len(lines) > wanted or content.count(b"\n") < asked:
+            return lines
+        asked = 2 * asked + 8
 
 
 def _content(file: BinaryIO, size: int, lines: int | None) -> bytes:

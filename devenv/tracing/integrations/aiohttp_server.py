@@ -15,6 +15,7 @@ from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.patching import replace
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
@@ -38,7 +39,7 @@ def aiohttp_middleware(
         trace_response: Whether to send a `traceresponse` header. Default: from the settings.
         exclude: Paths that are not traced. Default: from the settings.
     """
-    side = ServerSide(tracing, trace_response, exclude)
+    side = ServerSide(tracing, trace_response, exclude, SERVERS["aiohttp"])
     replace(web.StreamResponse, "prepare", _noting)
     replace(web.WebSocketResponse, "prepare", _noting)
 

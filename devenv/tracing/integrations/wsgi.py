@@ -14,6 +14,7 @@ from devenv.tracing.active import state
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -48,7 +49,7 @@ class WSGIMiddleware:
     ) -> None:
         self._app = app
         _watch_flask()
-        self._side = ServerSide(tracing, trace_response, exclude)
+        self._side = ServerSide(tracing, trace_response, exclude, SERVERS["wsgi"])
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""

@@ -19,6 +19,7 @@ from devenv.traces.dialect import DialectCapabilities
 
 __all__ = ["backend"]  # a fixture
 ACCEPT = "Accept: application/x-protobuf\r\n"
+EITHER = "Accept: application/x-protobuf, application/json\r\n"
 
 
 async def post(backend: Backend, body: bytes) -> None:
@@ -36,7 +37,8 @@ async def read(backend: Backend, trace: bytes, found: DialectCapabilities | None
 async def test_protobuf_and_json_give_the_same_trace(backend: Backend) -> None:
     trace = trace_id()
     nested = {"text": "é\u202e", "list": [1, "a", None, [True]], "map": {"a": {"b": b"\x00\xff"}}, "float": 1.5}
-    odd = make_span(trace, name="", id=b"\1" * 8, kind=9, start=5, took=-5, attributes=nested, status=2, message="bad")
+    large = {**nested, "large": "x" * 20_000}  # a small trace is always in JSON
+    odd = make_span(trace, name="", id=b"\1" * 8, kind=9, start=5, took=-5, attributes=large, status=2, message="bad")
     usual = make_span(
         trace, id=b"\2" * 8, parent=b"\1" * 8, kind=2, events=[("event", 7, nested)], links=[(trace, b"\3" * 8, nested)]
     )
@@ -50,11 +52,14 @@ async def test_protobuf_and_json_give_the_same_trace(backend: Backend) -> None:
 
 
 async def test_protobuf_is_for_those_who_ask_for_it(backend: Backend) -> None:
-    trace = trace_id()
+    trace, large = trace_id(), trace_id()
     await post(backend, one("a", make_span(trace)))
+    await post(backend, one("a", make_span(large, attributes={"text": "x" * 20_000})))
     path = f"/api/v3/traces/{trace.hex()}"
     for target, headers, wanted in (
         (path + "?raw_traces=true", ACCEPT, "application/x-protobuf"),
+        (path + "?raw_traces=true", EITHER, "application/json"),
+        (f"/api/v3/traces/{large.hex()}?raw_traces=true", EITHER, "application/x-protobuf"),
         (path + "?raw_traces=true", "Accept: */*\r\n", "application/json"),
         (path, ACCEPT, "application/json"),  # Jaeger's adjustments are made in its JSON only
         (f"/api/v3/traces/{trace_id().hex()}?raw_traces=true", ACCEPT, "application/json"),

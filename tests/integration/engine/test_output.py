@@ -34,6 +34,28 @@ async def test_a_line_ends_at_a_line_feed_and_at_nothing_else(harness: Harness) 
     assert [line.text for line in await harness.lines(instance_id, since=before - 1)] == SHOWN
 
 
+@pytest.mark.parametrize("follow", [True, False])
+async def test_a_prompt_is_shown_before_its_line_ends(harness: Harness, follow: bool, tmp_path: Path) -> None:
+    """The Docker engine stores whole lines only."""
+    if harness.engine.name == "docker":
+        pytest.skip("the engine stores whole lines")
+    go = tmp_path / "go"
+    instance_id = await harness.run(f"printf 'name? '; while ! test -e {go}; do sleep 0.05; done; echo bob; sleep 60")
+
+    async def first() -> str:
+        while True:
+            async for line in harness.engine.logs(instance_id, follow=follow):
+                return line.text
+
+    assert await asyncio.wait_for(first(), 20) == "name? "
+    go.touch()
+    for _ in range(200):
+        if (shown := [line.text for line in await harness.lines(instance_id)]) == ["name? bob"]:
+            break
+        await asyncio.sleep(0.05)
+    assert shown == ["name? bob"], "one line again"
+
+
 async def test_a_progress_bar_is_followed(harness: Harness) -> None:
     instance_id = await harness.run(r"for i in 1 2 3; do printf '%s%%\r' $i; sleep 0.1; done; echo done; sleep 60")
 

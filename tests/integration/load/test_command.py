@@ -49,6 +49,11 @@ async def load(folder: Path, *arguments: str, files: int | None = None) -> subpr
     return subprocess.CompletedProcess(process.args, process.returncode, out, told)
 
 
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "devenv", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 def left_in(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
@@ -106,6 +111,39 @@ async def test_user_information_and_tokens_are_neither_printed_nor_saved(tmp_pat
     saved = [path.read_text() for path in (tmp_path / ".devenv" / "runs").glob("*/run.json")]
     for text in (done.stdout, done.stderr, *saved):
         assert "hunter" not in text
+
+
+STACK = """
+services: { web: { image: web } }
+x-devenv:
+  load:
+    scenarios:
+      hook: { path: "/hooks/aB3dE6gH9jK2mN5pQ8sT/x?token=hunter3&page=2", headers: { x-key: hunter4 } }
+"""
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["answered", "refused"])
+async def test_secrets_of_a_scenario_are_in_no_output_and_in_no_file_of_a_run(tmp_path: Path, answers: bool) -> None:
+    """All that is printed, by `runs` too, and all files; the tokens are in the path, as webhooks have them."""
+    (tmp_path / "compose.yaml").write_text(STACK)
+    async with playing() as services:
+        url = services.url if answers else "http://127.0.0.1:1"
+        target = url.replace("//", "//me:hunter2@")
+        arguments = ("--target", target, "--scenario", "hook", "--rps", "20", "--duration", "1s")
+        loads = [await load(tmp_path, *arguments, form) for form in ("--plain", "--json")]
+    if answers:
+        assert services.paths[0] == "GET /hooks/aB3dE6gH9jK2mN5pQ8sT/x?token=hunter3&page=2 HTTP/1.1"
+        assert services.headers[0]["authorization"] == "Basic bWU6aHVudGVyMg=="
+    shown = [await asyncio.to_thread(run, tmp_path, "runs", "list", *form) for form in ((), ("--json",))]
+    latest = json.loads(shown[1].stdout)["runs"][0]["run_id"]
+    shown += [await asyncio.to_thread(run, tmp_path, "runs", "show", latest, *form) for form in ((), ("--json",))]
+    assert {done.returncode for done in shown} == {0}
+    texts = [text.encode() for done in (*loads, *shown) for text in (done.stdout, done.stderr)]
+    files = [path for path in (tmp_path / ".devenv").rglob("*") if path.is_file()]
+    assert any(path.name == "run.json" for path in files)
+    for text in (*texts, *(path.read_bytes() for path in files)):
+        for secret in (b"hunter", b"aB3dE6gH9jK2mN5pQ8sT", b"aHVudGVyMg"):
+            assert secret not in text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -11,7 +11,7 @@ import pytest
 
 from devenv.daemon.logfile import LogFile
 from devenv.daemon.logfile import remove as remove_log
-from devenv.engine.process import daemon_client, daemon_file
+from devenv.engine.process import daemon_client, daemon_file, daemon_start
 from devenv.engine.process.commands import attached
 from devenv.engine.process.daemon_client import DaemonClient
 from devenv.engine.process.daemon_messages import InstanceReport
@@ -89,7 +89,7 @@ async def test_the_daemons_log_cannot_be_written(state: Path) -> None:
 
 
 async def test_the_interpreter_is_gone(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_client.sys, "executable", "/nosuch/python")
+    monkeypatch.setattr(daemon_start.sys, "executable", "/nosuch/python")
     with pytest.raises(EngineUnavailable, match="daemon with /nosuch/python: No such file or directory"):
         await DaemonClient(state).ensure()
 

@@ -229,8 +229,10 @@ AS_ANOTHER_USER = """
 import os, sys
 from pathlib import Path
 from devenv.errors import DevenvError
+from devenv.model.extension import StackExtension
 from devenv.stack import discover
 from devenv.stack.assembly import load
+StackExtension()  # pydantic loads the rest of itself, which the other user may be unable to read
 if os.getuid() == 0:
     os.setuid(65534)
 folder, name, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from devenv import tracing
+from devenv.tracing.clients import begin_call
+from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.testing import assert_trace, recording
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -225,6 +227,53 @@ def test_query_secrets_and_unknown_methods(rec):
     assert found.attributes["url.query"] == "a=1&token=[REDACTED]"
 
 
+@pytest.mark.parametrize("provider", ["light", "sdk"])
+@pytest.mark.parametrize(
+    ("known", "method", "name", "recorded", "original"),
+    [
+        (None, "BREW", "HTTP", "_OTHER", "BREW"),
+        (None, "get", "HTTP", "_OTHER", "get"),
+        (None, "QUERY", "QUERY", "QUERY", None),
+        ("GET,BREW", "BREW", "BREW", "BREW", None),
+        ("GET,BREW", "POST", "HTTP", "_OTHER", "POST"),
+    ],
+)
+def test_known_methods_are_those_of_the_variable(provider, known, method, name, recorded, original):
+    environ = {"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": known} if known else {}
+    settings = resolve(None, environ=environ)
+    with recording({"provider": provider, "known_methods": settings.known_methods}) as rec:
+
+        async def nothing(scope, receive, send):
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+
+        call(tracing.TracingMiddleware(nothing), method=method)
+        with tracing.client_span(method, "http://u/x", {}):
+            pass
+        spans = rec.spans()
+    assert [span.name for span in spans] == [name, name]
+    for span in spans:
+        assert span.attributes["http.request.method"] == recorded
+        assert span.attributes.get("http.request.method_original") == original
+
+
+def test_excluded_urls_of_one_library_replace_the_general_ones():
+    environ = {"OTEL_PYTHON_EXCLUDED_URLS": "general", "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "/a,/b",
+               "OTEL_PYTHON_REQUESTS_EXCLUDED_URLS": "intern[.]"}  # fmt: skip
+    found = resolve(None, environ=environ)
+    values = {"exclude_patterns": found.exclude_patterns, "exclude_patterns_of": found.exclude_patterns_of}
+    with recording(values) as rec:
+        for path in ("/a", "/x/b", "/general", "/c"):
+            call(tracing.TracingMiddleware(answering()), path=path)
+        headers = {}
+        for library in ("requests", "httpx"):
+            call_of = begin_call(library, "GET", "http://intern./x", headers)
+            call_of.end()
+            assert ("traceparent" in headers) == (library == "httpx")
+    assert [(span.kind, span.attributes.get("url.path")) for span in rec.spans()] == [
+        ("server", "/general"), ("server", "/c"), ("client", None)
+    ]  # fmt: skip
+
+
 def test_middleware_made_before_setup_traces_afterwards():
     app = tracing.TracingMiddleware(answering())
     call(app)
@@ -264,6 +313,33 @@ def test_starlette_routes_and_mounts(rec):
     call(tracing.TracingMiddleware(app), path="/")
     call(tracing.TracingMiddleware(app), path="/nowhere")
     assert [span.name for span in rec.spans()] == ["GET /api/items/{item_id}", "GET /", "GET"]
+
+
+def test_routes_of_a_starlette_that_does_not_note_them(rec):
+    """Below 1.0, the newest for Python 3.9, the scope has the endpoint and the router, and no route."""
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route, Router
+
+    async def endpoint(request):
+        return PlainTextResponse("ok")
+
+    async def other(request):
+        return PlainTextResponse("ok")
+
+    inner = [Route("/items/{item_id:int}", endpoint), Route("/old/{name}", endpoint), Route("/{rest:path}", other)]
+    app = Starlette(routes=[Mount("/api/{version}", routes=inner), Mount("/sub", Router([])), Route("/", endpoint)])
+
+    async def old(scope, receive, send):
+        await app(scope, receive, send)
+        scope.pop("route", None)
+
+    for path in ("/api/1/items/7", "/api/1/old/x", "/api/1/b/c", "/", "/nowhere", "/sub/nowhere"):
+        call(tracing.TracingMiddleware(old), path=path)
+    assert [span.name for span in rec.spans()] == [
+        "GET /api/{version}/items/{item_id}", "GET /api/{version}/old/{name}", "GET /api/{version}/{rest}",
+        "GET /", "GET", "GET",
+    ]  # fmt: skip
 
 
 def fastapi_app():
