@@ -47,7 +47,7 @@ class Exporters:
         return self._in_turn(BatchExporter.shutdown, timeout_s)
 
     def _in_turn(self, action: Callable[[BatchExporter, float], bool], timeout_s: float) -> bool:
-        """Act on each exporter; one without a receiver takes no more than its share of the time that is left."""
+        """Act on each exporter; one without a receiver has its share of the time that is left."""
         deadline, done = monotonic() + timeout_s, True
         for left, exporter in zip(range(len(self._exporters), 0, -1), self._exporters):
             done = action(exporter, max(0.0, deadline - monotonic()) / left) and done
