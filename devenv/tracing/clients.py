@@ -44,7 +44,11 @@ class ClientCall:
 
     def below(self) -> Context:
         """Return the context for the library below, whose clients must not create a second span for the call."""
-        return without_http(self.context)
+        try:
+            return without_http(self.context)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("a call", error)
+            return self.context
 
     def answered(self, status: int) -> None:
         """Record the status of the response; 400 and above is an error for a client."""

@@ -26,6 +26,7 @@ from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import NO_STATE, RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_hex
 from devenv.tracing.process.excluded_urls import excluded_requests
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import UNKNOWN_METHOD, method_attributes
 from devenv.tracing.propagation import traceparent
 
@@ -75,6 +76,12 @@ class ServerSide:
 
     def bind(self, tracing: Active | None) -> None:
         """Use this tracing from now on; None after a shutdown."""
+        try:
+            self._bind(tracing)
+        except Exception as error:  # noqa: BLE001 - logged; requests are served without tracing
+            fault("an application", error)
+
+    def _bind(self, tracing: Active | None) -> None:
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None
         light = tracing.light if tracing is not None and tracing.cheap else None
