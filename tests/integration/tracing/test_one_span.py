@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ from devenv.tracing.integrations import (
     on_import,
     requests_client,
     sqlite,
+    urllib3_client,
+    urllib_client,
 )
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
@@ -233,7 +236,19 @@ async def with_aiohttp(url):
         return response.status
 
 
-CLIENTS = [with_requests, with_session, with_httpx, with_async_httpx, with_aiohttp]
+def with_urllib3(url):
+    urllib3_client.instrument()
+    with urllib3.PoolManager() as pool:
+        return pool.request("GET", url).status
+
+
+def with_urllib(url):
+    urllib_client.instrument()
+    with urllib.request.urlopen(url, timeout=5) as response:
+        return response.status
+
+
+CLIENTS = [with_urllib3, with_urllib, with_requests, with_session, with_httpx, with_async_httpx, with_aiohttp]
 
 
 async def ask(get, url):
