@@ -145,7 +145,9 @@ class State:
         span: Span | None = current().get(SPAN_KEY)  # type: ignore[assignment] # the value of this key
         if span.__class__ is self.passing:
             return span
-        return _idle(trace.get_current_span()) if self.off else None
+        if not self.off:
+            return None
+        return trace.INVALID_SPAN if span is None else _idle(trace.get_current_span())
 
 
 def _idle(span: Span) -> Span:

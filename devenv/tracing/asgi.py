@@ -71,15 +71,21 @@ class TracingMiddleware:
         headers. Each instruction counts, so it calls few functions and has no loops.
         """
         begun = None
+        idle = False
         try:
             side = self._side
-            if side.plain and scope["type"] == "http" and MARK not in scope:
+            if side.off:
+                idle = scope["type"] == "http" and _WANTED.isdisjoint([name for name, _ in scope["headers"]])
+            elif side.plain and scope["type"] == "http" and MARK not in scope:
                 fields = scope["headers"]
                 headers = dict(fields)
                 if len(headers) == len(fields) and b"tracestate" not in headers:
                     begun = side.begin_plain(scope, headers, _describe)
         except Exception as error:  # noqa: BLE001 - logged
             fault(_PLACE, error)
+            await self.app(scope, receive, send)
+            return
+        if idle:
             await self.app(scope, receive, send)
             return
         if begun is None:

@@ -101,6 +101,8 @@ def begin_call(library: str, method: str, url: object, headers: MutableMapping[s
         if library in state.excluded and state.excluded[library].search(str(url)):
             return NO_CALL
         context = current()
+        if state.off and not context:
+            return NO_CALL
         if (len(context) == 1 and SPAN_KEY in context) or not is_http_suppressed(context):
             call = ClientCall(*_open(method, url, context))
             _put(headers, call.span, call.context)
@@ -165,6 +167,8 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
         headers: The call's headers, changed in place.
     """
     context = current()
+    if state.off and not context:  # no span is wanted, and no context came in that could be passed on
+        return trace.INVALID_SPAN
     span: Any = context.get(SPAN_KEY)
     try:
         if (len(context) > 1 or span is None) and is_http_suppressed(context):

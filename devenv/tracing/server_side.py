@@ -55,6 +55,7 @@ class ServerSide:
         answers: Whether a `traceresponse` header is sent.
         foreign: Translates formats other than W3C's, None without any.
         fastapi: Whether the program uses FastAPI, whose own server spans would duplicate ours.
+        off: Whether nothing is done for a request without context: tracing is switched off.
         plain: Whether `begin_plain` may decide for requests with nothing unusual in their headers.
         tracing: The tracing in use.
     """
@@ -98,6 +99,7 @@ class ServerSide:
             self._patterns = excluded_requests(settings, self._libraries)
         self._enabled = settings is None or settings.enabled
         self.fastapi = tracing is not None and "fastapi" in sys.modules
+        self.off = not self._enabled and self.foreign is None and not self.fastapi
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
         self.plain = light is not None and self._parents and self._baggage and not self.fastapi

@@ -341,6 +341,8 @@ class Settings:
         "log_level", "str", "info", "Level of the library's own log.", "OTEL_LOG_LEVEL", choices=LOG_LEVELS
     )
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    further: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """Further exporters, by what differs from the other settings; only a declarative configuration has them."""
 
     @property
     def receiver(self) -> str:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from opentelemetry.context import get_current
 
 from devenv import tracing
-from devenv.tracing.clients import begin_call
+from devenv.tracing.clients import NO_CALL, begin_call
 from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.testing import assert_trace, recording
 
@@ -448,6 +449,24 @@ def test_switched_off_passes_on_what_came_and_nothing_else():
         assert rec.spans() == []
     assert seen == [{"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "a=1", "baggage": "k=v"}, {}]
     assert dict(sent[0]["headers"])[b"traceresponse"].decode() == f"00-{TRACE}-{PARENT}-01"
+
+
+def test_switched_off_does_nothing_for_a_request_without_context():
+    """Neither a context nor a header, and the application runs once even if it raises."""
+    runs = []
+
+    def work():
+        headers: dict[str, str] = {}
+        with tracing.client_span("GET", "http://u/", headers) as span, tracing.span("business"):
+            span.set_attribute("http.response.status_code", 500)
+        runs.append((dict(get_current()), headers, tracing.current_ids(), begin_call("x", "GET", "http://u/", headers)))
+        raise LookupError
+
+    with recording({"enabled": False}) as rec:
+        with pytest.raises(LookupError):
+            call(tracing.TracingMiddleware(answering(work=work), trace_response=True))
+        assert rec.spans() == []
+    assert runs == [({}, {}, ("", ""), NO_CALL)]
 
 
 def test_the_root_ratio_is_taken_once():
