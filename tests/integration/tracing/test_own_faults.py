@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
+from urllib.request import urlopen
 
 import aiohttp
 import django
@@ -31,6 +32,7 @@ import redis
 import redis.asyncio
 import requests
 import sqlalchemy
+import urllib3
 import uvicorn
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -55,6 +57,8 @@ from devenv.tracing.integrations import (
     requests_client,
     sqlite,
     threads,
+    urllib3_client,
+    urllib_client,
     wsgi,
 )
 from devenv.tracing.integrations import django as django_integration
@@ -86,6 +90,8 @@ MODULES = (
     "integrations.sqlalchemy",
     "integrations.sqlite",
     "integrations.threads",
+    "integrations.urllib3_client",
+    "integrations.urllib_client",
     "integrations.wsgi",
 )
 """Where the hooks are."""
@@ -309,6 +315,21 @@ def with_requests(url: str) -> Any:
     return found
 
 
+def with_urllib3(url: str) -> Any:
+    urllib3_client.instrument()
+    with urllib3.PoolManager(retries=False) as pool:
+        found = [pool.request("GET", url + path).status for path in ("/?token=1", "/500")]
+        return [*found, error_name(lambda: pool.request("GET", "http://127.0.0.1:1/"))[:30]]
+
+
+def with_urllib(url: str) -> Any:
+    urllib_client.instrument()
+    with tracing.span("s"):
+        return [
+            error_name(lambda at=at: urlopen(at, timeout=5).status) for at in (url, f"{url}/500", "http://127.0.0.1:1")
+        ]
+
+
 def with_client_span(_url: str) -> Any:
     def call(status: int, error: Exception | None = None) -> Any:
         with tracing.client_span("GET", "http://h/x?a=1", {}) as span:
@@ -487,8 +508,8 @@ PASSES_CLASSES = {
 }
 # Makers of the replacements of a library's functions: they run once, in `instrument`, whose faults `auto` logs.
 MAKERS = ("instrument", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving", "_noting",
-          "_connecting", "_submit", "_start", "_formatting", "_load", "_alone", "as_method", "traced_application",
-          "_watch_flask")  # fmt: skip
+          "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
+          "traced_application", "_watch_flask")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -593,6 +614,8 @@ def test_the_programs_do_what_they_should(healthy):
     ]
     assert healthy["httpx"] == [["ok", "ok", "ReadError: own"], [200, 500]]
     assert healthy["requests"] == [200, 500, "ConnectionError"]
+    assert healthy["urllib3"][:2] == [200, 500]
+    assert healthy["urllib"][:2] == [200, "HTTPError: HTTP Error 500: Internal Server Error"]
     assert healthy["sqlite"][0] == healthy["sqlite"][1] == healthy["dbapi"]
     assert healthy["dbapi"][-1] == [(1,), (2,)]
     assert healthy["queues"] == (0, [1, 2], "own")
