@@ -26,6 +26,7 @@ PROPAGATORS = ("tracecontext", "baggage", "b3", "b3multi", "jaeger", "none")
 EXPORTERS = ("otlp", "console", "otlp,console", "none")
 LOG_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "critical", "none")
 COMPRESSIONS = ("none", "gzip")
+STREAMS = ("stderr", "stdout")
 PROVIDERS = ("light", "sdk")
 
 
@@ -127,6 +128,9 @@ class Settings:
     )
     exporter: str = _key(
         "exporter.type", "str", "otlp", "Destination of the spans.", "OTEL_TRACES_EXPORTER", choices=EXPORTERS
+    )
+    console: str = _key(
+        "exporter.console", "str", "stderr", "Stream of `console`.", "DEVENV_TRACING_CONSOLE", choices=STREAMS
     )
     endpoint: str = _key(
         "exporter.endpoint",

@@ -127,6 +127,16 @@ def test_each_processor_exports_by_itself(read, caplog, capsys):
     assert capsys.readouterr().err.count('"name":"s"') == 3
 
 
+@pytest.mark.parametrize(("environ", "stream"), [({}, "err"), ({"DEVENV_TRACING_CONSOLE": "stdout"}, "out")])
+def test_the_console_exporter_writes_to_the_chosen_stream(environ, stream, capsys):
+    opened = Tracing(resolve(None, environ={"OTEL_TRACES_EXPORTER": "console", **environ}))
+    opened.tracer("t").start_span("shown").end()
+    assert opened.shutdown(5)
+    said = capsys.readouterr()
+    assert '"name":"shown"' in getattr(said, stream)
+    assert "shown" not in (said.out if stream == "err" else said.err)
+
+
 def test_it_takes_precedence_over_config_and_leaves_our_own_variables(read):
     config = {"sampler": {"type": "always_off"}, "limits": {"trace_spans": 5}}
     settings = read(WHOLE, config=config, DEVENV_TRACING_TRACE_RESPONSE="true")
