@@ -7,13 +7,12 @@ then before the child's start.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from devenv.analysis.tree import SpanTree
+from devenv.model.immutable import immutable
 from devenv.model.span import Span
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Segment:
     """A part of the critical path spent in one span itself; nanoseconds since the epoch, ``start_ns < end_ns``."""
 

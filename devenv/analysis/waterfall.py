@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from devenv.analysis.critical_path import critical_path
 from devenv.analysis.tree import build_tree
+from devenv.model.immutable import immutable
 from devenv.model.span import Span
 from devenv.model.trace import Mark, Trace
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Row:
     """One span in the waterfall.
 
@@ -31,6 +30,24 @@ class Row:
     def orphan(self) -> bool:
         """Whether the span is at the top although it has a parent."""
         return "orphan" in self.marks or "cycle" in self.marks
+
+
+@immutable(kw_only=True)
+class Waterfall:
+    """A trace as it is shown to people.
+
+    Attributes:
+        duration_ns: from the start of its first span to the end of its last one.
+        services: see :attr:`Trace.services`.
+        rows: see :func:`waterfall`.
+        ui_url: address of the trace in the backend's UI.
+    """
+
+    trace_id: str
+    duration_ns: int
+    services: tuple[str, ...]
+    rows: tuple[Row, ...]
+    ui_url: str
 
 
 def waterfall(trace: Trace) -> tuple[Row, ...]:

@@ -56,6 +56,7 @@ def without_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # nor does the interpreter visit them when it ends, which would delay the end by Ctrl-C
         gc.enable()
 
 

@@ -6,8 +6,10 @@ IDs are lowercase hex (32 digits for a trace, 16 for a span). Times are nanoseco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
+
+from devenv.model.immutable import immutable
 
 Value = str | bool | int | float | bytes | list["Value"] | dict[str, "Value"] | None
 """An attribute value: OTLP's AnyValue."""
@@ -32,7 +34,7 @@ class Status(IntEnum):
     ERROR = 2
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class SpanEvent:
     """An event at one instant of a span."""
 
@@ -41,7 +43,7 @@ class SpanEvent:
     attributes: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class SpanLink:
     """A reference to a span of this or another trace that is not the parent."""
 
@@ -50,7 +52,7 @@ class SpanLink:
     attributes: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Span:
     """One span.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -65,7 +65,7 @@ def model_span(span: Any, origin: SpanOrigin) -> Span:
         end_ns=max(span.end, start + 1),
         status=_STATUSES[code] if 0 <= code < len(_STATUSES) else Status.UNSET,
         status_message=text(message) if message else "",
-        attributes=_attributes(span.attributes),
+        attributes=_Attributes(span),
         events=tuple(map(_event, events)) if events else (),
         links=tuple(map(_link, links)) if links else (),
         resource=origin.resource,
@@ -73,6 +73,34 @@ def model_span(span: Any, origin: SpanOrigin) -> Span:
         scope_version=origin.scope_version,
         trace_state=text(state) if state else "",
     )
+
+
+class _Attributes(Mapping[str, Value]):
+    """A span's attributes, decoded when they are first used: a waterfall or a map of services uses none of most."""
+
+    __slots__ = ("_decoded", "_span")
+
+    def __init__(self, span: Any) -> None:
+        self._span = span
+        self._decoded: dict[str, Value] | None = None
+
+    def _all(self) -> dict[str, Value]:
+        if self._decoded is None:
+            self._decoded = _attributes(self._span.attributes)
+            self._span = None
+        return self._decoded
+
+    def __getitem__(self, key: str) -> Value:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
 
 
 def _event(event: Any) -> SpanEvent:
@@ -96,11 +124,13 @@ def _name(name: bytes) -> str:
 
 def _attributes(encoded: Any) -> dict[str, Value]:
     # As `values.attributes`: the first of equal keys counts.
-    found: dict[str, Value] = {}
-    for pair in encoded:
-        key, value = _known(pair) if len(pair) <= _CACHED_BYTES else _new(pair)
-        found.setdefault(key, value)
-    return found
+    pairs = list(encoded)  # each look at a repeated field makes new bytes
+    if len(b"".join(pairs)) <= 2 * _CACHED_BYTES:  # looking at each one takes three times as long
+        decoded = list(map(_known, pairs))
+    else:
+        decoded = [_known(pair) if len(pair) <= _CACHED_BYTES else _new(pair) for pair in pairs]
+    found = dict(decoded)
+    return found if len(found) == len(decoded) else dict(reversed(decoded))
 
 
 def _new(pair: bytes) -> tuple[str, Value]:

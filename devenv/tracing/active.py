@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
@@ -15,9 +16,11 @@ from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.process.global_api import api_tracer
+from devenv.tracing.process.http_names import KNOWN_METHODS
 from devenv.tracing.propagation import W3CPropagator
 
 if TYPE_CHECKING:
+    from devenv.tracing.process.captured_headers import CapturedHeaders
     from devenv.tracing.settings import Settings
 
 SCOPE = "devenv.tracing"
@@ -80,17 +83,25 @@ class State:
         passing: The class of spans whose children need no sampling decision: `UnsampledSpan`, or None if the
             sampler decides each time.
         off: Whether tracing has been switched off.
+        methods: HTTP methods that are recorded by name.
+        server_headers: The headers that servers record, None for none.
+        client_headers: The headers that clients record, None for none.
+        excluded: Patterns of URLs that a client library does not trace, by the library's name.
     """
 
     __slots__ = (
         "__weakref__",
+        "client_headers",
+        "excluded",
         "followers",
         "light",
+        "methods",
         "off",
         "open",
         "passing",
         "propagator",
         "redactor",
+        "server_headers",
         "tracer",
         "tracing",
     )
@@ -108,6 +119,10 @@ class State:
         self.tracer: Tracer = api_tracer(SCOPE)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
+        self.methods = frozenset(KNOWN_METHODS)
+        self.server_headers: CapturedHeaders | None = None
+        self.client_headers: CapturedHeaders | None = None
+        self.excluded: Mapping[str, re.Pattern[str]] = {}
         self.tell()
 
     def tell(self) -> None:
@@ -137,7 +152,9 @@ class State:
         span: Span | None = current().get(SPAN_KEY)  # type: ignore[assignment] # the value of this key
         if span.__class__ is self.passing:
             return span
-        return _idle(trace.get_current_span()) if self.off else None
+        if not self.off:
+            return None
+        return trace.INVALID_SPAN if span is None else _idle(trace.get_current_span())
 
 
 def _idle(span: Span) -> Span:

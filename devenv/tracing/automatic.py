@@ -27,6 +27,8 @@ _INTEGRATIONS = (
     ("django", "django.db.backends.utils", "django", "instrument_databases"),
     ("httpx", "httpx", "httpx_client", "instrument"),
     ("requests", "requests", "requests_client", "instrument"),
+    ("urllib3", "urllib3.connectionpool", "urllib3_client", "instrument"),
+    ("urllib", "urllib.request", "urllib_client", "instrument"),
     ("sqlite3", "sqlite3", "sqlite", "instrument"),
     ("sqlalchemy", "sqlalchemy", "sqlalchemy", "instrument"),
     ("redis", "redis", "redis", "instrument"),
@@ -57,7 +59,7 @@ def auto(
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `httpx`,
-    `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and executors), `logging`.
+    `requests`, `urllib3`, `urllib`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and executors), `logging`.
 
     Args:
         config: As for `setup`.

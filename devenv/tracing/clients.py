@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextvars import Token
 from functools import lru_cache
 from types import TracebackType
@@ -21,6 +21,7 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import NO_STATE, UnsampledSpan
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_names import UNKNOWN_METHOD, method_attributes
 from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
 
@@ -43,14 +44,20 @@ class ClientCall:
 
     def below(self) -> Context:
         """Return the context for the library below, whose clients must not create a second span for the call."""
-        return without_http(self.context)
+        try:
+            return without_http(self.context)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("a call", error)
+            return self.context
 
-    def answered(self, status: int) -> None:
-        """Record the status of the response; 400 and above is an error for a client."""
+    def answered(self, status: int, headers: Mapping[str, str] | None = None) -> None:
+        """Record the response: its status, of which 400 and above is an error for a client, and captured headers."""
         try:
             span = self.span
             if span.is_recording():
                 span.set_attribute("http.response.status_code", status)
+                if headers is not None and state.client_headers is not None:
+                    span.set_attributes(state.client_headers.response(headers.items()))
                 if status >= 400:
                     _refused(span, status)
         except Exception as error:  # noqa: BLE001 - logged
@@ -83,7 +90,7 @@ def begin_call(library: str, method: str, url: object, headers: MutableMapping[s
     """Start the client span of a call and set the context's headers; does not raise.
 
     Args:
-        library: The library's name, for a warning.
+        library: The library's name in warnings; its calls to excluded URLs are not traced.
         method: HTTP method.
         url: Full URL; read with `str`, and only if the call is recorded.
         headers: The call's headers, changed in place.
@@ -93,9 +100,15 @@ def begin_call(library: str, method: str, url: object, headers: MutableMapping[s
     """
     call = NO_CALL
     try:
+        if library in state.excluded and state.excluded[library].search(str(url)):
+            return NO_CALL
         context = current()
+        if state.off and not context:
+            return NO_CALL
         if (len(context) == 1 and SPAN_KEY in context) or not is_http_suppressed(context):
             call = ClientCall(*_open(method, url, context))
+            if state.client_headers is not None:
+                call.span.set_attributes(state.client_headers.request(headers.items()))
             _put(headers, call.span, call.context)
     except Exception as error:  # noqa: BLE001 - logged
         fault(library, error)
@@ -107,7 +120,8 @@ def _open(method: str, url: object, context: Context) -> tuple[Span, Context]:
     if passive is not None:
         return passive, context
     shared, own = _describe(method, str(url))
-    span = state.open(method, context, SpanKind.CLIENT, own, None, shared)
+    name = method if method in state.methods else UNKNOWN_METHOD
+    span = state.open(name, context, SpanKind.CLIENT, own, None, shared)
     return span, with_value(context, SPAN_KEY, span)
 
 
@@ -157,6 +171,8 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
         headers: The call's headers, changed in place.
     """
     context = current()
+    if state.off and not context:  # no span is wanted, and no context came in that could be passed on
+        return trace.INVALID_SPAN
     span: Any = context.get(SPAN_KEY)
     try:
         if (len(context) > 1 or span is None) and is_http_suppressed(context):
@@ -195,18 +211,19 @@ def _describe(method: str, url: str) -> tuple[Shared, dict[str, Any]]:
     shown = state.redactor.url(url)
     path_at = shown.find("/", shown.find("//") + 2)
     base = shown if path_at < 0 else shown[:path_at]
-    return _shared(method, base), {"url.full": shown}
+    return _shared(method, method in state.methods, base), {"url.full": shown}
 
 
 @lru_cache(maxsize=256)
-def _shared(method: str, base: str) -> Shared:
+def _shared(method: str, is_known: bool, base: str) -> Shared:
     """Return the common attributes of calls to one server; `base` is a URL up to its authority."""
     parts = urlsplit(base)
     try:
         port = parts.port
     except ValueError:  # not a number: the call itself fails
         port = None
-    values: dict[str, Any] = {"http.request.method": method, "server.address": parts.hostname or ""}
+    values = method_attributes(method, is_known)
+    values["server.address"] = parts.hostname or ""
     port = port or _DEFAULT_PORTS.get(parts.scheme)
     if port:
         values["server.port"] = port

@@ -5,8 +5,6 @@ Attributes follow the stable HTTP semantic conventions (https://opentelemetry.io
 
 from __future__ import annotations
 
-import logging
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from random import getrandbits
@@ -23,16 +21,15 @@ from devenv.tracing.context.traceparent import FLAG_BITS, is_version_00, remote_
 from devenv.tracing.context.traceparent import parse as parse_parent
 from devenv.tracing.context.tracestate import parse as parse_state
 from devenv.tracing.light.decision import LOW_64
-from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import NO_STATE, RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_hex
+from devenv.tracing.process.excluded_urls import excluded_requests
+from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_names import UNKNOWN_METHOD, method_attributes
 from devenv.tracing.propagation import traceparent
 
-_log = logging.getLogger(__name__)
-
-KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 REQUEST_KEY = "devenv.request"
 # The key in the environ or scope under which an integration keeps the path template, if the framework has none.
 ROUTE_KEY = "devenv.tracing.route"
@@ -52,16 +49,25 @@ class ServerSide:
         tracing: The result of `setup`. Default: the tracing that is set up when a request arrives.
         trace_response: Whether to send `traceresponse`. Default: from the settings.
         exclude: Paths that are not traced. Default: from the settings.
+        libraries: Names of the stock instrumentations for these requests, whose excluded URLs are not traced.
 
     Attributes:
         answers: Whether a `traceresponse` header is sent.
         foreign: Translates formats other than W3C's, None without any.
         fastapi: Whether the program uses FastAPI, whose own server spans would duplicate ours.
+        off: Whether nothing is done for a request without context: tracing is switched off.
         plain: Whether `begin_plain` may decide for requests with nothing unusual in their headers.
         tracing: The tracing in use.
     """
 
-    def __init__(self, tracing: Active | None, trace_response: bool | None, exclude: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        tracing: Active | None,
+        trace_response: bool | None,
+        exclude: Sequence[str] | None,
+        libraries: Sequence[str] = (),
+    ) -> None:
+        self._libraries = libraries
         self._trace_response = trace_response
         self._exclude = exclude
         self.bind(tracing or state.tracing)
@@ -70,6 +76,12 @@ class ServerSide:
 
     def bind(self, tracing: Active | None) -> None:
         """Use this tracing from now on; None after a shutdown."""
+        try:
+            self._bind(tracing)
+        except Exception as error:  # noqa: BLE001 - logged; requests are served without tracing
+            fault("an application", error)
+
+    def _bind(self, tracing: Active | None) -> None:
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None
         light = tracing.light if tracing is not None and tracing.cheap else None
@@ -82,9 +94,12 @@ class ServerSide:
         self._baggage = propagator.carries_baggage or self.foreign is not None
         excluded = self._exclude if self._exclude is not None else settings.exclude if settings else ()
         self._excluded = frozenset(excluded)
-        self._patterns = compiled(settings.exclude_patterns) if settings is not None and self._exclude is None else None
+        self._patterns = None
+        if settings is not None and self._exclude is None:
+            self._patterns = excluded_requests(settings, self._libraries)
         self._enabled = settings is None or settings.enabled
         self.fastapi = tracing is not None and "fastapi" in sys.modules
+        self.off = not self._enabled and self.foreign is None and not self.fastapi
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
         self.plain = light is not None and self._parents and self._baggage and not self.fastapi
@@ -217,19 +232,6 @@ def decide(light: LightTracer, parents: Sequence[str], states: Sequence[str] | N
     return UnsampledSpan(trace_hex, flags, state_of)
 
 
-def compiled(patterns: Sequence[str]) -> re.Pattern[str] | None:
-    """Return one pattern for several, None for none; an invalid one is left out, with a warning."""
-    valid = []
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            warn_once(_log, "OTEL_PYTHON_EXCLUDED_URLS: ignoring %s: %s", repr(pattern), error)
-        else:
-            valid.append(f"(?:{pattern})")
-    return re.compile("|".join(valid)) if valid else None
-
-
 def _record(
     light: LightTracer,
     local: LocalTrace,
@@ -246,13 +248,14 @@ def _record(
             flags = TraceFlags(local.flags)
             values[SPAN_KEY] = NonRecordingSpan(SpanContext(int(local.hex, 16), parent_id, True, flags, local.state))
         context = Context(values)
-    return light.record(method, context, SpanKind.SERVER, parent_id, parent_id != 0, local, own, shared=shared)
+    name = method if method in state.methods else UNKNOWN_METHOD
+    return light.record(name, context, SpanKind.SERVER, parent_id, parent_id != 0, local, own, shared=shared)
 
 
 def finish(span: Span, method: str, route: str | None, status: int) -> None:
     """Set the attributes that are known only now, and end the span; 500 and above is an error for a server."""
     if route is not None:
-        span.update_name(f"{method if method in KNOWN_METHODS else 'HTTP'} {route}")
+        span.update_name(f"{method if method in state.methods else UNKNOWN_METHOD} {route}")
     if span.__class__ is LightSpan and len(span.own) < _SURELY_ROOM <= span.tracer.limits.span_attributes:
         own = span.own
         if route is not None:
@@ -280,7 +283,7 @@ def answer(span: Span) -> str:
 
 def shared_attributes(method: str, scheme: str, host: str | None, port: int | None, version: str) -> Shared:
     """Return the common attributes of requests to one server; the same object for the same arguments."""
-    key = (method, scheme, host, port, version)
+    key = (method, method in state.methods, scheme, host, port, version)
     shared = _shared.get(key)
     if shared is None:
         shared = Shared(_common(*key))
@@ -289,13 +292,13 @@ def shared_attributes(method: str, scheme: str, host: str | None, port: int | No
     return shared
 
 
-_shared: dict[tuple[str, str, str | None, int | None, str], Shared] = {}
+_shared: dict[tuple[str, bool, str, str | None, int | None, str], Shared] = {}
 
 
-def _common(method: str, scheme: str, host: str | None, port: int | None, version: str) -> dict[str, Any]:
-    values: dict[str, Any] = {"http.request.method": method if method in KNOWN_METHODS else "_OTHER"}
-    if method not in KNOWN_METHODS:
-        values["http.request.method_original"] = method
+def _common(
+    method: str, is_known: bool, scheme: str, host: str | None, port: int | None, version: str
+) -> dict[str, Any]:
+    values = method_attributes(method, is_known)
     values["url.scheme"] = scheme
     if host:
         values["server.address"] = host
@@ -319,7 +322,8 @@ def _start(
     values: dict[str, object] = {} if remote is None else {SPAN_KEY: NonRecordingSpan(remote)}
     if received is not None:
         values[BAGGAGE_KEY] = received
-    return state.open(method, Context(values), SpanKind.SERVER, own, None, shared)
+    name = method if method in state.methods else UNKNOWN_METHOD
+    return state.open(name, Context(values), SpanKind.SERVER, own, None, shared)
 
 
 def _pass_on(parents: list[str], states: list[str] | None, received: Received | None) -> tuple[Span, Context]:

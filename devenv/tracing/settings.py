@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from devenv.tracing.process.http_names import KNOWN_METHODS
 from devenv.tracing.process.versions import SLOTS
 
 SAMPLERS = (
@@ -302,6 +303,25 @@ class Settings:
         "Regular expressions; a server does not trace a request if one is found in its URL (without the query).",
         "OTEL_PYTHON_EXCLUDED_URLS",
     )
+    exclude_patterns_of: Mapping[str, str] = _key(
+        "exclude_patterns_of",
+        "map",
+        {},
+        "Instead of `exclude_patterns` for one library: its name in stock instrumentation to patterns with commas.",
+    )
+    captured_headers: Mapping[str, str] = _key(
+        "captured_headers",
+        "map",
+        {},
+        "Headers recorded as attributes: `server_request`, `client_response`, … to names with commas.",
+    )
+    known_methods: tuple[str, ...] = _key(
+        "known_methods",
+        "list",
+        KNOWN_METHODS,
+        "HTTP methods that are recorded by name; all others as `_OTHER`.",
+        "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
+    )
     leave_out: tuple[str, ...] = _key(
         "leave_out",
         "list",
@@ -327,6 +347,8 @@ class Settings:
         "log_level", "str", "info", "Level of the library's own log.", "OTEL_LOG_LEVEL", choices=LOG_LEVELS
     )
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    further: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """Further exporters, by what differs from the other settings; only a declarative configuration has them."""
 
     @property
     def receiver(self) -> str:

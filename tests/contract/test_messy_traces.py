@@ -13,7 +13,8 @@ import time
 import pytest
 from trace_sources import Site, ids, prefix, site
 
-from devenv.app.traces.lookup import trace_document, traces_document
+from devenv.analysis.waterfall import Waterfall
+from devenv.app.traces.lookup import shown_trace, trace_document, traces_document
 from devenv.cli.views.traces import LEVELS, show_trace
 from devenv.dashboard.layout import MAX_DEPTH
 from devenv.dashboard.pages import page_routes
@@ -62,9 +63,9 @@ def places_on_page(text: str) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def places_in_terminal(document: TraceDocument) -> tuple[Place, ...]:
+def places_in_terminal(trace: Waterfall) -> tuple[Place, ...]:
     output = Lines()
-    show_trace(document, output)  # type: ignore[arg-type]  # of the output only line() and width are used
+    show_trace(trace, output)  # type: ignore[arg-type]  # of the output only line() and width are used
     found = []
     for line in output.lines[1:-2]:
         label = re.split(r" {2,}[━─]", line)[0].rstrip() if re.match(r"\s*\S", line) else line
@@ -90,9 +91,9 @@ async def test_messy_traces_are_shown_alike(site: Site, prefix: str, name: str) 
     await site.store(*messy.spans)
     trace = await site.arrived(messy.trace_id, len(messy.rows))
 
-    document = trace_document(trace, site.source)
-    assert places_in_json(document) == messy.rows
-    assert places_in_terminal(document) == limited(messy.rows, LEVELS)
+    rows = shown_trace(trace, site.source)
+    assert places_in_json(trace_document(rows)) == messy.rows
+    assert places_in_terminal(rows) == limited(messy.rows, LEVELS)
     shown = await page(site, f"/trace/{messy.trace_id}", f"spans={ROWS}")
     assert places_on_page(shown) == limited(messy.rows[:ROWS], MAX_DEPTH)
     await same_summary(site, prefix, messy, shown)

@@ -75,7 +75,11 @@ def show(
 
     state: Globals = context.obj
     with without_collection():
-        state.show(run_async(lambda: use_case.show(state.invocation, trace_id)), view.show_trace)
+        found = run_async(lambda: use_case.show(state.invocation, trace_id))
+        if state.output.style.json:
+            state.output.document(use_case.trace_document(found))
+        else:  # without the document, which takes as long as all the rest if the trace is large
+            view.show_trace(found, state.output)
 
 
 def export(

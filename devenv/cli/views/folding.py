@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from devenv.model.listings import SpanPart
+    from devenv.analysis.waterfall import Row
 
 ALIKE = 5
 """Children of one span with the same service and operation that are shown; the others are folded."""
@@ -38,14 +38,14 @@ class Fold:
     errors: int = 0
     marks: int = 0
 
-    def count(self, span: SpanPart, *, below: bool) -> None:
+    def count(self, row: Row, *, below: bool) -> None:
         """Count a span in."""
         if below:
             self.below += 1
         else:
             self.spans += 1
-        self.errors += span.error
-        self.marks += bool(span.marks)
+        self.errors += row.span.is_error
+        self.marks += bool(row.marks)
 
 
 @dataclass(slots=True)
@@ -56,33 +56,33 @@ class _Siblings:
     folds: dict[tuple[str, str], Fold] = field(default_factory=dict)
 
 
-def folded(spans: Iterable[SpanPart]) -> list[SpanPart | Fold]:
-    """Rows for spans in the order of the waterfall, in linear time; each span is in a row or counted in one."""
-    rows: list[SpanPart | Fold] = []
+def folded(all_rows: Iterable[Row]) -> list[Row | Fold]:
+    """Rows for the spans in the order of the waterfall, in linear time; each span is in a row or counted in one."""
+    rows: list[Row | Fold] = []
     levels: list[_Siblings] = []
     hidden: Fold | None = None
-    for span in spans:
-        if hidden is not None and span.depth > hidden.depth:
-            hidden.count(span, below=True)
+    for row in all_rows:
+        if hidden is not None and row.depth > hidden.depth:
+            hidden.count(row, below=True)
             continue
-        while len(levels) > span.depth + 1:
+        while len(levels) > row.depth + 1:
             rows.extend(levels.pop().folds.values())
-        while len(levels) <= span.depth:
+        while len(levels) <= row.depth:
             levels.append(_Siblings())
-        siblings, kind = levels[-1], (span.service, span.operation)
+        siblings, kind = levels[-1], (row.span.service, row.span.name)
         if siblings.shown.get(kind, 0) < ALIKE:
             siblings.shown[kind] = siblings.shown.get(kind, 0) + 1
             hidden = None
-            rows.append(span)
+            rows.append(row)
             continue
-        hidden = siblings.folds.setdefault(kind, Fold(span.depth, *kind))
-        hidden.count(span, below=False)
+        hidden = siblings.folds.setdefault(kind, Fold(row.depth, *kind))
+        hidden.count(row, below=False)
     while levels:
         rows.extend(levels.pop().folds.values())
     return rows if len(rows) <= ROWS else [*rows[:ROWS], _sum(rows[ROWS:])]
 
 
-def _sum(rows: list[SpanPart | Fold]) -> Fold:
+def _sum(rows: list[Row | Fold]) -> Fold:
     total = Fold(0)
     for row in rows:
         if isinstance(row, Fold):

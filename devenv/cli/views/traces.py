@@ -11,8 +11,9 @@ from devenv.model.counts import plural
 from devenv.model.trace import MARKS
 
 if TYPE_CHECKING:
+    from devenv.analysis.waterfall import Row, Waterfall
     from devenv.cli.output import Output
-    from devenv.model.listings import ExportDocument, ImportDocument, SpanPart, TraceDocument, TracesDocument
+    from devenv.model.listings import ExportDocument, ImportDocument, TracesDocument
 
 WIDTH = 48
 """Columns of the waterfall's time axis, and fewer on a narrow terminal."""
@@ -33,6 +34,8 @@ LEVELS = 20
 """Levels that are indented; deeper spans are at the same column."""
 
 LINKS = 10
+
+NS_PER_MS = 1e6
 
 UNFOLDED = 10_000
 """Spans of a trace that is shown span by span."""
@@ -68,14 +71,13 @@ def show_search(document: TracesDocument, output: Output, *, since: str = "") ->
     output.table(_COLUMNS, rows)
 
 
-def show_trace(document: TraceDocument, output: Output) -> None:
+def show_trace(trace: Waterfall, output: Output) -> None:
     """The waterfall: each span's place in time, ``━`` for spans on the critical path.
 
     A trace of thousands of spans is folded: each of its spans is shown or counted.
     """
-    took = milliseconds(document.duration_ms, 2)
-    output.line(f"Trace {document.trace_id}: {took}, {plural(len(document.spans), 'span')}")
-    rows = document.spans if len(document.spans) <= UNFOLDED else folded(document.spans)
+    output.line(f"Trace {trace.trace_id}: {_duration(trace.duration_ns)}, {plural(len(trace.rows), 'span')}")
+    rows = trace.rows if len(trace.rows) <= UNFOLDED else folded(trace.rows)
     room = max((output.width or WIDE) - FIGURES, 2 * NARROW)
     axis = min(WIDTH, room // 2)
     levels = min(LEVELS, (room - axis - NARROW) // 2)
@@ -86,12 +88,12 @@ def show_trace(document: TraceDocument, output: Output) -> None:
             output.line(label)
             continue
         shown = ellipsis(label, width)
-        notes = "".join([" ERROR" if row.error else "", *(f" ⚠ {MARKS[mark]}" for mark in row.marks)])
+        notes = "".join([" ERROR" if row.span.is_error else "", *(f" ⚠ {MARKS[mark]}" for mark in row.marks)])
         space = " " * (width - cell_len(shown))
-        bar = _bar(row, document.duration_ms, axis)
-        output.line(f"{shown}{space}  {bar}  {milliseconds(row.duration_ms, 2):>12}{notes}")
+        bar = _bar(row, trace.duration_ns, axis)
+        output.line(f"{shown}{space}  {bar}  {_duration(row.span.duration_ns):>12}{notes}")
     output.line("━ critical path  ─ other time")
-    output.line(document.ui_url)
+    output.line(trace.ui_url)
 
 
 def show_export(document: ExportDocument, output: Output) -> None:
@@ -120,9 +122,13 @@ def milliseconds(value: float, digits: int) -> str:
     return f"{value:.{digits}f} ms" if value >= 10**-digits / 2 else f"{value * 1000:.3g} µs"
 
 
-def _label(row: SpanPart | Fold) -> str:
+def _duration(duration_ns: int) -> str:
+    return milliseconds(round(duration_ns / NS_PER_MS, 3), 2)
+
+
+def _label(row: Row | Fold) -> str:
     if not isinstance(row, Fold):
-        return f"{row.service}: {row.operation}"
+        return f"{row.span.service}: {row.span.name}"
     what = f" like {row.service}: {row.operation}" if row.operation or row.service else ""
     below = f", with {plural(row.below, 'span')} below" if row.below else ""
     wrong = f", {plural(row.errors, 'error')}" if row.errors else ""
@@ -130,8 +136,8 @@ def _label(row: SpanPart | Fold) -> str:
     return f"… {row.spans} more{what}{below}{wrong}{marked}"
 
 
-def _bar(span: SpanPart, total_ms: float, width: int) -> str:
-    scale = width / total_ms if total_ms > 0 else 0.0
-    start = min(max(int(span.offset_ms * scale), 0), width - 1)
-    length = max(1, min(round(span.duration_ms * scale), width - start))
-    return " " * start + ("━" if span.on_critical_path else "─") * length + " " * (width - start - length)
+def _bar(row: Row, total_ns: int, width: int) -> str:
+    scale = width / total_ns if total_ns > 0 else 0.0
+    start = min(max(int(row.offset_ns * scale), 0), width - 1)
+    length = max(1, min(round(row.span.duration_ns * scale), width - start))
+    return " " * start + ("━" if row.on_critical_path else "─") * length + " " * (width - start - length)

@@ -15,6 +15,8 @@ from urllib.parse import unquote
 from devenv.tracing.configuration.endpoints import is_header, traces_url, without_secrets
 from devenv.tracing.configuration.validation import check_value
 from devenv.tracing.light.notices import warn_once
+from devenv.tracing.process.captured_headers import CAPTURING
+from devenv.tracing.process.http_names import EXCLUDING
 from devenv.tracing.settings import KEYS, PROPAGATORS, SAMPLERS, Key
 
 _log = logging.getLogger(__name__)
@@ -50,7 +52,23 @@ def read_environment(environ: Mapping[str, str]) -> Found:
                 found[name] = (value, variable)
                 break
     _remote_sampler(found, environ)
+    _excluded_urls(found, environ)
+    _captured_headers(found, environ)
     return found
+
+
+def _excluded_urls(found: Found, environ: Mapping[str, str]) -> None:
+    given = {variable: environ[variable].strip() for variable in EXCLUDING if environ.get(variable, "").strip()}
+    if given:
+        patterns = {EXCLUDING[variable]: text for variable, text in given.items()}
+        found["exclude_patterns_of"] = (patterns, ", ".join(given))
+
+
+def _captured_headers(found: Found, environ: Mapping[str, str]) -> None:
+    given = {variable: environ[variable].strip() for variable in CAPTURING if environ.get(variable, "").strip()}
+    if given:
+        names = {CAPTURING[variable]: text for variable, text in given.items()}
+        found["captured_headers"] = (names, ", ".join(given))
 
 
 def parse_pairs(text: str) -> dict[str, str]:
@@ -260,6 +278,7 @@ _SPECIAL: Mapping[str, Callable[[str], Any]] = {
     "OTEL_BSP_EXPORT_TIMEOUT": _timeout_ms,
     "OTEL_LOG_LEVEL": str.lower,
     "OTEL_PYTHON_EXCLUDED_URLS": _as_written,
+    "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": _as_written,
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": _as_written,
     "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": _optional_integer,
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": _optional_integer,

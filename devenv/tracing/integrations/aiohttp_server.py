@@ -15,6 +15,7 @@ from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.patching import replace
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
@@ -38,7 +39,7 @@ def aiohttp_middleware(
         trace_response: Whether to send a `traceresponse` header. Default: from the settings.
         exclude: Paths that are not traced. Default: from the settings.
     """
-    side = ServerSide(tracing, trace_response, exclude)
+    side = ServerSide(tracing, trace_response, exclude, SERVERS["aiohttp"])
     replace(web.StreamResponse, "prepare", _noting)
     replace(web.WebSocketResponse, "prepare", _noting)
 
@@ -119,6 +120,8 @@ def _ended(
                 status = status or 500
                 fail(span, error)
         if span.is_recording():
+            if answered is not None and state.server_headers is not None:
+                span.set_attributes(state.server_headers.response(answered.headers.items()))
             finish(span, request.method, _route(request), status)
     except Exception as own:  # noqa: BLE001 - logged; the program's response and error stay
         fault(_LIBRARY, own)
@@ -181,4 +184,6 @@ def _describe(request: web.Request) -> tuple[Shared, dict[str, Any]]:
     agent = request.headers.get("user-agent")
     if agent:
         own["user_agent.original"] = agent
+    if state.server_headers is not None:
+        own.update(state.server_headers.request(request.headers.items()))
     return shared, own

@@ -11,13 +11,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import INVALID_SPAN, Span, get_current_span
 
 from devenv.tracing.integrations.asgi_servers import traced_application
 from devenv.tracing.integrations.wsgi import as_method
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.server_side import ROUTE_KEY
-from devenv.tracing.spans import fail
+from devenv.tracing.spans import SpanScope, fail
 from devenv.tracing.sql import db_span
 
 # The semantic conventions' names of Django's vendors, if they differ.
@@ -48,26 +49,44 @@ def instrument_databases() -> None:
 def _resolving(original: Callable[..., Any]) -> Callable[..., Any]:
     def resolve_request(self: Any, request: Any) -> Any:
         match = original(self, request)
-        place = getattr(request, "scope", None) or getattr(request, "environ", None)
-        route = getattr(request.resolver_match, "route", None)
-        if place is not None and route is not None:
-            place[ROUTE_KEY] = f"/{route.lstrip('^/')}"
+        _note_route(request)
         return match
 
     return resolve_request
 
 
+def _note_route(request: Any) -> None:
+    try:
+        place = getattr(request, "scope", None) or getattr(request, "environ", None)
+        route = getattr(request.resolver_match, "route", None)
+        if place is not None and route is not None:
+            place[ROUTE_KEY] = f"/{route.lstrip('^/')}"
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("django", error)
+
+
 def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(self: Any, sql: Any, params: Any, many: bool, executor: Any) -> Any:
-        system = _SYSTEMS.get(self.db.vendor, self.db.vendor)
-        with db_span(system, str(sql), namespace=Path(str(self.db.settings_dict.get("NAME") or "")).name):
+        with _block(self.db, sql):
             return original(self, sql, params, many, executor)
 
     return execute
 
 
+def _block(database: Any, sql: Any) -> SpanScope | Span:
+    try:
+        system = _SYSTEMS.get(database.vendor, database.vendor)
+        return db_span(system, str(sql), namespace=Path(str(database.settings_dict.get("NAME") or "")).name)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("django", error)
+        return INVALID_SPAN
+
+
 def _failed(**_: Any) -> None:
     """Record an exception while Django handles it, in the context of the request."""
-    error = sys.exc_info()[1]
-    if isinstance(error, Exception):
-        fail(get_current_span(), error)
+    raised = sys.exc_info()[1]
+    try:
+        if isinstance(raised, Exception):
+            fail(get_current_span(), raised)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("django", error)

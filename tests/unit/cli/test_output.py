@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from devenv import events as e
+from devenv.analysis.waterfall import Row, Waterfall
 from devenv.app.environment.logs import ServiceLine
 from devenv.cli.control_characters import visible, visible_in_json
 from devenv.cli.output import Output, Style
@@ -25,7 +26,8 @@ from devenv.cli.views.services import show_down, show_status, show_up
 from devenv.cli.views.traces import show_search, show_trace
 from devenv.errors import EnvironmentFailure
 from devenv.model.documents import DownDocument, StatusDocument, UpDocument
-from devenv.model.listings import OpenDocument, RunsDocument, TraceDocument, TracesDocument
+from devenv.model.listings import OpenDocument, RunsDocument, TracesDocument
+from devenv.model.span import Span, SpanKind
 
 HOSTILE = "oops [/nope] [link=http://x]y[/link] \x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b2J \u202egnp.exe\nforged row\r\ttab"
 SHOWN = (
@@ -63,26 +65,24 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     return show
 
 
-def span(name: str, *, depth: int = 0, offset: float = 0, took: float = 1, service: str = "web") -> dict[str, Any]:
-    return {
-        "span_id": "b7ad6b7169203331",
-        "parent_id": None,
-        "service": service,
-        "operation": name,
-        "kind": "server",
-        "depth": depth,
-        "offset_ms": offset,
-        "duration_ms": took,
-        "error": False,
-        "on_critical_path": False,
-        "marks": [],
-        "attributes": {},
-    }
+def span(name: str, *, depth: int = 0, offset: float = 0, took: float = 1, service: str = "web") -> Row:
+    """A row of a trace; ``offset`` and ``took`` in ms."""
+    start_ns = round(offset * 1e6)
+    found = Span(
+        trace_id="f" * 32,
+        span_id="b7ad6b7169203331",
+        service=service,
+        name=name,
+        kind=SpanKind.SERVER,
+        start_ns=start_ns,
+        end_ns=start_ns + round(took * 1e6),
+    )
+    return Row(found, depth, start_ns, on_critical_path=False)
 
 
-def trace(*spans: dict[str, Any], duration_ms: float = 10) -> TraceDocument:
-    return TraceDocument.model_validate(
-        {"trace_id": "f" * 32, "duration_ms": duration_ms, "services": ["web"], "spans": spans, "ui_url": "http://ui"}
+def trace(*rows: Row, duration_ms: float = 10) -> Waterfall:
+    return Waterfall(
+        trace_id="f" * 32, duration_ns=round(duration_ms * 1e6), services=("web",), rows=rows, ui_url="http://ui"
     )
 
 

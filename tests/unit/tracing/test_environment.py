@@ -189,7 +189,7 @@ def test_values(environ, field, value):
         ({"OTEL_LOG_LEVEL": "loud"}, "one of trace, debug"),
         ({"OTEL_PYTHON_ID_GENERATOR": "xray"}, "'xray' is not installed"),
         ({"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "os,nothing"}, "'nothing' is not installed"),
-        ({"OTEL_PYTHON_EXCLUDED_URLS": "a(,b"}, "OTEL_PYTHON_EXCLUDED_URLS: ignoring 'a('"),
+        ({"OTEL_PYTHON_EXCLUDED_URLS": "a(,b"}, "excluded URLs: ignoring 'a('"),
     ],
 )
 def test_what_is_wrong_is_told_once(environ, part, caplog):

@@ -1,0 +1,19 @@
+"""Frozen dataclasses that are cheap to make, for values of which a trace has tens of thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def immutable(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
+    """Make a dataclass with slots that the type checker holds as frozen.
+
+    At run time nothing prevents an assignment: CPython's frozen dataclasses take ten times as long to make, 4 µs for a
+    span.
+    """
+    return dataclass(slots=True, kw_only=kw_only)
