@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextvars import Token
 from functools import lru_cache
 from types import TracebackType
@@ -50,12 +50,14 @@ class ClientCall:
             fault("a call", error)
             return self.context
 
-    def answered(self, status: int) -> None:
-        """Record the status of the response; 400 and above is an error for a client."""
+    def answered(self, status: int, headers: Mapping[str, str] | None = None) -> None:
+        """Record the response: its status, of which 400 and above is an error for a client, and captured headers."""
         try:
             span = self.span
             if span.is_recording():
                 span.set_attribute("http.response.status_code", status)
+                if headers is not None and state.client_headers is not None:
+                    span.set_attributes(state.client_headers.response(headers.items()))
                 if status >= 400:
                     _refused(span, status)
         except Exception as error:  # noqa: BLE001 - logged
@@ -105,6 +107,8 @@ def begin_call(library: str, method: str, url: object, headers: MutableMapping[s
             return NO_CALL
         if (len(context) == 1 and SPAN_KEY in context) or not is_http_suppressed(context):
             call = ClientCall(*_open(method, url, context))
+            if state.client_headers is not None:
+                call.span.set_attributes(state.client_headers.request(headers.items()))
             _put(headers, call.span, call.context)
     except Exception as error:  # noqa: BLE001 - logged
         fault(library, error)

@@ -24,6 +24,7 @@ from devenv.tracing.light.decision import CustomSampler, Decider
 from devenv.tracing.light.provider import LightProvider
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import UnsampledSpan
+from devenv.tracing.process.captured_headers import captured
 from devenv.tracing.process.diagnostics import set_level
 from devenv.tracing.process.ending import EXIT_TIMEOUT_S, watch
 from devenv.tracing.process.excluded_urls import excluded_calls
@@ -132,6 +133,8 @@ class Tracing:
         state.propagator = self.propagator
         state.redactor = self.redactor
         state.methods = frozenset(self.settings.known_methods)
+        state.server_headers = captured(self.settings.captured_headers, "server")
+        state.client_headers = captured(self.settings.captured_headers, "client")
         state.excluded = excluded_calls(self.settings)
         state.tell()
         atexit.register(self._at_exit)

@@ -309,6 +309,12 @@ class Settings:
         {},
         "Instead of `exclude_patterns` for one library: its name in stock instrumentation to patterns with commas.",
     )
+    captured_headers: Mapping[str, str] = _key(
+        "captured_headers",
+        "map",
+        {},
+        "Headers recorded as attributes: `server_request`, `client_response`, … to names with commas.",
+    )
     known_methods: tuple[str, ...] = _key(
         "known_methods",
         "list",
