@@ -35,7 +35,7 @@ def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
             call.failed(error)
             raise
         else:
-            call.answered(response.status)
+            call.answered(response.status, response.headers)
             return response
         finally:
             detach(token)

@@ -123,6 +123,20 @@ CLIENTS = [
 
 
 @pytest.mark.parametrize("get", CLIENTS)
+async def test_headers_are_captured_and_excluded_urls_are_not_traced(patched, upstream, get):
+    names = {"client_request": "host,user-agent,accept", "client_response": "content-length"}
+    of_each = dict.fromkeys(("requests", "httpx", "aiohttp_client", "urllib3", "urllib"), "/healthz$")
+    with recording({"captured_headers": names, "exclude_patterns_of": of_each}) as rec:
+        with tracing.span("above"):
+            assert await get(upstream.url + "/healthz") == 200
+            assert await get(upstream.url + "/x") == 200
+        (span,) = [span for span in rec.spans() if span.kind == "client"]
+    assert span.attributes["url.full"].endswith("/x")
+    assert span.attributes["http.response.header.content-length"] == ("2",)
+    assert ["traceparent" in headers for headers in upstream.got] == [False, True]
+
+
+@pytest.mark.parametrize("get", CLIENTS)
 async def test_http_clients(rec, patched, upstream, get):
     with tracing.attached({"traceparent": f"00-{TRACE}-{PARENT}-01", "baggage": "k=v"}), tracing.span("caller"):
         assert await get(f"{upstream.url}/a?token=abc") == 200
