@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import aiosqlite
 import httpx
 import pytest
 import requests
@@ -32,9 +33,11 @@ from devenv.tracing.integrations import (
     on_import,
     requests_client,
     sqlite,
+    threads,
     urllib3_client,
     urllib_client,
 )
+from devenv.tracing.integrations import aiosqlite as aiosqlite_integration
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.process import patching
@@ -175,6 +178,31 @@ async def test_sqlalchemy_over_aiosqlite_has_one_span_a_statement(rec, sqlalchem
     )
 
 
+async def test_the_statements_of_aiosqlite_are_below_their_caller(rec, patched, tmp_path):
+    sqlite.instrument()
+    threads.instrument()
+    aiosqlite_integration.instrument()
+    with tracing.span("start"):
+        connection = await aiosqlite.connect(tmp_path / "a.db")
+    with tracing.span("first"):
+        await connection.execute("CREATE TABLE t (a TEXT)")
+    with tracing.span("second"), suppressing(ALL):
+        await connection.execute("SELECT 1")
+    with tracing.attached({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"}):
+        async with connection.execute("SELECT 2") as cursor:
+            assert await cursor.fetchall() == [(2,)]
+    await connection.close()
+    assert_trace(
+        rec.spans(),
+        """
+        start
+        first
+          CREATE t [client]
+        second
+        """,
+    )
+
+
 def test_sqlalchemy_over_a_traced_connection_has_one_span_a_statement(rec, sqlalchemy_and_sqlite):
     import sqlite3
 
@@ -257,7 +285,7 @@ async def ask(get, url):
 
 
 @pytest.mark.parametrize("get", CLIENTS)
-async def test_a_client_that_is_traced_twice_has_one_span(rec, patched, upstream, stock_urllib3, get):
+async def test_a_client_that_is_traced_twice_has_one_span(rec, upstream, stock_urllib3, patched, get):
     with tracing.span("caller"):
         assert await ask(get, upstream.url) == 200
     (call,) = rec.spans("GET")

@@ -80,6 +80,7 @@ MODULES = (
     "queues",
     "integrations.aiohttp_client",
     "integrations.aiohttp_server",
+    "integrations.aiosqlite",
     "integrations.asgi_servers",
     "integrations.dbapi",
     "integrations.django",
