@@ -66,7 +66,7 @@ def summarize_run(
         service_ms=service,
         generator_lag_ms=lag,
         traces=traces,
-        slowest=report.slowest(rows, client.ui_trace_url if client else None),
+        slowest=report.slowest(rows, client.ui.trace if client else None),
         thresholds=report.evaluate(thresholds, measured),
         cpu_us_per_request=outcome.cpu_seconds * 1e6 / outcome.sent if outcome.sent else 0.0,
         name=options.name,
@@ -88,7 +88,7 @@ def summarize_run(
 def _search_url(client: TraceSource, run_id: str, rows: Rows, outcome: SendingOutcome) -> str:
     """Return the URL of the search page with the run's traces, found by their root spans."""
     last = int(rows["end"].max()) if len(rows) else round(outcome.elapsed * 1e9)
-    return client.ui_search_url(
+    return client.ui.search(
         OWN_SERVICE,
         outcome.wall_ns - _MARGIN_NS,
         outcome.wall_ns + last + _MARGIN_NS,

@@ -14,10 +14,11 @@ from devenv.errors import BackendUnavailable
 from devenv.model.span import Span
 from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary, collect
 from devenv.otlp import json_spans
-from devenv.traces import jaeger_json, links
+from devenv.traces import jaeger_json
 from devenv.traces.background import LARGE, in_background
 from devenv.traces.dialect import EVICTED_PATH, DialectCapabilities, json_object, probe
 from devenv.traces.http import Authorized, BackendResponse, HttpClient, RequestSender, TransportError
+from devenv.traces.links import UiLinks
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
 from devenv.traces.summary import parse_summary
 
@@ -64,7 +65,7 @@ class TraceClient:
         token: str = "",
     ) -> None:
         self.query_url = query_url.rstrip("/")
-        self.ui_url = (ui_url or query_url).rstrip("/")
+        self.ui = UiLinks(ui_url or query_url)
         self._http: RequestSender = (
             sender(self.query_url) if sender else HttpClient(self.query_url, timeout=timeout, connections=connections)
         )
@@ -179,23 +180,6 @@ class TraceClient:
             fields = urlencode([("traceID", trace_id) for trace_id in trace_ids[start : start + BATCH]])
             gone.update((await self._get(f"{EVICTED_PATH}?{fields}")).get("evicted") or ())
         return frozenset(gone)
-
-    def ui_trace_url(self, trace_id: str) -> str:
-        """Address of the page of a trace."""
-        return links.trace_url(self.ui_url, trace_id)
-
-    def ui_search_url(
-        self,
-        service: str,
-        start_ns: int,
-        end_ns: int,
-        *,
-        tags: Mapping[str, str] | None = None,
-        operation: str | None = None,
-        limit: int = 20,
-    ) -> str:
-        """Address of the page of a search."""
-        return links.search_url(self.ui_url, service, start_ns, end_ns, tags=tags, operation=operation, limit=limit)
 
     async def _summaries(self, query: Query) -> list[TraceSummary]:
         answer = await self._get_searched(query, lambda each: f"/api/v3/trace-summaries?{v3_parameters(each)}")

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 
-def trace_url(ui_url: str, trace_id: str) -> str:
-    """Page of one trace."""
-    return f"{ui_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
+@dataclass(frozen=True, slots=True)
+class UiLinks:
+    """Addresses below ``base_url``; if it is empty, they are relative to the server."""
 
+    base_url: str
 
-def search_url(
-    ui_url: str,
-    service: str,
-    start_ns: int,
-    end_ns: int,
-    *,
-    tags: Mapping[str, str] | None = None,
-    operation: str | None = None,
-    limit: int = 20,
-) -> str:
-    """Page of a search, with the parameters of Jaeger's search form: times are microseconds there."""
-    fields = {
-        "service": service,
-        "start": str(start_ns // 1000),
-        "end": str(-(-end_ns // 1000)),
-        "limit": str(limit),
-        "lookback": "custom",
-    }
-    if operation:
-        fields["operation"] = operation
-    if tags:
-        fields["tags"] = json.dumps(dict(tags), separators=(",", ":"))
-    return f"{ui_url.rstrip('/')}/search?{urlencode(fields)}"
+    def trace(self, trace_id: str) -> str:
+        """Page of one trace."""
+        return f"{self.base_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
+
+    def search(
+        self,
+        service: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        tags: Mapping[str, str] | None = None,
+        operation: str | None = None,
+        limit: int = 20,
+    ) -> str:
+        """Page of a search, with the parameters of Jaeger's search form: times are microseconds there."""
+        fields = {
+            "service": service,
+            "start": str(start_ns // 1000),
+            "end": str(-(-end_ns // 1000)),
+            "limit": str(limit),
+            "lookback": "custom",
+        }
+        if operation:
+            fields["operation"] = operation
+        if tags:
+            fields["tags"] = json.dumps(dict(tags), separators=(",", ":"))
+        return f"{self.base_url.rstrip('/')}/search?{urlencode(fields)}"

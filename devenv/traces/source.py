@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary
+from devenv.traces.links import UiLinks
 from devenv.traces.query import Query
 
 
@@ -17,7 +18,12 @@ class TraceSource(Protocol):
     tests/contract/test_trace_source.py states what they have in common.
 
     Every method raises :class:`~devenv.errors.BackendUnavailable` if the backend does not respond as expected.
+
+    Attributes:
+        ui: addresses of the pages for people.
     """
+
+    ui: UiLinks
 
     async def services(self) -> list[str]:
         """Names of all services that have spans, sorted."""
@@ -53,21 +59,4 @@ class TraceSource(Protocol):
 
     async def evicted(self, trace_ids: Sequence[str]) -> frozenset[str]:
         """Those of the traces that the backend evicted; empty if it does not report evictions."""
-        ...
-
-    def ui_trace_url(self, trace_id: str) -> str:
-        """Address of the page of a trace."""
-        ...
-
-    def ui_search_url(
-        self,
-        service: str,
-        start_ns: int,
-        end_ns: int,
-        *,
-        tags: Mapping[str, str] | None = None,
-        operation: str | None = None,
-        limit: int = 20,
-    ) -> str:
-        """Address of the page of a search."""
         ...

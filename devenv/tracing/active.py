@@ -20,6 +20,7 @@ from devenv.tracing.process.http_names import KNOWN_METHODS
 from devenv.tracing.propagation import W3CPropagator
 
 if TYPE_CHECKING:
+    from devenv.tracing.process.captured_headers import CapturedHeaders
     from devenv.tracing.settings import Settings
 
 SCOPE = "devenv.tracing"
@@ -83,11 +84,14 @@ class State:
             sampler decides each time.
         off: Whether tracing has been switched off.
         methods: HTTP methods that are recorded by name.
+        server_headers: The headers that servers record, None for none.
+        client_headers: The headers that clients record, None for none.
         excluded: Patterns of URLs that a client library does not trace, by the library's name.
     """
 
     __slots__ = (
         "__weakref__",
+        "client_headers",
         "excluded",
         "followers",
         "light",
@@ -97,6 +101,7 @@ class State:
         "passing",
         "propagator",
         "redactor",
+        "server_headers",
         "tracer",
         "tracing",
     )
@@ -115,6 +120,8 @@ class State:
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
         self.methods = frozenset(KNOWN_METHODS)
+        self.server_headers: CapturedHeaders | None = None
+        self.client_headers: CapturedHeaders | None = None
         self.excluded: Mapping[str, re.Pattern[str]] = {}
         self.tell()
 
@@ -145,7 +152,9 @@ class State:
         span: Span | None = current().get(SPAN_KEY)  # type: ignore[assignment] # the value of this key
         if span.__class__ is self.passing:
             return span
-        return _idle(trace.get_current_span()) if self.off else None
+        if not self.off:
+            return None
+        return trace.INVALID_SPAN if span is None else _idle(trace.get_current_span())
 
 
 def _idle(span: Span) -> Span:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
 from opentelemetry.context import Context
@@ -71,15 +71,21 @@ class TracingMiddleware:
         headers. Each instruction counts, so it calls few functions and has no loops.
         """
         begun = None
+        idle = False
         try:
             side = self._side
-            if side.plain and scope["type"] == "http" and MARK not in scope:
+            if side.off:
+                idle = scope["type"] == "http" and _WANTED.isdisjoint([name for name, _ in scope["headers"]])
+            elif side.plain and scope["type"] == "http" and MARK not in scope:
                 fields = scope["headers"]
                 headers = dict(fields)
                 if len(headers) == len(fields) and b"tracestate" not in headers:
                     begun = side.begin_plain(scope, headers, _describe)
         except Exception as error:  # noqa: BLE001 - logged
             fault(_PLACE, error)
+            await self.app(scope, receive, send)
+            return
+        if idle:
             await self.app(scope, receive, send)
             return
         if begun is None:
@@ -136,6 +142,8 @@ class TracingMiddleware:
                 try:
                     status = sending.status if error is None else _broken(span, error, sending.status)
                     if span.is_recording():
+                        if state.server_headers is not None:
+                            span.set_attributes(state.server_headers.response(sending.headers))
                         finish(span, scope.get("method", "GET"), _route(scope), status)
                 except Exception as own:  # noqa: BLE001 - logged; the program's own exception stays
                     fault(_PLACE, own)
@@ -182,11 +190,12 @@ class TracingMiddleware:
 class _Sending:
     """Forwards an application's messages, keeps the status and adds a `traceresponse` header."""
 
-    __slots__ = ("_header", "_send", "status")
+    __slots__ = ("_header", "_send", "headers", "status")
 
     def __init__(self, send: Send, header: bytes) -> None:
         self._send = send
         self._header = header
+        self.headers: Iterable[tuple[Any, Any]] = ()
         self.status = 0
 
     def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
@@ -194,6 +203,7 @@ class _Sending:
             kind = message["type"]
             if kind == "http.response.start" or kind == "websocket.http.response.start":
                 self.status = message["status"]
+                self.headers = message.get("headers", ())
                 if self._header:
                     message["headers"] = [*message.get("headers", ()), (b"traceresponse", self._header)]
             elif kind == "websocket.accept":
@@ -260,6 +270,8 @@ def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
     agent = dict(scope["headers"]).get(b"user-agent")
     if agent:
         own["user_agent.original"] = agent.decode("latin-1")
+    if state.server_headers is not None:
+        own.update(state.server_headers.request(scope["headers"]))
     return shared, own
 
 

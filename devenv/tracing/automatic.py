@@ -27,7 +27,10 @@ _INTEGRATIONS = (
     ("django", "django.db.backends.utils", "django", "instrument_databases"),
     ("httpx", "httpx", "httpx_client", "instrument"),
     ("requests", "requests", "requests_client", "instrument"),
+    ("urllib3", "urllib3.connectionpool", "urllib3_client", "instrument"),
+    ("urllib", "urllib.request", "urllib_client", "instrument"),
     ("sqlite3", "sqlite3", "sqlite", "instrument"),
+    ("aiosqlite", "aiosqlite.core", "aiosqlite", "instrument"),
     ("sqlalchemy", "sqlalchemy", "sqlalchemy", "instrument"),
     ("redis", "redis", "redis", "instrument"),
     ("threads", "threading", "threads", "instrument"),
@@ -43,6 +46,9 @@ _STOCK_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("threads", "threads"): ("threading",),
 }
 
+# Libraries that another one calls: left out with it, or its calls would be traced all the same.
+_BELOW: Mapping[str, str] = {"urllib3": "requests"}
+
 
 def auto(
     config: str | Path | Mapping[str, Any] | None = None,
@@ -57,7 +63,8 @@ def auto(
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `httpx`,
-    `requests`, `sqlite3`, `sqlalchemy`, `redis`, `threads` (threads and executors), `logging`.
+    `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `sqlalchemy`, `redis`, `threads` (threads and executors),
+    `logging`.
 
     Args:
         config: As for `setup`.
@@ -74,7 +81,8 @@ def auto(
     tracing = setup(config, service_name=service_name, environ=environ, sampler=sampler, id_generator=id_generator)
     disabled = {name.lower().replace("_", "-") for name in tracing.settings.leave_out}
     for name, library, module, function in _INTEGRATIONS:
-        if name not in leave_out and not disabled & {name, "*", *_STOCK_NAMES.get((name, module), ())}:
+        names = {name, _BELOW.get(name, name)}
+        if not names & set(leave_out) and not disabled & {*names, "*", *_STOCK_NAMES.get((name, module), ())}:
             when_imported(library, name, _action(module, function))
     return tracing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextvars import Token
 from functools import lru_cache
 from types import TracebackType
@@ -44,14 +44,20 @@ class ClientCall:
 
     def below(self) -> Context:
         """Return the context for the library below, whose clients must not create a second span for the call."""
-        return without_http(self.context)
+        try:
+            return without_http(self.context)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("a call", error)
+            return self.context
 
-    def answered(self, status: int) -> None:
-        """Record the status of the response; 400 and above is an error for a client."""
+    def answered(self, status: int, headers: Mapping[str, str] | None = None) -> None:
+        """Record the response: its status, of which 400 and above is an error for a client, and captured headers."""
         try:
             span = self.span
             if span.is_recording():
                 span.set_attribute("http.response.status_code", status)
+                if headers is not None and state.client_headers is not None:
+                    span.set_attributes(state.client_headers.response(headers.items()))
                 if status >= 400:
                     _refused(span, status)
         except Exception as error:  # noqa: BLE001 - logged
@@ -97,8 +103,12 @@ def begin_call(library: str, method: str, url: object, headers: MutableMapping[s
         if library in state.excluded and state.excluded[library].search(str(url)):
             return NO_CALL
         context = current()
+        if state.off and not context:
+            return NO_CALL
         if (len(context) == 1 and SPAN_KEY in context) or not is_http_suppressed(context):
             call = ClientCall(*_open(method, url, context))
+            if state.client_headers is not None:
+                call.span.set_attributes(state.client_headers.request(headers.items()))
             _put(headers, call.span, call.context)
     except Exception as error:  # noqa: BLE001 - logged
         fault(library, error)
@@ -161,6 +171,8 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
         headers: The call's headers, changed in place.
     """
     context = current()
+    if state.off and not context:  # no span is wanted, and no context came in that could be passed on
+        return trace.INVALID_SPAN
     span: Any = context.get(SPAN_KEY)
     try:
         if (len(context) > 1 or span is None) and is_http_suppressed(context):

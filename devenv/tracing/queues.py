@@ -18,6 +18,7 @@ from devenv.tracing.active import state
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import RANDOM, SAMPLED, LocalTrace, new_trace_hex
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.spans import SpanScope, fail
 
@@ -50,16 +51,34 @@ class _Naming:
 
     @contextmanager
     def consuming_batch(self, contexts: list[Context]) -> Iterator[None]:
-        span = _batch_span(self.process, {**self.processing, "messaging.batch.message_count": len(contexts)}, contexts)
+        span = self._batch(contexts)
+        failure: Exception | None = None
         token = attach(Context({SPAN_KEY: span}))
         try:
             yield
         except Exception as error:
-            fail(span, error)
+            failure = error
             raise
         finally:
             detach(token)
-            span.end()
+            _end(span, failure)
+
+    def _batch(self, contexts: list[Context]) -> Span:
+        try:
+            attributes = {**self.processing, "messaging.batch.message_count": len(contexts)}
+            return _batch_span(self.process, attributes, contexts)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("a batch", error)
+            return trace.INVALID_SPAN
+
+
+def _end(span: Span, failure: Exception | None) -> None:
+    try:
+        if failure is not None:
+            fail(span, failure)
+        span.end()
+    except Exception as error:  # noqa: BLE001 - logged; the program gets its own exception
+        fault("a batch", error)
 
 
 class Consumption:

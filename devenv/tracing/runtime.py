@@ -7,9 +7,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
@@ -23,6 +24,7 @@ from devenv.tracing.light.decision import CustomSampler, Decider
 from devenv.tracing.light.provider import LightProvider
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import UnsampledSpan
+from devenv.tracing.process.captured_headers import captured
 from devenv.tracing.process.diagnostics import set_level
 from devenv.tracing.process.ending import EXIT_TIMEOUT_S, watch
 from devenv.tracing.process.excluded_urls import excluded_calls
@@ -30,6 +32,9 @@ from devenv.tracing.process.global_api import install_propagator, install_provid
 from devenv.tracing.process.resource import ProcessResource
 from devenv.tracing.propagation import W3CPropagator
 from devenv.tracing.settings import Settings
+
+if TYPE_CHECKING:
+    from devenv.tracing.export.several import Exporters
 
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -128,6 +133,8 @@ class Tracing:
         state.propagator = self.propagator
         state.redactor = self.redactor
         state.methods = frozenset(self.settings.known_methods)
+        state.server_headers = captured(self.settings.captured_headers, "server")
+        state.client_headers = captured(self.settings.captured_headers, "client")
         state.excluded = excluded_calls(self.settings)
         state.tell()
         atexit.register(self._at_exit)
@@ -139,16 +146,22 @@ class Tracing:
         except Exception:  # noqa: BLE001 - logged; an exit function that raises prints a traceback
             _log.warning("cannot export spans at the exit", exc_info=True)
 
-    def _make_exporter(self, sender: Callable[[Callable[[float], bool]], Sender] | None) -> BatchExporter | None:
+    def _make_exporter(
+        self, sender: Callable[[Callable[[float], bool]], Sender] | None
+    ) -> BatchExporter | Exporters | None:
         settings = self.settings
         if not settings.enabled or self._foreign is not None or (settings.exporter == "none" and sender is None):
             return None
         encoder = Encoder(self.redactor, settings.span_attribute_length, settings.attribute_length)
-        if sender is None and "console" in settings.exporter:
-            from devenv.tracing.export.console import console_sender
+        exporters = [BatchExporter(settings, encoder, self.resource, sender or _console(settings))]
+        for further in settings.further if sender is None else ():
+            one = replace(settings, **further)
+            exporters.append(BatchExporter(one, encoder, self.resource, _console(one)))
+        if len(exporters) == 1:
+            return exporters[0]
+        from devenv.tracing.export.several import Exporters
 
-            sender = console_sender(settings, with_otlp="otlp" in settings.exporter)
-        return BatchExporter(settings, encoder, self.resource, sender)
+        return Exporters(exporters)
 
     def _make_propagator(self) -> W3CPropagator:
         names = self.settings.propagators
@@ -242,6 +255,15 @@ def has_sdk() -> bool:
         return True
     _log.warning("provider: sdk needs opentelemetry-sdk, which is not installed; using the light provider")
     return False
+
+
+def _console(settings: Settings) -> Callable[[Callable[[float], bool]], Sender] | None:
+    """Return what creates the sender of an exporter that prints, None for OTLP alone."""
+    if "console" not in settings.exporter:
+        return None
+    from devenv.tracing.export.console import console_sender
+
+    return console_sender(settings, with_otlp="otlp" in settings.exporter)
 
 
 def _ignore(_span: object) -> None:

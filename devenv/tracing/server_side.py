@@ -26,6 +26,7 @@ from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import NO_STATE, RANDOM, SAMPLED, LocalTrace, UnsampledSpan, new_trace_hex
 from devenv.tracing.process.excluded_urls import excluded_requests
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import UNKNOWN_METHOD, method_attributes
 from devenv.tracing.propagation import traceparent
 
@@ -54,6 +55,7 @@ class ServerSide:
         answers: Whether a `traceresponse` header is sent.
         foreign: Translates formats other than W3C's, None without any.
         fastapi: Whether the program uses FastAPI, whose own server spans would duplicate ours.
+        off: Whether nothing is done for a request without context: tracing is switched off.
         plain: Whether `begin_plain` may decide for requests with nothing unusual in their headers.
         tracing: The tracing in use.
     """
@@ -74,6 +76,12 @@ class ServerSide:
 
     def bind(self, tracing: Active | None) -> None:
         """Use this tracing from now on; None after a shutdown."""
+        try:
+            self._bind(tracing)
+        except Exception as error:  # noqa: BLE001 - logged; requests are served without tracing
+            fault("an application", error)
+
+    def _bind(self, tracing: Active | None) -> None:
         self.tracing = tracing
         settings = tracing.settings if tracing is not None else None
         light = tracing.light if tracing is not None and tracing.cheap else None
@@ -91,6 +99,7 @@ class ServerSide:
             self._patterns = excluded_requests(settings, self._libraries)
         self._enabled = settings is None or settings.enabled
         self.fastapi = tracing is not None and "fastapi" in sys.modules
+        self.off = not self._enabled and self.foreign is None and not self.fastapi
         answer = self._trace_response
         self.answers = answer if answer is not None else settings is not None and settings.trace_response
         self.plain = light is not None and self._parents and self._baggage and not self.fastapi

@@ -26,6 +26,7 @@ PROPAGATORS = ("tracecontext", "baggage", "b3", "b3multi", "jaeger", "none")
 EXPORTERS = ("otlp", "console", "otlp,console", "none")
 LOG_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "critical", "none")
 COMPRESSIONS = ("none", "gzip")
+STREAMS = ("stderr", "stdout")
 PROVIDERS = ("light", "sdk")
 
 
@@ -127,6 +128,9 @@ class Settings:
     )
     exporter: str = _key(
         "exporter.type", "str", "otlp", "Destination of the spans.", "OTEL_TRACES_EXPORTER", choices=EXPORTERS
+    )
+    console: str = _key(
+        "exporter.console", "str", "stderr", "Stream of `console`.", "DEVENV_TRACING_CONSOLE", choices=STREAMS
     )
     endpoint: str = _key(
         "exporter.endpoint",
@@ -309,6 +313,12 @@ class Settings:
         {},
         "Instead of `exclude_patterns` for one library: its name in stock instrumentation to patterns with commas.",
     )
+    captured_headers: Mapping[str, str] = _key(
+        "captured_headers",
+        "map",
+        {},
+        "Headers recorded as attributes: `server_request`, `client_response`, … to names with commas.",
+    )
     known_methods: tuple[str, ...] = _key(
         "known_methods",
         "list",
@@ -341,6 +351,8 @@ class Settings:
         "log_level", "str", "info", "Level of the library's own log.", "OTEL_LOG_LEVEL", choices=LOG_LEVELS
     )
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    further: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """Further exporters, by what differs from the other settings; only a declarative configuration has them."""
 
     @property
     def receiver(self) -> str:

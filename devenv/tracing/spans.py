@@ -155,6 +155,8 @@ def current_ids() -> tuple[str, str]:
         return span.hex, ""
     if kind is LightSpan:
         return span.trace.hex, span.span_id.to_bytes(8, "big").hex()
+    if span is None:
+        return "", ""
     context = current_span().get_span_context()
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else ("", "")
 

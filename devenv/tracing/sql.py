@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
@@ -12,38 +12,15 @@ from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.context.suppression import is_suppressed
 from devenv.tracing.databases.failures import response_code
 from devenv.tracing.databases.statement import LONGEST_READ, describe
+from devenv.tracing.databases.target import DEFAULT_PORTS, Database
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.process.faults import fault
 from devenv.tracing.spans import SpanScope
 
-DEFAULT_PORTS = {
-    "mariadb": 3306,
-    "microsoft.sql_server": 1433,
-    "mysql": 3306,
-    "oracle.db": 1521,
-    "postgresql": 5432,
-    "redis": 6379,
-}
 _SYSTEM_KEYS = ("db.system.name", "db.system")  # the second: instrumentations that keep to the old conventions
 BATCH = "batch"
 PROCEDURE = "procedure"
-
-
-class Database(NamedTuple):
-    """What a connection's statements have in common.
-
-    Attributes:
-        system: `db.system.name`: `sqlite`, `postgresql`, `mysql`, …
-        namespace: The database's name, as it was given when the connection was opened.
-        address: The server's name or the path of its socket, empty if there is none.
-        port: The server's port, 0 if it is not known.
-    """
-
-    system: str
-    namespace: str = ""
-    address: str = ""
-    port: int = 0
 
 
 def db_span(system: str, statement: str, *, namespace: str = "", **attributes: Any) -> SpanScope | Span:
@@ -58,8 +35,12 @@ def db_span(system: str, statement: str, *, namespace: str = "", **attributes: A
         namespace: The database's name.
         **attributes: Additional attributes; write a dotted name with `__`.
     """
-    own = {key.replace("__", "."): value for key, value in attributes.items()} if attributes else None
-    return statement_span(Database(system, namespace), statement, own=own)
+    try:
+        own = {key.replace("__", "."): value for key, value in attributes.items()} if attributes else None
+        return statement_span(Database(system, namespace), statement, own=own)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(system, error)
+        return INVALID_SPAN
 
 
 def statement_span(
@@ -102,10 +83,14 @@ def many_span(database: Database, statement: str, parameters: Any) -> SpanScope 
         statement: The statement.
         parameters: The sets; those of an iterator are not counted, which would use it up.
     """
-    size = len(parameters) if isinstance(parameters, (list, tuple)) else 1
-    if size == 1:
-        return statement_span(database, statement)
-    return statement_span(database, statement, BATCH, {"db.operation.batch.size": size})
+    try:
+        size = len(parameters) if isinstance(parameters, (list, tuple)) else 1
+        if size == 1:
+            return statement_span(database, statement)
+        return statement_span(database, statement, BATCH, {"db.operation.batch.size": size})
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(database.system, error)
+        return INVALID_SPAN
 
 
 class StatementScope(SpanScope):
@@ -114,9 +99,12 @@ class StatementScope(SpanScope):
     __slots__ = ()
 
     def _broken(self, exc: BaseException) -> None:
-        code = response_code(exc)
-        if code:
-            self._span.set_attribute("db.response.status_code", code)
+        try:
+            code = response_code(exc)
+            if code:
+                self._span.set_attribute("db.response.status_code", code)
+        except Exception as error:  # noqa: BLE001 - logged; the failure itself is recorded all the same
+            fault("a database error", error)
         super()._broken(exc)
 
 

@@ -187,5 +187,5 @@ async def test_parts_of_a_request_in_other_traces(site: Site, prefix: str) -> No
 
 
 async def test_links_to_pages(site: Site) -> None:
-    assert site.source.ui_trace_url("ab" * 16).endswith(f"/trace/{'ab' * 16}")
-    assert "/search?service=web&" in site.source.ui_search_url("web", 0, SECOND, tags={"a": "b"})
+    assert site.source.ui.trace("ab" * 16).endswith(f"/trace/{'ab' * 16}")
+    assert "/search?service=web&" in site.source.ui.search("web", 0, SECOND, tags={"a": "b"})

@@ -11,13 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def http_upstream() -> Iterator[types.SimpleNamespace]:
-    """Answers `ok`, and 500 below /500; `url` and `got`, the headers of each request by lowercase name."""
+    """Answers `ok`, 500 below /500, a redirect below /redirect; `got` has the headers of each request in lowercase."""
     got = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             got.append({name.lower(): value for name, value in self.headers.items()})
-            self.send_response(500 if self.path.startswith("/500") else 200)
+            redirects = self.path.startswith("/redirect")
+            self.send_response(302 if redirects else 500 if self.path.startswith("/500") else 200)
+            if redirects:
+                self.send_header("Location", "/after")
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"ok")

@@ -98,11 +98,12 @@ async def _probed(invocation: Invocation, project: Running) -> dict[str, Service
 
 
 async def _health(project: Running, instance: ObservedInstance, service: Service | None) -> Health:
-    if instance.state is State.EXITED:
-        return Health.COMPLETED if instance.exit_code == 0 else Health.UNHEALTHY
-    if instance.state is not State.RUNNING:
+    probed = service is not None and service.x.ready is not None and service.x.ready.has_probe
+    if instance.state is State.EXITED and instance.exit_code == 0 and not probed and instance.engine_health is None:
+        return Health.COMPLETED
+    if instance.state is not State.RUNNING:  # as `up` judges it: a service with a probe is not to end
         return Health.UNHEALTHY
-    if service is not None and service.x.ready is not None and service.x.ready.has_probe:
+    if service is not None and probed:
         from devenv.health.waiter import check_once
 
         return await check_once(project.engine, instance.id, service, image_healthcheck=())

@@ -294,7 +294,7 @@ def _document(
         trace_id=sending.trace_id,
         spans=len(trace.spans) if trace else 0,
         services=list(trace.services) if trace else [],
-        ui_url=client.ui_trace_url(sending.trace_id),
+        ui_url=client.ui.trace(sending.trace_id),
         elapsed_ms=round(elapsed * 1000, 3),
         status=sending.status,
         missing=list(outcome.finding.missing),

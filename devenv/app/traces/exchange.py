@@ -137,7 +137,7 @@ async def import_(invocation: Invocation, path: Path) -> ImportDocument:
         return ImportDocument(
             traces=ids,
             spans=len(spans),
-            ui_urls=[client.ui_trace_url(each) for each in ids],
+            ui_urls=[client.ui.trace(each) for each in ids],
             refused=refused,
             refused_reason="; ".join(reasons),
         )

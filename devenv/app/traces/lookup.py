@@ -96,7 +96,7 @@ def require_trace_id(text: str) -> None:
 
 def traces_document(found: Sequence[TraceSummary], source: TraceSource) -> TracesDocument:
     """The document of a search's results, in their order."""
-    return TracesDocument(traces=[_summary(row, source.ui_trace_url(row.trace_id)) for row in found])
+    return TracesDocument(traces=[_summary(row, source.ui.trace(row.trace_id)) for row in found])
 
 
 def _summary(row: TraceSummary, ui_url: str) -> TraceSummaryPart:
@@ -124,7 +124,7 @@ def shown_trace(trace: Trace, source: TraceSource) -> Waterfall:
         duration_ns=trace.end_ns - trace.start_ns,
         services=trace.services,
         rows=waterfall(trace),
-        ui_url=source.ui_trace_url(trace.trace_id),
+        ui_url=source.ui.trace(trace.trace_id),
     )
 
 

@@ -13,8 +13,8 @@ from devenv.backend.api.streaming import list_response
 from devenv.backend.api.transform import MAX_BYTES, transform
 from devenv.backend.large_bodies import Busy, LargeBodies
 from devenv.backend.query.dependencies import Edges, dependencies
-from devenv.backend.query.lookups import find, operations, size
-from devenv.backend.store.decoding import Snapshot, snapshot
+from devenv.backend.query.lookups import Found, FoundTraces, find, operations, size
+from devenv.backend.store.decoding import snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.message import HttpRequest, Response, dumps
 from devenv.http.server.router import Route
@@ -82,14 +82,14 @@ class LegacyApi:
         return find(self._store, query, answer, self._large.turns)
 
     def _by_ids(self, ids: list[bytes], answer: _Answer) -> Response:
-        found: list[Snapshot] = []
+        found = FoundTraces(self._store)
         errors = []
         for trace_id in ids:
             trace = self._store.get(trace_id)
             if trace is None:
                 errors.append({"msg": "trace not found", "traceID": show_trace_id(trace_id)})
             else:
-                found.append(snapshot(trace, self._store.scopes))
+                found.add(trace)
         return answer(found, errors or None)
 
     def trace(self, request: HttpRequest) -> Response:
@@ -160,13 +160,13 @@ def _no_metrics(request: HttpRequest) -> Response:  # noqa: ARG001 (the handler'
 
 
 class _Answer(Protocol):
-    def __call__(self, found: list[Snapshot], errors: list[dict[str, Any]] | None = None) -> Response: ...
+    def __call__(self, found: Found, errors: list[dict[str, Any]] | None = None) -> Response: ...
 
 
 def _answer(*, raw: bool) -> _Answer:
     """Return what makes an answer of traces; they are adjusted as Jaeger adjusts them, unless they are to be raw."""
 
-    def answer(found: list[Snapshot], errors: list[dict[str, Any]] | None = None) -> Response:
+    def answer(found: Found, errors: list[dict[str, Any]] | None = None) -> Response:
         return list_response(_OPENING, (trace_json(taken, raw=raw) for taken in found), _closing(errors), size(found))
 
     return answer

@@ -13,7 +13,7 @@ from devenv.backend.api.otlp_document import resource_spans
 from devenv.backend.api.otlp_protobuf import MEDIA_TYPE, traces_data
 from devenv.backend.api.params import v3_query
 from devenv.backend.api.streaming import list_response, paused
-from devenv.backend.query.lookups import find, operations, size
+from devenv.backend.query.lookups import Found, find, operations, size
 from devenv.backend.query.summaries import summarized, summary_document
 from devenv.backend.store.decoding import Snapshot, is_small, snapshot
 from devenv.backend.store.store import Store
@@ -105,7 +105,7 @@ def _encoded(accept: str, taken: Snapshot) -> bool:
     return accepted == [MEDIA_TYPE] or (MEDIA_TYPE in accepted and not is_small(taken))
 
 
-def _summaries(found: list[Snapshot]) -> Response:
+def _summaries(found: Found) -> Response:
     return list_response('{"summaries":[', map(_summary, found), "]}", size(found))
 
 
@@ -114,7 +114,7 @@ def _summary(taken: Snapshot) -> Iterator[str]:
     yield dumps(summary_document(summary)).decode("ascii")
 
 
-def _traces(found: list[Snapshot], *, raw: bool) -> Response:
+def _traces(found: Found, *, raw: bool) -> Response:
     if not found:
         return _failure(404, "No traces found")
     documents = (resource_spans(taken, raw=raw) for taken in found)

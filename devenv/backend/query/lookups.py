@@ -13,27 +13,56 @@ from devenv.http.server.turns import Turns
 from devenv.otlp.values import text
 
 
+class FoundTraces:
+    """The traces of a search: each snapshot is taken when it is read, and a trace that is evicted by then is left out.
+
+    Its answer may take seconds to write. A snapshot keeps the spans as they were, while the store replaces those of
+    each trace that grows: with all of them taken at once, a few searches would use several times the store's memory.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._scopes = store.scopes
+        self._traces: list[StoredTrace] = []
+
+    def add(self, trace: StoredTrace) -> None:
+        """Add a trace."""
+        self._traces.append(trace)
+
+    def __len__(self) -> int:
+        return len(self._traces)
+
+    def __iter__(self) -> Iterator[Snapshot]:
+        return (snapshot(trace, self._scopes) for trace in self._traces if trace.alive)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of encoded spans now."""
+        return sum(len(trace.raw) for trace in self._traces)
+
+
+Found = FoundTraces | list[Snapshot]
+
+
 def find(
-    store: Store, query: Criteria, answer: Callable[[list[Snapshot]], Response], turns: Turns
+    store: Store, query: Criteria, answer: Callable[[FoundTraces], Response], turns: Turns
 ) -> Response | Coroutine[None, None, Response]:
     """Return ``answer`` of the encoded traces that match.
 
     A short search is done at once; a long one takes turns with other connections.
     """
     steps = search(store, query)
-    found: list[Snapshot] = []
+    found = FoundTraces(store)
     for trace in steps:
         if trace is None:
-            return _go_on(store, steps, found, answer, turns)
-        found.append(snapshot(trace, store.scopes))
+            return _go_on(steps, found, answer, turns)
+        found.add(trace)
     return answer(found)
 
 
 async def _go_on(
-    store: Store,
     steps: Iterator[StoredTrace | None],
-    found: list[Snapshot],
-    answer: Callable[[list[Snapshot]], Response],
+    found: FoundTraces,
+    answer: Callable[[FoundTraces], Response],
     turns: Turns,
 ) -> Response:
     turn = turns.start()
@@ -42,13 +71,13 @@ async def _go_on(
         if trace is None:
             await turn.pause()
         else:
-            found.append(snapshot(trace, store.scopes))
+            found.add(trace)
     return answer(found)
 
 
-def size(found: list[Snapshot]) -> int:
+def size(found: Found) -> int:
     """Return the number of bytes of encoded spans."""
-    return sum(len(taken.raw) for taken in found)
+    return found.size if isinstance(found, FoundTraces) else sum(len(taken.raw) for taken in found)
 
 
 def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:

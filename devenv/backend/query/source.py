@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from devenv.backend.store.store import Store
 from devenv.http.server.turns import Turn, Turns
 from devenv.model.span import Span
 from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary, collect
-from devenv.traces import links
+from devenv.traces.links import UiLinks
 from devenv.traces.query import Query, newest_first
 
 T = TypeVar("T", Trace, TraceSummary)
@@ -37,7 +37,7 @@ class StoreSource:
     def __init__(self, store: Store, turns: Turns | None = None, *, ui_url: str = "") -> None:
         self._store = store
         self._turns = turns or Turns()
-        self._ui_url = ui_url
+        self.ui = UiLinks(ui_url)
 
     async def services(self) -> list[str]:
         """Names of all services that have spans, sorted."""
@@ -86,23 +86,6 @@ class StoreSource:
         """Those of the traces that the store evicted, as far as it remembers."""
         by_raw = {_raw(trace_id): trace_id for trace_id in trace_ids}
         return frozenset(by_raw[raw] for raw in self._store.evicted.among(by_raw))
-
-    def ui_trace_url(self, trace_id: str) -> str:
-        """Address of the page of a trace."""
-        return links.trace_url(self._ui_url, trace_id)
-
-    def ui_search_url(
-        self,
-        service: str,
-        start_ns: int,
-        end_ns: int,
-        *,
-        tags: Mapping[str, str] | None = None,
-        operation: str | None = None,
-        limit: int = 20,
-    ) -> str:
-        """Address of the page of a search."""
-        return links.search_url(self._ui_url, service, start_ns, end_ns, tags=tags, operation=operation, limit=limit)
 
     async def _found(self, query: Query, read: Callable[[Snapshot, Turn], Awaitable[T | None]]) -> list[T]:
         """What ``read`` makes of the traces that match the query or its wider forms, each trace once."""

@@ -158,8 +158,12 @@ def notice_line(message: str, *, warning: bool) -> str:
     return f"warning: {message}" if warning else message
 
 
-def only_warnings(output: Output) -> e.Sink:
-    """A sink for ``--quiet``, which hides everything but warnings."""
+def silent_sink(output: Output) -> e.Sink | None:
+    """The sink for ``--json``, and for ``--quiet``, which hides everything but warnings; ``None``: show progress."""
+    if output.style.json:
+        return e.ignore
+    if not output.style.quiet:
+        return None
 
     def show(event: e.Event) -> None:
         if isinstance(event, e.Notice) and event.warning:
@@ -171,11 +175,9 @@ def only_warnings(output: Output) -> e.Sink:
 @contextmanager
 def progress(output: Output) -> Iterator[e.Sink]:
     """A sink that shows events on stderr: as a live table if ``output.live``, else as lines."""
-    if output.style.json:
-        yield e.ignore
-        return
-    if output.style.quiet:
-        yield only_warnings(output)
+    silent = silent_sink(output)
+    if silent:
+        yield silent
         return
     board = Board(verbose=output.style.verbose)
     if not output.live:

@@ -9,7 +9,7 @@ from devenv import events as e
 from devenv.cli.control_characters import visible
 from devenv.cli.table import Column
 from devenv.cli.views.durations import duration
-from devenv.cli.views.progress import notice_line, only_warnings
+from devenv.cli.views.progress import notice_line, silent_sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,11 +117,9 @@ def progress_line(event: e.Event) -> str | None:
 @contextmanager
 def run_progress(output: Output) -> Iterator[e.Sink]:
     """A sink that shows a run's events on stderr: a live view on a terminal, else lines."""
-    if output.style.json:
-        yield e.ignore
-        return
-    if output.style.quiet:
-        yield only_warnings(output)
+    silent = silent_sink(output)
+    if silent:
+        yield silent
         return
     if not output.live:
         yield _plain(output.note)

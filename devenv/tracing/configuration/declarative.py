@@ -19,7 +19,7 @@ from devenv.tracing.configuration.environment import parse_pairs
 from devenv.tracing.configuration.validation import check_value
 from devenv.tracing.errors import ConfigError
 from devenv.tracing.light.notices import warn_once
-from devenv.tracing.settings import KEYS, PROPAGATORS
+from devenv.tracing.settings import KEYS, PROPAGATORS, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,10 @@ _BATCH: Mapping[str, str] = {
     "max_export_batch_size": "max_batch_size",
 }
 _TLS: Mapping[str, str] = {"ca_file": "certificate", "cert_file": "client_certificate", "key_file": "client_key"}
+_OF_ONE_EXPORTER = (
+    "endpoint", "headers", "timeout_s", "compression", "protocol", *_TLS.values(), *_BATCH.values()
+)  # fmt: skip
+_DEFAULTS = Settings()
 _FOREVER_MS = (1 << 31) - 1
 
 
@@ -174,37 +178,55 @@ class _Reading:
             self._set("exporter", "none", ("tracer_provider",))  # the specification: a provider that does nothing
             return
         self._unknown(provider, ("tracer_provider",), {"processors", "limits", "sampler"})
-        exporters: list[str] = []
+        exporters: list[Found] = []
         for number, entry in enumerate(self._entries(("tracer_provider", "processors"))):
             for kind, processor in entry.items():
                 path = ("tracer_provider", "processors", str(number), kind)
                 if kind not in {"batch", "simple"}:
                     self._warn(path, kind, "batch or simple")
                     continue
-                section = processor if isinstance(processor, dict) else {}
-                for name, field in _BATCH.items():
-                    value = section.get(name)
-                    if value is not None:
-                        zero = 1 if name == "schedule_delay" else _FOREVER_MS
-                        self._set(field, value or zero, (*path, name))
-                if kind == "simple":
-                    self._set("schedule_delay_ms", 1, path)
-                exporters += self._exporters(section.get("exporter"), (*path, "exporter"))
-        names = sorted(set(exporters), reverse=True)
-        self._set("exporter", ",".join(names) or "none", ("tracer_provider", "processors"))
+                exporters += self._processor(processor if isinstance(processor, dict) else {}, kind == "simple", path)
+        if exporters:
+            first, *further = exporters
+            self._found.update(first)
+            if further:
+                # What one of them lacks has its default, not the value of the first one.
+                usual = {name: getattr(_DEFAULTS, name) for name in _OF_ONE_EXPORTER}
+                values = tuple(usual | {name: value for name, (value, _) in each.items()} for each in further)
+                self._found["further"] = (values, self._where(("tracer_provider", "processors")))
+        else:
+            self._set("exporter", "none", ("tracer_provider", "processors"))
         sampler = provider.get("sampler")
         if sampler is not None:
             self._sampler(sampler, ("tracer_provider", "sampler"))
         else:
             self._set("sampler", "parentbased_always_on", ("tracer_provider",))
 
+    def _processor(self, section: Mapping[str, Any], simple: bool, path: Path_) -> list[Found]:
+        """Return the settings of one processor, for each of its exporters."""
+        outer, exporters = self._found, []
+        self._found = {}
+        for name, field in _BATCH.items():
+            value = section.get(name)
+            if value is not None:
+                self._set(field, value or (1 if name == "schedule_delay" else _FOREVER_MS), (*path, name))
+        if simple:
+            self._set("schedule_delay_ms", 1, path)
+        common = self._found
+        for kind in self._exporters(section.get("exporter"), (*path, "exporter")):
+            self._set("exporter", kind, path)
+            exporters.append(self._found)
+            self._found = dict(common)
+        self._found = outer
+        return exporters
+
     def _exporters(self, section: Any, path: Path_) -> Iterator[str]:
         for name, options in section.items() if isinstance(section, dict) else ():
             if name == "console":
                 yield "console"
             elif name in {"otlp_http", "otlp_grpc"}:
-                yield "otlp"
                 self._otlp(name == "otlp_grpc", options if isinstance(options, dict) else {}, (*path, name))
+                yield "otlp"
             else:
                 self._warn(path, name, "one of otlp_http, otlp_grpc, console")
 

@@ -6,7 +6,7 @@ import logging
 import re
 from urllib.parse import urlsplit
 
-from devenv.tracing.export.redaction import Redactor
+from devenv.tracing.export.redaction import NOBODY, Redactor
 from devenv.tracing.light.notices import warn_once
 
 _log = logging.getLogger(__name__)
@@ -62,4 +62,4 @@ def without_secrets(text: str) -> str:
     """Return a URL as it may be shown."""
     if "://" not in text:
         text = text.rpartition("@")[2]
-    return _redactor.text(_redactor.url(text))
+    return _redactor.text(_redactor.url(text)).replace(NOBODY, "")

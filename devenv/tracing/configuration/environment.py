@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from devenv.tracing.configuration.endpoints import is_header, traces_url, without_secrets
 from devenv.tracing.configuration.validation import check_value
 from devenv.tracing.light.notices import warn_once
+from devenv.tracing.process.captured_headers import CAPTURING
 from devenv.tracing.process.http_names import EXCLUDING
 from devenv.tracing.settings import KEYS, PROPAGATORS, SAMPLERS, Key
 
@@ -52,6 +53,7 @@ def read_environment(environ: Mapping[str, str]) -> Found:
                 break
     _remote_sampler(found, environ)
     _excluded_urls(found, environ)
+    _captured_headers(found, environ)
     return found
 
 
@@ -60,6 +62,13 @@ def _excluded_urls(found: Found, environ: Mapping[str, str]) -> None:
     if given:
         patterns = {EXCLUDING[variable]: text for variable, text in given.items()}
         found["exclude_patterns_of"] = (patterns, ", ".join(given))
+
+
+def _captured_headers(found: Found, environ: Mapping[str, str]) -> None:
+    given = {variable: environ[variable].strip() for variable in CAPTURING if environ.get(variable, "").strip()}
+    if given:
+        names = {CAPTURING[variable]: text for variable, text in given.items()}
+        found["captured_headers"] = (names, ", ".join(given))
 
 
 def parse_pairs(text: str) -> dict[str, str]:

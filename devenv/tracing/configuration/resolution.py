@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def resolve(
     document = _document(config)
     base: Path_ = ("tracing",) if "tracing" in document.values else ()
     from_environment = _environment(environ)
+    further = from_environment.pop("further", ((), ""))[0]
     from_file = list(read_section(document, base))
     profiles = read_profiles(document, base)
     layers = _Layers()
@@ -47,7 +49,7 @@ def resolve(
     environment = _deployment(layers)
     layers.under(_profile(environment, profiles, document))
     layers.put("environment", environment, layers.origins.get("environment", "default"))
-    return layers.settings()
+    return replace(layers.settings(), further=further) if further else layers.settings()
 
 
 def _environment(environ: Mapping[str, str]) -> Found:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 
 from devenv.tracing.configuration.environment import INSECURE
 from devenv.tracing.light.notices import warn_once
+from devenv.tracing.process.captured_headers import CAPTURING
 from devenv.tracing.process.http_names import EXCLUDING
 from devenv.tracing.settings import KEYS
 
@@ -21,7 +22,9 @@ _log = logging.getLogger(__name__)
 CONFIG_FILES = ("OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE")
 
 # Used elsewhere: by OpenTelemetry's API itself, or read beside the settings.
-HONOURED = frozenset({"OTEL_PYTHON_CONTEXT", "OTEL_SEMCONV_STABILITY_OPT_IN", *CONFIG_FILES, *INSECURE, *EXCLUDING})
+HONOURED = frozenset(
+    {"OTEL_PYTHON_CONTEXT", "OTEL_SEMCONV_STABILITY_OPT_IN", *CONFIG_FILES, *INSECURE, *EXCLUDING, *CAPTURING}
+)
 
 _OTLP = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY", "COMPRESSION", "ENDPOINT", "HEADERS", "INSECURE",
          "PROTOCOL", "TIMEOUT")  # fmt: skip
@@ -59,11 +62,6 @@ _UNUSED = {
     "OTEL_PYTHON_LOG_LEVEL": "the program's level is kept",
     "OTEL_PYTHON_INSTRUMENTATION_DOMAIN": "not supported",
     "OTEL_EXPERIMENTAL_RESPONSE_PROPAGATORS": "`trace_response` adds a traceresponse header",
-    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": "headers are not recorded",
-    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE": "headers are not recorded",
-    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST": "headers are not recorded",
-    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE": "headers are not recorded",
-    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS": "headers are not recorded",
     "OTEL_EXPORTER_OTLP_SPAN_INSECURE": "its name is now OTEL_EXPORTER_OTLP_TRACES_INSECURE",
     "OTEL_EXPORTER_OTLP_METRIC_INSECURE": "only traces are exported",
     "OTEL_ENTITIES": "entities are not supported; set OTEL_RESOURCE_ATTRIBUTES",

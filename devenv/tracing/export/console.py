@@ -1,4 +1,7 @@
-"""`exporter: console`: writes spans to stderr as lines of JSON, to see them without a receiver."""
+"""`exporter: console`: writes spans as lines of JSON, to see them without a receiver.
+
+They go to stderr, so that the program's own output stays as it is; `exporter.console: stdout` is the specification's.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ def console_sender(settings: Settings, *, with_otlp: bool) -> Callable[[Callable
     """Return what creates the sender: of lines alone, or before those of OTLP."""
 
     def make(pause: Callable[[float], bool]) -> Sender:
-        return Both(ConsoleSender(), otlp_sender(settings, pause)) if with_otlp else ConsoleSender()
+        lines = ConsoleSender(settings.console)
+        return Both(lines, otlp_sender(settings, pause)) if with_otlp else lines
 
     return make
 
@@ -48,7 +52,14 @@ class Both:
 
 
 class ConsoleSender:
-    """Writes batches as OTLP JSON, one line per span."""
+    """Writes batches as OTLP JSON, one line per span.
+
+    Args:
+        stream: `stderr` or `stdout`, looked up for each batch: a program may replace it.
+    """
+
+    def __init__(self, stream: str = "stderr") -> None:
+        self._stream = stream
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:  # noqa: ARG002 - the Sender protocol
         """Write the spans of an encoded request."""
@@ -56,6 +67,7 @@ class ConsoleSender:
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
         request = ExportTraceServiceRequest.FromString(body)
+        stream = getattr(sys, self._stream)
         for resource_spans in request.resource_spans:
             for scope_spans in resource_spans.scope_spans:
                 for span in scope_spans.spans:
@@ -63,7 +75,8 @@ class ConsoleSender:
                     shown.update(
                         traceId=span.trace_id.hex(), spanId=span.span_id.hex(), parentSpanId=span.parent_span_id.hex()
                     )
-                    sys.stderr.write(json.dumps(shown, separators=(",", ":")) + "\n")
+                    stream.write(json.dumps(shown, separators=(",", ":")) + "\n")
+        stream.flush()
         return Outcome(0)
 
     def close(self) -> None:

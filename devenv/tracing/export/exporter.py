@@ -247,7 +247,6 @@ class BatchExporter:
             group[1].append(encoded)
             if index % _SLICE == _SLICE - 1 and not self._closed:
                 sleep(_BREATH_S)
-        body = self._encoder.request(self._resource_bytes, by_scope)
         count = size - unreadable
         deadline = monotonic() + self._settings.export_timeout_ms / 1000
         if self._closed:
@@ -255,16 +254,20 @@ class BatchExporter:
         if latest is not None:
             deadline = min(deadline, latest)
         try:
+            body = self._encoder.request(self._resource_bytes, by_scope)
             outcome = self._sender.send(body, count, deadline)
         except Exception as error:  # noqa: BLE001 - logged and counted
-            # The thread must survive any exception of a sender or a wrong setting (a header, a certificate).
+            # The thread must survive any exception of the resource, a sender or a wrong setting (a header).
             _log.exception("export failed")
             outcome = Outcome(count, str(error))
         self._exported += count - outcome.rejected
         self._failed += outcome.rejected + unreadable
         self._batches += outcome.rejected < count
         self._taken = 0
-        self._report(outcome)
+        try:
+            self._report(outcome)
+        except Exception:  # noqa: BLE001 - logged; the thread must survive
+            _log.exception("cannot report lost spans")
 
     def _repaired(self, span: LightSpan) -> bytes | None:
         """Encode a span with what cannot be encoded as text; None if that fails: it must not stop the others."""

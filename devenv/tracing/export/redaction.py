@@ -40,8 +40,10 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----))
 _BEARER = re.compile(r"\b(basic|bearer)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 # Before the `@`: to the last one in the authority; a password may contain `/` and `@`, a port ends the authority.
 _USERINFO = re.compile(
-    r"(?<=://)(?:[^\s/?#@\"']{0,512}@(?:[^\s/?#@\"']{0,512}@)*|[^\s/?#@:\"']{0,128}:(?!\d{1,5}[/?#])[^\s@\"']{0,512}@)"
+    r"(?<=://)(?:[^\s/?#@\"']{0,512}@|[^\s/?#@:\[\"']{0,128}:(?!\d{1,5}[/?#])[^\s@\"']{0,512}@)(?:[^\s/?#@\"']{0,512}@)*"
 )
+# What the semantic conventions write instead (https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/).
+NOBODY = "REDACTED:REDACTED@"
 # The name before `=`, `:` or `=>`, with its quotes; `--name value` too. The lookbehind makes each name start once.
 _NAME = re.compile(
     r"(?<![\w.\-])(?:([\w.\-]+)(?:\[[\w\-]*\])*((?:\\{1,3})?[\"'])?(\s*(?:=>?|:)\s*)|(--[\w\-]+)[ \t]+(?=[^\s\-=]))"
@@ -103,7 +105,7 @@ class Redactor:
         if not self.enabled:
             return url
         if "@" in url:
-            url = _USERINFO.sub("", url)
+            url = _USERINFO.sub(NOBODY, url)
         if "=" in url:
             before, mark, query = url.partition("?")
             if "=" in before:  # a parameter of the path, or of a fragment
@@ -118,7 +120,7 @@ class Redactor:
             return text
         if "=" in text or ":" in text or "--" in text:
             if "://" in text and "@" in text:
-                text = _USERINFO.sub("", text)
+                text = _USERINFO.sub(NOBODY, text)
             text = self._pairs(text)
             if "-----BEGIN" in text:
                 text = _PRIVATE_KEY.sub(REDACTED, text)

@@ -69,7 +69,7 @@ async def _start(_session: ClientSession, context: SimpleNamespace, params: Trac
 
 async def _end(_session: ClientSession, context: SimpleNamespace, params: TraceRequestEndParams) -> None:
     call: ClientCall = getattr(context, "call", NO_CALL)
-    call.answered(params.response.status)
+    call.answered(params.response.status, params.response.headers)
     call.end()
 
 

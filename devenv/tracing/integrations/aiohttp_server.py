@@ -120,6 +120,8 @@ def _ended(
                 status = status or 500
                 fail(span, error)
         if span.is_recording():
+            if answered is not None and state.server_headers is not None:
+                span.set_attributes(state.server_headers.response(answered.headers.items()))
             finish(span, request.method, _route(request), status)
     except Exception as own:  # noqa: BLE001 - logged; the program's response and error stay
         fault(_LIBRARY, own)
@@ -182,4 +184,6 @@ def _describe(request: web.Request) -> tuple[Shared, dict[str, Any]]:
     agent = request.headers.get("user-agent")
     if agent:
         own["user_agent.original"] = agent
+    if state.server_headers is not None:
+        own.update(state.server_headers.request(request.headers.items()))
     return shared, own

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from devenv.tracing.sql import PROCEDURE, Database, many_span, statement_span
+from devenv.tracing.databases.target import Database
+from devenv.tracing.process.faults import fault
+from devenv.tracing.sql import PROCEDURE, many_span, statement_span
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -62,10 +64,14 @@ class TracedConnection:
 
 def _ends_transaction(connection: Any) -> bool:
     """Whether the end of a ``with`` block commits or rolls back; with other drivers it closes the connection."""
-    driver = type(connection).__module__.partition(".")[0]
-    if driver not in _COMMITTING or getattr(connection, "autocommit", None) is True:
+    try:
+        driver = type(connection).__module__.partition(".")[0]
+        if driver not in _COMMITTING or getattr(connection, "autocommit", None) is True:
+            return False
+        return bool(getattr(connection, "in_transaction", True))
+    except Exception as error:  # noqa: BLE001 - logged; a closed connection may refuse to say
+        fault("a database connection", error)
         return False
-    return bool(getattr(connection, "in_transaction", True))
 
 
 class TracedCursor:

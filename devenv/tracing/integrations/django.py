@@ -11,15 +11,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import INVALID_SPAN, Span, get_current_span
 
+from devenv.tracing.databases.target import Database
 from devenv.tracing.integrations.asgi_servers import traced_application
 from devenv.tracing.integrations.wsgi import as_method
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.server_side import ROUTE_KEY
-from devenv.tracing.spans import fail
-from devenv.tracing.sql import Database, many_span, statement_span
+from devenv.tracing.spans import SpanScope, fail
+from devenv.tracing.sql import many_span, statement_span
 
 # The semantic conventions' names of Django's vendors, if they differ.
 _SYSTEMS = {"oracle": "oracle.db"}
@@ -49,40 +50,52 @@ def instrument_databases() -> None:
 def _resolving(original: Callable[..., Any]) -> Callable[..., Any]:
     def resolve_request(self: Any, request: Any) -> Any:
         match = original(self, request)
-        place = getattr(request, "scope", None) or getattr(request, "environ", None)
-        route = getattr(request.resolver_match, "route", None)
-        if place is not None and route is not None:
-            place[ROUTE_KEY] = f"/{route.lstrip('^/')}"
+        _note_route(request)
         return match
 
     return resolve_request
 
 
+def _note_route(request: Any) -> None:
+    try:
+        place = getattr(request, "scope", None) or getattr(request, "environ", None)
+        route = getattr(request.resolver_match, "route", None)
+        if place is not None and route is not None:
+            place[ROUTE_KEY] = f"/{route.lstrip('^/')}"
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("django", error)
+
+
 def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(self: Any, sql: Any, params: Any, many: bool, executor: Any) -> Any:
-        database, statement = _database(self.db), str(sql)
-        with many_span(database, statement, params) if many else statement_span(database, statement):
+        with _block(self.db, sql, params if many else None):
             return original(self, sql, params, many, executor)
 
     return execute
 
 
-def _database(connection: Any) -> Database:
+def _block(connection: Any, sql: Any, many: Any) -> SpanScope | Span:
     try:
         system, settings = connection.vendor, connection.settings_dict
         if getattr(connection, "mysql_is_mariadb", False):
             system = "mariadb"
-        name = Path(str(settings.get("NAME") or "")).name
-        return Database(
-            _SYSTEMS.get(system, system), name, str(settings.get("HOST") or ""), int(settings.get("PORT") or 0)
+        database = Database(
+            _SYSTEMS.get(system, system),
+            Path(str(settings.get("NAME") or "")).name,
+            str(settings.get("HOST") or ""),
+            int(settings.get("PORT") or 0),
         )
+        return statement_span(database, str(sql)) if many is None else many_span(database, str(sql), many)
     except Exception as error:  # noqa: BLE001 - logged
         fault("django", error)
-        return Database("other_sql")
+        return INVALID_SPAN
 
 
 def _failed(**_: Any) -> None:
     """Record an exception while Django handles it, in the context of the request."""
-    error = sys.exc_info()[1]
-    if isinstance(error, Exception):
-        fail(get_current_span(), error)
+    raised = sys.exc_info()[1]
+    try:
+        if isinstance(raised, Exception):
+            fail(get_current_span(), raised)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("django", error)

@@ -78,7 +78,7 @@ def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Reques
         call.failed(error)
         raise
     else:
-        call.answered(response.status_code)
+        call.answered(response.status_code, response.headers)
         return response
     finally:
         detach(token)
@@ -98,7 +98,7 @@ async def _send_async(
         call.failed(error)
         raise
     else:
-        call.answered(response.status_code)
+        call.answered(response.status_code, response.headers)
         return response
     finally:
         detach(token)

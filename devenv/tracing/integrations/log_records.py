@@ -9,8 +9,10 @@ from typing import Any
 from opentelemetry import trace
 
 from devenv.tracing.active import state
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
+_PLACE = "log records"
 FIELDS = " trace_id=%(trace_id)s span_id=%(span_id)s"
 
 
@@ -24,11 +26,19 @@ class TraceFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Format the line, and add the IDs if there are any and the line does not contain them."""
         line = self._inner.format(record)
-        trace_id = getattr(record, "trace_id", "")
-        if not trace_id or trace_id in line:
+        try:
+            return _with_ids(line, record)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_PLACE, error)
             return line
-        first, newline, rest = line.partition("\n")
-        return first + FIELDS % {"trace_id": trace_id, "span_id": getattr(record, "span_id", "")} + newline + rest
+
+
+def _with_ids(line: str, record: logging.LogRecord) -> str:
+    trace_id = getattr(record, "trace_id", "")
+    if not trace_id or trace_id in line:
+        return line
+    first, newline, rest = line.partition("\n")
+    return first + FIELDS % {"trace_id": trace_id, "span_id": getattr(record, "span_id", "")} + newline + rest
 
 
 def instrument_lines() -> None:
@@ -39,12 +49,19 @@ def instrument_lines() -> None:
 
 def _formatting(original: Callable[..., str]) -> Callable[..., str]:
     def format_record(self: logging.Handler, record: logging.LogRecord) -> str:
-        formatter = self.formatter
-        if formatter is None or type(formatter) is logging.Formatter:
-            self.setFormatter(TraceFormatter(formatter))
+        _wrap_formatter(self)
         return original(self, record)
 
     return format_record
+
+
+def _wrap_formatter(handler: logging.Handler) -> None:
+    try:
+        formatter = handler.formatter
+        if formatter is None or type(formatter) is logging.Formatter:
+            handler.setFormatter(TraceFormatter(formatter))
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_PLACE, error)
 
 
 def instrument() -> None:
@@ -54,13 +71,22 @@ def instrument() -> None:
 
         def make(*args: Any, **options: Any) -> logging.LogRecord:
             record = factory(*args, **options)
-            context = trace.get_current_span().get_span_context()
-            valid = context.is_valid
-            record.trace_id = f"{context.trace_id:032x}" if valid else ""
-            record.span_id = f"{context.span_id:016x}" if valid else ""
-            record.trace_sampled = valid and context.trace_flags.sampled
-            record.service_name = state.tracing.service_name if state.tracing is not None else ""
+            _add_ids(record)
             return record
 
         make._devenv_tracing = True  # type: ignore[attr-defined] # noqa: SLF001 - our own mark
         logging.setLogRecordFactory(make)
+
+
+def _add_ids(record: logging.LogRecord) -> None:
+    record.trace_id = record.span_id = record.service_name = ""
+    record.trace_sampled = False
+    try:
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            record.trace_id = f"{context.trace_id:032x}"
+            record.span_id = f"{context.span_id:016x}"
+            record.trace_sampled = context.trace_flags.sampled
+        record.service_name = state.tracing.service_name if state.tracing is not None else ""
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_PLACE, error)

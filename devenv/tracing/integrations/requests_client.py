@@ -49,7 +49,7 @@ def _send(
         call.failed(error)
         raise
     else:
-        call.answered(response.status_code)
+        call.answered(response.status_code, response.headers)
         return response
     finally:
         detach(token)

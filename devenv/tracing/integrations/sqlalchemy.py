@@ -9,9 +9,10 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
 from devenv.tracing.spans import SpanScope
-from devenv.tracing.sql import Database, many_span, statement_span
+from devenv.tracing.sql import many_span, statement_span
 
 _LIBRARY = "sqlalchemy"
 _SCOPES = "devenv.tracing"

@@ -11,9 +11,10 @@ from typing import Any, Literal
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import current
 from devenv.tracing.context.suppression import is_suppressed
+from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
-from devenv.tracing.sql import Database, many_span, statement_span
+from devenv.tracing.sql import many_span, statement_span
 
 # Positional arguments of sqlite3.connect between the database and the factory.
 _FACTORY_POSITION = 5

@@ -26,6 +26,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 _MARK = "devenv.tracing"
 _FAILED = "devenv.tracing.failed"
 _PLACE = "a WSGI application"
+_OF_THE_BODY = (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH"))  # without the prefix (PEP 3333)
 _PREFIX = "HTTP_"
 
 
@@ -103,18 +104,20 @@ class _Exchange:
 
     def starting(self, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            self._started(status)
+            self._started(status, headers)
             if self._header:
                 headers = [*headers, ("traceresponse", self._header)]
             return self._writing(start_response(status, headers, *more))
 
         return start
 
-    def _started(self, status: str) -> None:
+    def _started(self, status: str, headers: list[tuple[str, str]]) -> None:
         try:
             code = status.partition(" ")[0]
             self._status = int(code) if code.isdigit() else 0
             self._route = _route(self._environ)  # Flask drops its request before the body is sent
+            if state.server_headers is not None and self._span.is_recording():
+                self._span.set_attributes(state.server_headers.response(headers))
         except Exception as error:  # noqa: BLE001 - logged; the server judges the status
             fault(_PLACE, error)
 
@@ -271,4 +274,7 @@ def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
         own["client.address"] = environ["REMOTE_ADDR"]
     if environ.get("HTTP_USER_AGENT"):
         own["user_agent.original"] = environ["HTTP_USER_AGENT"]
+    if state.server_headers is not None:
+        body = [(name, environ[key]) for name, key in _OF_THE_BODY if environ.get(key)]
+        own.update(state.server_headers.request([*_fields(environ), *body]))
     return shared, own

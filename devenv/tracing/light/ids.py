@@ -21,11 +21,12 @@ class CustomIds:
         generator: An object with `generate_trace_id` and `generate_span_id`.
 
     Attributes:
+        generator: The same object.
         random: The W3C flag of random trace IDs, if the generator's are.
     """
 
     def __init__(self, generator: Any) -> None:
-        self._generator = generator
+        self.generator = generator
         is_random = getattr(generator, "is_trace_id_random", None)
         self.random = RANDOM if is_random is not None and is_random() else 0
 
@@ -40,12 +41,12 @@ class CustomIds:
 
     def _ask(self, method: str, bits: int) -> int:
         try:
-            number = int(getattr(self._generator, method)())
+            number = int(getattr(self.generator, method)())
         except Exception as error:  # noqa: BLE001 - logged; the program's generator must not break its requests
-            warn_once(_log, "the ID generator %s failed: %s", type(self._generator).__name__, described(error))
+            warn_once(_log, "the ID generator %s failed: %s", type(self.generator).__name__, described(error))
             return 0
         if not 0 < number < 1 << bits:
-            warn_once(_log, "the ID generator %s returned an invalid ID", type(self._generator).__name__)
+            warn_once(_log, "the ID generator %s returned an invalid ID", type(self.generator).__name__)
             return 0
         return number
 

@@ -82,6 +82,29 @@ class LightProvider(TracerProvider):
             known = self._sdk_resource = (attributes, Resource(dict(attributes)))
         return known[1]
 
+    @property
+    def sampler(self) -> Any:
+        """The sampler as the SDK's type, under the name that the SDK's provider uses."""
+        load_sdk()
+        from opentelemetry.sdk.trace.sampling import ParentBased
+
+        from devenv.tracing.sdk import Guarded, sampler
+
+        custom = self.decider.custom
+        if custom is None:
+            return sampler(self.settings)
+        return ParentBased(Guarded(custom)) if self.decider.parent_based else custom
+
+    @property
+    def id_generator(self) -> Any:
+        """The generator of IDs as the SDK's type, under the name that the SDK's provider uses."""
+        if self._ids is not None:
+            return self._ids.generator
+        load_sdk()
+        from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+        return RandomIdGenerator()
+
     def get_tracer(
         self,
         instrumenting_module_name: str,
@@ -132,9 +155,10 @@ class LightProvider(TracerProvider):
         """Tell the additional processors of a new span; if one fails, the others are told."""
         if self._ids is not None:
             span.span_id = self._ids.span_id()
+        given: Any = self._started(span) if self.processors else None
         for processor in self.processors:
             try:
-                processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # same interface, own class
+                processor.on_start(given, parent_context=context)
             except Exception:  # noqa: BLE001 - logged; third-party code must not break a request
                 _log.exception("span processor %s failed", type(processor).__name__)
 
@@ -143,10 +167,11 @@ class LightProvider(TracerProvider):
         if span.ending:
             return
         span.ending = True
+        given = self._started(span)
         for processor in self.processors:
             # The SDK's name has an underscore as long as the specification calls the method experimental.
             ending = getattr(processor, "on_ending", None) or getattr(processor, "_on_ending", None)
-            self._tell(processor, ending, span)
+            self._tell(processor, ending, given)
         span.end_time = end_time
         if span.trace.flags & SAMPLED:
             self.sink(span)
@@ -168,6 +193,17 @@ class LightProvider(TracerProvider):
         """Shut down the additional processors."""
         for processor in self.processors:
             self._tell(processor, processor.shutdown)
+
+    def _started(self, span: LightSpan) -> Any:
+        """Return an open span as the SDK's class; the span itself, which has the same names, without the SDK."""
+        try:
+            load_sdk()
+            from devenv.tracing.light.started import StartedSpan
+
+            return StartedSpan(span)
+        except Exception as error:  # noqa: BLE001 - logged; no SDK is installed, or its class has changed
+            warn_once(_log, "span processors get spans of devenv's own class: %s", described(error))
+            return span
 
     def _finished(self, span: LightSpan) -> Any:
         """Return the SDK's form of an ended span; the span itself, which has the same names, if that fails."""

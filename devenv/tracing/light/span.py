@@ -19,7 +19,7 @@ from devenv.tracing.light.exceptions import described, exception_attributes
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import SAMPLED, LocalTrace, new_span_id
-from devenv.tracing.light.values import PLAIN, as_text, bounded, clean, nanoseconds, pairs
+from devenv.tracing.light.values import PLAIN, as_text, bounded, clean, nanoseconds, pairs, shorten
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -98,8 +98,10 @@ class LightSpan(Span):
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """All attributes so far, as a new dictionary."""
-        return {**self.shared.values, **self.own} if self.shared is not None else dict(self.own)
+        """All attributes so far within the limit of length, as a new dictionary."""
+        found = {**self.shared.values, **self.own} if self.shared is not None else dict(self.own)
+        length = self.tracer.limits.span_attribute_length
+        return found if length is None else {key: shorten(value, length) for key, value in found.items()}
 
     @property
     def context(self) -> SpanContext:

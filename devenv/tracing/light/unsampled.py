@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.trace import Span, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class LocalTrace:
         self.spans = 0
 
 
-class UnsampledSpan(Span):
+class UnsampledSpan(NonRecordingSpan):
     """The span of a trace that is not recorded; it creates a span ID only when it is read.
 
     Attributes:
@@ -56,7 +56,7 @@ class UnsampledSpan(Span):
     """
 
     _id = 0
-    _context: SpanContext | None = None
+    _read_context: SpanContext | None = None
 
     def __init__(self, trace_hex: str, flags: int, state: TraceState = NO_STATE) -> None:
         self.hex = trace_hex
@@ -76,10 +76,10 @@ class UnsampledSpan(Span):
 
     def get_span_context(self) -> SpanContext:
         """Return the context with the sampled flag cleared."""
-        if self._context is None:
+        if self._read_context is None:
             flags = TraceFlags(self.flags)
-            self._context = SpanContext(int(self.hex, 16), self.span_id, False, flags, self.state)
-        return self._context
+            self._read_context = SpanContext(int(self.hex, 16), self.span_id, False, flags, self.state)
+        return self._read_context
 
     def __enter__(self) -> Span:
         return self

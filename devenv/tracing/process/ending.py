@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from devenv.tracing.active import Active, state
+from devenv.tracing.active import state
 from devenv.tracing.process.patching import replace
 
 EXIT_TIMEOUT_S = 3.0
@@ -39,19 +39,18 @@ def watch() -> None:
 
 def _delivering(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(path: Any, *args: Any, **options: Any) -> Any:
-        tracing = state.tracing
-        # `os.execvp` tries the folders of PATH in turn; only a call that can succeed is worth the wait.
-        possible = isinstance(path, int) or os.access(path, os.X_OK)
-        if possible and tracing is not None:
-            _flush(tracing)
+        _flush(path)
         return original(path, *args, **options)
 
     return execute
 
 
-def _flush(tracing: Active) -> None:
+def _flush(path: Any) -> None:
     try:
-        if not tracing.force_flush(EXIT_TIMEOUT_S):
+        tracing = state.tracing
+        # `os.execvp` tries the folders of PATH in turn; only a call that can succeed is worth the wait.
+        possible = isinstance(path, int) or os.access(path, os.X_OK)
+        if possible and tracing is not None and not tracing.force_flush(EXIT_TIMEOUT_S):
             _log.warning("cannot export spans before exec: %s", tracing.stats())
     except Exception:  # noqa: BLE001 - logged; the program's exec must happen
         _log.warning("cannot export spans before exec", exc_info=True)
@@ -71,6 +70,9 @@ def _at_worker_end(_owner: object) -> None:
 
 
 def _shut_down() -> None:
-    tracing = state.tracing
-    if tracing is not None:
-        tracing.shutdown(EXIT_TIMEOUT_S)
+    try:
+        tracing = state.tracing
+        if tracing is not None:
+            tracing.shutdown(EXIT_TIMEOUT_S)
+    except Exception:  # noqa: BLE001 - logged; the worker ends as it would
+        _log.warning("cannot export spans at the end of a worker", exc_info=True)

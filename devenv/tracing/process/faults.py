@@ -11,11 +11,10 @@ _log = logging.getLogger(__name__)
 
 
 def fault(place: str, error: Exception) -> None:
-    """Log that tracing failed, once for the same error; call it in the `except` block.
+    """Log that tracing failed, once for the same error: the hook of log records may be what failed.
 
     Args:
         place: What was traced, such as a library's name.
         error: The exception.
     """
     warn_once(_log, "cannot trace %s: %s", place, described(error))
-    _log.debug("cannot trace %s", place, exc_info=True)

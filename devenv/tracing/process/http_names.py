@@ -15,7 +15,13 @@ SERVERS = {
     "aiohttp": ("aiohttp_server",),
 }
 """The stock instrumentations whose requests each of our server integrations sees."""
-CLIENTS = {"requests": "requests", "httpx": "httpx", "aiohttp's client": "aiohttp_client"}
+CLIENTS = {
+    "requests": "requests",
+    "httpx": "httpx",
+    "aiohttp's client": "aiohttp_client",
+    "urllib3": "urllib3",
+    "urllib": "urllib",
+}
 """The stock instrumentation for each of our client integrations, by its name in warnings."""
 
 _STOCK = sorted({name for names in SERVERS.values() for name in names} | set(CLIENTS.values()))

@@ -185,7 +185,7 @@ async def test_dependencies_between_services(jaeger: Any, client: TraceClient, s
 async def test_links_to_the_ui_are_answered_by_jaeger(jaeger: Any, service: str) -> None:
     client = TraceClient(jaeger.query_url)
     now = time.time_ns()
-    for url in (client.ui_trace_url("ab" * 16), client.ui_search_url(service, now, now, tags={"a": "b"})):
+    for url in (client.ui.trace("ab" * 16), client.ui.search(service, now, now, tags={"a": "b"})):
         status = await asyncio.to_thread(lambda url=url: urllib.request.urlopen(url).status)
         assert status == 200
 

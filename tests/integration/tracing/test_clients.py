@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
+
 import aiohttp
 import httpx
 import pytest
 import requests
+import urllib3
+from opentelemetry import context as otel
 from tracing_upstream import http_upstream
 
 from devenv import tracing
-from devenv.tracing.integrations import aiohttp_client, httpx_client, requests_client
+from devenv.tracing.integrations import (
+    aiohttp_client,
+    httpx_client,
+    requests_client,
+    urllib3_client,
+    urllib_client,
+)
 from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
@@ -79,6 +90,24 @@ async def with_patched_requests(url):
     return requests.get(url, timeout=5).status_code  # noqa: ASYNC210 - the server has its own thread
 
 
+async def with_urllib3(url):
+    urllib3_client.instrument()
+    with urllib3.PoolManager(headers={"x": "y"}) as pool:
+        return pool.request("GET", url).status
+
+
+async def with_urllib(url):
+    urllib_client.instrument()
+    request = urllib.request.Request(url)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: ASYNC210 - the server has its own thread
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    finally:
+        assert not request.has_header("Traceparent")
+
+
 CLIENTS = [
     with_aiohttp,
     with_patched_aiohttp,
@@ -88,7 +117,23 @@ CLIENTS = [
     with_patched_httpx_sync,
     with_requests,
     with_patched_requests,
+    with_urllib3,
+    with_urllib,
 ]
+
+
+@pytest.mark.parametrize("get", CLIENTS)
+async def test_headers_are_captured_and_excluded_urls_are_not_traced(patched, upstream, get):
+    names = {"client_request": "host,user-agent,accept", "client_response": "content-length"}
+    of_each = dict.fromkeys(("requests", "httpx", "aiohttp_client", "urllib3", "urllib"), "/healthz$")
+    with recording({"captured_headers": names, "exclude_patterns_of": of_each}) as rec:
+        with tracing.span("above"):
+            assert await get(upstream.url + "/healthz") == 200
+            assert await get(upstream.url + "/x") == 200
+        (span,) = [span for span in rec.spans() if span.kind == "client"]
+    assert span.attributes["url.full"].endswith("/x")
+    assert span.attributes["http.response.header.content-length"] == ("2",)
+    assert ["traceparent" in headers for headers in upstream.got] == [False, True]
 
 
 @pytest.mark.parametrize("get", CLIENTS)
@@ -124,7 +169,7 @@ async def test_http_clients_below_an_unsampled_parent(rec, patched, upstream, ge
 
 @pytest.mark.parametrize("get", CLIENTS)
 async def test_http_clients_that_reach_nobody(rec, patched, get):
-    with pytest.raises((OSError, httpx.ConnectError)):
+    with tracing.span("caller"), pytest.raises((OSError, httpx.ConnectError, urllib3.exceptions.HTTPError)):
         await get("http://127.0.0.1:1/")
     found = rec.span("GET")
     assert found.status == "error"
@@ -137,3 +182,72 @@ def test_requests_errors_are_raised_as_they_are(rec, patched):
     with pytest.raises(requests.ConnectionError):
         requests.get("http://127.0.0.1:1/", timeout=2)
     assert rec.span("GET").attributes["error.type"] == "requests.exceptions.ConnectionError"
+
+
+@pytest.mark.parametrize("flag", ["00", "01"])
+def test_requests_above_urllib3_has_one_span(rec, patched, upstream, flag):
+    requests_client.instrument()
+    urllib3_client.instrument()
+    with tracing.attached({"traceparent": f"00-{TRACE}-{PARENT}-{flag}"}):
+        assert requests.get(upstream.url, timeout=5).status_code == 200
+    spans = rec.spans()
+    assert [span.name for span in spans] == ["GET"] * int(flag)
+    if spans:
+        assert upstream.got[0]["traceparent"] == f"00-{TRACE}-{spans[0].span_id}-01"
+
+
+def test_the_retries_of_urllib3_are_one_call(rec, patched):
+    urllib3_client.instrument()
+    retries = urllib3.Retry(2, backoff_factor=0)
+    with urllib3.PoolManager(retries=retries) as pool, pytest.raises(urllib3.exceptions.MaxRetryError):
+        pool.request("GET", "http://127.0.0.1:1/")
+    found = rec.span("GET")
+    assert (found.status, found.attributes["error.type"]) == ("error", "urllib3.exceptions.MaxRetryError")
+
+
+def test_the_headers_of_a_pool_stay_as_they_are(rec, patched, upstream):
+    urllib3_client.instrument()
+    given = {"a": "b"}
+    with urllib3.HTTPConnectionPool("127.0.0.1", int(upstream.url.rpartition(":")[2]), headers={"c": "d"}) as pool:
+        pool.urlopen("GET", "/x?token=1", headers=given)
+        pool.urlopen("GET", "/y")
+        assert (given, pool.headers) == ({"a": "b"}, {"c": "d"})
+    first, second = rec.spans("GET")
+    assert first.attributes["url.full"] == f"{upstream.url}/x?token=[REDACTED]"
+    assert first.span_id in upstream.got[0]["traceparent"]
+    assert second.span_id in upstream.got[1]["traceparent"]
+    assert (upstream.got[0]["a"], upstream.got[1]["c"]) == ("b", "d")
+
+
+@pytest.mark.parametrize(
+    ("pool", "url", "full"),
+    [
+        (urllib3.HTTPConnectionPool("h"), "/x", "http://h/x"),
+        (urllib3.HTTPConnectionPool("h", 80), "/x", "http://h/x"),
+        (urllib3.HTTPSConnectionPool("h"), "/x", "https://h/x"),
+        (urllib3.HTTPSConnectionPool("h", 8443), "/x", "https://h:8443/x"),
+        (urllib3.HTTPConnectionPool("::1", 81), "/x", "http://[::1]:81/x"),
+        (urllib3.HTTPConnectionPool("proxy"), "http://h:1/x", "http://h:1/x"),
+    ],
+)
+def test_the_url_of_a_pool(pool, url, full):
+    assert str(urllib3_client._Url(pool, url)) == full
+
+
+def test_urllib_outside_a_trace_is_left_alone(rec, patched, upstream):
+    urllib_client.instrument()
+    with urllib.request.urlopen(upstream.url, timeout=5) as response:
+        assert response.status == 200
+    assert (rec.spans(), "traceparent" in upstream.got[0]) == ([], False)
+
+
+def test_urllib_has_a_span_for_each_redirect(rec, patched, upstream):
+    urllib_client.instrument()
+    with tracing.span("caller"), urllib.request.urlopen(f"{upstream.url}/redirect", timeout=5) as response:
+        assert response.url == f"{upstream.url}/after"
+    first, second = rec.spans("GET")
+    assert first.parent_id == second.parent_id == rec.span("caller").span_id
+    assert first.attributes["http.response.status_code"] == 302
+    assert second.attributes["url.full"] == f"{upstream.url}/after"
+    assert [got["traceparent"].split("-")[2] for got in upstream.got] == [first.span_id, second.span_id]
+    assert all("suppress" not in key for key in otel.get_current())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import aiosqlite
 import httpx
 import pytest
 import requests
@@ -31,7 +33,11 @@ from devenv.tracing.integrations import (
     on_import,
     requests_client,
     sqlite,
+    threads,
+    urllib3_client,
+    urllib_client,
 )
+from devenv.tracing.integrations import aiosqlite as aiosqlite_integration
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.process import patching
@@ -172,6 +178,31 @@ async def test_sqlalchemy_over_aiosqlite_has_one_span_a_statement(rec, sqlalchem
     )
 
 
+async def test_the_statements_of_aiosqlite_are_below_their_caller(rec, patched, tmp_path):
+    sqlite.instrument()
+    threads.instrument()
+    aiosqlite_integration.instrument()
+    with tracing.span("start"):
+        connection = await aiosqlite.connect(tmp_path / "a.db")
+    with tracing.span("first"):
+        await connection.execute("CREATE TABLE t (a TEXT)")
+    with tracing.span("second"), suppressing(ALL):
+        await connection.execute("SELECT 1")
+    with tracing.attached({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"}):
+        async with connection.execute("SELECT 2") as cursor:
+            assert await cursor.fetchall() == [(2,)]
+    await connection.close()
+    assert_trace(
+        rec.spans(),
+        """
+        start
+        first
+          CREATE t [client]
+        second
+        """,
+    )
+
+
 def test_sqlalchemy_over_a_traced_connection_has_one_span_a_statement(rec, sqlalchemy_and_sqlite):
     import sqlite3
 
@@ -233,7 +264,19 @@ async def with_aiohttp(url):
         return response.status
 
 
-CLIENTS = [with_requests, with_session, with_httpx, with_async_httpx, with_aiohttp]
+def with_urllib3(url):
+    urllib3_client.instrument()
+    with urllib3.PoolManager() as pool:
+        return pool.request("GET", url).status
+
+
+def with_urllib(url):
+    urllib_client.instrument()
+    with urllib.request.urlopen(url, timeout=5) as response:
+        return response.status
+
+
+CLIENTS = [with_urllib3, with_urllib, with_requests, with_session, with_httpx, with_async_httpx, with_aiohttp]
 
 
 async def ask(get, url):
@@ -242,7 +285,7 @@ async def ask(get, url):
 
 
 @pytest.mark.parametrize("get", CLIENTS)
-async def test_a_client_that_is_traced_twice_has_one_span(rec, patched, upstream, stock_urllib3, get):
+async def test_a_client_that_is_traced_twice_has_one_span(rec, upstream, stock_urllib3, patched, get):
     with tracing.span("caller"):
         assert await ask(get, upstream.url) == 200
     (call,) = rec.spans("GET")
@@ -281,6 +324,8 @@ def test_statements_and_commands_are_suppressed(rec, patched, sqlalchemy_and_sql
     import sqlite3
 
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
     redis_integration.instrument()
     outside = sqlite3.connect(":memory:")
@@ -293,7 +338,7 @@ def test_statements_and_commands_are_suppressed(rec, patched, sqlalchemy_and_sql
         with sqlalchemy.create_engine("sqlite://").connect() as found:
             found.execute(sqlalchemy.text("SELECT 1"))
         with pytest.raises(redis.ConnectionError):
-            redis.Redis(port=1).get("x")
+            redis.Redis(port=1, retry=Retry(NoBackoff(), 0)).get("x")
     assert rec.spans() == []
     outside.close()
     inside.close()

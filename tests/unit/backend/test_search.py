@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 from otlp_build import MS, make_span, one, trace_id
 
+from devenv.backend.query.lookups import FoundTraces, find
 from devenv.backend.query.needles import Needle
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.store.store import Store
+from devenv.http.server.message import Response
+from devenv.http.server.turns import Turns
 from devenv.otlp import columns
 from devenv.otlp.batches import batches
 
@@ -116,3 +120,30 @@ def test_a_needle_rules_out_other_keys_and_values() -> None:
     (trace,) = store.traces.values()
     assert not Needle("key", "value").within(trace.raw)
     assert not Needle("ke", "else").within(trace.raw)
+
+
+def test_an_answer_that_takes_long_keeps_no_earlier_state_of_its_traces() -> None:
+    """Searches in the work kept a copy of each trace that grew meanwhile: several times the store's memory."""
+    growing, evicted = trace_id(), trace_id()
+    store = store_with(one("a", make_span(evicted)), one("a", make_span(growing)))
+    answers: list[FoundTraces] = []
+
+    def answer(traces: FoundTraces) -> Response:
+        answers.append(traces)
+        return Response()
+
+    find(store, Criteria(service="a"), answer, Turns())
+    (traces,) = answers
+    assert (len(traces), len(list(traces)), traces.size > 0) == (2, 2, True)
+    trace = store.get(growing)
+    assert trace is not None
+    before = trace.raw
+    for batch in batches(one("a", make_span(growing, name="later"))):
+        store.add(batch, columns.decode(batch.spans))
+    assert sys.getrefcount(before) == 2, "this variable and the argument"
+    oldest = store.get(evicted)
+    assert oldest is not None
+    store._evict(oldest)
+    (taken,) = traces
+    assert taken.id == growing
+    assert b"later" in taken.raw

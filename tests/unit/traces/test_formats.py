@@ -17,7 +17,8 @@ from devenv.model.run import RequestError
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
 from devenv.otlp import json_spans
 from devenv.otlp.span_encoding import encode_request, encode_span
-from devenv.traces import jaeger_json, links
+from devenv.traces import jaeger_json
+from devenv.traces.links import UiLinks
 from devenv.traces.query import Query, go_duration, legacy_parameters, rfc3339, v3_parameters
 
 VALUES = st.recursive(
@@ -205,8 +206,8 @@ def test_a_query_in_both_dialects() -> None:
 
 
 def test_links_to_pages() -> None:
-    assert links.trace_url("http://j/", "ab/c") == "http://j/trace/ab%2Fc"
-    found = links.search_url("http://j", "a b", 1_001, 2_001, tags={"k": 'v"'}, operation="GET", limit=5)
+    assert UiLinks("http://j/").trace("ab/c") == "http://j/trace/ab%2Fc"
+    found = UiLinks("http://j").search("a b", 1_001, 2_001, tags={"k": 'v"'}, operation="GET", limit=5)
     assert found == (
         "http://j/search?service=a+b&start=1&end=3&limit=5&lookback=custom&operation=GET"
         "&tags=%7B%22k%22%3A%22v%5C%22%22%7D"

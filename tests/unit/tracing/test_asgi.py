@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from opentelemetry.context import get_current
 
 from devenv import tracing
-from devenv.tracing.clients import begin_call
+from devenv.tracing.clients import NO_CALL, begin_call
 from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.testing import assert_trace, recording
 
@@ -256,6 +257,42 @@ def test_known_methods_are_those_of_the_variable(provider, known, method, name, 
         assert span.attributes.get("http.request.method_original") == original
 
 
+@pytest.mark.parametrize("provider", ["light", "sdk"])
+def test_captured_headers_are_attributes_and_no_secret_is_among_them(provider):
+    prefix = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
+    environ = {prefix + "SERVER_REQUEST": "X-Tenant,x-[uv],authorization,x-pin,(", prefix + "SERVER_RESPONSE": "x-id",
+               prefix + "CLIENT_REQUEST": "x-tenant", prefix + "CLIENT_RESPONSE": "x-.*",
+               prefix + "SANITIZE_FIELDS": "x-pin"}  # fmt: skip
+    names = resolve(None, environ=environ).captured_headers
+    got = [("x-tenant", "a"), ("x-u", "1"), ("x-v", "2"), ("x-v", "3"), ("authorization", "Bearer hunter2"),
+           ("x-pin", "hunter2"), ("x-other", "hunter2")]  # fmt: skip
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-id", b"7"), (b"x-no", b"8")]})
+
+    def served(environ, start_response):
+        start_response("200 OK", [("X-Id", "7"), ("X-No", "8")])
+        return [b""]
+
+    with recording({"provider": provider, "captured_headers": names}) as rec:
+        call(tracing.TracingMiddleware(app), headers=got)
+        wsgi = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in got}
+        list(tracing.WSGIMiddleware(served)({"PATH_INFO": "/", **wsgi}, lambda *given: None))
+        made = begin_call("requests", "GET", "http://u/", {"X-Tenant": "a", "x-other": "b"})
+        made.answered(200, {"X-Id": "7", "Y": "8"})
+        made.end()
+        spans = rec.spans()
+    found = [{key: value for key, value in span.attributes.items() if ".header." in key} for span in spans]
+    expected = {"http.request.header.x-tenant": ("a",), "http.request.header.x-u": ("1",),
+                "http.request.header.x-v": ("2", "3"), "http.response.header.x-id": ("7",)}  # fmt: skip
+    for index, v in enumerate((("2", "3"), ("3",))):  # a mapping has the last one of a name
+        shown = dict(found[index])
+        for secret in ("authorization", "x-pin"):
+            assert "hunter2" not in str(shown.pop(f"http.request.header.{secret}"))
+        assert shown == {**expected, "http.request.header.x-v": v}
+    assert found[2] == {"http.request.header.x-tenant": ("a",), "http.response.header.x-id": ("7",)}
+
+
 def test_excluded_urls_of_one_library_replace_the_general_ones():
     environ = {"OTEL_PYTHON_EXCLUDED_URLS": "general", "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "/a,/b",
                "OTEL_PYTHON_REQUESTS_EXCLUDED_URLS": "intern[.]"}  # fmt: skip
@@ -448,6 +485,24 @@ def test_switched_off_passes_on_what_came_and_nothing_else():
         assert rec.spans() == []
     assert seen == [{"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "a=1", "baggage": "k=v"}, {}]
     assert dict(sent[0]["headers"])[b"traceresponse"].decode() == f"00-{TRACE}-{PARENT}-01"
+
+
+def test_switched_off_does_nothing_for_a_request_without_context():
+    """Neither a context nor a header, and the application runs once even if it raises."""
+    runs = []
+
+    def work():
+        headers: dict[str, str] = {}
+        with tracing.client_span("GET", "http://u/", headers) as span, tracing.span("business"):
+            span.set_attribute("http.response.status_code", 500)
+        runs.append((dict(get_current()), headers, tracing.current_ids(), begin_call("x", "GET", "http://u/", headers)))
+        raise LookupError
+
+    with recording({"enabled": False}) as rec:
+        with pytest.raises(LookupError):
+            call(tracing.TracingMiddleware(answering(work=work), trace_response=True))
+        assert rec.spans() == []
+    assert runs == [({}, {}, ("", ""), NO_CALL)]
 
 
 def test_the_root_ratio_is_taken_once():

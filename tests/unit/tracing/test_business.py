@@ -320,7 +320,7 @@ def test_client_span(rec):
     found = rec.span("POST")
     assert found.attributes == {
         "http.request.method": "POST",
-        "url.full": "http://auth:8081/login?token=[REDACTED]",
+        "url.full": "http://REDACTED:REDACTED@auth:8081/login?token=[REDACTED]",
         "server.address": "auth",
         "server.port": 8081,
         "http.response.status_code": 401,
@@ -386,3 +386,12 @@ def test_ids_below_what_is_not_sampled():
     with recording({"sampler": {"ratio": 0.0}}), tracing.attached({}), tracing.span("s") as span:
         trace_id, span_id = tracing.current_ids()
         assert (trace_id, span_id) == (f"{span.get_span_context().trace_id:032x}", "")
+
+
+@pytest.mark.parametrize("password", ["pw", "p@w", "p/w", "p/w@x"])
+def test_a_client_span_names_the_server_not_the_user(rec, password):
+    with tracing.client_span("GET", f"http://bob:{password}@auth:8081/x"):
+        pass
+    found = rec.span("GET").attributes
+    assert (found["server.address"], found["server.port"]) == ("auth", 8081)
+    assert found["url.full"] == "http://REDACTED:REDACTED@auth:8081/x"

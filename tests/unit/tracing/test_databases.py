@@ -9,8 +9,9 @@ import pytest
 from devenv import tracing
 from devenv.tracing.databases.failures import response_code
 from devenv.tracing.databases.statement import describe
+from devenv.tracing.databases.target import Database
 from devenv.tracing.integrations.dbapi import TracedConnection
-from devenv.tracing.sql import PROCEDURE, Database, many_span, statement_span
+from devenv.tracing.sql import PROCEDURE, many_span, statement_span
 from devenv.tracing.testing import recording
 
 

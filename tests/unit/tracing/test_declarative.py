@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from devenv.tracing.configuration.declarative import substitute
 from devenv.tracing.configuration.resolution import resolve
+from devenv.tracing.runtime import Tracing
 
 WHOLE = """\
 file_format: "1.0"
@@ -70,7 +73,9 @@ def test_the_whole_file(read, caplog):
     assert settings.service_name == "shop"
     assert (settings.sampler, settings.sampler_ratio) == ("parentbased_traceidratio", 0.25)
     assert settings.propagators == ("tracecontext", "b3", "baggage")
-    assert (settings.exporter, settings.protocol) == ("otlp,console", "http/json")
+    assert (settings.exporter, settings.protocol, settings.schedule_delay_ms) == ("otlp", "http/json", 100)
+    (further,) = settings.further
+    assert (further["exporter"], further["schedule_delay_ms"], further["headers"]) == ("console", 1, {})
     assert (settings.endpoint, settings.compression) == ("http://collector:4318/v1/traces", "gzip")
     assert settings.headers == {"api-key": "hunter2", "x": "1"}
     assert (settings.timeout_s, settings.export_timeout_ms) == (2.5, (1 << 31) - 1)
@@ -87,6 +92,49 @@ def test_the_whole_file(read, caplog):
     assert settings.origin("sampler.ratio").endswith("otel.yaml:35:14")
     assert "hunter2" not in repr(settings)
     assert caplog.records == []
+
+
+TWO = """\
+file_format: "1.0"
+tracer_provider:
+  processors:
+    - batch: {max_queue_size: 7, exporter: {otlp_http: {endpoint: "http://a:4318/v1/traces"}}}
+    - batch:
+        exporter: {otlp_http: {endpoint: "http://b/v1/traces", headers: [{name: k, value: hunter2}], compression: gzip}}
+    - simple: {exporter: {zipkin: }}
+    - simple: {exporter: {console: }}
+"""
+
+
+def test_each_processor_exports_by_itself(read, caplog, capsys):
+    settings = read(TWO)
+    assert (settings.exporter, settings.endpoint, settings.max_queue_size) == ("otlp", "http://a:4318/v1/traces", 7)
+    assert (settings.headers, settings.compression) == ({}, "none")
+    second, third = settings.further
+    assert (second["endpoint"], second["headers"], second["compression"], second["max_queue_size"]) == (
+        "http://b/v1/traces", {"k": "hunter2"}, "gzip", 2048
+    )  # fmt: skip
+    assert (third["exporter"], third["schedule_delay_ms"]) == ("console", 1)
+    assert "hunter2" not in repr(settings)
+    assert "zipkin" in caplog.text
+
+    both = replace(settings, exporter="console", further=(third, third))
+    opened = Tracing(both)
+    opened.tracer("t").start_span("s").end()
+    assert opened.force_flush(5)
+    assert opened.stats().exported == 3
+    assert opened.shutdown(5)
+    assert capsys.readouterr().err.count('"name":"s"') == 3
+
+
+@pytest.mark.parametrize(("environ", "stream"), [({}, "err"), ({"DEVENV_TRACING_CONSOLE": "stdout"}, "out")])
+def test_the_console_exporter_writes_to_the_chosen_stream(environ, stream, capsys):
+    opened = Tracing(resolve(None, environ={"OTEL_TRACES_EXPORTER": "console", **environ}))
+    opened.tracer("t").start_span("shown").end()
+    assert opened.shutdown(5)
+    said = capsys.readouterr()
+    assert '"name":"shown"' in getattr(said, stream)
+    assert "shown" not in (said.out if stream == "err" else said.err)
 
 
 def test_it_takes_precedence_over_config_and_leaves_our_own_variables(read):

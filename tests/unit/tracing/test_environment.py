@@ -248,7 +248,7 @@ def test_the_level_of_the_own_log_with_and_without_handlers():
 @pytest.mark.parametrize(
     ("disabled", "missing"),
     [
-        ("flask,requests", {"flask", "requests"}),
+        ("flask,requests", {"flask", "requests", "urllib3"}),
         ("FastAPI", {"asgi"}),
         ("aiohttp-client", {"aiohttp_client"}),
         ("aiohttp_server,threading", {"aiohttp_server", "threads"}),

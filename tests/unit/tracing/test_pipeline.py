@@ -207,6 +207,16 @@ def test_third_party_processors_and_exporters(rec, tracer):
     assert watcher.stopped
 
 
+def test_an_older_sdk_flushes_what_comes_after_our_processor(monkeypatch):
+    """Up to 1.41, `SpanProcessor.force_flush` returns None, at which the SDK's provider stops."""
+    monkeypatch.setattr(SpanProcessor, "force_flush", lambda self, timeout_millis=30000: None)
+    with recording({"provider": "sdk"}) as rec:
+        watcher = Watcher()
+        rec.tracing.provider.add_span_processor(watcher)
+        assert rec.tracing.force_flush(5)
+        assert watcher.flushed
+
+
 def test_tracer_of_a_scope_with_everything(rec):
     tracer = rec.tracing.provider.get_tracer("lib", "1.2", "https://schema", {"k": "v"})
     tracer.start_span("s").end()

@@ -7,11 +7,15 @@ import logging
 
 import pytest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import Link, NoOpTracer, SpanContext, SpanKind, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NoOpTracer, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
+from devenv.tracing.configuration.resolution import resolve
+from devenv.tracing.light.started import StartedSpan
+from devenv.tracing.runtime import Tracing
 from devenv.tracing.testing import recording
 
 REMOTE = SpanContext(0xABC, 0xDEF, True, TraceFlags(1))
@@ -39,6 +43,79 @@ class Watching(SpanProcessor):
 
     def on_end(self, span):
         self.seen["end"] = span
+
+
+class Keeping(SpanProcessor):
+    def on_start(self, span, parent_context=None):
+        self.span = span
+
+    def on_ending(self, span):
+        self.ending = span
+
+
+def test_an_open_span_is_of_the_sdks_classes_and_whole(light):
+    keeping = Keeping()
+    light.tracing.provider.add_span_processor(keeping)
+    with light.tracing.provider.get_tracer("lib", "1").start_as_current_span("s", attributes={"a": 1}) as opened:
+        span = keeping.span
+        assert isinstance(span, ReadableSpan)
+        assert isinstance(span, SdkSpan)
+        assert isinstance(span, Span)
+        assert span == opened
+        assert (span.name, span.kind, span.parent, dict(span.attributes)) == ("s", SpanKind.INTERNAL, None, {"a": 1})
+        assert span.get_span_context() == span.context == opened.get_span_context()
+        assert (span.end_time, span.is_recording()) == (None, True)
+        span.set_attribute("b", 2)
+        span.set_attributes({"c": 3})
+        span.add_event("e", {"k": 1})
+        span.add_link(REMOTE)
+        span.update_name("renamed")
+        span.set_status(StatusCode.ERROR, "bad")
+        span.record_exception(ValueError("x"))
+        assert [event.name for event in span.events] == ["e", "exception"]
+        assert [link.context for link in span.links] == [REMOTE]
+        assert span.instrumentation_scope.name == "lib"
+        assert (span.dropped_attributes, span.dropped_events, span.dropped_links) == (0, 0, 0)
+        assert span._attributes["c"] == 3  # what is private in the SDK is read by some processors
+        assert json.loads(span.to_json())["name"] == "renamed"
+        assert "renamed" in repr(span)
+        span.end()
+    assert {keeping.ending, span} == {span}
+    found = light.span("renamed")
+    assert (found.attributes, found.status) == ({"a": 1, "b": 2, "c": 3}, "error")
+
+
+def test_public_names_of_the_sdks_provider_and_of_the_api(light):
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+    from opentelemetry.trace import NonRecordingSpan
+
+    provider = light.tracing.provider
+    assert isinstance(provider.sampler, ParentBased)
+    assert isinstance(provider.id_generator, RandomIdGenerator)
+    generator = RandomIdGenerator()
+    settings = resolve(None, environ={"OTEL_TRACES_EXPORTER": "none"})
+    given = Tracing(settings, sampler=ALWAYS_OFF, id_generator=generator)
+    assert given.provider.sampler is ALWAYS_OFF
+    assert given.provider.id_generator is generator
+    assert isinstance(given.tracer("t").start_span("s"), NonRecordingSpan)
+
+
+def test_an_attribute_is_read_within_its_limit_of_length():
+    with recording({"provider": "light", "limits": {"span_attribute_length": 3}}) as opened:
+        span = opened.tracing.tracer("t").start_span("s", attributes={"a": "long", "b": ["long", "x"]})
+        assert span.attributes == {"a": "lon", "b": ("lon", "x")}
+        span.end()
+    assert opened.span("s").attributes == {"a": "lon", "b": ("lon", "x")}
+
+
+def test_no_method_of_the_sdks_span_is_left_to_fields_that_do_not_exist(light):
+    """What changes a span must reach it; what only reads is computed from its present state."""
+    changing = {
+        name for name, member in vars(SdkSpan).items()
+        if callable(member) and name not in {"__init__", "__new__", "__repr__"} and not name.startswith("_")
+    }  # fmt: skip
+    assert changing - vars(StartedSpan).keys() == set()
 
 
 class Experimental(SpanProcessor):

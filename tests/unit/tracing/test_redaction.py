@@ -49,8 +49,23 @@ def test_query(query, shown):
 
 
 def test_url_loses_user_information_and_secrets():
-    assert redactor.url("https://bob:pw@h:1/p?sig=1&x=2#f") == f"https://h:1/p?sig={REDACTED}&x=2#f"
+    assert redactor.url("https://bob:pw@h:1/p?sig=1&x=2#f") == f"https://REDACTED:REDACTED@h:1/p?sig={REDACTED}&x=2#f"
     assert redactor.url("https://h/mail@example.org") == "https://h/mail@example.org"
+
+
+@pytest.mark.parametrize(
+    "user", ["u", "u:p", ":p", "u:", "u:p@ss", "u:p/ss", "u:/p/s@s@", "u:p%40", "a@b.c:p", "u:1234"]
+)
+@pytest.mark.parametrize("rest", ["h", "h:8080", "h/x@y", "h:8080/@scope/a", "[::1]:80/", "h?to=a@b.c", "h/#a@b"])
+def test_no_part_of_user_information_is_left(user, rest):
+    shown = f"https://REDACTED:REDACTED@{rest}"
+    assert redactor.url(f"https://{user}@{rest}") == shown
+    assert redactor.text(f"GET https://{user}@{rest} failed") == f"GET {shown} failed"
+
+
+@pytest.mark.parametrize("url", ["https://h:8080/x@y", "https://h/u:p@x", "https://h:80?a=b@c", "https://[::1]:80/a@b"])
+def test_an_at_sign_elsewhere_is_no_user_information(url):
+    assert redactor.url(url) == url
 
 
 @pytest.mark.parametrize(
@@ -61,7 +76,7 @@ def test_url_loses_user_information_and_secrets():
         ('{"api_key": "abc"}', f'{{"api_key": {REDACTED}}}'),
         ("Authorization: Bearer abc.def.ghi rejected", f"Authorization: {REDACTED} rejected"),
         ("sent Bearer abcdefgh12345 to it", f"sent Bearer {REDACTED} to it"),
-        ("cannot reach postgres://u:p@db/x", "cannot reach postgres://db/x"),
+        ("cannot reach postgres://u:p@db/x", "cannot reach postgres://REDACTED:REDACTED@db/x"),
         ("auth: connection refused", "auth: connection refused"),
         ("SELECT * FROM t WHERE token = ? AND password = :p", "SELECT * FROM t WHERE token = ? AND password = :p"),
         ("the tokenizer failed", "the tokenizer failed"),

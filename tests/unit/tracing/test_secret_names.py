@@ -66,8 +66,8 @@ TEXTS = [
     ("key AKIAIOSFODNN7EXAMPLE is unknown", f"key {REDACTED} is unknown"),
     ("ghp_" + "a1" * 18 + " revoked", f"{REDACTED} revoked"),
     ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----.", f"{REDACTED}."),
-    ("postgres://u:p@ss@db/x", "postgres://db/x"),
-    ("amqp://u:p/ss@mq:5672/v", "amqp://mq:5672/v"),
+    ("postgres://u:p@ss@db/x", "postgres://REDACTED:REDACTED@db/x"),
+    ("amqp://u:p/ss@mq:5672/v", "amqp://REDACTED:REDACTED@mq:5672/v"),
 ]
 
 ORDINARY_TEXTS = [

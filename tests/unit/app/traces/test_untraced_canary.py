@@ -13,10 +13,13 @@ from devenv.model.extension import Request
 from devenv.model.span import Span
 from devenv.model.trace import OWN_SERVICE, Trace
 from devenv.testing import FakeClock
+from devenv.traces.links import UiLinks
 
 
 class Backend:
     """A trace source with devenv's own root span, and from ``late_s`` on with a span of the entry point."""
+
+    ui = UiLinks("http://127.0.0.1:16686")
 
     def __init__(self, clock: FakeClock, *, late_s: float = 1e9, known: tuple[str, ...] = ()) -> None:
         self.clock, self.late_s, self.known = clock, late_s, known
@@ -34,9 +37,6 @@ class Backend:
 
     async def find(self, _query: object) -> list[Trace]:
         return []
-
-    def ui_trace_url(self, trace_id: str) -> str:
-        return f"http://127.0.0.1:16686/trace/{trace_id}"
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+"""urllib.request: a client span for each request of an opener, also for each redirect.
+
+A call outside a trace is left alone: the health checks of many containers are calls of `urllib.request` in a process
+that does nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.request import AbstractHTTPHandler, Request
+
+from devenv.tracing.clients import NO_CALL, ClientCall, begin_call
+from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
+from devenv.tracing.process.faults import fault
+from devenv.tracing.process.patching import replace
+
+_LIBRARY = "urllib"
+
+
+def instrument() -> None:
+    """Trace every opener of the process."""
+    replace(AbstractHTTPHandler, "do_open", _opening)
+
+
+def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
+    def do_open(self: AbstractHTTPHandler, http_class: Any, request: Request, **options: Any) -> Any:
+        call, added = _begin(request)
+        if call is NO_CALL:
+            return original(self, http_class, request, **options)
+        token = attach(call.below())
+        try:
+            response = original(self, http_class, request, **options)
+        except BaseException as error:
+            call.failed(error)
+            raise
+        else:
+            call.answered(response.status, response.headers)
+            return response
+        finally:
+            detach(token)
+            call.end()
+            _remove(request, added)
+
+    return do_open
+
+
+def _begin(request: Request) -> tuple[ClientCall, list[str]]:
+    """Return the call and the names of the headers that are added to the program's request, until its response."""
+    call, added = NO_CALL, {}
+    try:
+        if SPAN_KEY in current():
+            headers: dict[str, str] = {}
+            call = begin_call(_LIBRARY, request.get_method(), request.full_url, headers)
+            for name, value in headers.items():
+                request.add_unredirected_header(name, value)
+            added = headers
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+    return call, [name.capitalize() for name in added]
+
+
+def _remove(request: Request, names: list[str]) -> None:
+    try:
+        for name in names:
+            request.unredirected_hdrs.pop(name, None)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)

@@ -1,0 +1,29 @@
+"""What `status` makes of an instance that has ended."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from devenv.app.environment.recorded_probes import services_with_probes
+from devenv.app.environment.status import _health
+from devenv.app.session import Running
+from devenv.model.state import Health, ObservedInstance, State
+
+PROBES = services_with_probes({"web": {"ready": {"http": "/health"}, "ports": [8080]}})
+
+
+@pytest.mark.parametrize(
+    ("service", "more", "health"),
+    [
+        ("job", {"exit_code": 0}, Health.COMPLETED),
+        ("job", {"exit_code": 3}, Health.UNHEALTHY),
+        ("web", {"exit_code": 0}, Health.UNHEALTHY),  # a server that was stopped, or ended by itself
+        ("job", {"exit_code": 0, "engine_health": "unhealthy"}, Health.UNHEALTHY),  # Docker keeps the last result
+    ],
+)
+async def test_only_a_service_without_a_probe_completes(service: str, more: dict[str, Any], health: Health) -> None:
+    ended = ObservedInstance(id="1", name="1", service=service, index=1, state=State.EXITED, config_hash="", **more)
+    unused = cast(Running, None)
+    assert await _health(unused, ended, PROBES.get(service)) is health
