@@ -45,7 +45,8 @@ class ClientCall:
     def below(self) -> Context:
         """Return the context for the library below, whose clients must not create a second span for the call."""
         try:
-            return without_http(self.context)
+            context = self.context
+            return without_http(context, is_new=context is not current())
         except Exception as error:  # noqa: BLE001 - logged
             fault("a call", error)
             return self.context

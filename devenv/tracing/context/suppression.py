@@ -28,6 +28,9 @@ def is_http_suppressed(context: Context) -> bool:
     return bool(context.get(_HTTP) or context.get(_ALL) or context.get(_ALL_PLAIN))
 
 
-def without_http(context: Context) -> Context:
-    """Return a context in which the spans of HTTP clients are suppressed."""
-    return with_value(context, _HTTP, True)
+def without_http(context: Context, *, is_new: bool) -> Context:
+    """Return a context in which the spans of HTTP clients are suppressed; the same one if it is new, not yet in use."""
+    if not is_new:
+        return with_value(context, _HTTP, True)
+    dict.__setitem__(context, _HTTP, True)  # a Context rejects changes
+    return context
