@@ -20,7 +20,7 @@ _STANDARD = re.compile(
     |{_NUMBER}""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-# MySQL's texts may stand in double quotes and have backslashes; its `--` begins a comment before a space only.
+# MySQL has texts in double quotes too, and backslashes in them; its `--` begins a comment before a space only.
 _MYSQL = re.compile(
     rf"""(?P<comment>--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*.*?(?:\*/|\Z))
     |(?P<name>`[^`]*`)
