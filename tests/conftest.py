@@ -25,14 +25,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 if TYPE_CHECKING:
+    from database_servers import DatabaseServer
     from docker import DockerClient
     from selenium.webdriver import Chrome
 
-KINDS = ("docker", "jaeger", "browser")
+KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
-PROBES = {"docker": "docker_client", "jaeger": "jaeger_factory", "browser": "_chromium"}  # these fixtures skip
+PROBES = {  # these fixtures skip
+    "docker": "docker_client",
+    "jaeger": "jaeger_factory",
+    "browser": "_chromium",
+    "postgres": "postgres",
+    "mariadb": "mariadb",
+}
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
 PARALLEL = ("unit", "property")  # folders without `serial` tests
@@ -264,6 +271,33 @@ def jaeger_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 def jaeger(jaeger_factory: Callable[..., JaegerServer]) -> JaegerServer:
     """One real Jaeger with memory storage, shared by the session: use your own trace IDs and service names."""
     return jaeger_factory()
+
+
+# --- Database servers -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[DatabaseServer]:
+    """A real PostgreSQL, shared by the session: use temporary tables."""
+    from database_servers import postgres_server, program
+
+    initdb = program("initdb")
+    if initdb is None:
+        lacking("postgres", "there is no initdb: Debian's package is postgresql")
+    with postgres_server(initdb) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[DatabaseServer]:
+    """A real MariaDB, shared by the session: use temporary tables."""
+    from database_servers import mariadb_server, program
+
+    mariadbd = program("mariadbd")
+    if mariadbd is None:
+        lacking("mariadb", "there is no mariadbd: Debian's package is mariadb-server-core")
+    with mariadb_server(mariadbd) as server:
+        yield server
 
 
 # --- Browser ----------------------------------------------------------------------------------------------------------

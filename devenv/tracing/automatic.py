@@ -31,6 +31,10 @@ _INTEGRATIONS = (
     ("urllib", "urllib.request", "urllib_client", "instrument"),
     ("sqlite3", "sqlite3", "sqlite", "instrument"),
     ("aiosqlite", "aiosqlite.core", "aiosqlite", "instrument"),
+    ("psycopg", "psycopg", "databases.psycopg", "instrument"),
+    ("psycopg2", "psycopg2", "databases.psycopg2", "instrument"),
+    ("asyncpg", "asyncpg", "databases.asyncpg", "instrument"),
+    ("pymysql", "pymysql", "databases.pymysql", "instrument"),
     ("sqlalchemy", "sqlalchemy", "sqlalchemy", "instrument"),
     ("redis", "redis", "redis", "instrument"),
     ("threads", "threading", "threads", "instrument"),
@@ -63,7 +67,8 @@ def auto(
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `httpx`,
-    `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `sqlalchemy`, `redis`, `threads` (threads and executors),
+    `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
+    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `threads` (threads and executors),
     `logging`.
 
     Args:

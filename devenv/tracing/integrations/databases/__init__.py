@@ -1,0 +1,1 @@
+"""Drivers of database servers, one module for each; loaded when the program imports the driver."""

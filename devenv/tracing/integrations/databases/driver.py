@@ -1,0 +1,105 @@
+"""The common part of the drivers: replacements of a cursor's methods that create the span of a statement."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from devenv.tracing.databases.target import Database
+from devenv.tracing.process.faults import fault
+from devenv.tracing.spans import SpanScope
+from devenv.tracing.sql import many_span, statement_span
+
+Describe = Callable[[Any], Database]
+"""Returns the database of a cursor or connection; may raise."""
+
+
+def taken(library: str) -> bool:
+    """Whether OpenTelemetry's own instrumentation of a library is active, and creates its spans instead of ours."""
+    module = sys.modules.get(f"opentelemetry.instrumentation.{library}")
+    names = vars(module) if module is not None else {}
+    makers = [found for name, found in names.items() if name.endswith("Instrumentor") and name != "BaseInstrumentor"]
+    return any(getattr(maker(), "is_instrumented_by_opentelemetry", False) is True for maker in makers)
+
+
+def executing(describe: Describe) -> Callable[[Any], Any]:
+    """Return the maker of a traced `execute(statement, …)`."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def execute(self: Any, query: Any, *args: Any, **options: Any) -> Any:
+            with block(describe, self, query):
+                return original(self, query, *args, **options)
+
+        return execute
+
+    return make
+
+
+def executing_many(describe: Describe) -> Callable[[Any], Any]:
+    """Return the maker of a traced `executemany(statement, parameters, …)`."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def executemany(self: Any, query: Any, parameters: Any, *args: Any, **options: Any) -> Any:
+            with block_of_many(describe, self, query, parameters):
+                return original(self, query, parameters, *args, **options)
+
+        return executemany
+
+    return make
+
+
+def async_executing(describe: Describe) -> Callable[[Any], Any]:
+    """Return the maker of a traced asynchronous `execute(statement, …)`."""
+
+    def make(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def execute(self: Any, query: Any, *args: Any, **options: Any) -> Any:
+            with block(describe, self, query):
+                return await original(self, query, *args, **options)
+
+        return execute
+
+    return make
+
+
+def async_executing_many(describe: Describe) -> Callable[[Any], Any]:
+    """Return the maker of a traced asynchronous `executemany(statement, parameters, …)`."""
+
+    def make(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def executemany(self: Any, query: Any, parameters: Any, *args: Any, **options: Any) -> Any:
+            with block_of_many(describe, self, query, parameters):
+                return await original(self, query, parameters, *args, **options)
+
+        return executemany
+
+    return make
+
+
+def block(describe: Describe, driven: Any, query: Any) -> SpanScope | Span:
+    """Return the block of one statement; does not raise."""
+    try:
+        return statement_span(describe(driven), _text(query, driven))
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("a database driver", error)
+        return INVALID_SPAN
+
+
+def block_of_many(describe: Describe, driven: Any, query: Any, parameters: Any) -> SpanScope | Span:
+    """Return the block of a statement with several sets of parameters; does not raise."""
+    try:
+        return many_span(describe(driven), _text(query, driven), parameters)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("a database driver", error)
+        return INVALID_SPAN
+
+
+def _text(query: Any, driven: Any) -> str:
+    """Return a statement as a text; drivers also take bytes and statements that are composed of parts."""
+    if isinstance(query, str):
+        return query
+    if isinstance(query, (bytes, bytearray)):
+        return query.decode("utf-8", "replace")
+    composed = getattr(query, "as_string", None)
+    return str(composed(driven)) if composed is not None else ""

@@ -1,0 +1,91 @@
+"""psycopg2: connections whose cursors create a client span for each statement.
+
+Its classes are compiled and cannot be changed, so `psycopg2.connect` makes a connection of a derived class, and this
+makes cursors of derived classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import psycopg2  # type: ignore[import-untyped] # it has no types
+from psycopg2 import extensions
+
+from devenv.tracing.databases.target import Database
+from devenv.tracing.integrations.databases.driver import executing, executing_many, taken
+from devenv.tracing.process.faults import fault
+from devenv.tracing.process.patching import replace
+
+_DATABASE = "_devenv_database"
+
+
+def instrument() -> None:
+    """Trace every connection that `psycopg2.connect` opens. Commits and rollbacks of a connection have no span."""
+    if taken("psycopg2"):
+        return
+    replace(psycopg2, "connect", _connecting)
+
+
+def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def connect(dsn: Any = None, connection_factory: Any = None, *args: Any, **options: Any) -> Any:
+        return original(dsn, _traced_connection(connection_factory), *args, **options)
+
+    return connect
+
+
+def _traced_connection(factory: Any) -> Any:
+    """Return the traced kind of a class of connections; what is no class stays as it is."""
+    try:
+        return _connection_class(factory or extensions.connection)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("psycopg2", error)
+        return factory
+
+
+@lru_cache(maxsize=64)
+def _connection_class(base: Any) -> Any:
+    def cursor(self: Any, *args: Any, **options: Any) -> Any:
+        made = base.cursor(self, *args, **options)
+        traced = _traced_cursor(type(made))
+        if traced is None:
+            return made
+        return base.cursor(self, *args[:1], **{**_rest(args), **options, "cursor_factory": traced})
+
+    return type(base.__name__, (base,), {"cursor": cursor, "__module__": base.__module__, _DATABASE: None})
+
+
+def _rest(args: tuple[Any, ...]) -> dict[str, Any]:
+    """Name the positional arguments of `cursor` behind the first two."""
+    return dict(zip(("scrollable", "withhold"), args[2:]))
+
+
+def _traced_cursor(base: Any) -> Any:
+    """Return the traced kind of a class of cursors, None if it is one."""
+    try:
+        return None if hasattr(base, _DATABASE) else _cursor_class(base)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("psycopg2", error)
+        return None
+
+
+@lru_cache(maxsize=64)
+def _cursor_class(base: Any) -> Any:
+    methods = {
+        "execute": executing(_database)(base.execute),
+        "executemany": executing_many(_database)(base.executemany),
+        "__module__": base.__module__,
+        _DATABASE: True,
+    }
+    return type(base.__name__, (base,), methods)
+
+
+def _database(cursor: Any) -> Database:
+    connection = cursor.connection
+    kept: Database | None = getattr(connection, _DATABASE, None)
+    if kept is None:
+        info = connection.info
+        kept = Database("postgresql", info.dbname, info.host or "", info.port)
+        setattr(connection, _DATABASE, kept)
+    return kept
