@@ -35,6 +35,15 @@ def test_the_distribution_and_the_command_line_say_their_oldest_python() -> None
     assert tuple(map(int, PROJECT["tool"]["mypy"]["python_version"].split("."))) == start.OLDEST
 
 
+def test_dataclasses_keep_their_slots_where_python_has_them() -> None:
+    from devenv.tracing.export.exporter import ExportStats
+    from devenv.tracing.export.transport import Outcome
+    from devenv.tracing.settings import Key, Settings
+    from devenv.tracing.sql import Statement
+
+    assert [kind for kind in (ExportStats, Outcome, Key, Settings, Statement) if "__slots__" not in vars(kind)] == []
+
+
 def test_linting_holds_the_library_to_its_oldest_python() -> None:
     versions = PROJECT["tool"]["ruff"]["per-file-target-version"]
     assert versions["devenv/tracing/**"] == "py39"
