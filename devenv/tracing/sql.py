@@ -1,9 +1,7 @@
-"""Database spans: a statement's operation, table and text without values."""
+"""Database spans: a statement's summary, table and text without values, its server and its failure."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,65 +10,52 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.context.suppression import is_suppressed
+from devenv.tracing.databases.failures import response_code
+from devenv.tracing.databases.statement import LONGEST_READ, describe
+from devenv.tracing.databases.target import DEFAULT_PORTS, Database
 from devenv.tracing.light.shared import Shared
+from devenv.tracing.light.span import LightSpan
 from devenv.tracing.process.faults import fault
-from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.spans import SpanScope
 
-_LITERAL = re.compile(
-    r"'(?:[^']|'')*'|(?<![\w$:@?.\"])[-+]?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\b|\bX'[0-9a-fA-F]*'",
-    re.IGNORECASE,
-)
-_SPACE = re.compile(r"\s+")
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_NAME = r"[\"`\[]?([\w.$]+)"
-_TABLE = {
-    "SELECT": re.compile(rf"\bFROM\s+{_NAME}", re.IGNORECASE),
-    "DELETE": re.compile(rf"\bFROM\s+{_NAME}", re.IGNORECASE),
-    "INSERT": re.compile(rf"\bINTO\s+{_NAME}", re.IGNORECASE),
-    "REPLACE": re.compile(rf"\bINTO\s+{_NAME}", re.IGNORECASE),
-    "UPDATE": re.compile(rf"\bUPDATE\s+(?:OR\s+\w+\s+)?{_NAME}", re.IGNORECASE),
-    "CREATE": re.compile(rf"\bTABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?{_NAME}", re.IGNORECASE),
-    "DROP": re.compile(rf"\bTABLE\s+(?:IF\s+EXISTS\s+)?{_NAME}", re.IGNORECASE),
-    "ALTER": re.compile(rf"\bTABLE\s+{_NAME}", re.IGNORECASE),
-}
-_LONGEST = 2048
-
-
-@dataclass(frozen=True, **SLOTS)
-class Statement:
-    """A statement as it is recorded in spans."""
-
-    operation: str
-    collection: str
-    text: str
-
-    @property
-    def name(self) -> str:
-        """Return the span's name: operation and table."""
-        return f"{self.operation} {self.collection}" if self.collection else self.operation
-
-
-def describe(sql: str) -> Statement:
-    """Describe a statement; its literals are replaced by `?`, so that no value is recorded."""
-    text = _SPACE.sub(" ", _LITERAL.sub("?", _COMMENT.sub(" ", sql))).strip()
-    operation = text.partition(" ")[0].rstrip(";").upper() or "QUERY"
-    if operation == "WITH":
-        inner = re.search(r"\)\s*(SELECT|INSERT|UPDATE|DELETE)\b", text, re.IGNORECASE)
-        operation = inner[1].upper() if inner else operation
-    pattern = _TABLE.get(operation)
-    found = pattern.search(text) if pattern else None
-    return Statement(operation, found[1] if found else "", text[:_LONGEST])
+_SYSTEM_KEYS = ("db.system.name", "db.system")  # the second: instrumentations that keep to the old conventions
+BATCH = "batch"
+PROCEDURE = "procedure"
 
 
 def db_span(system: str, statement: str, *, namespace: str = "", **attributes: Any) -> SpanScope | Span:
-    """Create a client span for one database statement, for a `with` block; none in a context that suppresses spans.
+    """Create a client span for one database statement, for a `with` block.
+
+    There is none in a context that suppresses spans, and none below the span of another statement: one statement that
+    goes through several libraries has one span.
 
     Args:
         system: `db.system.name`: `sqlite`, `postgresql`, `mysql`, `redis`, …
         statement: The statement; values in it are replaced before it is recorded.
         namespace: The database's name.
         **attributes: Additional attributes; write a dotted name with `__`.
+    """
+    try:
+        own = {key.replace("__", "."): value for key, value in attributes.items()} if attributes else None
+        return statement_span(Database(system, namespace), statement, own=own)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(system, error)
+        return INVALID_SPAN
+
+
+def statement_span(
+    database: Database,
+    statement: str,
+    form: str = "",
+    own: dict[str, Any] | None = None,
+) -> SpanScope | Span:
+    """Create the client span of a statement, as `db_span`.
+
+    Args:
+        database: The connection's database.
+        statement: The statement, or the name of the procedure.
+        form: `BATCH` for the same statement with several sets of parameters, `PROCEDURE` for a call of a procedure.
+        own: Attributes of this call.
     """
     context = current()
     span: Any = context.get(SPAN_KEY)
@@ -79,20 +64,86 @@ def db_span(system: str, statement: str, *, namespace: str = "", **attributes: A
     try:
         if state.off or ((len(context) > 1 or span is None) and is_suppressed(context)):
             return state.passive() or INVALID_SPAN
-        name, shared = _shared(system, statement, namespace)
-        own = {key.replace("__", "."): value for key, value in attributes.items()} if attributes else None
+        if span is not None and _is_statement(span):
+            return INVALID_SPAN
+        if len(statement) > LONGEST_READ:  # the cache does not keep what is not read
+            statement = statement[:LONGEST_READ]
+        name, shared = _shared(database, statement, form)
     except Exception as error:  # noqa: BLE001 - logged; such as a statement that is not a text
-        fault(system, error)
+        fault(database.system, error)
         return INVALID_SPAN
-    return SpanScope(name, SpanKind.CLIENT, own, None, shared)
+    return StatementScope(name, SpanKind.CLIENT, own, None, shared)
+
+
+def many_span(database: Database, statement: str, parameters: Any) -> SpanScope | Span:
+    """Create the client span of a statement that is executed for each set of parameters.
+
+    Args:
+        database: The connection's database.
+        statement: The statement.
+        parameters: The sets; those of an iterator are not counted, which would use it up.
+    """
+    try:
+        size = len(parameters) if isinstance(parameters, (list, tuple)) else 1
+        if size == 1:
+            return statement_span(database, statement)
+        return statement_span(database, statement, BATCH, {"db.operation.batch.size": size})
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(database.system, error)
+        return INVALID_SPAN
+
+
+class StatementScope(SpanScope):
+    """The span of a statement: a failure has the code that the database or its driver gave."""
+
+    __slots__ = ()
+
+    def _broken(self, exc: BaseException) -> None:
+        try:
+            code = response_code(exc)
+            if code:
+                self._span.set_attribute("db.response.status_code", code)
+        except Exception as error:  # noqa: BLE001 - logged; the failure itself is recorded all the same
+            fault("a database error", error)
+        super()._broken(exc)
+
+
+def _is_statement(span: Any) -> bool:
+    """Whether a span is that of a statement, ours or of another instrumentation."""
+    if span.__class__ is LightSpan:
+        if span.kind is not SpanKind.CLIENT:
+            return False
+        shared = span.shared
+        if shared is not None and "db.system.name" in shared.values:
+            return True
+        attributes: Any = span.own
+    elif getattr(span, "kind", None) is SpanKind.CLIENT:
+        attributes = getattr(span, "attributes", None) or ()
+    else:
+        return False
+    return any(key in attributes for key in _SYSTEM_KEYS)
 
 
 @lru_cache(maxsize=512)
-def _shared(system: str, statement: str, namespace: str) -> tuple[str, Shared]:
-    described = describe(statement)
-    values = {"db.system.name": system, "db.operation.name": described.operation, "db.query.text": described.text}
-    if described.collection:
-        values["db.collection.name"] = described.collection
+def _shared(database: Database, statement: str, form: str) -> tuple[str, Shared]:
+    system, namespace, address, port = database
+    described = describe(f"CALL {statement}" if form is PROCEDURE else statement, system)
+    prefix = "BATCH " if form is BATCH else ""
+    values: dict[str, Any] = {"db.system.name": system}
+    if described.operation:
+        values["db.operation.name"] = prefix + described.operation
+    if described.summary:
+        values["db.query.summary"] = prefix + described.summary
+    if form is not PROCEDURE:
+        values["db.query.text"] = described.text
+    if described.target:
+        called = described.operation.upper() in {"CALL", "EXEC", "EXECUTE"}
+        values["db.stored_procedure.name" if called else "db.collection.name"] = described.target
     if namespace:
         values["db.namespace"] = namespace
-    return described.name, Shared(values)
+    if address:
+        values["server.address"] = address
+        if port and port != DEFAULT_PORTS.get(system) and not address.startswith("/"):
+            values["server.port"] = port
+    name = values.get("db.query.summary") or namespace or (f"{address}:{port}" if port else address) or system
+    return name, Shared(values)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
-from devenv.tracing.sql import db_span
+from devenv.tracing.sql import PROCEDURE, many_span, statement_span
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,25 +24,26 @@ class TracedConnection:
         connection: The driver's connection.
         system: `db.system.name`: `postgresql`, `mysql`, `sqlite`, …
         namespace: The database's name.
+        address: The server's name or the path of its socket.
+        port: The server's port; recorded if it is not the system's default.
     """
 
-    def __init__(self, connection: Any, system: str, namespace: str = "") -> None:
+    def __init__(self, connection: Any, system: str, namespace: str = "", *, address: str = "", port: int = 0) -> None:
         self._connection = connection
-        self._system = system
-        self._namespace = namespace
+        self._database = Database(system, namespace, address, port)
 
     def cursor(self, *args: Any, **options: Any) -> TracedCursor:
         """Return a traced cursor."""
-        return TracedCursor(self._connection.cursor(*args, **options), self._system, self._namespace)
+        return TracedCursor(self._connection.cursor(*args, **options), self._database)
 
     def commit(self) -> None:
         """Commit."""
-        with db_span(self._system, "COMMIT", namespace=self._namespace):
+        with statement_span(self._database, "COMMIT"):
             self._connection.commit()
 
     def rollback(self) -> None:
         """Roll back."""
-        with db_span(self._system, "ROLLBACK", namespace=self._namespace):
+        with statement_span(self._database, "ROLLBACK"):
             self._connection.rollback()
 
     def __getattr__(self, name: str) -> Any:
@@ -56,7 +58,7 @@ class TracedConnection:
     ) -> Any:
         if not _ends_transaction(self._connection):
             return self._connection.__exit__(exc_type, exc, traceback)
-        with db_span(self._system, "COMMIT" if exc_type is None else "ROLLBACK", namespace=self._namespace):
+        with statement_span(self._database, "COMMIT" if exc_type is None else "ROLLBACK"):
             return self._connection.__exit__(exc_type, exc, traceback)
 
 
@@ -75,24 +77,23 @@ def _ends_transaction(connection: Any) -> bool:
 class TracedCursor:
     """Wraps a DB-API cursor."""
 
-    def __init__(self, cursor: Any, system: str, namespace: str) -> None:
+    def __init__(self, cursor: Any, database: Database) -> None:
         self._cursor = cursor
-        self._system = system
-        self._namespace = namespace
+        self._database = database
 
     def execute(self, operation: str, *args: Any, **options: Any) -> Any:
         """Execute one statement; its parameters are not recorded."""
-        with db_span(self._system, operation, namespace=self._namespace):
+        with statement_span(self._database, operation):
             return self._own(self._cursor.execute(operation, *args, **options))
 
     def executemany(self, operation: str, *args: Any, **options: Any) -> Any:
         """Execute one statement for each set of parameters."""
-        with db_span(self._system, operation, namespace=self._namespace):
+        with many_span(self._database, operation, args[0] if args else None):
             return self._own(self._cursor.executemany(operation, *args, **options))
 
     def callproc(self, name: str, *args: Any) -> Any:
         """Call a stored procedure."""
-        with db_span(self._system, f"CALL {name}", namespace=self._namespace):
+        with statement_span(self._database, name, PROCEDURE):
             return self._cursor.callproc(name, *args)
 
     def _own(self, result: Any) -> Any:

@@ -13,13 +13,14 @@ from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN, Span, get_current_span
 
+from devenv.tracing.databases.target import Database
 from devenv.tracing.integrations.asgi_servers import traced_application
 from devenv.tracing.integrations.wsgi import as_method
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.server_side import ROUTE_KEY
 from devenv.tracing.spans import SpanScope, fail
-from devenv.tracing.sql import db_span
+from devenv.tracing.sql import many_span, statement_span
 
 # The semantic conventions' names of Django's vendors, if they differ.
 _SYSTEMS = {"oracle": "oracle.db"}
@@ -67,16 +68,24 @@ def _note_route(request: Any) -> None:
 
 def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(self: Any, sql: Any, params: Any, many: bool, executor: Any) -> Any:
-        with _block(self.db, sql):
+        with _block(self.db, sql, params if many else None):
             return original(self, sql, params, many, executor)
 
     return execute
 
 
-def _block(database: Any, sql: Any) -> SpanScope | Span:
+def _block(connection: Any, sql: Any, many: Any) -> SpanScope | Span:
     try:
-        system = _SYSTEMS.get(database.vendor, database.vendor)
-        return db_span(system, str(sql), namespace=Path(str(database.settings_dict.get("NAME") or "")).name)
+        system, settings = connection.vendor, connection.settings_dict
+        if getattr(connection, "mysql_is_mariadb", False):
+            system = "mariadb"
+        database = Database(
+            _SYSTEMS.get(system, system),
+            Path(str(settings.get("NAME") or "")).name,
+            str(settings.get("HOST") or ""),
+            int(settings.get("PORT") or 0),
+        )
+        return statement_span(database, str(sql)) if many is None else many_span(database, str(sql), many)
     except Exception as error:  # noqa: BLE001 - logged
         fault("django", error)
         return INVALID_SPAN

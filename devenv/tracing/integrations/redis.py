@@ -103,7 +103,8 @@ def _scope(client: Any, name: str, text: str, batch: int = 0) -> SpanScope:
     attributes: dict[str, Any] = {"db.system.name": "redis", "db.operation.name": name, "db.query.text": text}
     if options.get("host"):
         attributes["server.address"] = options["host"]
-        attributes["server.port"] = options.get("port", 6379)
+        if options.get("port", 6379) != 6379:
+            attributes["server.port"] = options["port"]
     attributes["db.namespace"] = str(options.get("db") or 0)
     if batch:
         attributes["db.operation.batch.size"] = batch

@@ -9,12 +9,14 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
 from devenv.tracing.spans import SpanScope
-from devenv.tracing.sql import db_span
+from devenv.tracing.sql import many_span, statement_span
 
 _LIBRARY = "sqlalchemy"
 _SCOPES = "devenv.tracing"
+_DATABASE = "devenv.tracing.database"
 _SYSTEMS = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}
 
 
@@ -48,21 +50,30 @@ def _connected(_connection: Any, record: Any) -> None:
 
 def _before(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:  # noqa: ARG001 - SQLAlchemy's signature
     try:
-        scope = _scope(connection, statement)
+        scope = _scope(connection, statement, parameters if executemany else None)
         connection.info.setdefault(_SCOPES, []).append(scope)
         scope.__enter__()
     except Exception as error:  # noqa: BLE001 - logged
         fault(_LIBRARY, error)
 
 
-def _scope(connection: Any, statement: str) -> SpanScope | Span:
+def _scope(connection: Any, statement: str, many: Any) -> SpanScope | Span:
     try:
-        dialect = connection.dialect.name
-        namespace = connection.engine.url.database or ""
-        return db_span(_SYSTEMS.get(dialect, dialect), statement, namespace=namespace.rpartition("/")[2])
+        database = connection.info.get(_DATABASE) or _database(connection)
+        return statement_span(database, statement) if many is None else many_span(database, statement, many)
     except Exception as error:  # noqa: BLE001 - logged; the end of the statement finds a block all the same
         fault(_LIBRARY, error)
         return INVALID_SPAN
+
+
+def _database(connection: Any) -> Database:
+    """Return the database of an engine's connection, and keep it with the driver's connection."""
+    url, dialect = connection.engine.url, connection.dialect
+    system = "mariadb" if getattr(dialect, "is_mariadb", False) else _SYSTEMS.get(dialect.name, dialect.name)
+    address = str(url.host or url.query.get("host") or url.query.get("unix_socket") or "")
+    database = Database(system, (url.database or "").rpartition("/")[2], address, url.port or 0)
+    connection.info[_DATABASE] = database
+    return database
 
 
 def _after(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:  # noqa: ARG001 - SQLAlchemy's signature

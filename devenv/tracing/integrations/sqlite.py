@@ -11,15 +11,17 @@ from typing import Any, Literal
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import current
 from devenv.tracing.context.suppression import is_suppressed
+from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
-from devenv.tracing.sql import db_span
+from devenv.tracing.sql import many_span, statement_span
 
 # Positional arguments of sqlite3.connect between the database and the factory.
 _FACTORY_POSITION = 5
 # Direct calls of the base classes, without a lookup of super().
 _cursor = sqlite3.Connection.cursor
 _execute = sqlite3.Cursor.execute
+_UNNAMED = Database("sqlite")
 
 
 class TracedCursor(sqlite3.Cursor):
@@ -32,21 +34,21 @@ class TracedCursor(sqlite3.Cursor):
         if state.passive() is not None:
             _execute(self, sql, parameters)
             return self
-        with db_span("sqlite", sql, namespace=_namespace(self)) as span:
+        with statement_span(_database(self), sql) as span:
             super().execute(sql, parameters)
             _count(span, self.rowcount)
         return self
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> TracedCursor:
         """Execute one statement for each set of parameters."""
-        with db_span("sqlite", sql, namespace=_namespace(self)) as span:
+        with many_span(_database(self), sql, parameters) as span:
             super().executemany(sql, parameters)
             _count(span, self.rowcount)
         return self
 
     def executescript(self, sql_script: str, /) -> TracedCursor:
-        """Execute several statements; the span shows the first one's operation."""
-        with db_span("sqlite", sql_script, namespace=_namespace(self)):
+        """Execute several statements; the span's summary has the operations of all."""
+        with statement_span(_database(self), sql_script):
             super().executescript(sql_script)
         return self
 
@@ -55,11 +57,11 @@ class TracedConnection(sqlite3.Connection):
     """A connection whose statements, commits and rollbacks are spans.
 
     Attributes:
-        namespace: The database's name.
+        database: The database, with its file's name.
         quiet: Whether another integration, above this one, creates these spans.
     """
 
-    namespace = ""
+    database = _UNNAMED
     quiet = False
 
     def cursor(self, factory: Any = TracedCursor) -> Any:
@@ -88,7 +90,7 @@ class TracedConnection(sqlite3.Connection):
         if self.quiet or not self.in_transaction:
             super().commit()
             return
-        with db_span("sqlite", "COMMIT", namespace=self.namespace):
+        with statement_span(self.database, "COMMIT"):
             super().commit()
 
     def rollback(self) -> None:
@@ -96,7 +98,7 @@ class TracedConnection(sqlite3.Connection):
         if self.quiet or not self.in_transaction:
             super().rollback()
             return
-        with db_span("sqlite", "ROLLBACK", namespace=self.namespace):
+        with statement_span(self.database, "ROLLBACK"):
             super().rollback()
 
     def __exit__(
@@ -105,7 +107,7 @@ class TracedConnection(sqlite3.Connection):
         """Commit, or roll back after an exception; a span only if a transaction is open."""
         if self.quiet or not self.in_transaction or getattr(self, "autocommit", None) is True:  # the last: does neither
             return super().__exit__(exc_type, exc, traceback)
-        with db_span("sqlite", "COMMIT" if exc_type is None else "ROLLBACK", namespace=self.namespace):
+        with statement_span(self.database, "COMMIT" if exc_type is None else "ROLLBACK"):
             return super().__exit__(exc_type, exc, traceback)
 
 
@@ -120,7 +122,7 @@ def sqlite_connection(path: str | Path, **options: Any) -> TracedConnection:
         sqlite3.OperationalError: If the file cannot be opened.
     """
     connection = sqlite3.connect(path, factory=TracedConnection, **options)
-    connection.namespace = Path(path).name
+    _name(connection, path)
     return connection
 
 
@@ -143,17 +145,17 @@ def _connecting(original: Callable[..., sqlite3.Connection]) -> Callable[..., sq
 
 def _name(connection: TracedConnection, database: Any) -> None:
     try:
-        connection.namespace = Path(str(database)).name
+        connection.database = Database("sqlite", Path(str(database)).name)
     except Exception as error:  # noqa: BLE001 - logged
         fault("sqlite3", error)
 
 
-def _namespace(cursor: sqlite3.Cursor) -> str:
+def _database(cursor: sqlite3.Cursor) -> Database:
     try:
-        return getattr(cursor.connection, "namespace", "")
+        return getattr(cursor.connection, "database", _UNNAMED)
     except Exception as error:  # noqa: BLE001 - logged
         fault("sqlite3", error)
-        return ""
+        return _UNNAMED
 
 
 def _count(span: Any, rows: int) -> None:

@@ -62,7 +62,7 @@ def test_dbapi(rec):
         cursor.executemany("INSERT INTO t VALUES (?)", [("x",), ("y",)])
         assert [row[0] for row in cursor.execute("SELECT a FROM t")] == ["x", "y"]
         assert cursor.rowcount == -1
-    block = ["CREATE t", "INSERT t", "SELECT t", "COMMIT"]
+    block = ["CREATE t", "BATCH INSERT t", "SELECT t", "COMMIT"]
     assert [span.name for span in rec.spans()] == block
     connection.commit()
     connection.rollback()

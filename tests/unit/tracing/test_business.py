@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ import pytest
 from opentelemetry import baggage, context
 
 from devenv import tracing
-from devenv.tracing.sql import describe
+from devenv.tracing.databases.statement import describe
 from devenv.tracing.testing import assert_trace, recording
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0"
@@ -247,7 +248,7 @@ def test_a_connection_as_context_manager_commits_and_rolls_back_in_spans(rec):
     with pytest.raises(sqlite3.IntegrityError), connection:
         connection.executemany("INSERT INTO t VALUES (?)", [(2,), (1,)])
     names = [span.name for span in rec.spans()]
-    assert names == ["CREATE t", "INSERT t", "COMMIT", "INSERT t", "ROLLBACK"]
+    assert names == ["CREATE t", "INSERT t", "COMMIT", "BATCH INSERT t", "ROLLBACK"]
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (1,)
 
 
@@ -267,43 +268,49 @@ def test_sqlite(rec, tmp_path):
     with connection:
         connection.execute("INSERT INTO users VALUES (3, 'x')")
     names = [span.name for span in rec.spans()]
-    assert names[:6] == ["CREATE users", "INSERT users", "COMMIT", "SELECT users", "UPDATE users", "ROLLBACK"]
+    assert names[:6] == ["CREATE users", "BATCH INSERT users", "COMMIT", "SELECT users", "UPDATE users", "ROLLBACK"]
     assert names[-2:] == ["INSERT users", "COMMIT"]
     assert all(span.kind == "client" for span in rec.spans())
     select = rec.span("SELECT users")
     assert select.attributes == {
         "db.system.name": "sqlite",
         "db.operation.name": "SELECT",
+        "db.query.summary": "SELECT users",
         "db.query.text": "SELECT name FROM users WHERE name = ? AND id < ?",
         "db.collection.name": "users",
         "db.namespace": "a.db",
     }
-    assert rec.spans("INSERT users")[0].attributes["db.response.affected_rows"] == 2
-    assert rec.span("SELECT missing").status == "error"
+    batch = rec.span("BATCH INSERT users").attributes
+    assert (batch["db.response.affected_rows"], batch["db.operation.batch.size"]) == (2, 2)
+    assert batch["db.operation.name"] == "BATCH INSERT"
+    missing = rec.span("SELECT missing")
+    assert (missing.status, missing.attributes["error.type"]) == ("error", "sqlite3.OperationalError")
+    if sys.version_info >= (3, 11):
+        assert missing.attributes["db.response.status_code"] == "SQLITE_ERROR"
     for secret in ("bob", "eve", "mallory"):
         assert secret not in str([span.attributes for span in rec.spans()])
 
 
 @pytest.mark.parametrize(
-    ("sql", "operation", "collection", "text"),
+    ("sql", "operation", "target", "text"),
     [
-        ("select 1", "SELECT", "", "select ?"),
+        ("select 1", "select", "", "select ?"),
         ("  SELECT *\n FROM a.b WHERE x='it''s' -- why", "SELECT", "a.b", "SELECT * FROM a.b WHERE x=?"),
         (
             "INSERT OR IGNORE INTO \"t\" VALUES (1.5e3, X'ff', :n, $1, ?2)",
             "INSERT",
-            "t",
+            '"t"',
             'INSERT OR IGNORE INTO "t" VALUES (?, ?, :n, $1, ?2)',
         ),
-        ("WITH x AS (SELECT 1) UPDATE t2 SET a1=2", "UPDATE", "t2", "WITH x AS (SELECT ?) UPDATE t2 SET a1=?"),
+        ("WITH x AS (SELECT 1) UPDATE t2 SET a1=2", "", "t2", "WITH x AS (SELECT ?) UPDATE t2 SET a1=?"),
         ("PRAGMA journal_mode=WAL;", "PRAGMA", "", "PRAGMA journal_mode=WAL;"),
-        ("", "QUERY", "", ""),
+        ("", "", "", ""),
         ("DROP TABLE IF EXISTS old", "DROP", "old", "DROP TABLE IF EXISTS old"),
     ],
 )
-def test_statements(sql, operation, collection, text):
+def test_statements(sql, operation, target, text):
     found = describe(sql)
-    assert (found.operation, found.collection, found.text) == (operation, collection, text)
+    assert (found.operation, found.target, found.text) == (operation, target, text)
 
 
 def test_client_span(rec):
