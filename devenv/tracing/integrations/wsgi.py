@@ -98,37 +98,35 @@ class _Exchange:
         self._method = method
         self._environ = environ
         self._header = header
+        self._watches = header is not None or span.is_recording()
         self.sent = False
         self._status = 0
         self._route: str | None = None
 
     def starting(self, start_response: StartResponse) -> StartResponse:
+        if not self._watches:
+            return start_response
+
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            self._started(status, headers)
-            if self._header:
-                headers = [*headers, ("traceresponse", self._header)]
-            return self._writing(start_response(status, headers, *more))
+            try:
+                code = status.partition(" ")[0]
+                self._status = int(code) if code.isdigit() else 0
+                self._route = _route(self._environ)  # Flask drops its request before the body is sent
+                if state.server_headers is not None and self._span.is_recording():
+                    self._span.set_attributes(state.server_headers.response(headers))
+                if self._header:
+                    headers = [*headers, ("traceresponse", self._header)]
+            except Exception as error:  # noqa: BLE001 - logged; the server judges the status
+                fault(_PLACE, error)
+            self._write = start_response(status, headers, *more)
+            return self._writing
 
         return start
 
-    def _started(self, status: str, headers: list[tuple[str, str]]) -> None:
-        try:
-            code = status.partition(" ")[0]
-            self._status = int(code) if code.isdigit() else 0
-            self._route = _route(self._environ)  # Flask drops its request before the body is sent
-            if state.server_headers is not None and self._span.is_recording():
-                self._span.set_attributes(state.server_headers.response(headers))
-        except Exception as error:  # noqa: BLE001 - logged; the server judges the status
-            fault(_PLACE, error)
-
-    def _writing(self, write: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-        """Return the function for bodies that are not returned (PEP 3333): its first call sends the headers."""
-
-        def writing(part: bytes) -> Any:
-            self.sent = True
-            return write(part)
-
-        return writing
+    def _writing(self, part: bytes) -> Any:
+        """Send a part of a body that is not returned (PEP 3333); the first one sends the headers."""
+        self.sent = True
+        return self._write(part)
 
     def failed(self, error: BaseException) -> None:
         """Record an exception of the application; before the headers are sent, the server responds with 500."""
@@ -147,7 +145,7 @@ class _Exchange:
     def end(self) -> None:
         """End the span; further calls do nothing."""
         try:
-            if self._span.is_recording():
+            if self._watches and self._span.is_recording():
                 finish(self._span, self._method, self._route, self._status)
         except Exception as error:  # noqa: BLE001 - logged
             fault(_PLACE, error)
