@@ -18,7 +18,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DatabaseServer:
-    """A server on 127.0.0.1; anyone may connect as the user `test`."""
+    """A server on 127.0.0.1; the user `test` needs no password."""
 
     port: int
     database: str = "test"

@@ -36,7 +36,7 @@ def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _traced_connection(factory: Any) -> Any:
-    """Return the traced kind of a class of connections; what is no class stays as it is."""
+    """Return the traced kind of a class of connections; a function stays as it is."""
     try:
         return _connection_class(factory or extensions.connection)
     except Exception as error:  # noqa: BLE001 - logged
