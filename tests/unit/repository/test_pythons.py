@@ -36,10 +36,10 @@ def test_the_distribution_and_the_command_line_say_their_oldest_python() -> None
 
 
 def test_dataclasses_keep_their_slots_where_python_has_them() -> None:
+    from devenv.tracing.databases.statement import Statement
     from devenv.tracing.export.exporter import ExportStats
     from devenv.tracing.export.transport import Outcome
     from devenv.tracing.settings import Key, Settings
-    from devenv.tracing.sql import Statement
 
     assert [kind for kind in (ExportStats, Outcome, Key, Settings, Statement) if "__slots__" not in vars(kind)] == []
 
