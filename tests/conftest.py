@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from database_servers import DatabaseServer
     from docker import DockerClient
     from selenium.webdriver import Chrome
+    from servers.database_servers import DatabaseServer
 
 KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
@@ -279,7 +279,7 @@ def jaeger(jaeger_factory: Callable[..., JaegerServer]) -> JaegerServer:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[DatabaseServer]:
     """A real PostgreSQL, shared by the session: use temporary tables."""
-    from database_servers import postgres_server, program
+    from servers.database_servers import postgres_server, program
 
     initdb = program("initdb")
     if initdb is None:
@@ -291,7 +291,7 @@ def postgres() -> Iterator[DatabaseServer]:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[DatabaseServer]:
     """A real MariaDB, shared by the session: use temporary tables."""
-    from database_servers import mariadb_server, program
+    from servers.database_servers import mariadb_server, program
 
     mariadbd = program("mariadbd")
     if mariadbd is None:
