@@ -60,7 +60,7 @@ def _prepared(statement: Any) -> Database:
 def _database(connection: Any) -> Database:
     connection = getattr(connection, "_con", connection)
     address = connection._addr  # noqa: SLF001 - asyncpg has no public way to either
-    name = connection._params.database or ""  # noqa: SLF001
+    name = connection._params.database or ""  # noqa: SLF001 - as above
     if isinstance(address, str):
         return Database("postgresql", name, address)
     return Database("postgresql", name, address[0], address[1])
