@@ -28,7 +28,7 @@ __all__ = ["Failure", "WaitOutcome", "check_once", "wait_completed", "wait_ready
 SETTLING_SECONDS = 0.2
 """A command's success counts only if the instance still runs that long after the wait began."""
 
-CHECK_SECONDS = 0.3
+CHECK_SECONDS = 1.0
 TAIL_LINES = 20
 TAIL_SECONDS = 2.0
 
@@ -127,7 +127,7 @@ async def wait_completed(
 async def check_once(
     engine: InstanceAccess, instance_id: str, service: Service, *, image_healthcheck: tuple[str, ...]
 ) -> Health:
-    """Ask the probe of a running instance once, within 300 ms.
+    """Ask the probe of a running instance once, within a second: a busy machine takes longer than one request does.
 
     Returns:
         ``NONE`` if it has no probe; ``STARTING`` if a command or a search through the output takes longer than that;
