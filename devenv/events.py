@@ -1,16 +1,17 @@
 """Typed progress events: the core emits them, the command line shows them.
 
-An event is a frozen dataclass; a sink is any callable that takes one. Sinks must be quick and must not raise:
+An event is an immutable dataclass; a sink is any callable that takes one. Sinks must be quick and must not raise:
 they are called on the event loop, in the order of the events.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from devenv.immutable import immutable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Event:
     """Base of all events."""
 
@@ -22,7 +23,7 @@ def ignore(event: Event) -> None:
     """Sink for callers that show nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Notice(Event):
     """One line that the user should see, such as the choice of engine or a stated warning."""
 
@@ -30,7 +31,7 @@ class Notice(Event):
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Planned(Event):
     """The plan is ready; ``services`` in the order in which they are shown."""
 
@@ -38,14 +39,14 @@ class Planned(Event):
     actions: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class LockWaiting(Event):
     """Another command (``holder``: its name and pid) has locked the project; this one waits."""
 
     holder: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ImagePulling(Event):
     """Progress of a pull; ``done`` and ``total`` in bytes, 0 if unknown."""
 
@@ -55,7 +56,7 @@ class ImagePulling(Event):
     total: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ImageBuilding(Event):
     """One line of a build's output."""
 
@@ -63,7 +64,7 @@ class ImageBuilding(Event):
     line: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceEvent(Event):
     """Base of events about one service; ``instance`` counts from 1, 0 for the service as a whole."""
 
@@ -71,31 +72,31 @@ class ServiceEvent(Event):
     instance: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceWaiting(ServiceEvent):
     """The service waits for its ``dependencies``."""
 
     dependencies: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceUnchanged(ServiceEvent):
     """The service is already running as the stack file requires."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceStarting(ServiceEvent):
     """The service is being created and started; ``reason`` is set if it replaces an instance."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceStarted(ServiceEvent):
     """The engine reports that the service is running."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ProbeFailed(ServiceEvent):
     """A readiness probe got the answer ``answer``; it will be repeated."""
 
@@ -104,38 +105,38 @@ class ProbeFailed(ServiceEvent):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceReady(ServiceEvent):
     """The service became ready ``ready_ms`` after its start."""
 
     ready_ms: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceCompleted(ServiceEvent):
     """A one-shot service exited with code 0."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceFailed(ServiceEvent):
     """The service will not become ready; ``summary`` is the first line of its failure block."""
 
     summary: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceLog(ServiceEvent):
     """One line of output while ``up`` waits, if requested."""
 
     line: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Stopping(ServiceEvent):
     """The service is being stopped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Removed(Event):
     """An object was removed; ``kind`` is container, network, volume or process."""
 
@@ -143,7 +144,7 @@ class Removed(Event):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class CanarySent(Event):
     """The canary request was sent with ``trace_id``."""
 
@@ -152,7 +153,7 @@ class CanarySent(Event):
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class CanaryWaiting(Event):
     """The backend has ``spans`` spans of ``services`` so far."""
 
@@ -160,7 +161,7 @@ class CanaryWaiting(Event):
     services: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class LoadProgress(Event):
     """State of a run, at least once per second; latencies in milliseconds of the requests completed so far."""
 
@@ -175,7 +176,7 @@ class LoadProgress(Event):
     p99_ms: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class VerifyProgress(Event):
     """Of ``total`` traces to look up in the backend, ``found`` are complete."""
 

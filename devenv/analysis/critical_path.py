@@ -8,7 +8,7 @@ then before the child's start.
 from __future__ import annotations
 
 from devenv.analysis.tree import SpanTree
-from devenv.model.immutable import immutable
+from devenv.immutable import immutable
 from devenv.model.span import Span
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devenv.analysis.critical_path import critical_path
 from devenv.analysis.tree import build_tree
-from devenv.model.immutable import immutable
+from devenv.immutable import immutable
 from devenv.model.span import Span
 from devenv.model.trace import Mark, Trace
 

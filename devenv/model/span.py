@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import IntEnum
 
-from devenv.model.immutable import immutable
+from devenv.immutable import immutable
 
 Value = str | bool | int | float | bytes | list["Value"] | dict[str, "Value"] | None
 """An attribute value: OTLP's AnyValue."""

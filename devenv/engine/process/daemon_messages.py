@@ -17,6 +17,7 @@ from devenv.contract.answers import EngineEvent, ExitStatus
 from devenv.engine.process.json_values import MalformedMessage, decode, encode
 from devenv.engine.process.launch import Kind, Launch
 from devenv.errors import DevenvError
+from devenv.immutable import immutable
 from devenv.model.state import State, Usage
 
 if TYPE_CHECKING:
@@ -26,26 +27,26 @@ Question = TypeVar("Question", bound="DataclassInstance")
 Answer = TypeVar("Answer", bound="DataclassInstance")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Nothing:
     """A question without details, or an answer that only confirms."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class DaemonFacts:
     """Version of the devenv that the daemon runs."""
 
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OneInstance:
     """A question about one instance."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class StopRequest:
     """Seconds between the stop signal and SIGKILL; ``None``: as the instance was created with."""
 
@@ -53,7 +54,7 @@ class StopRequest:
     grace: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class SignalRequest:
     """A signal by name, such as ``SIGHUP``."""
 
@@ -61,14 +62,14 @@ class SignalRequest:
     signal: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class EventsSince:
     """Seconds since the epoch; events from before are left out."""
 
     since: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class HostPort:
     """Port ``host`` of this machine leads to ``container`` of the stack file; ``shown``: as a published one."""
 
@@ -77,7 +78,7 @@ class HostPort:
     shown: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class InstanceReport:
     """One instance: what the engine observes, how to run a command beside it, and the token of the backend, if any."""
 
@@ -99,28 +100,28 @@ class InstanceReport:
     token: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class InstanceReports:
     """All instances of the project."""
 
     instances: tuple[InstanceReport, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class StartReport:
     """Why an instance did not start; empty if it runs."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class UsageReport:
     """Resource use of an instance; ``None`` if it does not run as a separate process."""
 
     usage: Usage | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ProjectEvent:
     """A change of an instance of ``project`` (its ID)."""
 
@@ -128,7 +129,7 @@ class ProjectEvent:
     event: EngineEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ErrorReport:
     """An error of :mod:`devenv.errors`, by the name of its class."""
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are cheap to make, for values of which a trace has tens of thousands."""
+"""Frozen dataclasses that are cheap to make: the values of a trace, and the classes that each command needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 def immutable(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
     """Make a dataclass with slots that the type checker holds as frozen.
 
-    At run time nothing prevents an assignment: CPython's frozen dataclasses take ten times as long to make, 4 µs for a
-    span.
+    At run time nothing prevents an assignment: a value of one of CPython's frozen dataclasses takes ten times as long
+    to make, 4 µs for a span, and the class itself twice as long, 0.7 ms.
     """
     return dataclass(slots=True, kw_only=kw_only)
