@@ -7,6 +7,7 @@ this is too long: it uses :class:`~devenv.load.send.lean_client.LeanClient` inst
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -75,8 +76,16 @@ class Authorized:
 
 
 def _import_httpx() -> None:
-    for name in ("httpx", "httpcore"):  # httpx imports httpcore when the first client is created
-        import_module(name)
+    # httpx imports its own command line, with rich and pygments, if it finds them: a third of the time, for nothing.
+    skipped = "httpx._main" not in sys.modules
+    if skipped:
+        sys.modules["httpx._main"] = None  # type: ignore[assignment]  # what makes an import fail, as Python documents
+    try:
+        for name in ("httpx", "httpcore"):  # httpx imports httpcore when the first client is created
+            import_module(name)
+    finally:
+        if skipped:
+            del sys.modules["httpx._main"]
 
 
 class HttpClient:
