@@ -15,6 +15,9 @@ Value = str | bool | int | float | bytes | list["Value"] | dict[str, "Value"] | 
 """An attribute value: OTLP's AnyValue."""
 
 
+NS_PER_MS = 1e6
+
+
 class SpanKind(IntEnum):
     """OTLP's ``Span.SpanKind``."""
 

@@ -11,11 +11,11 @@ from google.protobuf.message import DecodeError
 
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status, Value
 from devenv.otlp import messages
+from devenv.otlp.attribute_cache import AttributeCache
 from devenv.otlp.values import attributes, plain, text
 
 _KINDS = tuple(SpanKind)
 _STATUSES = tuple(Status)
-_CACHED_BYTES = 256
 _NO_PARENT = bytes(8)
 
 
@@ -86,7 +86,7 @@ class _Attributes(Mapping[str, Value]):
 
     def _all(self) -> dict[str, Value]:
         if self._decoded is None:
-            self._decoded = _attributes(self._span.attributes)
+            self._decoded = _decoded(self._span.attributes)
             self._span = None
         return self._decoded
 
@@ -122,20 +122,16 @@ def _name(name: bytes) -> str:
     return text(name)
 
 
-def _attributes(encoded: Any) -> dict[str, Value]:
+def _decoded(encoded: Any) -> dict[str, Value]:
     # As `values.attributes`: the first of equal keys counts.
-    pairs = list(encoded)  # each look at a repeated field makes new bytes
-    if len(b"".join(pairs)) <= 2 * _CACHED_BYTES:  # looking at each one takes three times as long
-        decoded = list(map(_known, pairs))
-    else:
-        decoded = [_known(pair) if len(pair) <= _CACHED_BYTES else _new(pair) for pair in pairs]
-    found = dict(decoded)
-    return found if len(found) == len(decoded) else dict(reversed(decoded))
+    pairs = _pairs.values(encoded)
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else dict(reversed(pairs))
 
 
-def _new(pair: bytes) -> tuple[str, Value]:
-    decoded = messages.KeyValue.FromString(pair)
-    return text(decoded.key), plain(decoded.value)
+def _pair(encoded: bytes) -> tuple[str, Value]:
+    pair = messages.KeyValue.FromString(encoded)
+    return text(pair.key), plain(pair.value)
 
 
-_known = lru_cache(maxsize=16384)(_new)
+_pairs = AttributeCache(_pair)

@@ -25,7 +25,7 @@ from devenv.tracing.process.http_names import UNKNOWN_METHOD, method_attributes
 from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ClientCall:
@@ -225,7 +225,7 @@ def _shared(method: str, is_known: bool, base: str) -> Shared:
         port = None
     values = method_attributes(method, is_known)
     values["server.address"] = parts.hostname or ""
-    port = port or _DEFAULT_PORTS.get(parts.scheme)
+    port = port or DEFAULT_PORTS.get(parts.scheme)
     if port:
         values["server.port"] = port
     return Shared(values)

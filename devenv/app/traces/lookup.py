@@ -9,7 +9,7 @@ from devenv.app.session import running
 from devenv.app.urls import require_backend
 from devenv.errors import UnknownName, UsageError
 from devenv.model.listings import TraceDocument, TracesDocument, TraceSummaryPart
-from devenv.model.span import SpanKind
+from devenv.model.span import NS_PER_MS, SpanKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from devenv.model.trace import Trace, TraceSummary
     from devenv.traces.query import Query
     from devenv.traces.source import TraceSource
-
-NS_PER_MS = 1e6
 
 _KINDS = {kind: kind.name.lower() for kind in SpanKind}
 

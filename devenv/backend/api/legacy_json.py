@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
@@ -22,13 +22,13 @@ from devenv.backend.query.shared_span_ids import DecodedTrace, decoded
 from devenv.backend.store.decoding import ERROR, KINDS, Snapshot
 from devenv.backend.store.scopes import Scope
 from devenv.otlp import messages
+from devenv.otlp.attribute_cache import AttributeCache
 from devenv.otlp.values import as_json_number, plain, text
 from devenv.traces.ids import show_span_id, show_trace_id
 from devenv.traces.jaeger_text import as_text
 
 _SAFE_INTEGER = 2**53 - 1
 _OK = 1
-_CACHED_BYTES = 256
 
 Tag = tuple[str, str]  # key and JSON, which sort together by key
 
@@ -70,7 +70,7 @@ def _process(scope: Scope) -> str:
 
 def _span(trace: DecodedTrace, trace_id: str, own: list[Tag], span: Any, process: str) -> str:
     # ``own`` are the tags of the scope. The commonest span has no links, events or warnings.
-    tags = _attributes(span.attributes)
+    tags = _attributes.values(span.attributes)
     tags += own
     kind = span.kind
     if 0 < kind < len(KINDS):
@@ -101,19 +101,12 @@ def _name(encoded: bytes) -> str:
     return quoted(text(encoded))
 
 
-def _attributes(encoded: Sequence[bytes]) -> list[Tag]:
-    encoded = list(encoded)  # each look at a repeated field makes new bytes
-    if len(b"".join(encoded)) <= 2 * _CACHED_BYTES:  # looking at each one takes three times as long
-        return list(map(_cached_attribute, encoded))
-    return [_cached_attribute(pair) if len(pair) <= _CACHED_BYTES else _new_attribute(pair) for pair in encoded]
-
-
-def _new_attribute(encoded: bytes) -> Tag:
+def _attribute(encoded: bytes) -> Tag:
     pair = messages.KeyValue.FromString(encoded)
     return _tag(text(pair.key), plain(pair.value))
 
 
-_cached_attribute = lru_cache(maxsize=16384)(_new_attribute)
+_attributes = AttributeCache(_attribute)
 
 
 def _tag(key: str, value: Any) -> Tag:

@@ -18,11 +18,10 @@ from devenv.backend.store.decoding import Snapshot, ends
 from devenv.backend.store.scopes import Scope
 from devenv.http.server.message import dumps
 from devenv.otlp import messages
+from devenv.otlp.attribute_cache import AttributeCache
 from devenv.otlp.values import otlp, otlp_attributes, plain, text
 
 Document = dict[str, Any]
-
-_CACHED_BYTES = 256
 
 
 def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
@@ -85,7 +84,7 @@ def _span(trace_id: str, span: Any) -> str:
     found += f',"startTimeUnixNano":"{span.start}","endTimeUnixNano":"{ends(span)}"'
     attributes = span.attributes
     if attributes:
-        found += f',"attributes":[{",".join(map(_attribute, attributes))}]'
+        found += f',"attributes":[{",".join(_encoded_attributes.values(attributes))}]'
     return f"{found}{_rarely(span)}{_status(span)}}}"
 
 
@@ -119,16 +118,12 @@ def _name(name: bytes) -> str:
     return quoted(text(name))
 
 
-def _attribute(attribute: bytes) -> str:
-    return _cached_attribute(attribute) if len(attribute) <= _CACHED_BYTES else _new_attribute(attribute)
-
-
-def _new_attribute(attribute: bytes) -> str:
-    pair = messages.KeyValue.FromString(attribute)
+def _attribute(encoded: bytes) -> str:
+    pair = messages.KeyValue.FromString(encoded)
     return f'{{"key":{quoted(text(pair.key))},"value":{_json(otlp(plain(pair.value)))}}}'
 
 
-_cached_attribute = lru_cache(maxsize=16384)(_new_attribute)
+_encoded_attributes = AttributeCache(_attribute)
 
 
 def _attributes(pairs: Any) -> list[Document]:

@@ -8,6 +8,7 @@ from devenv.cli.control_characters import visible_in_cell
 from devenv.cli.table import Column, cell_len, ellipsis
 from devenv.cli.views.folding import Fold, folded
 from devenv.model.counts import plural
+from devenv.model.span import NS_PER_MS
 from devenv.model.trace import MARKS
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ LEVELS = 20
 """Levels that are indented; deeper spans are at the same column."""
 
 LINKS = 10
-
-NS_PER_MS = 1e6
 
 UNFOLDED = 10_000
 """Spans of a trace that is shown span by span."""

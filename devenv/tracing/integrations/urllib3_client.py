@@ -7,14 +7,13 @@ from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool
 
-from devenv.tracing.clients import NO_CALL, ClientCall, begin_call
+from devenv.tracing.clients import DEFAULT_PORTS, NO_CALL, ClientCall, begin_call
 from devenv.tracing.context.ambient import attach, current, detach
 from devenv.tracing.context.suppression import is_http_suppressed
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
 _LIBRARY = "urllib3"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def instrument() -> None:
@@ -79,5 +78,5 @@ class _Url:
         pool = self._pool
         scheme = str(pool.scheme)
         host = f"[{pool.host}]" if ":" in pool.host and not pool.host.startswith("[") else pool.host
-        port = "" if pool.port in {None, _DEFAULT_PORTS.get(scheme)} else f":{pool.port}"
+        port = "" if pool.port in {None, DEFAULT_PORTS.get(scheme)} else f":{pool.port}"
         return f"{scheme}://{host}{port}{self._url}"

@@ -5,14 +5,11 @@ Attributes: https://opentelemetry.io/docs/specs/semconv/registry/attributes/http
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from devenv.tracing.light.notices import warn_once
-
-_log = logging.getLogger(__name__)
+from devenv.tracing.process.patterns import any_of, split
 
 _PREFIX = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
 SANITIZED = "sanitize_fields"
@@ -64,15 +61,7 @@ def captured(names: Mapping[str, str], side: str) -> CapturedHeaders | None:
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:
-    valid = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        try:
-            re.compile(part)
-        except re.error as error:
-            warn_once(_log, "captured headers: ignoring %s: %s", repr(part), error)
-        else:
-            valid.append(f"(?:{part})")
-    return re.compile("|".join(valid), re.IGNORECASE) if valid else None
+    return any_of(split([text]), "captured headers", re.IGNORECASE)
 
 
 def _text(value: Any) -> str:

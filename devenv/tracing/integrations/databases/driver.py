@@ -17,6 +17,10 @@ Describe = Callable[[Any], Database]
 """Returns the database of a cursor or connection; may raise."""
 
 
+KEPT = "_devenv_database"
+"""Attribute of a connection, see `kept`."""
+
+
 def taken(library: str) -> bool:
     """Whether OpenTelemetry's own instrumentation of a library is active, and creates its spans instead of ours."""
     module = sys.modules.get(f"opentelemetry.instrumentation.{library}")
@@ -93,6 +97,15 @@ def block_of_many(describe: Describe, driven: Any, query: Any, parameters: Any) 
     except Exception as error:  # noqa: BLE001 - logged
         fault("a database driver", error)
         return INVALID_SPAN
+
+
+def kept(connection: Any, read: Callable[[Any], Database]) -> Database:
+    """Return the database of a connection, read from it once."""
+    found: Database | None = getattr(connection, KEPT, None)
+    if found is None:
+        found = read(connection)
+        setattr(connection, KEPT, found)
+    return found
 
 
 def _text(query: Any, driven: Any) -> str:

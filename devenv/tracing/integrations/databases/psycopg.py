@@ -12,11 +12,10 @@ from devenv.tracing.integrations.databases.driver import (
     async_executing_many,
     executing,
     executing_many,
+    kept,
     taken,
 )
 from devenv.tracing.process.patching import replace
-
-_KEPT = "_devenv_database"
 
 
 def instrument() -> None:
@@ -32,10 +31,9 @@ def instrument() -> None:
 
 
 def _database(cursor: Any) -> Database:
-    connection = cursor.connection
-    kept: Database | None = getattr(connection, _KEPT, None)
-    if kept is None:
-        info = connection.info
-        kept = Database("postgresql", info.dbname, info.host, info.port)
-        setattr(connection, _KEPT, kept)
-    return kept
+    return kept(cursor.connection, _read)
+
+
+def _read(connection: Any) -> Database:
+    info = connection.info
+    return Database("postgresql", info.dbname, info.host, info.port)

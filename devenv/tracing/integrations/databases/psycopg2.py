@@ -14,11 +14,9 @@ import psycopg2  # type: ignore[import-untyped] # it has no types
 from psycopg2 import extensions
 
 from devenv.tracing.databases.target import Database
-from devenv.tracing.integrations.databases.driver import executing, executing_many, taken
+from devenv.tracing.integrations.databases.driver import KEPT, executing, executing_many, kept, taken
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
-
-_DATABASE = "_devenv_database"
 
 
 def instrument() -> None:
@@ -53,7 +51,7 @@ def _connection_class(base: Any) -> Any:
             return made
         return base.cursor(self, *args[:1], **{**_rest(args), **options, "cursor_factory": traced})
 
-    return type(base.__name__, (base,), {"cursor": cursor, "__module__": base.__module__, _DATABASE: None})
+    return type(base.__name__, (base,), {"cursor": cursor, "__module__": base.__module__, KEPT: None})
 
 
 def _rest(args: tuple[Any, ...]) -> dict[str, Any]:
@@ -64,7 +62,7 @@ def _rest(args: tuple[Any, ...]) -> dict[str, Any]:
 def _traced_cursor(base: Any) -> Any:
     """Return the traced kind of a class of cursors, None if it is one."""
     try:
-        return None if hasattr(base, _DATABASE) else _cursor_class(base)
+        return None if hasattr(base, KEPT) else _cursor_class(base)
     except Exception as error:  # noqa: BLE001 - logged
         fault("psycopg2", error)
         return None
@@ -76,16 +74,15 @@ def _cursor_class(base: Any) -> Any:
         "execute": executing(_database)(base.execute),
         "executemany": executing_many(_database)(base.executemany),
         "__module__": base.__module__,
-        _DATABASE: True,
+        KEPT: True,
     }
     return type(base.__name__, (base,), methods)
 
 
 def _database(cursor: Any) -> Database:
-    connection = cursor.connection
-    kept: Database | None = getattr(connection, _DATABASE, None)
-    if kept is None:
-        info = connection.info
-        kept = Database("postgresql", info.dbname, info.host or "", info.port)
-        setattr(connection, _DATABASE, kept)
-    return kept
+    return kept(cursor.connection, _read)
+
+
+def _read(connection: Any) -> Database:
+    info = connection.info
+    return Database("postgresql", info.dbname, info.host or "", info.port)

@@ -7,10 +7,8 @@ from typing import Any
 from pymysql.cursors import Cursor  # type: ignore[import-untyped] # it has no types
 
 from devenv.tracing.databases.target import Database
-from devenv.tracing.integrations.databases.driver import executing, executing_many, taken
+from devenv.tracing.integrations.databases.driver import executing, executing_many, kept, taken
 from devenv.tracing.process.patching import replace
-
-_KEPT = "_devenv_database"
 
 
 def instrument() -> None:
@@ -22,11 +20,10 @@ def instrument() -> None:
 
 
 def _database(cursor: Any) -> Database:
-    connection = cursor.connection
-    kept: Database | None = getattr(connection, _KEPT, None)
-    if kept is None:
-        system = "mariadb" if "MariaDB" in str(connection.get_server_info()) else "mysql"
-        name = connection.db.decode("utf-8", "replace") if isinstance(connection.db, bytes) else connection.db
-        kept = Database(system, name or "", connection.unix_socket or connection.host or "", connection.port or 0)
-        setattr(connection, _KEPT, kept)
-    return kept
+    return kept(cursor.connection, _read)
+
+
+def _read(connection: Any) -> Database:
+    system = "mariadb" if "MariaDB" in str(connection.get_server_info()) else "mysql"
+    name = connection.db.decode("utf-8", "replace") if isinstance(connection.db, bytes) else connection.db
+    return Database(system, name or "", connection.unix_socket or connection.host or "", connection.port or 0)
