@@ -11,7 +11,6 @@ import pytest
 import requests
 import urllib3
 from opentelemetry import context as otel
-from tracing_upstream import http_upstream
 
 from devenv import tracing
 from devenv.tracing.integrations import (
@@ -21,29 +20,10 @@ from devenv.tracing.integrations import (
     urllib3_client,
     urllib_client,
 )
-from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
-
-
-@pytest.fixture
-def rec():
-    with recording({"service_name": "lib"}) as made:
-        yield made
-
-
-@pytest.fixture
-def patched():
-    yield
-    patching.restore_all()
-
-
-@pytest.fixture
-def upstream():
-    with http_upstream() as made:
-        yield made
 
 
 async def with_aiohttp(url):

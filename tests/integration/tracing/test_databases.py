@@ -16,20 +16,6 @@ from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations import sqlite
 from devenv.tracing.integrations.dbapi import TracedConnection
-from devenv.tracing.process import patching
-from devenv.tracing.testing import recording
-
-
-@pytest.fixture
-def rec():
-    with recording({"service_name": "lib"}) as made:
-        yield made
-
-
-@pytest.fixture
-def patched():
-    yield
-    patching.restore_all()
 
 
 def test_sqlalchemy(rec):

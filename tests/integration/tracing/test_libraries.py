@@ -12,30 +12,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tracing_upstream import http_upstream
 
 from devenv import tracing
 from devenv.tracing.integrations import log_records, threads
-from devenv.tracing.process import patching
-from devenv.tracing.testing import recording
-
-
-@pytest.fixture
-def rec():
-    with recording({"service_name": "lib"}) as made:
-        yield made
-
-
-@pytest.fixture
-def patched():
-    yield
-    patching.restore_all()
-
-
-@pytest.fixture
-def upstream():
-    with http_upstream() as made:
-        yield made
 
 
 def test_threads_and_executors(rec, patched):

@@ -23,7 +23,6 @@ from aiohttp.test_utils import TestServer
 from opentelemetry import context as otel
 from sqlalchemy.ext.asyncio import create_async_engine
 from traced_programs import clean, serving
-from tracing_upstream import http_upstream
 
 from devenv import tracing
 from devenv.tracing.integrations import (
@@ -40,8 +39,7 @@ from devenv.tracing.integrations import (
 from devenv.tracing.integrations import aiosqlite as aiosqlite_integration
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
-from devenv.tracing.process import patching
-from devenv.tracing.testing import assert_trace, recording
+from devenv.tracing.testing import assert_trace
 
 HTTP = "_SUPPRESS_HTTP_INSTRUMENTATION_KEY"
 ALL = "_SUPPRESS_INSTRUMENTATION_KEY"
@@ -60,24 +58,6 @@ FASTAPI = """
     async def item(number: int, found: int = Depends(depends)):
         return {"number": number}
 """
-
-
-@pytest.fixture
-def rec():
-    with recording({"service_name": "lib"}) as made:
-        yield made
-
-
-@pytest.fixture
-def patched():
-    yield
-    patching.restore_all()
-
-
-@pytest.fixture
-def upstream():
-    with http_upstream() as made:
-        yield made
 
 
 @contextmanager

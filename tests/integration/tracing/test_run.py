@@ -18,19 +18,12 @@ from pathlib import Path
 import pytest
 from traced_programs import CLI, clean, serving
 from tracing_collector import dead_port
-from tracing_upstream import http_upstream
 
 from devenv.model.identity import identify
 
 RUN = (*CLI, "run", "--")
 LOST = "traces may be lost until one does (hint: run `devenv up`)"
 LIGHT = (sys.executable, "-m", "devenv.tracing", "--")
-
-
-@pytest.fixture
-def upstream():
-    with http_upstream() as made:
-        yield made
 
 
 @pytest.fixture

@@ -11,23 +11,10 @@ from aiohttp import web
 
 from devenv import tracing
 from devenv.tracing.integrations import wsgi
-from devenv.tracing.process import patching
-from devenv.tracing.testing import assert_trace, recording
+from devenv.tracing.testing import assert_trace
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
-
-
-@pytest.fixture
-def rec():
-    with recording({"service_name": "lib"}) as made:
-        yield made
-
-
-@pytest.fixture
-def patched():
-    yield
-    patching.restore_all()
 
 
 async def test_aiohttp_server(rec):
