@@ -185,32 +185,6 @@ class PlanDocument(Document):
     steps: list[StepDocument] = Field(default_factory=list)
 
 
-class RemovedDocument(Part):
-    """Names of what ``down`` removed."""
-
-    containers: list[str] = Field(default_factory=list)
-    networks: list[str] = Field(default_factory=list)
-    volumes: list[str] = Field(default_factory=list)
-    processes: list[str] = Field(default_factory=list)
-
-
-class KeptDocument(Part):
-    """Names of what ``down`` kept on purpose."""
-
-    volumes: list[str] = Field(default_factory=list)
-
-
-class DownDocument(Document):
-    """``devenv down``; ``left`` lists what still exists but should not."""
-
-    schema_: Literal["devenv.down/1"] = Field(default="devenv.down/1", alias="schema")
-    project: str = ""
-    removed: RemovedDocument = RemovedDocument()
-    kept: KeptDocument = KeptDocument()
-    left: list[str] = Field(default_factory=list)
-    elapsed_ms: float = 0.0
-
-
 class StatusDocument(Document):
     """``devenv status``; ``no_spans_yet`` has the traced services without a span since they started."""
 
