@@ -1,4 +1,4 @@
-"""The JSON document of ``devenv down``. It stands apart: its defaults cost 30 ms, which ``up`` and ``status`` need not pay."""
+"""The JSON document of ``devenv down``. It stands apart: its defaults cost 30 ms, which other commands need not pay."""
 
 from __future__ import annotations
 

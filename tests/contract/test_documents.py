@@ -86,7 +86,7 @@ def test_promised_fields_are_there(name: str) -> None:
 
 @pytest.mark.parametrize("part", sorted(PROMISED_PARTS))
 def test_promised_fields_of_parts_are_there(part: str) -> None:
-    model = next(vars(module)[part] for module in (documents, load_documents) if part in vars(module))
+    model = next(vars(module)[part] for module in (documents, down_document, load_documents) if part in vars(module))
     assert set(model.model_fields) >= PROMISED_PARTS[part]
 
 
