@@ -1,4 +1,4 @@
-"""OpenTelemetry's own instrumentations: where one of them is active, ours steps aside."""
+"""OpenTelemetry's own instrumentations: if one of them is active, ours steps aside."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Celery: a producer span for each task that is sent, and a consumer span for each execution, below it.
 
 The spans are called `send TASK` and `process TASK`. An eager task (`apply`, `task_always_eager`) is not sent, and has
-the second one only. A retry is a message of its own, sent by the execution that asks for it. `messaging.message.id`
+the second one only. A retry is another message, sent by the execution that asks for it. `messaging.message.id`
 is the task's ID; `celery.task_name`, `celery.state` and `celery.retries` have the names that OpenTelemetry's own
 instrumentation gives them.
 """
