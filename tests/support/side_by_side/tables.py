@@ -27,7 +27,7 @@ class Changed(Exception):
 
 
 def table(subject: str) -> tuple[str, list[str]]:
-    """Run a framework in all ways, each in a process of its own.
+    """Run a framework in all ways, each in its own process.
 
     Returns:
         The table, and the differences that no rule decides.
@@ -50,7 +50,7 @@ TITLE = "Written by `python -m side_by_side.tables`. `=` is the same, `-` is not
 
 
 def facts(subject: str, way: str) -> dict[str, Facts]:
-    """Return the facts of every situation, from a process of its own."""
+    """Return the facts of every situation, from its own process."""
     done = subprocess.run(
         [sys.executable, "-m", "side_by_side.servers", subject, way],
         cwd=SUPPORT,
