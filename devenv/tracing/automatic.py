@@ -39,6 +39,8 @@ _INTEGRATIONS = (
     ("redis", "redis", "redis", "instrument"),
     ("celery", "celery.app.base", "messaging.celery", "instrument"),
     ("rq", "rq", "messaging.rq", "instrument"),
+    ("pika", "pika", "messaging.pika", "instrument"),
+    ("aio_pika", "aio_pika", "messaging.aio_pika", "instrument"),
     ("threads", "threading", "threads", "instrument"),
     ("logging", "logging", "log_records", "instrument_lines"),
 )
@@ -70,7 +72,7 @@ def auto(
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
-    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `threads` (threads and executors),
+    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `pika`, `aio_pika`, `threads` (threads and executors),
     `logging`.
 
     Args:
