@@ -31,8 +31,9 @@ Errors of other libraries are translated at the boundary, with ``raise … from`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from devenv.immutable import immutable
 
 NEGATIVE_VERDICT = 1
 """Exit code of a command that worked and found something wrong: unhealthy, untraced, a threshold not met."""
@@ -74,7 +75,7 @@ class UnknownName(UsageError):
     """No service, scenario, run, trace or stack has this name."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Location:
     """A place in a text file; line and column count from 1, 0 if unknown."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from devenv.http.origin import split_endpoint
+from devenv.immutable import immutable
 from devenv.model.span import Span, SpanKind, Status, Value
 from devenv.model.trace import Trace
 
@@ -23,7 +24,7 @@ _UNTRACED_PATH = re.compile(r"/(health\w*|\w*healthz|ready|readyz|readiness|live
 """Paths that services commonly exclude from tracing: a call to one is not evidence that the service is silent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Callees:
     """The services of a stack that have spans if they are called, by the addresses in client spans.
 

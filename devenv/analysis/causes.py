@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from devenv.analysis.callees import CALLS, NO_CALLEES, Callees, callee
 from devenv.analysis.tree import SpanTree
 from devenv.http.origin import split_endpoint
+from devenv.immutable import immutable
 from devenv.model.span import Span, SpanKind
 from devenv.model.trace import OWN_SERVICE, Trace
 from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
@@ -26,7 +26,7 @@ TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 Setting = Literal["instrument", "disabled", "exporter", "sampler", "protocol", "endpoint"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Setup:
     """A service's tracing settings, as far as known: the values of its ``OTEL_*`` variables, ``""`` if unset.
 
@@ -54,7 +54,7 @@ class Setup:
     wrong_port: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Fault:
     """What is wrong with a service's settings: the end of a sentence, and which setting is wrong."""
 

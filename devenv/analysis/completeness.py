@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from devenv.analysis.callees import NO_CALLEES, Callees, callee, silent_services
 from devenv.analysis.causes import (
@@ -14,13 +14,14 @@ from devenv.analysis.causes import (
     cause_of_split,
 )
 from devenv.analysis.tree import SpanTree, build_tree
+from devenv.immutable import immutable
 from devenv.model.trace import OWN_SERVICE, REQUEST_KEY, Trace, TraceClass
 
 CLOCKS_NS = 10**9
 """How far the services' clocks may be behind devenv's: an engine may be another machine."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Expectation:
     """What a complete trace of a request has to contain, and facts that explain why a trace is not complete.
 
@@ -50,7 +51,7 @@ class Expectation:
         return frozenset(service for service, newest in self.newest_ns.items() if newest >= start_ns - CLOCKS_NS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Finding:
     """The class of one request.
 

@@ -6,8 +6,8 @@ docs/decisions/traces.md describes what becomes of orphans, cycles and span IDs 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from devenv.immutable import immutable
 from devenv.model.span import Span
 from devenv.model.trace import Mark, Trace
 
@@ -15,7 +15,7 @@ SKEW_NS = 1_000_000
 """A span that starts earlier than this before its parent is marked: clocks of some SDKs have a resolution of 1 ms."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class SpanTree:
     """Parents and children. No span is lost: one that no root leads to is below an orphan or a cut cycle.
 

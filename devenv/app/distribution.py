@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from devenv import __version__
 from devenv.errors import EnvironmentFailure
+from devenv.immutable import immutable
 from devenv.installation import DISTRIBUTION
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -22,7 +23,7 @@ _EXTRA = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Distribution:
     """The metadata that a wheel of the library needs.
 

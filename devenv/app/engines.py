@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
 from devenv.errors import ConfigurationError, EngineUnavailable, EnvironmentFailure, ImageMissing, UsageError
 from devenv.events import Notice
+from devenv.immutable import immutable
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, identify
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ INIT_HINT = "to get a project that builds its images, run `devenv init DIR`"
 """Hint for a stack that :func:`devenv.app.required_images.cannot_be_built_here` refuses."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Choice:
     """An available engine.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from devenv.errors import Location, StackFileError
+from devenv.immutable import immutable
 from devenv.model.identity import Project, identify
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 EngineChoice = Literal["auto", "docker", "process", "swarm"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Invocation:
     """The global options.
 
@@ -50,7 +51,7 @@ class Invocation:
         return self.working_directory or self.directory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class LoadedStack:
     """A stack and its project.
 

@@ -6,17 +6,18 @@ It is only a cache: on Docker the labels are authoritative, and a lost record is
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from devenv.disk import check_state_directory, make_state_directory, remove_file, replace_file
+from devenv.immutable import immutable
 from devenv.model.identity import Project, identify
 
 FILE = "project.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Record:
     """The project as the last ``up`` started it.
 

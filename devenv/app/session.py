@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.engines import choose
 from devenv.app.record import Record, read_record
 from devenv.errors import NotUp
+from devenv.immutable import immutable
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, LABEL_ROLE, LABEL_STACK, Project, identify
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from devenv.model.state import ObservedState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Running:
     """A running project, as the engine reports it."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from devenv.errors import BackendUnavailable
+from devenv.immutable import immutable
 from devenv.model.state import State
 from devenv.otlp.backend_ports import OTLP_HTTP_PORT, QUERY_PORT
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _LISTENING = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class BackendAddress:
     """The trace backend; the UI and the query API are at one address, and want ``token`` if there is one."""
 

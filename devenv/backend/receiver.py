@@ -6,7 +6,6 @@ Rules: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request and -response.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 
 from devenv.backend.large_bodies import AT_ONCE, AT_ONCE_JSON, MEDIUM, Busy, LargeBodies
 from devenv.backend.store.scopes import parse
@@ -15,6 +14,7 @@ from devenv.http.server.body_errors import BadEncoding, BodyTooLarge, UnknownEnc
 from devenv.http.server.compression import SUPPORTED
 from devenv.http.server.message import JSON, HttpRequest, Response, dumps
 from devenv.http.server.router import Route
+from devenv.immutable import immutable
 from devenv.otlp import columns, json_requests, messages
 from devenv.otlp.batches import Batch, batches, steps
 from devenv.otlp.json_steps import JsonRequest
@@ -162,7 +162,7 @@ class Receiver:
         return Response(status, dumps({"code": code, "message": message}), JSON)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Sent:
     """How a request is sent: whether as protobuf, and its Content-Encoding."""
 

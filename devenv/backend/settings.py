@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from devenv.http.server.limits import Limits
 from devenv.http.server.router import Route
+from devenv.immutable import immutable
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 from devenv.traces.source import TraceSource
 
 Pages = Callable[[TraceSource], Sequence[Route]]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class EmbeddedSettings:
     """Addresses and limits. Port 0 selects a free one; None omits that listener.
 

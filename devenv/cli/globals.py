@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -13,6 +13,7 @@ import typer
 from devenv.app.invocation import Invocation
 from devenv.cli.output import Output, Style
 from devenv.errors import UsageError
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ VALUED_OF_RUN = {"--config", "--service-name", "--leave-out"}
 FLAGS = {"--json", "--plain", "-q", "--quiet", "-v", "--verbose", "--debug"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Globals:
     """The global options, as every command receives them."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from devenv.cli.control_characters import coloured, colourless, visible, visible_in_json
 from devenv.cli.table import Styled, table_lines
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from devenv.model.documents import Document
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Style:
     """The output options of the user."""
 
@@ -31,7 +31,7 @@ class Style:
     verbose: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Output:
     """Both streams, and the one place through which all output goes.
 

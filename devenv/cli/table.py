@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.cli.control_characters import visible_in_cell
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ def ellipsis(text: str, width: int) -> str:
     return set_cell_size(text, max(width - 1, 0)) + "…"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Styled:
     """Text in an SGR style, such as ``1;31``; it is shown without it if there are no colours."""
 
@@ -44,7 +44,7 @@ class Styled:
 Cell = str | Styled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Column:
     """One column of a table.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from devenv.immutable import immutable
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@immutable(kw_only=True)
 class EngineInfo:
     """Facts about an engine that answered; ``remote``: its ports are not on this machine's loopback."""
 
@@ -18,7 +20,7 @@ class EngineInfo:
     remote: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Progress:
     """One step of a pull or build; ``done`` and ``total`` in bytes, 0 if unknown."""
 
@@ -30,7 +32,7 @@ class Progress:
 ProgressSink = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ExecResult:
     """Result of a command in an instance; ``output`` is its stdout and stderr, in the order of arrival."""
 
@@ -38,7 +40,7 @@ class ExecResult:
     output: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ExitStatus:
     """How an instance ended.
 
@@ -55,7 +57,7 @@ class ExitStatus:
     lost: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class LogLine:
     """One line of output, without its line end; ``time`` in seconds since the epoch.
 
@@ -68,7 +70,7 @@ class LogLine:
     continues: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class EngineEvent:
     """A change of one instance of the project; ``action``: start, die, oom, destroy or health_status."""
 
@@ -80,7 +82,7 @@ class EngineEvent:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Endpoint:
     """Address at which this process reaches a port of an instance; ``token``: what it must send as a bearer token."""
 

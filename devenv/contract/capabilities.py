@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from devenv.immutable import immutable
 
 BackendKind = Literal["jaeger", "embedded"]
 """``jaeger``: the trace backend runs as a service; ``embedded``: the engine runs devenv's own in its place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Capabilities:
     """What an engine can do, and how its instances are placed.
 

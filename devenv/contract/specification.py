@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from devenv.immutable import immutable
 from devenv.model.identity import Project
 from devenv.model.stack import Network, Service, Stack, Volume
 
@@ -12,7 +13,7 @@ LABEL_KEY = "devenv.key"
 """Label that an engine adds to a network or volume: its key in the stack file, as ``ObservedObject.key``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class NetworkSpec:
     """A network to create; ``name`` is the engine's name for it."""
 
@@ -21,7 +22,7 @@ class NetworkSpec:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class VolumeSpec:
     """A named volume to create; ``name`` is the engine's name for it."""
 
@@ -30,7 +31,7 @@ class VolumeSpec:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class FileContent:
     """A file put into an instance before its start (secrets, configs, Jaeger's configuration)."""
 
@@ -41,7 +42,7 @@ class FileContent:
     gid: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class InstanceSpec:
     """An instance to create.
 

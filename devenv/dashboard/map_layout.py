@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from devenv.immutable import immutable
 
 WIDTH = 170
 HEIGHT = 46
@@ -13,7 +13,7 @@ _MARGIN = 44
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Placed:
     """Top left corners of the services' boxes, and the size of the whole."""
 

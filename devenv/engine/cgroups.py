@@ -6,8 +6,9 @@ Formats: https://docs.kernel.org/admin-guide/cgroup-v2.html and, for version 1, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from devenv.immutable import immutable
 
 ROOT = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
@@ -15,7 +16,7 @@ UNLIMITED = 1 << 60
 """Version 1 writes a number above it if there is no limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class GroupFigures:
     """CPU time used so far in seconds; memory without the file cache and its limit (0: none) in bytes; processes."""
 

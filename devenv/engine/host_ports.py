@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from devenv.immutable import immutable
 
 LISTENING = "0A"
 """State of a listening socket in ``/proc/net/tcp``; the kernel's ``TCP_LISTEN``."""
@@ -17,7 +18,7 @@ LISTENING = "0A"
 PROC = Path("/proc")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class PortHolder:
     """A process that listens on a port."""
 

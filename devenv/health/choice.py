@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.contract.engine import InstanceAccess
 from devenv.health.network import HttpProbe, TcpProbe
 from devenv.health.probe import Answer, ExecProbe, LogProbe, Probe, shell_command
 from devenv.health.route import PortRoute
+from devenv.immutable import immutable
 from devenv.model.stack import Healthcheck, Service
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EXEC_TIMEOUT = 30.0
 _ANY_ADDRESS = {None: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared, not bound
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class FailureBudget:
     """When failing means unhealthy: ``retries`` failures in a row, and ``seconds`` gone since the start.
 
@@ -33,7 +33,7 @@ class FailureBudget:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ChosenProbe:
     """A probe, and the budget that its healthcheck sets; without one only the overall timeout counts."""
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from devenv.clock import Clock
 from devenv.contract.answers import ExitStatus
 from devenv.contract.engine import InstanceAccess
 from devenv.health.outcome import not_started
+from devenv.immutable import immutable
 from devenv.model.stack import Service
 
 PACE = 0.1
 """Seconds between checks of an instance that the engine keeps restarting."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ExitVerdict:
     """The instance has ended and will not be restarted, or is restarted again and again.
 

@@ -9,12 +9,12 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from devenv.health.probe import Answer, one_line
 from devenv.health.route import PortRoute
 from devenv.http.request_bytes import request_bytes
 from devenv.http.response_head import NotHttp, ResponseHead
+from devenv.immutable import immutable
 
 CONNECT_TIMEOUT = 1.0
 """Seconds; the kernel repeats a lost first packet after one second, and a new attempt is faster."""
@@ -49,7 +49,7 @@ def unsampled_traceparent() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class HttpProbe:
     """``GET path``; ready with a status from 200 to 399, or with exactly ``status`` if it is set.
 
@@ -126,7 +126,7 @@ async def _body(head: ResponseHead, reader: asyncio.StreamReader) -> str:
         return error.partial.decode(errors="replace")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class TcpProbe:
     """A connection; ready if it is accepted and held, or if the server sends something."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from devenv.immutable import immutable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Failure:
     """Why an instance did not become ready, as facts for the failure block.
 
@@ -36,7 +36,7 @@ def not_started(reason: str) -> str:
     return f"could not start: {reason}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class WaitOutcome:
     """Of waiting for one instance.
 

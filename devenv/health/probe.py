@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from devenv.contract.engine import InstanceAccess
 from devenv.errors import EngineRefused
+from devenv.immutable import immutable
 
 ANSWER_LENGTH = 300
 """Characters of an answer that are kept for the failure block."""
@@ -18,7 +19,7 @@ ANSWER_HEAD = 80
 """Of these, characters from the begin of a longer one; the rest are from its end: a traceback ends with the error."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Answer:
     """One answer of a probe; ``text`` is one line for people."""
 
@@ -75,7 +76,7 @@ _REFUSED = re.compile(r"(?i)refused")
 _LOCALHOST = ("/bin/sh", "-c", "getent ahosts localhost || grep -w localhost /etc/hosts")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ExecProbe:
     """Runs a command in the instance; exit code 0 is ready.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
+
+from devenv.immutable import immutable
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Origin:
     """Scheme, host and port of a server; ``path`` is the base URL's path without a trailing slash."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from devenv.immutable import immutable
 
 
 class NotHttp(ValueError):
     """The bytes are not the head of an HTTP response; the message is the first line."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ResponseHead:
     """Status line and headers.
 

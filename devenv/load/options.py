@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from devenv.errors import UsageError
+from devenv.immutable import immutable
 from devenv.model.extension import parse_duration
 
 MOST_REQUESTS = 50_000_000
@@ -14,7 +14,7 @@ MOST_REQUESTS = 50_000_000
 ARRIVALS = ("uniform", "poisson")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Stage:
     """A ramp: within ``duration`` seconds the rate changes linearly to ``rps``; the first one starts at 0."""
 
@@ -22,7 +22,7 @@ class Stage:
     rps: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class LoadOptions:
     """Options of one run, as the user gives them; times in seconds.
 

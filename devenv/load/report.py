@@ -11,7 +11,7 @@ import numpy as np
 from devenv.analysis.percentiles import nearest_rank, percentile
 from devenv.analysis.thresholds import keeps
 from devenv.load.rows import Rows, answered, sampled, timed, trace_id
-from devenv.model.documents import (
+from devenv.model.load_documents import (
     LagDocument,
     PercentilesDocument,
     SlowRequestDocument,

@@ -24,7 +24,7 @@ from devenv.load.verify.accounting import NOTHING, Account, choose, make_account
 from devenv.load.verify.verification import Patience, Verifier
 from devenv.load.workload import Workload, options_record
 from devenv.model.counts import plural
-from devenv.model.documents import LoadDocument
+from devenv.model.load_documents import LoadDocument
 from devenv.model.run import RunRecord, Threshold
 from devenv.traces.export import SpanExporter
 from devenv.traces.source import TraceSource

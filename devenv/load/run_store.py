@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from devenv.disk import not_written, replace_file
 from devenv.errors import UnknownName
-from devenv.model.documents import LoadDocument
+from devenv.model.load_documents import LoadDocument
 from devenv.model.run import RunRecord
 from devenv.suggestions import suggest
 

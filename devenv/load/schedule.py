@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from devenv.errors import UsageError
+from devenv.immutable import immutable
 from devenv.load.options import MOST_REQUESTS, LoadOptions
 from devenv.model.counts import plural
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class RateSegment:
     """Rate from ``start_rps`` to ``end_rps`` over ``duration`` seconds."""
 
@@ -44,7 +44,7 @@ class RateSegment:
         return min(2 * arrivals / divisor, self.duration) if divisor > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Schedule:
     """All requests of a run.
 

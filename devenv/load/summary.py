@@ -12,7 +12,7 @@ from devenv.load.send.sending import SendingOutcome
 from devenv.load.verdict import judge
 from devenv.load.verify.accounting import Account
 from devenv.load.workload import Workload
-from devenv.model.documents import LoadDocument
+from devenv.model.load_documents import LoadDocument
 from devenv.model.run import Threshold
 from devenv.model.trace import OWN_SERVICE, RUN_KEY
 from devenv.traces.source import TraceSource

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devenv.analysis.thresholds import parse_threshold
 from devenv.model.counts import plural
-from devenv.model.documents import LoadDocument
+from devenv.model.load_documents import LoadDocument
 
 TOLERATED_PERCENT = 1.0
 """A run in which a larger part of the requests failed or was dropped is negative, unless a ``--fail`` decides."""

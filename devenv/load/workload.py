@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from devenv.errors import UsageError
 from devenv.http.origin import Origin
+from devenv.immutable import immutable
 from devenv.load.options import LoadOptions
 from devenv.load.redaction import redacted_path
 from devenv.model.extension import Scenario
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Workload:
     """A run's request and target.
 

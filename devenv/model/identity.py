@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from devenv.immutable import immutable
 
 LABEL_PROJECT = "devenv.project"
 LABEL_DIRECTORY = "devenv.directory"
@@ -20,7 +21,7 @@ HASH_LENGTH = 6
 """Hex digits of the directory's hash: so that two worktrees of one project have different names."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Project:
     """A project's identity.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, IntFlag
+
+from devenv.immutable import immutable
 
 ROW_FORMAT = "<qqqHBBBxxxI16s8s4x"
 """``struct`` format of a row: see :data:`ROW_FIELDS`; little-endian, 64 bytes."""
@@ -57,7 +59,7 @@ class RowFlag(IntFlag):
     RETRIED = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Threshold:
     """One ``--fail`` expression, taken apart.
 
@@ -75,7 +77,7 @@ class Threshold:
     limit: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class RunRecord:
     """What ``run.json`` keeps beside the run's document.
 

@@ -7,9 +7,11 @@ bytes; paths are absolute unless documented otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from devenv.errors import Location
@@ -19,7 +21,7 @@ Condition = Literal["service_started", "service_healthy", "service_completed_suc
 Protocol = Literal["tcp", "udp", "sctp"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Port:
     """A published port; if ``host`` is ``None``, the engine chooses; if ``address`` is ``None``, the file has none.
 
@@ -39,7 +41,7 @@ class Port:
     mode: Literal["ingress", "host"] = "ingress"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Mount:
     """A volume, bind or tmpfs mount.
 
@@ -64,7 +66,7 @@ class Mount:
     recursive: Literal["enabled", "disabled", "writable", "readonly"] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class FileMount:
     """A secret or config of a service: a key of ``secrets`` or ``configs`` and its path in the container."""
 
@@ -75,7 +77,7 @@ class FileMount:
     mode: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Healthcheck:
     """A Compose healthcheck; ``test`` starts with ``CMD`` or ``CMD-SHELL``; if it is empty, the image's applies."""
 
@@ -88,7 +90,7 @@ class Healthcheck:
     disable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Build:
     """How an image is built; ``context`` is a directory, ``dockerfile`` relative to it unless absolute."""
 
@@ -109,7 +111,7 @@ class Build:
     additional_contexts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Dependency:
     """One entry of ``depends_on``."""
 
@@ -119,7 +121,7 @@ class Dependency:
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Attachment:
     """A service's connection to one network of the stack.
 
@@ -141,7 +143,7 @@ class Attachment:
     driver_opts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Restart:
     """Restart policy; ``maximum`` applies to ``on-failure`` only; ``None`` is unlimited."""
 
@@ -149,7 +151,7 @@ class Restart:
     maximum: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Ulimit:
     """Soft and hard limit of one resource."""
 
@@ -157,7 +159,7 @@ class Ulimit:
     hard: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Logging:
     """A log driver of the engine, with its options."""
 
@@ -165,7 +167,7 @@ class Logging:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Service:
     """One service of the stack.
 
@@ -242,7 +244,7 @@ class Service:
         return tuple(dict.fromkeys([*published, *self.expose]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class AddressPool:
     """A subnet of a network, with the gateway, the range for containers and the reserved addresses, all as text."""
 
@@ -252,7 +254,7 @@ class AddressPool:
     aux_addresses: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Network:
     """A network of the stack; ``name`` is set if it is external or the file has one.
 
@@ -275,7 +277,7 @@ class Network:
     ipam_options: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Volume:
     """A named volume of the stack; ``name`` is set if it is external or the file has one."""
 
@@ -287,7 +289,7 @@ class Volume:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class FileSource:
     """A secret or config of the stack: exactly one of ``file``, ``environment`` (a variable's name) and ``content``.
 
@@ -302,7 +304,7 @@ class FileSource:
     value: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class StackWarning:
     """Something in the file that devenv ignores."""
 
@@ -310,7 +312,7 @@ class StackWarning:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Stack:
     """A whole stack, with only the services whose profiles are active.
 

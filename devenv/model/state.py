@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Literal
+
+from devenv.immutable import immutable
 
 
 class State(StrEnum):
@@ -34,7 +36,7 @@ class Health(StrEnum):
     COMPLETED = "completed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class PublishedPort:
     """A port of the host that leads to a port of an instance."""
 
@@ -44,7 +46,7 @@ class PublishedPort:
     protocol: str = "tcp"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ObservedInstance:
     """One container or process that carries the project's labels.
 
@@ -76,7 +78,7 @@ class ObservedInstance:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ObservedObject:
     """A network or volume that carries the project's labels; ``key`` is its key in the stack file."""
 
@@ -87,7 +89,7 @@ class ObservedObject:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ObservedState:
     """All objects of one project on an engine; empty if there are none."""
 
@@ -109,7 +111,7 @@ class ObservedState:
         return tuple(sorted((i for i in self.instances if i.service == service), key=lambda i: i.index))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Usage:
     """Resource use of one instance: CPU in percent of one core since the last sample, memory in bytes."""
 

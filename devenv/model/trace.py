@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal, get_args
 
+from devenv.immutable import immutable
 from devenv.model.span import Span
 
 CanaryVerdict = Literal["complete", "partial", "split", "absent", "skipped"]
@@ -38,7 +38,7 @@ RUN_KEY = "devenv.run"
 """Attribute of a load run's root spans: the run's id."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Trace:
     """All spans of one trace ID; ``spans`` is not empty and in order of start (see :func:`collect`).
 
@@ -99,7 +99,7 @@ def _by_start(span: Span) -> tuple[int, str, str, str]:
     return span.start_ns, span.span_id, span.service, span.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class TraceSummary:
     """A trace without its spans: one row of a search.
 
@@ -125,7 +125,7 @@ class TraceSummary:
         return max(self.end_ns - self.start_ns, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Operation:
     """A span name of a service; ``kind`` in lowercase, empty if unknown."""
 
@@ -133,7 +133,7 @@ class Operation:
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ServiceDependency:
     """Calls from one service to another, as the backend counted them; a service may call itself.
 

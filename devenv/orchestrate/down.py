@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.errors import EngineRefused
 from devenv.events import Notice, Sink
+from devenv.immutable import immutable
 from devenv.model.state import State
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.planning.removal import plan_down
@@ -26,7 +26,7 @@ SETTLE, SETTLE_AFTER_A_KILL = 0.05, 0.3
 """Seconds between a removal and the last look at what is left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class DownOptions:
     """Options of ``down``.
 
@@ -41,7 +41,7 @@ class DownOptions:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class DownResult:
     """What was removed and what remains.
 

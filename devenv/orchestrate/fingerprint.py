@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devenv.immutable import immutable
 from devenv.orchestrate.files import file_digest
 from devenv.orchestrate.naming import network_name, volume_name
 
@@ -28,7 +29,7 @@ _NOT_OF_AN_INSTANCE = frozenset(
 _BY_WHAT_THEY_NAME = frozenset({"mounts", "networks", "secrets", "configs"})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Fingerprint:
     """The hash of a configuration, and short hashes of its fields by name."""
 

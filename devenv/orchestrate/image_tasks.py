@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.errors import ImageMissing
+from devenv.immutable import immutable
 from devenv.orchestrate.concurrency import gather
 from devenv.orchestrate.fingerprint import canonical, plain
 from devenv.orchestrate.naming import image_tag
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from devenv.model.stack import Build, Service
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ImageTask:
     """One pull or build for the services that share it; ``build`` is ``None`` for a pull."""
 

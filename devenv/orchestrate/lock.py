@@ -7,12 +7,12 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.disk import make_state_directory, not_written
 from devenv.errors import LockHeld
 from devenv.events import LockWaiting
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
@@ -23,7 +23,7 @@ PACE = 0.05
 """Seconds between attempts."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Holder:
     """The holder of a lock; ``since`` in seconds since the epoch. All are empty until it has written them."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.engine.host_ports import port_holder
 from devenv.errors import PortTaken
 from devenv.events import Notice
+from devenv.immutable import immutable
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ PROXY = "docker-proxy"
 """Program that listens on the host for a container's published port."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class WantedPort:
     """A host port to publish for ``service``."""
 

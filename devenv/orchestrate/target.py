@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from devenv.immutable import immutable
 from devenv.orchestrate.fingerprint import Fingerprint, network_digest, service_fingerprint, volume_digest
 from devenv.orchestrate.naming import image_tag, network_name, volume_name
 
@@ -18,7 +19,7 @@ UNKNOWN_IMAGE = "?"
 """Placeholder for the ID of a missing image, so that a plan can be made before its build."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class WantedObject:
     """A network or volume of the target; ``name`` at the engine, ``digest`` of its definition."""
 
@@ -26,7 +27,7 @@ class WantedObject:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Target:
     """The target state.
 

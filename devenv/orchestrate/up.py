@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from devenv.errors import DevenvError
 from devenv.events import Notice, Planned, ServiceFailed, Sink
+from devenv.immutable import immutable
 from devenv.orchestrate.concurrency import both
 from devenv.orchestrate.container_names import check_names
 from devenv.orchestrate.execution.operations import run_plan
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["ServiceResult", "UpOptions", "UpResult", "bring_up", "make_plan", "settle", "until_settled"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class UpOptions:
     """Options of ``up``.
 
@@ -56,7 +57,7 @@ class UpOptions:
     isolated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class UpResult:
     """Result of an ``up``.
 
@@ -84,7 +85,7 @@ class UpResult:
         return bool(failures) and all(failure.timed_out for failure in failures)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class _Survey:
     """Everything that a plan is made from; ``ids`` are those of the images that exist, by reference."""
 

@@ -7,10 +7,10 @@ spans) does not use the memory that a decoder's tree would.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from devenv.immutable import immutable
 from devenv.otlp import messages
 from devenv.otlp.wire import FieldBudget, Undecodable, fields
 
@@ -19,7 +19,7 @@ CHUNK_BYTES = 512 * 1024
 ORDINARY_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Batch:
     """Spans of one resource and scope: all fields as encoded bytes, URLs as UTF-8."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from devenv.immutable import immutable
 from devenv.otlp import messages
 from devenv.otlp.deep_values import DeepValues, TooDeep
 from devenv.otlp.wire import Undecodable
@@ -21,7 +21,7 @@ _TOO_DEEP = "MaxDepth"
 _MIN_SPAN_BYTES = 28  # the two IDs alone
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Columns:
     """n spans field by field; ``payloads`` are the encoded spans, unchanged unless values are deep. Times in ns."""
 

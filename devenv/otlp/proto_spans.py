@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from devenv.immutable import immutable
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status, Value
 from devenv.otlp import messages
 from devenv.otlp.attribute_cache import AttributeCache
@@ -19,7 +19,7 @@ _STATUSES = tuple(Status)
 _NO_PARENT = bytes(8)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class SpanOrigin:
     """What the spans of one resource and scope have in common."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from devenv.errors import UnknownName
+from devenv.immutable import immutable
 from devenv.model.extension import StackExtension
 from devenv.model.identity import slug
 from devenv.model.stack import Network, Service, Stack
@@ -43,7 +44,7 @@ _NAME_RULE = "lowercase letters, digits, _ and -, starting with a letter or digi
 _EVERY_PROFILE = "*"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Loaded:
     """A stack, the origins of its values, and the ``COMPOSE_*`` variables that it depends on."""
 

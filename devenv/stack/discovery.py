@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from devenv.errors import ConfigurationError, Location, UnknownName, UsageError
+from devenv.immutable import immutable
 from devenv.suggestions import suggest
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -20,7 +20,7 @@ _TEMPLATES = "templates"
 Source = Literal["files", "directory", "stacks", "packaged"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Discovery:
     """A stack found by :func:`discover`.
 

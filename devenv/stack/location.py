@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from devenv.disk import read_regular_file
 from devenv.errors import ConfigurationError, UsageError
+from devenv.immutable import immutable
 from devenv.stack.discovery import find_project, is_trusted
 from devenv.stack.env.interpolation import Lookup, Variable, lookup_in
 
@@ -19,7 +20,7 @@ _ENV_FILES = "COMPOSE_ENV_FILES"
 _MAXIMUM_BYTES = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ProjectLocation:
     """Where the project of a command is.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from devenv.immutable import immutable
 from devenv.stack.yaml.nodes import ListNode, MapNode, Node
 
 DEFAULT = "default"
 _LAST_STEP = re.compile(r"(\.[^.\[\]]*|\[\d+\])$")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Origins:
     """Origins by key, such as ``services.web.ports[0].target``: ``compose.yaml:4:9 ($PORT from .env:1:1)``."""
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from devenv.errors import Location, StackFileError
+from devenv.immutable import immutable
 from devenv.model.stack import StackWarning
 
 _FOUND_LENGTH = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Problem:
     """One problem, with the arguments of :class:`devenv.errors.StackFileError`."""
 

@@ -6,9 +6,9 @@ Jaeger answers an unknown API path with 200 and its UI's page, and an empty v3 l
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
+from devenv.immutable import immutable
 from devenv.traces.background import parse_json
 from devenv.traces.http import BackendResponse, RequestSender
 
@@ -17,7 +17,7 @@ _NO_TRACE = "0" * 31 + "1"
 _WINDOW = "query.start_time_min=2000-01-01T00:00:00Z&query.start_time_max=2000-01-01T00:00:01Z"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class DialectCapabilities:
     """What a server can do.
 

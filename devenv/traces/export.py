@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from devenv.errors import BackendUnavailable
+from devenv.immutable import immutable
 from devenv.model.span import Span, Value
 from devenv.model.trace import OWN_SERVICE
 from devenv.otlp.span_encoding import encode_request, encode_span
@@ -21,7 +21,7 @@ _REASON = 300
 RESOURCE: Mapping[str, Value] = {"service.name": OWN_SERVICE}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Refusal:
     """What a receiver refused of a request that it accepted otherwise (OTLP's partial success)."""
 

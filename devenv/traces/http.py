@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from devenv.http.origin import Origin
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     import httpx
@@ -31,7 +31,7 @@ class TransportError(OSError):
     """A request without a response: not connected, cut off, timed out, or not HTTP; the message has the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class BackendResponse:
     """A response, without its headers."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from devenv.immutable import immutable
 
-@dataclass(frozen=True, slots=True)
+
+@immutable()
 class UiLinks:
     """Addresses below ``base_url``; if it is empty, they are relative to the server."""
 

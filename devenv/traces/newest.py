@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from devenv.immutable import immutable
 from devenv.model.trace import OWN_SERVICE, Trace
 from devenv.traces.query import Query
 from devenv.traces.source import TraceSource
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Recent:
     """The recent spans of some services.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from devenv.immutable import immutable
 from devenv.model.trace import Trace, TraceSummary
 
 T = TypeVar("T", Trace, TraceSummary)
@@ -16,7 +17,7 @@ T = TypeVar("T", Trace, TraceSummary)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Query:
     """Criteria of a search. As in Jaeger, one span of the trace has to meet all of them.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.traces.export_trouble import troubles
 from devenv.app.traces.setups import name_in_spans, names_in_spans
+from devenv.immutable import immutable
 from devenv.model.documents import CanaryDocument
 from devenv.orchestrate.naming import entrypoint_of
 
@@ -25,7 +25,7 @@ NOT_READY = "not every service is ready"
 """Why no canary is sent after a failure."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class CanaryRoute:
     """Addresses that the canary needs."""
 

@@ -10,7 +10,7 @@ from devenv.app.invocation import read_stack_in_background
 from devenv.app.record import forget_record, read_record
 from devenv.errors import ConfigurationError, EngineRefused, EngineUnavailable, EnvironmentFailure, UsageError
 from devenv.events import Notice
-from devenv.model.documents import DownDocument, KeptDocument, RemovedDocument
+from devenv.model.down_document import DownDocument, KeptDocument, RemovedDocument
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, Project, identify
 
 if TYPE_CHECKING:

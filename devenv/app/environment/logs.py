@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.environment.following import Following
 from devenv.app.environment.lifecycle import require_service
 from devenv.app.session import Running, running
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _TRACE_ID = re.compile(r"(?i)trace[_-]?id\W{1,4}([0-9a-f]{32})\b|\b00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\b")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class LogOptions:
     """The lines to show.
 
@@ -41,7 +41,7 @@ class LogOptions:
     trace: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceLine:
     """One line of one instance; ``trace_id`` is ``None`` if it contains none.
 

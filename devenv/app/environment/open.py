@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -15,6 +14,7 @@ from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, require_backend, trace_backend
 from devenv.disk import make_state_directory, remove_file, replace_file
 from devenv.errors import BackendUnavailable, UsageError
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ REDIRECT_FILE = "open.html"
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{16}|[0-9a-fA-F]{32}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Link:
     """An address; ``secret``: it lets its first user in, so no other user of this machine may see it before."""
 

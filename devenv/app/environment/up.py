@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from devenv.app.engines import Choice, choose, connect
@@ -18,6 +18,7 @@ from devenv.app.traces.setup_warnings import with_setup_warnings
 from devenv.app.urls import BackendAddress, entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT, DevenvError, EngineUnavailable, EnvironmentFailure
 from devenv.events import Notice
+from devenv.immutable import immutable
 from devenv.model.documents import CanaryDocument, PlanDocument, UpDocument
 from devenv.orchestrate.naming import entrypoint_of, publishing_services
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from devenv.orchestrate.up import UpOptions, UpResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class UpRequest:
     """What ``up`` is asked to do beyond the orchestration's options.
 

@@ -9,8 +9,8 @@ from devenv.errors import UnknownName
 if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
     from devenv.load.run_store import RunStore
-    from devenv.model.documents import LoadDocument
     from devenv.model.listings import RunsDocument
+    from devenv.model.load_documents import LoadDocument
 
 
 def store(invocation: Invocation) -> RunStore:

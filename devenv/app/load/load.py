@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from devenv.clock import Clock
     from devenv.events import Sink
     from devenv.load.options import LoadOptions
-    from devenv.model.documents import LoadDocument
     from devenv.model.extension import Scenario
+    from devenv.model.load_documents import LoadDocument
     from devenv.model.stack import Stack
 
 

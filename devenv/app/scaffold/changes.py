@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from devenv.disk import not_written, read_regular_file, replace_file
 from devenv.errors import ConfigurationError, EnvironmentFailure, Location, UsageError
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Changes:
     """What to do to the files of a project.
 

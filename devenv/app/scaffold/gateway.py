@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.scaffold.changes import read_text
 from devenv.app.scaffold.names import package_of
 from devenv.app.scaffold.service_entry import NewService, add_dependency, add_variable
 from devenv.errors import ConfigurationError
+from devenv.immutable import immutable
 from devenv.stack.edit import YamlText
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _OWN = frozenset({"overview", "profile"})
 """Routes below /api that the gateway handles itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Gateway:
     """A gateway.
 

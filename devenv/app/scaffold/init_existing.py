@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from devenv.app.scaffold.entrypoint import choose_entrypoint
 from devenv.app.scaffold.library import FOLDER, library_changes
 from devenv.app.scaffold.survey import survey
 from devenv.errors import ConfigurationError, UsageError
+from devenv.immutable import immutable
 from devenv.model.scaffold import InitDocument
 from devenv.stack.discovery import files_in, shipped_templates
 from devenv.stack.edit import YamlText, scalar
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KEY = "x-devenv"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class PreparationOptions:
     """The options of the preparation.
 

@@ -7,7 +7,6 @@ written. The service has its own image, built from the Dockerfile in its folder,
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.invocation import find_stack, load_found
@@ -19,6 +18,7 @@ from devenv.app.scaffold.port_choice import choose_port, upstream_urls
 from devenv.app.scaffold.service_entry import NewService, add_service
 from devenv.app.scaffold.templates import DEFAULT, render
 from devenv.errors import UsageError
+from devenv.immutable import immutable
 from devenv.model.scaffold import NewServiceDocument
 from devenv.stack.discovery import shipped_stacks
 from devenv.stack.edit import YamlText, read_pieces
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from devenv.stack.discovery import Discovery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceWish:
     """The requested service; ``port`` ``None``: the first free one."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.app.scaffold.names import package_of, variable_of
+from devenv.immutable import immutable
 from devenv.stack.edit import YamlText
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _TRACING = "tracing"
 """The anchor of the variables for span export, if the file has one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class NewService:
     """The new service.
 

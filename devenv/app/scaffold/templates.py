@@ -8,11 +8,11 @@ two are identifiers, so that a template is valid Python before it is rendered.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from devenv.errors import UnknownName
+from devenv.immutable import immutable
 from devenv.stack.discovery import shipped_templates
 from devenv.suggestions import suggest
 
@@ -25,7 +25,7 @@ _BLOCK = "service.yaml"
 _PLACEHOLDER = re.compile("__(service|module|port)__")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Rendered:
     """A template with its placeholders replaced.
 

@@ -13,6 +13,7 @@ from devenv.analysis.completeness import CLOCKS_NS, Expectation, Finding, classi
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
 from devenv.events import CanarySent, CanaryWaiting, Notice, Sink
+from devenv.immutable import immutable
 from devenv.load.send.lean_client import LeanClient
 from devenv.load.send.request_headers import baggage, encode_body, fixed_headers, is_success, traceparent
 from devenv.model.documents import CanaryDocument
@@ -66,7 +67,7 @@ class _Sending:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Outcome:
     """The final state of the trace in the backend; ``untraced``: nothing would come, however long the wait."""
 

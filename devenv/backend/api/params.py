@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from devenv.backend.query.search import Criteria
 from devenv.http.server.message import Parameters
+from devenv.immutable import immutable
 from devenv.traces.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
 
 MICROSECOND = 1_000
@@ -21,7 +21,7 @@ class BadParameter(ValueError):
     """A parameter cannot be parsed; the message is for the client."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Reader:
     """Reads one parameter under any of its names."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from devenv.backend.query.needles import ERROR_STATUS, Needle
@@ -11,6 +11,7 @@ from devenv.backend.store.decoding import Steps, chunks, duration, is_error, one
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
+from devenv.immutable import immutable
 from devenv.otlp.values import plain
 from devenv.traces.jaeger_text import as_text
 
@@ -21,7 +22,7 @@ _DECODES = 256  # spans
 _FOREVER = 1 << 64
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Criteria:
     """Criteria of a search; empty or zero means any. Times and durations in ns, ends inclusive.
 
@@ -39,7 +40,7 @@ class Criteria:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Wanted:
     """One attribute, with what excludes a trace quickly."""
 

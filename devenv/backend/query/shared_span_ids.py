@@ -7,7 +7,6 @@ its children follow it. The stored spans stay as they were sent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -15,12 +14,13 @@ from google.protobuf.message import DecodeError
 
 from devenv.backend.store.decoding import PART, EncodedTrace, Snapshot, Steps, encoded, is_small, readable
 from devenv.backend.store.scopes import Scope
+from devenv.immutable import immutable
 from devenv.otlp import messages
 
 _SERVER, _CLIENT = 2, 3
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class DecodedTrace:
     """A trace as it is shown.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope, Scopes
+from devenv.immutable import immutable
 from devenv.otlp import messages
 from devenv.otlp.wire import read_varint
 
@@ -25,7 +25,7 @@ PART = 64
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Snapshot:
     """A trace at one moment, not affected by later spans and eviction; taking it decodes no span."""
 
@@ -35,7 +35,7 @@ class Snapshot:
     scopes: dict[int, Scope]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class EncodedTrace:
     """The spans of a snapshot in order of arrival, chunk by chunk, a span that was received twice only once."""
 

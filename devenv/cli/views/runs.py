@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from devenv.cli.output import Output
-    from devenv.model.documents import LoadDocument, PercentilesDocument
     from devenv.model.listings import RunsDocument
+    from devenv.model.load_documents import LoadDocument, PercentilesDocument
 
 BAR_WIDTH = 30
 LIVE_HZ = 8

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from devenv.cli.table import Cell
     from devenv.model.documents import (
         CanaryDocument,
-        DownDocument,
         FailureDocument,
         PlanDocument,
         ServiceDocument,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         TraceBackendDocument,
         UpDocument,
     )
+    from devenv.model.down_document import DownDocument
 
 _HEALTH_STYLE = {"healthy": "32", "completed": "32", "unhealthy": "1;31", "starting": "33"}
 

@@ -9,18 +9,18 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from devenv.errors import ConfigurationError, Location
+from devenv.immutable import immutable
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Address:
     """An engine's address.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
 from devenv.disk import read_regular_file
 from devenv.errors import BuildFailed
+from devenv.immutable import immutable
 from devenv.model.stack import Build
 
 MAXIMUM_BYTES = 8 * 1024 * 1024
@@ -28,7 +28,7 @@ _BUILDKIT = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Dockerfile:
     """A Dockerfile's text, and its name in the context."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import UNREACHABLE_REGISTRY, NoSuchObject, answer_of, pull_error
 from devenv.errors import EngineLost, EngineRefused, ImageMissing, PullFailed
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -19,7 +19,7 @@ SILENCE_SECONDS = 60.0
 """Seconds without progress after which a pull has failed."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Image:
     id: str
     healthcheck: tuple[str, ...]

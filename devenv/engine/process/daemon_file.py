@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.disk import remove_file, replace_file
 from devenv.engine.process.json_values import decode, encode
 from devenv.engine.process.process_identity import start_time
+from devenv.immutable import immutable
 
 NAME = "daemon.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class RecordedInstance:
     """An instance and its process: ``pid``, and ``born`` as :func:`start_time` returns it; 0 if it never ran."""
 
@@ -32,7 +32,7 @@ class RecordedInstance:
         return bool(self.born) and start_time(self.pid) == self.born
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class DaemonFile:
     """The daemon's own process, and its instances."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from devenv import errors
@@ -150,7 +150,7 @@ class ErrorReport:
         return cls(self.message, hint=self.hint, details=self.details)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class DaemonOperation(Generic[Question, Answer]):
     """One thing that the daemon does, with the types of its question and of its answer."""
 

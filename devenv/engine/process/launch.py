@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from devenv.immutable import immutable
 
 Kind = Literal["process", "backend"]
 Access = Literal["open", "token"]
 RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Listening:
     """A port: ``container`` as in the stack file; ``host`` as published, ``None`` if the daemon allocates one.
 
@@ -24,7 +26,7 @@ class Listening:
     address: str = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Peer:
     """A service that others reach under ``names`` (its own, its host name, its aliases)."""
 
@@ -33,7 +35,7 @@ class Peer:
     ports: tuple[Listening, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Launch:
     """One instance.
 

@@ -11,11 +11,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.engine.process.process_identity import PROC, start_time
 from devenv.errors import EngineRefused
+from devenv.immutable import immutable
 
 MARK = "DEVENV_INSTANCE"
 END_S, POLL_S = 2.0, 0.02
@@ -23,7 +23,7 @@ END_S, POLL_S = 2.0, 0.02
 _ZOMBIE = {b"Z", b"X"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Mark:
     """The value of the variable :data:`MARK`: an instance, the daemon that runs it, and its project's directory."""
 
@@ -43,7 +43,7 @@ class Mark:
         return f"{self.service}-{self.index}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Member:
     """A process; ``parent`` is a pid, ``mark`` is ``None`` if its environment has none or cannot be read."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from devenv.immutable import immutable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Limits:
     """Limits on what clients can use; times in seconds, sizes in bytes.
 

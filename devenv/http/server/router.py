@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import unquote
 
 from devenv.http.server.message import Handler, HttpRequest, Response
+from devenv.immutable import immutable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Route:
     """A route; in ``pattern``, a segment in braces matches any one segment: ``/api/traces/{id}``."""
 

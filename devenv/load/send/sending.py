@@ -8,10 +8,10 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.events import LoadProgress, Notice, Sink
+from devenv.immutable import immutable
 from devenv.load.options import LoadOptions
 from devenv.load.redaction import redacted_path
 from devenv.load.schedule import Schedule
@@ -38,7 +38,7 @@ _OTHER_FILES = 256
 """Descriptors for all but the requests' connections: rows, the trace backend, the event loop."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class SendingOutcome:
     """Result of the sending.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from devenv.immutable import immutable
 from devenv.load.rows import Rows, sampled, trace_id
 from devenv.load.verify.sent_request import Sent
 from devenv.load.verify.verification import Verification
-from devenv.model.documents import CauseDocument
+from devenv.model.load_documents import CauseDocument
 from devenv.model.run import RequestError
 from devenv.model.trace import TRACE_CLASSES, TraceClass
 
@@ -19,7 +20,7 @@ MOST_VERIFIED = 5000
 _INDEX = {name: index for index, name in enumerate(TRACE_CLASSES)}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Chosen:
     """The requests to look up, in the order of sending, and the number of sampled ones that are left out."""
 
@@ -53,7 +54,7 @@ def choose(rows: Rows, wall_ns: int, *, everything: bool) -> Chosen:
     return Chosen(requests, count - len(requests))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Account:
     """Classes of the verified requests, by number in the schedule, and the causes of incomplete traces.
 

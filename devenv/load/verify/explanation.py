@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from devenv.analysis.completeness import Expectation, Finding, classify
 from devenv.analysis.eviction import infer_evicted
+from devenv.immutable import immutable
 from devenv.load.verify.sent_request import Sent
 from devenv.load.verify.split_parts import Window, find_torn
 from devenv.model.trace import OWN_SERVICE, Trace, TraceClass
@@ -17,7 +18,7 @@ _CHUNK = 200
 _MARGIN_NS = 60 * 10**9
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Explained:
     """A request with its class and the likely cause."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from devenv.immutable import immutable
 from devenv.model.run import RequestError
 
 _NEVER_ARRIVED = frozenset(
@@ -18,7 +17,7 @@ _NEVER_ARRIVED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Sent:
     """One request.
 

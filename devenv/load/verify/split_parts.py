@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from devenv.analysis.completeness import request_of
+from devenv.immutable import immutable
 from devenv.model.trace import Trace
 from devenv.traces.parts import parts_of
 from devenv.traces.query import Query
@@ -19,7 +19,7 @@ FEW = 25
 _MOST_SEARCHED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Window:
     """The time window of the requests' spans, nanoseconds since the epoch."""
 

@@ -11,6 +11,7 @@ from devenv.analysis.completeness import Expectation, is_complete
 from devenv.clock import Clock
 from devenv.errors import BackendUnavailable
 from devenv.events import Sink, VerifyProgress
+from devenv.immutable import immutable
 from devenv.load.verify.explanation import Explained, explain
 from devenv.load.verify.sent_request import Sent
 from devenv.model.trace import OWN_SERVICE, Trace, TraceClass
@@ -33,7 +34,7 @@ _STEADY_LOOKS = 3
 """If no services are expected, a trace is complete when this many look-ups in a row return the same spans."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Patience:
     """How long to wait for traces, in seconds from the end of the run.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.health.outcome import WaitOutcome
+from devenv.immutable import immutable
 from devenv.model.state import Health
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _COMPLETED = WaitOutcome(ready=True, ready_ms=0.0, completed=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ServiceResult:
     """How one service ended up.
 
@@ -85,7 +85,7 @@ def unchecked_dependencies(services: Iterable[ServiceResult]) -> Iterator[str]:
                 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class _Track:
     """What the steps of one service came to.
 

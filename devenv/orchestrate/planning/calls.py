@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
     from devenv.model.stack import Build, Service
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class InstanceRef:
     """An instance: by the engine's ID if it exists, else by the step that creates it.
 
@@ -24,7 +25,7 @@ class InstanceRef:
     created_by: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class PullImage:
     """Pull the image ``reference``."""
 
@@ -33,7 +34,7 @@ class PullImage:
     platform: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class BuildImage:
     """Build and tag an image; ``service`` is the first of the services that use it, for progress."""
 
@@ -44,7 +45,7 @@ class BuildImage:
     service: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class CreateNetwork:
     """Create a network."""
 
@@ -52,7 +53,7 @@ class CreateNetwork:
     spec: NetworkSpec
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class RemoveNetwork:
     """Remove the network with the engine's ID ``id``."""
 
@@ -60,7 +61,7 @@ class RemoveNetwork:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class CreateVolume:
     """Create a named volume."""
 
@@ -68,7 +69,7 @@ class CreateVolume:
     spec: VolumeSpec
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class RemoveVolume:
     """Remove the named volume ``name``."""
 
@@ -76,7 +77,7 @@ class RemoveVolume:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class CreateInstance:
     """Create an instance without starting it; ``network_of`` is the instance whose network it shares."""
 
@@ -85,7 +86,7 @@ class CreateInstance:
     network_of: InstanceRef | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class StartInstance:
     """Start an instance; a refusal of the engine is a failure of the service, not of the plan."""
 
@@ -93,7 +94,7 @@ class StartInstance:
     instance: InstanceRef
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class StopInstance:
     """Stop an instance; ``grace`` in seconds, ``None``: as the instance was created with."""
 
@@ -102,7 +103,7 @@ class StopInstance:
     grace: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class RemoveInstance:
     """Remove an instance."""
 
@@ -110,7 +111,7 @@ class RemoveInstance:
     instance: InstanceRef
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class WaitReady:
     """Wait until an instance is ready; ``image`` may have a health test, empty if the service has no image."""
 
@@ -120,7 +121,7 @@ class WaitReady:
     image: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class WaitCompleted:
     """Wait until an instance of a one-shot service has exited with 0."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from devenv.orchestrate.planning.calls import Call
@@ -37,7 +38,7 @@ CONDITIONS: Mapping[str, RunCondition] = {
 """A condition of ``depends_on`` in one word."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Action:
     """What happens to one object.
 
@@ -93,7 +94,7 @@ class Action:
         return self.kind in {"replace", "recreate", "remove"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Gate:
     """A condition on a service.
 
@@ -112,7 +113,7 @@ class Gate:
         return f"{self.service} ({self.condition}{numbers})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Step:
     """A node of the graph: one call.
 
@@ -148,7 +149,7 @@ class Step:
         return frozenset({*self.after, *self.follows}).union(*(gate.steps for gate in self.gates))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Plan:
     """Actions in the order in which they are shown, and the steps in an order in which they could run one by one.
 

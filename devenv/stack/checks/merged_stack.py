@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from devenv.errors import Location
+from devenv.immutable import immutable
 from devenv.model.extension import StackExtension
 from devenv.model.stack import Service
 from devenv.stack.problems import Problems
@@ -13,7 +13,7 @@ from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from devenv.suggestions import suggest
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class MergedStack:
     """A merged stack before it is checked.
 

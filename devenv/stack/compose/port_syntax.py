@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from devenv.immutable import immutable
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 _PROTOCOLS = ("tcp", "udp", "sctp")
 GRAMMAR = "[[IP:]HOST:]CONTAINER[/PROTOCOL], such as 8080:80, 127.0.0.1:8080:80 or 3000-3005/udp"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ShortPort:
     """One port of a short form; ``published`` is a number, a range, or empty if the engine chooses."""
 

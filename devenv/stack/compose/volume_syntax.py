@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from devenv.immutable import immutable
 
 GRAMMAR = "[SOURCE:]TARGET[:OPTIONS], such as data:/var/lib/data or ./app:/app:ro"
 _PROPAGATIONS = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
@@ -10,7 +12,7 @@ _COSMETIC = ("cached", "delegated", "consistent", "rw", "copy")
 """Options that are the default, or have no effect on a Linux engine."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ShortVolume:
     """The parts of a short form; ``options`` are those of the long form, by dotted key."""
 

@@ -7,9 +7,10 @@ directory, while variables are those of the file that extends. Rules: https://do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from devenv.immutable import immutable
 from devenv.stack.compose.canonical import with_entries, with_entry
 from devenv.stack.compose.merging import merge, merge_service
 from devenv.stack.documents.relative_paths import with_absolute_paths
@@ -25,7 +26,7 @@ _KEY = "extends"
 _HINT = "name the file as well ({file: other.yaml, service: NAME}) if the service is in another one"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Target:
     """A service of a file."""
 
@@ -33,7 +34,7 @@ class _Target:
     service: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Step:
     """A service on the way from the first one that extends, and its ``extends``."""
 

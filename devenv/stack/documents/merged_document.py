@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from devenv.immutable import immutable
 from devenv.stack.compose.substitution import interpolate
 from devenv.stack.documents.include import merged_files
 from devenv.stack.documents.scope import ReadingScope
@@ -17,7 +18,7 @@ from devenv.stack.yaml.nodes import MapNode, ScalarNode
 _PROJECT_VARIABLE = "COMPOSE_PROJECT_NAME"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class MergedDocument:
     """All files as one canonical document, and the files that were read, as shown in messages."""
 

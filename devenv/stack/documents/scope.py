@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from devenv.immutable import immutable
 from devenv.stack.env.interpolation import Lookup
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ReadingScope:
     """The scope of the stack's own files, or of files that are included.
 

@@ -7,18 +7,19 @@ how it is written, and whether it is an alias, whose text is elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 import yaml
 
 from devenv.errors import Location
+from devenv.immutable import immutable
 from devenv.stack.yaml.syntax_errors import syntax_error
 
 Kind = Literal["scalar", "list", "mapping", "alias"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Piece:
     """A value of the text.
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from devenv.immutable import immutable
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":[-?+]|[-?+]")
 _BRACE = re.compile(r"[{}]")
@@ -24,7 +26,7 @@ MAXIMUM_EXPANDED = 8 * 1024 * 1024
 """Characters that variables add to one file; a few lines of ``B=$A$A`` would otherwise fill the memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Variable:
     """A variable's value and its origin (``the environment``, ``.env:3:1``)."""
 
@@ -64,7 +66,7 @@ class TemplateError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Use:
     """A use of a variable; ``variable`` is ``None`` if it is not set, which is allowed if ``defaulted``."""
 
@@ -74,7 +76,7 @@ class Use:
     defaulted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Substitution:
     """An interpolated text and the variables used in it, in order."""
 

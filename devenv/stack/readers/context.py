@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devenv.immutable import immutable
 from devenv.stack.env.interpolation import Lookup
 from devenv.stack.problems import Problems
 
@@ -21,7 +22,7 @@ class Allowance:
     left: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Context:
     """The context of a stack.
 

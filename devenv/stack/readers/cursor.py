@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from devenv.errors import Location
+from devenv.immutable import immutable
 from devenv.model.extension import parse_duration
 from devenv.stack.problems import Problems
 from devenv.stack.yaml import scalars
@@ -24,7 +24,7 @@ _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 EXTENSION = "x-devenv"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Cursor:
     """A node, its key path, its problems, and the place of its key (``None`` for items of lists)."""
 
@@ -188,7 +188,7 @@ class Cursor:
         return Fields(self, members)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Keys:
     """The keys of one kind of mapping: the arguments of :meth:`Cursor.fields`."""
 
@@ -225,7 +225,7 @@ def _is_misspelt(name: str) -> bool:
     return is_slip(letters, meant)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Fields:
     """The members of a mapping by name; a key without a value counts as absent.
 

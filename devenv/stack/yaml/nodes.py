@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any, Literal
 
 from devenv.errors import Location
+from devenv.immutable import immutable
 
 Directive = Literal["reset", "override"]
 Atom = str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ScalarNode:
     """A single value.
 
@@ -49,7 +50,7 @@ class ScalarNode:
         return f"{self.place} ({', '.join(self.origins)})" if self.origins else str(self.place)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ListNode:
     """A sequence; ``size`` and ``text`` count values and characters with aliases expanded, as parsed."""
 
@@ -60,7 +61,7 @@ class ListNode:
     text: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Entry:
     """A value of a mapping, with the place of its key."""
 
@@ -68,7 +69,7 @@ class Entry:
     node: Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class MapNode:
     """A mapping, in the order of the file; merge keys are resolved; ``size`` and ``text`` as in a sequence."""
 

@@ -21,8 +21,8 @@ from devenv.clock import SystemClock
 from devenv.load.run import run_load
 from devenv.load.run_store import RunStore
 from devenv.load.verify.verification import Patience
-from devenv.model.documents import LoadDocument
 from devenv.model.extension import Request, Scenario
+from devenv.model.load_documents import LoadDocument
 from devenv.traces.client import TraceClient
 
 

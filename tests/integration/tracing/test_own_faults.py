@@ -24,6 +24,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import aiohttp
+import celery
 import django
 import flask
 import httpx
@@ -66,6 +67,7 @@ from devenv.tracing.integrations import django as django_integration
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations.dbapi import TracedConnection
+from devenv.tracing.integrations.messaging import celery as celery_integration
 from devenv.tracing.light import notices
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
@@ -87,6 +89,8 @@ MODULES = (
     "integrations.django",
     "integrations.httpx_client",
     "integrations.log_records",
+    "integrations.messaging.celery",
+    "integrations.messaging.message",
     "integrations.redis",
     "integrations.requests_client",
     "integrations.sqlalchemy",
@@ -448,6 +452,36 @@ def with_redis(_url: str) -> Any:
     return [error_name(lambda: client.get("x"))[:20], error_name(pipeline.execute)[:20]]
 
 
+def with_celery(_url: str) -> Any:
+    celery_integration.instrument()
+    app = celery.Celery("faults", broker="memory://", set_as_current=False)
+
+    @app.task(name="divide", shared=False)
+    def divide(number: int) -> float:
+        return 1 / number
+
+    @app.task(name="again", shared=False, bind=True, default_retry_delay=0)
+    def again(task: Any) -> str:
+        if task.request.retries:
+            return "again"
+        raise task.retry(exc=ValueError("own"))
+
+    def forget(**_named: Any) -> None:
+        """What else is connected is called all the same."""
+        found.append("published")
+
+    found: list[Any] = []
+    celery.signals.before_task_publish.connect(forget, weak=False, dispatch_uid="forget")
+    try:
+        found.append(divide.apply_async((1,), task_id="1").id)
+        celery.signals.worker_process_shutdown.send(None, pid=1, exitcode=0)
+        found += [divide.apply((1,)).get(), repr(divide.apply((0,)).result), again.apply().get()]
+        return [*found, error_name(lambda: divide.apply((0,), throw=True))]
+    finally:
+        celery.signals.before_task_publish.disconnect(dispatch_uid="forget")
+        celery_integration.uninstrument()
+
+
 def with_threads(_url: str) -> Any:
     threads.instrument()
     found: list[Any] = []
@@ -501,6 +535,7 @@ PASSES = {
     # What a library calls: their bodies only call functions that catch.
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
+    "integrations.messaging.celery": {"uninstrument", "_uid"},
 }
 PASSES_CLASSES = {
     "queues": {"TracedQueue", "ThreadQueue", "Consumption"},
@@ -659,6 +694,8 @@ def through(place: str) -> list[str]:
     integration = place.partition(":")[0].removeprefix("integrations.")
     if not place.startswith("integrations."):
         return list(PROGRAMS)
+    if integration.startswith("messaging."):
+        integration = integration.removeprefix("messaging.").replace("message", "celery")
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
     integration = integration.rpartition(".")[2]
     return own.get(integration) or [integration.partition("_")[0]]

@@ -25,7 +25,8 @@ from devenv.cli.views.runs import run_progress, show_runs
 from devenv.cli.views.services import show_down, show_status, show_up
 from devenv.cli.views.traces import show_search, show_trace
 from devenv.errors import EnvironmentFailure
-from devenv.model.documents import DownDocument, StatusDocument, UpDocument
+from devenv.model.documents import StatusDocument, UpDocument
+from devenv.model.down_document import DownDocument
 from devenv.model.listings import OpenDocument, RunsDocument, TracesDocument
 from devenv.model.span import Span, SpanKind
 

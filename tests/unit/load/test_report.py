@@ -13,7 +13,7 @@ from devenv.load.rows import ROW, read_rows, sampled, trace_id, write_rows
 from devenv.load.send.flight import Flight
 from devenv.load.send.histogram import Histogram
 from devenv.load.send.recorder import Recorder
-from devenv.model.documents import LagDocument, PercentilesDocument, TraceCountsDocument
+from devenv.model.load_documents import LagDocument, PercentilesDocument, TraceCountsDocument
 from devenv.model.run import RequestError, RowFlag
 
 MS = 1_000_000

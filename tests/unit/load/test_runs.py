@@ -8,7 +8,7 @@ import pytest
 
 from devenv.errors import UnknownName
 from devenv.load.run_store import RunStore, new_run_id
-from devenv.model.documents import LagDocument, LoadDocument, PercentilesDocument, TraceCountsDocument
+from devenv.model.load_documents import LagDocument, LoadDocument, PercentilesDocument, TraceCountsDocument
 from devenv.model.run import RunRecord
 
 

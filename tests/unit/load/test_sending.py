@@ -22,8 +22,8 @@ from devenv.load.rows import read_rows
 from devenv.load.run import run_load
 from devenv.load.run_store import RunStore
 from devenv.load.send.timer import LoopTimer, TimerFd
-from devenv.model.documents import LoadDocument
 from devenv.model.extension import Scenario
+from devenv.model.load_documents import LoadDocument
 from devenv.testing.fake_clock import FakeClock
 from devenv.traces.client import TraceClient
 

@@ -13,7 +13,7 @@ from devenv.cli.output import Output, Style
 from devenv.cli.views.runs import show_load
 from devenv.load import report
 from devenv.load.verdict import judge
-from devenv.model.documents import LagDocument, LoadDocument, PercentilesDocument, TraceCountsDocument
+from devenv.model.load_documents import LagDocument, LoadDocument, PercentilesDocument, TraceCountsDocument
 
 
 def run(*fail: str, **fields: Any) -> LoadDocument:

@@ -16,7 +16,7 @@ from devenv.engine.process import projects
 from devenv.engine.process.engine import CAPABILITIES as PROCESS
 from devenv.errors import EngineRefused, EngineUnavailable
 from devenv.events import Event, Notice
-from devenv.model.documents import DownDocument
+from devenv.model.down_document import DownDocument
 from devenv.model.identity import Project, identify
 from devenv.orchestrate.down import DownOptions
 from devenv.testing import FakeClock, FakeEngine, FakeImage, make_service
