@@ -1,1 +1,1 @@
-"""The web frameworks and their clients that have hooks of their own, one module each."""
+"""Web frameworks and their clients that ASGI and WSGI do not cover, or not completely; one module each."""

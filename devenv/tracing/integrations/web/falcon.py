@@ -131,7 +131,7 @@ def _record(handled: bool, response: Any, exception: BaseException) -> None:
 
 
 def _is_fault(response: Any, exception: Exception) -> bool:
-    """Whether an exception is no response by itself, and has made one of 500 or above."""
+    """Whether an exception, other than those that stand for a response, has led to a status of 500 or above."""
     from falcon import HTTPError, HTTPStatus
 
     if isinstance(exception, (HTTPError, HTTPStatus)):

@@ -100,7 +100,7 @@ def _make_handling(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _record(exception: BaseException) -> None:
-    """Record an exception that Tornado turns into a response with 500; a client that has gone is no failure."""
+    """Record an exception that Tornado turns into a response with 500; a client that has gone does not fail it."""
     try:
         if isinstance(exception, StreamClosedError):
             current_span().set_attribute("error.type", error_type(exception))
