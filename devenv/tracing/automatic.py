@@ -43,6 +43,7 @@ _INTEGRATIONS = (
     ("sqlalchemy", "sqlalchemy", "sqlalchemy", "instrument"),
     ("redis", "redis", "redis", "instrument"),
     ("celery", "celery.app.base", "messaging.celery", "instrument"),
+    ("rq", "rq", "messaging.rq", "instrument"),
     ("threads", "threading", "threads", "instrument"),
     ("logging", "logging", "log_records", "instrument_lines"),
 )
@@ -75,7 +76,7 @@ def auto(
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
     `tornado` (server and client), `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
-    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `threads` (threads and executors),
+    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `threads` (threads and executors),
     `logging`.
 
     Args:
