@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from devenv.tracing.asgi import MARK, Receive, Scope, Send, TracingMiddleware
-from devenv.tracing.integrations.databases.driver import taken
 from devenv.tracing.integrations.wsgi import Environ, StartResponse, WSGIMiddleware
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
 from devenv.tracing.server_side import ROUTE_KEY
 from devenv.tracing.spans import current_span, fail
 

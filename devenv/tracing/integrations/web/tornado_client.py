@@ -7,9 +7,9 @@ from typing import Any
 
 from devenv.tracing.clients import NO_CALL, ClientCall, begin_call
 from devenv.tracing.context.ambient import attach, detach
-from devenv.tracing.integrations.databases.driver import taken
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
 
 _LIBRARY = "tornado's client"
 _NO_RESPONSE = 599

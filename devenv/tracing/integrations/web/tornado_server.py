@@ -14,11 +14,11 @@ from tornado.web import FallbackHandler, Finish, HTTPError, RequestHandler
 
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import attach, detach
-from devenv.tracing.integrations.databases.driver import taken
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import current_span, error_type, fail
 
