@@ -40,7 +40,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from django.conf import settings as django_settings
 from fastapi import FastAPI
-from framework_programs import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
+from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
