@@ -60,7 +60,7 @@ def by_urllib3(url, stream, hand):
         from devenv.tracing.integrations.urllib3_client import instrument
 
         instrument()
-    with urllib3.PoolManager(retries=urllib3.Retry(0, redirect=5)) as pool:
+    with urllib3.PoolManager(retries=urllib3.Retry(5, connect=0, read=0)) as pool:
         response = pool.request("GET", url, timeout=TIMEOUT_S, preload_content=not stream)
         if stream:
             response.read(10)
