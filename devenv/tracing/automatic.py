@@ -37,6 +37,8 @@ _INTEGRATIONS = (
     ("pymysql", "pymysql", "databases.pymysql", "instrument"),
     ("sqlalchemy", "sqlalchemy", "sqlalchemy", "instrument"),
     ("redis", "redis", "redis", "instrument"),
+    ("celery", "celery.app.base", "messaging.celery", "instrument"),
+    ("rq", "rq", "messaging.rq", "instrument"),
     ("threads", "threading", "threads", "instrument"),
     ("logging", "logging", "log_records", "instrument_lines"),
 )
@@ -68,7 +70,7 @@ def auto(
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
-    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `threads` (threads and executors),
+    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `threads` (threads and executors),
     `logging`.
 
     Args:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,3 +87,11 @@ def serving(command: Sequence[str], folder: Path, environ: Mapping[str, str]) ->
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)  # the session that was begun for it, workers included
             process.wait()
+
+
+def wait_until(condition: Callable[[], bool], what: Callable[[], object], timeout: float = 30) -> None:
+    """Ask until a condition holds; `what` is said if it does not in time."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.02)

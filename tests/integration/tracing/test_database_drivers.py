@@ -16,8 +16,8 @@ from devenv.tracing.integrations.databases import asyncpg as asyncpg_integration
 from devenv.tracing.integrations.databases import psycopg as psycopg_integration
 from devenv.tracing.integrations.databases import psycopg2 as psycopg2_integration
 from devenv.tracing.integrations.databases import pymysql as pymysql_integration
-from devenv.tracing.integrations.databases.driver import taken
 from devenv.tracing.process import patching
+from devenv.tracing.process.stock import taken
 from devenv.tracing.testing import recording
 
 

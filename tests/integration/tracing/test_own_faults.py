@@ -24,6 +24,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import aiohttp
+import celery
 import django
 import flask
 import httpx
@@ -31,6 +32,7 @@ import pytest
 import redis
 import redis.asyncio
 import requests
+import rq
 import sqlalchemy
 import urllib3
 import uvicorn
@@ -65,6 +67,8 @@ from devenv.tracing.integrations import django as django_integration
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations.dbapi import TracedConnection
+from devenv.tracing.integrations.messaging import celery as celery_integration
+from devenv.tracing.integrations.messaging import rq as rq_integration
 from devenv.tracing.light import notices
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
@@ -86,6 +90,9 @@ MODULES = (
     "integrations.django",
     "integrations.httpx_client",
     "integrations.log_records",
+    "integrations.messaging.celery",
+    "integrations.messaging.message",
+    "integrations.messaging.rq",
     "integrations.redis",
     "integrations.requests_client",
     "integrations.sqlalchemy",
@@ -444,6 +451,53 @@ def with_redis(_url: str) -> Any:
     return [error_name(lambda: client.get("x"))[:20], error_name(pipeline.execute)[:20]]
 
 
+def with_celery(_url: str) -> Any:
+    celery_integration.instrument()
+    app = celery.Celery("faults", broker="memory://", set_as_current=False)
+
+    @app.task(name="divide", shared=False)
+    def divide(number: int) -> float:
+        return 1 / number
+
+    @app.task(name="again", shared=False, bind=True, default_retry_delay=0)
+    def again(task: Any) -> str:
+        if task.request.retries:
+            return "again"
+        raise task.retry(exc=ValueError("own"))
+
+    def forget(**_named: Any) -> None:
+        """What else is connected is called all the same."""
+        found.append("published")
+
+    found: list[Any] = []
+    celery.signals.before_task_publish.connect(forget, weak=False, dispatch_uid="forget")
+    try:
+        found.append(divide.apply_async((1,), task_id="1").id)
+        celery.signals.worker_process_shutdown.send(None, pid=1, exitcode=0)
+        found += [divide.apply((1,)).get(), repr(divide.apply((0,)).result), again.apply().get()]
+        return [*found, error_name(lambda: divide.apply((0,), throw=True))]
+    finally:
+        celery.signals.before_task_publish.disconnect(dispatch_uid="forget")
+        celery_integration.uninstrument()
+
+
+def with_rq(_url: str) -> Any:
+    """Without a Redis: a job is stored and read by hand."""
+    rq_integration.instrument()
+    queue = rq.Queue("faults", connection=redis.Redis(port=1, retry=Retry(NoBackoff(), 0)))
+    with tracing.span("request"):
+        job = queue.create_job(divmod, args=(7, 2))
+        failed = error_name(lambda: queue.enqueue_job(job))[:20]
+    read = rq.job.Job(job.id, connection=queue.connection)
+    read.restore({name.encode(): value for name, value in job.to_dict().items()})
+    again = error_name(lambda: queue.enqueue_job(read))[:20]
+    worker = object.__new__(rq.Worker)
+    worker._is_horse = True
+    ended = error_name(lambda: worker.perform_job(read, queue, None))
+    read.origin = "faults"
+    return [failed, again, ended, read.perform(), error_name(queue.create_job(divmod, args=(1, 0)).perform)]
+
+
 def with_threads(_url: str) -> Any:
     threads.instrument()
     found: list[Any] = []
@@ -497,6 +551,8 @@ PASSES = {
     # What a library calls: their bodies only call functions that catch.
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
+    "integrations.messaging.celery": {"uninstrument", "_uid"},
+    "integrations.messaging.rq": {"_sent"},
 }
 PASSES_CLASSES = {
     "queues": {"TracedQueue", "ThreadQueue", "Consumption"},
@@ -510,7 +566,7 @@ PASSES_CLASSES = {
 # Makers of the replacements of a library's functions: they run once, in `instrument`, whose faults `auto` logs.
 MAKERS = ("instrument", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving", "_noting",
           "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
-          "traced_application", "_watch_flask")  # fmt: skip
+          "traced_application", "_watch_flask", "_creating", "_storing", "_restoring")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -651,5 +707,7 @@ def through(place: str) -> list[str]:
     integration = place.partition(":")[0].removeprefix("integrations.")
     if not place.startswith("integrations."):
         return list(PROGRAMS)
+    if integration.startswith("messaging."):
+        integration = integration.removeprefix("messaging.").replace("message", "celery")
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
     return own.get(integration) or [integration.partition("_")[0]]

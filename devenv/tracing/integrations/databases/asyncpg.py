@@ -15,9 +15,9 @@ from devenv.tracing.integrations.databases.driver import (
     async_executing_many,
     block,
     block_of_many,
-    taken,
 )
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
 
 
 def instrument() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,14 +18,6 @@ Describe = Callable[[Any], Database]
 
 KEPT = "_devenv_database"
 """Attribute of a connection, see `kept`."""
-
-
-def taken(library: str) -> bool:
-    """Whether OpenTelemetry's own instrumentation of a library is active, and creates its spans instead of ours."""
-    module = sys.modules.get(f"opentelemetry.instrumentation.{library}")
-    names = vars(module) if module is not None else {}
-    makers = [found for name, found in names.items() if name.endswith("Instrumentor") and name != "BaseInstrumentor"]
-    return any(getattr(maker(), "is_instrumented_by_opentelemetry", False) is True for maker in makers)
 
 
 def executing(describe: Describe) -> Callable[[Any], Any]:

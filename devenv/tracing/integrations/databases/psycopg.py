@@ -13,9 +13,9 @@ from devenv.tracing.integrations.databases.driver import (
     executing,
     executing_many,
     kept,
-    taken,
 )
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
 
 
 def instrument() -> None:

@@ -14,9 +14,10 @@ import psycopg2  # type: ignore[import-untyped] # it has no types
 from psycopg2 import extensions
 
 from devenv.tracing.databases.target import Database
-from devenv.tracing.integrations.databases.driver import KEPT, executing, executing_many, kept, taken
+from devenv.tracing.integrations.databases.driver import KEPT, executing, executing_many, kept
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
 
 
 def instrument() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from pymysql.cursors import Cursor  # type: ignore[import-untyped] # it has no types
 
 from devenv.tracing.databases.target import Database
-from devenv.tracing.integrations.databases.driver import executing, executing_many, kept, taken
+from devenv.tracing.integrations.databases.driver import executing, executing_many, kept
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
 
 
 def instrument() -> None:
