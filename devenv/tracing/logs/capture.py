@@ -1,6 +1,6 @@
 """Takes the records of Python's `logging` to the exporter, with the trace in which each was made.
 
-It stands where a logger hands a record to its handlers, and is no handler itself: a program that configures its
+It stands where a logger hands a record to its handlers, and is not a handler itself: a program that configures its
 logging later would remove one, and loggers that do not propagate would pass it by.
 """
 

@@ -40,7 +40,7 @@ def read_log_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 def log_settings(settings: Settings) -> Settings:
     """Return the settings with which log records are exported.
 
-    Without an endpoint of their own they go to the receiver of the spans, to /v1/logs.
+    Without their own endpoint they go to the receiver of the spans, to /v1/logs.
     """
     endpoint = settings.endpoint
     if endpoint.endswith(SPANS.path):
