@@ -40,6 +40,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from django.conf import settings as django_settings
 from fastapi import FastAPI
+from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -100,6 +101,9 @@ MODULES = (
     "integrations.threads",
     "integrations.urllib3_client",
     "integrations.urllib_client",
+    "integrations.web.falcon",
+    "integrations.web.tornado_client",
+    "integrations.web.tornado_server",
     "integrations.wsgi",
 )
 """Where the hooks are."""
@@ -564,8 +568,8 @@ PASSES_CLASSES = {
     "integrations.log_records": {"TraceFormatter"},
 }
 # Makers of the replacements of a library's functions: they run once, in `instrument`, whose faults `auto` logs.
-MAKERS = ("instrument", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving", "_noting",
-          "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
+MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
+          "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
           "traced_application", "_watch_flask", "_creating", "_storing", "_restoring")  # fmt: skip
 
 
@@ -673,6 +677,10 @@ def test_the_programs_do_what_they_should(healthy):
     assert healthy["requests"] == [200, 500, "ConnectionError"]
     assert healthy["urllib3"][:2] == [200, 500]
     assert healthy["urllib"][:2] == [200, "HTTPError: HTTP Error 500: Internal Server Error"]
+    assert [status for status, _ in healthy["falcon"]] == [200, 500] * 2
+    assert [*(status for status, _ in healthy["tornado"][:2]), healthy["tornado"][2]] == [
+        *(200, 500, "ConnectionRefusedError")
+    ]
     assert healthy["sqlite"][0] == healthy["sqlite"][1] == healthy["dbapi"]
     assert healthy["dbapi"][-1] == [(1,), (2,)]
     assert healthy["queues"] == (0, [1, 2], "own")
@@ -710,4 +718,5 @@ def through(place: str) -> list[str]:
     if integration.startswith("messaging."):
         integration = integration.removeprefix("messaging.").replace("message", "celery")
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
+    integration = integration.rpartition(".")[2]
     return own.get(integration) or [integration.partition("_")[0]]
