@@ -26,7 +26,7 @@ SERVER = ("10.0.0.9", 8080)
         ("inner:1", {"x-forwarded-host": "outer.test:444", "x-forwarded-proto": "https"}, "https", "outer.test", 444),
         ("inner:1", {"x-forwarded-host": "outer.test", "x-forwarded-proto": "HTTPS, http"}, "https", "outer.test", 443),
         ("inner:1", {"x-forwarded-host": "<script>", "x-forwarded-proto": "gopher"}, "http", "inner", 1),
-        ("inner:1", {"forwarded": 'for=192.0.2.1;host="[2001:db8::1]:8";proto=https, host=b'}, "https", "2001:db8::1", 8),
+        ("inner:1", {"forwarded": 'for=192.0.2.1;host="[2001:db8::1]:8";proto=https,host=b'}, "https", "2001:db8::1", 8),
         ("inner:1", {"forwarded": "Host=a.test;Proto=HTTP", "x-forwarded-host": "b.test"}, "http", "a.test", 80),
         ("inner:1", {"forwarded": 'by="x;host=evil.test";host=a.test'}, "http", "a.test", 80),
         ("inner:1", {"forwarded": 'host="'}, "http", "inner", 1),
