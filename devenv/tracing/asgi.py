@@ -20,6 +20,7 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
+from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of, proxy_fields
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -257,17 +258,22 @@ def _route(scope: Scope) -> str | None:
 
 
 def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
-    server = scope.get("server") or (None, None)
-    method, scheme = scope.get("method", "GET"), scope.get("scheme", "http")
-    shared = shared_attributes(method, scheme, server[0], server[1], scope.get("http_version", ""))
+    headers = dict(scope["headers"])
+    peer, port = scope.get("client") or ("", 0)
+    origin = origin_of(
+        scope.get("scheme", "http"),
+        headers.get(b"host", b"").decode("latin-1"),
+        scope.get("server") or (None, None),
+        peer,
+        None if PROXY_FIELDS.isdisjoint(headers) else proxy_fields(scope["headers"]),
+    )
+    shared = shared_attributes(scope.get("method", "GET"), origin, scope.get("http_version", ""))
     own: dict[str, Any] = {"url.path": scope["path"]}
     query = scope.get("query_string")
     if query:
         own["url.query"] = state.redactor.query(query.decode("latin-1"))
-    client = scope.get("client")
-    if client:
-        own["client.address"] = client[0]
-    agent = dict(scope["headers"]).get(b"user-agent")
+    add_peer(own, origin, port)
+    agent = headers.get(b"user-agent")
     if agent:
         own["user_agent.original"] = agent.decode("latin-1")
     if state.server_headers is not None:

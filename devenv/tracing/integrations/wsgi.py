@@ -15,6 +15,7 @@ from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
+from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import fail
@@ -28,6 +29,7 @@ _FAILED = "devenv.tracing.failed"
 _PLACE = "a WSGI application"
 _OF_THE_BODY = (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH"))  # without the prefix (PEP 3333)
 _PREFIX = "HTTP_"
+_OF_PROXIES = tuple((name.decode(), _PREFIX + name.decode().upper().replace("-", "_")) for name in sorted(PROXY_FIELDS))
 
 
 class WSGIMiddleware:
@@ -257,19 +259,21 @@ def _route(environ: Environ) -> str | None:
 
 
 def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
-    port = str(environ.get("SERVER_PORT", ""))
-    shared = shared_attributes(
-        environ.get("REQUEST_METHOD", "GET"),
+    port, of_peer = str(environ.get("SERVER_PORT", "")), str(environ.get("REMOTE_PORT", ""))
+    proxy = {name: environ[key] for name, key in _OF_PROXIES if key in environ}
+    origin = origin_of(
         environ.get("wsgi.url_scheme", "http"),
-        environ.get("SERVER_NAME"),
-        int(port) if port.isdigit() else None,
-        environ.get("SERVER_PROTOCOL", "").partition("/")[2],
+        environ.get("HTTP_HOST", ""),
+        (environ.get("SERVER_NAME"), int(port) if port.isdigit() else None),
+        environ.get("REMOTE_ADDR") or "",
+        proxy,
     )
+    version = environ.get("SERVER_PROTOCOL", "").partition("/")[2]
+    shared = shared_attributes(environ.get("REQUEST_METHOD", "GET"), origin, version)
     own: dict[str, Any] = {"url.path": environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")}
     if environ.get("QUERY_STRING"):
         own["url.query"] = state.redactor.query(environ["QUERY_STRING"])
-    if environ.get("REMOTE_ADDR"):
-        own["client.address"] = environ["REMOTE_ADDR"]
+    add_peer(own, origin, int(of_peer) if of_peer.isdigit() else None)
     if environ.get("HTTP_USER_AGENT"):
         own["user_agent.original"] = environ["HTTP_USER_AGENT"]
     if state.server_headers is not None:

@@ -126,6 +126,7 @@ def test_wsgi(rec):
         "server.address": "web.test",
         "server.port": 80,
         "client.address": "10.0.0.1",
+        "network.peer.address": "10.0.0.1",
         "network.protocol.version": "1.1",
         "user_agent.original": "curl",
         "devenv.request": "r1",
@@ -144,6 +145,79 @@ def test_wsgi(rec):
     ask_wsgi(traced, "/a", [("traceparent", f"00-{TRACE}-{PARENT}-00")])
     ask_wsgi(traced, "/healthz")
     assert len(rec.spans("GET")) == 1
+
+
+PROXIES = {"host": "inner:1", "x-forwarded-for": "203.0.113.7, 198.51.100.3", "x-forwarded-proto": "https",
+           "forwarded": "host=shop.test"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("trusted", "client", "peer"),
+    [
+        ("127.0.0.1", "198.51.100.3", None),  # uvicorn's own choice, which the application sees
+        ("*", "203.0.113.7", None),
+        ("10.0.0.1", "203.0.113.7", "127.0.0.1"),
+    ],
+)
+async def test_uvicorn_has_the_client_that_its_proxy_headers_give(rec, patched, trusted, client, peer):
+    import uvicorn
+
+    from devenv.tracing.integrations import asgi_servers
+
+    async def app(scope, receive, send):
+        seen.append(scope["client"][0])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def nothing(*_):
+        return None
+
+    seen = []
+    asgi_servers.instrument_uvicorn()
+    config = uvicorn.Config(app, forwarded_allow_ips=trusted, log_config=None)
+    config.load()
+    fields = [(name.encode(), value.encode()) for name, value in PROXIES.items()]
+    scope = {"type": "http", "method": "GET", "path": "/", "scheme": "http", "headers": fields,
+             "client": ("127.0.0.1", 9), "asgi": {"version": "3.0"}}  # fmt: skip
+    await config.loaded_app(scope, nothing, nothing)
+    found = rec.span("GET").attributes
+    assert (found["client.address"], found.get("network.peer.address")) == (client, peer)
+    assert (found["url.scheme"], found["server.address"], found["server.port"]) == ("https", "shop.test", 443)
+    assert seen == [peer or client]
+
+
+async def test_aiohttp_server_behind_a_proxy(rec):
+    async def item(request):
+        return web.Response(text="ok")
+
+    app = web.Application(middlewares=[tracing.aiohttp_middleware()])
+    app.router.add_get("/", item)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{runner.addresses[0][1]}/", headers=PROXIES),
+    ):
+        pass
+    await runner.cleanup()
+    found = rec.span("GET /").attributes
+    assert (found["client.address"], found["network.peer.address"]) == ("203.0.113.7", "127.0.0.1")
+    assert found["network.peer.port"] > 1
+    assert (found["url.scheme"], found["server.address"], found["server.port"]) == ("https", "shop.test", 443)
+
+
+def test_flask_behind_werkzeugs_proxy_fix(rec, patched):
+    import flask
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    wsgi.instrument_flask()
+    app = flask.Flask("f")
+    app.wsgi_app = ProxyFix(app.wsgi_app)
+    headers = {"X-Forwarded-For": "203.0.113.7, 198.51.100.3", "X-Forwarded-Proto": "https"}
+    assert app.test_client().get("/", headers=headers).data
+    found = rec.span("GET").attributes
+    assert (found["client.address"], "network.peer.address" in found) == ("198.51.100.3", False)
+    assert (found["url.scheme"], found["server.address"], found["server.port"]) == ("https", "localhost", 443)
 
 
 def test_flask(rec, patched):

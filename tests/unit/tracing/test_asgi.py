@@ -76,6 +76,8 @@ def test_root_span_of_a_request_without_parent(rec):
         "server.address": "web.test",
         "server.port": 8080,
         "client.address": "10.0.0.1",
+        "network.peer.address": "10.0.0.1",
+        "network.peer.port": 4000,
         "network.protocol.version": "1.1",
         "user_agent.original": "curl",
         "http.route": "/items/{item_id}",
