@@ -240,21 +240,14 @@ def _broken(span: Span, error: BaseException, status: int) -> int:
 
 
 def _route(scope: Scope) -> str | None:
-    """Return the path template that the router has chosen, if known (Starlette and FastAPI)."""
-    route = scope.get("route")
-    if route is None:
-        noted: str | None = scope.get(ROUTE_KEY)
-        if noted is None and "router" in scope:  # an older Starlette
-            from devenv.tracing.integrations.starlette_routes import route_of
+    """Return the path template that the router has chosen, if known, with the application's root path."""
+    route, noted = scope.get("route"), scope.get(ROUTE_KEY)
+    if "router" in scope and noted is None and (route is None or "app_root_path" in scope):
+        from devenv.tracing.integrations.starlette_routes import route_below_mounts
 
-            return route_of(scope)
-        return noted
-    path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
-    if path is None:
-        return None
-    root = scope.get("root_path", "")
-    above = scope.get("app_root_path", "")
-    return root[len(above) :] + path if len(root) > len(above) else path
+        return route_below_mounts(scope)
+    path: str | None = noted or getattr(route, "path_format", None) or getattr(route, "path", None)
+    return None if path is None else (scope.get("root_path") or "").rstrip("/") + path
 
 
 def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
@@ -271,7 +264,7 @@ def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
     own: dict[str, Any] = {"url.path": scope["path"]}
     query = scope.get("query_string")
     if query:
-        own["url.query"] = state.redactor.query(query.decode("latin-1"))
+        own["url.query"] = state.redactor.query(query.decode("utf-8", "replace"))
     add_peer(own, origin, port)
     agent = headers.get(b"user-agent")
     if agent:

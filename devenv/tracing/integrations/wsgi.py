@@ -249,13 +249,22 @@ def _fields(environ: Environ) -> list[tuple[str, str]]:
 
 
 def _route(environ: Environ) -> str | None:
-    """Return the path template that Flask or Django has chosen."""
+    """Return the path template that Flask or Django has chosen, below the place at which the application stands."""
     request = environ.get("werkzeug.request")
     rule = getattr(request, "url_rule", None)
-    if rule is not None:
-        return str(rule.rule)
-    route: str | None = environ.get(ROUTE_KEY)
-    return route
+    route: str | None = environ.get(ROUTE_KEY) if rule is None else str(rule.rule)
+    root = environ.get("SCRIPT_NAME")
+    return f"{_as_sent(root).rstrip('/')}{route}" if root and route is not None else route
+
+
+def _as_sent(text: str) -> str:
+    """Return a text of the environ with the characters that the client sent (PEP 3333: each byte is one character)."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # a server or a test that does not keep to the rule
+        return text
 
 
 def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
@@ -270,9 +279,9 @@ def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
     )
     version = environ.get("SERVER_PROTOCOL", "").partition("/")[2]
     shared = shared_attributes(environ.get("REQUEST_METHOD", "GET"), origin, version)
-    own: dict[str, Any] = {"url.path": environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")}
+    own: dict[str, Any] = {"url.path": _as_sent(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))}
     if environ.get("QUERY_STRING"):
-        own["url.query"] = state.redactor.query(environ["QUERY_STRING"])
+        own["url.query"] = state.redactor.query(_as_sent(environ["QUERY_STRING"]))
     add_peer(own, origin, int(of_peer) if of_peer.isdigit() else None)
     if environ.get("HTTP_USER_AGENT"):
         own["user_agent.original"] = environ["HTTP_USER_AGENT"]

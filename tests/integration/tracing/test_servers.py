@@ -220,6 +220,56 @@ def test_flask_behind_werkzeugs_proxy_fix(rec, patched):
     assert (found["url.scheme"], found["server.address"], found["server.port"]) == ("https", "localhost", 443)
 
 
+def test_wsgi_paths_have_the_characters_that_the_client_sent(rec):
+    def sent(text):
+        return text.encode().decode("latin-1")
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return [b""]
+
+    traced = tracing.WSGIMiddleware(app)
+    ask_wsgi(traced, sent("/café/日本"), SCRIPT_NAME=sent("/größe"), QUERY_STRING=sent("q=ü"))
+    ask_wsgi(traced, "/\xff", SCRIPT_NAME="")
+    ask_wsgi(traced, "/日本", SCRIPT_NAME="")  # not by the rule of PEP 3333
+    assert [span.attributes["url.path"] for span in rec.spans()] == ["/größe/café/日本", "/\ufffd", "/日本"]
+    assert rec.spans()[0].attributes["url.query"] == "q=ü"
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_flask_below_werkzeugs_dispatcher(rec, patched, outside):
+    import flask
+    from werkzeug.middleware.dispatcher import DispatcherMiddleware
+    from werkzeug.test import Client
+
+    def below(name):
+        app = flask.Flask(name)
+
+        @app.get("/items/<int:item_id>")
+        def item(item_id):
+            return str(item_id)
+
+        @app.get("/broken")
+        def broken():
+            raise ValueError("x")
+
+        return app
+
+    if not outside:
+        wsgi.instrument_flask()
+    served = DispatcherMiddleware(below("front"), {"/api/v1": below("api")})
+    if outside:
+        served = tracing.WSGIMiddleware(served)
+    for path in ("/api/v1/items/7", "/items/7", "/api/v1/broken", "/api/v1/nowhere"):
+        assert Client(served).get(path).data
+    assert [(span.attributes.get("http.route"), span.attributes["url.path"]) for span in rec.spans()] == [
+        ("/api/v1/items/<int:item_id>", "/api/v1/items/7"),
+        ("/items/<int:item_id>", "/items/7"),
+        ("/api/v1/broken", "/api/v1/broken"),
+        (None, "/api/v1/nowhere"),
+    ]
+
+
 def test_flask(rec, patched):
     import flask
 
