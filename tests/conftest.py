@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from servers.database_servers import DatabaseServer
 
-KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb")
+KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb", "redis")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
@@ -39,6 +39,7 @@ PROBES = {  # these fixtures skip
     "browser": "_chromium",
     "postgres": "postgres",
     "mariadb": "mariadb",
+    "redis": "redis_server",
 }
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
@@ -297,6 +298,18 @@ def mariadb() -> Iterator[DatabaseServer]:
     if mariadbd is None:
         lacking("mariadb", "there is no mariadbd: Debian's package is mariadb-server-core")
     with mariadb_server(mariadbd) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[DatabaseServer]:
+    """A real Redis, shared by the session: use names that no other test has."""
+    from servers import database_servers
+
+    found = database_servers.program("redis-server")
+    if found is None:
+        lacking("redis", "there is no redis-server: Debian's package is redis-server")
+    with database_servers.redis_server(found) as server:
         yield server
 
 

@@ -22,7 +22,15 @@ from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of, proxy_fields
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import REQUEST_KEY, ROUTE_KEY, ServerSide, answer, finish, shared_attributes
+from devenv.tracing.server_side import (
+    REQUEST_KEY,
+    ROUTE_KEY,
+    ServerSide,
+    answer,
+    finish,
+    shared_attributes,
+    watch_django,
+)
 from devenv.tracing.spans import fail
 
 Scope = MutableMapping[str, Any]
@@ -63,6 +71,7 @@ class TracingMiddleware:
         exclude: Sequence[str] | None = None,
     ) -> None:
         self.app = app
+        watch_django()
         self._side = ServerSide(tracing, trace_response, exclude, SERVERS["asgi"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

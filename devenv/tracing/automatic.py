@@ -25,6 +25,11 @@ _INTEGRATIONS = (
     ("django", "django.core.handlers.wsgi", "django", "instrument_wsgi"),
     ("django", "django.core.handlers.asgi", "django", "instrument_asgi"),
     ("django", "django.db.backends.utils", "django", "instrument_databases"),
+    ("falcon", "falcon", "web.falcon", "instrument"),
+    ("falcon", "falcon.asgi", "web.falcon", "instrument_asgi"),
+    ("tornado", "tornado.web", "web.tornado_server", "instrument"),
+    ("tornado", "tornado.simple_httpclient", "web.tornado_client", "instrument"),
+    ("tornado", "tornado.curl_httpclient", "web.tornado_client", "instrument_curl"),
     ("httpx", "httpx", "httpx_client", "instrument"),
     ("requests", "requests", "requests_client", "instrument"),
     ("urllib3", "urllib3.connectionpool", "urllib3_client", "instrument"),
@@ -38,6 +43,7 @@ _INTEGRATIONS = (
     ("sqlalchemy", "sqlalchemy", "sqlalchemy", "instrument"),
     ("redis", "redis", "redis", "instrument"),
     ("celery", "celery.app.base", "messaging.celery", "instrument"),
+    ("rq", "rq", "messaging.rq", "instrument"),
     ("threads", "threading", "threads", "instrument"),
     ("logging", "logging", "log_records", "instrument_lines"),
 )
@@ -67,9 +73,10 @@ def auto(
     """Set up tracing and trace every supported library that the program imports.
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
-    (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `httpx`,
+    (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
+    `tornado` (server and client), `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
-    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `threads` (threads and executors),
+    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `threads` (threads and executors),
     `logging`.
 
     Args:

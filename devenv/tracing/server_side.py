@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from random import getrandbits
 from typing import Any
 
@@ -280,6 +281,15 @@ def finish(span: Span, method: str, route: str | None, status: int) -> None:
 def answer(span: Span) -> str:
     """Return the value of `traceresponse` (https://w3c.github.io/trace-context/#traceresponse-header)."""
     return traceparent(span) or ""
+
+
+def watch_django() -> None:
+    """Record routes and exceptions of a Django application below: no middleware sees them."""
+    if "django.core.handlers.base" in sys.modules:
+        try:
+            import_module("devenv.tracing.integrations.django").instrument()
+        except Exception as error:  # noqa: BLE001 - logged; requests are traced without their routes
+            fault("django", error)
 
 
 def shared_attributes(method: str, origin: Origin, version: str) -> Shared:

@@ -17,7 +17,7 @@ from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes
+from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes, watch_django
 from devenv.tracing.spans import fail
 
 Environ = dict[str, Any]
@@ -52,6 +52,7 @@ class WSGIMiddleware:
     ) -> None:
         self._app = app
         _watch_flask()
+        watch_django()
         self._side = ServerSide(tracing, trace_response, exclude, SERVERS["wsgi"])
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -181,11 +182,14 @@ class _Body:
             yield part
 
     def close(self) -> None:
+        # A generator that has stopped inside a span's block leaves it now, and would make that span's parent current.
+        token: Token[Context] = attach(self._context)
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
                 close()
         finally:
+            detach(token)
             self._exchange.end()
 
 

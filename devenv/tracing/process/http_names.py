@@ -10,9 +10,10 @@ UNKNOWN_METHOD = "HTTP"
 """Stands for an unknown method in a span's name."""
 
 SERVERS = {
-    "asgi": ("fastapi", "starlette", "django", "asgi"),
-    "wsgi": ("flask", "django", "wsgi"),
+    "asgi": ("fastapi", "starlette", "django", "falcon", "asgi"),
+    "wsgi": ("flask", "django", "falcon", "wsgi"),
     "aiohttp": ("aiohttp_server",),
+    "tornado": ("tornado",),
 }
 """The stock instrumentations whose requests each of our server integrations sees."""
 CLIENTS = {
@@ -21,6 +22,7 @@ CLIENTS = {
     "aiohttp's client": "aiohttp_client",
     "urllib3": "urllib3",
     "urllib": "urllib",
+    "tornado's client": "tornado",
 }
 """The stock instrumentation for each of our client integrations, by its name in warnings."""
 

@@ -32,6 +32,7 @@ import pytest
 import redis
 import redis.asyncio
 import requests
+import rq
 import sqlalchemy
 import urllib3
 import uvicorn
@@ -39,6 +40,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from django.conf import settings as django_settings
 from fastapi import FastAPI
+from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -67,6 +69,7 @@ from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations.dbapi import TracedConnection
 from devenv.tracing.integrations.messaging import celery as celery_integration
+from devenv.tracing.integrations.messaging import rq as rq_integration
 from devenv.tracing.light import notices
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
@@ -90,6 +93,7 @@ MODULES = (
     "integrations.log_records",
     "integrations.messaging.celery",
     "integrations.messaging.message",
+    "integrations.messaging.rq",
     "integrations.redis",
     "integrations.requests_client",
     "integrations.sqlalchemy",
@@ -97,6 +101,9 @@ MODULES = (
     "integrations.threads",
     "integrations.urllib3_client",
     "integrations.urllib_client",
+    "integrations.web.falcon",
+    "integrations.web.tornado_client",
+    "integrations.web.tornado_server",
     "integrations.wsgi",
 )
 """Where the hooks are."""
@@ -478,6 +485,23 @@ def with_celery(_url: str) -> Any:
         celery_integration.uninstrument()
 
 
+def with_rq(_url: str) -> Any:
+    """Without a Redis: a job is stored and read by hand."""
+    rq_integration.instrument()
+    queue = rq.Queue("faults", connection=redis.Redis(port=1, retry=Retry(NoBackoff(), 0)))
+    with tracing.span("request"):
+        job = queue.create_job(divmod, args=(7, 2))
+        failed = error_name(lambda: queue.enqueue_job(job))[:20]
+    read = rq.job.Job(job.id, connection=queue.connection)
+    read.restore({name.encode(): value for name, value in job.to_dict().items()})
+    again = error_name(lambda: queue.enqueue_job(read))[:20]
+    worker = object.__new__(rq.Worker)
+    worker._is_horse = True
+    ended = error_name(lambda: worker.perform_job(read, queue, None))
+    read.origin = "faults"
+    return [failed, again, ended, read.perform(), error_name(queue.create_job(divmod, args=(1, 0)).perform)]
+
+
 def with_threads(_url: str) -> Any:
     threads.instrument()
     found: list[Any] = []
@@ -532,6 +556,7 @@ PASSES = {
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
+    "integrations.messaging.rq": {"_sent"},
 }
 PASSES_CLASSES = {
     "queues": {"TracedQueue", "ThreadQueue", "Consumption"},
@@ -543,9 +568,9 @@ PASSES_CLASSES = {
     "integrations.log_records": {"TraceFormatter"},
 }
 # Makers of the replacements of a library's functions: they run once, in `instrument`, whose faults `auto` logs.
-MAKERS = ("instrument", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving", "_noting",
-          "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
-          "traced_application", "_watch_flask")  # fmt: skip
+MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
+          "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
+          "traced_application", "_watch_flask", "_creating", "_storing", "_restoring")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -652,6 +677,10 @@ def test_the_programs_do_what_they_should(healthy):
     assert healthy["requests"] == [200, 500, "ConnectionError"]
     assert healthy["urllib3"][:2] == [200, 500]
     assert healthy["urllib"][:2] == [200, "HTTPError: HTTP Error 500: Internal Server Error"]
+    assert [status for status, _ in healthy["falcon"]] == [200, 500] * 2
+    assert [*(status for status, _ in healthy["tornado"][:2]), healthy["tornado"][2]] == [
+        *(200, 500, "ConnectionRefusedError")
+    ]
     assert healthy["sqlite"][0] == healthy["sqlite"][1] == healthy["dbapi"]
     assert healthy["dbapi"][-1] == [(1,), (2,)]
     assert healthy["queues"] == (0, [1, 2], "own")
@@ -689,4 +718,5 @@ def through(place: str) -> list[str]:
     if integration.startswith("messaging."):
         integration = integration.removeprefix("messaging.").replace("message", "celery")
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
+    integration = integration.rpartition(".")[2]
     return own.get(integration) or [integration.partition("_")[0]]

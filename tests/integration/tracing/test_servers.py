@@ -270,6 +270,23 @@ def test_flask_below_werkzeugs_dispatcher(rec, patched, outside):
     ]
 
 
+def test_a_body_that_is_closed_early_leaves_no_context_behind(rec):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+
+        def parts():
+            with tracing.span("part"):
+                yield b"a"
+
+        return parts()
+
+    body = tracing.WSGIMiddleware(app)({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda status, headers: None)
+    assert next(iter(body)) == b"a"
+    body.close()
+    assert tracing.current_ids() == ("", "")
+    assert_trace(rec.spans(), "GET [server]\n  part")
+
+
 def test_flask(rec, patched):
     import flask
 

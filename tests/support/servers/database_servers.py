@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real MariaDB on free ports of loopback, as a user who is not root."""
+"""A real PostgreSQL, MariaDB and Redis on free ports of loopback, as a user who is not root."""
 
 from __future__ import annotations
 
@@ -123,3 +123,12 @@ def mariadb_server(mariadbd: str) -> Iterator[DatabaseServer]:
         quick = ["--skip-grant-tables", "--skip-networking=0", "--bind-address=127.0.0.1", f"--init-file={begin}"]
         with _running([mariadbd, *own, *quick, f"--port={port}", "--skip-log-bin"], folder, port, options):
             yield DatabaseServer(port)
+
+
+@contextmanager
+def redis_server(program: str) -> Iterator[DatabaseServer]:
+    with _folder() as (folder, options):
+        port = _free_port()
+        settings = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        with _running([program, *settings], folder, port, options):
+            yield DatabaseServer(port, "0")

@@ -1,0 +1,148 @@
+"""Tornado's server: a server span for each request that a handler serves, websockets included (to their end)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span
+from tornado.iostream import StreamClosedError
+from tornado.routing import PathMatches
+from tornado.web import FallbackHandler, Finish, HTTPError, RequestHandler
+
+from devenv.tracing.active import state
+from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.light.shared import Shared
+from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_names import SERVERS
+from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
+from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
+from devenv.tracing.spans import current_span, error_type, fail
+
+_LIBRARY = "tornado"
+
+
+def instrument() -> None:
+    """Trace every handler of the process. What `FallbackHandler` calls has its own integration (WSGI)."""
+    if taken("tornado"):
+        return
+    replace(RequestHandler, "_execute", _make_executing)
+    replace(RequestHandler, "_handle_request_exception", _make_handling)
+
+
+def _make_executing(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    side = ServerSide(None, None, None, SERVERS["tornado"])
+
+    async def execute(self: RequestHandler, *args: Any, **options: Any) -> None:
+        begun = _begin(side, self)
+        if begun is None:
+            await original(self, *args, **options)
+            return
+        span, context = begun
+        token = attach(context)
+        error: BaseException | None = None
+        try:
+            await original(self, *args, **options)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            detach(token)
+            _ended(span, self, error)
+
+    return execute
+
+
+def _begin(side: ServerSide, handler: RequestHandler) -> tuple[Span, Context] | None:
+    """Decide, and start a span if the request is recorded; None for one that another integration serves."""
+    try:
+        if isinstance(handler, FallbackHandler):
+            return None
+        request = handler.request
+        headers = request.headers
+        if side.foreign is not None:
+            fields = side.foreign.translated(headers.get_all())
+        else:
+            get = headers.get_list
+            fields = (get("traceparent"), get("tracestate"), get("baggage"))
+        span, context = side.begin(request, request.path, request.method or "", *fields, _describe)
+        if side.answers:
+            handler.set_header("traceresponse", answer(span))
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+        return None
+    return span, context
+
+
+def _ended(span: Span, handler: RequestHandler, error: BaseException | None) -> None:
+    """Record how the request ended, and end the span; does not raise."""
+    try:
+        if not span.is_recording():
+            return
+        if isinstance(error, asyncio.CancelledError):
+            span.set_attribute("error.type", "asyncio.CancelledError")
+        if state.server_headers is not None:
+            span.set_attributes(state.server_headers.response(handler._headers.get_all()))  # noqa: SLF001 - no public way
+        finish(span, handler.request.method or "", _route(handler), handler.get_status())
+    except Exception as own:  # noqa: BLE001 - logged; the program's response and error stay
+        fault(_LIBRARY, own)
+
+
+def _make_handling(original: Callable[..., None]) -> Callable[..., None]:
+    def handle(self: RequestHandler, exception: BaseException, *args: Any, **options: Any) -> None:
+        _record(exception)
+        original(self, exception, *args, **options)
+
+    return handle
+
+
+def _record(exception: BaseException) -> None:
+    """Record an exception that Tornado turns into a response with 500; a client that has gone does not fail it."""
+    try:
+        if isinstance(exception, StreamClosedError):
+            current_span().set_attribute("error.type", error_type(exception))
+        elif isinstance(exception, Exception) and not isinstance(exception, (Finish, HTTPError)):
+            fail(current_span(), exception)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+
+
+def _route(handler: RequestHandler) -> str | None:
+    """Return the pattern of the handler's path as the program has written it; None if no rule has led to it."""
+    found = next(_patterns(handler.application, handler), None)
+    return found[: -found.endswith("$") or None] if found else None
+
+
+def _patterns(router: Any, handler: RequestHandler) -> Iterator[str]:
+    for name in ("default_router", "wildcard_router"):  # an application's own routers
+        inner = getattr(router, name, None)
+        if inner is not None:
+            yield from _patterns(inner, handler)
+    for rule in getattr(router, "rules", ()):
+        if rule.matcher.match(handler.request) is None:
+            continue
+        if rule.target is type(handler):
+            yield rule.matcher.regex.pattern if isinstance(rule.matcher, PathMatches) else ""
+        else:
+            yield from _patterns(rule.target, handler)
+
+
+def _describe(request: Any) -> tuple[Shared, dict[str, Any]]:
+    host, _, port = request.host.partition(":")
+    version = request.version.partition("/")[2]
+    number = int(port) if port.isdigit() else None
+    shared = shared_attributes(request.method, request.protocol, host, number, version)
+    own: dict[str, Any] = {"url.path": request.path}
+    if request.query:
+        own["url.query"] = state.redactor.query(request.query)
+    if request.remote_ip:
+        own["client.address"] = request.remote_ip
+    agent = request.headers.get("user-agent")
+    if agent:
+        own["user_agent.original"] = agent
+    if state.server_headers is not None:
+        own.update(state.server_headers.request(request.headers.get_all()))
+    return shared, own
