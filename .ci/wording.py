@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The rules quote what they refuse; the guide and its tests do, too.
 EXEMPT = {".ci/wording.py", "docs/wording.md", "tests/unit/repository/test_wording.py", "LICENSE"}
 # Recorded documents and other people's files.
-EXEMPT_FOLDERS = ("tests/contract/golden/", "tests/fixtures/")
+EXEMPT_FOLDERS = ("tests/contract/golden/", "tests/fixtures/", "tests/integration/tracing/side_by_side/")
 SUFFIXES = {".md", ".yaml", ".yml", ".toml", ".sh", ".txt", ".env", ""}
 
 

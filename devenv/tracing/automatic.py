@@ -44,6 +44,8 @@ _INTEGRATIONS = (
     ("redis", "redis", "redis", "instrument"),
     ("celery", "celery.app.base", "messaging.celery", "instrument"),
     ("rq", "rq", "messaging.rq", "instrument"),
+    ("pika", "pika", "messaging.pika", "instrument"),
+    ("aio_pika", "aio_pika", "messaging.aio_pika", "instrument"),
     ("threads", "threading", "threads", "instrument"),
     ("logging", "logging", "log_records", "instrument_lines"),
 )
@@ -76,7 +78,7 @@ def auto(
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
     `tornado` (server and client), `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
-    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `threads` (threads and executors),
+    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `pika`, `aio_pika`, `threads` (threads and executors),
     `logging`.
 
     Args:

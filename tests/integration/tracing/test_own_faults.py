@@ -23,11 +23,13 @@ from types import ModuleType
 from typing import Any
 from urllib.request import urlopen
 
+import aio_pika
 import aiohttp
 import celery
 import django
 import flask
 import httpx
+import pika
 import pytest
 import redis
 import redis.asyncio
@@ -44,6 +46,7 @@ from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - 
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from servers.amqp import Broker, deliver, exchange, open_channel, queue
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -68,7 +71,9 @@ from devenv.tracing.integrations import django as django_integration
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations.dbapi import TracedConnection
+from devenv.tracing.integrations.messaging import aio_pika as aio_pika_integration
 from devenv.tracing.integrations.messaging import celery as celery_integration
+from devenv.tracing.integrations.messaging import pika as pika_integration
 from devenv.tracing.integrations.messaging import rq as rq_integration
 from devenv.tracing.light import notices
 from devenv.tracing.light.span import LightSpan
@@ -91,8 +96,11 @@ MODULES = (
     "integrations.django",
     "integrations.httpx_client",
     "integrations.log_records",
+    "integrations.messaging.aio_pika",
     "integrations.messaging.celery",
     "integrations.messaging.message",
+    "integrations.messaging.pika",
+    "integrations.messaging.rabbitmq",
     "integrations.messaging.rq",
     "integrations.redis",
     "integrations.requests_client",
@@ -502,6 +510,50 @@ def with_rq(_url: str) -> Any:
     return [failed, again, ended, read.perform(), error_name(queue.create_job(divmod, args=(1, 0)).perform)]
 
 
+def with_pika(_url: str) -> Any:
+    pika_integration.instrument()
+    channel, found = open_channel(), []
+
+    def received(_channel: Any, _method: Any, properties: Any, body: bytes) -> None:
+        found.append((body, properties.message_id))
+        if body == b"fail":
+            raise ValueError("own")
+
+    tag = channel.basic_consume("orders", received)
+    with tracing.span("request"):
+        channel.basic_publish("", "orders", b"body", pika.BasicProperties(message_id="m1"))
+        channel.basic_publish("shop", "paid", b"fail")
+    deliver(channel, tag)
+    return [found, error_name(lambda: deliver(channel, tag))]
+
+
+def with_aio_pika(_url: str) -> Any:
+    aio_pika_integration.instrument()
+    found: list[Any] = []
+
+    async def received(message: Any) -> None:
+        async with message.process():
+            found.append(message.body)
+
+    async def main() -> Any:
+        broker = Broker()
+        await queue(broker).consume(received)
+        with tracing.span("request"):
+            await exchange(broker).publish(aio_pika.Message(b"body"), "paid")
+        iterator = aio_pika.queue.QueueIterator(queue(broker))
+        await iterator.consume()
+        await exchange(broker).publish(aio_pika.Message(b"again"), "paid")
+        async with (await iterator.__anext__()).process() as message:
+            found.append(message.body)
+        broker.confirming = False
+        try:
+            await exchange(broker).publish(aio_pika.Message(b"lost"), "paid")
+        except aio_pika.exceptions.DeliveryError:
+            return found
+
+    return asyncio.run(main())
+
+
 def with_threads(_url: str) -> Any:
     threads.instrument()
     found: list[Any] = []
@@ -557,6 +609,8 @@ PASSES = {
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
     "integrations.messaging.rq": {"_sent"},
+    "integrations.messaging.pika": {"_published", "_traced"},
+    "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
     "queues": {"TracedQueue", "ThreadQueue", "Consumption"},
@@ -566,11 +620,13 @@ PASSES_CLASSES = {
     "integrations.requests_client": {"TracedAdapter"},
     "integrations.threads": {"TracedExecutor"},
     "integrations.log_records": {"TraceFormatter"},
+    "integrations.messaging.rabbitmq": {"Facts"},
 }
 # Makers of the replacements of a library's functions: they run once, in `instrument`, whose faults `auto` logs.
 MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
-          "traced_application", "_watch_flask", "_creating", "_storing", "_restoring")  # fmt: skip
+          "traced_application", "_watch_flask", "_creating", "_storing", "_restoring",
+          "_publishing", "_consuming", "_entering", "_leaving")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -716,7 +772,9 @@ def through(place: str) -> list[str]:
     if not place.startswith("integrations."):
         return list(PROGRAMS)
     if integration.startswith("messaging."):
-        integration = integration.removeprefix("messaging.").replace("message", "celery")
+        integration = integration.removeprefix("messaging.")
+        shared = {"message": ["celery", "rq", "pika"], "rabbitmq": ["pika", "aio_pika"]}
+        return shared.get(integration, [integration])
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
     integration = integration.rpartition(".")[2]
     return own.get(integration) or [integration.partition("_")[0]]

@@ -72,7 +72,7 @@ def _folded(facts: Facts, others: Facts) -> Facts:
     counts: dict[str, int] = {}
     for name, value in facts.items():
         span = _span(name)
-        if name == "response" or span in known:
+        if name in {"response", "sent"} or span in known:
             found[name] = value
         elif name.endswith(": parent"):
             further = f"further span {span.partition(' #')[0]}"

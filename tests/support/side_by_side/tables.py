@@ -9,8 +9,9 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from side_by_side.facts import Facts
 from side_by_side.recorders import AUTO, BARE, HAND, STOCK
@@ -20,6 +21,7 @@ SUPPORT = Path(__file__).parents[1]
 FOLDER = SUPPORT.parent / "integration" / "tracing" / "side_by_side"
 WAYS = (BARE, AUTO, HAND, STOCK)
 SERVERS = ("starlette", "fastapi", "flask", "django", "aiohttp")
+CLIENTS = ("httpx", "httpx-async", "requests", "urllib3", "urllib", "aiohttp-client")
 
 
 class Changed(Exception):
@@ -27,7 +29,7 @@ class Changed(Exception):
 
 
 def table(subject: str) -> tuple[str, list[str]]:
-    """Run a framework in all ways, each in its own process.
+    """Run a framework or a client in all ways, each in its own process.
 
     Returns:
         The table, and the differences that no rule decides.
@@ -50,9 +52,19 @@ TITLE = "Written by `python -m side_by_side.tables`. `=` is the same, `-` is not
 
 
 def facts(subject: str, way: str) -> dict[str, Facts]:
-    """Return the facts of every situation, from its own process."""
+    """Return the facts of every situation, from another process: one for each framework, one for all clients."""
+    found: dict[str, Facts] = _clients(way)[subject] if subject in CLIENTS else _run("servers", subject, way)
+    return found
+
+
+@lru_cache
+def _clients(way: str) -> Any:
+    return _run("clients", way)
+
+
+def _run(module: str, *arguments: str) -> Any:
     done = subprocess.run(
-        [sys.executable, "-m", "side_by_side.servers", subject, way],
+        [sys.executable, "-m", f"side_by_side.{module}", *arguments],
         cwd=SUPPORT,
         capture_output=True,
         text=True,
@@ -60,8 +72,7 @@ def facts(subject: str, way: str) -> dict[str, Facts]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Facts] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 def write(subject: str) -> list[str]:
@@ -72,6 +83,6 @@ def write(subject: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    open_ = [line for subject in sys.argv[1:] or SERVERS for line in write(subject)]
+    open_ = [line for subject in sys.argv[1:] or (*SERVERS, *CLIENTS) for line in write(subject)]
     if open_:
         sys.exit("\n".join(["Add a rule to rules.yaml for:", *open_]))

@@ -137,7 +137,7 @@ def test_wrong_configuration_is_refused_before_the_program_starts(tmp_path):
     (tmp_path / "config.yaml").write_text("tracing:\n  sampler: {ratio: 2}\n")
     with pytest.raises(ConfigError, match=r"config\.yaml:2:20"):
         made(tmp_path, config=tmp_path / "config.yaml")
-    with pytest.raises(ConfigError, match=r"'flaks', expected one of aiohttp.*did you mean flask\?"):
+    with pytest.raises(ConfigError, match=r"'flaks', expected one of aio_pika, aiohttp.*did you mean flask\?"):
         made(tmp_path, leave_out=["flaks"])
 
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 from side_by_side.table import rules
-from side_by_side.tables import FOLDER, SERVERS, table
+from side_by_side.tables import CLIENTS, FOLDER, SERVERS, table
 
 if not os.environ.get("DEVENV_TEST_REQUIRE"):  # never skipped in CI
     pytest.importorskip("opentelemetry.instrumentation.flask", reason="the stock instrumentations are not installed")
@@ -16,7 +16,7 @@ if not os.environ.get("DEVENV_TEST_REQUIRE"):  # never skipped in CI
 HOW = "if the change is meant: PYTHONPATH=tests/support python -m side_by_side.tables"
 
 
-@pytest.mark.parametrize("subject", SERVERS)
+@pytest.mark.parametrize("subject", [*SERVERS, *CLIENTS])
 def test_the_spans_are_those_of_the_table(subject):
     text, undecided = table(subject)
     assert undecided == [], "differences without a rule in rules.yaml"
