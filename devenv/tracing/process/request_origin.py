@@ -3,7 +3,7 @@
 By the HTTP conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/), "Setting `server.address` and
 `server.port` attributes" and the notes of `client.address` and `url.scheme`: the fields of a reverse proxy come first
 (`Forwarded`, RFC 7239, then `X-Forwarded-*`), then `Host`, into which servers put HTTP/2's `:authority`, then what the
-server knows of the connection. Anybody can send these fields: `network.peer.address` is what cannot be invented.
+server knows of the connection. Any client can send these fields; `network.peer.address` is what it cannot invent.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def proxy_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _authority(text: str) -> tuple[str, int] | None:
-    """Return the host, without brackets, and the port, 0 for none; None for what is no host."""
+    """Return the host, without brackets, and the port, 0 for none; None for any other text."""
     found = _HOST.fullmatch(text.strip()) if len(text) <= _LONGEST_HOST else None
     if found is None:
         return None
