@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
-from devenv.tracing.active import SCOPE, state
+from devenv.tracing.active import SCHEMA_URL, SCOPE, state
 from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.export.encoding import Encoder
 from devenv.tracing.export.exporter import BatchExporter, ExportStats, Sender
@@ -90,7 +90,7 @@ class Tracing:
     @property
     def light(self) -> LightTracer | None:
         """The light provider's tracer, None with the SDK's provider or if tracing is off."""
-        tracer = self.provider.get_tracer(SCOPE)
+        tracer = self.provider.get_tracer(SCOPE, schema_url=SCHEMA_URL)
         return tracer if isinstance(tracer, LightTracer) else None
 
     @property
@@ -136,7 +136,7 @@ class Tracing:
         state.use(self.light)
         state.passing = UnsampledSpan if self.cheap else None
         state.off = not self.settings.enabled
-        state.tracer = self.provider.get_tracer(SCOPE)
+        state.tracer = self.provider.get_tracer(SCOPE, schema_url=SCHEMA_URL)
         state.propagator = self.propagator
         state.redactor = self.redactor
         state.methods = frozenset(self.settings.known_methods)
