@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from devenv.tracing.settings import Settings
 
 SCOPE = "devenv.tracing"
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+"""The version of the semantic conventions that our integrations follow."""
 
 Open = Callable[[str, "Context | None", SpanKind, dict[str, Any], "Sequence[Link] | None", "Shared | None"], Span]
 """Starts a span with cleaned attributes; the span keeps the `own` ones."""
@@ -116,7 +118,7 @@ class State:
         self.use(None)
         self.passing: type | None = None
         self.off = False
-        self.tracer: Tracer = api_tracer(SCOPE)
+        self.tracer: Tracer = api_tracer(SCOPE, SCHEMA_URL)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
         self.methods = frozenset(KNOWN_METHODS)

@@ -20,6 +20,7 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
+from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of, proxy_fields
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import (
     REQUEST_KEY,
@@ -248,35 +249,33 @@ def _broken(span: Span, error: BaseException, status: int) -> int:
 
 
 def _route(scope: Scope) -> str | None:
-    """Return the path template that the router has chosen, if known (Starlette and FastAPI)."""
-    route = scope.get("route")
-    if route is None:
-        noted: str | None = scope.get(ROUTE_KEY)
-        if noted is None and "router" in scope:  # an older Starlette
-            from devenv.tracing.integrations.starlette_routes import route_of
+    """Return the path template that the router has chosen, if known, with the application's root path."""
+    route, noted = scope.get("route"), scope.get(ROUTE_KEY)
+    if "router" in scope and noted is None and (route is None or "app_root_path" in scope):
+        from devenv.tracing.integrations.starlette_routes import route_below_mounts
 
-            return route_of(scope)
-        return noted
-    path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
-    if path is None:
-        return None
-    root = scope.get("root_path", "")
-    above = scope.get("app_root_path", "")
-    return root[len(above) :] + path if len(root) > len(above) else path
+        return route_below_mounts(scope)
+    path: str | None = noted or getattr(route, "path_format", None) or getattr(route, "path", None)
+    return None if path is None else (scope.get("root_path") or "").rstrip("/") + path
 
 
 def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
-    server = scope.get("server") or (None, None)
-    method, scheme = scope.get("method", "GET"), scope.get("scheme", "http")
-    shared = shared_attributes(method, scheme, server[0], server[1], scope.get("http_version", ""))
+    headers = dict(scope["headers"])
+    peer, port = scope.get("client") or ("", 0)
+    origin = origin_of(
+        scope.get("scheme", "http"),
+        headers.get(b"host", b"").decode("latin-1"),
+        scope.get("server") or (None, None),
+        peer,
+        None if PROXY_FIELDS.isdisjoint(headers) else proxy_fields(scope["headers"]),
+    )
+    shared = shared_attributes(scope.get("method", "GET"), origin, scope.get("http_version", ""))
     own: dict[str, Any] = {"url.path": scope["path"]}
     query = scope.get("query_string")
     if query:
-        own["url.query"] = state.redactor.query(query.decode("latin-1"))
-    client = scope.get("client")
-    if client:
-        own["client.address"] = client[0]
-    agent = dict(scope["headers"]).get(b"user-agent")
+        own["url.query"] = state.redactor.query(query.decode("utf-8", "replace"))
+    add_peer(own, origin, port)
+    agent = headers.get(b"user-agent")
     if agent:
         own["user_agent.original"] = agent.decode("latin-1")
     if state.server_headers is not None:

@@ -30,6 +30,7 @@ _INTEGRATIONS = (
     ("tornado", "tornado.web", "web.tornado_server", "instrument"),
     ("tornado", "tornado.simple_httpclient", "web.tornado_client", "instrument"),
     ("tornado", "tornado.curl_httpclient", "web.tornado_client", "instrument_curl"),
+    ("grpc", "grpc", "rpc.grpc", "instrument"),
     ("httpx", "httpx", "httpx_client", "instrument"),
     ("requests", "requests", "requests_client", "instrument"),
     ("urllib3", "urllib3.connectionpool", "urllib3_client", "instrument"),
@@ -58,6 +59,7 @@ _STOCK_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("aiohttp", "aiohttp_client"): ("aiohttp-client",),
     ("aiohttp", "aiohttp_server"): ("aiohttp-server",),
     ("asgi", "asgi_servers"): ("starlette", "fastapi"),
+    ("grpc", "rpc.grpc"): ("grpc-client", "grpc-server", "grpc-aio-client", "grpc-aio-server"),
     ("threads", "threads"): ("threading",),
     ("aio_pika", "messaging.aio_pika"): ("aio-pika",),
     ("kafka", "messaging.kafka_python"): ("kafka-python",),
@@ -81,7 +83,7 @@ def auto(
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
-    `tornado` (server and client), `httpx`,
+    `tornado` (server and client), `grpc`, `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
     `asyncpg`, `pymysql`, `sqlalchemy`, `redis`,
     `celery`, `rq`, `pika`, `aio_pika`, `kafka` (kafka-python), `confluent_kafka`, `threads` (threads and executors),

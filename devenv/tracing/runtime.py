@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
-from devenv.tracing.active import SCOPE, state
+from devenv.tracing.active import SCHEMA_URL, SCOPE, state
 from devenv.tracing.configuration.resolution import resolve
 from devenv.tracing.export.encoding import Encoder
 from devenv.tracing.export.exporter import BatchExporter, ExportStats, Sender
@@ -73,6 +73,7 @@ class Tracing:
         self.redactor = Redactor(settings.redacted_keys, settings.redacted_parameters, enabled=settings.redaction)
         self.resource = ProcessResource(settings)
         self._exporter = self._make_exporter(sender)
+        self._logs = self._make_log_exporter() if settings.logs_exporter != "none" and settings.enabled else None
         self._decider = choose(settings, sampler) if settings.enabled else Decider(0.0)
         self.propagator = self._make_propagator()
         self.provider: TracerProvider = self._make_provider(id_generator)
@@ -89,7 +90,7 @@ class Tracing:
     @property
     def light(self) -> LightTracer | None:
         """The light provider's tracer, None with the SDK's provider or if tracing is off."""
-        tracer = self.provider.get_tracer(SCOPE)
+        tracer = self.provider.get_tracer(SCOPE, schema_url=SCHEMA_URL)
         return tracer if isinstance(tracer, LightTracer) else None
 
     @property
@@ -105,14 +106,20 @@ class Tracing:
         return self._exporter.stats(surplus)
 
     def force_flush(self, timeout_s: float = 10.0) -> bool:
-        """Deliver every ended span within the time; return False if that failed."""
+        """Deliver every ended span and log record within the time; return False if that failed."""
         flush = getattr(self.provider, "force_flush", None)
         others = flush(int(timeout_s * 1000)) is not False if flush else True
-        return (self._exporter is None or self._exporter.force_flush(timeout_s)) and others
+        logged = self._logs is None or self._logs.force_flush(timeout_s)
+        return (self._exporter is None or self._exporter.force_flush(timeout_s)) and others and logged
 
     def shutdown(self, timeout_s: float = 5.0) -> bool:
         """Export all waiting spans within the time, then stop exporting. `setup` can be called again afterwards."""
         delivered = self._exporter is None or self._exporter.shutdown(timeout_s)
+        if self._logs is not None:
+            from devenv.tracing.logs.capture import stop_capture
+
+            stop_capture(self._logs)
+            delivered = self._logs.shutdown(timeout_s) and delivered
         stop = getattr(self.provider, "shutdown", None)
         if stop is not None and self._foreign is None:
             stop()
@@ -129,7 +136,7 @@ class Tracing:
         state.use(self.light)
         state.passing = UnsampledSpan if self.cheap else None
         state.off = not self.settings.enabled
-        state.tracer = self.provider.get_tracer(SCOPE)
+        state.tracer = self.provider.get_tracer(SCOPE, schema_url=SCHEMA_URL)
         state.propagator = self.propagator
         state.redactor = self.redactor
         state.methods = frozenset(self.settings.known_methods)
@@ -137,6 +144,10 @@ class Tracing:
         state.client_headers = captured(self.settings.captured_headers, "client")
         state.excluded = excluded_calls(self.settings)
         state.tell()
+        if self._logs is not None:
+            from devenv.tracing.logs.capture import capture_into
+
+            capture_into(self._logs, self.settings.logs.get("event_attributes", self.settings.event_attributes))
         atexit.register(self._at_exit)
         watch()
 
@@ -162,6 +173,15 @@ class Tracing:
         from devenv.tracing.export.several import Exporters
 
         return Exporters(exporters)
+
+    def _make_log_exporter(self) -> BatchExporter:
+        from devenv.tracing.export.signal import LOG_RECORDS
+        from devenv.tracing.logs.encoding import LogEncoder
+        from devenv.tracing.logs.settings import log_settings
+
+        settings = log_settings(self.settings)
+        encoder = LogEncoder(self.redactor, None, settings.attribute_length)
+        return BatchExporter(settings, encoder, self.resource, signal=LOG_RECORDS)
 
     def _make_propagator(self) -> W3CPropagator:
         names = self.settings.propagators

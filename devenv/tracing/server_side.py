@@ -29,6 +29,7 @@ from devenv.tracing.light.unsampled import NO_STATE, RANDOM, SAMPLED, LocalTrace
 from devenv.tracing.process.excluded_urls import excluded_requests
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import UNKNOWN_METHOD, method_attributes
+from devenv.tracing.process.request_origin import Origin
 from devenv.tracing.propagation import traceparent
 
 REQUEST_KEY = "devenv.request"
@@ -291,9 +292,9 @@ def watch_django() -> None:
             fault("django", error)
 
 
-def shared_attributes(method: str, scheme: str, host: str | None, port: int | None, version: str) -> Shared:
+def shared_attributes(method: str, origin: Origin, version: str) -> Shared:
     """Return the common attributes of requests to one server; the same object for the same arguments."""
-    key = (method, method in state.methods, scheme, host, port, version)
+    key = (method, method in state.methods, origin.scheme, origin.address, origin.port, version)
     shared = _shared.get(key)
     if shared is None:
         shared = Shared(_common(*key))
@@ -302,12 +303,10 @@ def shared_attributes(method: str, scheme: str, host: str | None, port: int | No
     return shared
 
 
-_shared: dict[tuple[str, bool, str, str | None, int | None, str], Shared] = {}
+_shared: dict[tuple[str, bool, str, str, int, str], Shared] = {}
 
 
-def _common(
-    method: str, is_known: bool, scheme: str, host: str | None, port: int | None, version: str
-) -> dict[str, Any]:
+def _common(method: str, is_known: bool, scheme: str, host: str, port: int, version: str) -> dict[str, Any]:
     values = method_attributes(method, is_known)
     values["url.scheme"] = scheme
     if host:

@@ -347,12 +347,17 @@ class Settings:
         "Resource detectors: `os`, `host`, `process`, or those of installed packages; `*` for all.",
         "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
     )
+    logs_exporter: str = _key(
+        "logs.exporter", "str", "none", "Destination of log records.", "OTEL_LOGS_EXPORTER", choices=("otlp", "none")
+    )
     log_level: str = _key(
         "log_level", "str", "info", "Level of the library's own log.", "OTEL_LOG_LEVEL", choices=LOG_LEVELS
     )
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
     further: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """Further exporters, by what differs from the other settings; only a declarative configuration has them."""
+    logs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the variables of logs set, by the names of the fields here."""
 
     @property
     def receiver(self) -> str:

@@ -7,6 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from devenv.tracing.export.redaction import NOBODY, Redactor
+from devenv.tracing.export.signal import SPANS
 from devenv.tracing.light.notices import warn_once
 
 _log = logging.getLogger(__name__)
@@ -14,16 +15,16 @@ _log = logging.getLogger(__name__)
 _redactor = Redactor()
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 _BASE = "OTEL_EXPORTER_OTLP_ENDPOINT"
-TRACES_PATH = "/v1/traces"
 
 
-def traces_url(variable: str, text: str, scheme: str = "") -> str:
-    """Return the URL for traces from a variable's value; `http://` is added, with a warning, if it has no scheme.
+def signal_url(variable: str, text: str, scheme: str = "", path: str = SPANS.path) -> str:
+    """Return the URL for a signal from a variable's value; `http://` is added, with a warning, if it has no scheme.
 
     Args:
         variable: The variable.
         text: Its value.
         scheme: The scheme of a value without one, if that is allowed.
+        path: The signal's path below OTEL_EXPORTER_OTLP_ENDPOINT.
 
     Raises:
         ValueError: If the value is not a URL of HTTP.
@@ -34,7 +35,7 @@ def traces_url(variable: str, text: str, scheme: str = "") -> str:
             warn_once(_log, "%s=%s has no scheme; using http://", variable, without_secrets(text))
         url = f"{scheme or 'http'}://{text}"
     check_url(url)
-    return url.rstrip("/") + TRACES_PATH if variable == _BASE else url
+    return url.rstrip("/") + path if variable == _BASE else url
 
 
 def check_url(url: str) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from devenv.tracing.configuration.endpoints import is_header, traces_url, without_secrets
+from devenv.tracing.configuration.endpoints import is_header, signal_url, without_secrets
 from devenv.tracing.configuration.validation import check_value
+from devenv.tracing.export.signal import LOG_RECORDS, SPANS
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.process.captured_headers import CAPTURING
 from devenv.tracing.process.http_names import EXCLUDING
@@ -21,14 +22,16 @@ from devenv.tracing.settings import KEYS, PROPAGATORS, SAMPLERS, Key
 
 _log = logging.getLogger(__name__)
 
-_TIMEOUTS = {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"}
+_SIGNALS = ("", "TRACES_", "LOGS_")
+_TIMEOUTS = {f"OTEL_EXPORTER_OTLP_{signal}TIMEOUT" for signal in _SIGNALS}
+_LOGS_ENDPOINT = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
 _FOREVER_MS = (1 << 31) - 1
-_HEADERS = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"}
+_HEADERS = {f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in _SIGNALS}
 _ARGUMENT = "OTEL_TRACES_SAMPLER_ARG"
 INSECURE = ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE")
 # May name what a package installs, beside the choices of the setting.
 _OPEN = {"OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"}
-_ENDPOINTS = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+_ENDPOINTS = {f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT" for signal in _SIGNALS}
 
 Found = dict[str, tuple[Any, str]]
 """Field name to (value, variable)."""
@@ -36,8 +39,17 @@ Found = dict[str, tuple[Any, str]]
 
 def read_environment(environ: Mapping[str, str]) -> Found:
     """Return the settings in the environment."""
+    found = read_keys(environ, KEYS)
+    _remote_sampler(found, environ)
+    _excluded_urls(found, environ)
+    _captured_headers(found, environ)
+    return found
+
+
+def read_keys(environ: Mapping[str, str], keys: Mapping[str, Key]) -> Found:
+    """Return the settings of these keys in the environment."""
     found: Found = {}
-    for name, key in KEYS.items():
+    for name, key in keys.items():
         for variable in key.variables:
             text = environ.get(variable, "").strip()
             if not text or (variable == _ARGUMENT and not _takes(name, environ)):
@@ -51,9 +63,6 @@ def read_environment(environ: Mapping[str, str]) -> Found:
             if value is not None or key.optional:
                 found[name] = (value, variable)
                 break
-    _remote_sampler(found, environ)
-    _excluded_urls(found, environ)
-    _captured_headers(found, environ)
     return found
 
 
@@ -103,7 +112,8 @@ def _parse(variable: str, key: Key, text: str, environ: Mapping[str, str]) -> An
     if variable in _HEADERS:
         return parse_headers(variable, text)
     if variable in _ENDPOINTS:
-        return traces_url(variable, text, _grpc_scheme(environ))
+        path = (LOG_RECORDS if key.variables[0] == _LOGS_ENDPOINT else SPANS).path
+        return signal_url(variable, text, _grpc_scheme(environ), path)
     special = _SPECIAL.get(variable)
     value = special(text) if special is not None else _BY_KIND[key.kind](text)
     return value if variable in _OPEN else check_value(key, value)
@@ -274,13 +284,15 @@ _SPECIAL: Mapping[str, Callable[[str], Any]] = {
     "OTEL_TRACES_EXPORTER": _exporters,
     "OTEL_PROPAGATORS": _propagators,
     "OTEL_TRACES_SAMPLER": _sampler,
-    "OTEL_BSP_SCHEDULE_DELAY": _delay_ms,
-    "OTEL_BSP_EXPORT_TIMEOUT": _timeout_ms,
+    **dict.fromkeys(("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY"), _delay_ms),
+    **dict.fromkeys(("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BLRP_EXPORT_TIMEOUT"), _timeout_ms),
     "OTEL_LOG_LEVEL": str.lower,
+    "OTEL_LOGS_EXPORTER": str.lower,
     "OTEL_PYTHON_EXCLUDED_URLS": _as_written,
     "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": _as_written,
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": _as_written,
     "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": _optional_integer,
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": _optional_integer,
+    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT": _optional_integer,
     **dict.fromkeys(_TIMEOUTS, _timeout_s),
 }

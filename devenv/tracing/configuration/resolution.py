@@ -36,6 +36,7 @@ def resolve(
     base: Path_ = ("tracing",) if "tracing" in document.values else ()
     from_environment = _environment(environ)
     further = from_environment.pop("further", ((), ""))[0]
+    logs = from_environment.pop("logs", ({}, ""))[0]
     from_file = list(read_section(document, base))
     profiles = read_profiles(document, base)
     layers = _Layers()
@@ -49,7 +50,7 @@ def resolve(
     environment = _deployment(layers)
     layers.under(_profile(environment, profiles, document))
     layers.put("environment", environment, layers.origins.get("environment", "default"))
-    return replace(layers.settings(), further=further) if further else layers.settings()
+    return replace(layers.settings(), further=further, logs=logs)
 
 
 def _environment(environ: Mapping[str, str]) -> Found:
@@ -63,7 +64,12 @@ def _environment(environ: Mapping[str, str]) -> Found:
             ours = {name: value for name, value in environ.items() if not name.startswith("OTEL_")}
             return declared | read_environment(ours)
     warn_about_others(environ)
-    return read_environment(environ)
+    found = read_environment(environ)
+    if found.get("logs_exporter", ("none",))[0] != "none":
+        from devenv.tracing.logs.settings import read_log_environment
+
+        found["logs"] = (read_log_environment(environ), "")
+    return found
 
 
 class _Layers:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 
 from devenv.tracing.configuration.environment import INSECURE
 from devenv.tracing.light.notices import warn_once
+from devenv.tracing.logs.settings import LOG_KEYS
 from devenv.tracing.process.captured_headers import CAPTURING
 from devenv.tracing.process.http_names import EXCLUDING
 from devenv.tracing.settings import KEYS
@@ -29,7 +30,7 @@ HONOURED = frozenset(
 _OTLP = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY", "COMPRESSION", "ENDPOINT", "HEADERS", "INSECURE",
          "PROTOCOL", "TIMEOUT")  # fmt: skip
 
-# Of metrics and logs, which devenv.tracing does not export. `none` is what it does.
+# Of metrics, which devenv.tracing does not export, and of logs. `none` is what it does.
 _OTHER_SIGNALS = frozenset(
     {
         "OTEL_METRICS_EXPORTER", "OTEL_METRICS_EXEMPLAR_FILTER", "OTEL_METRIC_EXPORT_INTERVAL",
@@ -37,9 +38,7 @@ _OTHER_SIGNALS = frozenset(
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "OTEL_EXPORTER_PROMETHEUS_HOST",
         "OTEL_EXPORTER_PROMETHEUS_PORT", "OTEL_PYTHON_METER_PROVIDER", "OTEL_PYTHON_METER_CONFIGURATOR",
         "OTEL_PYTHON_LOGGER_CONFIGURATOR",
-        "OTEL_LOGS_EXPORTER", "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT", "OTEL_BLRP_MAX_QUEUE_SIZE",
-        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-        "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "OTEL_PYTHON_LOGGER_PROVIDER", "OTEL_PYTHON_EVENT_LOGGER_PROVIDER",
+        "OTEL_PYTHON_LOGGER_PROVIDER", "OTEL_PYTHON_EVENT_LOGGER_PROVIDER",
         "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED",
         *(f"OTEL_EXPORTER_OTLP_{signal}_{name}" for signal in ("METRICS", "LOGS") for name in _OTLP),
     }
@@ -66,18 +65,21 @@ _UNUSED = {
     "OTEL_EXPORTER_OTLP_METRIC_INSECURE": "only traces are exported",
     "OTEL_ENTITIES": "entities are not supported; set OTEL_RESOURCE_ATTRIBUTES",
 }
+_LOGS = frozenset(variable for key in LOG_KEYS.values() for variable in key.variables)
 _USED = frozenset(variable for key in KEYS.values() for variable in key.variables) | HONOURED
 
 
 def known() -> frozenset[str]:
     """Return the names of all variables that are used or warned about."""
-    return _USED | _OTHER_SIGNALS | _UNUSED.keys()
+    return _USED | _OTHER_SIGNALS | _LOGS | _UNUSED.keys()
 
 
 def warn_about_others(environ: Mapping[str, str]) -> None:
     """Warn about variables that are set and not used, and about names that are probably misspelt."""
     given = {name: value.strip() for name, value in environ.items() if name.startswith("OTEL_") and value.strip()}
-    signals = sorted(name for name in given if name in _OTHER_SIGNALS and given[name].lower() != "none")
+    logs = given.get("OTEL_LOGS_EXPORTER", "none").lower() != "none"
+    others = _OTHER_SIGNALS - _LOGS if logs else _OTHER_SIGNALS | _LOGS - _USED
+    signals = sorted(name for name in given if name in others and given[name].lower() != "none")
     if signals:
         warn_once(_log, "not used, because only traces are exported: %s", ", ".join(signals))
     for name in sorted(given.keys() & _UNUSED.keys()):

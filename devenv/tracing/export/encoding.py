@@ -8,6 +8,7 @@ repeated values once. Runs in the exporter's thread only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from struct import Struct
 from typing import Any
 
@@ -64,6 +65,9 @@ class Encoder:
         other_length: Maximum length of an event's or link's attribute text, None for no limit.
     """
 
+    scope = attrgetter("tracer.scope")
+    """Returns an item's instrumentation scope: name, version, schema URL, attributes."""
+
     def __init__(self, redactor: Redactor, span_length: int | None = None, other_length: int | None = None) -> None:
         self._redactor = redactor
         self._span_length = span_length
@@ -83,7 +87,7 @@ class Encoder:
 
         Args:
             resource: The result of `resource`.
-            spans: By any key, a scope (name, version, schema URL, attributes) and its encoded spans.
+            spans: By any key, a scope (name, version, schema URL, attributes) and its encoded items.
         """
         scopes = [
             block(b"\x12", _scope(scope) + b"".join(encoded) + text(b"\x1a", scope[2]))
@@ -91,7 +95,7 @@ class Encoder:
         ]
         return block(b"\x0a", resource + b"".join(scopes))
 
-    def span(self, span: LightSpan) -> bytes:
+    def encode(self, span: LightSpan) -> bytes:
         """Return a span as a field of `ScopeSpans`."""
         trace = span.trace
         name = self._names.get((span.name, span.kind)) or self._name(span.name, span.kind)

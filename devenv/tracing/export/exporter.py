@@ -1,4 +1,7 @@
-"""The export pipeline: a bounded queue that never blocks, and a thread that encodes and delivers in batches."""
+"""The export pipeline: a bounded queue that never blocks, and a thread that encodes and delivers in batches.
+
+Its items are ended spans, or log records.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from time import monotonic, sleep
 from typing import Any, Protocol
 
 from devenv.tracing.export.encoding import Encoder
+from devenv.tracing.export.signal import SPANS, Signal
 from devenv.tracing.export.transport import Outcome, Transport
 from devenv.tracing.light.notices import warn_once
-from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.values import as_text
 from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.settings import Settings
@@ -65,6 +68,7 @@ class BatchExporter:
         encoder: Encodes the spans.
         resource: Returns the resource attributes; called again after a fork.
         sender: Creates the sender from a pause function. Default: the one of the settings' protocol.
+        signal: What is exported.
     """
 
     def __init__(
@@ -73,11 +77,13 @@ class BatchExporter:
         encoder: Encoder,
         resource: Callable[[], Mapping[str, Any]],
         sender: Callable[[Callable[[float], bool]], Sender] | None = None,
+        signal: Signal = SPANS,
     ) -> None:
         self._settings = settings
+        self._signal = signal
         self._encoder = encoder
         self._resource = resource
-        self._make_sender = sender or (lambda pause: otlp_sender(settings, pause))
+        self._make_sender = sender or (lambda pause: otlp_sender(settings, pause, signal))
         self._max_queue = settings.max_queue_size
         self._batch = min(settings.max_batch_size, settings.max_queue_size)
         self._start()
@@ -91,7 +97,7 @@ class BatchExporter:
         os.register_at_fork(after_in_child=after_fork)
 
     def _start(self) -> None:
-        self._queue: deque[LightSpan] = deque()
+        self._queue: deque[Any] = deque()
         self._wake = threading.Event()
         self._stop = threading.Event()
         # A signal handler or a finalizer may end a span while this thread holds the lock.
@@ -114,14 +120,14 @@ class BatchExporter:
         self._start()
         self._closed = closed
 
-    def offer(self, span: LightSpan) -> None:
-        """Queue an ended span; never blocks. If the queue is full, the span is dropped and counted."""
+    def offer(self, item: Any) -> None:
+        """Queue an ended span or a log record; never blocks. If the queue is full, it is dropped and counted."""
         queue = self._queue
         waiting = len(queue)
         if waiting >= self._max_queue or self._closed:
             self._drop()
             return
-        queue.append(span)
+        queue.append(item)
         if self._thread is None:
             self._begin()
         elif waiting + 1 == self._batch:
@@ -155,7 +161,7 @@ class BatchExporter:
         if thread is not None:
             thread.join(max(0.0, self._deadline - monotonic()) + 0.05)
             if thread.is_alive():
-                _log.warning("%d spans were not exported in time", len(self._queue) + self._taken)
+                _log.warning("%d %s were not exported in time", len(self._queue) + self._taken, self._signal.items)
                 return False
         elif self._queue:
             return self._drain_here(max(0.0, self._deadline - monotonic()))
@@ -226,21 +232,21 @@ class BatchExporter:
 
     def _send(self, size: int, latest: float | None = None) -> None:
         popleft = self._queue.popleft
-        encode = self._encoder.span
+        encode, scope_of = self._encoder.encode, self._encoder.scope
         by_scope: dict[int, tuple[tuple[Any, ...], list[bytes]]] = {}
         self._taken = size
         unreadable = 0
         for index in range(size):
-            span = popleft()
+            item = popleft()
             try:
-                encoded = encode(span)
+                encoded = encode(item)
             except Exception:  # noqa: BLE001 - encoded as text, or logged and counted
-                repaired = self._repaired(span)
+                repaired = self._repaired(item)
                 if repaired is None:
                     unreadable += 1
                     continue
                 encoded = repaired
-            scope = span.tracer.scope
+            scope = scope_of(item)
             group = by_scope.get(id(scope))
             if group is None:
                 group = by_scope[id(scope)] = (scope, [])
@@ -267,18 +273,18 @@ class BatchExporter:
         try:
             self._report(outcome)
         except Exception:  # noqa: BLE001 - logged; the thread must survive
-            _log.exception("cannot report lost spans")
+            _log.exception("cannot report lost %s", self._signal.items)
 
-    def _repaired(self, span: LightSpan) -> bytes | None:
+    def _repaired(self, item: Any) -> bytes | None:
         """Encode a span with what cannot be encoded as text; None if that fails: it must not stop the others."""
         try:
             from devenv.tracing.export.repair import repaired
 
-            encoded = self._encoder.span(repaired(span))
+            encoded = self._encoder.encode(repaired(item))
         except Exception:  # noqa: BLE001 - logged and counted
-            _log.exception("cannot encode a span")
+            _log.exception("cannot encode one of the %s", self._signal.items)
             return None
-        warn_once(_log, "span %s has values of wrong types; recorded as text", as_text(span.name))
+        warn_once(_log, "span %s has values of wrong types; recorded as text", as_text(item.name))
         return encoded
 
     def _give_up(self) -> None:
@@ -295,7 +301,8 @@ class BatchExporter:
         self._reported_failed += failed
         self._reported_dropped += dropped
         _log.warning(
-            "spans lost: %d not delivered to %s, %d dropped because the queue was full%s",
+            "%s lost: %d not delivered to %s, %d dropped because the queue was full%s",
+            self._signal.items,
             failed,
             self._settings.receiver,
             dropped,
@@ -303,13 +310,13 @@ class BatchExporter:
         )
 
 
-def otlp_sender(settings: Settings, pause: Callable[[float], bool]) -> Sender:
+def otlp_sender(settings: Settings, pause: Callable[[float], bool], signal: Signal = SPANS) -> Sender:
     """Return the sender of the settings' protocol."""
     if settings.protocol != "grpc":
-        return Transport(settings, pause)
+        return Transport(settings, pause, signal)
     from devenv.tracing.export.grpc_transport import GrpcTransport, NoGrpc, has_grpc
 
-    return GrpcTransport(settings, pause) if has_grpc() else NoGrpc()
+    return GrpcTransport(settings, pause, signal) if has_grpc() else NoGrpc(signal)
 
 
 class _Flush:

@@ -12,12 +12,14 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
+from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.context.suppression import silent
+from devenv.tracing.export.signal import SPANS, Signal
 from devenv.tracing.export.transport import Outcome, rejected_by
 from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _DEFAULT_PORT = 4317
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _RETRIED = frozenset(
@@ -26,12 +28,12 @@ _RETRIED = frozenset(
 
 
 class NoGrpc:
-    """Delivers nothing, because `grpcio` is not installed; says so once, and every span counts as failed."""
+    """Delivers nothing, because `grpcio` is not installed; says so once, and every item counts as failed."""
 
     REASON = "OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs grpcio, which is not installed"
 
-    def __init__(self) -> None:
-        _log.error("no span is exported: %s (hint: pip install grpcio, or use http/protobuf)", self.REASON)
+    def __init__(self, signal: Signal = SPANS) -> None:
+        _log.error("no %s is exported: %s (hint: pip install grpcio, or use http/protobuf)", signal.item, self.REASON)
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:  # noqa: ARG002 - the sender's interface
         """Deliver nothing."""
@@ -47,16 +49,25 @@ class GrpcTransport:
     Args:
         settings: Endpoint, headers, timeouts, compression, certificates.
         pause: Waits for a time in seconds; returns True if it was interrupted because the process shuts down.
+        signal: What is exported.
     """
 
-    def __init__(self, settings: Settings, pause: Callable[[float], bool]) -> None:
+    def __init__(self, settings: Settings, pause: Callable[[float], bool], signal: Signal = SPANS) -> None:
+        self._method = f"/{signal.service}/Export"
         self._settings = settings
         self._pause = pause
         self._channel: Any = None
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
         """Deliver a batch, retrying until the deadline (`time.monotonic`) if the receiver may recover."""
-        grpc: Any = import_module("grpc")  # optional, and without type stubs
+        grpc: Any = import_module("grpc")  # optional
+        token = attach(silent())  # or the export would have a span, which would be exported, and so on
+        try:
+            return self._deliver(grpc, body, spans, deadline)
+        finally:
+            detach(token)
+
+    def _deliver(self, grpc: Any, body: bytes, spans: int, deadline: float) -> Outcome:
         pause = _FIRST_PAUSE_S
         while True:
             timeout = max(0.001, min(self._settings.timeout_s, deadline - monotonic()))
@@ -81,7 +92,7 @@ class GrpcTransport:
     def _export(self, grpc: Any) -> Callable[..., bytes]:
         if self._channel is None:
             self._channel = self._connect(grpc)
-        call: Callable[..., bytes] = self._channel.unary_unary(_METHOD)
+        call: Callable[..., bytes] = self._channel.unary_unary(self._method)
         return call
 
     def _connect(self, grpc: Any) -> Any:

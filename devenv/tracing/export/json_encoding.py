@@ -28,7 +28,8 @@ class _Field(NamedTuple):
 _ATTRIBUTES = _Field("attributes", "KeyValue", True)
 _DROPPED = _Field("droppedAttributesCount", "number")
 _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
-    "Request": {1: _Field("resourceSpans", "ResourceSpans", True)},
+    "TracesRequest": {1: _Field("resourceSpans", "ResourceSpans", True)},
+    "LogsRequest": {1: _Field("resourceLogs", "ResourceLogs", True)},
     "ResourceSpans": {
         1: _Field("resource", "Resource"),
         2: _Field("scopeSpans", "ScopeSpans", True),
@@ -36,6 +37,28 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
     },
     "Resource": {1: _ATTRIBUTES, 2: _DROPPED},
     "ScopeSpans": {1: _Field("scope", "Scope"), 2: _Field("spans", "Span", True), 3: _Field("schemaUrl", "text")},
+    "ResourceLogs": {
+        1: _Field("resource", "Resource"),
+        2: _Field("scopeLogs", "ScopeLogs", True),
+        3: _Field("schemaUrl", "text"),
+    },
+    "ScopeLogs": {
+        1: _Field("scope", "Scope"),
+        2: _Field("logRecords", "LogRecord", True),
+        3: _Field("schemaUrl", "text"),
+    },
+    "LogRecord": {
+        1: _Field("timeUnixNano", "fixed64"),
+        2: _Field("severityNumber", "number"),
+        3: _Field("severityText", "text"),
+        5: _Field("body", "AnyValue"),
+        6: _ATTRIBUTES,
+        7: _DROPPED,
+        8: _Field("flags", "fixed32"),
+        9: _Field("traceId", "id"),
+        10: _Field("spanId", "id"),
+        11: _Field("observedTimeUnixNano", "fixed64"),
+    },
     "Scope": {1: _Field("name", "text"), 2: _Field("version", "text"), 3: _ATTRIBUTES, 4: _DROPPED},
     "Span": {
         1: _Field("traceId", "id"),
@@ -80,13 +103,17 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
 }
 
 
-def as_json(body: bytes) -> bytes:
-    """Return an encoded `ExportTraceServiceRequest` as OTLP JSON.
+def as_json(body: bytes, message: str = "TracesRequest") -> bytes:
+    """Return an encoded request as OTLP JSON.
+
+    Args:
+        body: An encoded `ExportTraceServiceRequest`, or another.
+        message: Which one: `TracesRequest` or `LogsRequest`.
 
     Raises:
         ValueError: If the body is not an encoded message.
     """
-    return json.dumps(_message("Request", body), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(_message(message, body), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _message(kind: str, body: bytes) -> dict[str, Any]:

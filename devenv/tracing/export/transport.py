@@ -19,6 +19,7 @@ from time import monotonic, time
 from urllib.parse import urlsplit
 
 from devenv.tracing.export.json_encoding import as_json
+from devenv.tracing.export.signal import SPANS, Signal
 from devenv.tracing.export.wire import read_fields
 from devenv.tracing.process.versions import SLOTS
 from devenv.tracing.settings import Settings
@@ -46,10 +47,12 @@ class Transport:
     Args:
         settings: Endpoint, headers, timeouts, compression, certificates.
         pause: Waits for a time in seconds; returns True if it was interrupted because the process shuts down.
+        signal: What is exported.
     """
 
-    def __init__(self, settings: Settings, pause: Callable[[float], bool]) -> None:
+    def __init__(self, settings: Settings, pause: Callable[[float], bool], signal: Signal = SPANS) -> None:
         self._settings = settings
+        self._signal = signal
         self._pause = pause
         parts = urlsplit(settings.endpoint)
         self._https = parts.scheme == "https"
@@ -67,7 +70,7 @@ class Transport:
         be missing spans now.
         """
         if self._settings.protocol == "http/json":
-            body = as_json(body)
+            body = as_json(body, self._signal.message)
         if self._settings.compression == "gzip":
             body = gzip.compress(body, 4)
         pause = _FIRST_PAUSE_S
@@ -103,8 +106,9 @@ class Transport:
             return
         self._warned_at = now
         _log.warning(
-            "export failed: %d spans not delivered to %s (%s); retrying for up to %.0f s",
+            "export failed: %d %s not delivered to %s (%s); retrying for up to %.0f s",
             spans,
+            self._signal.items,
             self._settings.receiver,
             reason,
             deadline - now,
@@ -113,7 +117,7 @@ class Transport:
     def _hint(self, status: int) -> str:
         """Return the remedy for a rejection, if known."""
         if status == http.client.NOT_FOUND and self._path == "/":
-            return "; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must end in /v1/traces"
+            return f"; OTEL_EXPORTER_OTLP_{self._signal.variable}_ENDPOINT must end in {self._signal.path}"
         return ""
 
     def _post(self, body: bytes, deadline: float) -> tuple[int, Mapping[str, str], bytes]:
@@ -189,7 +193,8 @@ def _rejected_by_json(answer: bytes) -> Outcome:
     """Return the same for a response in JSON."""
     try:
         partial = json.loads(answer or b"{}").get("partialSuccess") or {}
-        return Outcome(int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or ""))
+        rejected = partial.get("rejectedSpans") or partial.get("rejectedLogRecords") or 0
+        return Outcome(int(rejected), str(partial.get("errorMessage") or ""))
     except (ValueError, TypeError, AttributeError):
         _log.debug("the receiver's answer is not OTLP: %r", answer[:100])
         return Outcome(0)

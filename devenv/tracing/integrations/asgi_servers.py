@@ -10,6 +10,9 @@ from devenv.tracing.asgi import FASTAPI, MARK, Receive, Scope, Send, TracingMidd
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
+# uvicorn's middleware for --proxy-headers; it replaces the scope's client and scheme if it trusts the peer.
+_PROXY_HEADERS = "ProxyHeadersMiddleware"
+
 
 def instrument_starlette() -> None:
     """Trace every Starlette and FastAPI application of the process."""
@@ -69,9 +72,19 @@ def _load(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def load(self: Any) -> None:
         original(self)
         try:
-            if self.interface.startswith("asgi") and not isinstance(self.loaded_app, TracingMiddleware):
-                self.loaded_app = TracingMiddleware(self.loaded_app)
+            if self.interface.startswith("asgi"):
+                _trace_loaded(self)
         except Exception as error:  # noqa: BLE001 - logged
             fault("uvicorn", error)
 
     return load
+
+
+def _trace_loaded(config: Any) -> None:
+    """Trace the application that uvicorn has loaded, with the client and the scheme that its proxy headers give."""
+    place, name = config, "loaded_app"
+    if type(config.loaded_app).__name__ == _PROXY_HEADERS and callable(getattr(config.loaded_app, "app", None)):
+        place, name = config.loaded_app, "app"
+    application = getattr(place, name)
+    if not isinstance(application, TracingMiddleware):
+        setattr(place, name, TracingMiddleware(application))

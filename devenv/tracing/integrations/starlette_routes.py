@@ -1,4 +1,4 @@
-"""The route of a request in versions of Starlette that do not note it in the scope (below 1.0)."""
+"""The route of a request below Starlette's mounts, and in versions that do not note it in the scope (below 1.0)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _PARAMETER = re.compile(r"\\{[^{}]*\\}|\{[^{}]*\}")
+
+
+def route_below_mounts(scope: Mapping[str, Any]) -> str | None:
+    """Return the path template of a request with those of its mounts, below the application's root path.
+
+    Args:
+        scope: As for `route_of`. Its root path has the paths of the mounts, with the values of their parameters.
+    """
+    route, root = scope.get("route"), (scope.get("root_path") or "").rstrip("/")
+    is_mount = hasattr(route, "routes") and not hasattr(route, "endpoint")
+    own = () if is_mount else getattr(route, "param_convertors", ())
+    varies = any(name not in own for name in scope.get("path_params") or ())
+    template = route_of(scope) if route is None or varies else None
+    if template is not None:
+        return _application_root(scope) + template
+    if route is None or varies:
+        return None
+    path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
+    if is_mount:  # an application that is not Starlette's, such as static files
+        path = "/{path}"
+    return None if path is None else root + path
 
 
 def route_of(scope: Mapping[str, Any]) -> str | None:
@@ -18,8 +39,16 @@ def route_of(scope: Mapping[str, Any]) -> str | None:
     endpoint = scope.get("endpoint")
     templates = [] if endpoint is None else list(_templates(scope.get("router"), endpoint, ""))
     if len(templates) > 1:  # an endpoint at several paths
-        templates = [template for template in templates if _matches(template, scope.get("path", ""))]
+        path = scope.get("path", "")
+        above = _application_root(scope)
+        path = path.removeprefix(above)
+        templates = [template for template in templates if _matches(template, path)]
     return templates[0] if templates else None
+
+
+def _application_root(scope: Mapping[str, Any]) -> str:
+    """Return the root path above all mounts."""
+    return str(scope.get("app_root_path", scope.get("root_path")) or "").rstrip("/")
 
 
 def _templates(router: Any, endpoint: Any, prefix: str) -> Iterator[str]:

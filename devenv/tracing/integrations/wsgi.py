@@ -15,6 +15,7 @@ from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
+from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes, watch_django
 from devenv.tracing.spans import fail
@@ -28,6 +29,7 @@ _FAILED = "devenv.tracing.failed"
 _PLACE = "a WSGI application"
 _OF_THE_BODY = (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH"))  # without the prefix (PEP 3333)
 _PREFIX = "HTTP_"
+_OF_PROXIES = tuple((name.decode(), _PREFIX + name.decode().upper().replace("-", "_")) for name in sorted(PROXY_FIELDS))
 
 
 class WSGIMiddleware:
@@ -251,29 +253,40 @@ def _fields(environ: Environ) -> list[tuple[str, str]]:
 
 
 def _route(environ: Environ) -> str | None:
-    """Return the path template that Flask or Django has chosen."""
+    """Return the path template that Flask or Django has chosen, below the place at which the application stands."""
     request = environ.get("werkzeug.request")
     rule = getattr(request, "url_rule", None)
-    if rule is not None:
-        return str(rule.rule)
-    route: str | None = environ.get(ROUTE_KEY)
-    return route
+    route: str | None = environ.get(ROUTE_KEY) if rule is None else str(rule.rule)
+    root = environ.get("SCRIPT_NAME")
+    return f"{_as_sent(root).rstrip('/')}{route}" if root and route is not None else route
+
+
+def _as_sent(text: str) -> str:
+    """Return a text of the environ with the characters that the client sent (PEP 3333: each byte is one character)."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # a server or a test that does not keep to the rule
+        return text
 
 
 def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
-    port = str(environ.get("SERVER_PORT", ""))
-    shared = shared_attributes(
-        environ.get("REQUEST_METHOD", "GET"),
+    port, of_peer = str(environ.get("SERVER_PORT", "")), str(environ.get("REMOTE_PORT", ""))
+    proxy = {name: environ[key] for name, key in _OF_PROXIES if key in environ}
+    origin = origin_of(
         environ.get("wsgi.url_scheme", "http"),
-        environ.get("SERVER_NAME"),
-        int(port) if port.isdigit() else None,
-        environ.get("SERVER_PROTOCOL", "").partition("/")[2],
+        environ.get("HTTP_HOST", ""),
+        (environ.get("SERVER_NAME"), int(port) if port.isdigit() else None),
+        environ.get("REMOTE_ADDR") or "",
+        proxy,
     )
-    own: dict[str, Any] = {"url.path": environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")}
+    version = environ.get("SERVER_PROTOCOL", "").partition("/")[2]
+    shared = shared_attributes(environ.get("REQUEST_METHOD", "GET"), origin, version)
+    own: dict[str, Any] = {"url.path": _as_sent(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))}
     if environ.get("QUERY_STRING"):
-        own["url.query"] = state.redactor.query(environ["QUERY_STRING"])
-    if environ.get("REMOTE_ADDR"):
-        own["client.address"] = environ["REMOTE_ADDR"]
+        own["url.query"] = state.redactor.query(_as_sent(environ["QUERY_STRING"]))
+    add_peer(own, origin, int(of_peer) if of_peer.isdigit() else None)
     if environ.get("HTTP_USER_AGENT"):
         own["user_agent.original"] = environ["HTTP_USER_AGENT"]
     if state.server_headers is not None:

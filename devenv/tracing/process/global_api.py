@@ -29,9 +29,9 @@ _PROPAGATORS = "OTEL_PROPAGATORS"
 _BUILT_IN = frozenset({"tracecontext", "baggage", "none", ""})
 
 
-def api_tracer(name: str) -> Tracer:
+def api_tracer(name: str, schema_url: str) -> Tracer:
     """Return the tracer of the global provider, also of one that is installed later; loads nothing."""
-    return trace.ProxyTracerProvider().get_tracer(name)
+    return trace.ProxyTracerProvider().get_tracer(name, schema_url=schema_url)
 
 
 def install_propagator(propagator: TextMapPropagator) -> None:

@@ -43,6 +43,7 @@ from aiohttp.test_utils import TestServer
 from django.conf import settings as django_settings
 from fastapi import FastAPI
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
+from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -114,6 +115,11 @@ MODULES = (
     "integrations.threads",
     "integrations.urllib3_client",
     "integrations.urllib_client",
+    "integrations.rpc.grpc_aio_client",
+    "integrations.rpc.grpc_aio_server",
+    "integrations.rpc.grpc_client",
+    "integrations.rpc.grpc_server",
+    "integrations.rpc.grpc_spans",
     "integrations.web.falcon",
     "integrations.web.tornado_client",
     "integrations.web.tornado_server",
@@ -654,6 +660,10 @@ PASSES = {
     },
     "integrations.aiohttp_server": {"aiohttp_middleware", "_traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
+    # They run once, for a channel or server; the handlers' wrappers only call functions that catch.
+    "integrations.rpc.grpc_spans": {"taken", "first"},
+    "integrations.rpc.grpc_server": {"unary", "streaming"},
+    "integrations.rpc.grpc_aio_server": {"_one", "_several", "_coroutine", "_generator"},
     # What a library calls: their bodies only call functions that catch.
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
@@ -665,6 +675,10 @@ PASSES = {
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
+    "integrations.rpc.grpc_client": {"TracingInterceptor", "_Details"},
+    "integrations.rpc.grpc_server": {"TracingServerInterceptor"},
+    "integrations.rpc.grpc_aio_client": {"_Calling"},
+    "integrations.rpc.grpc_aio_server": {"AsyncTracingServerInterceptor"},
     "queues": {"TracedQueue", "ThreadQueue", "Consumption"},
     "integrations.dbapi": {"TracedConnection", "TracedCursor"},
     "integrations.sqlite": {"TracedConnection", "TracedCursor"},

@@ -66,7 +66,10 @@ def in_otlp_json(body: bytes) -> dict[str, Any]:
 def test_json_is_sent_as_json(collector, trace_to, monkeypatch):
     encoded = []
     real = sys.modules["devenv.tracing.export.transport"].as_json
-    monkeypatch.setattr("devenv.tracing.export.transport.as_json", lambda body: (encoded.append(body), real(body))[1])
+    monkeypatch.setattr(
+        "devenv.tracing.export.transport.as_json",
+        lambda body, *message: (encoded.append(body), real(body, *message))[1],
+    )
     answer = b'{"partialSuccess": {"rejectedSpans": "1", "errorMessage": "too long"}}'
     collector.script = [lambda handler: reply(handler, 200, body=answer)]
     tracing = trace_to(f"{collector.url}/v1/traces", {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"})

@@ -126,6 +126,7 @@ def test_wsgi(rec):
         "server.address": "web.test",
         "server.port": 80,
         "client.address": "10.0.0.1",
+        "network.peer.address": "10.0.0.1",
         "network.protocol.version": "1.1",
         "user_agent.original": "curl",
         "devenv.request": "r1",
@@ -144,6 +145,129 @@ def test_wsgi(rec):
     ask_wsgi(traced, "/a", [("traceparent", f"00-{TRACE}-{PARENT}-00")])
     ask_wsgi(traced, "/healthz")
     assert len(rec.spans("GET")) == 1
+
+
+PROXIES = {"host": "inner:1", "x-forwarded-for": "203.0.113.7, 198.51.100.3", "x-forwarded-proto": "https",
+           "forwarded": "host=shop.test"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("trusted", "client", "peer"),
+    [
+        ("127.0.0.1", "198.51.100.3", None),  # uvicorn's own choice, which the application sees
+        ("*", "203.0.113.7", None),
+        ("10.0.0.1", "203.0.113.7", "127.0.0.1"),
+    ],
+)
+async def test_uvicorn_has_the_client_that_its_proxy_headers_give(rec, patched, trusted, client, peer):
+    import uvicorn
+
+    from devenv.tracing.integrations import asgi_servers
+
+    async def app(scope, receive, send):
+        seen.append(scope["client"][0])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def nothing(*_):
+        return None
+
+    seen = []
+    asgi_servers.instrument_uvicorn()
+    config = uvicorn.Config(app, forwarded_allow_ips=trusted, log_config=None)
+    config.load()
+    fields = [(name.encode(), value.encode()) for name, value in PROXIES.items()]
+    scope = {"type": "http", "method": "GET", "path": "/", "scheme": "http", "headers": fields,
+             "client": ("127.0.0.1", 9), "asgi": {"version": "3.0"}}  # fmt: skip
+    await config.loaded_app(scope, nothing, nothing)
+    found = rec.span("GET").attributes
+    assert (found["client.address"], found.get("network.peer.address")) == (client, peer)
+    assert (found["url.scheme"], found["server.address"], found["server.port"]) == ("https", "shop.test", 443)
+    assert seen == [peer or client]
+
+
+async def test_aiohttp_server_behind_a_proxy(rec):
+    async def item(request):
+        return web.Response(text="ok")
+
+    app = web.Application(middlewares=[tracing.aiohttp_middleware()])
+    app.router.add_get("/", item)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{runner.addresses[0][1]}/", headers=PROXIES),
+    ):
+        pass
+    await runner.cleanup()
+    found = rec.span("GET /").attributes
+    assert (found["client.address"], found["network.peer.address"]) == ("203.0.113.7", "127.0.0.1")
+    assert found["network.peer.port"] > 1
+    assert (found["url.scheme"], found["server.address"], found["server.port"]) == ("https", "shop.test", 443)
+
+
+def test_flask_behind_werkzeugs_proxy_fix(rec, patched):
+    import flask
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    wsgi.instrument_flask()
+    app = flask.Flask("f")
+    app.wsgi_app = ProxyFix(app.wsgi_app)
+    headers = {"X-Forwarded-For": "203.0.113.7, 198.51.100.3", "X-Forwarded-Proto": "https"}
+    assert app.test_client().get("/", headers=headers).data
+    found = rec.span("GET").attributes
+    assert (found["client.address"], "network.peer.address" in found) == ("198.51.100.3", False)
+    assert (found["url.scheme"], found["server.address"], found["server.port"]) == ("https", "localhost", 443)
+
+
+def test_wsgi_paths_have_the_characters_that_the_client_sent(rec):
+    def sent(text):
+        return text.encode().decode("latin-1")
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return [b""]
+
+    traced = tracing.WSGIMiddleware(app)
+    ask_wsgi(traced, sent("/café/日本"), SCRIPT_NAME=sent("/größe"), QUERY_STRING=sent("q=ü"))
+    ask_wsgi(traced, "/\xff", SCRIPT_NAME="")
+    ask_wsgi(traced, "/日本", SCRIPT_NAME="")  # not by the rule of PEP 3333
+    assert [span.attributes["url.path"] for span in rec.spans()] == ["/größe/café/日本", "/\ufffd", "/日本"]
+    assert rec.spans()[0].attributes["url.query"] == "q=ü"
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_flask_below_werkzeugs_dispatcher(rec, patched, outside):
+    import flask
+    from werkzeug.middleware.dispatcher import DispatcherMiddleware
+    from werkzeug.test import Client
+
+    def below(name):
+        app = flask.Flask(name)
+
+        @app.get("/items/<int:item_id>")
+        def item(item_id):
+            return str(item_id)
+
+        @app.get("/broken")
+        def broken():
+            raise ValueError("x")
+
+        return app
+
+    if not outside:
+        wsgi.instrument_flask()
+    served = DispatcherMiddleware(below("front"), {"/api/v1": below("api")})
+    if outside:
+        served = tracing.WSGIMiddleware(served)
+    for path in ("/api/v1/items/7", "/items/7", "/api/v1/broken", "/api/v1/nowhere"):
+        assert Client(served).get(path).data
+    assert [(span.attributes.get("http.route"), span.attributes["url.path"]) for span in rec.spans()] == [
+        ("/api/v1/items/<int:item_id>", "/api/v1/items/7"),
+        ("/items/<int:item_id>", "/items/7"),
+        ("/api/v1/broken", "/api/v1/broken"),
+        (None, "/api/v1/nowhere"),
+    ]
 
 
 def test_a_body_that_is_closed_early_leaves_no_context_behind(rec):

@@ -76,6 +76,8 @@ def test_root_span_of_a_request_without_parent(rec):
         "server.address": "web.test",
         "server.port": 8080,
         "client.address": "10.0.0.1",
+        "network.peer.address": "10.0.0.1",
+        "network.peer.port": 4000,
         "network.protocol.version": "1.1",
         "user_agent.original": "curl",
         "http.route": "/items/{item_id}",
@@ -350,6 +352,41 @@ def test_starlette_routes_and_mounts(rec):
     call(tracing.TracingMiddleware(app), path="/")
     call(tracing.TracingMiddleware(app), path="/nowhere")
     assert [span.name for span in rec.spans()] == ["GET /api/items/{item_id}", "GET /", "GET"]
+
+
+def test_routes_below_mounts_and_root_paths(rec):
+    from fastapi import FastAPI
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount
+    from starlette.routing import Route as Path
+
+    async def endpoint(request):
+        return PlainTextResponse("ok")
+
+    below = FastAPI()
+    below.mount("/files", answering(route=None))
+    below.add_api_route("/items/{item_id}", lambda item_id: item_id)
+
+    async def noting(scope, receive, send):
+        scope["devenv.tracing.route"] = "/polls/<int:id>/"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    app = Starlette(
+        routes=[
+            Mount("/t/{tenant}", routes=[Path("/items/{item_id}", endpoint)]),
+            Mount("/api", below),
+            Mount("/dj", noting),
+            Path("/a/{name}", endpoint),
+        ]
+    )
+    for root, path in (("", "/t/7/items/7"), ("", "/api/items/7"), ("", "/api/files/a/b"), ("", "/dj/polls/3/"),
+                       ("/root", "/root/a/x"), ("/root", "/root/t/7/items/7"), ("", "/t/7/nowhere")):  # fmt: skip
+        call(tracing.TracingMiddleware(app), path=path, root_path=root)
+    assert [span.attributes.get("http.route") for span in rec.spans()] == [
+        "/t/{tenant}/items/{item_id}", "/api/items/{item_id}", "/api/files/{path}", "/dj/polls/<int:id>/",
+        "/root/a/{name}", "/root/t/{tenant}/items/{item_id}", None,
+    ]  # fmt: skip
 
 
 def test_routes_of_a_starlette_that_does_not_note_them(rec):

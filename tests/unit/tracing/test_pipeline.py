@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, TraceFlags
 
 from devenv import tracing
+from devenv.tracing import testing
 from devenv.tracing.testing import recording
 
 REMOTE = SpanContext(0xABC, 0xDEF, True, TraceFlags(1))
@@ -222,6 +223,23 @@ def test_tracer_of_a_scope_with_everything(rec):
     tracer.start_span("s").end()
     assert rec.span("s").scope == "lib"
     assert trace.get_tracer("lib").start_span("x").is_recording()
+
+
+def test_our_scope_states_the_version_of_its_conventions(rec, monkeypatch):
+    bodies = []
+    decode = testing.decode
+    monkeypatch.setattr(testing, "decode", lambda body: bodies.append(body) or decode(body))
+    watcher = Watcher()
+    rec.tracing.provider.add_span_processor(watcher)
+    with tracing.span("s"), tracing.client_span("GET", "http://u/x", {}), tracing.db_span("sqlite", "SELECT 1"):
+        pass
+    scopes = [span.instrumentation_scope for span in watcher.ended]
+    assert {(scope.name, scope.schema_url) for scope in scopes} == {
+        ("devenv.tracing", "https://opentelemetry.io/schemas/1.44.0")
+    }
+    rec.tracing.force_flush()
+    assert bodies
+    assert all(b"https://opentelemetry.io/schemas/1.44.0" in body for body in bodies)
 
 
 def test_spans_from_many_threads_all_arrive(rec, tracer):

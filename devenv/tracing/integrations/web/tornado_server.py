@@ -18,11 +18,13 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of
 from devenv.tracing.process.stock import taken
 from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
 from devenv.tracing.spans import current_span, error_type, fail
 
 _LIBRARY = "tornado"
+_OF_PROXIES = tuple(sorted(name.decode() for name in PROXY_FIELDS))
 
 
 def instrument() -> None:
@@ -131,15 +133,13 @@ def _patterns(router: Any, handler: RequestHandler) -> Iterator[str]:
 
 
 def _describe(request: Any) -> tuple[Shared, dict[str, Any]]:
-    host, _, port = request.host.partition(":")
-    version = request.version.partition("/")[2]
-    number = int(port) if port.isdigit() else None
-    shared = shared_attributes(request.method, request.protocol, host, number, version)
+    proxy = {name: request.headers[name] for name in _OF_PROXIES if name in request.headers}
+    origin = origin_of(request.protocol, request.host, (None, None), request.remote_ip or "", proxy)
+    shared = shared_attributes(request.method, origin, request.version.partition("/")[2])
     own: dict[str, Any] = {"url.path": request.path}
     if request.query:
         own["url.query"] = state.redactor.query(request.query)
-    if request.remote_ip:
-        own["client.address"] = request.remote_ip
+    add_peer(own, origin)
     agent = request.headers.get("user-agent")
     if agent:
         own["user_agent.original"] = agent

@@ -1,0 +1,33 @@
+"""The signals of OTLP that are exported, and what differs between them on the wire."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Signal(NamedTuple):
+    """One signal (https://opentelemetry.io/docs/specs/otlp/).
+
+    Attributes:
+        item: What is exported, for messages.
+        items: The same, several of them.
+        path: Path below the receiver's base URL.
+        variable: Part of the names of the signal's own variables.
+        message: Name of its request in `devenv.tracing.export.json_encoding`.
+        service: Name of its gRPC service.
+    """
+
+    item: str
+    items: str
+    path: str
+    variable: str
+    message: str
+    service: str
+
+
+SPANS = Signal(
+    "span", "spans", "/v1/traces", "TRACES", "TracesRequest", "opentelemetry.proto.collector.trace.v1.TraceService"
+)
+LOG_RECORDS = Signal(
+    "log record", "log records", "/v1/logs", "LOGS", "LogsRequest", "opentelemetry.proto.collector.logs.v1.LogsService"
+)
