@@ -52,6 +52,8 @@ _INTEGRATIONS = (
     ("rq", "rq", "messaging.rq", "instrument"),
     ("pika", "pika", "messaging.pika", "instrument"),
     ("aio_pika", "aio_pika", "messaging.aio_pika", "instrument"),
+    ("kafka", "kafka", "messaging.kafka_python", "instrument"),
+    ("confluent_kafka", "confluent_kafka", "messaging.confluent_kafka", "instrument"),
     ("threads", "threading", "threads", "instrument"),
     ("logging", "logging", "log_records", "instrument_lines"),
 )
@@ -64,6 +66,9 @@ _STOCK_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("asgi", "asgi_servers"): ("starlette", "fastapi"),
     ("grpc", "rpc.grpc"): ("grpc-client", "grpc-server", "grpc-aio-client", "grpc-aio-server"),
     ("threads", "threads"): ("threading",),
+    ("aio_pika", "messaging.aio_pika"): ("aio-pika",),
+    ("kafka", "messaging.kafka_python"): ("kafka-python",),
+    ("confluent_kafka", "messaging.confluent_kafka"): ("confluent-kafka",),
 }
 
 # Libraries that another one calls: left out with it, or its calls would be traced all the same.
@@ -86,7 +91,8 @@ def auto(
     `tornado` (server and client),
     `websockets` (client and server), `jinja2`, `grpc`, `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
-    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `pika`, `aio_pika`, `threads` (threads and executors),
+    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`,
+    `celery`, `rq`, `pika`, `aio_pika`, `kafka` (kafka-python), `confluent_kafka`, `threads` (threads and executors),
     `logging`.
 
     Args:

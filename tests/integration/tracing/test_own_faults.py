@@ -16,10 +16,10 @@ import sqlite3
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.request import urlopen
 
@@ -75,6 +75,8 @@ from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations.dbapi import TracedConnection
 from devenv.tracing.integrations.messaging import aio_pika as aio_pika_integration
 from devenv.tracing.integrations.messaging import celery as celery_integration
+from devenv.tracing.integrations.messaging import confluent_kafka as confluent_kafka_integration
+from devenv.tracing.integrations.messaging import kafka_python as kafka_python_integration
 from devenv.tracing.integrations.messaging import pika as pika_integration
 from devenv.tracing.integrations.messaging import rq as rq_integration
 from devenv.tracing.light import notices
@@ -100,6 +102,9 @@ MODULES = (
     "integrations.log_records",
     "integrations.messaging.aio_pika",
     "integrations.messaging.celery",
+    "integrations.messaging.confluent_kafka",
+    "integrations.messaging.kafka_python",
+    "integrations.messaging.kafka_records",
     "integrations.messaging.message",
     "integrations.messaging.pika",
     "integrations.messaging.rabbitmq",
@@ -564,6 +569,51 @@ def with_aio_pika(_url: str) -> Any:
     return asyncio.run(main())
 
 
+class Records:
+    """A consumer and producer of confluent-kafka, which keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+
+    def produce(self, topic: str, value: Any = None, headers: Any = None) -> None:
+        found = {"topic": topic, "value": value, "headers": headers, "error": None, "partition": 0, "offset": 0}
+        self.kept.append(SimpleNamespace(**{name: lambda kept=kept: kept for name, kept in found.items()}))
+
+    def poll(self, _timeout: float) -> Any:
+        return self.kept.pop(0) if self.kept else None
+
+    consume = close = poll
+
+
+def with_confluent_kafka(_url: str) -> Any:
+    confluent_kafka_integration.instrument()
+    producer = confluent_kafka_integration._traced_producer(Records)()
+    consumer = confluent_kafka_integration._traced_consumer(Records)()
+    with tracing.span("request"):
+        producer.produce("orders", b"body", headers={"own": b"1"})
+    consumer.kept = producer.kept
+    return [consumer.poll(1).value(), consumer.poll(1), consumer.close(1)]
+
+
+class Turns(Records):
+    """A consumer and producer of kafka-python, which keeps what is sent."""
+
+    config: Mapping[str, Any] = {}
+
+    def send(self, topic: str, value: Any, _key: Any, headers: Any) -> None:
+        self.kept.append(SimpleNamespace(topic=topic, value=value, headers=headers, partition=0, offset=0))
+
+    def turns(self) -> Iterator[Any]:
+        return iter(self.kept)
+
+
+def with_kafka_python(_url: str) -> Any:
+    found = Turns()
+    with tracing.span("request"):
+        kafka_python_integration._sending_record(Turns.send)(found, "orders", b"body", headers=[("own", b"1")])
+    return [record.value for record in kafka_python_integration._iterating(Turns.turns)(found)]
+
+
 def with_threads(_url: str) -> Any:
     threads.instrument()
     found: list[Any] = []
@@ -626,6 +676,8 @@ PASSES = {
     "integrations.messaging.celery": {"uninstrument", "_uid"},
     "integrations.messaging.rq": {"_sent"},
     "integrations.messaging.pika": {"_published", "_traced"},
+    "integrations.messaging.confluent_kafka": {"_sent", "_carrying", "_like"},
+    "integrations.messaging.kafka_python": {"_sent"},
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
@@ -646,7 +698,8 @@ PASSES_CLASSES = {
 MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
           "traced_application", "_watch_flask", "_creating", "_storing", "_restoring",
-          "_publishing", "_consuming", "_entering", "_leaving")  # fmt: skip
+          "_publishing", "_consuming", "_entering", "_leaving",
+          "_producing", "_polling", "_closing", "_iterating", "_traced_")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -794,6 +847,7 @@ def through(place: str) -> list[str]:
     if integration.startswith("messaging."):
         integration = integration.removeprefix("messaging.")
         shared = {"message": ["celery", "rq", "pika"], "rabbitmq": ["pika", "aio_pika"]}
+        shared["kafka_records"] = ["confluent_kafka", "kafka_python"]
         return shared.get(integration, [integration])
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
     integration = integration.rpartition(".")[2]
