@@ -30,6 +30,11 @@ _INTEGRATIONS = (
     ("tornado", "tornado.web", "web.tornado_server", "instrument"),
     ("tornado", "tornado.simple_httpclient", "web.tornado_client", "instrument"),
     ("tornado", "tornado.curl_httpclient", "web.tornado_client", "instrument_curl"),
+    ("websockets", "websockets.asyncio.client", "web.websockets_client", "instrument"),
+    ("websockets", "websockets.sync.client", "web.websockets_client", "instrument_sync"),
+    ("websockets", "websockets.asyncio.server", "web.websockets_server", "instrument"),
+    ("websockets", "websockets.sync.server", "web.websockets_server", "instrument_sync"),
+    ("jinja2", "jinja2", "web.jinja2", "instrument"),
     ("grpc", "grpc", "rpc.grpc", "instrument"),
     ("httpx", "httpx", "httpx_client", "instrument"),
     ("requests", "requests", "requests_client", "instrument"),
@@ -83,7 +88,8 @@ def auto(
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
-    `tornado` (server and client), `grpc`, `httpx`,
+    `tornado` (server and client),
+    `websockets` (client and server), `jinja2`, `grpc`, `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
     `asyncpg`, `pymysql`, `sqlalchemy`, `redis`,
     `celery`, `rq`, `pika`, `aio_pika`, `kafka` (kafka-python), `confluent_kafka`, `threads` (threads and executors),
