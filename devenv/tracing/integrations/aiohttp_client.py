@@ -94,7 +94,7 @@ async def _redirect(_session: ClientSession, context: SimpleNamespace, params: T
             sees_other = response.status == _SEE_OTHER and response.method != "HEAD"
             method = "GET" if sees_other or _turns_to_get(response.status, response.method) else response.method
             context.call = begin_call(_LIBRARY, method, url, params.headers, context.resends)
-    except Exception as error:  # noqa: BLE001 - logged; such as a location that is no URL
+    except Exception as error:  # noqa: BLE001 - logged; such as a location that is not a URL
         fault(_LIBRARY, error)
 
 
