@@ -30,6 +30,12 @@ _INTEGRATIONS = (
     ("tornado", "tornado.web", "web.tornado_server", "instrument"),
     ("tornado", "tornado.simple_httpclient", "web.tornado_client", "instrument"),
     ("tornado", "tornado.curl_httpclient", "web.tornado_client", "instrument_curl"),
+    ("websockets", "websockets.asyncio.client", "web.websockets_client", "instrument"),
+    ("websockets", "websockets.sync.client", "web.websockets_client", "instrument_sync"),
+    ("websockets", "websockets.asyncio.server", "web.websockets_server", "instrument"),
+    ("websockets", "websockets.sync.server", "web.websockets_server", "instrument_sync"),
+    ("jinja2", "jinja2", "web.jinja2", "instrument"),
+    ("grpc", "grpc", "rpc.grpc", "instrument"),
     ("httpx", "httpx", "httpx_client", "instrument"),
     ("requests", "requests", "requests_client", "instrument"),
     ("urllib3", "urllib3.connectionpool", "urllib3_client", "instrument"),
@@ -46,6 +52,8 @@ _INTEGRATIONS = (
     ("rq", "rq", "messaging.rq", "instrument"),
     ("pika", "pika", "messaging.pika", "instrument"),
     ("aio_pika", "aio_pika", "messaging.aio_pika", "instrument"),
+    ("kafka", "kafka", "messaging.kafka_python", "instrument"),
+    ("confluent_kafka", "confluent_kafka", "messaging.confluent_kafka", "instrument"),
     ("threads", "threading", "threads", "instrument"),
     ("logging", "logging", "log_records", "instrument_lines"),
 )
@@ -56,7 +64,11 @@ _STOCK_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("aiohttp", "aiohttp_client"): ("aiohttp-client",),
     ("aiohttp", "aiohttp_server"): ("aiohttp-server",),
     ("asgi", "asgi_servers"): ("starlette", "fastapi"),
+    ("grpc", "rpc.grpc"): ("grpc-client", "grpc-server", "grpc-aio-client", "grpc-aio-server"),
     ("threads", "threads"): ("threading",),
+    ("aio_pika", "messaging.aio_pika"): ("aio-pika",),
+    ("kafka", "messaging.kafka_python"): ("kafka-python",),
+    ("confluent_kafka", "messaging.confluent_kafka"): ("confluent-kafka",),
 }
 
 # Libraries that another one calls: left out with it, or its calls would be traced all the same.
@@ -76,9 +88,11 @@ def auto(
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
     (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
-    `tornado` (server and client), `httpx`,
+    `tornado` (server and client),
+    `websockets` (client and server), `jinja2`, `grpc`, `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
-    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`, `celery`, `rq`, `pika`, `aio_pika`, `threads` (threads and executors),
+    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`,
+    `celery`, `rq`, `pika`, `aio_pika`, `kafka` (kafka-python), `confluent_kafka`, `threads` (threads and executors),
     `logging`.
 
     Args:

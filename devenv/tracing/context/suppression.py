@@ -28,6 +28,11 @@ def is_http_suppressed(context: Context) -> bool:
     return bool(context.get(_HTTP) or context.get(_ALL) or context.get(_ALL_PLAIN))
 
 
+def silent() -> Context:
+    """Return a context in which the spans of all integrations are suppressed, for the calls of an exporter."""
+    return Context({_ALL: True})
+
+
 def without_http(context: Context, *, is_new: bool) -> Context:
     """Return a context in which the spans of HTTP clients are suppressed; the same one if it is new, not yet in use."""
     if not is_new:

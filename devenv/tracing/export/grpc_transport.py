@@ -12,6 +12,8 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
+from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.context.suppression import silent
 from devenv.tracing.export.signal import SPANS, Signal
 from devenv.tracing.export.transport import Outcome, rejected_by
 from devenv.tracing.settings import Settings
@@ -58,7 +60,14 @@ class GrpcTransport:
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
         """Deliver a batch, retrying until the deadline (`time.monotonic`) if the receiver may recover."""
-        grpc: Any = import_module("grpc")  # optional, and without type stubs
+        grpc: Any = import_module("grpc")  # optional
+        token = attach(silent())  # or the export would have a span, which would be exported, and so on
+        try:
+            return self._deliver(grpc, body, spans, deadline)
+        finally:
+            detach(token)
+
+    def _deliver(self, grpc: Any, body: bytes, spans: int, deadline: float) -> Outcome:
         pause = _FIRST_PAUSE_S
         while True:
             timeout = max(0.001, min(self._settings.timeout_s, deadline - monotonic()))

@@ -16,10 +16,10 @@ import sqlite3
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.request import urlopen
 
@@ -42,7 +42,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from django.conf import settings as django_settings
 from fastapi import FastAPI
+from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
+from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -73,6 +75,8 @@ from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations.dbapi import TracedConnection
 from devenv.tracing.integrations.messaging import aio_pika as aio_pika_integration
 from devenv.tracing.integrations.messaging import celery as celery_integration
+from devenv.tracing.integrations.messaging import confluent_kafka as confluent_kafka_integration
+from devenv.tracing.integrations.messaging import kafka_python as kafka_python_integration
 from devenv.tracing.integrations.messaging import pika as pika_integration
 from devenv.tracing.integrations.messaging import rq as rq_integration
 from devenv.tracing.light import notices
@@ -98,6 +102,9 @@ MODULES = (
     "integrations.log_records",
     "integrations.messaging.aio_pika",
     "integrations.messaging.celery",
+    "integrations.messaging.confluent_kafka",
+    "integrations.messaging.kafka_python",
+    "integrations.messaging.kafka_records",
     "integrations.messaging.message",
     "integrations.messaging.pika",
     "integrations.messaging.rabbitmq",
@@ -109,9 +116,17 @@ MODULES = (
     "integrations.threads",
     "integrations.urllib3_client",
     "integrations.urllib_client",
+    "integrations.rpc.grpc_aio_client",
+    "integrations.rpc.grpc_aio_server",
+    "integrations.rpc.grpc_client",
+    "integrations.rpc.grpc_server",
+    "integrations.rpc.grpc_spans",
     "integrations.web.falcon",
+    "integrations.web.jinja2",
     "integrations.web.tornado_client",
     "integrations.web.tornado_server",
+    "integrations.web.websockets_client",
+    "integrations.web.websockets_server",
     "integrations.wsgi",
 )
 """Where the hooks are."""
@@ -554,6 +569,51 @@ def with_aio_pika(_url: str) -> Any:
     return asyncio.run(main())
 
 
+class Records:
+    """A consumer and producer of confluent-kafka, which keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+
+    def produce(self, topic: str, value: Any = None, headers: Any = None) -> None:
+        found = {"topic": topic, "value": value, "headers": headers, "error": None, "partition": 0, "offset": 0}
+        self.kept.append(SimpleNamespace(**{name: lambda kept=kept: kept for name, kept in found.items()}))
+
+    def poll(self, _timeout: float) -> Any:
+        return self.kept.pop(0) if self.kept else None
+
+    consume = close = poll
+
+
+def with_confluent_kafka(_url: str) -> Any:
+    confluent_kafka_integration.instrument()
+    producer = confluent_kafka_integration._traced_producer(Records)()
+    consumer = confluent_kafka_integration._traced_consumer(Records)()
+    with tracing.span("request"):
+        producer.produce("orders", b"body", headers={"own": b"1"})
+    consumer.kept = producer.kept
+    return [consumer.poll(1).value(), consumer.poll(1), consumer.close(1)]
+
+
+class Turns(Records):
+    """A consumer and producer of kafka-python, which keeps what is sent."""
+
+    config: Mapping[str, Any] = {}
+
+    def send(self, topic: str, value: Any, _key: Any, headers: Any) -> None:
+        self.kept.append(SimpleNamespace(topic=topic, value=value, headers=headers, partition=0, offset=0))
+
+    def turns(self) -> Iterator[Any]:
+        return iter(self.kept)
+
+
+def with_kafka_python(_url: str) -> Any:
+    found = Turns()
+    with tracing.span("request"):
+        kafka_python_integration._sending_record(Turns.send)(found, "orders", b"body", headers=[("own", b"1")])
+    return [record.value for record in kafka_python_integration._iterating(Turns.turns)(found)]
+
+
 def with_threads(_url: str) -> Any:
     threads.instrument()
     found: list[Any] = []
@@ -604,15 +664,27 @@ PASSES = {
     },
     "integrations.aiohttp_server": {"aiohttp_middleware", "_traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
+    # Run once, when a server is made; the wrappers of its handler only call functions that catch.
+    "integrations.web.websockets_server": {"_replace", "_async_handler", "_handler"},
+    # They run once, for a channel or server; the handlers' wrappers only call functions that catch.
+    "integrations.rpc.grpc_spans": {"taken", "first"},
+    "integrations.rpc.grpc_server": {"unary", "streaming"},
+    "integrations.rpc.grpc_aio_server": {"_one", "_several", "_coroutine", "_generator"},
     # What a library calls: their bodies only call functions that catch.
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
     "integrations.messaging.rq": {"_sent"},
     "integrations.messaging.pika": {"_published", "_traced"},
+    "integrations.messaging.confluent_kafka": {"_sent", "_carrying", "_like"},
+    "integrations.messaging.kafka_python": {"_sent"},
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
+    "integrations.rpc.grpc_client": {"TracingInterceptor", "_Details"},
+    "integrations.rpc.grpc_server": {"TracingServerInterceptor"},
+    "integrations.rpc.grpc_aio_client": {"_Calling"},
+    "integrations.rpc.grpc_aio_server": {"AsyncTracingServerInterceptor"},
     "queues": {"TracedQueue", "ThreadQueue", "Consumption"},
     "integrations.dbapi": {"TracedConnection", "TracedCursor"},
     "integrations.sqlite": {"TracedConnection", "TracedCursor"},
@@ -626,7 +698,8 @@ PASSES_CLASSES = {
 MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
           "traced_application", "_watch_flask", "_creating", "_storing", "_restoring",
-          "_publishing", "_consuming", "_entering", "_leaving")  # fmt: skip
+          "_publishing", "_consuming", "_entering", "_leaving",
+          "_producing", "_polling", "_closing", "_iterating", "_traced_")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -774,6 +847,7 @@ def through(place: str) -> list[str]:
     if integration.startswith("messaging."):
         integration = integration.removeprefix("messaging.")
         shared = {"message": ["celery", "rq", "pika"], "rabbitmq": ["pika", "aio_pika"]}
+        shared["kafka_records"] = ["confluent_kafka", "kafka_python"]
         return shared.get(integration, [integration])
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
     integration = integration.rpartition(".")[2]

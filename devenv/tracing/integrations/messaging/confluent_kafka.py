@@ -1,0 +1,119 @@
+"""confluent-kafka: a producer span for each record that is sent, a consumer span for a record from `poll`, below it.
+
+A record is processed until the consumer is asked for the next one, or is closed, which is also how OpenTelemetry's own
+instrumentation decides. The classes of the library are compiled and cannot be changed, so the names in
+`confluent_kafka` become subclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import confluent_kafka
+
+from devenv.tracing.integrations.messaging.kafka_records import SYSTEM, carrying, described
+from devenv.tracing.integrations.messaging.message import Block, processing, sending
+from devenv.tracing.process.faults import fault
+from devenv.tracing.process.patching import replace
+from devenv.tracing.process.stock import taken
+
+_OPEN = "_devenv_block"
+"""Attribute of a consumer: the block of the record that is processed."""
+_HEADERS_AT = 8
+"""The place of the headers among the arguments of `produce`, after the topic."""
+
+
+def instrument() -> None:
+    """Trace every producer and consumer that is created from now on."""
+    if taken("confluent_kafka"):
+        return
+    replace(confluent_kafka, "Producer", _traced_producer)
+    replace(confluent_kafka, "Consumer", _traced_consumer)
+    replace(confluent_kafka.SerializingProducer, "produce", _producing)
+    replace(confluent_kafka.DeserializingConsumer, "poll", _polling)
+    replace(confluent_kafka.DeserializingConsumer, "close", _closing)
+
+
+def _traced_producer(original: Any) -> Any:
+    return type(original.__name__, (original,), {"produce": _producing(original.produce), **_like(original)})
+
+
+def _traced_consumer(original: Any) -> Any:
+    methods = {name: make(getattr(original, name)) for name, make in _CONSUMING.items()}
+    return type(original.__name__, (original,), {**methods, **_like(original)})
+
+
+def _like(original: Any) -> dict[str, Any]:
+    return {"__module__": original.__module__, "__doc__": original.__doc__}
+
+
+def _producing(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def produce(self: Any, topic: Any, *args: Any, **options: Any) -> Any:
+        with _sent(topic, args, options):
+            return original(self, topic, *args, **_carrying(args, options))
+
+    return produce
+
+
+def _polling(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def poll(self: Any, *args: Any, **options: Any) -> Any:
+        _end(self)
+        message = original(self, *args, **options)
+        _begin(self, message)
+        return message
+
+    return poll
+
+
+def _closing(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def close(self: Any, *args: Any, **options: Any) -> Any:
+        _end(self)
+        return original(self, *args, **options)
+
+    return close
+
+
+_CONSUMING = {"poll": _polling, "consume": _closing, "close": _closing}
+
+
+def _sent(topic: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Block:
+    value = args[0] if args else options.get("value")
+    partition = args[2] if len(args) > 2 else options.get("partition")
+    return sending(SYSTEM, lambda: described(topic, partition=partition, empty=value is None))
+
+
+def _carrying(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    if len(args) >= _HEADERS_AT:
+        return options
+    headers = carrying(options.get("headers"))
+    return options if headers is None else {**options, "headers": headers}
+
+
+def _begin(consumer: Any, message: Any) -> None:
+    try:
+        if message is None or message.error() is not None:
+            return
+        empty = message.value() is None
+        block = processing(
+            SYSTEM,
+            message.headers() or (),
+            lambda: described(message.topic(), partition=message.partition(), offset=message.offset(), empty=empty),
+        )
+        block.__enter__()
+        setattr(consumer, _OPEN, block)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(SYSTEM, error)
+
+
+def _end(consumer: Any) -> None:
+    try:
+        block: Block | None = vars(consumer).pop(_OPEN, None)
+        if block is not None:
+            block.__exit__(None, None, None)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(SYSTEM, error)

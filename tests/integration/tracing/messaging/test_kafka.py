@@ -1,0 +1,163 @@
+"""kafka-python and confluent-kafka with their real libraries, at the broker that librdkafka has for tests."""
+
+from __future__ import annotations
+
+import itertools
+
+import confluent_kafka
+import kafka
+import pytest
+from kafka import KafkaConsumer, KafkaProducer
+
+from devenv import tracing
+from devenv.tracing import automatic
+from devenv.tracing.integrations.messaging import confluent_kafka as confluent_integration
+from devenv.tracing.integrations.messaging import kafka_python as kafka_python_integration
+from devenv.tracing.integrations.messaging.kafka_records import carrying
+from devenv.tracing.testing import recording
+
+_topics = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _instrumented(patched):
+    confluent_integration.instrument()
+    kafka_python_integration.instrument()
+
+
+@pytest.fixture(scope="module")
+def broker():
+    """The address of the broker."""
+    owner = confluent_kafka.Producer({"test.mock.num.brokers": 1})
+    (found,) = owner.list_topics(timeout=10).brokers.values()
+    yield f"{found.host}:{found.port}"
+    del owner
+
+
+@pytest.fixture
+def topic():
+    return f"orders-{next(_topics)}"
+
+
+def consumer(broker, topic, kind="Consumer"):
+    made = getattr(confluent_kafka, kind)(
+        {"bootstrap.servers": broker, "group.id": topic, "auto.offset.reset": "earliest"}
+    )
+    made.subscribe([topic])
+    return made
+
+
+def next_of(found):
+    for _ in range(100):
+        message = found.poll(0.2)
+        if message is not None and message.error() is None:
+            return message
+    raise AssertionError("there is no message")
+
+
+def check(rec, topic, **more):
+    request, sent, processed, inner = (
+        rec.span(name) for name in ("request", f"send {topic}", f"process {topic}", "inner")
+    )
+    assert [span.parent_id for span in (sent, processed, inner)] == [
+        request.span_id,
+        sent.span_id,
+        processed.span_id,
+    ]
+    common = {"messaging.system": "kafka", "messaging.destination.name": topic}
+    sending = {"messaging.operation.name": "send", "messaging.operation.type": "send"}
+    assert sent.kind == "producer"
+    assert {**common, **sending}.items() <= sent.attributes.items()
+    processing = {"messaging.operation.name": "process", "messaging.operation.type": "process"}
+    where = {"messaging.destination.partition.id": "0", "messaging.kafka.offset": 0}
+    assert processed.kind == "consumer"
+    assert {**common, **processing, **where, **more}.items() <= processed.attributes.items()
+    assert "SECRET" not in str([span.attributes for span in rec.spans()])
+
+
+def test_confluent_kafka(rec, broker, topic):
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker})
+    with tracing.span("request"):
+        producer.produce(topic, b"body", "SECRET", 0, headers={"own": b"1"})
+    assert producer.flush(10) == 0
+    found = consumer(broker, topic)
+    message = next_of(found)
+    with tracing.span("inner"):
+        assert (message.value(), dict(message.headers())["own"]) == (b"body", b"1")
+    found.close()
+    check(rec, topic)
+    assert tracing.current_ids() == ("", "")
+
+
+def test_confluent_kafka_with_its_other_classes(rec, broker, topic):
+    producer = confluent_kafka.SerializingProducer({"bootstrap.servers": broker})
+    with tracing.span("request"):
+        producer.produce(topic, key=b"SECRET", value=b"body", headers=[("own", b"1")], partition=0)
+    assert producer.flush(10) == 0
+    found = consumer(broker, topic, "DeserializingConsumer")
+    assert next_of(found).value() == b"body"
+    with tracing.span("inner"):
+        pass
+    assert found.poll(0) is None
+    check(rec, topic)
+    found.close()
+
+
+def test_confluent_kafka_with_a_record_that_cannot_be_sent(rec, broker, topic):
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker, "message.max.bytes": 1000})
+    with pytest.raises(confluent_kafka.KafkaException):
+        producer.produce(topic, b"x" * 100000)
+    span = rec.span(f"send {topic}")
+    assert (span.status, span.attributes["error.type"]) == ("error", "cimpl.KafkaException")
+
+
+def test_kafka_python(rec, broker, topic):
+    producer = KafkaProducer(bootstrap_servers=broker, api_version=(2, 0), client_id="till")
+    with tracing.span("request"):
+        sent = producer.send(topic, b"body", b"SECRET", headers=[("own", b"1")], partition=0)
+    sent.get(20)
+    producer.close()
+    options = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 20000}
+    found = KafkaConsumer(topic, bootstrap_servers=broker, api_version=(2, 0), client_id="cook", **options)
+    for record in found:
+        with tracing.span("inner"):
+            assert (record.value, dict(record.headers)["own"]) == (b"body", b"1")
+        break
+    assert tracing.current_ids() == ("", "")
+    found.close()
+    check(rec, topic, **{"messaging.client.id": "cook"})
+
+
+def test_kafka_python_with_a_record_that_cannot_be_sent(rec, broker, topic):
+    producer = KafkaProducer(bootstrap_servers=broker, api_version=(2, 0))
+    for wrong in ({"key": None}, {"value": b"x", "headers": "own"}):
+        with pytest.raises((TypeError, ValueError)):
+            producer.send(topic, **wrong)
+    producer.close()
+    assert [span.status for span in rec.spans(f"send {topic}")] == ["error", "error"]
+
+
+def test_the_headers_of_a_record(rec):
+    with tracing.span("request"):
+        passed_on = carrying([("own", b"1"), ("traceparent", b"old")])
+        assert [name for name, _ in passed_on] == ["own", "traceparent"]
+        assert passed_on[1][1] != b"old"
+        assert carrying("wrong") == "wrong"
+        assert list(carrying(None)) == list(carrying([]))
+    with recording({"enabled": False}):
+        assert carrying(None) is None
+
+
+def test_an_old_broker_keeps_no_headers(rec):
+    class Old:
+        config = {"api_version": (0, 10)}  # noqa: RUF012 - as in the library
+
+    with tracing.span("request"):
+        assert kafka_python_integration._carrying(Old(), None) is None
+    assert kafka.__version__
+
+
+def test_each_name_can_be_disabled_as_stock_writes_it():
+    written = {(name, module) for name, _, module, _ in automatic._INTEGRATIONS if "_" in name}
+    for name, module in written:
+        assert name.replace("_", "-") in automatic._STOCK_NAMES[name, module]
