@@ -45,6 +45,7 @@ from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
+from fault_programs.operations import with_botocore  # noqa: F401 - as above
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -116,6 +117,7 @@ MODULES = (
     "integrations.threads",
     "integrations.urllib3_client",
     "integrations.urllib_client",
+    "integrations.rpc.botocore",
     "integrations.rpc.grpc_aio_client",
     "integrations.rpc.grpc_aio_server",
     "integrations.rpc.grpc_client",
