@@ -74,11 +74,15 @@ class ClientCall:
         except Exception as own:  # noqa: BLE001 - logged; the program gets its own error
             fault("the error of a call", own)
 
-    def end(self) -> None:
-        """End the span, if there is one."""
+    def end(self, at: int | None = None) -> None:
+        """End the span, if there is one.
+
+        Args:
+            at: The time of the end in nanoseconds since the epoch. Default: now.
+        """
         try:
             if self.span.is_recording():
-                self.span.end()
+                self.span.end(at)
         except Exception as error:  # noqa: BLE001 - logged
             fault("the end of a call", error)
 
@@ -87,7 +91,9 @@ NO_CALL = ClientCall(trace.INVALID_SPAN, Context())
 """A call without a span and without headers."""
 
 
-def begin_call(library: str, method: str, url: object, headers: MutableMapping[str, str]) -> ClientCall:
+def begin_call(
+    library: str, method: str, url: object, headers: MutableMapping[str, str], resends: int = 0
+) -> ClientCall:
     """Start the client span of a call and set the context's headers; does not raise.
 
     Args:
@@ -95,6 +101,7 @@ def begin_call(library: str, method: str, url: object, headers: MutableMapping[s
         method: HTTP method.
         url: Full URL; read with `str`, and only if the call is recorded.
         headers: The call's headers, changed in place.
+        resends: How many times the library has sent the request before, for redirects, authorization, retries.
 
     Returns:
         The call; `NO_CALL` if the spans of HTTP clients are suppressed, or if tracing failed.
@@ -108,6 +115,8 @@ def begin_call(library: str, method: str, url: object, headers: MutableMapping[s
             return NO_CALL
         if (len(context) == 1 and SPAN_KEY in context) or not is_http_suppressed(context):
             call = ClientCall(*_open(method, url, context))
+            if resends:
+                call.span.set_attribute("http.request.resend_count", resends)
             if state.client_headers is not None:
                 call.span.set_attributes(state.client_headers.request(headers.items()))
             _put(headers, call.span, call.context)

@@ -11,14 +11,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def http_upstream() -> Iterator[types.SimpleNamespace]:
-    """Answers `ok`, 500 below /500, a redirect below /redirect; `got` has the headers of each request in lowercase."""
+    """Answers `ok`, 500 below /500, a challenge below /401, a redirect below /redirect.
+
+    `got` has each request's headers, with names in lowercase.
+    """
     got = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             got.append({name.lower(): value for name, value in self.headers.items()})
             redirects = self.path.startswith("/redirect")
-            self.send_response(302 if redirects else 500 if self.path.startswith("/500") else 200)
+            challenges = self.path.startswith("/401") and "Authorization" not in self.headers
+            wrong = 500 if self.path.startswith("/500") else 401 if challenges else 200
+            self.send_response(302 if redirects else wrong)
+            if challenges:
+                self.send_header("WWW-Authenticate", 'Digest realm="r", nonce="n", qop="auth", algorithm=MD5')
             if redirects:
                 self.send_header("Location", "/after")
             self.send_header("Content-Length", "2")

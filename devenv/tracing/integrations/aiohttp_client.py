@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import time_ns
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+from yarl import URL
 
 from devenv.tracing.clients import NO_CALL, ClientCall, begin_call
 from devenv.tracing.process.faults import fault
@@ -15,11 +18,17 @@ if TYPE_CHECKING:
         TraceConfig,
         TraceRequestEndParams,
         TraceRequestExceptionParams,
+        TraceRequestRedirectParams,
         TraceRequestStartParams,
     )
 
 
 _LIBRARY = "aiohttp's client"
+_SEE_OTHER = 303
+# aiohttp's exceptions for redirects that it does not follow; it tells of the redirect before it raises them.
+_NOT_FOLLOWED = frozenset(
+    {"TooManyRedirects", "InvalidUrlRedirectClientError", "NonHttpUrlRedirectClientError"},
+)
 
 
 def aiohttp_trace_config() -> TraceConfig:
@@ -28,6 +37,7 @@ def aiohttp_trace_config() -> TraceConfig:
 
     config = TraceConfig()
     config.on_request_start.append(_start)
+    config.on_request_redirect.append(_redirect)
     config.on_request_end.append(_end)
     config.on_request_exception.append(_fail)
     config.freeze()
@@ -67,13 +77,55 @@ async def _start(_session: ClientSession, context: SimpleNamespace, params: Trac
     context.call = begin_call(_LIBRARY, params.method, params.url, params.headers)
 
 
+async def _redirect(_session: ClientSession, context: SimpleNamespace, params: TraceRequestRedirectParams) -> None:
+    """End the span of this request, as soon as it is known that aiohttp follows, and start that of the next one."""
+    _end_redirected(context)
+    call: ClientCall = getattr(context, "call", NO_CALL)
+    if call is NO_CALL:
+        return
+    try:
+        response = params.response
+        call.answered(response.status, response.headers)
+        context.redirected = (call, time_ns())
+        context.resends = getattr(context, "resends", 0) + 1
+        location = response.headers.get("Location") or response.headers.get("URI")
+        if location is not None:
+            url = response.url.join(URL(location))
+            sees_other = response.status == _SEE_OTHER and response.method != "HEAD"
+            method = "GET" if sees_other or _turns_to_get(response.status, response.method) else response.method
+            context.call = begin_call(_LIBRARY, method, url, params.headers, context.resends)
+    except Exception as error:  # noqa: BLE001 - logged; such as a location that is not a URL
+        fault(_LIBRARY, error)
+
+
+def _turns_to_get(status: int, method: str) -> bool:
+    return status in {301, 302} and method == "POST"
+
+
+def _end_redirected(context: SimpleNamespace, error: BaseException | None = None) -> None:
+    """End the span of the request that was redirected, at the time of its response."""
+    call, ended = getattr(context, "redirected", (NO_CALL, 0))
+    context.redirected = (NO_CALL, 0)
+    if call is NO_CALL:
+        return
+    if error is not None:
+        call.failed(error)
+    call.end(ended)
+
+
 async def _end(_session: ClientSession, context: SimpleNamespace, params: TraceRequestEndParams) -> None:
+    _end_redirected(context)
     call: ClientCall = getattr(context, "call", NO_CALL)
     call.answered(params.response.status, params.response.headers)
     call.end()
 
 
 async def _fail(_session: ClientSession, context: SimpleNamespace, params: TraceRequestExceptionParams) -> None:
+    error = params.exception
+    if type(error).__name__ in _NOT_FOLLOWED:  # the next request has not been sent, and its span is left
+        _end_redirected(context, error)
+        return
+    _end_redirected(context)
     call: ClientCall = getattr(context, "call", NO_CALL)
-    call.failed(params.exception)
+    call.failed(error)
     call.end()

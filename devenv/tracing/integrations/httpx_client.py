@@ -11,6 +11,11 @@ from devenv.tracing.clients import NO_CALL, begin_call
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.process.patching import replace
 
+# In a request's extensions, which a redirect's request copies: how many times it has been sent.
+_SENT = "devenv.tracing.sent"
+# Redirects, and challenges that httpx's authentication answers.
+_RESENT = frozenset({301, 302, 303, 307, 308, 401, 407})
+
 
 class HTTPXTransport(httpx.BaseTransport):
     """Creates a client span for each request of a synchronous client and sends the context.
@@ -47,6 +52,12 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+def _note(request: httpx.Request, response: httpx.Response) -> None:
+    """Note in a request that it has been sent, if httpx may send it, or a copy of it, again."""
+    if response.status_code in _RESENT and type(request.extensions) is dict:
+        request.extensions = {**request.extensions, _SENT: request.extensions.get(_SENT, 0) + 1}
+
+
 def instrument() -> None:
     """Trace every client of the process that sends through httpx's own transports."""
     replace(httpx.HTTPTransport, "handle_request", _handling)
@@ -68,7 +79,7 @@ def _handling_async(original: Callable[..., Awaitable[httpx.Response]]) -> Calla
 
 
 def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Request) -> httpx.Response:
-    call = begin_call("httpx", request.method, request.url, request.headers)
+    call = begin_call("httpx", request.method, request.url, request.headers, request.extensions.get(_SENT, 0))
     if call is NO_CALL:
         return send(request)
     token = attach(call.below())
@@ -79,6 +90,7 @@ def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Reques
         raise
     else:
         call.answered(response.status_code, response.headers)
+        _note(request, response)
         return response
     finally:
         detach(token)
@@ -88,7 +100,7 @@ def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Reques
 async def _send_async(
     send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request
 ) -> httpx.Response:
-    call = begin_call("httpx", request.method, request.url, request.headers)
+    call = begin_call("httpx", request.method, request.url, request.headers, request.extensions.get(_SENT, 0))
     if call is NO_CALL:
         return await send(request)
     token = attach(call.below())
@@ -99,6 +111,7 @@ async def _send_async(
         raise
     else:
         call.answered(response.status_code, response.headers)
+        _note(request, response)
         return response
     finally:
         detach(token)

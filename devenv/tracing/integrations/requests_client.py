@@ -11,9 +11,17 @@ from devenv.tracing.clients import NO_CALL, begin_call
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.process.patching import replace
 
+# On a request: how many times it, or what it is a copy of, has been sent.
+_RESENT = frozenset({301, 302, 303, 307, 308, 401, 407})
+_SENT = "_devenv_tracing_sent"
+
 
 class TracedAdapter(requests.adapters.HTTPAdapter):
     """An adapter to mount on one session: `session.mount("http://", TracedAdapter())`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        replace(requests.PreparedRequest, "copy", _copying)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send one request."""
@@ -34,12 +42,27 @@ def instrument() -> None:
         return send
 
     replace(requests.adapters.HTTPAdapter, "send", make)
+    replace(requests.PreparedRequest, "copy", _copying)
+
+
+def _copying(original: Callable[..., requests.PreparedRequest]) -> Callable[..., requests.PreparedRequest]:
+    """Let the copy of a request that has been sent know it: redirects and authentication send copies."""
+
+    def copy(self: requests.PreparedRequest) -> requests.PreparedRequest:
+        made = original(self)
+        sent = getattr(self, _SENT, 0)
+        if sent:
+            setattr(made, _SENT, sent)
+        return made
+
+    return copy
 
 
 def _send(
     send: Callable[..., requests.Response], request: requests.PreparedRequest, *args: Any, **options: Any
 ) -> requests.Response:
-    call = begin_call("requests", request.method or "GET", request.url or "", request.headers)
+    resends = request.__dict__.get(_SENT, 0)
+    call = begin_call("requests", request.method or "GET", request.url or "", request.headers, resends)
     if call is NO_CALL:
         return send(request, *args, **options)
     token = attach(call.below())
@@ -50,6 +73,8 @@ def _send(
         raise
     else:
         call.answered(response.status_code, response.headers)
+        if response.status_code in _RESENT:
+            setattr(request, _SENT, resends + 1)
         return response
     finally:
         detach(token)

@@ -1,10 +1,12 @@
-"""urllib3: a client span for each call of a pool, its retries included."""
+"""urllib3: a client span for each request that a pool sends, also for each redirect and each retry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
+from opentelemetry.context import Context
 from urllib3.connectionpool import HTTPConnectionPool
 
 from devenv.tracing.clients import DEFAULT_PORTS, NO_CALL, ClientCall, begin_call
@@ -31,33 +33,88 @@ def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
         *args: Any,
         **options: Any,
     ) -> Any:
-        call, sent = _begin(self, method, url, headers)
-        if call is NO_CALL:
-            return original(self, method, url, body, headers, *args, **options)
-        token = attach(call.below())
+        retries = args[0] if args else options.get("retries")
+        history = getattr(retries, "history", None)
+        before = _before(history) if history else None
+        outside = None if before is None else attach(before.context)
         try:
-            response = original(self, method, url, body, sent, *args, **options)
-        except BaseException as error:
-            call.failed(error)
-            raise
-        else:
-            call.answered(response.status, response.headers)
-            return response
+            call, sent = _begin(self, method, url, headers, len(history) if history else 0)
+            if call is NO_CALL:
+                return original(self, method, url, body, headers, *args, **options)
+            return _send(call, original, self, method, url, body, sent, *args, **options)
         finally:
-            detach(token)
-            call.end()
+            if outside is not None:
+                detach(outside)
 
     return urlopen
 
 
-def _begin(pool: HTTPConnectionPool, method: str, url: str, headers: Any) -> tuple[ClientCall, Any]:
+def _send(call: ClientCall, original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    attempt = _Attempt(call, current())
+    sending = _attempt.set(attempt)
+    token = attach(call.below())
+    try:
+        response = original(*args, **options)
+    except BaseException as error:
+        if not attempt.over:
+            call.failed(error)
+        raise
+    else:
+        if not attempt.over:
+            call.answered(response.status, response.headers)
+        return response
+    finally:
+        detach(token)
+        _attempt.reset(sending)
+        call.end()
+
+
+class _Attempt:
+    """A request on its way: a pool sends the next one, a retry or a redirect, before it returns.
+
+    Attributes:
+        call: Its call.
+        context: The context in which it was made.
+        over: Whether the next one has been sent.
+    """
+
+    __slots__ = ("call", "context", "over")
+
+    def __init__(self, call: ClientCall, context: Context) -> None:
+        self.call = call
+        self.context = context
+        self.over = False
+
+
+_attempt: ContextVar[_Attempt | None] = ContextVar("devenv.tracing.urllib3", default=None)
+
+
+def _before(history: Any) -> _Attempt | None:
+    """End the attempt that is repeated now, with what urllib3 says of it; None if it is not one of ours."""
+    attempt = _attempt.get()
+    if attempt is None or attempt.over or not attempt.call.span.is_recording():
+        return None
+    attempt.over = True
+    try:
+        last = history[-1]
+        if last.error is not None:
+            attempt.call.failed(last.error)
+        elif last.status is not None:
+            attempt.call.answered(last.status)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+    attempt.call.end()
+    return attempt
+
+
+def _begin(pool: HTTPConnectionPool, method: str, url: str, headers: Any, resends: int) -> tuple[ClientCall, Any]:
     """Return the call and its headers, a copy: the given ones may belong to the pool, and serve further calls."""
     try:
         if is_http_suppressed(current()):
             return NO_CALL, headers
         given = pool.headers if headers is None else headers
         sent: MutableMapping[str, str] = given.copy() if hasattr(given, "copy") else dict(given)
-        return begin_call(_LIBRARY, method, _Url(pool, url), sent), sent
+        return begin_call(_LIBRARY, method, _Url(pool, url), sent, resends), sent
     except Exception as error:  # noqa: BLE001 - logged
         fault(_LIBRARY, error)
         return NO_CALL, headers

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.request import AbstractHTTPHandler, Request
+from urllib.request import (
+    AbstractBasicAuthHandler,
+    AbstractDigestAuthHandler,
+    AbstractHTTPHandler,
+    HTTPRedirectHandler,
+    Request,
+)
 
 from devenv.tracing.clients import NO_CALL, ClientCall, begin_call
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
@@ -16,11 +22,43 @@ from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
 _LIBRARY = "urllib"
+# On a request that is sent again: how many times it has been sent before.
+_SENT = "_devenv_tracing_sent"
 
 
 def instrument() -> None:
     """Trace every opener of the process."""
     replace(AbstractHTTPHandler, "do_open", _opening)
+    replace(HTTPRedirectHandler, "redirect_request", _redirecting)
+    replace(AbstractBasicAuthHandler, "retry_http_basic_auth", _retrying)
+    replace(AbstractDigestAuthHandler, "retry_http_digest_auth", _retrying)
+
+
+def _redirecting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def redirect_request(self: HTTPRedirectHandler, req: Request, *args: Any, **options: Any) -> Any:
+        made = original(self, req, *args, **options)
+        if isinstance(made, Request):
+            setattr(made, _SENT, getattr(req, _SENT, 0) + 1)
+        return made
+
+    return redirect_request
+
+
+def _retrying(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Count a request that is sent again with its credentials; not the program's own further use of the same object."""
+
+    def retry(self: Any, *args: Any, **options: Any) -> Any:
+        req = next((value for value in (*args, *options.values()) if isinstance(value, Request)), None)
+        if req is None:
+            return original(self, *args, **options)
+        before = getattr(req, _SENT, 0)
+        setattr(req, _SENT, before + 1)
+        try:
+            return original(self, *args, **options)
+        finally:
+            setattr(req, _SENT, before)
+
+    return retry
 
 
 def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +89,7 @@ def _begin(request: Request) -> tuple[ClientCall, list[str]]:
     try:
         if SPAN_KEY in current():
             headers: dict[str, str] = {}
-            call = begin_call(_LIBRARY, request.get_method(), request.full_url, headers)
+            call = begin_call(_LIBRARY, request.get_method(), request.full_url, headers, getattr(request, _SENT, 0))
             for name, value in headers.items():
                 request.add_unredirected_header(name, value)
             added = headers

@@ -14,6 +14,7 @@ SERVERS = {
     "wsgi": ("flask", "django", "falcon", "wsgi"),
     "aiohttp": ("aiohttp_server",),
     "tornado": ("tornado",),
+    "websockets": (),
 }
 """The stock instrumentations whose requests each of our server integrations sees."""
 CLIENTS = {

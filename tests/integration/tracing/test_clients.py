@@ -151,10 +151,12 @@ async def test_http_clients_below_an_unsampled_parent(rec, patched, upstream, ge
 async def test_http_clients_that_reach_nobody(rec, patched, get):
     with tracing.span("caller"), pytest.raises((OSError, httpx.ConnectError, urllib3.exceptions.HTTPError)):
         await get("http://127.0.0.1:1/")
-    found = rec.span("GET")
-    assert found.status == "error"
-    assert found.attributes["error.type"]
-    assert found.events[0][0] == "exception"
+    spans = rec.spans("GET")
+    assert len(spans) == (4 if get is with_urllib3 else 1)  # urllib3 tries three times again
+    for found in spans:
+        assert found.status == "error"
+        assert found.attributes["error.type"]
+        assert found.events[0][0] == "exception"
 
 
 def test_requests_errors_are_raised_as_they_are(rec, patched):
@@ -176,13 +178,101 @@ def test_requests_above_urllib3_has_one_span(rec, patched, upstream, flag):
         assert upstream.got[0]["traceparent"] == f"00-{TRACE}-{spans[0].span_id}-01"
 
 
-def test_the_retries_of_urllib3_are_one_call(rec, patched):
+def test_each_retry_of_urllib3_is_a_span(rec, patched):
     urllib3_client.instrument()
     retries = urllib3.Retry(2, backoff_factor=0)
-    with urllib3.PoolManager(retries=retries) as pool, pytest.raises(urllib3.exceptions.MaxRetryError):
-        pool.request("GET", "http://127.0.0.1:1/")
+    with tracing.span("caller"), urllib3.PoolManager(retries=retries) as pool:
+        with pytest.raises(urllib3.exceptions.MaxRetryError):
+            pool.request("GET", "http://127.0.0.1:1/")
+        assert tracing.current_span().name == "caller"
+    found = rec.spans("GET")
+    new, most = "urllib3.exceptions.NewConnectionError", "urllib3.exceptions.MaxRetryError"
+    assert [span.attributes["error.type"] for span in found] == [new, new, most]
+    assert [span.attributes.get("http.request.resend_count") for span in found] == [None, 1, 2]
+    assert {(span.status, span.parent_id) for span in found} == {("error", rec.span("caller").span_id)}
+
+
+def test_the_redirects_and_retries_of_a_pool_are_spans(rec, patched, upstream):
+    urllib3_client.instrument()
+    with urllib3.HTTPConnectionPool("127.0.0.1", int(upstream.url.rpartition(":")[2])) as pool:
+        assert pool.urlopen("GET", "/redirect").status == 200
+        retries = urllib3.Retry(1, backoff_factor=0, status_forcelist=[500], raise_on_status=False)
+        assert pool.urlopen("GET", "/500", retries=retries).status == 500
+    shown = [
+        (
+            span.attributes["url.full"][len(upstream.url) :],
+            span.attributes["http.response.status_code"],
+            span.attributes.get("http.request.resend_count"),
+        )
+        for span in rec.spans("GET")
+    ]
+    assert shown == [("/redirect", 302, None), ("/after", 200, 1), ("/500", 500, None), ("/500", 500, 1)]
+    assert [got["traceparent"].split("-")[2] for got in upstream.got] == [span.span_id for span in rec.spans("GET")]
+
+
+async def with_redirecting_httpx(url):
+    httpx_client.instrument()
+    async with httpx.AsyncClient(follow_redirects=True) as client:
+        return (await client.get(url)).status_code
+
+
+async def with_redirecting_httpx_sync(url):
+    with httpx.Client(transport=tracing.HTTPXTransport(), follow_redirects=True) as client:
+        return client.get(url).status_code  # noqa: ASYNC212 - the server has its own thread
+
+
+@pytest.mark.parametrize(
+    "get",
+    [
+        with_aiohttp,
+        with_patched_aiohttp,
+        with_redirecting_httpx,
+        with_redirecting_httpx_sync,
+        with_requests,
+        with_patched_requests,
+        with_urllib3,
+        with_urllib,
+    ],
+)
+async def test_each_redirect_is_a_span_with_its_number(rec, patched, upstream, get):
+    with tracing.span("caller"):
+        assert await get(f"{upstream.url}/redirect") == 200
+        assert await get(f"{upstream.url}/a") == 200
+    spans = rec.spans("GET")
+    assert [(span.attributes["url.full"], span.attributes["http.response.status_code"]) for span in spans] == [
+        (f"{upstream.url}/redirect", 302), (f"{upstream.url}/after", 200), (f"{upstream.url}/a", 200)
+    ]  # fmt: skip
+    assert [span.attributes.get("http.request.resend_count") for span in spans] == [None, 1, None]
+    assert {(span.parent_id, span.status) for span in spans} == {(rec.span("caller").span_id, "unset")}
+    assert [got["traceparent"].split("-")[2] for got in upstream.got] == [span.span_id for span in spans]
+
+
+async def test_too_many_redirects_of_aiohttp_fail_the_last_request(rec, upstream):
+    configs = [tracing.aiohttp_trace_config()]
+    async with aiohttp.ClientSession(trace_configs=configs) as session:
+        with pytest.raises(aiohttp.TooManyRedirects):
+            await session.get(f"{upstream.url}/redirect", max_redirects=1)
     found = rec.span("GET")
-    assert (found.status, found.attributes["error.type"]) == ("error", "urllib3.exceptions.MaxRetryError")
+    assert (found.status, found.attributes["error.type"]) == ("error", "aiohttp.client_exceptions.TooManyRedirects")
+
+
+def test_an_answer_to_a_challenge_is_sent_again(rec, patched, upstream):
+    urllib_client.instrument()
+    requests_client.instrument()
+    httpx_client.instrument()
+    url = f"{upstream.url}/401"
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    passwords.add_password(None, url, "u", "p")
+    opener = urllib.request.build_opener(urllib.request.HTTPDigestAuthHandler(passwords))
+    with tracing.span("caller"):
+        with opener.open(url, timeout=5) as response:
+            assert response.status == 200
+        assert requests.get(url, auth=requests.auth.HTTPDigestAuth("u", "p"), timeout=5).status_code == 200
+        assert httpx.get(url, auth=httpx.DigestAuth("u", "p")).status_code == 200
+    assert [
+        (span.attributes["http.response.status_code"], span.attributes.get("http.request.resend_count"))
+        for span in rec.spans("GET")
+    ] == [(401, None), (200, 1)] * 3
 
 
 def test_the_headers_of_a_pool_stay_as_they_are(rec, patched, upstream):

@@ -42,8 +42,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from django.conf import settings as django_settings
 from fastapi import FastAPI
+from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
+from fault_programs.operations import with_botocore  # noqa: F401 - as above
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -115,14 +117,18 @@ MODULES = (
     "integrations.threads",
     "integrations.urllib3_client",
     "integrations.urllib_client",
+    "integrations.rpc.botocore",
     "integrations.rpc.grpc_aio_client",
     "integrations.rpc.grpc_aio_server",
     "integrations.rpc.grpc_client",
     "integrations.rpc.grpc_server",
     "integrations.rpc.grpc_spans",
     "integrations.web.falcon",
+    "integrations.web.jinja2",
     "integrations.web.tornado_client",
     "integrations.web.tornado_server",
+    "integrations.web.websockets_client",
+    "integrations.web.websockets_server",
     "integrations.wsgi",
 )
 """Where the hooks are."""
@@ -660,6 +666,8 @@ PASSES = {
     },
     "integrations.aiohttp_server": {"aiohttp_middleware", "_traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
+    # Run once, when a server is made; the wrappers of its handler only call functions that catch.
+    "integrations.web.websockets_server": {"_replace", "_async_handler", "_handler"},
     # They run once, for a channel or server; the handlers' wrappers only call functions that catch.
     "integrations.rpc.grpc_spans": {"taken", "first"},
     "integrations.rpc.grpc_server": {"unary", "streaming"},

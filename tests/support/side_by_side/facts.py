@@ -45,7 +45,7 @@ def _properties(span: RecordedSpan, labels: Mapping[str, str]) -> dict[str, str]
         "status": status,
     }
     found |= {name: _text(value) for name, value in sorted(span.attributes.items())}
-    if "network.peer.port" in found:
+    if span.kind == "server" and "network.peer.port" in found:
         found["network.peer.port"] = "the connection's"
     for name, attributes in span.events:
         found |= {f"event {name}": "yes"} if not attributes else {}

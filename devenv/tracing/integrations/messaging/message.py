@@ -27,6 +27,8 @@ Block = Union[SpanScope, Consumption, Span]
 
 Attributes = dict[str, Any]
 
+_W3C = frozenset({"traceparent", "tracestate", "baggage"})
+
 
 def sending(system: str, describe: Callable[[], tuple[str, Attributes]], operation: str = "send") -> Block:
     """Return the block of sending a message; does not raise.
@@ -84,6 +86,8 @@ def processing(
 def received(headers: Iterable[tuple[Any, Any]]) -> Context:
     """Return the context in a message's headers, empty without one."""
     texts = [(key, value) for key, value in headers if isinstance(key, str) and isinstance(value, (str, bytes))]
+    if state.propagator.foreign is None:  # a task's message has some twenty fields that are none of these
+        texts = [pair for pair in texts if pair[0].lower() in _W3C]
     return extract(texts) if texts else Context()
 
 

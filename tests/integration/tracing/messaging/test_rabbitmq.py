@@ -199,3 +199,12 @@ def test_the_name_of_a_destination(facts, name, destination):
     shown, attributes = described(facts)
     assert (shown, attributes["messaging.destination.name"]) == (name, destination)
     assert attributes.get("messaging.destination.anonymous", False) is (name == "(anonymous)")
+
+
+def test_other_formats_of_the_context(channel):
+    with recording(environ={"OTEL_PROPAGATORS": "b3"}) as rec:
+        tag = channel.basic_consume("orders", received)
+        channel.basic_publish("shop", "paid", b"body")
+        assert list(channel.connection.sent[0][1].headers) == ["b3"]
+        deliver(channel, tag)
+        assert rec.span("process shop:paid:orders").parent_id == rec.span("publish shop:paid").span_id

@@ -1,0 +1,93 @@
+"""boto3's clients against a loopback server that speaks as S3 and DynamoDB do."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from devenv import tracing
+from devenv.tracing.integrations import urllib3_client
+from devenv.tracing.integrations.rpc import botocore as integration
+
+
+class Service(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(404 if "missing" in self.path else 200, b"<Error><Code>NoSuchKey</Code></Error>")
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.answer(200, b"{}")
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("x-amz-request-id", "request-1")
+        self.send_header("x-amz-id-2", "host-1")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def client(rec, patched):
+    integration.instrument()
+    urllib3_client.instrument()
+    server = HTTPServer(("127.0.0.1", 0), Service)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+
+    def make(service, port=server.server_port):
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="eu-west-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+
+    yield make
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_each_operation_has_one_span(rec, client):
+    with tracing.span("caller") as caller:
+        client("s3").get_object(Bucket="b", Key="k")["Body"].read()
+        client("dynamodb").put_item(TableName="t", Item={"secret": {"S": "v"}})
+    first, second = rec.spans("S3/GetObject") + rec.spans("DynamoDB/PutItem")
+    assert len(rec.spans()) == 3
+    assert first.parent_id == second.parent_id == f"{caller.get_span_context().span_id:016x}"
+    assert first.kind == "client"
+    port = first.attributes.pop("server.port")
+    assert first.attributes == {
+        "rpc.system.name": "aws-api",
+        "rpc.method": "S3/GetObject",
+        "cloud.region": "eu-west-1",
+        "server.address": "127.0.0.1",
+        "aws.s3.bucket": "b",
+        "aws.request_id": "request-1",
+        "aws.extended_request_id": "host-1",
+        "http.response.status_code": 200,
+    }
+    assert second.attributes["server.port"] == port
+    assert list(second.attributes["aws.dynamodb.table_names"]) == ["t"]
+
+
+def test_a_refusal_has_the_code_of_the_service_and_a_dead_endpoint_its_exception(rec, client):
+    with pytest.raises(ClientError):
+        client("s3").get_object(Bucket="b", Key="missing")
+    with pytest.raises(EndpointConnectionError):
+        client("s3", port=1).get_object(Bucket="b", Key="k")
+    refused, dead = rec.spans()
+    assert (refused.status, refused.attributes["error.type"]) == ("error", "NoSuchKey")
+    assert (refused.attributes["http.response.status_code"], refused.attributes["aws.request_id"]) == (404, "request-1")
+    assert dead.attributes["error.type"] == "botocore.exceptions.EndpointConnectionError"
