@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LIBRARY = "aiohttp's client"
 _SEE_OTHER = 303
+_MOVED = frozenset({301, 302})
 # aiohttp's exceptions for redirects that it does not follow; it tells of the redirect before it raises them.
 _NOT_FOLLOWED = frozenset(
     {"TooManyRedirects", "InvalidUrlRedirectClientError", "NonHttpUrlRedirectClientError"},
@@ -92,25 +93,25 @@ async def _redirect(_session: ClientSession, context: SimpleNamespace, params: T
         if location is not None:
             url = response.url.join(URL(location))
             sees_other = response.status == _SEE_OTHER and response.method != "HEAD"
-            method = "GET" if sees_other or _turns_to_get(response.status, response.method) else response.method
+            turns_to_get = response.status in _MOVED and response.method == "POST"
+            method = "GET" if sees_other or turns_to_get else response.method
             context.call = begin_call(_LIBRARY, method, url, params.headers, context.resends)
     except Exception as error:  # noqa: BLE001 - logged; such as a location that is not a URL
         fault(_LIBRARY, error)
 
 
-def _turns_to_get(status: int, method: str) -> bool:
-    return status in {301, 302} and method == "POST"
-
-
 def _end_redirected(context: SimpleNamespace, error: BaseException | None = None) -> None:
     """End the span of the request that was redirected, at the time of its response."""
-    call, ended = getattr(context, "redirected", (NO_CALL, 0))
-    context.redirected = (NO_CALL, 0)
-    if call is NO_CALL:
-        return
-    if error is not None:
-        call.failed(error)
-    call.end(ended)
+    try:
+        call, ended = getattr(context, "redirected", (NO_CALL, 0))
+        context.redirected = (NO_CALL, 0)
+        if call is NO_CALL:
+            return
+        if error is not None:
+            call.failed(error)
+        call.end(ended)
+    except Exception as raised:  # noqa: BLE001 - logged; the program may have its own kind of trace context
+        fault(_LIBRARY, raised)
 
 
 async def _end(_session: ClientSession, context: SimpleNamespace, params: TraceRequestEndParams) -> None:

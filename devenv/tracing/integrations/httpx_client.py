@@ -9,8 +9,10 @@ import httpx
 
 from devenv.tracing.clients import NO_CALL, begin_call
 from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
+_LIBRARY = "httpx"
 # In a request's extensions, which a redirect's request copies: how many times it has been sent.
 _SENT = "devenv.tracing.sent"
 # Redirects, and challenges that httpx's authentication answers.
@@ -54,8 +56,11 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport):
 
 def _note(request: httpx.Request, response: httpx.Response) -> None:
     """Note in a request that it has been sent, if httpx may send it, or a copy of it, again."""
-    if response.status_code in _RESENT and type(request.extensions) is dict:
-        request.extensions = {**request.extensions, _SENT: request.extensions.get(_SENT, 0) + 1}
+    try:
+        if response.status_code in _RESENT and type(request.extensions) is dict:
+            request.extensions = {**request.extensions, _SENT: request.extensions.get(_SENT, 0) + 1}
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
 
 
 def instrument() -> None:
@@ -79,7 +84,7 @@ def _handling_async(original: Callable[..., Awaitable[httpx.Response]]) -> Calla
 
 
 def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Request) -> httpx.Response:
-    call = begin_call("httpx", request.method, request.url, request.headers, request.extensions.get(_SENT, 0))
+    call = begin_call(_LIBRARY, request.method, request.url, request.headers, request.extensions.get(_SENT, 0))
     if call is NO_CALL:
         return send(request)
     token = attach(call.below())
@@ -100,7 +105,7 @@ def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Reques
 async def _send_async(
     send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request
 ) -> httpx.Response:
-    call = begin_call("httpx", request.method, request.url, request.headers, request.extensions.get(_SENT, 0))
+    call = begin_call(_LIBRARY, request.method, request.url, request.headers, request.extensions.get(_SENT, 0))
     if call is NO_CALL:
         return await send(request)
     token = attach(call.below())

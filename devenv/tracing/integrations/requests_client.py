@@ -9,8 +9,10 @@ import requests
 
 from devenv.tracing.clients import NO_CALL, begin_call
 from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
+_LIBRARY = "requests"
 # On a request: how many times it, or what it is a copy of, has been sent.
 _RESENT = frozenset({301, 302, 303, 307, 308, 401, 407})
 _SENT = "_devenv_tracing_sent"
@@ -52,17 +54,24 @@ def _copying(original: Callable[..., requests.PreparedRequest]) -> Callable[...,
         made = original(self)
         sent = getattr(self, _SENT, 0)
         if sent:
-            setattr(made, _SENT, sent)
+            _note(made, sent)
         return made
 
     return copy
 
 
+def _note(request: requests.PreparedRequest, sent: int) -> None:
+    try:
+        setattr(request, _SENT, sent)
+    except Exception as error:  # noqa: BLE001 - logged; such as a class with other rules for its attributes
+        fault(_LIBRARY, error)
+
+
 def _send(
     send: Callable[..., requests.Response], request: requests.PreparedRequest, *args: Any, **options: Any
 ) -> requests.Response:
-    resends = request.__dict__.get(_SENT, 0)
-    call = begin_call("requests", request.method or "GET", request.url or "", request.headers, resends)
+    resends = getattr(request, _SENT, 0)
+    call = begin_call(_LIBRARY, request.method or "GET", request.url or "", request.headers, resends)
     if call is NO_CALL:
         return send(request, *args, **options)
     token = attach(call.below())
@@ -74,7 +83,7 @@ def _send(
     else:
         call.answered(response.status_code, response.headers)
         if response.status_code in _RESENT:
-            setattr(request, _SENT, resends + 1)
+            _note(request, resends + 1)
         return response
     finally:
         detach(token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.context import Context
@@ -14,6 +15,7 @@ from devenv.tracing.context.ambient import attach, current, detach
 from devenv.tracing.context.suppression import is_http_suppressed
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
+from devenv.tracing.process.versions import SLOTS
 
 _LIBRARY = "urllib3"
 
@@ -69,6 +71,7 @@ def _send(call: ClientCall, original: Callable[..., Any], *args: Any, **options:
         call.end()
 
 
+@dataclass(eq=False, **SLOTS)
 class _Attempt:
     """A request on its way: a pool sends the next one, a retry or a redirect, before it returns.
 
@@ -78,12 +81,9 @@ class _Attempt:
         over: Whether the next one has been sent.
     """
 
-    __slots__ = ("call", "context", "over")
-
-    def __init__(self, call: ClientCall, context: Context) -> None:
-        self.call = call
-        self.context = context
-        self.over = False
+    call: ClientCall
+    context: Context
+    over: bool = False
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("devenv.tracing.urllib3", default=None)

@@ -38,7 +38,7 @@ def _redirecting(original: Callable[..., Any]) -> Callable[..., Any]:
     def redirect_request(self: HTTPRedirectHandler, req: Request, *args: Any, **options: Any) -> Any:
         made = original(self, req, *args, **options)
         if isinstance(made, Request):
-            setattr(made, _SENT, getattr(req, _SENT, 0) + 1)
+            _note(made, getattr(req, _SENT, 0) + 1)
         return made
 
     return redirect_request
@@ -52,13 +52,20 @@ def _retrying(original: Callable[..., Any]) -> Callable[..., Any]:
         if req is None:
             return original(self, *args, **options)
         before = getattr(req, _SENT, 0)
-        setattr(req, _SENT, before + 1)
+        _note(req, before + 1)
         try:
             return original(self, *args, **options)
         finally:
-            setattr(req, _SENT, before)
+            _note(req, before)
 
     return retry
+
+
+def _note(request: Request, sent: int) -> None:
+    try:
+        setattr(request, _SENT, sent)
+    except Exception as error:  # noqa: BLE001 - logged; such as a class with other rules for its attributes
+        fault(_LIBRARY, error)
 
 
 def _opening(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -700,7 +700,7 @@ PASSES_CLASSES = {
 MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
           "traced_application", "_watch_flask", "_creating", "_storing", "_restoring",
-          "_publishing", "_consuming", "_entering", "_leaving",
+          "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
           "_producing", "_polling", "_closing", "_iterating", "_traced_")  # fmt: skip
 
 
