@@ -49,6 +49,7 @@ _TRACED = frozenset({"http", "websocket"})
 _PLACE = "an ASGI application"
 # Starlette's exception for a client that has disconnected.
 _GONE = "ClientDisconnect"
+_NO_HEADERS: list[tuple[bytes, bytes]] = []  # of a scope that has none, such as that of the lifespan
 _WANTED = frozenset({b"traceparent", b"tracestate", b"baggage"})
 
 
@@ -84,10 +85,12 @@ class TracingMiddleware:
         idle = False
         try:
             side = self._side
+            fields = scope.get("headers", _NO_HEADERS)
+            if fields.__class__ is not list:
+                scope["headers"] = fields = [(name, value) for name, value in fields]  # ASGI allows any iterable
             if side.off:
                 idle = scope["type"] == "http" and _WANTED.isdisjoint([name for name, _ in scope["headers"]])
             elif side.plain and scope["type"] == "http" and MARK not in scope:
-                fields = scope["headers"]
                 headers = dict(fields)
                 if len(headers) == len(fields) and b"tracestate" not in headers:
                     begun = side.begin_plain(scope, headers, _describe)

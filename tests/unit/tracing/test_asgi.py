@@ -161,6 +161,21 @@ def test_higher_version_is_answered_as_version_00(rec):
     assert (b"x", b"y") in sent[0]["headers"]
 
 
+@pytest.mark.parametrize("environ", [{}, {"OTEL_TRACES_SAMPLER_ARG": "0"}, {"OTEL_SDK_DISABLED": "true"}])
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_headers_that_can_be_read_once_reach_the_program(environ, kind):
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.extend(scope["headers"])
+
+    with recording({"service_name": "web"}, environ=environ):
+        headers = iter([[b"host", b"web.test"], [b"traceparent", f"00-{TRACE}-{PARENT}-01".encode()]])
+        scope = {"type": kind, "method": "GET", "path": "/", "query_string": b"", "scheme": "http", "headers": headers}
+        asyncio.run(tracing.TracingMiddleware(app)(scope, None, None))
+    assert [name for name, _ in seen] == [b"host", b"traceparent"]
+
+
 def test_no_trace_response_unless_switched_on(rec):
     sent = call(tracing.TracingMiddleware(answering()))
     assert b"traceresponse" not in dict(sent[0]["headers"])
