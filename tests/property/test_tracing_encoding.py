@@ -52,7 +52,7 @@ def span_of(name="n", kind=SpanKind.INTERNAL, kept=None, trace_id=1, parent_id=0
 
 def through(encoder, *spans):
     resource = encoder.resource({"service.name": "s", "process.pid": 7})
-    return decode(encoder.request(resource, {1: (Owner.scope, [encoder.span(span) for span in spans])}))
+    return decode(encoder.request(resource, {1: (Owner.scope, [encoder.encode(span) for span in spans])}))
 
 
 @settings(max_examples=150, deadline=None)
@@ -117,7 +117,7 @@ def test_what_cannot_be_said_in_otlp_is_text():
 def test_caches_are_bounded():
     encoder = Encoder(Redactor())
     for number in range(5000):
-        encoder.span(span_of(name=f"n{number}", kept={f"key{number}": "v", "id": f"value {number}"}))
+        encoder.encode(span_of(name=f"n{number}", kept={f"key{number}": "v", "id": f"value {number}"}))
     assert len(encoder._names) <= 2048
     assert len(encoder._keys) <= 1024
     assert not encoder._keys["id"].repeats

@@ -10,7 +10,7 @@ import aiohttp
 import httpx
 import requests
 import urllib3
-from side_by_side.clients import TIMEOUT_S
+from side_by_side.clients import timeout_of
 
 from devenv import tracing
 
@@ -24,7 +24,7 @@ def closed_port() -> int:
 
 def by_httpx(url, stream, hand):
     transport = tracing.HTTPXTransport() if hand else None
-    with httpx.Client(transport=transport, timeout=TIMEOUT_S, follow_redirects=True) as client:
+    with httpx.Client(transport=transport, timeout=timeout_of(url), follow_redirects=True) as client:
         if not stream:
             return client.get(url).status_code
         with client.stream("GET", url) as response:
@@ -34,7 +34,7 @@ def by_httpx(url, stream, hand):
 
 async def by_httpx_async(url, stream, hand):
     transport = tracing.AsyncHTTPXTransport() if hand else None
-    async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT_S, follow_redirects=True) as client:
+    async with httpx.AsyncClient(transport=transport, timeout=timeout_of(url), follow_redirects=True) as client:
         if not stream:
             return (await client.get(url)).status_code
         async with client.stream("GET", url) as response:
@@ -49,7 +49,7 @@ def by_requests(url, stream, hand):
             from devenv.tracing.integrations.requests_client import TracedAdapter
 
             session.mount("http://", TracedAdapter())
-        with session.get(url, timeout=TIMEOUT_S, stream=stream) as response:
+        with session.get(url, timeout=timeout_of(url), stream=stream) as response:
             if stream:
                 next(response.iter_content(10))
             return response.status_code
@@ -61,7 +61,7 @@ def by_urllib3(url, stream, hand):
 
         instrument()
     with urllib3.PoolManager(retries=urllib3.Retry(5, connect=0, read=0)) as pool:
-        response = pool.request("GET", url, timeout=TIMEOUT_S, preload_content=not stream)
+        response = pool.request("GET", url, timeout=timeout_of(url), preload_content=not stream)
         if stream:
             response.read(10)
             response.close()
@@ -74,7 +74,7 @@ def by_urllib(url, stream, hand):
 
         instrument()
     try:
-        with urllib.request.urlopen(url.replace("user:secret@", ""), timeout=TIMEOUT_S) as response:
+        with urllib.request.urlopen(url.replace("user:secret@", ""), timeout=timeout_of(url)) as response:
             response.read(10 if stream else None)
             return response.status
     except urllib.error.HTTPError as error:
@@ -84,7 +84,7 @@ def by_urllib(url, stream, hand):
 
 async def by_aiohttp_client(url, stream, hand):
     configs = [tracing.aiohttp_trace_config()] if hand else []
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    timeout = aiohttp.ClientTimeout(total=timeout_of(url))
     async with aiohttp.ClientSession(trace_configs=configs, timeout=timeout) as session, session.get(url) as response:
         await response.content.read(10 if stream else -1)
         return response.status

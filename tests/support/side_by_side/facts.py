@@ -45,8 +45,8 @@ def _properties(span: RecordedSpan, labels: Mapping[str, str]) -> dict[str, str]
         "status": status,
     }
     found |= {name: _text(value) for name, value in sorted(span.attributes.items())}
-    if span.kind == "server" and "network.peer.port" in found:
-        found["network.peer.port"] = "the connection's"
+    if span.kind == "server":  # in process some situations name a peer, which a real connection has itself
+        found |= {name: "the connection's" for name in ("network.peer.address", "network.peer.port") if name in found}
     for name, attributes in span.events:
         found |= {f"event {name}": "yes"} if not attributes else {}
         for key, value in attributes.items():

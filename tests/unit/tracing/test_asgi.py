@@ -369,7 +369,7 @@ def test_starlette_routes_and_mounts(rec):
     assert [span.name for span in rec.spans()] == ["GET /api/items/{item_id}", "GET /", "GET"]
 
 
-def test_routes_below_mounts_and_root_paths(rec):
+def test_starlette_and_fastapi_routes_below_mounts_and_root_paths(rec):
     from fastapi import FastAPI
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import textwrap
@@ -69,7 +70,11 @@ def app():
 @pytest.fixture(scope="module")
 def worker():
     """An application with a worker, which takes seconds to end."""
+    root = logging.getLogger()
+    level, handlers = root.level, [*root.handlers]
     with shop("celery") as made, start_worker(made, pool="solo", perform_ping_check=False, shutdown_timeout=20):
+        root.setLevel(level)  # a worker sets up the logging of its process, which is that of all tests here
+        root.handlers[:] = handlers
         yield made
 
 
