@@ -42,7 +42,7 @@ SITUATIONS = {
 
 
 def timeout_of(url: str) -> float:
-    """Return the client's timeout in seconds: short only where it is to be reached, whatever else the machine does."""
+    """Return the client's timeout in seconds: short only if it is to be reached, however busy the machine is."""
     return 0.2 if "/slow" in url else 30.0
 
 
