@@ -1,6 +1,6 @@
 """botocore, and so boto3: a client span for each operation, with all its attempts.
 
-Attributes follow the semantic conventions for AWS SDK clients of version 1.45, which are in development
+Name and attributes follow the semantic conventions for AWS SDK clients, which are in development
 (https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/). Of the parameters, only the names of a bucket, a
 table or a queue are recorded. The HTTP client below creates no spans, and the requests are signed as without tracing.
 """
@@ -76,13 +76,13 @@ def _block(client: Any, operation: str, parameters: Any) -> SpanScope | Span:
         if is_suppressed(current()):
             return INVALID_SPAN
         service = str(client.meta.service_model.service_id)
-        attributes: dict[str, Any] = {"rpc.system.name": "aws-api", "rpc.method": f"{service}/{operation}"}
+        attributes: dict[str, Any] = {"rpc.system": "aws-api", "rpc.service": service, "rpc.method": operation}
         attributes.update(_place(client.meta))
         if isinstance(parameters, Mapping):
             attributes.update({name: str(parameters[key]) for key, name in _PARAMETERS.items() if key in parameters})
             if "TableName" in parameters:
                 attributes["aws.dynamodb.table_names"] = [str(parameters["TableName"])]
-        return OperationScope(f"{service}/{operation}", KINDS["client"], attributes)
+        return OperationScope(f"{service}.{operation}", KINDS["client"], attributes)
     except Exception as error:  # noqa: BLE001 - logged
         fault(_LIBRARY, error)
         return INVALID_SPAN

@@ -63,14 +63,15 @@ def test_each_operation_has_one_span(rec, client):
     with tracing.span("caller") as caller:
         client("s3").get_object(Bucket="b", Key="k")["Body"].read()
         client("dynamodb").put_item(TableName="t", Item={"secret": {"S": "v"}})
-    first, second = rec.spans("S3/GetObject") + rec.spans("DynamoDB/PutItem")
+    first, second = rec.spans("S3.GetObject") + rec.spans("DynamoDB.PutItem")
     assert len(rec.spans()) == 3
     assert first.parent_id == second.parent_id == f"{caller.get_span_context().span_id:016x}"
     assert first.kind == "client"
     port = first.attributes.pop("server.port")
     assert first.attributes == {
-        "rpc.system.name": "aws-api",
-        "rpc.method": "S3/GetObject",
+        "rpc.system": "aws-api",
+        "rpc.service": "S3",
+        "rpc.method": "GetObject",
         "cloud.region": "eu-west-1",
         "server.address": "127.0.0.1",
         "aws.s3.bucket": "b",
