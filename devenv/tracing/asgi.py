@@ -20,7 +20,7 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
-from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of, proxy_fields
+from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, asked_origin, origin_of, proxy_fields
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import (
     REQUEST_KEY,
@@ -265,19 +265,24 @@ def _route(scope: Scope) -> str | None:
 def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
     headers = dict(scope["headers"])
     peer, port = scope.get("client") or ("", 0)
-    origin = origin_of(
-        scope.get("scheme", "http"),
-        headers.get(b"host", b"").decode("latin-1"),
-        scope.get("server") or (None, None),
-        peer,
-        None if PROXY_FIELDS.isdisjoint(headers) else proxy_fields(scope["headers"]),
-    )
-    shared = shared_attributes(scope.get("method", "GET"), origin, scope.get("http_version", ""))
+    scheme, host = scope.get("scheme", "http"), headers.get(b"host", b"")
     own: dict[str, Any] = {"url.path": scope["path"]}
+    direct = PROXY_FIELDS.isdisjoint(headers)
+    origin = asked_origin(scheme, host) if direct else None
+    if origin is not None:
+        if peer:
+            own["client.address"] = own["network.peer.address"] = peer
+            if port:
+                own["network.peer.port"] = port
+    else:
+        server = scope.get("server") or (None, None)
+        proxy = None if direct else proxy_fields(scope["headers"])
+        origin = origin_of(scheme, host.decode("latin-1"), server, peer, proxy)
+        add_peer(own, origin, port)
+    shared = shared_attributes(scope.get("method", "GET"), origin, scope.get("http_version", ""))
     query = scope.get("query_string")
     if query:
         own["url.query"] = state.redactor.query(query.decode("utf-8", "replace"))
-    add_peer(own, origin, port)
     agent = headers.get(b"user-agent")
     if agent:
         own["user_agent.original"] = agent.decode("latin-1")

@@ -78,6 +78,16 @@ def origin_of(
     return Origin(scheme, found[0], found[1] or _PORTS.get(scheme, 0), client, peer)
 
 
+@lru_cache(maxsize=256)
+def asked_origin(scheme: str, host: bytes) -> Origin | None:
+    """Return the origin without client and peer of requests that no proxy has passed on; None for a host that is none.
+
+    Most requests to a server have the same one.
+    """
+    found = _authority(host.decode("latin-1"))
+    return None if found is None else Origin(scheme, found[0], found[1] or _PORTS.get(scheme, 0), "", "")
+
+
 def add_peer(own: MutableMapping[str, Any], origin: Origin, port: Any = None) -> None:
     """Add the attributes of the client and the peer.
 
