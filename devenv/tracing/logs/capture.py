@@ -7,13 +7,13 @@ logging later would remove one, and loggers that do not propagate would pass it 
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol
 
 from opentelemetry import trace
 
+from devenv.tracing.light.exceptions import exception_attributes
 from devenv.tracing.light.values import as_text
 from devenv.tracing.logs.encoding import LogItem
 from devenv.tracing.process.faults import fault
@@ -128,15 +128,8 @@ def _attributes(record: logging.LogRecord) -> dict[str, Any]:
     }
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     if error is not None:
-        kind = type(error)
-        found["exception.type"] = (
-            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        )
-        found["exception.message"] = as_text(error)
-        found["exception.stacktrace"] = "".join(traceback.format_exception(kind, error, error.__traceback__))
-    fields = vars(record)
-    if len(fields) > len(_KNOWN) or not fields.keys() <= _KNOWN:
-        for name, value in fields.items():
-            if name not in _KNOWN:
-                found[as_text(name)] = value if isinstance(value, (str, bool, int, float)) else as_text(value)
+        found.update(exception_attributes(error))
+    for name, value in vars(record).items():
+        if name not in _KNOWN:
+            found[as_text(name)] = value if isinstance(value, (str, bool, int, float)) else as_text(value)
     return found

@@ -162,6 +162,24 @@ def test_careless_records_are_kept_and_raise_nothing(collector, set_up, log, mon
     assert found[2].severity_number == 16
 
 
+class WithoutFrames(ValueError):
+    """An exception of which no traceback can be made."""
+
+    @property
+    def __cause__(self) -> None:
+        raise RuntimeError("no cause")
+
+
+def test_a_record_of_an_exception_that_cannot_be_formatted_is_kept(collector, set_up, log, monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    tracing = set_up()
+    log.propagate = False
+    log.error("failed", exc_info=WithoutFrames("x"))
+    assert tracing.force_flush(5)
+    (record,) = records(collector)
+    assert values(record.attributes)["exception.message"] == "x"
+
+
 def test_severities():
     found = {level: severity(level) for level in (0, 5, 10, 15, 20, 25, 30, 40, 49, 50, 90)}
     assert found == {0: 0, 5: 1, 10: 5, 15: 8, 20: 9, 25: 12, 30: 13, 40: 17, 49: 20, 50: 21, 90: 24}
