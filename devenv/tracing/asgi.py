@@ -20,15 +20,15 @@ from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
-from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, asked_origin, origin_of, proxy_fields
+from devenv.tracing.process.request_origin import PROXY_FIELDS, origin_of, proxy_fields
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import (
     REQUEST_KEY,
     ROUTE_KEY,
     ServerSide,
     answer,
+    described,
     finish,
-    shared_attributes,
     watch_django,
 )
 from devenv.tracing.spans import fail
@@ -87,7 +87,7 @@ class TracingMiddleware:
             side = self._side
             fields = scope.get("headers", _NO_HEADERS)
             if fields.__class__ is not list:
-                scope["headers"] = fields = [(name, value) for name, value in fields]  # ASGI allows any iterable
+                fields = _lists(scope)
             if side.off:
                 idle = scope["type"] == "http" and _WANTED.isdisjoint([name for name, _ in scope["headers"]])
             elif side.plain and scope["type"] == "http" and MARK not in scope:
@@ -262,33 +262,31 @@ def _route(scope: Scope) -> str | None:
     return None if path is None else (scope.get("root_path") or "").rstrip("/") + path
 
 
+def _lists(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Replace what may be readable once by lists, for the application too, and return the headers: ASGI allows any."""
+    scope["headers"] = fields = [(name, value) for name, value in scope["headers"]]
+    for key in ("server", "client"):
+        if scope.get(key) is not None:
+            scope[key] = list(scope[key])
+    return fields
+
+
 def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
-    headers = dict(scope["headers"])
+    fields = scope["headers"]
+    headers = dict(fields)
     peer, port = scope.get("client") or ("", 0)
-    scheme, host = scope.get("scheme", "http"), headers.get(b"host", b"")
-    own: dict[str, Any] = {"url.path": scope["path"]}
-    direct = PROXY_FIELDS.isdisjoint(headers)
-    origin = asked_origin(scheme, host) if direct else None
-    if origin is not None:
-        if peer:
-            own["client.address"] = own["network.peer.address"] = peer
-            if port:
-                own["network.peer.port"] = port
-    else:
-        server = scope.get("server") or (None, None)
-        proxy = None if direct else proxy_fields(scope["headers"])
-        origin = origin_of(scheme, host.decode("latin-1"), server, peer, proxy)
-        add_peer(own, origin, port)
-    shared = shared_attributes(scope.get("method", "GET"), origin, scope.get("http_version", ""))
-    query = scope.get("query_string")
-    if query:
-        own["url.query"] = state.redactor.query(query.decode("utf-8", "replace"))
-    agent = headers.get(b"user-agent")
-    if agent:
-        own["user_agent.original"] = agent.decode("latin-1")
-    if state.server_headers is not None:
-        own.update(state.server_headers.request(scope["headers"]))
-    return shared, own
+    proxy = None if PROXY_FIELDS.isdisjoint(headers) else proxy_fields(fields)
+    host = headers.get(b"host", b"").decode("latin-1")
+    return described(
+        origin_of(scope.get("scheme", "http"), host, scope.get("server") or (None, None), peer, proxy),
+        scope.get("method", "GET"),
+        scope.get("http_version", ""),
+        scope["path"],
+        (scope.get("query_string") or b"").decode("utf-8", "replace"),
+        headers.get(b"user-agent", b"").decode("latin-1"),
+        fields,
+        port,
+    )
 
 
 def _flushing(send: Send, tracing: Active) -> Send:

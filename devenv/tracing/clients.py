@@ -26,6 +26,18 @@ from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+RESENT = frozenset({301, 302, 303, 307, 308, 401, 407})
+"""The statuses after which a library may send a request, or a copy of it, again: redirects and challenges."""
+SENDS = "_devenv_tracing_sends"
+"""Attribute of a library's request: how many times it, or what it is a copy of, has been sent."""
+
+
+def note_sends(library: str, request: Any, sends: int) -> None:
+    """Note in a library's request how many times it has been sent; does not raise."""
+    try:
+        setattr(request, SENDS, sends)
+    except Exception as error:  # noqa: BLE001 - logged; such as a class with other rules for its attributes
+        fault(library, error)
 
 
 class ClientCall:

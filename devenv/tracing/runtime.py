@@ -146,8 +146,9 @@ class Tracing:
         state.tell()
         if self._logs is not None:
             from devenv.tracing.logs.capture import capture_into
+            from devenv.tracing.logs.settings import log_settings
 
-            capture_into(self._logs, self.settings.logs.get("event_attributes", self.settings.event_attributes))
+            capture_into(self._logs, log_settings(self.settings).event_attributes)
         atexit.register(self._at_exit)
         watch()
 

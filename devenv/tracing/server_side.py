@@ -6,7 +6,7 @@ Attributes follow the stable HTTP semantic conventions (https://opentelemetry.io
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from random import getrandbits
 from typing import Any
@@ -292,7 +292,45 @@ def watch_django() -> None:
             fault("django", error)
 
 
-def shared_attributes(method: str, origin: Origin, version: str) -> Shared:
+def described(
+    origin: Origin,
+    method: str,
+    version: str,
+    path: str,
+    query: str,
+    agent: str | None,
+    fields: Iterable[tuple[Any, Any]],
+    port: Any = None,
+) -> tuple[Shared, dict[str, Any]]:
+    """Return the attributes of a request that are known at its start: those common to a server's requests, and its own.
+
+    Args:
+        origin: Its origin.
+        method: Its method.
+        version: The version of HTTP.
+        path: `url.path`.
+        query: The query as it was sent, without `?`.
+        agent: The field `User-Agent`.
+        fields: All fields, as bytes or text; read only if some are captured.
+        port: The port of the peer, if it is known.
+    """
+    own: dict[str, Any] = {"url.path": path}
+    if query:
+        own["url.query"] = state.redactor.query(query)
+    if origin.client:
+        own["client.address"] = origin.client
+    if origin.peer:
+        own["network.peer.address"] = origin.peer
+        if port:
+            own["network.peer.port"] = port
+    if agent:
+        own["user_agent.original"] = agent
+    if state.server_headers is not None:
+        own.update(state.server_headers.request(fields))
+    return _shared_attributes(method, origin, version), own
+
+
+def _shared_attributes(method: str, origin: Origin, version: str) -> Shared:
     """Return the common attributes of requests to one server; the same object for the same arguments."""
     key = (method, method in state.methods, origin.scheme, origin.address, origin.port, version)
     shared = _shared.get(key)

@@ -13,6 +13,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach, with_value
 from devenv.tracing.context.decoration import around
+from devenv.tracing.context.suppression import is_suppressed
 from devenv.tracing.light.exceptions import described, type_name
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
@@ -23,6 +24,7 @@ from devenv.tracing.process.versions import ParamSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
+B = TypeVar("B", bound="SpanScope")
 
 KINDS: Mapping[str, SpanKind] = {kind.name.lower(): kind for kind in SpanKind}
 Linkable = Union[Link, Span, SpanContext, Context]
@@ -110,6 +112,25 @@ def span(
         KeyError: If the kind is unknown.
     """
     return state.passive() or SpanScope(name, KINDS[kind], attributes, links)
+
+
+def block_of(library: str, make: Callable[[], B]) -> B | Span:
+    """Return the block of a call of a library, for its integration; does not raise.
+
+    Below an unsampled span, or where spans are suppressed, the block does nothing.
+
+    Args:
+        library: The library, for the log of a fault.
+        make: Returns the block of a call that gets a span.
+    """
+    try:
+        idle = state.passive()
+        if idle is not None:
+            return idle
+        return trace.INVALID_SPAN if is_suppressed(current()) else make()
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(library, error)
+        return trace.INVALID_SPAN
 
 
 def traced(

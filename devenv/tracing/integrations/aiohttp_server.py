@@ -17,13 +17,12 @@ from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.patching import replace
-from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of
+from devenv.tracing.process.request_origin import PROXY_NAMES, origin_of
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
+from devenv.tracing.server_side import ServerSide, answer, described, finish
 from devenv.tracing.spans import error_type, fail
 
 _LIBRARY = "aiohttp's server"
-_OF_PROXIES = tuple(sorted(name.decode() for name in PROXY_FIELDS))
 # The request's mark; what it has sent, if it is recorded. A sub-application gets the request with the mark.
 # Recent aiohttp warns about text as a request's key, and a program may turn warnings into errors.
 _SENT: Any = web.RequestKey("devenv.tracing.sent", object) if hasattr(web, "RequestKey") else "devenv.tracing.sent"
@@ -174,18 +173,17 @@ def _route(request: web.Request) -> str | None:
 
 
 def _describe(request: web.Request) -> tuple[Shared, dict[str, Any]]:
-    version = f"{request.version.major}.{request.version.minor}"
-    proxy = {name: ", ".join(request.headers.getall(name)) for name in _OF_PROXIES if name in request.headers}
+    headers = request.headers
+    proxy = {name: ", ".join(headers.getall(name)) for name in PROXY_NAMES if name in headers}
     peer = request.transport.get_extra_info("peername") if request.transport is not None else None
     origin = origin_of(request.scheme, request.host, (None, None), request.remote or "", proxy)
-    shared = shared_attributes(request.method, origin, version)
-    own: dict[str, Any] = {"url.path": request.path}
-    if request.query_string:
-        own["url.query"] = state.redactor.query(request.query_string)
-    add_peer(own, origin, peer[1] if isinstance(peer, tuple) and peer[0] == origin.peer else None)
-    agent = request.headers.get("user-agent")
-    if agent:
-        own["user_agent.original"] = agent
-    if state.server_headers is not None:
-        own.update(state.server_headers.request(request.headers.items()))
-    return shared, own
+    return described(
+        origin,
+        request.method,
+        f"{request.version.major}.{request.version.minor}",
+        request.path,
+        request.query_string,
+        headers.get("user-agent"),
+        headers.items(),
+        peer[1] if isinstance(peer, tuple) and peer[0] == origin.peer else None,
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from devenv.tracing.clients import NO_CALL, begin_call
+from devenv.tracing.clients import NO_CALL, RESENT, begin_call
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
@@ -15,8 +15,6 @@ from devenv.tracing.process.patching import replace
 _LIBRARY = "httpx"
 # In a request's extensions, which a redirect's request copies: how many times it has been sent.
 _SENT = "devenv.tracing.sent"
-# Redirects, and challenges that httpx's authentication answers.
-_RESENT = frozenset({301, 302, 303, 307, 308, 401, 407})
 
 
 class HTTPXTransport(httpx.BaseTransport):
@@ -57,7 +55,7 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport):
 def _note(request: httpx.Request, response: httpx.Response) -> None:
     """Note in a request that it has been sent, if httpx may send it, or a copy of it, again."""
     try:
-        if response.status_code in _RESENT and type(request.extensions) is dict:
+        if response.status_code in RESENT and type(request.extensions) is dict:
             request.extensions = {**request.extensions, _SENT: request.extensions.get(_SENT, 0) + 1}
     except Exception as error:  # noqa: BLE001 - logged
         fault(_LIBRARY, error)

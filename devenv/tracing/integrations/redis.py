@@ -7,14 +7,9 @@ from typing import Any
 
 import redis
 import redis.asyncio
-from opentelemetry.trace import INVALID_SPAN, Span
 
-from devenv.tracing.active import state
-from devenv.tracing.context.ambient import current
-from devenv.tracing.context.suppression import is_suppressed
-from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
-from devenv.tracing.spans import KINDS, SpanScope
+from devenv.tracing.spans import KINDS, SpanScope, block_of
 
 _LONGEST = 20
 
@@ -29,7 +24,7 @@ def instrument() -> None:
 
 def _command(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        with _single(self, args):
+        with block_of("redis", lambda: _single(self, args)):
             return original(self, *args, **options)
 
     return execute_command
@@ -37,7 +32,7 @@ def _command(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _async_command(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        with _single(self, args):
+        with block_of("redis", lambda: _single(self, args)):
             return await original(self, *args, **options)
 
     return execute_command
@@ -45,7 +40,7 @@ def _async_command(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awa
 
 def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(self: Any, *args: Any, **options: Any) -> Any:
-        with _batch(self):
+        with block_of("redis", lambda: _batch(self)):
             return original(self, *args, **options)
 
     return execute
@@ -53,7 +48,7 @@ def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _async_pipeline(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def execute(self: Any, *args: Any, **options: Any) -> Any:
-        with _batch(self):
+        with block_of("redis", lambda: _batch(self)):
             return await original(self, *args, **options)
 
     return execute
@@ -67,35 +62,14 @@ def _text(args: tuple[Any, ...]) -> str:
     return " ".join([_name(args), *("?" for _ in args[1 : _LONGEST + 1])])
 
 
-def _single(client: Any, args: tuple[Any, ...]) -> SpanScope | Span:
-    """Return the block of one command; does not raise."""
-    try:
-        return _idle() or _scope(client, _name(args), _text(args))
-    except Exception as error:  # noqa: BLE001 - logged
-        fault("redis", error)
-        return INVALID_SPAN
+def _single(client: Any, args: tuple[Any, ...]) -> SpanScope:
+    return _scope(client, _name(args), _text(args))
 
 
-def _batch(pipeline: Any) -> SpanScope | Span:
-    """Return the block of a pipeline; does not raise."""
-    try:
-        idle = _idle()
-        if idle is not None:
-            return idle
-        commands = [entry[0] if isinstance(entry, tuple) else entry.args for entry in pipeline.command_stack]
-        text = "\n".join(_text(tuple(command)) for command in commands[:_LONGEST])
-        return _scope(pipeline, "PIPELINE", text, len(commands))
-    except Exception as error:  # noqa: BLE001 - logged
-        fault("redis", error)
-        return INVALID_SPAN
-
-
-def _idle() -> Span | None:
-    """Return the block of a command that gets no span, None if it gets one."""
-    idle = state.passive()
-    if idle is not None:
-        return idle
-    return INVALID_SPAN if is_suppressed(current()) else None
+def _batch(pipeline: Any) -> SpanScope:
+    commands = [entry[0] if isinstance(entry, tuple) else entry.args for entry in pipeline.command_stack]
+    text = "\n".join(_text(tuple(command)) for command in commands[:_LONGEST])
+    return _scope(pipeline, "PIPELINE", text, len(commands))
 
 
 def _scope(client: Any, name: str, text: str, batch: int = 0) -> SpanScope:

@@ -7,15 +7,11 @@ from typing import Any
 
 import requests
 
-from devenv.tracing.clients import NO_CALL, begin_call
+from devenv.tracing.clients import NO_CALL, RESENT, SENDS, begin_call, note_sends
 from devenv.tracing.context.ambient import attach, detach
-from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
 _LIBRARY = "requests"
-# On a request: how many times it, or what it is a copy of, has been sent.
-_RESENT = frozenset({301, 302, 303, 307, 308, 401, 407})
-_SENT = "_devenv_tracing_sent"
 
 
 class TracedAdapter(requests.adapters.HTTPAdapter):
@@ -52,25 +48,18 @@ def _copying(original: Callable[..., requests.PreparedRequest]) -> Callable[...,
 
     def copy(self: requests.PreparedRequest) -> requests.PreparedRequest:
         made = original(self)
-        sent = getattr(self, _SENT, 0)
-        if sent:
-            _note(made, sent)
+        sends = getattr(self, SENDS, 0)
+        if sends:
+            note_sends(_LIBRARY, made, sends)
         return made
 
     return copy
 
 
-def _note(request: requests.PreparedRequest, sent: int) -> None:
-    try:
-        setattr(request, _SENT, sent)
-    except Exception as error:  # noqa: BLE001 - logged; such as a class with other rules for its attributes
-        fault(_LIBRARY, error)
-
-
 def _send(
     send: Callable[..., requests.Response], request: requests.PreparedRequest, *args: Any, **options: Any
 ) -> requests.Response:
-    resends = getattr(request, _SENT, 0)
+    resends = getattr(request, SENDS, 0)
     call = begin_call(_LIBRARY, request.method or "GET", request.url or "", request.headers, resends)
     if call is NO_CALL:
         return send(request, *args, **options)
@@ -82,8 +71,8 @@ def _send(
         raise
     else:
         call.answered(response.status_code, response.headers)
-        if response.status_code in _RESENT:
-            _note(request, resends + 1)
+        if response.status_code in RESENT:
+            note_sends(_LIBRARY, request, resends + 1)
         return response
     finally:
         detach(token)

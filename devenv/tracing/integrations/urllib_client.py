@@ -16,14 +16,12 @@ from urllib.request import (
     Request,
 )
 
-from devenv.tracing.clients import NO_CALL, ClientCall, begin_call
+from devenv.tracing.clients import NO_CALL, SENDS, ClientCall, begin_call, note_sends
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
 _LIBRARY = "urllib"
-# On a request that is sent again: how many times it has been sent before.
-_SENT = "_devenv_tracing_sent"
 
 
 def instrument() -> None:
@@ -38,7 +36,7 @@ def _redirecting(original: Callable[..., Any]) -> Callable[..., Any]:
     def redirect_request(self: HTTPRedirectHandler, req: Request, *args: Any, **options: Any) -> Any:
         made = original(self, req, *args, **options)
         if isinstance(made, Request):
-            _note(made, getattr(req, _SENT, 0) + 1)
+            note_sends(_LIBRARY, made, getattr(req, SENDS, 0) + 1)
         return made
 
     return redirect_request
@@ -51,21 +49,14 @@ def _retrying(original: Callable[..., Any]) -> Callable[..., Any]:
         req = next((value for value in (*args, *options.values()) if isinstance(value, Request)), None)
         if req is None:
             return original(self, *args, **options)
-        before = getattr(req, _SENT, 0)
-        _note(req, before + 1)
+        before = getattr(req, SENDS, 0)
+        note_sends(_LIBRARY, req, before + 1)
         try:
             return original(self, *args, **options)
         finally:
-            _note(req, before)
+            note_sends(_LIBRARY, req, before)
 
     return retry
-
-
-def _note(request: Request, sent: int) -> None:
-    try:
-        setattr(request, _SENT, sent)
-    except Exception as error:  # noqa: BLE001 - logged; such as a class with other rules for its attributes
-        fault(_LIBRARY, error)
 
 
 def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +87,7 @@ def _begin(request: Request) -> tuple[ClientCall, list[str]]:
     try:
         if SPAN_KEY in current():
             headers: dict[str, str] = {}
-            call = begin_call(_LIBRARY, request.get_method(), request.full_url, headers, getattr(request, _SENT, 0))
+            call = begin_call(_LIBRARY, request.get_method(), request.full_url, headers, getattr(request, SENDS, 0))
             for name, value in headers.items():
                 request.add_unredirected_header(name, value)
             added = headers

@@ -15,9 +15,9 @@ from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
-from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of
+from devenv.tracing.process.request_origin import PROXY_NAMES, origin_of
 from devenv.tracing.runtime import Tracing
-from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, finish, shared_attributes, watch_django
+from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, described, finish, watch_django
 from devenv.tracing.spans import fail
 
 Environ = dict[str, Any]
@@ -29,7 +29,7 @@ _FAILED = "devenv.tracing.failed"
 _PLACE = "a WSGI application"
 _OF_THE_BODY = (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH"))  # without the prefix (PEP 3333)
 _PREFIX = "HTTP_"
-_OF_PROXIES = tuple((name.decode(), _PREFIX + name.decode().upper().replace("-", "_")) for name in sorted(PROXY_FIELDS))
+_OF_PROXIES = tuple((name, _PREFIX + name.upper().replace("-", "_")) for name in PROXY_NAMES)
 
 
 class WSGIMiddleware:
@@ -273,23 +273,28 @@ def _as_sent(text: str) -> str:
 
 def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
     port, of_peer = str(environ.get("SERVER_PORT", "")), str(environ.get("REMOTE_PORT", ""))
-    proxy = {name: environ[key] for name, key in _OF_PROXIES if key in environ}
     origin = origin_of(
         environ.get("wsgi.url_scheme", "http"),
         environ.get("HTTP_HOST", ""),
         (environ.get("SERVER_NAME"), int(port) if port.isdigit() else None),
         environ.get("REMOTE_ADDR") or "",
-        proxy,
+        {name: environ[key] for name, key in _OF_PROXIES if key in environ},
     )
-    version = environ.get("SERVER_PROTOCOL", "").partition("/")[2]
-    shared = shared_attributes(environ.get("REQUEST_METHOD", "GET"), origin, version)
-    own: dict[str, Any] = {"url.path": _as_sent(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))}
-    if environ.get("QUERY_STRING"):
-        own["url.query"] = state.redactor.query(_as_sent(environ["QUERY_STRING"]))
-    add_peer(own, origin, int(of_peer) if of_peer.isdigit() else None)
-    if environ.get("HTTP_USER_AGENT"):
-        own["user_agent.original"] = environ["HTTP_USER_AGENT"]
-    if state.server_headers is not None:
-        body = [(name, environ[key]) for name, key in _OF_THE_BODY if environ.get(key)]
-        own.update(state.server_headers.request([*_fields(environ), *body]))
-    return shared, own
+    return described(
+        origin,
+        environ.get("REQUEST_METHOD", "GET"),
+        environ.get("SERVER_PROTOCOL", "").partition("/")[2],
+        _as_sent(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
+        _as_sent(environ.get("QUERY_STRING", "")),
+        environ.get("HTTP_USER_AGENT"),
+        _all_fields(environ),
+        int(of_peer) if of_peer.isdigit() else None,
+    )
+
+
+def _all_fields(environ: Environ) -> Iterator[tuple[str, str]]:
+    """Yield each field of a request, those of its body included."""
+    yield from _fields(environ)
+    for name, key in _OF_THE_BODY:
+        if environ.get(key):
+            yield name, environ[key]

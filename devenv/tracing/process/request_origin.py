@@ -9,12 +9,14 @@ server knows of the connection. Any client can send these fields; `network.peer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 PROXY_FIELDS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
 """The fields that proxies add, with lowercase names."""
+PROXY_NAMES = tuple(sorted(name.decode() for name in PROXY_FIELDS))
+"""The same as text."""
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _PAIR = re.compile(r"""([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))""")
@@ -58,50 +60,25 @@ def origin_of(
         peer: The address of the client as the application sees it.
         proxy: The fields of `PROXY_FIELDS`, each joined by commas; None without any.
     """
+    if not proxy:
+        return _direct(scheme, host, peer) or Origin(scheme, server[0] or "", server[1] or 0, peer, peer)
     client = peer
-    if proxy:
-        forwarded = _forwarded(proxy.get("forwarded", ""))
-        said = (forwarded.get("proto") or _first(proxy.get("x-forwarded-proto", ""))).lower()
-        if said in _PORTS:
-            scheme = said.replace("http", "ws") if scheme.startswith("ws") else said
-        asked = forwarded.get("host") or _first(proxy.get("x-forwarded-host", ""))
-        if asked and _authority(asked) is not None:
-            host = asked
-        clients = _clients(proxy)
-        if peer and peer in clients:
-            peer = ""  # the server trusts its proxy, and has put the client in the place of the peer
-        elif clients:
-            client = clients[0]
+    forwarded = _forwarded(proxy.get("forwarded", ""))
+    said = (forwarded.get("proto") or _first(proxy.get("x-forwarded-proto", ""))).lower()
+    if said in _PORTS:
+        scheme = said.replace("http", "ws") if scheme.startswith("ws") else said
+    asked = forwarded.get("host") or _first(proxy.get("x-forwarded-host", ""))
+    if asked and _authority(asked) is not None:
+        host = asked
+    clients = _clients(proxy)
+    if peer and peer in clients:
+        peer = ""  # the server trusts its proxy, and has put the client in the place of the peer
+    elif clients:
+        client = clients[0]
     found = _authority(host) if host else None
     if found is None:
         return Origin(scheme, server[0] or "", server[1] or 0, client, peer)
     return Origin(scheme, found[0], found[1] or _PORTS.get(scheme, 0), client, peer)
-
-
-@lru_cache(maxsize=256)
-def asked_origin(scheme: str, host: bytes) -> Origin | None:
-    """Return the origin without client and peer of requests that no proxy has passed on; None for a host that is none.
-
-    Most requests to a server have the same one.
-    """
-    found = _authority(host.decode("latin-1"))
-    return None if found is None else Origin(scheme, found[0], found[1] or _PORTS.get(scheme, 0), "", "")
-
-
-def add_peer(own: MutableMapping[str, Any], origin: Origin, port: Any = None) -> None:
-    """Add the attributes of the client and the peer.
-
-    Args:
-        own: A span's attributes.
-        origin: The request's origin.
-        port: The port of the peer, if it is known.
-    """
-    if origin.client:
-        own["client.address"] = origin.client
-    if origin.peer:
-        own["network.peer.address"] = origin.peer
-        if port:
-            own["network.peer.port"] = port
 
 
 def proxy_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -112,6 +89,13 @@ def proxy_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             key, text = name.decode("latin-1"), value.decode("latin-1")
             found[key] = f"{found[key]}, {text}" if key in found else text
     return found
+
+
+@lru_cache(maxsize=1024)
+def _direct(scheme: str, host: str, peer: str) -> Origin | None:
+    """Return the origin of requests that no proxy has passed on, of which a server has few; None without a host."""
+    found = _authority(host) if host else None
+    return None if found is None else Origin(scheme, found[0], found[1] or _PORTS.get(scheme, 0), peer, peer)
 
 
 @lru_cache(maxsize=256)

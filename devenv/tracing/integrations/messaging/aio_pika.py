@@ -14,14 +14,15 @@ from typing import Any
 from aio_pika.exchange import Exchange
 from aio_pika.message import IncomingMessage, Message, ProcessContext
 from aio_pika.queue import Queue
-from opentelemetry.trace import INVALID_SPAN, SpanKind
+from opentelemetry.trace import SpanKind
 
 from devenv.tracing.context.ambient import SPAN_KEY, current
-from devenv.tracing.integrations.messaging.message import Block, carry, processing, sending
+from devenv.tracing.integrations.messaging.message import Attributes, Block, carry, processing, producing
 from devenv.tracing.integrations.messaging.rabbitmq import PUBLISH, SYSTEM, Facts, described
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
+from devenv.tracing.spans import block_of
 
 _BLOCK = "_devenv_block"
 """Attribute of a process context: the block that it is in."""
@@ -60,7 +61,7 @@ def _traced(callback: Any, queue: str) -> Any:
         return callback
 
     async def on_message(message: Any) -> Any:
-        with _processed(message, queue):
+        with processing(SYSTEM, lambda: message.headers, lambda: _received(message, queue)):
             answer = callback(message)
             return await answer if hasattr(answer, "__await__") else answer
 
@@ -92,7 +93,8 @@ def _begin(process: Any) -> None:
         above: Any = current().get(SPAN_KEY)
         if getattr(above, "kind", None) is SpanKind.CONSUMER:  # in a callback of `consume`
             return
-        block = _processed(process.message, "")
+        message = process.message
+        block = processing(SYSTEM, lambda: message.headers, lambda: _received(message, ""))
         block.__enter__()
         setattr(process, _BLOCK, block)
     except Exception as error:  # noqa: BLE001 - logged
@@ -109,30 +111,23 @@ def _end(process: Any, exc_type: Any, exc: Any, traceback: Any) -> None:
 
 
 def _published(exchange: Any, message: Any, routing_key: str) -> Block:
-    return sending(
+    return block_of(
         SYSTEM,
-        lambda: described(_facts(message)._replace(exchange=exchange.name, routing_key=routing_key)),
-        PUBLISH,
+        lambda: producing(
+            SYSTEM, described(_facts(message)._replace(exchange=exchange.name, routing_key=routing_key)), PUBLISH
+        ),
     )
 
 
-def _processed(message: Any, queue: str) -> Block:
-    try:
-        return processing(
-            SYSTEM,
-            (message.headers or {}).items(),
-            lambda: described(
-                _facts(message)._replace(
-                    exchange=message.exchange or "",
-                    routing_key=message.routing_key or "",
-                    queue=queue,
-                    delivery_tag=message.delivery_tag,
-                )
-            ),
+def _received(message: Any, queue: str) -> tuple[str, Attributes]:
+    return described(
+        _facts(message)._replace(
+            exchange=message.exchange or "",
+            routing_key=message.routing_key or "",
+            queue=queue,
+            delivery_tag=message.delivery_tag,
         )
-    except Exception as error:  # noqa: BLE001 - logged
-        fault(SYSTEM, error)
-        return INVALID_SPAN
+    )
 
 
 def _facts(message: Any) -> Facts:

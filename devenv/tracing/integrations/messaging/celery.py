@@ -16,12 +16,12 @@ from celery import signals  # type: ignore[import-untyped] # Celery has no types
 from celery.app.base import Celery  # type: ignore[import-untyped] # as above
 
 from devenv.tracing.active import state
-from devenv.tracing.integrations.messaging.message import Attributes, Block, carry, processing, sending, sent_span
+from devenv.tracing.integrations.messaging.message import Attributes, Block, carry, processing, producing, sent_span
 from devenv.tracing.process.ending import EXIT_TIMEOUT_S
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
-from devenv.tracing.spans import current_span, fail
+from devenv.tracing.spans import block_of, current_span, fail
 
 _SYSTEM = "celery"
 _BLOCK = "_devenv_block"
@@ -45,7 +45,7 @@ def uninstrument() -> None:
 
 def _sending_task(original: Callable[..., Any]) -> Callable[..., Any]:
     def send_task(self: Any, name: Any, *args: Any, **options: Any) -> Any:
-        with sending(_SYSTEM, lambda: (str(name), {"celery.task_name": str(name)})):
+        with block_of(_SYSTEM, lambda: producing(_SYSTEM, (str(name), {"celery.task_name": str(name)}))):
             return original(self, name, *args, **options)
 
     return send_task
@@ -77,7 +77,7 @@ def _begin(task: Any = None, **_others: Any) -> None:
     """Open the block of an execution."""
     try:
         request = task.request
-        block = processing(_SYSTEM, vars(request).items(), lambda: _described(task))
+        block = processing(_SYSTEM, lambda: vars(request), lambda: _described(task))
         block.__enter__()
         setattr(request, _BLOCK, block)
     except Exception as error:  # noqa: BLE001 - logged

@@ -14,10 +14,11 @@ from typing import Any
 import confluent_kafka
 
 from devenv.tracing.integrations.messaging.kafka_records import SYSTEM, carrying, described
-from devenv.tracing.integrations.messaging.message import Block, processing, sending
+from devenv.tracing.integrations.messaging.message import Block, processing, producing
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
+from devenv.tracing.spans import block_of
 
 _OPEN = "_devenv_block"
 """Attribute of a consumer: the block of the record that is processed."""
@@ -84,7 +85,7 @@ _CONSUMING = {"poll": _polling, "consume": _closing, "close": _closing}
 def _sent(topic: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Block:
     value = args[0] if args else options.get("value")
     partition = args[2] if len(args) > 2 else options.get("partition")
-    return sending(SYSTEM, lambda: described(topic, partition=partition, empty=value is None))
+    return block_of(SYSTEM, lambda: producing(SYSTEM, described(topic, partition=partition, empty=value is None)))
 
 
 def _carrying(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def _begin(consumer: Any, message: Any) -> None:
         empty = message.value() is None
         block = processing(
             SYSTEM,
-            message.headers() or (),
+            message.headers,
             lambda: described(message.topic(), partition=message.partition(), offset=message.offset(), empty=empty),
         )
         block.__enter__()

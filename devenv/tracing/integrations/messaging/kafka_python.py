@@ -12,13 +12,13 @@ from typing import Any
 
 from kafka.consumer.group import KafkaConsumer  # type: ignore[import-untyped] # it has no types
 from kafka.producer.kafka import KafkaProducer  # type: ignore[import-untyped] # it has no types
-from opentelemetry.trace import INVALID_SPAN
 
 from devenv.tracing.integrations.messaging.kafka_records import SYSTEM, carrying, described
-from devenv.tracing.integrations.messaging.message import Block, processing, sending
+from devenv.tracing.integrations.messaging.message import Attributes, Block, processing, producing
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
+from devenv.tracing.spans import block_of
 
 _WITH_HEADERS = (0, 11)
 """The first version of a broker that keeps headers."""
@@ -52,16 +52,18 @@ def _iterating(original: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
                 record = next(records)
             except StopIteration:
                 return
-            with _processed(self, record):
+            with processing(SYSTEM, lambda: record.headers, lambda: _received(self, record)):  # noqa: B023 - at once
                 yield record
 
     return iterate
 
 
 def _sent(producer: Any, topic: Any, value: Any, partition: Any) -> Block:
-    return sending(
+    return block_of(
         SYSTEM,
-        lambda: described(topic, partition=partition, client=producer.config.get("client_id"), empty=value is None),
+        lambda: producing(
+            SYSTEM, described(topic, partition=partition, client=producer.config.get("client_id"), empty=value is None)
+        ),
     )
 
 
@@ -75,21 +77,13 @@ def _carrying(producer: Any, headers: Any) -> Any:
     return headers if old else carrying(headers)
 
 
-def _processed(consumer: Any, record: Any) -> Block:
-    try:
-        config = consumer.config
-        return processing(
-            SYSTEM,
-            record.headers or (),
-            lambda: described(
-                record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                group=config.get("group_id"),
-                client=config.get("client_id"),
-                empty=record.value is None,
-            ),
-        )
-    except Exception as error:  # noqa: BLE001 - logged
-        fault(SYSTEM, error)
-        return INVALID_SPAN
+def _received(consumer: Any, record: Any) -> tuple[str, Attributes]:
+    config = consumer.config
+    return described(
+        record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        group=config.get("group_id"),
+        client=config.get("client_id"),
+        empty=record.value is None,
+    )

@@ -8,7 +8,7 @@ destination; for a task queue it is the task or function, because one queue hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Union
 
 from opentelemetry.context import Context
@@ -30,31 +30,20 @@ Attributes = dict[str, Any]
 _W3C = frozenset({"traceparent", "tracestate", "baggage"})
 
 
-def sending(system: str, describe: Callable[[], tuple[str, Attributes]], operation: str = "send") -> Block:
-    """Return the block of sending a message; does not raise.
+def producing(system: str, described: tuple[str, Attributes], operation: str = "send") -> SpanScope:
+    """Return the span of sending a message, for `block_of`.
 
     Args:
         system: `messaging.system`.
-        describe: Returns the name in the span and further attributes; called only if there is a span.
+        described: The name in the span and further attributes.
         operation: `messaging.operation.name`.
     """
-    try:
-        idle = state.passive()
-        if idle is not None:
-            return idle
-        if is_suppressed(current()):
-            return INVALID_SPAN
-        name, attributes = describe()
-        common = _operation(system, operation, "send")
-        return SpanScope(f"{operation} {name}".rstrip(), SpanKind.PRODUCER, {**common, **attributes})
-    except Exception as error:  # noqa: BLE001 - logged
-        fault(system, error)
-        return INVALID_SPAN
+    return _scope(system, operation, "send", SpanKind.PRODUCER, described)
 
 
 def processing(
     system: str,
-    headers: Iterable[tuple[Any, Any]],
+    headers: Callable[[], Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None],
     describe: Callable[[], tuple[str, Attributes]],
     operation: str = "process",
 ) -> Block:
@@ -64,20 +53,16 @@ def processing(
 
     Args:
         system: `messaging.system`.
-        headers: The message's headers; values that are neither text nor bytes are left alone.
-        describe: As for `sending`.
-        operation: As for `sending`.
+        headers: Returns the message's headers; values that are neither text nor bytes are left alone.
+        describe: Returns the name in the span and further attributes; called only if there is a span.
+        operation: As for `producing`.
     """
     try:
-        found = received(headers) or current()
-        if state.off and not found:
+        given = headers() or ()
+        found = received(given.items() if isinstance(given, Mapping) else given) or current()
+        if (state.off and not found) or is_suppressed(current()):
             return INVALID_SPAN
-        if is_suppressed(current()):
-            return INVALID_SPAN
-        name, attributes = describe()
-        common = _operation(system, operation, "process")
-        scope = SpanScope(f"{operation} {name}".rstrip(), SpanKind.CONSUMER, {**common, **attributes})
-        return Consumption(scope, found)
+        return Consumption(_scope(system, operation, "process", SpanKind.CONSUMER, describe()), found)
     except Exception as error:  # noqa: BLE001 - logged
         fault(system, error)
         return INVALID_SPAN
@@ -108,5 +93,7 @@ def sent_span() -> Span | None:
     return span if kind is SpanKind.PRODUCER and span.is_recording() else None
 
 
-def _operation(system: str, name: str, kind: str) -> Attributes:
-    return {"messaging.system": system, "messaging.operation.name": name, "messaging.operation.type": kind}
+def _scope(system: str, operation: str, kind: str, span_kind: SpanKind, described: tuple[str, Attributes]) -> SpanScope:
+    name, attributes = described
+    common = {"messaging.system": system, "messaging.operation.name": operation, "messaging.operation.type": kind}
+    return SpanScope(f"{operation} {name}".rstrip(), span_kind, {**common, **attributes})

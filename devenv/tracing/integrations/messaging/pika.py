@@ -12,16 +12,16 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
-from opentelemetry.trace import INVALID_SPAN
 from pika.adapters.blocking_connection import BlockingChannel  # type: ignore[import-untyped] # it has no types
 from pika.channel import Channel  # type: ignore[import-untyped] # it has no types
 from pika.spec import BasicProperties  # type: ignore[import-untyped] # it has no types
 
-from devenv.tracing.integrations.messaging.message import Block, carry, processing, sending
+from devenv.tracing.integrations.messaging.message import Attributes, Block, carry, processing, producing
 from devenv.tracing.integrations.messaging.rabbitmq import PUBLISH, SYSTEM, Facts, described
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
+from devenv.tracing.spans import block_of
 
 _below: ContextVar[bool] = ContextVar("devenv_pika_below", default=False)
 """Whether a blocking channel publishes, which calls the other kind of channel."""
@@ -80,37 +80,35 @@ def _traced(callback: Any, queue: str) -> Any:
         return callback
 
     def on_message(channel: Any, method: Any, properties: Any, body: Any) -> Any:
-        with _processed(channel, method, properties, body, queue):
+        def headers() -> Any:
+            return getattr(properties, "headers", None)
+
+        with processing(SYSTEM, headers, lambda: _received(channel, method, properties, body, queue)):
             return callback(channel, method, properties, body)
 
     return on_message
 
 
 def _published(channel: Any, exchange: str, routing_key: str, body: Any, properties: Any) -> Block:
-    return sending(
+    return block_of(
         SYSTEM,
-        lambda: described(_facts(channel, properties, body)._replace(exchange=exchange, routing_key=routing_key)),
-        PUBLISH,
+        lambda: producing(
+            SYSTEM,
+            described(_facts(channel, properties, body)._replace(exchange=exchange, routing_key=routing_key)),
+            PUBLISH,
+        ),
     )
 
 
-def _processed(channel: Any, method: Any, properties: Any, body: Any, queue: str) -> Block:
-    try:
-        return processing(
-            SYSTEM,
-            (getattr(properties, "headers", None) or {}).items(),
-            lambda: described(
-                _facts(channel, properties, body)._replace(
-                    exchange=method.exchange,
-                    routing_key=method.routing_key,
-                    queue=queue,
-                    delivery_tag=method.delivery_tag,
-                )
-            ),
+def _received(channel: Any, method: Any, properties: Any, body: Any, queue: str) -> tuple[str, Attributes]:
+    return described(
+        _facts(channel, properties, body)._replace(
+            exchange=method.exchange,
+            routing_key=method.routing_key,
+            queue=queue,
+            delivery_tag=method.delivery_tag,
         )
-    except Exception as error:  # noqa: BLE001 - logged
-        fault(SYSTEM, error)
-        return INVALID_SPAN
+    )
 
 
 def _facts(channel: Any, properties: Any, body: Any) -> Facts:

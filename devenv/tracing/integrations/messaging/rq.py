@@ -11,18 +11,18 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opentelemetry.trace import INVALID_SPAN
 from rq.job import Job
 from rq.queue import Queue
 from rq.worker import Worker
 
 from devenv.tracing.active import state
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
-from devenv.tracing.integrations.messaging.message import Attributes, Block, carry, processing, received, sending
+from devenv.tracing.integrations.messaging.message import Attributes, Block, carry, processing, producing, received
 from devenv.tracing.process.ending import EXIT_TIMEOUT_S
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
+from devenv.tracing.spans import block_of
 
 _SYSTEM = "rq"
 _FIELD = "devenv.trace"
@@ -88,7 +88,7 @@ def _restoring(original: Callable[..., None]) -> Callable[..., None]:
 
 def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
     def perform(self: Job) -> Any:
-        with _processed(self):
+        with processing(_SYSTEM, lambda: _headers(self), lambda: _described(self, self.origin)):
             _keep(self)
             return original(self)
 
@@ -145,15 +145,7 @@ def _join(job: Job) -> Any:
 
 
 def _sent(queue: Queue, job: Job) -> Block:
-    return sending(_SYSTEM, lambda: _described(job, queue.name))
-
-
-def _processed(job: Job) -> Block:
-    try:
-        return processing(_SYSTEM, _headers(job).items(), lambda: _described(job, job.origin))
-    except Exception as error:  # noqa: BLE001 - logged
-        fault(_SYSTEM, error)
-        return INVALID_SPAN
+    return block_of(_SYSTEM, lambda: producing(_SYSTEM, _described(job, queue.name)))
 
 
 def _described(job: Job, queue: str) -> tuple[str, Attributes]:

@@ -13,13 +13,12 @@ from urllib.parse import urlsplit
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
-from devenv.tracing.active import state
 from devenv.tracing.context.ambient import current
-from devenv.tracing.context.suppression import is_suppressed, without_http
+from devenv.tracing.context.suppression import without_http
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
-from devenv.tracing.spans import KINDS, SpanScope
+from devenv.tracing.spans import KINDS, SpanScope, block_of
 
 _LIBRARY = "botocore"
 _PARAMETERS = {"Bucket": "aws.s3.bucket", "QueueUrl": "aws.sqs.queue.url"}
@@ -36,7 +35,7 @@ def instrument() -> None:
 
 def _make_call(original: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, operation_name: str, api_params: Any) -> Any:
-        with _block(self, operation_name, api_params) as span:
+        with block_of(_LIBRARY, lambda: _scope(self, operation_name, api_params)) as span:
             response = original(self, operation_name, api_params)
             _answered(span, response)
             return response
@@ -67,25 +66,15 @@ class OperationScope(SpanScope):
                 self._span.set_attribute("error.type", str(code))
 
 
-def _block(client: Any, operation: str, parameters: Any) -> SpanScope | Span:
-    """Return the block of one operation; does not raise."""
-    try:
-        passive = state.passive()
-        if passive is not None:
-            return passive
-        if is_suppressed(current()):
-            return INVALID_SPAN
-        service = str(client.meta.service_model.service_id)
-        attributes: dict[str, Any] = {"rpc.system": "aws-api", "rpc.service": service, "rpc.method": operation}
-        attributes.update(_place(client.meta))
-        if isinstance(parameters, Mapping):
-            attributes.update({name: str(parameters[key]) for key, name in _PARAMETERS.items() if key in parameters})
-            if "TableName" in parameters:
-                attributes["aws.dynamodb.table_names"] = [str(parameters["TableName"])]
-        return OperationScope(f"{service}.{operation}", KINDS["client"], attributes)
-    except Exception as error:  # noqa: BLE001 - logged
-        fault(_LIBRARY, error)
-        return INVALID_SPAN
+def _scope(client: Any, operation: str, parameters: Any) -> OperationScope:
+    service = str(client.meta.service_model.service_id)
+    attributes: dict[str, Any] = {"rpc.system": "aws-api", "rpc.service": service, "rpc.method": operation}
+    attributes.update(_place(client.meta))
+    if isinstance(parameters, Mapping):
+        attributes.update({name: str(parameters[key]) for key, name in _PARAMETERS.items() if key in parameters})
+        if "TableName" in parameters:
+            attributes["aws.dynamodb.table_names"] = [str(parameters["TableName"])]
+    return OperationScope(f"{service}.{operation}", KINDS["client"], attributes)
 
 
 def _place(meta: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import grpc.aio
 
 from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.context.serving import Serving
 from devenv.tracing.integrations.rpc.grpc_server import streaming, unary, with_spans
 from devenv.tracing.integrations.rpc.grpc_spans import begin_server, end_server, first, taken
 from devenv.tracing.process.patching import replace
@@ -56,16 +57,8 @@ def _coroutine(behavior: Callable[..., Any], method: Any) -> Callable[..., Any]:
         if begun is None:
             return await behavior(request, servicer)
         span, context = begun
-        failure: BaseException | None = None
-        token = attach(context)
-        try:
+        with Serving(context, lambda error: end_server(span, servicer, error)):
             return await behavior(request, servicer)
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            detach(token)
-            end_server(span, servicer, failure)
 
     return call
 

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 
 from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.context.serving import Serving
 from devenv.tracing.integrations.rpc.grpc_spans import LIBRARY, begin_server, end_server, first, taken
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
@@ -71,16 +72,8 @@ def unary(behavior: Callable[..., Any], method: Any) -> Callable[..., Any]:
         if begun is None:
             return behavior(request, servicer)
         span, context = begun
-        failure: BaseException | None = None
-        token = attach(context)
-        try:
+        with Serving(context, lambda error: end_server(span, servicer, error)):
             return behavior(request, servicer)
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            detach(token)
-            end_server(span, servicer, failure)
 
     return call
 

@@ -63,22 +63,9 @@ def _make_asgi(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaita
             await original(self, scope, receive, send)
         else:
             scope[_APPLICATION] = self
-            _list(scope)
             await middleware(scope, receive, send)
 
     return call
-
-
-def _list(scope: Scope) -> None:
-    """Replace iterators, which can be read once: Falcon's test client passes them."""
-    try:
-        if not isinstance(scope.get("headers", ()), (list, tuple)):
-            scope["headers"] = [tuple(field) for field in scope["headers"]]
-        for key in ("server", "client"):
-            if scope.get(key) is not None:
-                scope[key] = tuple(scope[key])
-    except Exception as error:  # noqa: BLE001 - logged
-        fault(_LIBRARY, error)
 
 
 def _make_responder(original: Callable[..., Any]) -> Callable[..., Any]:

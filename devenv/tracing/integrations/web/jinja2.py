@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from opentelemetry.trace import INVALID_SPAN, Span
-
-from devenv.tracing.active import state
-from devenv.tracing.context.ambient import current
-from devenv.tracing.context.suppression import is_suppressed
-from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
-from devenv.tracing.spans import KINDS, SpanScope
+from devenv.tracing.spans import KINDS, SpanScope, block_of
 
 _FROM_TEXT = "<memory>"
 
@@ -31,7 +25,7 @@ def instrument() -> None:
 
 def _make_render(original: Callable[..., str]) -> Callable[..., str]:
     def render(self: Any, *args: Any, **values: Any) -> str:
-        with _block("jinja2.render", self.name, self.filename):
+        with block_of("jinja2", lambda: _scope("jinja2.render", self.name, self.filename)):
             return original(self, *args, **values)
 
     return render
@@ -39,7 +33,7 @@ def _make_render(original: Callable[..., str]) -> Callable[..., str]:
 
 def _make_async_render(original: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
     async def render_async(self: Any, *args: Any, **values: Any) -> str:
-        with _block("jinja2.render", self.name, self.filename):
+        with block_of("jinja2", lambda: _scope("jinja2.render", self.name, self.filename)):
             return await original(self, *args, **values)
 
     return render_async
@@ -47,24 +41,14 @@ def _make_async_render(original: Callable[..., Awaitable[str]]) -> Callable[...,
 
 def _make_compile(original: Callable[..., Any]) -> Callable[..., Any]:
     def compile_source(self: Any, source: Any, name: Any = None, filename: Any = None, *args: Any, **more: Any) -> Any:
-        with _block("jinja2.compile", name, filename):
+        with block_of("jinja2", lambda: _scope("jinja2.compile", name, filename)):
             return original(self, source, name, filename, *args, **more)
 
     return compile_source
 
 
-def _block(operation: str, name: str | None, path: str | None) -> SpanScope | Span:
-    """Return the block of one operation; does not raise."""
-    try:
-        passive = state.passive()
-        if passive is not None:
-            return passive
-        if is_suppressed(current()):
-            return INVALID_SPAN
-        attributes = {"jinja2.template_name": name or _FROM_TEXT}
-        if path and not path.startswith("<"):
-            attributes["jinja2.template_path"] = path
-        return SpanScope(operation, KINDS["internal"], attributes)
-    except Exception as error:  # noqa: BLE001 - logged
-        fault("jinja2", error)
-        return INVALID_SPAN
+def _scope(operation: str, name: str | None, path: str | None) -> SpanScope:
+    attributes = {"jinja2.template_name": name or _FROM_TEXT}
+    if path and not path.startswith("<"):
+        attributes["jinja2.template_path"] = path
+    return SpanScope(operation, KINDS["internal"], attributes)

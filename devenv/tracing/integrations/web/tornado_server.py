@@ -13,18 +13,17 @@ from tornado.routing import PathMatches
 from tornado.web import FallbackHandler, Finish, HTTPError, RequestHandler
 
 from devenv.tracing.active import state
-from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.context.serving import Serving
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.patching import replace
-from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of
+from devenv.tracing.process.request_origin import PROXY_NAMES, origin_of
 from devenv.tracing.process.stock import taken
-from devenv.tracing.server_side import ServerSide, answer, finish, shared_attributes
+from devenv.tracing.server_side import ServerSide, answer, described, finish
 from devenv.tracing.spans import current_span, error_type, fail
 
 _LIBRARY = "tornado"
-_OF_PROXIES = tuple(sorted(name.decode() for name in PROXY_FIELDS))
 
 
 def instrument() -> None:
@@ -44,16 +43,8 @@ def _make_executing(original: Callable[..., Awaitable[None]]) -> Callable[..., A
             await original(self, *args, **options)
             return
         span, context = begun
-        token = attach(context)
-        error: BaseException | None = None
-        try:
+        with Serving(context, lambda error: _ended(span, self, error)):
             await original(self, *args, **options)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            detach(token)
-            _ended(span, self, error)
 
     return execute
 
@@ -133,16 +124,14 @@ def _patterns(router: Any, handler: RequestHandler) -> Iterator[str]:
 
 
 def _describe(request: Any) -> tuple[Shared, dict[str, Any]]:
-    proxy = {name: request.headers[name] for name in _OF_PROXIES if name in request.headers}
-    origin = origin_of(request.protocol, request.host, (None, None), request.remote_ip or "", proxy)
-    shared = shared_attributes(request.method, origin, request.version.partition("/")[2])
-    own: dict[str, Any] = {"url.path": request.path}
-    if request.query:
-        own["url.query"] = state.redactor.query(request.query)
-    add_peer(own, origin)
-    agent = request.headers.get("user-agent")
-    if agent:
-        own["user_agent.original"] = agent
-    if state.server_headers is not None:
-        own.update(state.server_headers.request(request.headers.get_all()))
-    return shared, own
+    headers = request.headers
+    proxy = {name: headers[name] for name in PROXY_NAMES if name in headers}
+    return described(
+        origin_of(request.protocol, request.host, (None, None), request.remote_ip or "", proxy),
+        request.method,
+        request.version.partition("/")[2],
+        request.path,
+        request.query,
+        headers.get("user-agent"),
+        headers.get_all(),
+    )

@@ -15,19 +15,17 @@ from urllib.parse import unquote
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from devenv.tracing.active import state
-from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.context.serving import Serving
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
 from devenv.tracing.process.patching import replace
-from devenv.tracing.process.request_origin import PROXY_FIELDS, add_peer, origin_of
-from devenv.tracing.server_side import ServerSide, finish, shared_attributes
+from devenv.tracing.process.request_origin import PROXY_NAMES, origin_of
+from devenv.tracing.server_side import ServerSide, described, finish
 from devenv.tracing.spans import fail
 
 _LIBRARY = "websockets"
 _SWITCHED = 101
-_OF_PROXIES = tuple(sorted(name.decode() for name in PROXY_FIELDS))
 
 
 def instrument() -> None:
@@ -76,16 +74,8 @@ def _async_handler(side: ServerSide, handler: Callable[..., Awaitable[None]]) ->
             await handler(connection)
             return
         span, context = begun
-        token = attach(context)
-        failure: BaseException | None = None
-        try:
+        with Serving(context, lambda error: _end(span, error)):
             await handler(connection)
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            detach(token)
-            _end(span, failure)
 
     return handle
 
@@ -98,16 +88,8 @@ def _handler(side: ServerSide, handler: Callable[..., None]) -> Callable[..., No
             handler(connection)
             return
         span, context = begun
-        token = attach(context)
-        failure: BaseException | None = None
-        try:
+        with Serving(context, lambda error: _end(span, error)):
             handler(connection)
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            detach(token)
-            _end(span, failure)
 
     return handle
 
@@ -149,17 +131,15 @@ def _describe(connection: Any) -> tuple[Shared, dict[str, Any]]:
     transport = getattr(connection, "transport", None)
     secure = transport is not None and transport.get_extra_info("sslcontext") is not None
     host = ",".join(headers.get_all("host"))
-    proxy = {name: ",".join(headers.get_all(name)) for name in _OF_PROXIES if name in headers}
+    proxy = {name: ",".join(headers.get_all(name)) for name in PROXY_NAMES if name in headers}
     peer = (connection.remote_address or ("",))[0]
-    origin = origin_of("wss" if secure else "ws", host, (None, None), peer, proxy)
-    shared = shared_attributes("GET", origin, "1.1")
     path, _, query = connection.request.path.partition("?")
-    own: dict[str, Any] = {"url.path": unquote(path)}
-    if query:
-        own["url.query"] = state.redactor.query(query)
-    add_peer(own, origin)
-    if headers.get_all("user-agent"):
-        own["user_agent.original"] = headers.get_all("user-agent")[0]
-    if state.server_headers is not None:
-        own.update(state.server_headers.request(headers.raw_items()))
-    return shared, own
+    return described(
+        origin_of("wss" if secure else "ws", host, (None, None), peer, proxy),
+        "GET",
+        "1.1",
+        unquote(path),
+        query,
+        next(iter(headers.get_all("user-agent")), None),
+        headers.raw_items(),
+    )
