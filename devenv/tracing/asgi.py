@@ -276,13 +276,13 @@ def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
     headers = dict(fields)
     peer, port = scope.get("client") or ("", 0)
     proxy = None if PROXY_FIELDS.isdisjoint(headers) else proxy_fields(fields)
-    host = headers.get(b"host", b"").decode("latin-1")
+    host, query = headers.get(b"host", b"").decode("latin-1"), scope.get("query_string")
     return described(
         origin_of(scope.get("scheme", "http"), host, scope.get("server") or (None, None), peer, proxy),
         scope.get("method", "GET"),
         scope.get("http_version", ""),
         scope["path"],
-        (scope.get("query_string") or b"").decode("utf-8", "replace"),
+        query.decode("utf-8", "replace") if query else "",
         headers.get(b"user-agent", b"").decode("latin-1"),
         fields,
         port,
