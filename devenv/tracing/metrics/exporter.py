@@ -80,7 +80,7 @@ class MetricExporter(BatchExporter):
         super()._drain(least)
 
     def _report(self, outcome: Outcome) -> None:
-        """Tell once that the receiver takes no metrics, until it has taken some: the next export comes anyway."""
+        """Tell once that metrics are not delivered, until some are: the next export comes anyway."""
         if not outcome.rejected:
             self._told = False
             return

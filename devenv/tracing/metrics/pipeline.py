@@ -1,7 +1,7 @@
-"""The metrics of this process: what measures, and where it goes.
+"""The metrics of this process: what measures, and the exporter.
 
-What measures stands in the path of a request only if metrics are exported: it replaces a method of our integrations
-when these are imported, so that without it they are as they would be without metrics.
+A request passes what measures only if metrics are exported: it replaces a method of our integrations when these are
+imported, so that they cost nothing more as long as no metrics are asked for.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Histogram:
 
     Args:
         instrument: The instrument.
-        delta: Whether each collection starts anew.
+        delta: Whether a collection empties the series.
         begin: Called with the first measurement of each series.
     """
 
@@ -132,7 +132,7 @@ class Meter:
         database: Records the duration of a database operation.
 
     Args:
-        delta: Whether each collection starts anew.
+        delta: Whether a collection empties the series.
         begin: Called with the first measurement of each series.
     """
 

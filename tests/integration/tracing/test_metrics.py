@@ -1,4 +1,4 @@
-"""Duration metrics by OTLP: off unless asked for, by the conventions, each once, told once if nobody takes them."""
+"""Duration metrics by OTLP: off unless asked for, by the conventions, and told once if they are not accepted."""
 
 from __future__ import annotations
 
