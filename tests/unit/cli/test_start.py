@@ -30,8 +30,7 @@ def test_an_interrupt_before_the_event_loop_runs_is_told_too(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("devenv.cli.runner.run_async", interrupted)
-    monkeypatch.setattr("devenv.cli.commands.inspection.run_async", interrupted, raising=False)
+    monkeypatch.setattr("devenv.cli.commands.environment.run_async", interrupted)
     monkeypatch.setattr(sys, "argv", ["devenv", "status"])
     assert start.main() == 130
     assert capsys.readouterr().err == "devenv: interrupted\n"
