@@ -33,9 +33,11 @@ _SILENT = frozenset(
     "getmore killcursors endsessions hello ismaster saslstart saslcontinue getnonce authenticate".split()  # noqa: SIM905 - read as a text
 )
 # Commands whose first value is the name of a collection.
-_COLLECTIONS = frozenset(
-    ["aggregate", "collmod", "collstats", "compact", "converttocapped", "count", "create", "createindexes", "createsearchindexes", "delete", "distinct", "drop", "dropindexes", "dropsearchindex", "find", "findandmodify", "insert", "listindexes", "mapreduce", "update", "updatesearchindex", "validate"]
-)
+_COLLECTIONS = frozenset({
+    "aggregate", "collmod", "collstats", "compact", "converttocapped", "count", "create", "createindexes",
+    "createsearchindexes", "delete", "distinct", "drop", "dropindexes", "dropsearchindex", "find",
+    "findandmodify", "insert", "listindexes", "mapreduce", "update", "updatesearchindex", "validate",
+})  # fmt: skip
 # Writing commands, and their fields of what is written: a single document is no batch.
 _BATCHES: Mapping[str, str] = {"insert": "documents", "update": "updates", "delete": "deletes", "bulkWrite": "ops"}
 _MOST = 10_000
