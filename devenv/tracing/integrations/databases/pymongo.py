@@ -38,7 +38,7 @@ _COLLECTIONS = frozenset({
     "createsearchindexes", "delete", "distinct", "drop", "dropindexes", "dropsearchindex", "find",
     "findandmodify", "insert", "listindexes", "mapreduce", "update", "updatesearchindex", "validate",
 })  # fmt: skip
-# Writing commands, and their fields of what is written: a single document is no batch.
+# Writing commands, and their fields of what is written: one document makes no batch.
 _BATCHES: Mapping[str, str] = {"insert": "documents", "update": "updates", "delete": "deletes", "bulkWrite": "ops"}
 _MOST = 10_000
 """Open spans that are kept: old versions do not tell the end of a command whose task was cancelled."""
@@ -138,7 +138,7 @@ def _failed(span: Span, failure: Mapping[str, Any]) -> None:
     code = failure.get("code")
     if code is not None:
         span.set_attribute("db.response.status_code", str(code))
-    exception = sys.exc_info()[1]  # pymongo calls its listeners where it has caught the exception
+    exception = sys.exc_info()[1]  # pymongo calls its listeners while it handles the exception
     if isinstance(exception, Exception):
         fail(span, exception)
     elif exception is not None:
