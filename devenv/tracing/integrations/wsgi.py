@@ -15,7 +15,7 @@ from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import SERVERS
-from devenv.tracing.process.request_origin import PROXY_NAMES, origin_of
+from devenv.tracing.process.request_origin import PROXY_NAMES, Origin, origin_of
 from devenv.tracing.runtime import Tracing
 from devenv.tracing.server_side import ROUTE_KEY, ServerSide, answer, described, finish, watch_django
 from devenv.tracing.spans import fail
@@ -26,6 +26,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _MARK = "devenv.tracing"
 _FAILED = "devenv.tracing.failed"
+_PROXY_FIX = "werkzeug.proxy_fix.orig"  # werkzeug's ProxyFix puts the connection's own values there
 _PLACE = "a WSGI application"
 _OF_THE_BODY = (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH"))  # without the prefix (PEP 3333)
 _PREFIX = "HTTP_"
@@ -58,8 +59,10 @@ class WSGIMiddleware:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         if _MARK in environ:
+            if _PROXY_FIX in environ:
+                _correct(environ)
             return self._app(environ, start_response)
-        environ[_MARK] = True
+        environ[_MARK] = None
         try:
             exchange, context = self._begin(environ)
         except Exception as error:  # noqa: BLE001 - logged
@@ -86,6 +89,7 @@ class WSGIMiddleware:
         else:
             fields = (_field(environ, "TRACEPARENT"), _field(environ, "TRACESTATE"), _field(environ, "BAGGAGE"))
         span, context = side.begin(environ, path, method, *fields, _describe)
+        environ[_MARK] = span
         return _Exchange(span, method, environ, answer(span) if side.answers else None), context
 
 
@@ -199,6 +203,8 @@ def instrument_flask() -> None:
 
     from devenv.tracing.process.patching import replace
 
+    # A program puts its middleware around `wsgi_app`, which `__call__` calls: the span begins outside of both.
+    replace(flask.Flask, "__call__", as_method)
     replace(flask.Flask, "wsgi_app", as_method)
 
 
@@ -223,20 +229,21 @@ def _flask_failed(_app: Any, exception: BaseException | None = None, **_: Any) -
 
 
 def as_method(original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Wrap a class's WSGI method in the middleware."""
+    """Wrap a class's WSGI method in the middleware, which does nothing in a request that has passed one."""
+    key = f"_devenv_tracing_{original.__name__}"  # Flask has two
 
     def call(self: Any, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        application = self.__dict__.get("_devenv_tracing") or _middleware(self, original)
+        application = self.__dict__.get(key) or _middleware(self, key, original)
         return application(environ, start_response)
 
     return call
 
 
-def _middleware(application: Any, original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+def _middleware(application: Any, key: str, original: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     """Return the middleware of an application, the application itself if that fails."""
     served: Callable[..., Iterable[bytes]] = original.__get__(application)
     try:
-        served = application.__dict__["_devenv_tracing"] = WSGIMiddleware(served)
+        served = application.__dict__[key] = WSGIMiddleware(served)
     except Exception as error:  # noqa: BLE001 - logged
         fault(_PLACE, error)
     return served
@@ -271,17 +278,38 @@ def _as_sent(text: str) -> str:
         return text
 
 
-def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
-    port, of_peer = str(environ.get("SERVER_PORT", "")), str(environ.get("REMOTE_PORT", ""))
-    origin = origin_of(
+def _correct(environ: Environ) -> None:
+    """Record the client, the scheme and the host that ProxyFix has chosen inside of the span."""
+    try:
+        span = environ[_MARK]
+        if span is not None and span.is_recording():
+            origin = _origin(environ)
+            found = {
+                "client.address": origin.client,
+                "url.scheme": origin.scheme,
+                "server.address": origin.address,
+                "server.port": origin.port,
+            }
+            span.set_attributes({name: value for name, value in found.items() if value})
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_PLACE, error)
+
+
+def _origin(environ: Environ) -> Origin:
+    port = str(environ.get("SERVER_PORT", ""))
+    return origin_of(
         environ.get("wsgi.url_scheme", "http"),
         environ.get("HTTP_HOST", ""),
         (environ.get("SERVER_NAME"), int(port) if port.isdigit() else None),
         environ.get("REMOTE_ADDR") or "",
         {name: environ[key] for name, key in _OF_PROXIES if key in environ},
     )
+
+
+def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
+    of_peer = str(environ.get("REMOTE_PORT", ""))
     return described(
-        origin,
+        _origin(environ),
         environ.get("REQUEST_METHOD", "GET"),
         environ.get("SERVER_PROTOCOL", "").partition("/")[2],
         _as_sent(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
