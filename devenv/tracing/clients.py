@@ -129,7 +129,7 @@ NO_CALL = ClientCall(trace.INVALID_SPAN, Context())
 
 
 class Sending:
-    """A recorded request on its way, which the library below may send again: each time is a call of its own.
+    """A recorded request on its way, which the library below may send again: each time is another call.
 
     Args:
         library: As for `begin_call`.
