@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from orchestration import IMAGE, World, service, stack, volumes
@@ -14,6 +15,8 @@ from orchestration import IMAGE, World, service, stack, volumes
 from devenv.errors import ConfigurationError, ImageMissing, UnknownName
 from devenv.model.stack import AddressPool, Build, Dependency, FileMount, FileSource, Mount, Network, Port, Restart
 from devenv.model.state import State
+from devenv.orchestrate.planning.calls import CreateInstance
+from devenv.orchestrate.up import UpOptions, make_plan
 from devenv.testing import FakeImage
 
 
@@ -205,8 +208,10 @@ async def test_what_is_shared_comes_anew_with_its_owner(given: dict[str, Any], w
 )
 async def test_what_names_a_container_is_created_after_it(given: dict[str, Any]) -> None:
     depends = (Dependency(service="app", restart=True),)
-    plan = await World().plan(stack(service("sidecar", depends_on=depends, **given), service("app")))
-    created = {step.action.service: step for step in plan.steps if step.call.verb == "create"}
+    world = World()
+    wanted = stack(service("sidecar", depends_on=depends, **given), service("app"))
+    plan = await make_plan(world.engine, world.project, wanted, UpOptions(), sink=world.events.append)
+    created = {step.action.service: step for step in plan.calls(CreateInstance)}
     assert created["app"].id in created["sidecar"].after
 
 
