@@ -46,6 +46,7 @@ from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
 from fault_programs.operations import with_botocore  # noqa: F401 - as above
+from hypercorn.app_wrappers import ASGIWrapper
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -207,6 +208,7 @@ def with_frameworks(_url: str) -> Any:
     asgi_servers.instrument_starlette()
     asgi_servers.instrument_fastapi()
     asgi_servers.instrument_uvicorn()
+    asgi_servers.instrument_hypercorn()
 
     async def endpoint(request: Any) -> Any:
         return PlainTextResponse(f"ok {request.path_params['number']}")
@@ -215,7 +217,15 @@ def with_frameworks(_url: str) -> Any:
     api.add_api_route("/x/{number}", lambda number: number)
     served = uvicorn.Config(Starlette(routes=[Route("/x/{number}", endpoint)]), log_config=None)
     served.load()
-    return [run_asgi(served.loaded_app), run_asgi(api), run_asgi(Starlette(routes=[Route("/x/{number}", endpoint)]))]
+    with_hypercorn = ASGIWrapper(Starlette(routes=[Route("/x/{number}", endpoint)]))
+    with suppress(AttributeError):  # it is not started: it has no lifespan
+        asyncio.run(uvicorn.Server(served).startup())
+    return [
+        run_asgi(with_hypercorn.app),
+        run_asgi(served.loaded_app),
+        run_asgi(api),
+        run_asgi(Starlette(routes=[Route("/x/{number}", endpoint)])),
+    ]
 
 
 def with_wsgi(_url: str) -> Any:
@@ -699,7 +709,7 @@ PASSES_CLASSES = {
 # Makers of the replacements of a library's functions: they run once, in `instrument`, whose faults `auto` logs.
 MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
-          "traced_application", "_watch_flask", "_creating", "_storing", "_restoring",
+          "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
           "_producing", "_polling", "_closing", "_iterating", "_traced_")  # fmt: skip
 
