@@ -89,8 +89,8 @@ def auto(
     """Set up tracing and trace every supported library that the program imports.
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
-    (Starlette, FastAPI, applications served by uvicorn and hypercorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
-    `tornado` (server and client),
+    (Starlette, FastAPI, applications served by uvicorn and hypercorn), `flask`, `django` (WSGI, ASGI, databases),
+    `falcon`, `tornado` (server and client),
     `websockets` (client and server), `jinja2`, `grpc`, `botocore` (boto3),
     `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
