@@ -20,6 +20,7 @@ from devenv.tracing.process.http_names import KNOWN_METHODS
 from devenv.tracing.propagation import W3CPropagator
 
 if TYPE_CHECKING:
+    from devenv.tracing.metrics.store import Meter
     from devenv.tracing.process.captured_headers import CapturedHeaders
     from devenv.tracing.settings import Settings
 
@@ -85,6 +86,7 @@ class State:
         passing: The class of spans whose children need no sampling decision: `UnsampledSpan`, or None if the
             sampler decides each time.
         off: Whether tracing has been switched off.
+        meter: Records durations, None if no metrics are exported.
         methods: HTTP methods that are recorded by name.
         server_headers: The headers that servers record, None for none.
         client_headers: The headers that clients record, None for none.
@@ -97,6 +99,7 @@ class State:
         "excluded",
         "followers",
         "light",
+        "meter",
         "methods",
         "off",
         "open",
@@ -118,6 +121,7 @@ class State:
         self.use(None)
         self.passing: type | None = None
         self.off = False
+        self.meter: Meter | None = None
         self.tracer: Tracer = api_tracer(SCOPE, SCHEMA_URL)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()

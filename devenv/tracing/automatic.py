@@ -48,6 +48,7 @@ _INTEGRATIONS = (
     ("psycopg2", "psycopg2", "databases.psycopg2", "instrument"),
     ("asyncpg", "asyncpg", "databases.asyncpg", "instrument"),
     ("pymysql", "pymysql", "databases.pymysql", "instrument"),
+    ("pymongo", "pymongo", "databases.pymongo", "instrument"),
     ("sqlalchemy", "sqlalchemy", "sqlalchemy", "instrument"),
     ("redis", "redis", "redis", "instrument"),
     ("celery", "celery.app.base", "messaging.celery", "instrument"),
@@ -94,7 +95,7 @@ def auto(
     `websockets` (client and server), `jinja2`, `grpc`, `botocore` (boto3),
     `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
-    `asyncpg`, `pymysql`, `sqlalchemy`, `redis`,
+    `asyncpg`, `pymysql`, `pymongo`, `sqlalchemy`, `redis`,
     `celery`, `rq`, `pika`, `aio_pika`, `kafka` (kafka-python), `confluent_kafka`, `threads` (threads and executors),
     `logging`.
 

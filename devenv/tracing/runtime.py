@@ -35,6 +35,7 @@ from devenv.tracing.settings import Settings
 
 if TYPE_CHECKING:
     from devenv.tracing.export.several import Exporters
+    from devenv.tracing.metrics.pipeline import Metrics
 
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -74,6 +75,7 @@ class Tracing:
         self.resource = ProcessResource(settings)
         self._exporter = self._make_exporter(sender)
         self._logs = self._make_log_exporter() if settings.logs_exporter != "none" and settings.enabled else None
+        self._metrics = self._make_metrics() if settings.metrics_exporter != "none" and settings.enabled else None
         self._decider = choose(settings, sampler) if settings.enabled else Decider(0.0)
         self.propagator = self._make_propagator()
         self.provider: TracerProvider = self._make_provider(id_generator)
@@ -106,11 +108,12 @@ class Tracing:
         return self._exporter.stats(surplus)
 
     def force_flush(self, timeout_s: float = 10.0) -> bool:
-        """Deliver every ended span and log record within the time; return False if that failed."""
+        """Deliver every ended span, log record and measurement within the time; return False if that failed."""
         flush = getattr(self.provider, "force_flush", None)
         others = flush(int(timeout_s * 1000)) is not False if flush else True
-        logged = self._logs is None or self._logs.force_flush(timeout_s)
-        return (self._exporter is None or self._exporter.force_flush(timeout_s)) and others and logged
+        others = (self._logs is None or self._logs.force_flush(timeout_s)) and others
+        others = (self._metrics is None or self._metrics.force_flush(timeout_s)) and others
+        return (self._exporter is None or self._exporter.force_flush(timeout_s)) and others
 
     def shutdown(self, timeout_s: float = 5.0) -> bool:
         """Export all waiting spans within the time, then stop exporting. `setup` can be called again afterwards."""
@@ -120,6 +123,8 @@ class Tracing:
 
             stop_capture(self._logs)
             delivered = self._logs.shutdown(timeout_s) and delivered
+        if self._metrics is not None:
+            delivered = self._metrics.shutdown(timeout_s) and delivered
         stop = getattr(self.provider, "shutdown", None)
         if stop is not None and self._foreign is None:
             stop()
@@ -143,6 +148,8 @@ class Tracing:
         state.server_headers = captured(self.settings.captured_headers, "server")
         state.client_headers = captured(self.settings.captured_headers, "client")
         state.excluded = excluded_calls(self.settings)
+        if self._metrics is not None:
+            self._metrics.install()
         state.tell()
         if self._logs is not None:
             from devenv.tracing.logs.capture import capture_into
@@ -183,6 +190,11 @@ class Tracing:
         settings = log_settings(self.settings)
         encoder = LogEncoder(self.redactor, None, settings.attribute_length)
         return BatchExporter(settings, encoder, self.resource, signal=LOG_RECORDS)
+
+    def _make_metrics(self) -> Metrics:
+        from devenv.tracing.metrics.pipeline import Metrics
+
+        return Metrics(self.settings, self.redactor, self.resource)
 
     def _make_propagator(self) -> W3CPropagator:
         names = self.settings.propagators

@@ -350,6 +350,9 @@ class Settings:
     logs_exporter: str = _key(
         "logs.exporter", "str", "none", "Destination of log records.", "OTEL_LOGS_EXPORTER", choices=("otlp", "none")
     )
+    metrics_exporter: str = _key(
+        "metrics.exporter", "str", "none", "Destination of metrics.", "OTEL_METRICS_EXPORTER", choices=EXPORTERS
+    )
     log_level: str = _key(
         "log_level", "str", "info", "Level of the library's own log.", "OTEL_LOG_LEVEL", choices=LOG_LEVELS
     )
@@ -358,6 +361,8 @@ class Settings:
     """Further exporters, by what differs from the other settings; only a declarative configuration has them."""
     logs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What the variables of logs set, by the names of the fields here."""
+    metrics: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The same for metrics."""
 
     @property
     def receiver(self) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from devenv.tracing.configuration.endpoints import is_header, signal_url, without_secrets
 from devenv.tracing.configuration.validation import check_value
-from devenv.tracing.export.signal import LOG_RECORDS, SPANS
+from devenv.tracing.export.signal import LOG_RECORDS, METRICS, SPANS, Signal
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.process.captured_headers import CAPTURING
 from devenv.tracing.process.http_names import EXCLUDING
@@ -22,9 +23,8 @@ from devenv.tracing.settings import KEYS, PROPAGATORS, SAMPLERS, Key
 
 _log = logging.getLogger(__name__)
 
-_SIGNALS = ("", "TRACES_", "LOGS_")
+_SIGNALS = ("", "TRACES_", "LOGS_", "METRICS_")
 _TIMEOUTS = {f"OTEL_EXPORTER_OTLP_{signal}TIMEOUT" for signal in _SIGNALS}
-_LOGS_ENDPOINT = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
 _FOREVER_MS = (1 << 31) - 1
 _HEADERS = {f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in _SIGNALS}
 _ARGUMENT = "OTEL_TRACES_SAMPLER_ARG"
@@ -112,19 +112,24 @@ def _parse(variable: str, key: Key, text: str, environ: Mapping[str, str]) -> An
     if variable in _HEADERS:
         return parse_headers(variable, text)
     if variable in _ENDPOINTS:
-        path = (LOG_RECORDS if key.variables[0] == _LOGS_ENDPOINT else SPANS).path
-        return signal_url(variable, text, _grpc_scheme(environ), path)
+        signal = _signal_of(key)
+        return signal_url(variable, text, _grpc_scheme(environ, signal), signal.path)
     special = _SPECIAL.get(variable)
     value = special(text) if special is not None else _BY_KIND[key.kind](text)
     return value if variable in _OPEN else check_value(key, value)
 
 
-def _grpc_scheme(environ: Mapping[str, str]) -> str:
+def _signal_of(key: Key) -> Signal:
+    """Return the signal whose settings have this key: its own variable comes first."""
+    return next(signal for signal in (LOG_RECORDS, METRICS, SPANS) if f"_{signal.variable}_" in key.variables[0])
+
+
+def _grpc_scheme(environ: Mapping[str, str], signal: Signal) -> str:
     """Return the scheme of an endpoint without one: only gRPC allows that, by OTEL_EXPORTER_OTLP_INSECURE."""
-    names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+    names = [f"OTEL_EXPORTER_OTLP_{part}PROTOCOL" for part in (f"{signal.variable}_", "")]
     if next((environ[name].strip() for name in names if environ.get(name, "").strip()), "") != "grpc":
         return ""
-    for name in INSECURE:
+    for name in [f"OTEL_EXPORTER_OTLP_{part}INSECURE" for part in (f"{signal.variable}_", "")]:
         text = environ.get(name, "").strip()
         if text:
             return "http" if _strict_or_false(name, text) else "https"
@@ -243,10 +248,10 @@ def _propagators(text: str) -> tuple[str, ...] | None:
     return names or None
 
 
-def _exporters(text: str) -> str | None:
-    names = _known_of(_list(text), ("otlp", "console", "none"), "OTEL_TRACES_EXPORTER", "")
+def _exporters(variable: str, text: str) -> str | None:
+    names = _known_of(_list(text), ("otlp", "console", "none"), variable, "")
     if "none" in names and len(names) > 1:
-        warn_once(_log, "OTEL_TRACES_EXPORTER: ignoring 'none' beside other exporters")
+        warn_once(_log, "%s: ignoring 'none' beside other exporters", variable)
         names = tuple(name for name in names if name != "none")
     return ",".join(sorted(names, reverse=True)) or None  # "otlp,console"
 
@@ -281,13 +286,16 @@ _BY_KIND: Mapping[str, Callable[[str], Any]] = {
 }
 _SPECIAL: Mapping[str, Callable[[str], Any]] = {
     "OTEL_SDK_DISABLED": _not_disabled,
-    "OTEL_TRACES_EXPORTER": _exporters,
+    **{name: partial(_exporters, name) for name in ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER")},
     "OTEL_PROPAGATORS": _propagators,
     "OTEL_TRACES_SAMPLER": _sampler,
-    **dict.fromkeys(("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY"), _delay_ms),
-    **dict.fromkeys(("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BLRP_EXPORT_TIMEOUT"), _timeout_ms),
+    **dict.fromkeys(("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_METRIC_EXPORT_INTERVAL"), _delay_ms),
+    **dict.fromkeys(("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BLRP_EXPORT_TIMEOUT", "OTEL_METRIC_EXPORT_TIMEOUT"), _timeout_ms),
     "OTEL_LOG_LEVEL": str.lower,
     "OTEL_LOGS_EXPORTER": str.lower,
+    "OTEL_METRICS_EXEMPLAR_FILTER": str.lower,
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": str.lower,
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": str.lower,
     "OTEL_PYTHON_EXCLUDED_URLS": _as_written,
     "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": _as_written,
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": _as_written,

@@ -37,6 +37,7 @@ def resolve(
     from_environment = _environment(environ)
     further = from_environment.pop("further", ((), ""))[0]
     logs = from_environment.pop("logs", ({}, ""))[0]
+    metrics = from_environment.pop("metrics", ({}, ""))[0]
     from_file = list(read_section(document, base))
     profiles = read_profiles(document, base)
     layers = _Layers()
@@ -50,7 +51,7 @@ def resolve(
     environment = _deployment(layers)
     layers.under(_profile(environment, profiles, document))
     layers.put("environment", environment, layers.origins.get("environment", "default"))
-    return replace(layers.settings(), further=further, logs=logs)
+    return replace(layers.settings(), further=further, logs=logs, metrics=metrics)
 
 
 def _environment(environ: Mapping[str, str]) -> Found:
@@ -69,6 +70,10 @@ def _environment(environ: Mapping[str, str]) -> Found:
         from devenv.tracing.logs.settings import read_log_environment
 
         found["logs"] = (read_log_environment(environ), "")
+    if found.get("metrics_exporter", ("none",))[0] != "none":
+        from devenv.tracing.metrics.settings import read_metric_environment
+
+        found["metrics"] = (read_metric_environment(environ), "")
     return found
 
 

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from devenv.tracing.configuration.environment import INSECURE
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.logs.settings import LOG_KEYS
+from devenv.tracing.metrics.settings import METRIC_KEYS
 from devenv.tracing.process.captured_headers import CAPTURING
 from devenv.tracing.process.http_names import EXCLUDING
 from devenv.tracing.settings import KEYS
@@ -30,10 +31,10 @@ HONOURED = frozenset(
 _OTLP = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY", "COMPRESSION", "ENDPOINT", "HEADERS", "INSECURE",
          "PROTOCOL", "TIMEOUT")  # fmt: skip
 
-# Of metrics, which devenv.tracing does not export, and of logs. `none` is what it does.
+# Of metrics and logs: used only if these are exported, some not even then. `none` is what is done by default.
 _OTHER_SIGNALS = frozenset(
     {
-        "OTEL_METRICS_EXPORTER", "OTEL_METRICS_EXEMPLAR_FILTER", "OTEL_METRIC_EXPORT_INTERVAL",
+        "OTEL_METRICS_EXEMPLAR_FILTER", "OTEL_METRIC_EXPORT_INTERVAL",
         "OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "OTEL_EXPORTER_PROMETHEUS_HOST",
         "OTEL_EXPORTER_PROMETHEUS_PORT", "OTEL_PYTHON_METER_PROVIDER", "OTEL_PYTHON_METER_CONFIGURATOR",
@@ -62,26 +63,39 @@ _UNUSED = {
     "OTEL_PYTHON_INSTRUMENTATION_DOMAIN": "not supported",
     "OTEL_EXPERIMENTAL_RESPONSE_PROPAGATORS": "`trace_response` adds a traceresponse header",
     "OTEL_EXPORTER_OTLP_SPAN_INSECURE": "its name is now OTEL_EXPORTER_OTLP_TRACES_INSECURE",
-    "OTEL_EXPORTER_OTLP_METRIC_INSECURE": "only traces are exported",
+    "OTEL_EXPORTER_OTLP_METRIC_INSECURE": "its name is now OTEL_EXPORTER_OTLP_METRICS_INSECURE",
     "OTEL_ENTITIES": "entities are not supported; set OTEL_RESOURCE_ATTRIBUTES",
 }
-_LOGS = frozenset(variable for key in LOG_KEYS.values() for variable in key.variables)
+_LOGS = frozenset(variable for key in LOG_KEYS.values() for variable in key.variables) | {
+    "OTEL_EXPORTER_OTLP_LOGS_INSECURE"
+}
+_METRICS = frozenset(variable for key in METRIC_KEYS.values() for variable in key.variables) | {
+    "OTEL_EXPORTER_OTLP_METRICS_INSECURE"
+}
 _USED = frozenset(variable for key in KEYS.values() for variable in key.variables) | HONOURED
 
 
 def known() -> frozenset[str]:
     """Return the names of all variables that are used or warned about."""
-    return _USED | _OTHER_SIGNALS | _LOGS | _UNUSED.keys()
+    return _USED | _OTHER_SIGNALS | _LOGS | _METRICS | _UNUSED.keys()
 
 
 def warn_about_others(environ: Mapping[str, str]) -> None:
     """Warn about variables that are set and not used, and about names that are probably misspelt."""
     given = {name: value.strip() for name, value in environ.items() if name.startswith("OTEL_") and value.strip()}
-    logs = given.get("OTEL_LOGS_EXPORTER", "none").lower() != "none"
-    others = _OTHER_SIGNALS - _LOGS if logs else _OTHER_SIGNALS | _LOGS - _USED
+    others, exported = set(_OTHER_SIGNALS), ["traces"]
+    for signal, exporter, used in (
+        ("logs", "OTEL_LOGS_EXPORTER", _LOGS),
+        ("metrics", "OTEL_METRICS_EXPORTER", _METRICS),
+    ):
+        if given.get(exporter, "none").lower() == "none":
+            others |= used - _USED
+        else:
+            others -= used
+            exported.append(signal)
     signals = sorted(name for name in given if name in others and given[name].lower() != "none")
     if signals:
-        warn_once(_log, "not used, because only traces are exported: %s", ", ".join(signals))
+        warn_once(_log, "not used, because only %s are exported: %s", " and ".join(exported), ", ".join(signals))
     for name in sorted(given.keys() & _UNUSED.keys()):
         warn_once(_log, "%s is not used: %s", name, _UNUSED[name])
     for name in sorted(given.keys() - known()):

@@ -30,6 +30,7 @@ _DROPPED = _Field("droppedAttributesCount", "number")
 _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
     "TracesRequest": {1: _Field("resourceSpans", "ResourceSpans", True)},
     "LogsRequest": {1: _Field("resourceLogs", "ResourceLogs", True)},
+    "MetricsRequest": {1: _Field("resourceMetrics", "ResourceMetrics", True)},
     "ResourceSpans": {
         1: _Field("resource", "Resource"),
         2: _Field("scopeSpans", "ScopeSpans", True),
@@ -58,6 +59,34 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
         9: _Field("traceId", "id"),
         10: _Field("spanId", "id"),
         11: _Field("observedTimeUnixNano", "fixed64"),
+    },
+    "ResourceMetrics": {
+        1: _Field("resource", "Resource"),
+        2: _Field("scopeMetrics", "ScopeMetrics", True),
+        3: _Field("schemaUrl", "text"),
+    },
+    "ScopeMetrics": {
+        1: _Field("scope", "Scope"),
+        2: _Field("metrics", "Metric", True),
+        3: _Field("schemaUrl", "text"),
+    },
+    "Metric": {
+        1: _Field("name", "text"),
+        2: _Field("description", "text"),
+        3: _Field("unit", "text"),
+        9: _Field("histogram", "Histogram"),
+    },
+    "Histogram": {1: _Field("dataPoints", "HistogramPoint", True), 2: _Field("aggregationTemporality", "number")},
+    "HistogramPoint": {
+        2: _Field("startTimeUnixNano", "fixed64"),
+        3: _Field("timeUnixNano", "fixed64"),
+        4: _Field("count", "fixed64"),
+        5: _Field("sum", "double"),
+        6: _Field("bucketCounts", "fixed64s"),
+        7: _Field("explicitBounds", "doubles"),
+        9: _ATTRIBUTES,
+        11: _Field("min", "double"),
+        12: _Field("max", "double"),
     },
     "Scope": {1: _Field("name", "text"), 2: _Field("version", "text"), 3: _ATTRIBUTES, 4: _DROPPED},
     "Span": {
@@ -108,7 +137,7 @@ def as_json(body: bytes, message: str = "TracesRequest") -> bytes:
 
     Args:
         body: An encoded `ExportTraceServiceRequest`, or another.
-        message: Which one: `TracesRequest` or `LogsRequest`.
+        message: Which one: `TracesRequest`, `LogsRequest` or `MetricsRequest`.
 
     Raises:
         ValueError: If the body is not an encoded message.
@@ -155,6 +184,8 @@ _OF_BYTES: Mapping[str, Callable[[bytes], Any]] = {
     "fixed64": lambda value: str(int.from_bytes(value, "little")),
     "fixed32": lambda value: int.from_bytes(value, "little"),
     "double": lambda value: _double(unpack("<d", value)[0]),
+    "fixed64s": lambda value: [str(number) for number in unpack(f"<{len(value) // 8}Q", value)],
+    "doubles": lambda value: [_double(number) for number in unpack(f"<{len(value) // 8}d", value)],
 }
 """Readers of values that are not integers in protobuf, by kind; other kinds are bytes."""
 

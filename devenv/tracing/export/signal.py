@@ -15,6 +15,7 @@ class Signal(NamedTuple):
         variable: Part of the names of the signal's own variables.
         message: Name of its request in `devenv.tracing.export.json_encoding`.
         service: Name of its gRPC service.
+        patient: Whether a failed attempt is told only with the last one: later exports have what this one had.
     """
 
     item: str
@@ -23,6 +24,7 @@ class Signal(NamedTuple):
     variable: str
     message: str
     service: str
+    patient: bool = False
 
 
 SPANS = Signal(
@@ -30,4 +32,13 @@ SPANS = Signal(
 )
 LOG_RECORDS = Signal(
     "log record", "log records", "/v1/logs", "LOGS", "LogsRequest", "opentelemetry.proto.collector.logs.v1.LogsService"
+)
+METRICS = Signal(
+    "metric",
+    "metrics",
+    "/v1/metrics",
+    "METRICS",
+    "MetricsRequest",
+    "opentelemetry.proto.collector.metrics.v1.MetricsService",
+    patient=True,
 )

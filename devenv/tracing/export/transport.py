@@ -31,6 +31,7 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _LARGEST_ANSWER = 1 << 20
 _WARN_EVERY_S = 60.0
+_REJECTED = ("rejectedSpans", "rejectedLogRecords", "rejectedDataPoints")
 
 
 @dataclass(frozen=True, **SLOTS)
@@ -102,7 +103,7 @@ class Transport:
 
     def _warn(self, spans: int, reason: str, deadline: float) -> None:
         now = monotonic()
-        if now - self._warned_at < _WARN_EVERY_S:
+        if self._signal.patient or now - self._warned_at < _WARN_EVERY_S:
             return
         self._warned_at = now
         _log.warning(
@@ -193,7 +194,7 @@ def _rejected_by_json(answer: bytes) -> Outcome:
     """Return the same for a response in JSON."""
     try:
         partial = json.loads(answer or b"{}").get("partialSuccess") or {}
-        rejected = partial.get("rejectedSpans") or partial.get("rejectedLogRecords") or 0
+        rejected = next((partial[name] for name in _REJECTED if partial.get(name)), 0)
         return Outcome(int(rejected), str(partial.get("errorMessage") or ""))
     except (ValueError, TypeError, AttributeError):
         _log.debug("the receiver's answer is not OTLP: %r", answer[:100])

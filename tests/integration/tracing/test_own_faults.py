@@ -43,6 +43,7 @@ from aiohttp.test_utils import TestServer
 from django.conf import settings as django_settings
 from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
+from fault_programs.documents import with_pymongo  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
 from fault_programs.operations import with_botocore  # noqa: F401 - as above
@@ -98,6 +99,7 @@ MODULES = (
     "integrations.aiohttp_server",
     "integrations.aiosqlite",
     "integrations.asgi_servers",
+    "integrations.databases.pymongo",
     "integrations.dbapi",
     "integrations.django",
     "integrations.httpx_client",
@@ -686,6 +688,8 @@ PASSES = {
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
+    # Run once, in `instrument`.
+    "integrations.databases.pymongo": {"_register", "Commands.__init__"},
     "integrations.messaging.rq": {"_sent"},
     "integrations.messaging.pika": {"_published", "_traced"},
     "integrations.messaging.confluent_kafka": {"_sent", "_carrying", "_like"},

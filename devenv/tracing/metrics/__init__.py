@@ -1,0 +1,1 @@
+"""Duration metrics of requests, calls and statements by OTLP, off unless OTEL_METRICS_EXPORTER asks for them."""

@@ -1,0 +1,46 @@
+"""The metrics of this process: what measures, and the exporter.
+
+A request passes what measures only if metrics are exported: it replaces a method of our integrations when these are
+imported, so that they cost nothing more as long as no metrics are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from devenv.tracing.active import state
+from devenv.tracing.export.redaction import Redactor
+from devenv.tracing.metrics.encoding import MetricEncoder
+from devenv.tracing.metrics.exporter import MetricExporter
+from devenv.tracing.metrics.settings import metric_settings
+from devenv.tracing.settings import Settings
+
+
+class Metrics:
+    """The metrics of one `Tracing`.
+
+    Args:
+        settings: The resolved settings.
+        redactor: Removes secrets from attributes.
+        resource: Returns the resource attributes of the calling process.
+    """
+
+    def __init__(self, settings: Settings, redactor: Redactor, resource: Callable[[], Mapping[str, Any]]) -> None:
+        export, delta = metric_settings(settings)
+        encoder = MetricEncoder(redactor, None, export.attribute_length)
+        self._exporter = MetricExporter(export, encoder, resource, delta)
+
+    def install(self) -> None:
+        """Measure from now on."""
+        state.meter = self._exporter.meter
+
+    def force_flush(self, timeout_s: float = 10.0) -> bool:
+        """Deliver what has been measured within the time; return False if that failed."""
+        return self._exporter.force_flush(timeout_s)
+
+    def shutdown(self, timeout_s: float = 5.0) -> bool:
+        """Measure no more, and deliver what has been measured within the time. Return whether nothing is left."""
+        if state.meter is self._exporter.meter:
+            state.meter = None
+        return self._exporter.shutdown(timeout_s)

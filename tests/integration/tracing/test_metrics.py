@@ -1,0 +1,262 @@
+"""Duration metrics by OTLP: off unless asked for, by the conventions, and told once if they are not accepted."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from tracing_collector import dead_port
+
+from devenv.tracing.active import SCHEMA_URL, state
+from devenv.tracing.configuration.resolution import resolve
+from devenv.tracing.metrics import store
+from devenv.tracing.metrics.settings import metric_settings
+from devenv.tracing.process import patching
+from devenv.tracing.runtime import Tracing
+
+ASKED = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_SERVICE_NAME": "s"}
+REQUEST = ("GET", "http", 200, "/items/{id}", "1.1", None)
+
+
+@pytest.fixture
+def set_up(collector):
+    """Builds and installs a Tracing towards the collector; all is undone at the end."""
+    made: list[Tracing] = []
+
+    def build(environ=ASKED, **config) -> Tracing:
+        endpoint = {"exporter": {"endpoint": f"{collector.url}/v1/traces"}}
+        made.append(Tracing(resolve({**endpoint, **config}, environ=environ)))
+        made[-1].install()
+        return made[-1]
+
+    yield build
+    for tracing in made:
+        tracing.shutdown(0.5)
+    patching.restore_all()
+
+
+def requests(collector) -> list[ExportMetricsServiceRequest]:
+    return [
+        ExportMetricsServiceRequest.FromString(body) for _, body, path in collector.requests if path == "/v1/metrics"
+    ]
+
+
+def metrics(request) -> dict[str, Any]:
+    return {metric.name: metric for scope in request.resource_metrics[0].scope_metrics for metric in scope.metrics}
+
+
+def values(attributes) -> dict[str, Any]:
+    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in attributes}
+
+
+def meter() -> store.Meter:
+    assert state.meter is not None
+    return state.meter
+
+
+def test_without_being_asked_nothing_is_measured(collector, set_up):
+    tracing = set_up(environ={})
+    assert state.meter is None
+    assert tracing.force_flush(5)
+    assert not requests(collector)
+
+
+def test_a_histogram_has_the_names_units_buckets_and_attributes_of_the_conventions(collector, set_up):
+    tracing = set_up()
+    for seconds in (0.003, 0.005, 0.0051, 12.0):
+        meter().server(REQUEST, seconds)
+    meter().database(("sqlite", "SELECT", *[None] * 8), 0.002)
+    assert tracing.force_flush(5)
+    (request,) = requests(collector)
+    assert values(request.resource_metrics[0].resource.attributes)["service.name"] == "s"
+    (scope,) = request.resource_metrics[0].scope_metrics
+    assert (scope.scope.name, scope.schema_url) == ("devenv.tracing", SCHEMA_URL)
+    found = metrics(request)
+    assert set(found) == {"http.server.request.duration", "db.client.operation.duration"}
+    server = found["http.server.request.duration"]
+    assert (server.unit, server.description) == ("s", "Duration of HTTP server requests.")
+    assert server.histogram.aggregation_temporality == 2
+    (point,) = server.histogram.data_points
+    assert list(point.explicit_bounds) == [
+        0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+    ]  # fmt: skip
+    assert list(point.bucket_counts) == [2, 1, *[0] * 12, 1]
+    assert (point.count, point.sum, point.min, point.max) == (4, pytest.approx(12.0131), 0.003, 12.0)
+    assert values(point.attributes) == {
+        "http.request.method": "GET",
+        "url.scheme": "http",
+        "http.response.status_code": 200,
+        "http.route": "/items/{id}",
+        "network.protocol.version": "1.1",
+    }
+    assert 1_700_000_000 * 10**9 < point.start_time_unix_nano < point.time_unix_nano
+    (statement,) = found["db.client.operation.duration"].histogram.data_points
+    assert list(statement.explicit_bounds) == [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("preference", "counts", "temporality"), [("cumulative", [1, 2], 2), ("Delta", [1, 1], 1), ("lowmemory", [1, 1], 1)]
+)
+def test_temporality(collector, set_up, preference, counts, temporality):
+    tracing = set_up(environ={**ASKED, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": preference})
+    for _ in range(2):
+        meter().server(REQUEST, 0.1)
+        assert tracing.force_flush(5)
+    points = [metrics(request)["http.server.request.duration"].histogram for request in requests(collector)]
+    assert [histogram.data_points[0].count for histogram in points] == counts
+    assert {histogram.aggregation_temporality for histogram in points} == {temporality}
+    starts = [histogram.data_points[0].start_time_unix_nano for histogram in points]
+    ends = [histogram.data_points[0].time_unix_nano for histogram in points]
+    assert starts[1] == (starts[0] if temporality == 2 else ends[0])
+
+
+def test_series_above_the_limit_are_one(collector, set_up):
+    tracing = set_up()
+    for number in range(store.MOST_SERIES + 9):
+        meter().server(("GET", "http", 200, f"/{number}", "1.1", None), 0.1)
+    meter().server(("GET", "http", 200, "/0", "1.1", None), 0.1)
+    assert tracing.force_flush(5)
+    points = metrics(requests(collector)[0])["http.server.request.duration"].histogram.data_points
+    assert len(points) == store.MOST_SERIES
+    overflow = [point for point in points if values(point.attributes) == {"otel.metric.overflow": True}]
+    assert [point.count for point in overflow] == [10]
+    assert sum(point.count for point in points) == store.MOST_SERIES + 10
+
+
+def test_json_is_what_protobufs_own_form_is(collector, set_up):
+    for protocol in ("http/json", "http/protobuf"):
+        tracing = set_up(environ={**ASKED, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": protocol})
+        meter().client(("GET", "shop", 80, None, None, "TimeoutError"), 0.25)
+        assert tracing.force_flush(5)
+        tracing.shutdown(1)
+    sent = [(headers, body) for headers, body, path in collector.requests if path == "/v1/metrics"][::2]
+    assert [headers["Content-Type"] for headers, _ in sent] == ["application/json", "application/x-protobuf"]
+    written = json.loads(sent[0][1])["resourceMetrics"][0]["scopeMetrics"]
+    expected = MessageToDict(ExportMetricsServiceRequest.FromString(sent[1][1]), use_integers_for_enums=True)
+    reference = expected["resourceMetrics"][0]["scopeMetrics"]
+    for scopes in (written, reference):
+        for name in ("startTimeUnixNano", "timeUnixNano"):
+            assert scopes[0]["metrics"][0]["histogram"]["dataPoints"][0].pop(name)
+    assert written == reference
+
+
+def test_metrics_are_delivered_at_each_interval_and_at_the_shutdown(collector, set_up):
+    tracing = set_up(environ={**ASKED, "OTEL_METRIC_EXPORT_INTERVAL": "20"})
+    meter().server(REQUEST, 0.1)
+    collector.wait(lambda: len(requests(collector)) > 1)
+    recording = meter()
+    recording.server(REQUEST, 0.1)
+    assert tracing.shutdown(5)
+    assert metrics(requests(collector)[-1])["http.server.request.duration"].histogram.data_points[0].count == 2
+    assert state.meter is None
+
+
+def test_a_forked_child_starts_anew(collector, set_up):
+    tracing = set_up()
+    meter().server(REQUEST, 0.1)
+    child = os.fork()
+    if child == 0:
+        meter().server(REQUEST, 0.2)
+        os._exit(0 if tracing.force_flush(5) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert tracing.force_flush(5)
+    points = [
+        metrics(request)["http.server.request.duration"].histogram.data_points[0] for request in requests(collector)
+    ]
+    assert [(point.count, point.sum) for point in points] == [(1, 0.2), (1, 0.1)]
+
+
+@pytest.mark.parametrize("missing", [True, False], ids=["404", "unreachable"])
+def test_a_receiver_that_takes_no_metrics_is_told_once_until_it_takes_some(collector, set_up, caplog, missing):
+    collector.script[:] = [404]
+    url = collector.url if missing else dead_port()
+    tracing = set_up(
+        environ={**ASKED, "OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_METRIC_EXPORT_TIMEOUT": "50"},
+        exporter={"type": "none"},
+    )
+    meter().server(REQUEST, 0.1)
+    for _ in range(3):
+        assert not tracing.force_flush(5)
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"metrics are not delivered to {url}/v1/metrics" in told
+    assert ("such as Jaeger" in told) is missing
+    assert ("HTTP 404" in told) is missing
+    if missing:
+        for script in (200, 404):
+            collector.script[:] = [script]
+            tracing.force_flush(5)
+        assert caplog.text.count("metrics are not delivered") == 2
+
+
+def test_console_writes_a_line_for_each_metric(collector, set_up, capsys):
+    tracing = set_up(environ={**ASKED, "OTEL_METRICS_EXPORTER": "console, otlp"})
+    meter().server(REQUEST, 0.1)
+    assert tracing.force_flush(5)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["name"], line["histogram"]["dataPoints"][0]["count"]) == ("http.server.request.duration", "1")
+    assert len(requests(collector)) == 1
+
+
+def test_an_unknown_exporter_is_told_by_name(caplog):
+    settings = resolve(None, environ={"OTEL_METRICS_EXPORTER": "prometheus"})
+    assert settings.metrics_exporter == "none"
+    assert "OTEL_METRICS_EXPORTER: ignoring 'prometheus'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "http://localhost:4318/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:1/x/"}, "http://c:1/x/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:1/v1/traces"}, "http://c:1/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:1", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://m:2/p"}, "http://m:2/p"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "m:2",
+          "OTEL_EXPORTER_OTLP_METRICS_INSECURE": "true"}, "http://m:2"),
+    ],
+)  # fmt: skip
+def test_endpoint(environ, expected, caplog):
+    assert metric_settings(resolve(None, environ={**ASKED, **environ})).export.endpoint == expected
+    assert not caplog.records
+
+
+def test_variables_of_metrics_set_the_metrics_alone():
+    given = {
+        "OTEL_METRIC_EXPORT_INTERVAL": "7", "OTEL_METRIC_EXPORT_TIMEOUT": "8",
+        "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "a=b", "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION": "gzip",
+        "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "2000",
+    }  # fmt: skip
+    settings = resolve(None, environ={**ASKED, **given})
+    export, delta = metric_settings(settings)
+    assert (export.schedule_delay_ms, export.export_timeout_ms, export.headers) == (7, 8, {"a": "b"})
+    assert (export.compression, export.timeout_s, delta) == ("gzip", 2.0, False)
+    assert (settings.export_timeout_ms, settings.headers, settings.compression) == (30_000, {}, "none")
+    default = metric_settings(resolve(None, environ=ASKED)).export
+    assert (default.schedule_delay_ms, default.export_timeout_ms) == (60_000, 30_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "some"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "some"),
+        ("OTEL_PYTHON_METER_PROVIDER", "sdk_meter_provider"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "9464"),
+    ],
+)
+def test_what_is_not_done_is_told_by_name(caplog, name, value):
+    metric_settings(resolve(None, environ={**ASKED, name: value}))
+    (record,) = caplog.records
+    assert name in record.getMessage()
+
+
+@pytest.mark.parametrize("exporter", ["none", "otlp"])
+def test_variables_of_metrics_are_told_only_if_no_metrics_are_exported(caplog, exporter):
+    metric_settings(resolve(None, environ={"OTEL_METRICS_EXPORTER": exporter, "OTEL_METRIC_EXPORT_INTERVAL": "7"}))
+    told = [record.message for record in caplog.records if "OTEL_METRIC_EXPORT_INTERVAL" in record.message]
+    assert bool(told) is (exporter == "none")
