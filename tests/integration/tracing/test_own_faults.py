@@ -361,13 +361,21 @@ def with_requests(url: str) -> Any:
         requests.get("http://127.0.0.1:1/", timeout=5)
     except requests.ConnectionError as error:
         found.append(type(error).__name__)
-    return found
+    urllib3_client.instrument()
+    with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=_retries()))
+        return [*found, session.get(f"{url}/500", timeout=5).status_code]
+
+
+def _retries() -> urllib3.Retry:
+    return urllib3.Retry(1, backoff_factor=0, status_forcelist=[500], raise_on_status=False)
 
 
 def with_urllib3(url: str) -> Any:
     urllib3_client.instrument()
     with urllib3.PoolManager(retries=False) as pool:
         found = [pool.request("GET", url + path).status for path in ("/?token=1", "/500")]
+        found.append(pool.request("GET", f"{url}/500", retries=_retries()).status)
         return [*found, error_name(lambda: pool.request("GET", "http://127.0.0.1:1/"))[:30]]
 
 
@@ -819,8 +827,8 @@ def test_the_programs_do_what_they_should(healthy):
         "ClientConnectorError",
     ]
     assert healthy["httpx"] == [["ok", "ok", "ReadError: own"], [200, 500]]
-    assert healthy["requests"] == [200, 500, "ConnectionError"]
-    assert healthy["urllib3"][:2] == [200, 500]
+    assert healthy["requests"] == [200, 500, "ConnectionError", 500]
+    assert healthy["urllib3"][:3] == [200, 500, 500]
     assert healthy["urllib"][:2] == [200, "HTTPError: HTTP Error 500: Internal Server Error"]
     assert [status for status, _ in healthy["falcon"]] == [200, 500] * 2
     assert [*(status for status, _ in healthy["tornado"][:2]), healthy["tornado"][2]] == [
