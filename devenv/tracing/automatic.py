@@ -20,6 +20,7 @@ _INTEGRATIONS = (
     ("asgi", "starlette.applications", "asgi_servers", "instrument_starlette"),
     ("asgi", "fastapi.applications", "asgi_servers", "instrument_fastapi"),
     ("asgi", "uvicorn", "asgi_servers", "instrument_uvicorn"),
+    ("asgi", "hypercorn.app_wrappers", "asgi_servers", "instrument_hypercorn"),
     ("flask", "flask", "wsgi", "instrument_flask"),
     ("django", "django.core.handlers.base", "django", "instrument"),
     ("django", "django.core.handlers.wsgi", "django", "instrument_wsgi"),
@@ -90,8 +91,8 @@ def auto(
     """Set up tracing and trace every supported library that the program imports.
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
-    (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
-    `tornado` (server and client),
+    (Starlette, FastAPI, applications served by uvicorn and hypercorn), `flask`, `django` (WSGI, ASGI, databases),
+    `falcon`, `tornado` (server and client),
     `websockets` (client and server), `jinja2`, `graphql` (graphql-core, Strawberry, Graphene),
     `grpc`, `botocore` (boto3), `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
