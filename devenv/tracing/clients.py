@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from contextvars import Token
+from collections.abc import Callable, Mapping, MutableMapping
+from contextvars import ContextVar, Token
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
@@ -26,6 +26,8 @@ from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+Connected = Callable[[Any], "tuple[str, Any]"]
+"""Returns the version of HTTP and the socket's peer (None if it is not known) of a library's response."""
 RESENT = frozenset({301, 302, 303, 307, 308, 401, 407})
 """The statuses after which a library may send a request, or a copy of it, again: redirects and challenges."""
 SENDS = "_devenv_tracing_sends"
@@ -63,22 +65,44 @@ class ClientCall:
             fault("a call", error)
             return self.context
 
-    def answered(self, status: int, headers: Mapping[str, str] | None = None) -> None:
-        """Record the response: its status, of which 400 and above is an error for a client, and captured headers."""
+    def answered(
+        self,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        connected: Connected | None = None,
+        response: Any = None,
+    ) -> None:
+        """Record the response: its status, of which 400 and above is an error for a client, and captured headers.
+
+        Args:
+            status: The status.
+            headers: The response's headers.
+            connected: Reads the connection of `response`; called only if the call is recorded.
+            response: What `connected` reads.
+        """
         try:
             span = self.span
-            if span.is_recording():
+            if span.__class__ is not UnsampledSpan and span.is_recording():  # the class: most calls, for less
                 span.set_attribute("http.response.status_code", status)
                 if headers is not None and state.client_headers is not None:
                     span.set_attributes(state.client_headers.response(headers.items()))
                 if status >= 400:
                     _refused(span, status)
+                if connected is not None:
+                    _set_connection(span, *connected(response))
         except Exception as error:  # noqa: BLE001 - logged
             fault("the response of a call", error)
 
-    def failed(self, error: BaseException) -> None:
-        """Record that the call ended without a response."""
+    def failed(self, error: BaseException, peer: Any = None) -> None:
+        """Record that the call ended without a response.
+
+        Args:
+            error: The exception.
+            peer: The peer of the socket, if the call had one.
+        """
         try:
+            if peer is not None and self.span.is_recording():
+                _set_connection(self.span, "", peer)
             if isinstance(error, Exception):
                 fail(self.span, error)
             elif self.span.is_recording():
@@ -93,14 +117,73 @@ class ClientCall:
             at: The time of the end in nanoseconds since the epoch. Default: now.
         """
         try:
-            if self.span.is_recording():
-                self.span.end(at)
+            span = self.span
+            if span.__class__ is not UnsampledSpan and span.is_recording():
+                span.end(at)
         except Exception as error:  # noqa: BLE001 - logged
             fault("the end of a call", error)
 
 
 NO_CALL = ClientCall(trace.INVALID_SPAN, Context())
 """A call without a span and without headers."""
+
+
+class Sending:
+    """A recorded request on its way, which the library below may send again: each time is another call.
+
+    Args:
+        library: As for `begin_call`.
+        call: The first call.
+        resends: How many times the request has been sent before.
+
+    Attributes:
+        call: The call that is sent now.
+        resends: How many times the request has been sent before this call.
+        peer: The peer of the socket, if it is known.
+    """
+
+    __slots__ = ("_before", "_context", "_library", "call", "peer", "resends")
+
+    def __init__(self, library: str, call: ClientCall, resends: int = 0) -> None:
+        self._library = library
+        self._context = current()
+        self._before = resends
+        self.call = call
+        self.resends = resends
+        self.peer: Any = None
+
+    def again(self, method: str, url: object, headers: MutableMapping[str, str], number: int) -> Token[Context]:
+        """Start the call that sends the request again, after the one before has been finished; does not raise.
+
+        Args:
+            method: HTTP method.
+            url: As for `begin_call`.
+            headers: The headers, changed in place.
+            number: How many times the library has sent the request again, this time included.
+
+        Returns:
+            The token of the context of the call, for `detach`.
+        """
+        self.call.end()
+        self.peer = None
+        self.resends = self._before + number
+        token = attach(self._context)
+        self.call = begin_call(self._library, method, url, headers, self.resends)
+        detach(token)
+        return attach(self.call.below() if self.call is not NO_CALL else self._context)
+
+
+def sending_of(library: str, call: ClientCall, resends: int = 0) -> Sending | None:
+    """Return a recorded call as a request that may be sent again, None if it is not recorded; does not raise."""
+    try:
+        return Sending(library, call, resends) if call.span.is_recording() else None
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(library, error)
+        return None
+
+
+sending: ContextVar[Sending | None] = ContextVar("devenv.tracing.sending", default=None)
+"""The recorded request that a library sends through urllib3."""
 
 
 def begin_call(
@@ -174,6 +257,17 @@ class ClientSpan(ClientCall):
             span.end()
         except Exception as error:  # noqa: BLE001 - logged
             fault("the end of a call", error)
+
+
+def _set_connection(span: Span, version: str, peer: Any) -> None:
+    """Record the version of HTTP and the peer: address and port, or the path of a socket."""
+    if version:
+        span.set_attribute("network.protocol.version", version)
+    if isinstance(peer, (tuple, list)):
+        span.set_attribute("network.peer.address", peer[0])
+        span.set_attribute("network.peer.port", peer[1])
+    elif peer:
+        span.set_attribute("network.peer.address", peer.decode() if isinstance(peer, bytes) else peer)
 
 
 def _refused(span: Span, status: int) -> None:

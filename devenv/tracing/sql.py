@@ -64,7 +64,7 @@ def statement_span(
     try:
         if state.off or ((len(context) > 1 or span is None) and is_suppressed(context)):
             return state.passive() or INVALID_SPAN
-        if span is not None and _is_statement(span):
+        if span is not None and is_statement(span):
             return INVALID_SPAN
         if len(statement) > LONGEST_READ:  # the cache does not keep what is not read
             statement = statement[:LONGEST_READ]
@@ -108,7 +108,7 @@ class StatementScope(SpanScope):
         super()._broken(exc)
 
 
-def _is_statement(span: Any) -> bool:
+def is_statement(span: Any) -> bool:
     """Whether a span is that of a statement, ours or of another instrumentation."""
     if span.__class__ is LightSpan:
         if span.kind is not SpanKind.CLIENT:

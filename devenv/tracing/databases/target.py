@@ -7,6 +7,7 @@ from typing import NamedTuple
 DEFAULT_PORTS = {
     "mariadb": 3306,
     "microsoft.sql_server": 1433,
+    "mongodb": 27017,
     "mysql": 3306,
     "oracle.db": 1521,
     "postgresql": 5432,

@@ -11,9 +11,11 @@ from yarl import URL
 
 from devenv.tracing.clients import NO_CALL, ClientCall, begin_call
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.patching import replace
 
 if TYPE_CHECKING:
     from aiohttp import (
+        ClientResponse,
         ClientSession,
         TraceConfig,
         TraceRequestEndParams,
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
         TraceRequestRedirectParams,
         TraceRequestStartParams,
     )
+    from aiohttp.client_proto import ResponseHandler
 
 
 _LIBRARY = "aiohttp's client"
+# Attribute of a connection's protocol: its peer, which is not known any more when a response has closed the connection.
+_PEER = "_devenv_peer"
 _SEE_OTHER = 303
 _MOVED = frozenset({301, 302})
 # aiohttp's exceptions for redirects that it does not follow; it tells of the redirect before it raises them.
@@ -35,7 +40,9 @@ _NOT_FOLLOWED = frozenset(
 def aiohttp_trace_config() -> TraceConfig:
     """Return a configuration for `aiohttp.ClientSession(trace_configs=[aiohttp_trace_config()])`."""
     from aiohttp import TraceConfig
+    from aiohttp.client_proto import ResponseHandler
 
+    replace(ResponseHandler, "connection_made", _connecting)
     config = TraceConfig()
     config.on_request_start.append(_start)
     config.on_request_redirect.append(_redirect)
@@ -48,8 +55,6 @@ def aiohttp_trace_config() -> TraceConfig:
 def instrument() -> None:
     """Trace every client session of the process."""
     from aiohttp import ClientSession
-
-    from devenv.tracing.process.patching import replace
 
     def make(original: Callable[..., None]) -> Callable[..., None]:
         def init(
@@ -86,7 +91,7 @@ async def _redirect(_session: ClientSession, context: SimpleNamespace, params: T
         return
     try:
         response = params.response
-        call.answered(response.status, response.headers)
+        call.answered(response.status, response.headers, _connected, response)
         context.redirected = (call, time_ns())
         context.resends = getattr(context, "resends", 0) + 1
         location = response.headers.get("Location") or response.headers.get("URI")
@@ -117,8 +122,26 @@ def _end_redirected(context: SimpleNamespace, error: BaseException | None = None
 async def _end(_session: ClientSession, context: SimpleNamespace, params: TraceRequestEndParams) -> None:
     _end_redirected(context)
     call: ClientCall = getattr(context, "call", NO_CALL)
-    call.answered(params.response.status, params.response.headers)
+    call.answered(params.response.status, params.response.headers, _connected, params.response)
     call.end()
+
+
+def _connecting(original: Callable[..., None]) -> Callable[..., None]:
+    def connection_made(self: ResponseHandler, transport: Any) -> None:
+        try:
+            setattr(self, _PEER, transport.get_extra_info("peername"))
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_LIBRARY, error)
+        original(self, transport)
+
+    return connection_made
+
+
+def _connected(response: ClientResponse) -> tuple[str, Any]:
+    """Return the version of HTTP and the peer."""
+    version = response.version
+    peer = getattr(getattr(response, "_protocol", None), _PEER, None)
+    return f"{version.major}.{version.minor}" if version is not None else "", peer
 
 
 async def _fail(_session: ClientSession, context: SimpleNamespace, params: TraceRequestExceptionParams) -> None:

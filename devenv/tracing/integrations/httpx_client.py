@@ -15,6 +15,9 @@ from devenv.tracing.process.patching import replace
 _LIBRARY = "httpx"
 # In a request's extensions, which a redirect's request copies: how many times it has been sent.
 _SENT = "devenv.tracing.sent"
+# Attribute of a connection's stream: its peer, which an asynchronous one takes long to find.
+_PEER = "_devenv_peer"
+_VERSIONS = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
 
 
 class HTTPXTransport(httpx.BaseTransport):
@@ -50,6 +53,24 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the wrapped transport."""
         await self._transport.aclose()
+
+
+def _connected(response: httpx.Response) -> tuple[str, Any]:
+    """Return the version of HTTP and the peer; neither for an application in the same process."""
+    extensions = response.extensions
+    version = _VERSIONS.get(extensions.get("http_version", b""), "")
+    stream = extensions.get("network_stream")
+    if stream is None:
+        return version, None
+    peer = getattr(stream, _PEER, None)
+    if peer is None:
+        try:
+            peer = stream.get_extra_info("server_addr")
+        except OSError:  # closed
+            return version, None
+        if hasattr(stream, "__dict__"):
+            setattr(stream, _PEER, peer)
+    return version, peer
 
 
 def _note(request: httpx.Request, response: httpx.Response) -> None:
@@ -92,7 +113,7 @@ def _send(send: Callable[[httpx.Request], httpx.Response], request: httpx.Reques
         call.failed(error)
         raise
     else:
-        call.answered(response.status_code, response.headers)
+        call.answered(response.status_code, response.headers, _connected, response)
         _note(request, response)
         return response
     finally:
@@ -113,7 +134,7 @@ async def _send_async(
         call.failed(error)
         raise
     else:
-        call.answered(response.status_code, response.headers)
+        call.answered(response.status_code, response.headers, _connected, response)
         _note(request, response)
         return response
     finally:

@@ -1,4 +1,7 @@
-"""requests: a client span for each call of a session."""
+"""requests: a client span for each call of a session.
+
+What an adapter sends again by `max_retries` has a span for each time, if urllib3 is traced too, as it is by `auto`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from typing import Any
 
 import requests
 
-from devenv.tracing.clients import NO_CALL, RESENT, SENDS, begin_call, note_sends
+from devenv.tracing.clients import NO_CALL, RESENT, SENDS, Sending, begin_call, note_sends, sending, sending_of
 from devenv.tracing.context.ambient import attach, detach
+from devenv.tracing.integrations.urllib3_client import connected, instrument_connections
+from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.patching import replace
 
 _LIBRARY = "requests"
@@ -20,6 +25,7 @@ class TracedAdapter(requests.adapters.HTTPAdapter):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         replace(requests.PreparedRequest, "copy", _copying)
+        instrument_connections()
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send one request."""
@@ -41,6 +47,7 @@ def instrument() -> None:
 
     replace(requests.adapters.HTTPAdapter, "send", make)
     replace(requests.PreparedRequest, "copy", _copying)
+    instrument_connections()
 
 
 def _copying(original: Callable[..., requests.PreparedRequest]) -> Callable[..., requests.PreparedRequest]:
@@ -63,6 +70,9 @@ def _send(
     call = begin_call(_LIBRARY, request.method or "GET", request.url or "", request.headers, resends)
     if call is NO_CALL:
         return send(request, *args, **options)
+    attempts = None if call.span.__class__ is UnsampledSpan else sending_of(_LIBRARY, call, resends)
+    if attempts is not None:
+        return _send_recorded(attempts, send, request, *args, **options)
     token = attach(call.below())
     try:
         response = send(request, *args, **options)
@@ -70,10 +80,36 @@ def _send(
         call.failed(error)
         raise
     else:
-        call.answered(response.status_code, response.headers)
+        call.answered(response.status_code)
         if response.status_code in RESENT:
             note_sends(_LIBRARY, request, resends + 1)
         return response
     finally:
         detach(token)
         call.end()
+
+
+def _send_recorded(
+    attempts: Sending,
+    send: Callable[..., requests.Response],
+    request: requests.PreparedRequest,
+    *args: Any,
+    **options: Any,
+) -> requests.Response:
+    """Send a request that urllib3 may send again, by `max_retries` of the adapter."""
+    present = sending.set(attempts)
+    token = attach(attempts.call.below())
+    try:
+        response = send(request, *args, **options)
+    except BaseException as error:
+        attempts.call.failed(error, attempts.peer)
+        raise
+    else:
+        attempts.call.answered(response.status_code, response.headers, connected, (response.raw, attempts))
+        if response.status_code in RESENT:
+            note_sends(_LIBRARY, request, attempts.resends + 1)
+        return response
+    finally:
+        detach(token)
+        sending.reset(present)
+        attempts.call.end()

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
-from opentelemetry.context import Context
+from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from devenv.tracing.clients import DEFAULT_PORTS, NO_CALL, ClientCall, begin_call
+from devenv.tracing.clients import DEFAULT_PORTS, NO_CALL, ClientCall, Sending, begin_call, sending, sending_of
 from devenv.tracing.context.ambient import attach, current, detach
 from devenv.tracing.context.suppression import is_http_suppressed
+from devenv.tracing.light.unsampled import UnsampledSpan
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_connections import peer_of, version_of
 from devenv.tracing.process.patching import replace
-from devenv.tracing.process.versions import SLOTS
 
 _LIBRARY = "urllib3"
 
 
 def instrument() -> None:
-    """Trace every pool of the process; nothing below a library that is traced itself, such as requests."""
+    """Trace every pool of the process; below a library that is traced itself (requests), only what is sent again."""
     replace(HTTPConnectionPool, "urlopen", _opening)
+    instrument_connections()
+
+
+def instrument_connections() -> None:
+    """Note the peer of each connection that sends a recorded request, for this integration and for that of requests."""
+    replace(HTTPConnection, "getresponse", _noting_peer)
 
 
 def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,74 +42,99 @@ def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         retries = args[0] if args else options.get("retries")
         history = getattr(retries, "history", None)
-        before = _before(history) if history else None
-        outside = None if before is None else attach(before.context)
-        try:
-            call, sent = _begin(self, method, url, headers, len(history) if history else 0)
-            if call is NO_CALL:
-                return original(self, method, url, body, headers, *args, **options)
-            return _send(call, original, self, method, url, body, sent, *args, **options)
-        finally:
-            if outside is not None:
-                detach(outside)
+        if history:
+            attempts = sending.get()
+            if attempts is not None:
+                return _send_again(attempts, history, original, self, method, url, body, headers, *args, **options)
+        call, sent = _begin(self, method, url, headers, len(history) if history else 0)
+        if call is NO_CALL:
+            return original(self, method, url, body, headers, *args, **options)
+        return _send(call, original, self, method, url, body, sent, *args, **options)
 
     return urlopen
 
 
 def _send(call: ClientCall, original: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    attempt = _Attempt(call, current())
-    sending = _attempt.set(attempt)
+    attempts = None if call.span.__class__ is UnsampledSpan else sending_of(_LIBRARY, call)
+    if attempts is not None:
+        return _send_recorded(attempts, original, *args, **options)
     token = attach(call.below())
     try:
         response = original(*args, **options)
     except BaseException as error:
-        if not attempt.over:
-            call.failed(error)
+        call.failed(error)
         raise
     else:
-        if not attempt.over:
-            call.answered(response.status, response.headers)
+        call.answered(response.status)
         return response
     finally:
         detach(token)
-        _attempt.reset(sending)
         call.end()
 
 
-@dataclass(eq=False, **SLOTS)
-class _Attempt:
-    """A request on its way: a pool sends the next one, a retry or a redirect, before it returns.
+def _send_recorded(attempts: Sending, original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Send a request; for a retry or a redirect the pool calls itself before it returns."""
+    present = sending.set(attempts)
+    token = attach(attempts.call.below())
+    try:
+        response = original(*args, **options)
+    except BaseException as error:
+        attempts.call.failed(error, attempts.peer)
+        raise
+    else:
+        attempts.call.answered(response.status, response.headers, connected, (response, attempts))
+        return response
+    finally:
+        detach(token)
+        sending.reset(present)
+        attempts.call.end()
 
-    Attributes:
-        call: Its call.
-        context: The context in which it was made.
-        over: Whether the next one has been sent.
-    """
 
-    call: ClientCall
-    context: Context
-    over: bool = False
-
-
-_attempt: ContextVar[_Attempt | None] = ContextVar("devenv.tracing.urllib3", default=None)
-
-
-def _before(history: Any) -> _Attempt | None:
-    """End the attempt that is repeated now, with what urllib3 says of it; None if it is not one of ours."""
-    attempt = _attempt.get()
-    if attempt is None or attempt.over or not attempt.call.span.is_recording():
-        return None
-    attempt.over = True
+def _send_again(
+    attempts: Sending,
+    history: Any,
+    original: Callable[..., Any],
+    pool: HTTPConnectionPool,
+    method: str,
+    url: str,
+    body: Any,
+    headers: Any,
+    *args: Any,
+    **options: Any,
+) -> Any:
+    """Send a request once more: what is recorded of the time before is what urllib3 says of it."""
+    token = None
     try:
         last = history[-1]
         if last.error is not None:
-            attempt.call.failed(last.error)
+            attempts.call.failed(last.error, attempts.peer)
         elif last.status is not None:
-            attempt.call.answered(last.status)
+            attempts.call.answered(last.status, None, connected, (None, attempts))
+        headers = _copied(pool, headers)
+        token = attempts.again(method, _Url(pool, url), headers, len(history))
     except Exception as error:  # noqa: BLE001 - logged
         fault(_LIBRARY, error)
-    attempt.call.end()
-    return attempt
+    try:
+        return original(pool, method, url, body, headers, *args, **options)
+    finally:
+        if token is not None:
+            detach(token)
+
+
+def _noting_peer(original: Callable[..., Any]) -> Callable[..., Any]:
+    def getresponse(self: HTTPConnection) -> Any:
+        attempts = sending.get()
+        if attempts is not None:
+            attempts.peer = peer_of(self.sock)
+        return original(self)
+
+    return getresponse
+
+
+def connected(answered: tuple[Any, Sending]) -> tuple[str, Any]:
+    """Return the version of HTTP and the peer for a response of urllib3 and its request."""
+    response, attempts = answered
+    return version_of(getattr(response, "version", None)), attempts.peer
 
 
 def _begin(pool: HTTPConnectionPool, method: str, url: str, headers: Any, resends: int) -> tuple[ClientCall, Any]:
@@ -112,12 +142,16 @@ def _begin(pool: HTTPConnectionPool, method: str, url: str, headers: Any, resend
     try:
         if is_http_suppressed(current()):
             return NO_CALL, headers
-        given = pool.headers if headers is None else headers
-        sent: MutableMapping[str, str] = given.copy() if hasattr(given, "copy") else dict(given)
+        sent = _copied(pool, headers)
         return begin_call(_LIBRARY, method, _Url(pool, url), sent, resends), sent
     except Exception as error:  # noqa: BLE001 - logged
         fault(_LIBRARY, error)
         return NO_CALL, headers
+
+
+def _copied(pool: HTTPConnectionPool, headers: Any) -> MutableMapping[str, str]:
+    given = pool.headers if headers is None else headers
+    return given.copy() if hasattr(given, "copy") else dict(given)
 
 
 class _Url:

@@ -19,6 +19,7 @@ from urllib.request import (
 from devenv.tracing.clients import NO_CALL, SENDS, ClientCall, begin_call, note_sends
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
 from devenv.tracing.process.faults import fault
+from devenv.tracing.process.http_connections import connection_of
 from devenv.tracing.process.patching import replace
 
 _LIBRARY = "urllib"
@@ -71,7 +72,7 @@ def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
             call.failed(error)
             raise
         else:
-            call.answered(response.status, response.headers)
+            call.answered(response.status, response.headers, connection_of, response)
             return response
         finally:
             detach(token)

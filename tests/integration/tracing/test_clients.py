@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import urllib.error
 import urllib.request
 
@@ -136,6 +137,45 @@ async def test_http_clients(rec, patched, upstream, get):
 
 
 @pytest.mark.parametrize("get", CLIENTS)
+@pytest.mark.parametrize("path", ["/a", "/empty", "/500"])
+async def test_the_connection_of_a_call_is_recorded(rec, patched, upstream, get, path):
+    with tracing.span("caller"):
+        await get(upstream.url + path)
+    found = rec.span("GET").attributes
+    assert (found["network.peer.address"], found["network.peer.port"]) == ("127.0.0.1", upstream.port)
+    assert found["network.protocol.version"] == "1.1"
+
+
+async def test_the_peer_of_a_call_is_the_socket_s(rec, patched, upstream):
+    with tracing.span("caller"):
+        for get in CLIENTS:
+            await get(f"http://localhost:{upstream.port}/a")
+    for span in rec.spans("GET"):
+        assert (span.attributes["server.address"], span.attributes["network.peer.address"]) == (
+            "localhost",
+            "127.0.0.1",
+        )
+    assert len(rec.spans("GET")) == len(CLIENTS)
+
+
+def test_a_call_that_was_connected_and_failed_has_its_peer(rec, patched, upstream):
+    urllib3_client.instrument()
+    requests_client.instrument()
+    with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+        urllib3.PoolManager(retries=False).request("GET", f"{upstream.url}/slow", timeout=0.05)
+    with pytest.raises(requests.ReadTimeout):
+        requests.get(f"{upstream.url}/slow", timeout=0.05)
+    assert [span.attributes["network.peer.port"] for span in rec.spans("GET")] == [upstream.port] * 2
+
+
+def test_a_client_of_an_application_in_the_process_has_no_peer(rec):
+    transport = tracing.HTTPXTransport(httpx.MockTransport(lambda request: httpx.Response(204)))
+    with httpx.Client(transport=transport) as client:
+        client.get("http://shop.test")
+    assert not {name for name in rec.span("GET").attributes if name.startswith("network.")}
+
+
+@pytest.mark.parametrize("get", CLIENTS)
 async def test_http_clients_below_an_unsampled_parent(rec, patched, upstream, get):
     with tracing.attached({"traceparent": f"00-{TRACE}-{PARENT}-00"}):
         await get(upstream.url)
@@ -208,6 +248,71 @@ def test_the_redirects_and_retries_of_a_pool_are_spans(rec, patched, upstream):
     ]
     assert shown == [("/redirect", 302, None), ("/after", 200, 1), ("/500", 500, None), ("/500", 500, 1)]
     assert [got["traceparent"].split("-")[2] for got in upstream.got] == [span.span_id for span in rec.spans("GET")]
+
+
+def retrying(retries):
+    session = requests.Session()
+    session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
+    return session
+
+
+def seen(rec):
+    return [
+        (span.attributes.get("http.response.status_code"), span.attributes.get("http.request.resend_count"))
+        for span in rec.spans("GET")
+    ]
+
+
+def test_what_requests_sends_again_by_urllib3_has_a_span_for_each_time(rec, patched, upstream):
+    requests_client.instrument()
+    urllib3_client.instrument()
+    retries = urllib3.Retry(2, backoff_factor=0, status_forcelist=[500], raise_on_status=False)
+    with retrying(retries) as session, tracing.span("caller") as caller:
+        assert session.get(f"{upstream.url}/500").status_code == 500
+        assert tracing.current_span() is caller
+    assert seen(rec) == [(500, None), (500, 1), (500, 2)]
+    spans = rec.spans("GET")
+    assert {span.parent_id for span in spans} == {rec.span("caller").span_id}
+    assert [got["traceparent"].split("-")[2] for got in upstream.got] == [span.span_id for span in spans]
+    assert {span.attributes["network.peer.port"] for span in spans} == {upstream.port}
+    assert all(before.end_ns <= after.start_ns for before, after in itertools.pairwise(spans))
+
+
+def test_the_number_goes_on_over_the_redirects_of_requests(rec, patched, upstream):
+    requests_client.instrument()
+    urllib3_client.instrument()
+    retries = urllib3.Retry(1, backoff_factor=0, status_forcelist=[302], raise_on_status=False)
+    with retrying(retries) as session:
+        assert session.get(f"{upstream.url}/redirect").status_code == 200
+    assert seen(rec) == [(302, None), (302, 1), (200, 2)]
+
+
+def test_the_last_time_of_requests_has_its_exception(rec, patched):
+    requests_client.instrument()
+    urllib3_client.instrument()
+    with retrying(urllib3.Retry(1, backoff_factor=0)) as session, pytest.raises(requests.ConnectionError):
+        session.get("http://127.0.0.1:1/")
+    new = "urllib3.exceptions.NewConnectionError"
+    assert [span.attributes["error.type"] for span in rec.spans("GET")] == [new, "requests.exceptions.ConnectionError"]
+    assert seen(rec) == [(None, None), (None, 1)]
+
+
+def test_an_unsampled_request_that_is_sent_again_keeps_its_trace(rec, patched, upstream):
+    requests_client.instrument()
+    urllib3_client.instrument()
+    retries = urllib3.Retry(1, backoff_factor=0, status_forcelist=[500], raise_on_status=False)
+    with tracing.attached({"traceparent": f"00-{TRACE}-{PARENT}-00"}), retrying(retries) as session:
+        session.get(f"{upstream.url}/500")
+    assert [got["traceparent"][:35] for got in upstream.got] == [f"00-{TRACE}"] * 2
+    assert rec.spans() == []
+
+
+def test_redirects_and_retries_of_a_pool_manager_are_counted_together(rec, patched, upstream):
+    urllib3_client.instrument()
+    retries = urllib3.Retry(5, backoff_factor=0, status=1, status_forcelist=[200], raise_on_status=False)
+    with urllib3.PoolManager(retries=retries) as pool:
+        pool.request("GET", f"{upstream.url}/redirect")
+    assert seen(rec) == [(302, None), (200, 1), (200, 2)]
 
 
 async def with_redirecting_httpx(url):

@@ -43,9 +43,12 @@ from aiohttp.test_utils import TestServer
 from django.conf import settings as django_settings
 from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
+from fault_programs.documents import with_pymongo  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
+from fault_programs.graphs import with_graphql  # noqa: F401 - as above
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
 from fault_programs.operations import with_botocore  # noqa: F401 - as above
+from hypercorn.app_wrappers import ASGIWrapper
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -97,6 +100,7 @@ MODULES = (
     "integrations.aiohttp_server",
     "integrations.aiosqlite",
     "integrations.asgi_servers",
+    "integrations.databases.pymongo",
     "integrations.dbapi",
     "integrations.django",
     "integrations.httpx_client",
@@ -124,6 +128,7 @@ MODULES = (
     "integrations.rpc.grpc_server",
     "integrations.rpc.grpc_spans",
     "integrations.web.falcon",
+    "integrations.web.graphql",
     "integrations.web.jinja2",
     "integrations.web.tornado_client",
     "integrations.web.tornado_server",
@@ -212,6 +217,7 @@ def with_frameworks(_url: str) -> Any:
     asgi_servers.instrument_starlette()
     asgi_servers.instrument_fastapi()
     asgi_servers.instrument_uvicorn()
+    asgi_servers.instrument_hypercorn()
 
     async def endpoint(request: Any) -> Any:
         return PlainTextResponse(f"ok {request.path_params['number']}")
@@ -220,7 +226,15 @@ def with_frameworks(_url: str) -> Any:
     api.add_api_route("/x/{number}", lambda number: number)
     served = uvicorn.Config(Starlette(routes=[Route("/x/{number}", endpoint)]), log_config=None)
     served.load()
-    return [run_asgi(served.loaded_app), run_asgi(api), run_asgi(Starlette(routes=[Route("/x/{number}", endpoint)]))]
+    with_hypercorn = ASGIWrapper(Starlette(routes=[Route("/x/{number}", endpoint)]))
+    with suppress(AttributeError):  # it is not started: it has no lifespan
+        asyncio.run(uvicorn.Server(served).startup())
+    return [
+        run_asgi(with_hypercorn.app),
+        run_asgi(served.loaded_app),
+        run_asgi(api),
+        run_asgi(Starlette(routes=[Route("/x/{number}", endpoint)])),
+    ]
 
 
 def with_wsgi(_url: str) -> Any:
@@ -354,13 +368,21 @@ def with_requests(url: str) -> Any:
         requests.get("http://127.0.0.1:1/", timeout=5)
     except requests.ConnectionError as error:
         found.append(type(error).__name__)
-    return found
+    urllib3_client.instrument()
+    with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=_retries()))
+        return [*found, session.get(f"{url}/500", timeout=5).status_code]
+
+
+def _retries() -> urllib3.Retry:
+    return urllib3.Retry(1, backoff_factor=0, status_forcelist=[500], raise_on_status=False)
 
 
 def with_urllib3(url: str) -> Any:
     urllib3_client.instrument()
     with urllib3.PoolManager(retries=False) as pool:
         found = [pool.request("GET", url + path).status for path in ("/?token=1", "/500")]
+        found.append(pool.request("GET", f"{url}/500", retries=_retries()).status)
         return [*found, error_name(lambda: pool.request("GET", "http://127.0.0.1:1/"))[:30]]
 
 
@@ -681,7 +703,11 @@ PASSES = {
     # What a library calls: their bodies only call functions that catch.
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
+    # The first runs once; the second is the program's own call, and only calls functions that catch.
+    "integrations.web.graphql": {"_executor", "_awaiting"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
+    # Run once, in `instrument`.
+    "integrations.databases.pymongo": {"_register", "Commands.__init__"},
     "integrations.messaging.rq": {"_sent"},
     "integrations.messaging.pika": {"_published", "_traced"},
     "integrations.messaging.confluent_kafka": {"_sent", "_carrying", "_like"},
@@ -705,7 +731,7 @@ PASSES_CLASSES = {
 # Makers of the replacements of a library's functions: they run once, in `instrument`, whose faults `auto` logs.
 MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
-          "traced_application", "_watch_flask", "_creating", "_storing", "_restoring",
+          "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
           "_producing", "_polling", "_closing", "_iterating", "_traced_",
           "install", "_beginning", "_measuring", "_ending")  # fmt: skip
@@ -812,8 +838,8 @@ def test_the_programs_do_what_they_should(healthy):
         "ClientConnectorError",
     ]
     assert healthy["httpx"] == [["ok", "ok", "ReadError: own"], [200, 500]]
-    assert healthy["requests"] == [200, 500, "ConnectionError"]
-    assert healthy["urllib3"][:2] == [200, 500]
+    assert healthy["requests"] == [200, 500, "ConnectionError", 500]
+    assert healthy["urllib3"][:3] == [200, 500, 500]
     assert healthy["urllib"][:2] == [200, "HTTPError: HTTP Error 500: Internal Server Error"]
     assert [status for status, _ in healthy["falcon"]] == [200, 500] * 2
     assert [*(status for status, _ in healthy["tornado"][:2]), healthy["tornado"][2]] == [

@@ -24,6 +24,7 @@ from devenv.tracing.server_side import ServerSide, answer, described, finish
 from devenv.tracing.spans import current_span, error_type, fail
 
 _LIBRARY = "tornado"
+_NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what Tornado says of the client of a Unix socket; nothing is bound to it
 
 
 def instrument() -> None:
@@ -127,12 +128,17 @@ def describe(request: Any) -> tuple[Shared, dict[str, Any]]:
     """Return the attributes of a request that are known at its start."""
     headers = request.headers
     proxy = {name: headers[name] for name in PROXY_NAMES if name in headers}
+    address = getattr(getattr(request.connection, "context", None), "address", None)
+    peer = address if isinstance(address, tuple) else ("", 0)  # a Unix socket has none, and Tornado invents one
+    client = request.remote_ip if request.remote_ip != _NO_ADDRESS else peer[0]
+    origin = origin_of(request.protocol, headers.get("host", ""), (None, None), client or "", proxy)
     return described(
-        origin_of(request.protocol, request.host, (None, None), request.remote_ip or "", proxy),
+        origin._replace(peer=peer[0]),  # with `xheaders`, Tornado puts the client in its place
         request.method,
         request.version.partition("/")[2],
         request.path,
         request.query,
         headers.get("user-agent"),
         headers.get_all(),
+        peer[1],
     )

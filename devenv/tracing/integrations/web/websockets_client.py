@@ -78,12 +78,16 @@ def _begin(connection: Any, given: Any) -> tuple[ClientCall, Any]:
     return call, headers
 
 
+def _connected(connection: Any) -> tuple[str, Any]:
+    return "1.1", connection.remote_address
+
+
 def _end(call: ClientCall, connection: Any, error: BaseException | None) -> None:
     """Record the server's response, or why there is none; does not raise."""
     try:
         response = getattr(connection, "response", None) or getattr(error, "response", None)
         if response is not None:
-            call.answered(response.status_code, response.headers)
+            call.answered(response.status_code, response.headers, _connected, connection)
         elif error is not None:
             call.failed(error)
     except Exception as own:  # noqa: BLE001 - logged

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import tornado.httpclient
+import tornado.httpserver
+import tornado.netutil
 import tornado.routing
 import tornado.web
 import tornado.websocket
@@ -102,6 +106,65 @@ async def test_each_request_has_a_span_with_its_route_status_and_exception(rec, 
     assert found[2].attributes["error.type"] == "ValueError"
     assert [name for name, _ in found[2].events] == ["exception"]
     assert (found[3].status, found[3].events) == (found[0].status, ())
+
+
+PROXIED = {
+    "Host": "inside:81",
+    "X-Forwarded-For": "203.0.113.9, 10.0.0.2",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "shop.test",
+}
+FORWARDED = {"Host": "inside:81", "Forwarded": "for=203.0.113.9;host=shop.test;proto=https, for=10.0.0.2"}
+
+
+async def ask(port, headers, *, version="1.1"):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"GET /seen HTTP/{version}\r\n{fields}Connection: close\r\n\r\n".encode())
+    assert b" 200 " in await reader.readline()
+    mine = writer.get_extra_info("sockname")
+    writer.close()
+    return mine
+
+
+@pytest.mark.parametrize("trusts", [False, True])
+@pytest.mark.parametrize("headers", [PROXIED, FORWARDED])
+async def test_behind_a_proxy_the_client_the_host_and_the_scheme_are_those_that_it_names(rec, patched, headers, trusts):
+    tornado_server.instrument()
+    server = tornado.httpserver.HTTPServer(
+        tornado.web.Application([("/seen", Seen)]), xheaders=trusts, trusted_downstream=["10.0.0.2"]
+    )
+    (listening,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
+    server.add_socket(listening)
+    peer = await ask(listening.getsockname()[1], headers)
+    server.stop()
+    await server.close_all_connections()
+    (span,) = servers(rec)
+    found = span.attributes
+    assert (found["client.address"], found["url.scheme"]) == ("203.0.113.9", "https")
+    assert (found["server.address"], found["server.port"]) == ("shop.test", 443)
+    assert (found["network.peer.address"], found["network.peer.port"]) == peer
+
+
+async def test_without_a_proxy_and_a_host(rec, url):
+    peer = await ask(int(url.rpartition(":")[2]), {}, version="1.0")
+    (span,) = servers(rec)
+    assert (span.attributes["client.address"], span.attributes["network.protocol.version"]) == (peer[0], "1.0")
+    assert (span.attributes["network.peer.address"], span.attributes["network.peer.port"]) == peer
+    assert "server.address" not in span.attributes
+
+
+async def test_the_client_of_a_unix_socket_has_no_address(rec, patched, tmp_path):
+    tornado_server.instrument()
+    server = tornado.httpserver.HTTPServer(tornado.web.Application([("/seen", Seen)]))
+    server.add_socket(tornado.netutil.bind_unix_socket(str(tmp_path / "s")))
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+    writer.write(b"GET /seen HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")
+    assert b" 200 " in await reader.readline()
+    writer.close()
+    server.stop()
+    (span,) = servers(rec)
+    assert {"client.address", "network.peer.address", "network.peer.port"}.isdisjoint(span.attributes)
 
 
 async def test_a_call_sends_the_context_and_gives_the_request_its_headers_back(rec, url):

@@ -53,6 +53,7 @@ async def test_an_asynchronous_connection_has_a_span_on_each_side(traced):
     assert (served.parent_id, served.trace_id) == (client.span_id, client.trace_id)
     assert traced.span("message").parent_id == served.span_id
     assert client.attributes["url.full"] == f"ws://127.0.0.1:{port}/room?token=[REDACTED]"
+    assert (client.attributes["network.peer.address"], client.attributes["network.peer.port"]) == ("127.0.0.1", port)
     assert client.attributes["http.response.status_code"] == served.attributes["http.response.status_code"] == 101
     assert (served.attributes["url.path"], served.attributes["url.query"]) == ("/room", "token=[REDACTED]")
     assert (served.attributes["url.scheme"], served.attributes["server.port"]) == ("ws", port)
