@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "support" / "metric_programs.py"
+PROGRAM = Path(__file__).parents[3] / "support" / "metric_programs" / "compared.py"
 NAMES = ("http.server.request.duration", "http.client.request.duration", "db.client.operation.duration")
 ENVIRON = {
     "PATH": os.environ["PATH"],

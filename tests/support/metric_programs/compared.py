@@ -1,6 +1,6 @@
 """The same requests through the same application: measured by stock instrumentation, or by devenv.tracing.
 
-`python metric_programs.py stock|ours FRAMEWORK` prints each metric as one line of OTLP JSON.
+`python compared.py stock|ours FRAMEWORK` prints each metric as one line of OTLP JSON.
 """
 
 from __future__ import annotations
