@@ -258,6 +258,10 @@ def _route(scope: Scope) -> str | None:
         from devenv.tracing.integrations.starlette_routes import route_below_mounts
 
         return route_below_mounts(scope)
+    if "fastapi" in scope:  # since FastAPI does not copy the routes of an included router
+        from devenv.tracing.integrations.starlette_routes import included_route
+
+        route = included_route(scope)
     path: str | None = noted or getattr(route, "path_format", None) or getattr(route, "path", None)
     return None if path is None else (scope.get("root_path") or "").rstrip("/") + path
 

@@ -45,6 +45,7 @@ from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.documents import with_pymongo  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
+from fault_programs.graphs import with_graphql  # noqa: F401 - as above
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
 from fault_programs.operations import with_botocore  # noqa: F401 - as above
 from hypercorn.app_wrappers import ASGIWrapper
@@ -127,6 +128,7 @@ MODULES = (
     "integrations.rpc.grpc_server",
     "integrations.rpc.grpc_spans",
     "integrations.web.falcon",
+    "integrations.web.graphql",
     "integrations.web.jinja2",
     "integrations.web.tornado_client",
     "integrations.web.tornado_server",
@@ -695,6 +697,8 @@ PASSES = {
     # What a library calls: their bodies only call functions that catch.
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
+    # The first runs once; the second is the program's own call, and only calls functions that catch.
+    "integrations.web.graphql": {"_executor", "_awaiting"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
     # Run once, in `instrument`.
     "integrations.databases.pymongo": {"_register", "Commands.__init__"},
