@@ -72,7 +72,7 @@ class _Cleaning:
             if is_mapping:
                 return {as_text(key): self.clean(item, depth + 1) for key, item in value.items() if key}
             return tuple(self.clean(item, depth + 1) for item in value)
-        kind = type(value)
+        kind: Any = type(value)
         if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:  # an address, another one each time
             warn_once(
                 _log, "attribute value of unsupported type %s, which has no text, recorded as empty", kind.__name__
