@@ -137,6 +137,11 @@ MODULES = (
     "integrations.web.websockets_client",
     "integrations.web.websockets_server",
     "integrations.wsgi",
+    "metrics.aiohttp_requests",
+    "metrics.asgi_requests",
+    "metrics.served",
+    "metrics.tornado_requests",
+    "metrics.wsgi_requests",
 )
 """Where the hooks are."""
 
@@ -685,10 +690,11 @@ PASSES = {
         "WSGIMiddleware.__init__",
         "_Body.__init__",
         "_Body.close",
-        "_Exchange.starting",
-        "_Exchange._writing",
+        "Exchange.starting",
+        "Exchange._writing",
     },
-    "integrations.aiohttp_server": {"aiohttp_middleware", "_traced", "_Sent.__init__"},
+    "metrics.wsgi_requests": {"MeasuredExchange.failed"},
+    "integrations.aiohttp_server": {"aiohttp_middleware", "traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
     # Run once, when a server is made; the wrappers of its handler only call functions that catch.
     "integrations.web.websockets_server": {"_replace", "_async_handler", "_handler"},
@@ -732,7 +738,8 @@ MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
           "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
-          "_producing", "_polling", "_closing", "_iterating", "_traced_")  # fmt: skip
+          "_producing", "_polling", "_closing", "_iterating", "_traced_",
+          "install", "_beginning", "_measuring", "_ending")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -857,11 +864,12 @@ def test_a_fault_of_ours_does_not_reach_the_program(healthy, upstream, caplog, m
     sql._shared.cache_clear()
     clients._shared.cache_clear()
     notices.forget()
-    with recording() as rec:
+    with recording(environ=METRICS if place.startswith("metrics.") else None) as rec:
         planted = plant(monkeypatch, place)
         for name in through(place):
             before = planted.calls
             try:
+                rec.tracing.install()  # what measures is replaced for each program
                 assert PROGRAMS[name](upstream) == healthy[name], f"{place} in {name}"
             finally:
                 patching.restore_all()
@@ -872,9 +880,18 @@ def test_a_fault_of_ours_does_not_reach_the_program(healthy, upstream, caplog, m
     assert any(": RuntimeError: planted" in record.getMessage() for record in caplog.records)
 
 
+METRICS = {"OTEL_METRICS_EXPORTER": "console"}
+
+
 def through(place: str) -> list[str]:
     """The programs that use a function: for that of an integration, those of its library."""
     integration = place.partition(":")[0].removeprefix("integrations.")
+    if place.startswith("metrics."):
+        own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"]}
+        name = place.partition(":")[0].removeprefix("metrics.")
+        return (
+            own.get(name) or [found for found in (name.partition("_")[0],) if found in PROGRAMS] or ["wsgi", "tornado"]
+        )
     if not place.startswith("integrations."):
         return list(PROGRAMS)
     if integration.startswith("messaging."):
