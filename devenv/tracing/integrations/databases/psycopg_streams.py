@@ -1,4 +1,4 @@
-"""psycopg 3: `copy` and `stream`, which go on while the program writes or reads.
+"""psycopg 3: `copy` and `stream`, which last while the program writes or reads.
 
 The span begins with the statement and ends with the block, or with the last row. It is current only while psycopg
 works, so that statements for other databases in the block have their own spans.
