@@ -100,7 +100,9 @@ MODULES = (
     "integrations.aiohttp_server",
     "integrations.aiosqlite",
     "integrations.asgi_servers",
+    "integrations.databases.psycopg_streams",
     "integrations.databases.pymongo",
+    "integrations.databases.transactions",
     "integrations.dbapi",
     "integrations.django",
     "integrations.httpx_client",
@@ -708,7 +710,9 @@ PASSES = {
     # The first runs once; the second is the program's own call, and only calls functions that catch.
     "integrations.web.graphql": {"_executor", "_awaiting"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
-    # Run once, in `instrument`.
+    # Run once, in `instrument`, or only call functions that catch.
+    "integrations.databases.psycopg_streams": {"copying", "streaming", "async_streaming", "_rows", "_async_rows"},
+    "integrations.databases.transactions": {"ending", "async_ending"},
     "integrations.databases.pymongo": {"_register", "Commands.__init__"},
     "integrations.messaging.rq": {"_sent"},
     "integrations.messaging.pika": {"_published", "_traced"},
@@ -718,6 +722,7 @@ PASSES = {
 }
 PASSES_CLASSES = {
     "metrics.calls": {"Unrecorded"},
+    "integrations.databases.psycopg_streams": {"Copying"},
     "integrations.rpc.grpc_client": {"TracingInterceptor", "_Details"},
     "integrations.rpc.grpc_server": {"TracingServerInterceptor"},
     "integrations.rpc.grpc_aio_client": {"_Calling"},
