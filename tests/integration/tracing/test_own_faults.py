@@ -145,6 +145,7 @@ MODULES = (
     "integrations.wsgi",
     "metrics.aiohttp_requests",
     "metrics.asgi_requests",
+    "metrics.calls",
     "metrics.served",
     "metrics.tornado_requests",
     "metrics.wsgi_requests",
@@ -700,6 +701,7 @@ PASSES = {
         "Exchange._writing",
     },
     "metrics.wsgi_requests": {"MeasuredExchange.failed"},
+    "metrics.calls": {"MeasuredCall.failed", "MeasuredCall.end", "MeasuredSpan.__enter__"},
     "integrations.aiohttp_server": {"aiohttp_middleware", "traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
     # Run once, when a server is made; the wrappers of its handler only call functions that catch.
@@ -730,6 +732,7 @@ PASSES = {
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
+    "metrics.calls": {"Unrecorded"},
     "integrations.databases.psycopg_streams": {"Copying"},
     "integrations.rpc.grpc_client": {"TracingInterceptor", "_Details"},
     "integrations.rpc.grpc_server": {"TracingServerInterceptor"},
@@ -898,7 +901,7 @@ def through(place: str) -> list[str]:
     """The programs that use a function: for that of an integration, those of its library."""
     integration = place.partition(":")[0].removeprefix("integrations.")
     if place.startswith("metrics."):
-        own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"]}
+        own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"], "calls": ["client_span", "requests"]}
         name = place.partition(":")[0].removeprefix("metrics.")
         return (
             own.get(name) or [found for found in (name.partition("_")[0],) if found in PROGRAMS] or ["wsgi", "tornado"]
