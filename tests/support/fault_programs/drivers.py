@@ -25,7 +25,7 @@ MANY = [(1,), (2,)]
 
 
 def seen(call: Callable[[], Any]) -> str:
-    """What the driver itself says of an object that is no cursor."""
+    """What the driver itself says of an object that is not a cursor."""
     try:
         return str(call())
     except AttributeError as error:
