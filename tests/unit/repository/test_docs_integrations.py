@@ -10,7 +10,7 @@ import pytest
 
 from devenv.tracing import automatic
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs" / "developer-guide.md"
 COMPARISON = ROOT / "docs" / "tracing-or-stock.md"
 FAULTS = ROOT / "tests" / "integration" / "tracing" / "test_own_faults.py"
