@@ -44,6 +44,7 @@ from django.conf import settings as django_settings
 from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.documents import with_pymongo  # noqa: F401 - as above
+from fault_programs.drivers import with_asyncpg, with_psycopg, with_psycopg2, with_pymysql  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from fault_programs.graphs import with_graphql  # noqa: F401 - as above
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
@@ -101,7 +102,12 @@ MODULES = (
     "integrations.aiosqlite",
     "integrations.asgi_servers",
     "integrations.databases.psycopg_streams",
+    "integrations.databases.asyncpg",
+    "integrations.databases.driver",
+    "integrations.databases.psycopg",
+    "integrations.databases.psycopg2",
     "integrations.databases.pymongo",
+    "integrations.databases.pymysql",
     "integrations.databases.transactions",
     "integrations.dbapi",
     "integrations.django",
@@ -719,6 +725,11 @@ PASSES = {
     # Run once, in `instrument`, or only call functions that catch.
     "integrations.databases.psycopg_streams": {"copying", "streaming", "async_streaming", "_rows", "_async_rows"},
     "integrations.databases.transactions": {"ending", "async_ending"},
+    # Makers of the replacements, as in MAKERS.
+    "integrations.databases.driver": {
+        *("executing", "executing_many", "async_executing", "async_executing_many", "calling"),
+    },
+    "integrations.databases.psycopg2": {"_rest"},  # names arguments of the program
     "integrations.databases.pymongo": {"_register", "Commands.__init__"},
     "integrations.messaging.rq": {"_sent"},
     "integrations.messaging.pika": {"_published", "_traced"},
@@ -748,7 +759,7 @@ MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline",
           "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
           "_producing", "_polling", "_closing", "_iterating", "_traced_",
-          "install", "_beginning", "_measuring", "_ending")  # fmt: skip
+          "install", "_beginning", "_measuring", "_ending", "_fetching")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -910,5 +921,6 @@ def through(place: str) -> list[str]:
         shared["kafka_records"] = ["confluent_kafka", "kafka_python"]
         return shared.get(integration, [integration])
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
+    own["driver"] = ["psycopg"]
     integration = integration.rpartition(".")[2]
     return own.get(integration) or [integration.partition("_")[0]]
