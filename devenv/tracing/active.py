@@ -85,6 +85,8 @@ class State:
         open: Starts a span by the shortest path: `LightTracer.open`, or the same through OpenTelemetry's API.
         passing: The class of spans whose children need no sampling decision: `UnsampledSpan`, or None if the
             sampler decides each time.
+        idle: The class of spans below which a client's call concerns nothing but its headers: `passing`, or None if
+            calls are measured.
         off: Whether tracing has been switched off.
         meter: Records durations, None if no metrics are exported.
         methods: HTTP methods that are recorded by name.
@@ -98,6 +100,7 @@ class State:
         "client_headers",
         "excluded",
         "followers",
+        "idle",
         "light",
         "meter",
         "methods",
@@ -120,6 +123,7 @@ class State:
         self.tracing: Active | None = None
         self.use(None)
         self.passing: type | None = None
+        self.idle: type | None = None
         self.off = False
         self.meter: Meter | None = None
         self.tracer: Tracer = api_tracer(SCOPE, SCHEMA_URL)

@@ -45,6 +45,7 @@ from django.conf import settings as django_settings
 from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.documents import with_pymongo  # noqa: F401 - as above
+from fault_programs.drivers import with_asyncpg, with_psycopg, with_psycopg2, with_pymysql  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from fault_programs.graphs import with_graphql  # noqa: F401 - as above
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
@@ -102,7 +103,12 @@ MODULES = (
     "integrations.aiosqlite",
     "integrations.asgi_servers",
     "integrations.databases.psycopg_streams",
+    "integrations.databases.asyncpg",
+    "integrations.databases.driver",
+    "integrations.databases.psycopg",
+    "integrations.databases.psycopg2",
     "integrations.databases.pymongo",
+    "integrations.databases.pymysql",
     "integrations.databases.transactions",
     "integrations.dbapi",
     "integrations.django",
@@ -142,6 +148,7 @@ MODULES = (
     "integrations.wsgi",
     "metrics.aiohttp_requests",
     "metrics.asgi_requests",
+    "metrics.calls",
     "metrics.served",
     "metrics.tornado_requests",
     "metrics.wsgi_requests",
@@ -718,6 +725,7 @@ PASSES = {
         "Exchange._writing",
     },
     "metrics.wsgi_requests": {"MeasuredExchange.failed"},
+    "metrics.calls": {"MeasuredCall.failed", "MeasuredCall.end", "MeasuredSpan.__enter__"},
     "integrations.aiohttp_server": {"aiohttp_middleware", "traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
     # Run once, when a server is made; the wrappers of its handler only call functions that catch.
@@ -735,6 +743,11 @@ PASSES = {
     # Run once, in `instrument`, or only call functions that catch.
     "integrations.databases.psycopg_streams": {"copying", "streaming", "async_streaming", "_rows", "_async_rows"},
     "integrations.databases.transactions": {"ending", "async_ending"},
+    # Makers of the replacements, as in MAKERS.
+    "integrations.databases.driver": {
+        *("executing", "executing_many", "async_executing", "async_executing_many", "calling"),
+    },
+    "integrations.databases.psycopg2": {"_rest"},  # names arguments of the program
     "integrations.databases.pymongo": {"_register", "Commands.__init__"},
     "integrations.messaging.rq": {"_sent", "_perform"},
     "integrations.messaging.rq_worker": {"instrument_workers", "run_outside", "_working", "_carried"},
@@ -744,6 +757,7 @@ PASSES = {
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
+    "metrics.calls": {"Unrecorded"},
     "integrations.databases.psycopg_streams": {"Copying"},
     "integrations.rpc.grpc_client": {"TracingInterceptor", "_Details"},
     "integrations.rpc.grpc_server": {"TracingServerInterceptor"},
@@ -764,7 +778,7 @@ MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline",
           "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
           "_getting", "_looping", "_producing", "_polling", "_closing", "_iterating", "_traced_",
-          "install", "_beginning", "_measuring", "_ending")  # fmt: skip
+          "install", "_beginning", "_measuring", "_ending", "_fetching")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -912,7 +926,7 @@ def through(place: str) -> list[str]:
     """The programs that use a function: for that of an integration, those of its library."""
     integration = place.partition(":")[0].removeprefix("integrations.")
     if place.startswith("metrics."):
-        own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"]}
+        own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"], "calls": ["client_span", "requests"]}
         name = place.partition(":")[0].removeprefix("metrics.")
         return (
             own.get(name) or [found for found in (name.partition("_")[0],) if found in PROGRAMS] or ["wsgi", "tornado"]
@@ -927,5 +941,6 @@ def through(place: str) -> list[str]:
         shared["kafka_records"] = ["confluent_kafka", "kafka_python"]
         return shared.get(integration, [integration])
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
+    own["driver"] = ["psycopg"]
     integration = integration.rpartition(".")[2]
     return own.get(integration) or [integration.partition("_")[0]]

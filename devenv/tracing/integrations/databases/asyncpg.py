@@ -16,6 +16,7 @@ from devenv.tracing.integrations.databases.driver import (
     block,
     block_of_many,
 )
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
 
@@ -50,7 +51,11 @@ def _copying(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
 
 
 def _copy_of(table: Any, schema: Any) -> str:
-    return f'COPY "{schema}"."{table}" FROM STDIN' if schema else f'COPY "{table}" FROM STDIN'
+    try:
+        return f'COPY "{schema}"."{table}" FROM STDIN' if schema else f'COPY "{table}" FROM STDIN'
+    except Exception as error:  # noqa: BLE001 - logged; the name's own code failed
+        fault("asyncpg", error)
+        return ""
 
 
 def _fetching(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
