@@ -753,7 +753,7 @@ PASSES = {
     "integrations.messaging.rq_worker": {"instrument_workers", "run_outside", "_working", "_carried"},
     "integrations.messaging.pika": {"_published", "_traced", "_turn"},
     "integrations.messaging.confluent_kafka": {"_sent", "_carrying", "_like"},
-    "integrations.messaging.kafka_python": {"_sent"},
+    "integrations.messaging.kafka_python": {"_sent", "_polled"},
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {

@@ -75,18 +75,17 @@ def _polling(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _polled(consumer: Any, found: Any, begun: int) -> None:
-    config = consumer.config
-    receiving(
-        SYSTEM,
-        begun,
-        "poll",
-        lambda: (record.headers for records in found.values() for record in records),
-        lambda: several(
+    def describe() -> tuple[str, Attributes]:
+        config = consumer.config
+        return several(
             [(place.topic, place.partition) for place in found],
             sum(map(len, found.values())),
             group=config.get("group_id"),
             client=config.get("client_id"),
-        ),
+        )
+
+    receiving(
+        SYSTEM, begun, "poll", lambda: (record.headers for records in found.values() for record in records), describe
     )
 
 
