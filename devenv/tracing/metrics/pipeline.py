@@ -21,6 +21,7 @@ from devenv.tracing.settings import Settings
 _PLACES = (
     ("devenv.tracing.asgi", "asgi_requests"),
     ("devenv.tracing.clients", "calls"),
+    ("devenv.tracing.sql", "statements"),
     ("devenv.tracing.integrations.wsgi", "wsgi_requests"),
     ("devenv.tracing.integrations.aiohttp_server", "aiohttp_requests"),
     ("devenv.tracing.integrations.web.tornado_server", "tornado_requests"),
@@ -44,8 +45,7 @@ class Metrics:
 
     def install(self) -> None:
         """Measure from now on."""
-        state.meter = self._exporter.meter
-        state.idle = None
+        state.measure(self._exporter.meter)
         for integration, module in _PLACES:
             when_imported(integration, f"metrics of {integration}", _installing(module))
 
@@ -56,7 +56,7 @@ class Metrics:
     def shutdown(self, timeout_s: float = 5.0) -> bool:
         """Measure no more, and deliver what has been measured within the time. Return whether nothing is left."""
         if state.meter is self._exporter.meter:
-            state.meter, state.idle = None, state.passing
+            state.measure(None)
         return self._exporter.shutdown(timeout_s)
 
 

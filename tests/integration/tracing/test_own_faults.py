@@ -150,6 +150,7 @@ MODULES = (
     "metrics.asgi_requests",
     "metrics.calls",
     "metrics.served",
+    "metrics.statements",
     "metrics.tornado_requests",
     "metrics.wsgi_requests",
 )
@@ -725,6 +726,11 @@ PASSES = {
         "Exchange._writing",
     },
     "metrics.wsgi_requests": {"MeasuredExchange.failed"},
+    "metrics.statements": {
+        # As of `SpanScope`: their bodies only call functions that catch, and a clock.
+        *(f"MeasuredStatement.{name}" for name in ("__enter__", "__exit__", "pause", "resume")),
+        *(f"UnrecordedStatement.{name}" for name in ("__init__", "__enter__", "__exit__", "pause", "resume")),
+    },
     "metrics.calls": {"MeasuredCall.failed", "MeasuredCall.end", "MeasuredSpan.__enter__"},
     "integrations.aiohttp_server": {"aiohttp_middleware", "traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
@@ -927,6 +933,7 @@ def through(place: str) -> list[str]:
     integration = place.partition(":")[0].removeprefix("integrations.")
     if place.startswith("metrics."):
         own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"], "calls": ["client_span", "requests"]}
+        own["statements"] = ["sqlite", "sqlalchemy", "redis"]
         name = place.partition(":")[0].removeprefix("metrics.")
         return (
             own.get(name) or [found for found in (name.partition("_")[0],) if found in PROGRAMS] or ["wsgi", "tornado"]
