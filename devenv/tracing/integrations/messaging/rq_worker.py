@@ -36,7 +36,7 @@ def instrument_workers() -> None:
 
 
 def outside() -> Context | None:
-    """Return the present context without what a worker suppresses; None if this is no worker, or after a fault."""
+    """Return the present context without what a worker suppresses; None outside of a worker, or after a fault."""
     try:
         context = current()
         if not context.get(_WORKING) or not is_suppressed(context):
