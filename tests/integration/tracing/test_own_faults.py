@@ -29,6 +29,7 @@ import celery
 import django
 import flask
 import httpx
+import kafka
 import pika
 import pytest
 import redis
@@ -121,7 +122,9 @@ MODULES = (
     "integrations.messaging.message",
     "integrations.messaging.pika",
     "integrations.messaging.rabbitmq",
+    "integrations.messaging.receive",
     "integrations.messaging.rq",
+    "integrations.messaging.rq_worker",
     "integrations.redis",
     "integrations.requests_client",
     "integrations.sqlalchemy",
@@ -578,7 +581,12 @@ def with_pika(_url: str) -> Any:
         channel.basic_publish("", "orders", b"body", pika.BasicProperties(message_id="m1"))
         channel.basic_publish("shop", "paid", b"fail")
     deliver(channel, tag)
-    return [found, error_name(lambda: deliver(channel, tag))]
+    method, properties, body = channel.connection.sent[0]
+    method.delivery_tag = 1
+    got = pika_integration._getting(lambda *_: (method, properties, body))(channel, "orders")
+    looped = pika_integration._looping(lambda *_: (found for found in [got, (None, None, None)]))(channel, "orders")
+    bodies = [message[2] for message in looped]
+    return [found, bodies, error_name(lambda: deliver(channel, tag))]
 
 
 def with_aio_pika(_url: str) -> Any:
@@ -621,7 +629,11 @@ class Records:
     def poll(self, _timeout: float) -> Any:
         return self.kept.pop(0) if self.kept else None
 
-    consume = close = poll
+    close = poll
+
+    def consume(self, number: int) -> list[Any]:
+        found, self.kept = self.kept[:number], self.kept[number:]
+        return found
 
 
 def with_confluent_kafka(_url: str) -> Any:
@@ -631,7 +643,12 @@ def with_confluent_kafka(_url: str) -> Any:
     with tracing.span("request"):
         producer.produce("orders", b"body", headers={"own": b"1"})
     consumer.kept = producer.kept
-    return [consumer.poll(1).value(), consumer.poll(1), consumer.close(1)]
+    again = [consumer.poll(1).value(), consumer.poll(1), consumer.close(1)]
+    with tracing.span("request"):
+        producer.produce("orders", b"body")
+        producer.produce("pens", b"body")
+    consumer.kept = producer.kept
+    return [*again, [record.value() for record in consumer.consume(2)], consumer.consume(1)]
 
 
 class Turns(Records):
@@ -645,12 +662,19 @@ class Turns(Records):
     def turns(self) -> Iterator[Any]:
         return iter(self.kept)
 
+    def asked(self) -> Any:
+        return {kafka.TopicPartition("orders", 0): self.kept}
+
 
 def with_kafka_python(_url: str) -> Any:
     found = Turns()
     with tracing.span("request"):
         kafka_python_integration._sending_record(Turns.send)(found, "orders", b"body", headers=[("own", b"1")])
-    return [record.value for record in kafka_python_integration._iterating(Turns.turns)(found)]
+    asked = kafka_python_integration._polling(Turns.asked)(found)
+    return [
+        *map(len, asked.values()),
+        *(record.value for record in kafka_python_integration._iterating(Turns.turns)(found)),
+    ]
 
 
 def with_threads(_url: str) -> Any:
@@ -731,10 +755,11 @@ PASSES = {
     },
     "integrations.databases.psycopg2": {"_rest"},  # names arguments of the program
     "integrations.databases.pymongo": {"_register", "Commands.__init__"},
-    "integrations.messaging.rq": {"_sent"},
-    "integrations.messaging.pika": {"_published", "_traced"},
+    "integrations.messaging.rq": {"_sent", "_perform"},
+    "integrations.messaging.rq_worker": {"instrument_workers", "run_outside", "_working", "_carried"},
+    "integrations.messaging.pika": {"_published", "_traced", "_turn"},
     "integrations.messaging.confluent_kafka": {"_sent", "_carrying", "_like"},
-    "integrations.messaging.kafka_python": {"_sent"},
+    "integrations.messaging.kafka_python": {"_sent", "_polled"},
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
@@ -758,7 +783,7 @@ MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
           "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
-          "_producing", "_polling", "_closing", "_iterating", "_traced_",
+          "_getting", "_looping", "_producing", "_polling", "_closing", "_iterating", "_traced_",
           "install", "_beginning", "_measuring", "_ending", "_fetching")  # fmt: skip
 
 
@@ -918,6 +943,8 @@ def through(place: str) -> list[str]:
     if integration.startswith("messaging."):
         integration = integration.removeprefix("messaging.")
         shared = {"message": ["celery", "rq", "pika"], "rabbitmq": ["pika", "aio_pika"]}
+        shared["receive"] = ["pika", "confluent_kafka", "kafka_python"]
+        shared["rq_worker"] = ["rq"]
         shared["kafka_records"] = ["confluent_kafka", "kafka_python"]
         return shared.get(integration, [integration])
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
