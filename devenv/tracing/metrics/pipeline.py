@@ -15,7 +15,9 @@ from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.integrations.on_import import when_imported
 from devenv.tracing.metrics.encoding import MetricEncoder
 from devenv.tracing.metrics.exporter import MetricExporter
+from devenv.tracing.metrics.programs_own import programs_meter_provider
 from devenv.tracing.metrics.settings import metric_settings
+from devenv.tracing.process.faults import fault
 from devenv.tracing.settings import Settings
 
 _PLACES = (
@@ -45,9 +47,18 @@ class Metrics:
 
     def install(self) -> None:
         """Measure from now on."""
+        provider = programs_meter_provider()
+        if provider is not None:
+            self._use(provider)
         state.measure(self._exporter.meter)
         for integration, module in _PLACES:
             when_imported(integration, f"metrics of {integration}", _installing(module))
+
+    def _use(self, provider: Any) -> None:
+        try:
+            self._exporter.use(provider)
+        except Exception as error:  # noqa: BLE001 - logged; a provider of the program must not stop its start
+            fault("by the program's meter provider", error)
 
     def force_flush(self, timeout_s: float = 10.0) -> bool:
         """Deliver what has been measured within the time; return False if that failed."""
