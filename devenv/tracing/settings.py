@@ -313,13 +313,6 @@ class Settings:
         {},
         "Instead of `exclude_patterns` for one library: its name in stock instrumentation to patterns with commas.",
     )
-    exclude_services: tuple[str, ...] = _key(
-        "exclude_services",
-        "list",
-        (),
-        "gRPC services whose calls are not traced, with their packages, such as `grpc.health.v1.Health`.",
-        "OTEL_PYTHON_GRPC_EXCLUDED_SERVICES",
-    )
     captured_headers: Mapping[str, str] = _key(
         "captured_headers",
         "map",

@@ -69,8 +69,8 @@ def begin_client(method: str | bytes, target: Target, metadata: Any) -> tuple[Sp
 def is_excluded(method: str | bytes) -> bool:
     """Whether the calls of a method's service are not traced; may raise."""
     tracing = state.tracing
-    services = tracing.settings.exclude_services if tracing is not None else ()
-    return bool(services) and _method(method).rpartition("/")[0] in services
+    services = tracing.settings.exclude_patterns_of.get("grpc") if tracing is not None else None
+    return services is not None and _method(method).rpartition("/")[0] in map(str.strip, services.split(","))
 
 
 def reject_server(method: str | bytes, metadata: Any) -> None:
