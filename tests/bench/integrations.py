@@ -22,6 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
+import messaging_cases  # noqa: F401 - registers its cases
 from integration_cases import CASES, Case
 from overhead_bare import serve
 
