@@ -132,7 +132,8 @@ def _describe(connection: Any) -> tuple[Shared, dict[str, Any]]:
     secure = transport is not None and transport.get_extra_info("sslcontext") is not None
     host = ",".join(headers.get_all("host"))
     proxy = {name: ",".join(headers.get_all(name)) for name in PROXY_NAMES if name in headers}
-    peer = (connection.remote_address or ("",))[0]
+    address = connection.remote_address
+    peer, port = address[:2] if isinstance(address, tuple) else ("", 0)
     path, _, query = connection.request.path.partition("?")
     return described(
         origin_of("wss" if secure else "ws", host, (None, None), peer, proxy),
@@ -142,4 +143,5 @@ def _describe(connection: Any) -> tuple[Shared, dict[str, Any]]:
         query,
         next(iter(headers.get_all("user-agent")), None),
         headers.raw_items(),
+        port,
     )
