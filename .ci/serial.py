@@ -4,7 +4,8 @@ usage: python .ci/serial.py [OPTION OF PYTEST …]
 
 Tests marked `machine` use the machine's network and its engine: one pytest runs these one by one. Tests that need only
 loopback use the same fixed ports, so the pytest that runs them has its own network namespace. If the user may not make
-one (it takes root), or the system has none, one pytest runs all tests one by one.
+one (it takes root), or the system has none, one pytest runs all tests one by one. A test marked `alone` runs while the
+other pytest runs none: the file in DEVENV_TEST_TURNS is locked for it (tests/conftest.py).
 
 Of the two pytests, the output of the first is shown as it comes, that of the second after it. The exit code is that of
 the first that failed.
@@ -83,7 +84,8 @@ def main(options: list[str]) -> int:
         runs.start([*PYTEST, "-m", "serial", *options])
         return runs.wait()
     colour = ["--color=yes"] if sys.stdout.isatty() else []
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output, tempfile.NamedTemporaryFile() as turns:
+        os.environ["DEVENV_TEST_TURNS"] = turns.name
         runs.start([*PYTEST, *ON_THE_MACHINE, *options])
         runs.start([*OWN_NETWORK, *PYTEST, *ON_LOOPBACK, *colour, *options], output)
         code = runs.wait()

@@ -7,6 +7,7 @@ instead, and so does any other skip of a test of that kind.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -91,6 +92,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 raise pytest.UsageError(f"{item.nodeid} needs an engine, for which it is in the wrong folder")
         if docker or "package_registry" in fixtures:
             item.add_marker("machine")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Any:
+    """Run a test marked `alone` while the other pytest of `.ci/serial.py` runs none; its time limit begins then."""
+    path = os.environ.get("DEVENV_TEST_TURNS")
+    if path is None:
+        return (yield)
+    with _locked(path, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH):
+        return (yield)
+
+
+@contextmanager
+def _locked(path: str, kind: int) -> Iterator[None]:
+    """Hold a lock of a file in the order of requests: by `flock` alone, those that share it could keep it for ever."""
+    with Path(path).open() as lock:
+        with Path(f"{path}.next").open("a") as first:
+            fcntl.flock(first, fcntl.LOCK_EX)
+            fcntl.flock(lock, kind)
+        yield
 
 
 @pytest.fixture(autouse=True)

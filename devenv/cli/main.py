@@ -8,9 +8,10 @@ import sys
 import traceback
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
+from typer.core import TyperGroup
 
 from devenv.cli.commands import environment, inspection, loading, project, running, scaffolding, tracing
 from devenv.cli.globals import VALUED, callback, hoist
@@ -29,7 +30,20 @@ ClickException = cast(
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
 """Reasons of errors that no bug has: a full, read-only or broken disk, too many open files."""
 
+
+class Commands(TyperGroup):
+    """The commands; a Ctrl-C before the event loop runs one is told, where typer would end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the context names."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted") from None
+
+
 app = typer.Typer(
+    cls=Commands,
     name="devenv",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

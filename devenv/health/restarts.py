@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.health.exits import ExitVerdict
@@ -35,6 +36,11 @@ def is_looping(seen: ObservedInstance, now: float) -> bool:
     """Return whether an instance has been restarted again and again and does not run steadily."""
     restarting = seen.state is State.RESTARTING or (seen.state is State.RUNNING and not is_steady(seen, now))
     return restarting and seen.restarts >= LOOP_RESTARTS
+
+
+def as_shown(seen: ObservedInstance, now: float) -> ObservedInstance:
+    """Return an instance as ``restarting`` also in the moment in which an instance in a loop runs: it is not up."""
+    return replace(seen, state=State.RESTARTING) if is_looping(seen, now) else seen
 
 
 def loop_reason(seen: ObservedInstance, exit_code: int | None) -> str:

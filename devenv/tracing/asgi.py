@@ -48,7 +48,7 @@ MARK = "devenv.tracing"
 _TRACED = frozenset({"http", "websocket"})
 _PLACE = "an ASGI application"
 # Starlette's exception for a client that has disconnected.
-_GONE = "ClientDisconnect"
+GONE = "ClientDisconnect"
 _NO_HEADERS: list[tuple[bytes, bytes]] = []  # of a scope that has none, such as that of the lifespan
 _WANTED = frozenset({b"traceparent", b"tracestate", b"baggage"})
 
@@ -93,7 +93,7 @@ class TracingMiddleware:
             elif side.plain and scope["type"] == "http" and MARK not in scope:
                 headers = dict(fields)
                 if len(headers) == len(fields) and b"tracestate" not in headers:
-                    begun = side.begin_plain(scope, headers, _describe)
+                    begun = side.begin_plain(scope, headers, describe)
         except Exception as error:  # noqa: BLE001 - logged
             fault(_PLACE, error)
             await self.app(scope, receive, send)
@@ -157,7 +157,7 @@ class TracingMiddleware:
                     if span.is_recording():
                         if state.server_headers is not None:
                             span.set_attributes(state.server_headers.response(sending.headers))
-                        finish(span, scope.get("method", "GET"), _route(scope), status)
+                        finish(span, scope.get("method", "GET"), route_of(scope), status)
                 except Exception as own:  # noqa: BLE001 - logged; the program's own exception stays
                     fault(_PLACE, own)
 
@@ -178,13 +178,13 @@ class TracingMiddleware:
             scope.setdefault(FASTAPI, None)
         if side.foreign is not None:
             fields = side.foreign.translated(scope["headers"])
-            return side.begin(scope, scope["path"], scope.get("method", "GET"), *fields, _describe)
+            return side.begin(scope, scope["path"], scope.get("method", "GET"), *fields, describe)
         found: dict[bytes, list[str]] = {}
         for name, value in scope["headers"]:
             if name in _WANTED:
                 found.setdefault(name, []).append(value.decode("latin-1"))
         parents, states, bags = found.get(b"traceparent", []), found.get(b"tracestate"), found.get(b"baggage")
-        return side.begin(scope, scope["path"], scope.get("method", "GET"), parents, states, bags, _describe)
+        return side.begin(scope, scope["path"], scope.get("method", "GET"), parents, states, bags, describe)
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve below FastAPI's own server span, and add what FastAPI does not record."""
@@ -245,19 +245,23 @@ def _broken(span: Span, error: BaseException, status: int) -> int:
     """
     if isinstance(error, Exception):
         fail(span, error)
-        return status or (0 if type(error).__name__ == _GONE else 500)
+        return status or (0 if type(error).__name__ == GONE else 500)
     if isinstance(error, asyncio.CancelledError):
         span.set_attribute("error.type", "asyncio.CancelledError")
     return status
 
 
-def _route(scope: Scope) -> str | None:
+def route_of(scope: Scope) -> str | None:
     """Return the path template that the router has chosen, if known, with the application's root path."""
     route, noted = scope.get("route"), scope.get(ROUTE_KEY)
     if "router" in scope and noted is None and (route is None or "app_root_path" in scope):
         from devenv.tracing.integrations.starlette_routes import route_below_mounts
 
         return route_below_mounts(scope)
+    if "fastapi" in scope:  # since FastAPI does not copy the routes of an included router
+        from devenv.tracing.integrations.starlette_routes import included_route
+
+        route = included_route(scope)
     path: str | None = noted or getattr(route, "path_format", None) or getattr(route, "path", None)
     return None if path is None else (scope.get("root_path") or "").rstrip("/") + path
 
@@ -271,7 +275,8 @@ def _lists(scope: Scope) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def _describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
+def describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
+    """Return the attributes of a request that are known at its start."""
     fields = scope["headers"]
     headers = dict(fields)
     peer, port = scope.get("client") or ("", 0)

@@ -20,6 +20,7 @@ _INTEGRATIONS = (
     ("asgi", "starlette.applications", "asgi_servers", "instrument_starlette"),
     ("asgi", "fastapi.applications", "asgi_servers", "instrument_fastapi"),
     ("asgi", "uvicorn", "asgi_servers", "instrument_uvicorn"),
+    ("asgi", "hypercorn.app_wrappers", "asgi_servers", "instrument_hypercorn"),
     ("flask", "flask", "wsgi", "instrument_flask"),
     ("django", "django.core.handlers.base", "django", "instrument"),
     ("django", "django.core.handlers.wsgi", "django", "instrument_wsgi"),
@@ -35,6 +36,7 @@ _INTEGRATIONS = (
     ("websockets", "websockets.asyncio.server", "web.websockets_server", "instrument"),
     ("websockets", "websockets.sync.server", "web.websockets_server", "instrument_sync"),
     ("jinja2", "jinja2", "web.jinja2", "instrument"),
+    ("graphql", "graphql", "web.graphql", "instrument"),
     ("grpc", "grpc", "rpc.grpc", "instrument"),
     ("botocore", "botocore.client", "rpc.botocore", "instrument"),
     ("httpx", "httpx", "httpx_client", "instrument"),
@@ -89,10 +91,10 @@ def auto(
     """Set up tracing and trace every supported library that the program imports.
 
     A library that is imported later is traced from then on. Supported are `aiohttp` (client and server), `asgi`
-    (Starlette, FastAPI, applications served by uvicorn), `flask`, `django` (WSGI, ASGI, databases), `falcon`,
-    `tornado` (server and client),
-    `websockets` (client and server), `jinja2`, `grpc`, `botocore` (boto3),
-    `httpx`,
+    (Starlette, FastAPI, applications served by uvicorn and hypercorn), `flask`, `django` (WSGI, ASGI, databases),
+    `falcon`, `tornado` (server and client),
+    `websockets` (client and server), `jinja2`, `graphql` (graphql-core, Strawberry, Graphene),
+    `grpc`, `botocore` (boto3), `httpx`,
     `requests`, `urllib3`, `urllib`, `sqlite3`, `aiosqlite`, `psycopg`, `psycopg2`,
     `asyncpg`, `pymysql`, `pymongo`, `sqlalchemy`, `redis`,
     `celery`, `rq`, `pika`, `aio_pika`, `kafka` (kafka-python), `confluent_kafka`, `threads` (threads and executors),

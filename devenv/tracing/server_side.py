@@ -139,22 +139,28 @@ class ServerSide:
             decision = decide(light, parents if self._parents else (), states)
             if decision.__class__ is UnsampledSpan:
                 span: Span = decision
-            elif path in self._excluded or self._matches(request, describe):
+            elif self.is_excluded(request, path, describe):
                 span = UnsampledSpan(decision.local.hex, decision.local.flags & RANDOM, decision.local.state)
             else:
                 span = _record(light, decision.local, decision.parent_id, method, received, describe(request))
         elif not self._enabled:
             return _pass_on(parents, states, received)
-        elif path in self._excluded or self._matches(request, describe):
+        elif self.is_excluded(request, path, describe):
             span = _unsampled(parents, states)
         else:
             span = _start(method, parents if self._parents else [], states, received, *describe(request))
         return span, self.context(span, received)
 
-    def _matches(self, request: Any, describe: Describe) -> bool:
-        """Return whether the URL of a request, without its query, matches a pattern of paths that are not traced."""
-        if self._patterns is None:
-            return False
+    def is_excluded(self, request: Any, path: str, describe: Describe) -> bool:
+        """Return whether the path of a request, or its URL without the query, is one that is not traced.
+
+        Args:
+            request: The argument of `describe`.
+            path: The request's path.
+            describe: Returns the attributes.
+        """
+        if self._patterns is None or path in self._excluded:
+            return path in self._excluded
         shared, own = describe(request)
         scheme, host = shared.values.get("url.scheme", "http"), shared.values.get("server.address", "")
         port = shared.values.get("server.port")

@@ -35,6 +35,7 @@ def test_canary_trace_stands_in_the_backend(up: Any) -> None:
     assert len(trace["spans"]) >= up["canary"]["spans"] > 3
 
 
+@pytest.mark.alone
 def test_load_accounts_for_every_request(devenv: Devenv, up: Any) -> None:
     run = devenv.json("load", "--rps", "50", "--duration", "10s", "--fail", "traced==100%", "--fail", "errors<1%")
     assert (run["sent"], run["completed"], run["errors"], run["dropped"]) == (500, 500, {}, 0)
@@ -54,6 +55,7 @@ def test_load_accounts_for_every_request(devenv: Devenv, up: Any) -> None:
         assert {reference["spanID"] for span in trace["spans"] for reference in span["references"]} <= ids
 
 
+@pytest.mark.alone
 def test_runs_are_kept(devenv: Devenv, up: Any) -> None:
     run = devenv.json("load", "--rps", "20", "--duration", "1s", "--name", "short")
     listed = devenv.json("runs", "list")["runs"]
@@ -61,6 +63,7 @@ def test_runs_are_kept(devenv: Devenv, up: Any) -> None:
     assert devenv.json("runs", "show", "short")["traces"] == run["traces"]
 
 
+@pytest.mark.alone
 def test_missed_threshold_is_a_negative_verdict(devenv: Devenv, up: Any) -> None:
     run = devenv.json("load", "--rps", "20", "--duration", "1s", "--fail", "p99<0.001ms", code=1)
     assert run["schema"] == "devenv.load/1"
@@ -84,6 +87,7 @@ def test_plain_request_gets_its_root_at_the_gateway(up: Any) -> None:
         assert above == root["spanID"]
 
 
+@pytest.mark.alone
 def test_open_jaeger_opens_the_last_runs_traces(devenv: Devenv, up: Any, tmp_path: Path) -> None:
     run = devenv.json("load", "--rps", "10", "--duration", "1s")
     seen = tmp_path / "url"

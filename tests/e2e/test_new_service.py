@@ -116,6 +116,7 @@ def test_log_lines_name_the_trace(devenv: Devenv, up: Any) -> None:
     assert {json.loads(line)["service"] for line in done.stdout.splitlines()} >= NEW
 
 
+@pytest.mark.alone
 def test_load_finds_every_request_complete(devenv: Devenv, up: Any) -> None:
     run = devenv.json("load", "--rps", "20", "--duration", "3s", "--fail", "traced==100%")
     assert (run["completed"], run["errors"]) == (60, {})

@@ -11,6 +11,7 @@ from devenv.app.environment.recorded_spans import still_silent
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, DevenvError
+from devenv.health.restarts import as_shown
 from devenv.model.documents import ServiceDocument, StatusDocument
 from devenv.model.state import Health, ObservedInstance, State
 
@@ -34,20 +35,21 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, sp
         NotUp: If the project is not running.
     """
     async with running(invocation) as project:
-        instances = project.observed.instances
+        now = clock.now()
+        instances = tuple(as_shown(instance, now) for instance in project.observed.instances)
         healths, samples = await asyncio.gather(
-            _healths(invocation, project), _samples(project, instances if usage else ())
+            _healths(invocation, project, instances), _samples(project, instances if usage else ())
         )
         backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
-        quiet = await still_silent(project, backend, now=clock.now()) if spans else []
+        quiet = await still_silent(project, backend, now=now) if spans else []
         entry = entrypoint_url(project.observed, project.record.entrypoint)
         services = [
             service_document(
                 name,
-                project.observed.of(name),
+                [instance for instance in instances if instance.service == name],
                 healths,
                 ready_ms=(project.record.ready_ms or {}).get(name),
-                now=clock.now(),
+                now=now,
                 usage=samples,
             )
             for name in sorted({instance.service for instance in instances})
@@ -75,10 +77,11 @@ def _good(service: ServiceDocument) -> bool:
     )
 
 
-async def _healths(invocation: Invocation, project: Running) -> dict[str, Health]:
+async def _healths(
+    invocation: Invocation, project: Running, instances: tuple[ObservedInstance, ...]
+) -> dict[str, Health]:
     """Health of each instance: by devenv's own probe if one is known, else as the engine reports it."""
     services = await _probed(invocation, project)
-    instances = project.observed.instances
     found = await asyncio.gather(
         *(_health(project, instance, services.get(instance.service)) for instance in instances)
     )

@@ -25,7 +25,7 @@ from devenv.tracing.spans import error_type, fail
 _LIBRARY = "aiohttp's server"
 # The request's mark; what it has sent, if it is recorded. A sub-application gets the request with the mark.
 # Recent aiohttp warns about text as a request's key, and a program may turn warnings into errors.
-_SENT: Any = web.RequestKey("devenv.tracing.sent", object) if hasattr(web, "RequestKey") else "devenv.tracing.sent"
+SENT: Any = web.RequestKey("devenv.tracing.sent", object) if hasattr(web, "RequestKey") else "devenv.tracing.sent"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,7 +46,7 @@ def aiohttp_middleware(
 
     @web.middleware
     async def trace_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-        begun = _begin(side, request)
+        begun = begin(side, request)
         if begun is None:
             return await handler(request)
         span, context = begun
@@ -54,33 +54,34 @@ def aiohttp_middleware(
         try:
             if span.__class__ is UnsampledSpan and not side.answers:
                 return await handler(request)
-            return await _traced(span, request, handler, side.answers)
+            return await traced(span, request, handler, side.answers)
         finally:
             detach(token)
 
     return trace_request
 
 
-def _begin(side: ServerSide, request: web.Request) -> tuple[Span, Context] | None:
+def begin(side: ServerSide, request: web.Request) -> tuple[Span, Context] | None:
     """Decide, and start a span if the request is recorded; None below another middleware of ours, or after a fault."""
     try:
-        if _SENT in request:
+        if SENT in request:
             return None
-        request[_SENT] = None
+        request[SENT] = None
         headers = request.headers
         if side.foreign is not None:
             fields = side.foreign.translated(headers.items())
         else:
             get = headers.getall
             fields = (get("traceparent", []), get("tracestate", []), get("baggage", []))
-        return side.begin(request, request.path, request.method, *fields, _describe)
+        return side.begin(request, request.path, request.method, *fields, describe)
     except Exception as error:  # noqa: BLE001 - logged
         fault(_LIBRARY, error)
         return None
 
 
-async def _traced(span: Span, request: web.Request, handler: Handler, answers: bool) -> web.StreamResponse:
-    request[_SENT] = sent = _Sent()
+async def traced(span: Span, request: web.Request, handler: Handler, answers: bool) -> web.StreamResponse:
+    """Serve a request within its span."""
+    request[SENT] = sent = _Sent()
     response: web.StreamResponse | None = None
     error: BaseException | None = None
     try:
@@ -115,7 +116,7 @@ def _ended(
         elif isinstance(error, asyncio.CancelledError):
             span.set_attribute("error.type", "asyncio.CancelledError")
         elif isinstance(error, Exception):
-            if not status and isinstance(error, ConnectionError) and _is_gone(request):
+            if not status and isinstance(error, ConnectionError) and is_gone(request):
                 span.set_attribute("error.type", error_type(error))  # no response, and no fault of the server
             else:
                 status = status or 500
@@ -123,7 +124,7 @@ def _ended(
         if span.is_recording():
             if answered is not None and state.server_headers is not None:
                 span.set_attributes(state.server_headers.response(answered.headers.items()))
-            finish(span, request.method, _route(request), status)
+            finish(span, request.method, route_of(request), status)
     except Exception as own:  # noqa: BLE001 - logged; the program's response and error stay
         fault(_LIBRARY, own)
 
@@ -140,7 +141,7 @@ class _Sent:
 def _noting(original: Callable[..., Any]) -> Callable[..., Any]:
     def prepare(self: web.StreamResponse, request: web.BaseRequest) -> Any:
         try:
-            sent = request.get(_SENT)
+            sent = request.get(SENT)
             if sent is not None:
                 sent.status = self.status
         except Exception as error:  # noqa: BLE001 - logged
@@ -150,7 +151,8 @@ def _noting(original: Callable[..., Any]) -> Callable[..., Any]:
     return prepare
 
 
-def _is_gone(request: web.Request) -> bool:
+def is_gone(request: web.Request) -> bool:
+    """Return whether the client has closed the connection."""
     transport = request.transport
     return transport is None or transport.is_closing()
 
@@ -167,12 +169,14 @@ def instrument() -> None:
     replace(web.Application, "__init__", make)
 
 
-def _route(request: web.Request) -> str | None:
+def route_of(request: web.Request) -> str | None:
+    """Return the path template of a request, None without one."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else None
 
 
-def _describe(request: web.Request) -> tuple[Shared, dict[str, Any]]:
+def describe(request: web.Request) -> tuple[Shared, dict[str, Any]]:
+    """Return the attributes of a request that are known at its start."""
     headers = request.headers
     proxy = {name: ", ".join(headers.getall(name)) for name in PROXY_NAMES if name in headers}
     peer = request.transport.get_extra_info("peername") if request.transport is not None else None

@@ -1,4 +1,4 @@
-"""Traces ASGI applications without code changes: Starlette, FastAPI, and applications served by uvicorn."""
+"""Traces ASGI applications without code changes: Starlette, FastAPI, and what uvicorn and hypercorn serve."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ def instrument_uvicorn() -> None:
     import uvicorn
 
     replace(uvicorn.Config, "load", _load)
+    # If the program itself calls `auto`, `load` is what imports it, and runs already.
+    replace(uvicorn.Server, "startup", _starting)
+
+
+def instrument_hypercorn() -> None:
+    """Trace every ASGI application that hypercorn serves in this process."""
+    from hypercorn.app_wrappers import ASGIWrapper
+
+    replace(ASGIWrapper, "__init__", _wrapping)
 
 
 def traced_application(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -71,20 +80,43 @@ def _middleware(application: Any, key: str, original: Callable[..., Awaitable[No
 def _load(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def load(self: Any) -> None:
         original(self)
-        try:
-            if self.interface.startswith("asgi"):
-                _trace_loaded(self)
-        except Exception as error:  # noqa: BLE001 - logged
-            fault("uvicorn", error)
+        _trace_loaded(self)
 
     return load
 
 
+def _starting(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    def startup(self: Any, *arguments: Any, **named: Any) -> Awaitable[None]:
+        _trace_loaded(getattr(self, "config", None))
+        return original(self, *arguments, **named)
+
+    return startup
+
+
 def _trace_loaded(config: Any) -> None:
     """Trace the application that uvicorn has loaded, with the client and the scheme that its proxy headers give."""
-    place, name = config, "loaded_app"
-    if type(config.loaded_app).__name__ == _PROXY_HEADERS and callable(getattr(config.loaded_app, "app", None)):
-        place, name = config.loaded_app, "app"
+    try:
+        if config.interface.startswith("asgi"):
+            fixed = config.loaded_app
+            inside = type(fixed).__name__ == _PROXY_HEADERS and callable(getattr(fixed, "app", None))
+            _trace_held(*((fixed, "app") if inside else (config, "loaded_app")))
+    except Exception as error:  # noqa: BLE001 - logged
+        fault("uvicorn", error)
+
+
+def _wrapping(original: Callable[..., None]) -> Callable[..., None]:
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        try:
+            _trace_held(self, "app")
+        except Exception as error:  # noqa: BLE001 - logged
+            fault("hypercorn", error)
+
+    return init
+
+
+def _trace_held(place: Any, name: str) -> None:
+    """Wrap the application that a server holds in the middleware, once."""
     application = getattr(place, name)
     if not isinstance(application, TracingMiddleware):
         setattr(place, name, TracingMiddleware(application))

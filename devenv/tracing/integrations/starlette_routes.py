@@ -15,7 +15,7 @@ def route_below_mounts(scope: Mapping[str, Any]) -> str | None:
     Args:
         scope: As for `route_of`. Its root path has the paths of the mounts, with the values of their parameters.
     """
-    route, root = scope.get("route"), (scope.get("root_path") or "").rstrip("/")
+    route, root = included_route(scope), (scope.get("root_path") or "").rstrip("/")
     is_mount = hasattr(route, "routes") and not hasattr(route, "endpoint")
     own = () if is_mount else getattr(route, "param_convertors", ())
     varies = any(name not in own for name in scope.get("path_params") or ())
@@ -28,6 +28,14 @@ def route_below_mounts(scope: Mapping[str, Any]) -> str | None:
     if is_mount:  # an application that is not Starlette's, such as static files
         path = "/{path}"
     return None if path is None else root + path
+
+
+def included_route(scope: Mapping[str, Any]) -> Any:
+    """Return the route that the scope notes; one of a router that FastAPI has included, with the router's prefix."""
+    route = scope.get("route")
+    fastapi = scope.get("fastapi")
+    found = fastapi.get("effective_route_context") if isinstance(fastapi, dict) else None
+    return found if found is not None and getattr(found, "original_route", None) is route else route
 
 
 def route_of(scope: Mapping[str, Any]) -> str | None:
@@ -52,12 +60,19 @@ def _application_root(scope: Mapping[str, Any]) -> str:
 
 
 def _templates(router: Any, endpoint: Any, prefix: str) -> Iterator[str]:
-    for route in getattr(router, "routes", None) or ():
+    for found in _children(router):
+        route = getattr(found, "starlette_route", None) or found
         path: str = getattr(route, "path_format", None) or getattr(route, "path", None) or ""
         if getattr(route, "endpoint", None) is endpoint:
             yield prefix + path
-        elif getattr(route, "routes", None):
+        elif _children(route):
             yield from _templates(route, endpoint, prefix + path.replace("/{path}", ""))
+
+
+def _children(router: Any) -> Any:
+    """Return the routes of a router; those of one that FastAPI has included have its prefix."""
+    candidates = getattr(router, "effective_candidates", None)
+    return (candidates() if candidates is not None else getattr(router, "routes", None)) or ()
 
 
 def _matches(template: str, path: str) -> bool:

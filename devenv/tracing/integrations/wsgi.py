@@ -30,7 +30,7 @@ _PROXY_FIX = "werkzeug.proxy_fix.orig"  # werkzeug's ProxyFix puts the connectio
 _PLACE = "a WSGI application"
 _OF_THE_BODY = (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH"))  # without the prefix (PEP 3333)
 _PREFIX = "HTTP_"
-_OF_PROXIES = tuple((name, _PREFIX + name.upper().replace("-", "_")) for name in PROXY_NAMES)
+OF_PROXIES = tuple((name, _PREFIX + name.upper().replace("-", "_")) for name in PROXY_NAMES)
 
 
 class WSGIMiddleware:
@@ -79,7 +79,7 @@ class WSGIMiddleware:
             detach(token)
         return _Body(body, exchange, context)
 
-    def _begin(self, environ: Environ) -> tuple[_Exchange, Context]:
+    def _begin(self, environ: Environ) -> tuple[Exchange, Context]:
         side = self._side
         method = environ.get("REQUEST_METHOD", "GET")
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
@@ -88,12 +88,12 @@ class WSGIMiddleware:
             fields = side.foreign.translated(_fields(environ))
         else:
             fields = (_field(environ, "TRACEPARENT"), _field(environ, "TRACESTATE"), _field(environ, "BAGGAGE"))
-        span, context = side.begin(environ, path, method, *fields, _describe)
+        span, context = side.begin(environ, path, method, *fields, describe)
         environ[_MARK] = span
-        return _Exchange(span, method, environ, answer(span) if side.answers else None), context
+        return Exchange(span, method, environ, answer(span) if side.answers else None), context
 
 
-class _Exchange:
+class Exchange:
     """One request: its span, and the status of its response so far.
 
     Attributes:
@@ -111,6 +111,7 @@ class _Exchange:
         self._route: str | None = None
 
     def starting(self, start_response: StartResponse) -> StartResponse:
+        """Return what the application calls to start its response."""
         if not self._watches:
             return start_response
 
@@ -161,7 +162,7 @@ class _Exchange:
 class _Body:
     """Forwards the body; the span ends with it."""
 
-    def __init__(self, body: Iterable[bytes], exchange: _Exchange, context: Context) -> None:
+    def __init__(self, body: Iterable[bytes], exchange: Exchange, context: Context) -> None:
         self._body = body
         self._exchange = exchange
         self._context = context
@@ -302,11 +303,12 @@ def _origin(environ: Environ) -> Origin:
         environ.get("HTTP_HOST", ""),
         (environ.get("SERVER_NAME"), int(port) if port.isdigit() else None),
         environ.get("REMOTE_ADDR") or "",
-        {name: environ[key] for name, key in _OF_PROXIES if key in environ},
+        {name: environ[key] for name, key in OF_PROXIES if key in environ},
     )
 
 
-def _describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
+def describe(environ: Environ) -> tuple[Shared, dict[str, Any]]:
+    """Return the attributes of a request that are known at its start."""
     of_peer = str(environ.get("REMOTE_PORT", ""))
     return described(
         _origin(environ),

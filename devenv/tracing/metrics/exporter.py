@@ -15,6 +15,7 @@ from devenv.tracing.export.json_encoding import as_json
 from devenv.tracing.export.signal import METRICS
 from devenv.tracing.export.transport import Outcome
 from devenv.tracing.metrics.store import Meter
+from devenv.tracing.process.faults import fault
 from devenv.tracing.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -70,9 +71,12 @@ class MetricExporter(BatchExporter):
             self._collect()
 
     def _collect(self) -> None:
-        if not self._delta:
-            self._queue.clear()  # a later collection has all of an earlier one
-        self._queue.extend(self.meter.collect())
+        try:
+            if not self._delta:
+                self._queue.clear()  # a later collection has all of an earlier one
+            self._queue.extend(self.meter.collect())
+        except Exception as error:  # noqa: BLE001 - logged; the thread must survive
+            fault("durations", error)
 
     def _drain(self, least: int) -> None:
         if least == 1:  # the interval is over, or a flush, or the end

@@ -7,14 +7,24 @@ imported, so that they cost nothing more as long as no metrics are asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from devenv.tracing.active import state
 from devenv.tracing.export.redaction import Redactor
+from devenv.tracing.integrations.on_import import when_imported
 from devenv.tracing.metrics.encoding import MetricEncoder
 from devenv.tracing.metrics.exporter import MetricExporter
 from devenv.tracing.metrics.settings import metric_settings
 from devenv.tracing.settings import Settings
+
+_PLACES = (
+    ("devenv.tracing.asgi", "asgi_requests"),
+    ("devenv.tracing.integrations.wsgi", "wsgi_requests"),
+    ("devenv.tracing.integrations.aiohttp_server", "aiohttp_requests"),
+    ("devenv.tracing.integrations.web.tornado_server", "tornado_requests"),
+)
+"""Modules of our integrations, and the module here that measures what they see."""
 
 
 class Metrics:
@@ -34,6 +44,8 @@ class Metrics:
     def install(self) -> None:
         """Measure from now on."""
         state.meter = self._exporter.meter
+        for integration, module in _PLACES:
+            when_imported(integration, f"metrics of {integration}", _installing(module))
 
     def force_flush(self, timeout_s: float = 10.0) -> bool:
         """Deliver what has been measured within the time; return False if that failed."""
@@ -44,3 +56,10 @@ class Metrics:
         if state.meter is self._exporter.meter:
             state.meter = None
         return self._exporter.shutdown(timeout_s)
+
+
+def _installing(module: str) -> Callable[[], None]:
+    def install() -> None:
+        import_module(f"devenv.tracing.metrics.{module}").install()
+
+    return install

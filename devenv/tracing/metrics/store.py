@@ -96,8 +96,9 @@ class Histogram:
     def record(self, values: Values, seconds: float) -> None:
         """Record a measurement."""
         with self._lock:
-            series = self._series.get(values)
-            if series is None:
+            try:
+                series = self._series[values]
+            except KeyError:
                 series = self._first(values)
             series.counts[bisect_left(self._bounds, seconds)] += 1
             series.sum += seconds

@@ -91,6 +91,36 @@ def test_fastapi_has_one_span_a_request_under_every_server(collector, tmp_path, 
     assert [(span.name, span.kind) for span in collector.spans()] == [("GET /items/{number}", "server")]
 
 
+PLAIN = """
+    from devenv import tracing
+    tracing.auto(service_name="shop")
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            with tracing.span("business"):
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"plain"})
+        elif scope["type"] == "lifespan":
+            while True:
+                message = await receive()
+                await send({"type": message["type"] + ".complete"})
+                if message["type"] == "lifespan.shutdown":
+                    return
+"""
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_plain_application_that_calls_auto_itself_has_one_span_a_request(collector, tmp_path, server):
+    (tmp_path / "app.py").write_text(textwrap.dedent(PLAIN))
+    environ = clean(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="50")
+    with serving((sys.executable, *SERVERS[server]), tmp_path, environ) as served:
+        assert served.get("/items/7") == (200, b"plain")
+        collector.wait(lambda: len(collector.spans()) >= 2)
+    spans = {span.kind: span for span in collector.spans()}
+    assert {kind: span.name for kind, span in spans.items()} == {"server": "GET", "internal": "business"}
+    assert (len(collector.spans()), spans["internal"].parent_id) == (2, spans["server"].span_id)
+
+
 def test_fastapi_has_one_span_a_request_in_process(tmp_path):
     program = f"""
     {FASTAPI}

@@ -45,8 +45,10 @@ from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.documents import with_pymongo  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
+from fault_programs.graphs import with_graphql  # noqa: F401 - as above
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
 from fault_programs.operations import with_botocore  # noqa: F401 - as above
+from hypercorn.app_wrappers import ASGIWrapper
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -126,12 +128,18 @@ MODULES = (
     "integrations.rpc.grpc_server",
     "integrations.rpc.grpc_spans",
     "integrations.web.falcon",
+    "integrations.web.graphql",
     "integrations.web.jinja2",
     "integrations.web.tornado_client",
     "integrations.web.tornado_server",
     "integrations.web.websockets_client",
     "integrations.web.websockets_server",
     "integrations.wsgi",
+    "metrics.aiohttp_requests",
+    "metrics.asgi_requests",
+    "metrics.served",
+    "metrics.tornado_requests",
+    "metrics.wsgi_requests",
 )
 """Where the hooks are."""
 
@@ -209,6 +217,7 @@ def with_frameworks(_url: str) -> Any:
     asgi_servers.instrument_starlette()
     asgi_servers.instrument_fastapi()
     asgi_servers.instrument_uvicorn()
+    asgi_servers.instrument_hypercorn()
 
     async def endpoint(request: Any) -> Any:
         return PlainTextResponse(f"ok {request.path_params['number']}")
@@ -217,7 +226,15 @@ def with_frameworks(_url: str) -> Any:
     api.add_api_route("/x/{number}", lambda number: number)
     served = uvicorn.Config(Starlette(routes=[Route("/x/{number}", endpoint)]), log_config=None)
     served.load()
-    return [run_asgi(served.loaded_app), run_asgi(api), run_asgi(Starlette(routes=[Route("/x/{number}", endpoint)]))]
+    with_hypercorn = ASGIWrapper(Starlette(routes=[Route("/x/{number}", endpoint)]))
+    with suppress(AttributeError):  # it is not started: it has no lifespan
+        asyncio.run(uvicorn.Server(served).startup())
+    return [
+        run_asgi(with_hypercorn.app),
+        run_asgi(served.loaded_app),
+        run_asgi(api),
+        run_asgi(Starlette(routes=[Route("/x/{number}", endpoint)])),
+    ]
 
 
 def with_wsgi(_url: str) -> Any:
@@ -671,10 +688,11 @@ PASSES = {
         "WSGIMiddleware.__init__",
         "_Body.__init__",
         "_Body.close",
-        "_Exchange.starting",
-        "_Exchange._writing",
+        "Exchange.starting",
+        "Exchange._writing",
     },
-    "integrations.aiohttp_server": {"aiohttp_middleware", "_traced", "_Sent.__init__"},
+    "metrics.wsgi_requests": {"MeasuredExchange.failed"},
+    "integrations.aiohttp_server": {"aiohttp_middleware", "traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
     # Run once, when a server is made; the wrappers of its handler only call functions that catch.
     "integrations.web.websockets_server": {"_replace", "_async_handler", "_handler"},
@@ -685,6 +703,8 @@ PASSES = {
     # What a library calls: their bodies only call functions that catch.
     "integrations.aiohttp_client": {"_start", "_end", "_fail", "aiohttp_trace_config"},
     "integrations.sqlalchemy": {"_after", "_failed", "uninstrument"},
+    # The first runs once; the second is the program's own call, and only calls functions that catch.
+    "integrations.web.graphql": {"_executor", "_awaiting"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
     # Run once, in `instrument`.
     "integrations.databases.pymongo": {"_register", "Commands.__init__"},
@@ -711,9 +731,10 @@ PASSES_CLASSES = {
 # Makers of the replacements of a library's functions: they run once, in `instrument`, whose faults `auto` logs.
 MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline", "_async_", "_executing", "_resolving",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
-          "traced_application", "_watch_flask", "_creating", "_storing", "_restoring",
+          "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
-          "_producing", "_polling", "_closing", "_iterating", "_traced_")  # fmt: skip
+          "_producing", "_polling", "_closing", "_iterating", "_traced_",
+          "install", "_beginning", "_measuring", "_ending")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -838,11 +859,12 @@ def test_a_fault_of_ours_does_not_reach_the_program(healthy, upstream, caplog, m
     sql._shared.cache_clear()
     clients._shared.cache_clear()
     notices.forget()
-    with recording() as rec:
+    with recording(environ=METRICS if place.startswith("metrics.") else None) as rec:
         planted = plant(monkeypatch, place)
         for name in through(place):
             before = planted.calls
             try:
+                rec.tracing.install()  # what measures is replaced for each program
                 assert PROGRAMS[name](upstream) == healthy[name], f"{place} in {name}"
             finally:
                 patching.restore_all()
@@ -853,9 +875,18 @@ def test_a_fault_of_ours_does_not_reach_the_program(healthy, upstream, caplog, m
     assert any(": RuntimeError: planted" in record.getMessage() for record in caplog.records)
 
 
+METRICS = {"OTEL_METRICS_EXPORTER": "console"}
+
+
 def through(place: str) -> list[str]:
     """The programs that use a function: for that of an integration, those of its library."""
     integration = place.partition(":")[0].removeprefix("integrations.")
+    if place.startswith("metrics."):
+        own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"]}
+        name = place.partition(":")[0].removeprefix("metrics.")
+        return (
+            own.get(name) or [found for found in (name.partition("_")[0],) if found in PROGRAMS] or ["wsgi", "tornado"]
+        )
     if not place.startswith("integrations."):
         return list(PROGRAMS)
     if integration.startswith("messaging."):

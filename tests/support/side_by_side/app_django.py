@@ -1,4 +1,4 @@
-"""The application of the situations with Django, by WSGI."""
+"""The application of the situations with Django, by WSGI and by ASGI."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def make(hand=False):
     from devenv import tracing
 
     return tracing.WSGIMiddleware(app)
+
+
+def make_asgi():
+    """Return the application for ASGI servers."""
+    from django.core.asgi import get_asgi_application
+
+    return get_asgi_application()
 
 
 def failing(get_response):

@@ -22,6 +22,20 @@ def test_an_interrupt_while_modules_are_imported_is_no_traceback(
     assert capsys.readouterr().err == "devenv: interrupted\n"
 
 
+def test_an_interrupt_before_the_event_loop_runs_is_told_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """typer turns it into an exit that prints nothing."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("devenv.cli.commands.environment.run_async", interrupted)
+    monkeypatch.setattr(sys, "argv", ["devenv", "status"])
+    assert start.main() == 130
+    assert capsys.readouterr().err == "devenv: interrupted\n"
+
+
 @pytest.fixture
 def old_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 18, "final", 0))

@@ -39,18 +39,18 @@ def _make_executing(original: Callable[..., Awaitable[None]]) -> Callable[..., A
     side = ServerSide(None, None, None, SERVERS["tornado"])
 
     async def execute(self: RequestHandler, *args: Any, **options: Any) -> None:
-        begun = _begin(side, self)
+        begun = begin(side, self)
         if begun is None:
             await original(self, *args, **options)
             return
         span, context = begun
-        with Serving(context, lambda error: _ended(span, self, error)):
+        with Serving(context, lambda error: ended(span, self, error)):
             await original(self, *args, **options)
 
     return execute
 
 
-def _begin(side: ServerSide, handler: RequestHandler) -> tuple[Span, Context] | None:
+def begin(side: ServerSide, handler: RequestHandler) -> tuple[Span, Context] | None:
     """Decide, and start a span if the request is recorded; None for one that another integration serves."""
     try:
         if isinstance(handler, FallbackHandler):
@@ -62,7 +62,7 @@ def _begin(side: ServerSide, handler: RequestHandler) -> tuple[Span, Context] | 
         else:
             get = headers.get_list
             fields = (get("traceparent"), get("tracestate"), get("baggage"))
-        span, context = side.begin(request, request.path, request.method or "", *fields, _describe)
+        span, context = side.begin(request, request.path, request.method or "", *fields, describe)
         if side.answers:
             handler.set_header("traceresponse", answer(span))
     except Exception as error:  # noqa: BLE001 - logged
@@ -71,7 +71,7 @@ def _begin(side: ServerSide, handler: RequestHandler) -> tuple[Span, Context] | 
     return span, context
 
 
-def _ended(span: Span, handler: RequestHandler, error: BaseException | None) -> None:
+def ended(span: Span, handler: RequestHandler, error: BaseException | None) -> None:
     """Record how the request ended, and end the span; does not raise."""
     try:
         if not span.is_recording():
@@ -80,7 +80,7 @@ def _ended(span: Span, handler: RequestHandler, error: BaseException | None) -> 
             span.set_attribute("error.type", "asyncio.CancelledError")
         if state.server_headers is not None:
             span.set_attributes(state.server_headers.response(handler._headers.get_all()))  # noqa: SLF001 - no public way
-        finish(span, handler.request.method or "", _route(handler), handler.get_status())
+        finish(span, handler.request.method or "", route_of(handler), handler.get_status())
     except Exception as own:  # noqa: BLE001 - logged; the program's response and error stay
         fault(_LIBRARY, own)
 
@@ -104,7 +104,7 @@ def _record(exception: BaseException) -> None:
         fault(_LIBRARY, error)
 
 
-def _route(handler: RequestHandler) -> str | None:
+def route_of(handler: RequestHandler) -> str | None:
     """Return the pattern of the handler's path as the program has written it; None if no rule has led to it."""
     found = next(_patterns(handler.application, handler), None)
     return found[: -found.endswith("$") or None] if found else None
@@ -124,7 +124,8 @@ def _patterns(router: Any, handler: RequestHandler) -> Iterator[str]:
             yield from _patterns(rule.target, handler)
 
 
-def _describe(request: Any) -> tuple[Shared, dict[str, Any]]:
+def describe(request: Any) -> tuple[Shared, dict[str, Any]]:
+    """Return the attributes of a request that are known at its start."""
     headers = request.headers
     proxy = {name: headers[name] for name in PROXY_NAMES if name in headers}
     address = getattr(getattr(request.connection, "context", None), "address", None)

@@ -9,6 +9,7 @@ import pytest
 from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.status import _health
 from devenv.app.session import Running
+from devenv.health.restarts import as_shown
 from devenv.model.state import Health, ObservedInstance, State
 
 PROBES = services_with_probes({"web": {"ready": {"http": "/health"}, "ports": [8080]}})
@@ -27,3 +28,20 @@ async def test_only_a_service_without_a_probe_completes(service: str, more: dict
     ended = ObservedInstance(id="1", name="1", service=service, index=1, state=State.EXITED, config_hash="", **more)
     unused = cast(Running, None)
     assert await _health(unused, ended, PROBES.get(service)) is health
+
+
+@pytest.mark.parametrize(
+    ("state", "restarts", "age", "shown"),
+    [
+        (State.RUNNING, 3, 0.2, State.RESTARTING),  # the moment in which it runs, before it ends once more
+        (State.RUNNING, 3, 2.0, State.RUNNING),
+        (State.RUNNING, 2, 0.2, State.RUNNING),
+        (State.RESTARTING, 5, 9.0, State.RESTARTING),
+        (State.EXITED, 5, 0.2, State.EXITED),
+    ],
+)
+def test_a_service_in_a_restart_loop_is_not_up(state: State, restarts: int, age: float, shown: State) -> None:
+    seen = ObservedInstance(
+        id="1", name="1", service="web", index=1, state=state, config_hash="", restarts=restarts, started_at=100 - age
+    )
+    assert as_shown(seen, 100.0).state is shown
