@@ -19,6 +19,7 @@ from devenv.tracing.process.faults import fault
 from devenv.tracing.spans import SpanScope
 
 _SYSTEM_KEYS = ("db.system.name", "db.system")  # the second: instrumentations that keep to the old conventions
+_CALLING = frozenset({"CALL", "EXEC", "EXECUTE"})
 BATCH = "batch"
 PROCEDURE = "procedure"
 
@@ -130,15 +131,16 @@ def _shared(database: Database, statement: str, form: str) -> tuple[str, Shared]
     described = describe(f"CALL {statement}" if form is PROCEDURE else statement, system)
     prefix = "BATCH " if form is BATCH else ""
     values: dict[str, Any] = {"db.system.name": system}
-    if described.operation:
-        values["db.operation.name"] = prefix + described.operation
     if described.summary:
         values["db.query.summary"] = prefix + described.summary
-    if form is not PROCEDURE:
+    # What is read from a text is in its summary: the conventions say not to take `db.operation.name` and
+    # `db.collection.name` from it.
+    if form is PROCEDURE:
+        values["db.operation.name"] = described.operation
+    else:
         values["db.query.text"] = described.text
-    if described.target:
-        called = described.operation.upper() in {"CALL", "EXEC", "EXECUTE"}
-        values["db.stored_procedure.name" if called else "db.collection.name"] = described.target
+    if described.target and described.operation.upper() in _CALLING:
+        values["db.stored_procedure.name"] = described.target
     if namespace:
         values["db.namespace"] = namespace
     if address:

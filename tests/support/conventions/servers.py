@@ -225,7 +225,7 @@ def by_falcon(_place: Place) -> Steps:
     app = falcon.App()
     app.add_route("/items/{n}", Item())
     app.add_route("/broken/{n}", Broken())
-    return by_wsgi(app)
+    return by_wsgi(app, "routed")
 
 
 @case("web.falcon [asgi]")
@@ -235,7 +235,7 @@ def by_falcon_asgi(_place: Place) -> Steps:
     app = falcon.asgi.App()
     app.add_route("/items/{n}", AsyncItem())
     app.add_route("/broken/{n}", AsyncBroken())
-    return by_asgi(app)
+    return by_asgi(app, "routed")
 
 
 async def aiohttp_requests(app: web.Application) -> AsyncIterator[list[Expected]]:
