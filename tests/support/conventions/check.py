@@ -69,7 +69,7 @@ def violations(span: RecordedSpan, wanted: Expected, case: str) -> Iterator[str]
         if found.get(key) != value:
             yield f"has {key} {found.get(key)!r}, not {value!r}"
     yield from _present(found, group, exceptions)
-    yield from _absent(found, group, conditions, exceptions)
+    yield from _absent(found, wanted.group, conditions, exceptions)
 
 
 def _present(found: Mapping[str, Any], group: Group, exceptions: Mapping[str, Any]) -> Iterator[str]:
@@ -86,14 +86,13 @@ def _present(found: Mapping[str, Any], group: Group, exceptions: Mapping[str, An
             yield f"has {key}, which is deprecated"
 
 
-def _absent(
-    found: Mapping[str, Any], group: Group, conditions: set[str], exceptions: Mapping[str, Any]
-) -> Iterator[str]:
-    for key, attribute in group.attributes.items():
+def _absent(found: Mapping[str, Any], group: str, conditions: set[str], exceptions: Mapping[str, Any]) -> Iterator[str]:
+    excepted = exceptions.get("left out", {})
+    for key, attribute in read()[group].attributes.items():
         if attribute.level == OPT_IN:
             continue
         holds = not attribute.condition or attribute.condition in conditions
-        left_out = key in exceptions.get("left out", {})
+        left_out = key in excepted or f"{group} {key}" in excepted
         if left_out and not (holds and attribute.level == RECOMMENDED):
             continue
         if left_out and key in found:

@@ -1,4 +1,4 @@
-"""The cases of messages: each library sends one, processes it, and fails, with its real library; Redis is a real one."""
+"""The cases of messages: each real library sends one, processes it, and fails; Redis is a real one."""
 
 from __future__ import annotations
 
@@ -134,9 +134,7 @@ def by_confluent_kafka(_place: Place) -> Steps:
     confluent_integration.instrument()
     owner = confluent_kafka.Producer({"test.mock.num.brokers": 1})
     address, topic = broker_of(owner), f"orders-{next(_topics)}"
-    producer = confluent_kafka.Producer(
-        {"bootstrap.servers": address, "message.max.bytes": 1000, "client.id": "till"}
-    )
+    producer = confluent_kafka.Producer({"bootstrap.servers": address, "message.max.bytes": 1000, "client.id": "till"})
     producer.produce(topic, b"body", "key", 0)
     producer.flush(10)
     yield [expected("kafka.send", "-identified", "client-named")]

@@ -78,7 +78,7 @@ def wsgi_server(app: Any) -> Iterator[int]:
 async def asgi_server(app: Any) -> AsyncIterator[int]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
@@ -294,12 +294,13 @@ async def by_websockets(_place: Place) -> AsyncIterator[list[Expected]]:
     async def serve(connection: Any) -> None:
         if connection.request.path.startswith("/broken"):
             fail()
-        await connection.recv()
+        await connection.send(await connection.recv())
 
     async with websockets.asyncio.server.serve(serve, "127.0.0.1", 0) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with websockets.asyncio.client.connect(f"{url}/room?a=1") as connection:
             await connection.send("a")
+            await connection.recv()
         yield [expected("http.server", "queried")]
         async with websockets.asyncio.client.connect(f"{url}/broken"):
             pass
@@ -309,11 +310,12 @@ async def by_websockets(_place: Place) -> AsyncIterator[list[Expected]]:
 @case("web.websockets_server [synchronous]")
 def by_websockets_sync(_place: Place) -> Steps:
     websockets_server.instrument_sync()
-    with websockets.sync.server.serve(lambda connection: connection.recv(), "127.0.0.1", 0) as server:
+    with websockets.sync.server.serve(lambda found: found.send(found.recv()), "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         with websockets.sync.client.connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/room") as connection:
             connection.send("a")
+            connection.recv()
         yield [expected("http.server")]
         server.shutdown()
         thread.join()

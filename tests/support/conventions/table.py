@@ -73,13 +73,15 @@ def read() -> dict[str, Group]:
         without = {key for key, value in given.get("attributes", {}).items() if not value}
         below = {key: value for key, value in base.attributes.items() if key not in without} if base else {}
         beside = {key: Attribute(*value) for key, value in given.get("beside", {}).items()}
+        general = {key: Attribute(*value) for key, value in document()["general"].items()}
+        beside |= {key: value for key, value in general.items() if key not in {**below, **own}}
         found[name] = Group(
             given["published"],
             given.get("kind") or base.kind,
             given.get("stability") or base.stability,
             given.get("form") or base.form,
             {**below, **own, **beside},
-            frozenset(given["usual"] if "usual" in given else base.usual),
+            frozenset(given.get("usual", base.usual if base else ())),
             given.get("values", {}),
             frozenset(beside) | (base.beside if base else frozenset()),
         )

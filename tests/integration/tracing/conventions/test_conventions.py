@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import time
 
+import conventions.calls
 import conventions.clients
 import conventions.databases
 import conventions.messaging
