@@ -55,6 +55,26 @@ def shared_network(service: Service) -> str | None:
     return _shared(service.network_mode)
 
 
+def shared_parts(service: Service) -> dict[str, str]:
+    """Return what ``service`` has of other services' instances, by service: it cannot start without these instances."""
+    parts = {
+        "network": shared_network(service),
+        "process IDs": _shared(service.pid),
+        "IPC namespace": _shared(service.options.get("ipc")),
+    }
+    found = {owner: what for what, owner in parts.items() if owner}
+    for text in service.options.get("volumes_from", ()):
+        if not text.startswith("container:"):
+            found.setdefault(text.partition(":")[0], "volumes")
+    return found
+
+
+def named_services(service: Service) -> tuple[str, ...]:
+    """Return the services whose instances have to exist before one of ``service`` can be created."""
+    linked = (text.partition(":")[0] for text in service.options.get("links", ()))
+    return tuple(dict.fromkeys([*shared_parts(service), *linked]))
+
+
 def _shared(mode: str | None) -> str | None:
     return mode.removeprefix(_SHARED_PREFIX) if mode and mode.startswith(_SHARED_PREFIX) else None
 

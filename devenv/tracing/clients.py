@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar, Token
 from functools import lru_cache
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
@@ -24,6 +24,8 @@ from devenv.tracing.process.faults import fault
 from devenv.tracing.process.http_names import UNKNOWN_METHOD, method_attributes
 from devenv.tracing.propagation import put
 from devenv.tracing.spans import error_type, fail
+
+C = TypeVar("C", bound="ClientCall")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 Connected = Callable[[Any], "tuple[str, Any]"]
@@ -48,9 +50,13 @@ class ClientCall:
     Args:
         span: The span; below an unsampled parent, that parent.
         context: The context with this span.
+
+    Attributes:
+        watched: Whether each time that the library sends the request counts, although its span is not recorded.
     """
 
     __slots__ = ("context", "span")
+    watched = False
 
     def __init__(self, span: Span, context: Context) -> None:
         self.span = span
@@ -178,7 +184,7 @@ class Sending:
 def sending_of(library: str, call: ClientCall, resends: int = 0) -> Sending | None:
     """Return a recorded call as a request that may be sent again, None if it is not recorded; does not raise."""
     try:
-        return Sending(library, call, resends) if call.span.is_recording() else None
+        return Sending(library, call, resends) if call.watched or call.span.is_recording() else None
     except Exception as error:  # noqa: BLE001 - logged
         fault(library, error)
         return None
@@ -211,7 +217,7 @@ def begin_call(
         if state.off and not context:
             return NO_CALL
         if (len(context) == 1 and SPAN_KEY in context) or not is_http_suppressed(context):
-            call = ClientCall(*_open(method, url, context))
+            call = open_call(method, url, context, ClientCall)
             if resends:
                 call.span.set_attribute("http.request.resend_count", resends)
             if state.client_headers is not None:
@@ -222,14 +228,15 @@ def begin_call(
     return call
 
 
-def _open(method: str, url: object, context: Context) -> tuple[Span, Context]:
+def open_call(method: str, url: object, context: Context, kind: type[C]) -> C:
+    """Return the call, with its span; metrics replace this function by one that measures the call, too."""
     passive = state.passive()
     if passive is not None:
-        return passive, context
+        return kind(passive, context)
     shared, own = _describe(method, str(url))
     name = method if method in state.methods else UNKNOWN_METHOD
     span = state.open(name, context, SpanKind.CLIENT, own, None, shared)
-    return span, with_value(context, SPAN_KEY, span)
+    return kind(span, with_value(context, SPAN_KEY, span))
 
 
 class ClientSpan(ClientCall):
@@ -295,8 +302,8 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
     try:
         if (len(context) > 1 or span is None) and is_http_suppressed(context):
             return trace.INVALID_SPAN
-        if span.__class__ is not UnsampledSpan or span.__class__ is not state.passing:
-            span = ClientSpan(*_open(method, url, context))
+        if span.__class__ is not UnsampledSpan or span.__class__ is not state.idle:
+            span = open_call(method, url, context, ClientSpan)
             if headers is not None:
                 _put(headers, span.span, span.context)
         elif headers is not None:

@@ -140,6 +140,7 @@ class Tracing:
         state.tracing = self
         state.use(self.light)
         state.passing = UnsampledSpan if self.cheap else None
+        state.measure(None)
         state.off = not self.settings.enabled
         state.tracer = self.provider.get_tracer(SCOPE, schema_url=SCHEMA_URL)
         state.propagator = self.propagator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devenv.model.state import RUNS, State
 from devenv.orchestrate.naming import LABEL_PORTS, fields_of, instance_name, ports_text
 from devenv.orchestrate.planning.graph import CONDITIONS, Action, ActionKind
-from devenv.orchestrate.selection import in_dependency_order, one_shots, shared_network
+from devenv.orchestrate.selection import in_dependency_order, one_shots, shared_parts
 
 if TYPE_CHECKING:
     from devenv.model.stack import Dependency, Service
@@ -116,10 +116,10 @@ def _with_dependencies(
     """``action``, or what it becomes because a dependency is recreated."""
     if action.kind not in {"keep", "recreate"}:
         return action
-    shared = shared_network(service)
-    if shared and any(other.creates for other in decided.get(shared, ())):
-        reason = f"shares the network of {shared}, which is recreated"
-        return replace(action, kind="replace", reason=reason, completed=False)
+    for owner, what in shared_parts(service).items():
+        if any(other.creates for other in decided.get(owner, ())):
+            reason = f"shares the {what} of {owner}, which is recreated"
+            return replace(action, kind="replace", reason=reason, completed=False)
     if action.kind != "keep" or action.completed:
         return action
     for dependency in service.depends_on:

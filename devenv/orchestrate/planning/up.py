@@ -25,7 +25,7 @@ from devenv.orchestrate.planning.decisions import (
 )
 from devenv.orchestrate.planning.graph import Action, Plan
 from devenv.orchestrate.planning.graph_builder import GraphBuilder, ServiceSteps
-from devenv.orchestrate.selection import in_dependency_order, shared_network
+from devenv.orchestrate.selection import in_dependency_order, named_services, shared_network
 from devenv.orchestrate.specs import instance_spec, network_spec, volume_spec
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class _UpPlanner:
         needed = [
             *self._freed(action),
             *([self._removed[action.object_id]] if action.object_id else []),
-            *([owner.created_by] if owner is not None and owner.created_by else []),
+            *(peer.created_by for name in named_services(service) for peer in references.get(name, ())),
             *(self._objects.get(("network", key), 0) for key in spec.networks),
             *(self._objects.get(("volume", key), 0) for key in spec.volumes),
         ]

@@ -8,18 +8,25 @@ which the client was created.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 import redis
 import redis.asyncio
+from opentelemetry.trace import Span, SpanKind
 
-from devenv.tracing.process.faults import fault
+from devenv.tracing import sql
+from devenv.tracing.active import state
+from devenv.tracing.databases.target import DEFAULT_PORTS
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.patching import replace
-from devenv.tracing.spans import KINDS, SpanScope, block_of
+from devenv.tracing.spans import SpanScope
+from devenv.tracing.sql import statement_block
 
 _LONGEST = 20
 _SCRIPTED = frozenset({"EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO"})
 """Commands whose first argument is the digest or the name of a script that the server has."""
+_PORT = DEFAULT_PORTS["redis"]
 
 
 def instrument() -> None:
@@ -32,7 +39,7 @@ def instrument() -> None:
 
 def _command(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        with block_of("redis", lambda: _single(self, args)):
+        with statement_block("redis", lambda: _single(self, args)):
             return original(self, *args, **options)
 
     return execute_command
@@ -40,7 +47,7 @@ def _command(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _async_command(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        with block_of("redis", lambda: _single(self, args)):
+        with statement_block("redis", lambda: _single(self, args)):
             return await original(self, *args, **options)
 
     return execute_command
@@ -48,7 +55,7 @@ def _async_command(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awa
 
 def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(self: Any, *args: Any, **options: Any) -> Any:
-        with block_of("redis", lambda: _batch(self)):
+        with statement_block("redis", lambda: _batch(self)):
             return original(self, *args, **options)
 
     return execute
@@ -56,7 +63,7 @@ def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _async_pipeline(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def execute(self: Any, *args: Any, **options: Any) -> Any:
-        with block_of("redis", lambda: _batch(self)):
+        with statement_block("redis", lambda: _batch(self)):
             return await original(self, *args, **options)
 
     return execute
@@ -70,13 +77,14 @@ def _text(args: tuple[Any, ...]) -> str:
     return " ".join([_name(args), *("?" for _ in args[1 : _LONGEST + 1])])
 
 
-def _single(client: Any, args: tuple[Any, ...]) -> RedisScope:
+def _single(client: Any, args: tuple[Any, ...]) -> SpanScope | Span:
     name = _name(args)
+    own = {"db.query.text": _text(args)} if state.passive() is None else None
     script = args[1] if name in _SCRIPTED and len(args) > 1 else ""
-    return _scope(client, name, _text(args), script.decode() if isinstance(script, bytes) else str(script))
+    return _scope(client, name, own, script.decode() if isinstance(script, bytes) else str(script))
 
 
-def _batch(pipeline: Any) -> RedisScope:
+def _batch(pipeline: Any) -> SpanScope | Span:
     commands = [tuple(entry[0] if isinstance(entry, tuple) else entry.args) for entry in pipeline.command_stack]
     if len(commands) == 1:
         return _single(pipeline, commands[0])
@@ -85,41 +93,27 @@ def _batch(pipeline: Any) -> RedisScope:
         is_transaction = getattr(pipeline, "transaction", False)
     kind = "MULTI" if is_transaction is True or pipeline.explicit_transaction else "PIPELINE"
     names = {_name(command) for command in commands}
-    text = "\n".join(_text(command) for command in commands[:_LONGEST])
-    return _scope(pipeline, " ".join([kind, *(names if len(names) == 1 else ())]), text, batch=len(commands))
+    own = None
+    if state.passive() is None:
+        text = "\n".join(_text(command) for command in commands[:_LONGEST])
+        own = {"db.query.text": text, "db.operation.batch.size": len(commands)}
+    return _scope(pipeline, " ".join([kind, *(names if len(names) == 1 else ())]), own)
 
 
-class RedisScope(SpanScope):
-    """The span of a command or pipeline: a failure has the code with which the server's answer begins."""
-
-    __slots__ = ()
-
-    def _broken(self, exc: BaseException) -> None:
-        try:
-            code = getattr(exc, "status_code", None)
-            if not code and isinstance(exc, redis.ResponseError):
-                # Older versions of the library keep the code in the text, but for the most general one.
-                code = str(exc).partition(" ")[0]
-                code = code if code.isupper() else "ERR"
-            if code:
-                self._span.set_attribute("db.response.status_code", str(code))
-        except Exception as error:  # noqa: BLE001 - logged; the failure itself is recorded all the same
-            fault("redis", error)
-        super()._broken(exc)
-
-
-def _scope(client: Any, name: str, text: str, script: str = "", batch: int | None = None) -> RedisScope:
+def _scope(client: Any, name: str, own: dict[str, Any] | None, script: str = "") -> SpanScope | Span:
     options = client.connection_pool.connection_kwargs
-    attributes: dict[str, Any] = {"db.system.name": "redis", "db.operation.name": name, "db.query.text": text}
-    if options.get("host"):
-        attributes["server.address"] = options["host"]
-        if options.get("port", 6379) != 6379:
-            attributes["server.port"] = options["port"]
-    elif options.get("path"):
-        attributes["server.address"] = options["path"]
-    attributes["db.namespace"] = str(options.get("db") or 0)
+    host, port = str(options.get("host") or options.get("path") or ""), options.get("port", _PORT)
+    title, shared = _shared(name, script, host, port, str(options.get("db") or 0))
+    return sql.new_scope(title, SpanKind.CLIENT, own, None, shared)
+
+
+@lru_cache(maxsize=512)
+def _shared(name: str, script: str, host: str, port: Any, database: str) -> tuple[str, Shared]:
+    values: dict[str, Any] = {"db.system.name": "redis", "db.operation.name": name, "db.namespace": database}
     if script:
-        attributes["db.stored_procedure.name"] = script
-    if batch is not None:
-        attributes["db.operation.batch.size"] = batch
-    return RedisScope(f"{name} {script}".rstrip(), KINDS["client"], attributes)
+        values["db.stored_procedure.name"] = script
+    if host:
+        values["server.address"] = host
+        if port != _PORT and not host.startswith("/"):
+            values["server.port"] = port
+    return f"{name} {script}".rstrip(), Shared(values)

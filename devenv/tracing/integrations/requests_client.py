@@ -70,7 +70,9 @@ def _send(
     call = begin_call(_LIBRARY, request.method or "GET", request.url or "", request.headers, resends)
     if call is NO_CALL:
         return send(request, *args, **options)
-    attempts = None if call.span.__class__ is UnsampledSpan else sending_of(_LIBRARY, call, resends)
+    attempts = (
+        None if call.span.__class__ is UnsampledSpan and not call.watched else sending_of(_LIBRARY, call, resends)
+    )
     if attempts is not None:
         return _send_recorded(attempts, send, request, *args, **options)
     token = attach(call.below())

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from devenv.tracing.databases.target import Database
+from devenv.tracing.integrations.databases.transactions import QUIET
 from devenv.tracing.process.faults import fault
 from devenv.tracing.spans import SpanScope
 from devenv.tracing.sql import many_span, statement_span
@@ -17,6 +18,7 @@ from devenv.tracing.sql import many_span, statement_span
 _LIBRARY = "sqlalchemy"
 _SCOPES = "devenv.tracing"
 _DATABASE = "devenv.tracing.database"
+_ROLLING_BACK = frozenset({"psycopg", "psycopg2", "pymysql"})
 _SYSTEMS = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}
 
 
@@ -37,13 +39,21 @@ def uninstrument(engine: Any = Engine) -> None:
 
 
 def _connected(_connection: Any, record: Any) -> None:
-    """Let the driver's own integration (sqlite3, also below aiosqlite) create no second span."""
+    """Let the driver's own integration create no second span, nor one for each connection that is returned."""
     try:
-        driver: Any = record.driver_connection
+        _silence(record.driver_connection)
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(_LIBRARY, error)
+
+
+def _silence(driver: Any) -> None:
+    try:
         inner: Any = getattr(driver, "_connection", None)
         for found in (driver, inner):
             if getattr(type(found), "quiet", None) is False:
                 found.quiet = True
+            elif type(found).__module__.partition(".")[0] in _ROLLING_BACK:
+                setattr(found, QUIET, True)
     except Exception as error:  # noqa: BLE001 - logged
         fault(_LIBRARY, error)
 
@@ -73,6 +83,7 @@ def _database(connection: Any) -> Database:
     address = str(url.host or url.query.get("host") or url.query.get("unix_socket") or "")
     database = Database(system, (url.database or "").rpartition("/")[2], address, url.port or 0)
     connection.info[_DATABASE] = database
+    _silence(connection.connection.driver_connection)  # one that was opened before the engine was traced
     return database
 
 

@@ -55,7 +55,7 @@ def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _send(call: ClientCall, original: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    attempts = None if call.span.__class__ is UnsampledSpan else sending_of(_LIBRARY, call)
+    attempts = None if call.span.__class__ is UnsampledSpan and not call.watched else sending_of(_LIBRARY, call)
     if attempts is not None:
         return _send_recorded(attempts, original, *args, **options)
     token = attach(call.below())

@@ -15,6 +15,7 @@ from opentelemetry.util.types import Attributes
 from devenv.tracing.light.decision import Decider
 from devenv.tracing.light.exceptions import described
 from devenv.tracing.light.notices import warn_once
+from devenv.tracing.light.sdk_classes import register_when_imported
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.light.unsampled import RANDOM, SAMPLED, new_trace_hex
@@ -70,6 +71,8 @@ class LightProvider(TracerProvider):
         self._sdk_resource: tuple[Mapping[str, Any], Any] | None = None
         self._tracers: dict[tuple[object, ...], LightTracer] = {}
         self._lock = threading.Lock()
+        if settings.enabled:
+            register_when_imported()
 
     @property
     def resource(self) -> Any:

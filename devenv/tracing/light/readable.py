@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util import BoundedList
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
 from opentelemetry.trace import Link
 
 from devenv.tracing.light.span import LightSpan
@@ -40,6 +41,7 @@ def readable(span: LightSpan, resource: Resource) -> ReadableSpan:
         status=span.status,
         start_time=span.start_time,
         end_time=span.end_time,
+        instrumentation_info=_information(name, version, schema_url),
         instrumentation_scope=InstrumentationScope(name, version, schema_url, scope_attributes),
     )
 
@@ -78,6 +80,15 @@ def record(span: ReadableSpan, tracer: Any) -> LightSpan:
         span.dropped_events,
         span.dropped_links,
     )
+    return made
+
+
+@lru_cache(maxsize=256)
+def _information(name: str, version: str, schema_url: str) -> Any:
+    """Return the scope under its name of before 1.11.1, which is still public; the program's reading of it warns."""
+    made = object.__new__(InstrumentationInfo)
+    init: Any = InstrumentationInfo.__init__
+    getattr(init, "__wrapped__", init)(made, name, version, schema_url)  # without the warning, which is not for us
     return made
 
 

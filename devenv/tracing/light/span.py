@@ -292,6 +292,11 @@ class LightSpan(Span):
         return self.tracer.provider.readable(self).instrumentation_scope
 
     @property
+    def instrumentation_info(self) -> Any:
+        """The scope under its deprecated name; reading it warns, as with the SDK."""
+        return self.tracer.provider.readable(self).instrumentation_info
+
+    @property
     def events(self) -> Any:
         """The events so far, as the SDK's."""
         return self.tracer.provider.readable(self).events

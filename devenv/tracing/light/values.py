@@ -41,7 +41,7 @@ def as_text(value: Any) -> str:
 def clean(value: Any) -> Any:
     """Return a value that is independent of the caller's objects: sequences as tuples, mappings copied.
 
-    A value of another type than OpenTelemetry's becomes text, with a warning.
+    A value of another type than OpenTelemetry's becomes text, with a warning, or None if its class does not say how.
     """
     if type(value) in PLAIN or value is None:
         return value
@@ -72,7 +72,13 @@ class _Cleaning:
             if is_mapping:
                 return {as_text(key): self.clean(item, depth + 1) for key, item in value.items() if key}
             return tuple(self.clean(item, depth + 1) for item in value)
-        warn_once(_log, "attribute value of unsupported type %s recorded as text", type(value).__name__)
+        kind: Any = type(value)
+        if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:  # an address, another one each time
+            warn_once(
+                _log, "attribute value of unsupported type %s, which has no text, recorded as empty", kind.__name__
+            )
+            return None
+        warn_once(_log, "attribute value of unsupported type %s recorded as text", kind.__name__)
         return as_text(value)
 
 

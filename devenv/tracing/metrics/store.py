@@ -144,6 +144,10 @@ class Meter:
         self.client: Record = client.record
         self.database: Record = database.record
 
+    def replace(self, recording: Callable[[Instrument], Record]) -> None:
+        """Record each instrument elsewhere from now on; the series until now are collected once more."""
+        self.server, self.client, self.database = map(recording, (HTTP_SERVER, HTTP_CLIENT, DATABASE))
+
     def restart(self) -> None:
         """Forget all measurements."""
         for histogram in self._histograms:

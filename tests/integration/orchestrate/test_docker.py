@@ -188,6 +188,29 @@ async def test_what_changes_is_replaced_and_the_rest_stays(world: World) -> None
     assert (await world.plan(three)) == ["keep P-a-1", "keep P-b-1"]
 
 
+SHARING = """
+  app: { <<: *service, ipc: shareable, volumes: [/data], environment: { V: '1' } }
+  network: { <<: *service, network_mode: "service:app" }
+  pid: { <<: *service, pid: "service:app" }
+  ipc: { <<: *service, ipc: "service:app" }
+  volumes: { <<: *service, volumes_from: ["app:ro"] }
+  linked: { <<: *service, links: ["app:application"] }
+"""
+
+
+async def test_what_shares_something_starts_beside_a_new_owner(world: World) -> None:
+    await world.up(SHARING)
+    result = await world.up(SHARING.replace("'1'", "'2'"))
+    assert [item.service.name for item in result.services if item.failure] == []
+    names = ("app", "network", "pid", "ipc", "volumes", "linked")
+    assert {world.container(name).status for name in names} == {"running"}
+    owner = world.container("app").id
+    assert world.container("pid").attrs["HostConfig"]["PidMode"] == f"container:{owner}"
+    code, _ = world.container("linked").exec_run(["getent", "hosts", "application"])
+    assert code == 0
+    assert {line.split()[0] for line in await world.plan(SHARING.replace("'1'", "'2'"))} == {"keep"}
+
+
 async def test_what_stopped_and_what_was_only_created_comes_back(world: World) -> None:
     text = "  a: { <<: *service }\n  b: { <<: *service }\n"
     await world.up(text)

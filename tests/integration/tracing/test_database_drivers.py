@@ -75,7 +75,7 @@ def test_psycopg_with_composed_statements_and_its_other_cursors(rec, postgres):
         with connection.cursor(name="own") as cursor:
             assert cursor.execute("SELECT * FROM generate_series(1, 2)").fetchall() == [(1,), (2,)]
         psycopg.ClientCursor(connection).execute("SELECT %s FROM pg_class", ("SECRET",))
-    assert [span.name for span in rec.spans()] == ["SELECT", "SELECT", "SELECT", "SELECT pg_class"]
+    assert [span.name for span in rec.spans()] == ["SELECT", "SELECT", "SELECT", "SELECT pg_class", "COMMIT"]
     assert "SECRET" not in str([span.attributes for span in rec.spans()])
 
 
@@ -107,7 +107,7 @@ def test_psycopg2_with_the_classes_of_the_program(rec, postgres, options):
         cursor.execute("SELECT 2 AS two")
         assert cursor.fetchone()["two"] == 2
     connection.close()
-    assert [span.name for span in rec.spans()] == ["SELECT", "SELECT"]
+    assert [span.name for span in rec.spans()] == ["SELECT", "COMMIT", "SELECT"]
 
 
 async def test_asyncpg(rec, postgres):

@@ -29,6 +29,7 @@ import celery
 import django
 import flask
 import httpx
+import kafka
 import pika
 import pytest
 import redis
@@ -44,6 +45,7 @@ from django.conf import settings as django_settings
 from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.documents import with_pymongo  # noqa: F401 - as above
+from fault_programs.drivers import with_asyncpg, with_psycopg, with_psycopg2, with_pymysql  # noqa: F401 - as above
 from fault_programs.frameworks import with_falcon, with_tornado  # noqa: F401 - taken into PROGRAMS by their names
 from fault_programs.graphs import with_graphql  # noqa: F401 - as above
 from fault_programs.grpc_calls import with_grpc  # noqa: F401 - as above
@@ -100,7 +102,14 @@ MODULES = (
     "integrations.aiohttp_server",
     "integrations.aiosqlite",
     "integrations.asgi_servers",
+    "integrations.databases.psycopg_streams",
+    "integrations.databases.asyncpg",
+    "integrations.databases.driver",
+    "integrations.databases.psycopg",
+    "integrations.databases.psycopg2",
     "integrations.databases.pymongo",
+    "integrations.databases.pymysql",
+    "integrations.databases.transactions",
     "integrations.dbapi",
     "integrations.django",
     "integrations.httpx_client",
@@ -113,7 +122,9 @@ MODULES = (
     "integrations.messaging.message",
     "integrations.messaging.pika",
     "integrations.messaging.rabbitmq",
+    "integrations.messaging.receive",
     "integrations.messaging.rq",
+    "integrations.messaging.rq_worker",
     "integrations.redis",
     "integrations.requests_client",
     "integrations.sqlalchemy",
@@ -137,7 +148,9 @@ MODULES = (
     "integrations.wsgi",
     "metrics.aiohttp_requests",
     "metrics.asgi_requests",
+    "metrics.calls",
     "metrics.served",
+    "metrics.statements",
     "metrics.tornado_requests",
     "metrics.wsgi_requests",
 )
@@ -568,7 +581,12 @@ def with_pika(_url: str) -> Any:
         channel.basic_publish("", "orders", b"body", pika.BasicProperties(message_id="m1"))
         channel.basic_publish("shop", "paid", b"fail")
     deliver(channel, tag)
-    return [found, error_name(lambda: deliver(channel, tag))]
+    method, properties, body = channel.connection.sent[0]
+    method.delivery_tag = 1
+    got = pika_integration._getting(lambda *_: (method, properties, body))(channel, "orders")
+    looped = pika_integration._looping(lambda *_: (found for found in [got, (None, None, None)]))(channel, "orders")
+    bodies = [message[2] for message in looped]
+    return [found, bodies, error_name(lambda: deliver(channel, tag))]
 
 
 def with_aio_pika(_url: str) -> Any:
@@ -611,7 +629,11 @@ class Records:
     def poll(self, _timeout: float) -> Any:
         return self.kept.pop(0) if self.kept else None
 
-    consume = close = poll
+    close = poll
+
+    def consume(self, number: int) -> list[Any]:
+        found, self.kept = self.kept[:number], self.kept[number:]
+        return found
 
 
 def with_confluent_kafka(_url: str) -> Any:
@@ -621,7 +643,12 @@ def with_confluent_kafka(_url: str) -> Any:
     with tracing.span("request"):
         producer.produce("orders", b"body", headers={"own": b"1"})
     consumer.kept = producer.kept
-    return [consumer.poll(1).value(), consumer.poll(1), consumer.close(1)]
+    again = [consumer.poll(1).value(), consumer.poll(1), consumer.close(1)]
+    with tracing.span("request"):
+        producer.produce("orders", b"body")
+        producer.produce("pens", b"body")
+    consumer.kept = producer.kept
+    return [*again, [record.value() for record in consumer.consume(2)], consumer.consume(1)]
 
 
 class Turns(Records):
@@ -635,12 +662,19 @@ class Turns(Records):
     def turns(self) -> Iterator[Any]:
         return iter(self.kept)
 
+    def asked(self) -> Any:
+        return {kafka.TopicPartition("orders", 0): self.kept}
+
 
 def with_kafka_python(_url: str) -> Any:
     found = Turns()
     with tracing.span("request"):
         kafka_python_integration._sending_record(Turns.send)(found, "orders", b"body", headers=[("own", b"1")])
-    return [record.value for record in kafka_python_integration._iterating(Turns.turns)(found)]
+    asked = kafka_python_integration._polling(Turns.asked)(found)
+    return [
+        *map(len, asked.values()),
+        *(record.value for record in kafka_python_integration._iterating(Turns.turns)(found)),
+    ]
 
 
 def with_threads(_url: str) -> Any:
@@ -692,6 +726,12 @@ PASSES = {
         "Exchange._writing",
     },
     "metrics.wsgi_requests": {"MeasuredExchange.failed"},
+    "metrics.statements": {
+        # As of `SpanScope`: their bodies only call functions that catch, and a clock.
+        *(f"MeasuredStatement.{name}" for name in ("__enter__", "__exit__", "pause", "resume")),
+        *(f"UnrecordedStatement.{name}" for name in ("__init__", "__enter__", "__exit__", "pause", "resume")),
+    },
+    "metrics.calls": {"MeasuredCall.failed", "MeasuredCall.end", "MeasuredSpan.__enter__"},
     "integrations.aiohttp_server": {"aiohttp_middleware", "traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
     # Run once, when a server is made; the wrappers of its handler only call functions that catch.
@@ -706,15 +746,25 @@ PASSES = {
     # The first runs once; the second is the program's own call, and only calls functions that catch.
     "integrations.web.graphql": {"_executor", "_awaiting"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
-    # Run once, in `instrument`.
+    # Run once, in `instrument`, or only call functions that catch.
+    "integrations.databases.psycopg_streams": {"copying", "streaming", "async_streaming", "_rows", "_async_rows"},
+    "integrations.databases.transactions": {"ending", "async_ending"},
+    # Makers of the replacements, as in MAKERS.
+    "integrations.databases.driver": {
+        *("executing", "executing_many", "async_executing", "async_executing_many", "calling"),
+    },
+    "integrations.databases.psycopg2": {"_rest"},  # names arguments of the program
     "integrations.databases.pymongo": {"_register", "Commands.__init__"},
-    "integrations.messaging.rq": {"_sent"},
-    "integrations.messaging.pika": {"_published", "_traced"},
+    "integrations.messaging.rq": {"_sent", "_perform"},
+    "integrations.messaging.rq_worker": {"instrument_workers", "run_outside", "_working", "_carried"},
+    "integrations.messaging.pika": {"_published", "_traced", "_turn"},
     "integrations.messaging.confluent_kafka": {"_sent", "_carrying", "_like"},
-    "integrations.messaging.kafka_python": {"_sent"},
+    "integrations.messaging.kafka_python": {"_sent", "_polled"},
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
+    "metrics.calls": {"Unrecorded"},
+    "integrations.databases.psycopg_streams": {"Copying"},
     "integrations.rpc.grpc_client": {"TracingInterceptor", "_Details"},
     "integrations.rpc.grpc_server": {"TracingServerInterceptor"},
     "integrations.rpc.grpc_aio_client": {"_Calling"},
@@ -733,8 +783,8 @@ MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
           "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
-          "_producing", "_polling", "_closing", "_iterating", "_traced_",
-          "install", "_beginning", "_measuring", "_ending")  # fmt: skip
+          "_getting", "_looping", "_producing", "_polling", "_closing", "_iterating", "_traced_",
+          "install", "_beginning", "_measuring", "_ending", "_fetching")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -882,7 +932,8 @@ def through(place: str) -> list[str]:
     """The programs that use a function: for that of an integration, those of its library."""
     integration = place.partition(":")[0].removeprefix("integrations.")
     if place.startswith("metrics."):
-        own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"]}
+        own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"], "calls": ["client_span", "requests"]}
+        own["statements"] = ["sqlite", "sqlalchemy", "redis"]
         name = place.partition(":")[0].removeprefix("metrics.")
         return (
             own.get(name) or [found for found in (name.partition("_")[0],) if found in PROGRAMS] or ["wsgi", "tornado"]
@@ -892,8 +943,11 @@ def through(place: str) -> list[str]:
     if integration.startswith("messaging."):
         integration = integration.removeprefix("messaging.")
         shared = {"message": ["celery", "rq", "pika"], "rabbitmq": ["pika", "aio_pika"]}
+        shared["receive"] = ["pika", "confluent_kafka", "kafka_python"]
+        shared["rq_worker"] = ["rq"]
         shared["kafka_records"] = ["confluent_kafka", "kafka_python"]
         return shared.get(integration, [integration])
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}
+    own["driver"] = ["psycopg"]
     integration = integration.rpartition(".")[2]
     return own.get(integration) or [integration.partition("_")[0]]

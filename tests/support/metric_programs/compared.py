@@ -1,6 +1,7 @@
-"""The same requests through the same application: measured by stock instrumentation, or by devenv.tracing.
+"""The same requests by the same program: measured by stock instrumentation, or by devenv.tracing.
 
-`python compared.py stock|ours FRAMEWORK` prints each metric as one line of OTLP JSON.
+`python compared.py stock|ours PROGRAM` prints each metric as one line of OTLP JSON; the servers are frameworks, the
+clients have `_client` in their names.
 """
 
 from __future__ import annotations
@@ -8,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from typing import Any
 
 REQUESTS = (
@@ -91,10 +96,100 @@ def item_of_nothing() -> str:
     return ""
 
 
+class Answers(BaseHTTPRequestHandler):
+    """Answers with the status in the path; 302 leads to 200."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(int(self.path[1:4]))
+        self.send_header("Content-Length", "0")
+        if self.path.startswith("/302"):
+            self.send_header("Location", "/200")
+        self.end_headers()
+
+    do_BREW = do_GET  # noqa: N815 - the name that the server looks for
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+CALLS = (("GET", "/200?a=1"), ("GET", "/200"), ("GET", "/404"), ("GET", "/500"), ("GET", "/302"), ("BREW", "/200"))
+
+
+@contextmanager
+def answering() -> Iterator[list[tuple[str, str]]]:
+    """A server of this process; yields the calls, the last of which no server answers."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    url = f"http://localhost:{server.server_port}"
+    try:
+        yield [*((method, url + path) for method, path in CALLS), ("GET", "http://localhost:9/")]
+    finally:
+        server.shutdown()
+
+
+def with_httpx_client(instrument: Callable[[Any], None]) -> None:
+    import httpx
+
+    instrument(None)
+    with answering() as calls, httpx.Client(follow_redirects=True) as client:
+        for method, url in calls:
+            with suppress(httpx.ConnectError):
+                client.request(method, url)
+
+
+def with_requests_client(instrument: Callable[[Any], None]) -> None:
+    import requests
+
+    instrument(None)
+    with answering() as calls, requests.Session() as session:
+        for method, url in calls:
+            with suppress(requests.ConnectionError):
+                session.request(method, url)
+
+
+def with_urllib3_client(instrument: Callable[[Any], None]) -> None:
+    import urllib3
+
+    instrument(None)
+    with answering() as calls, urllib3.PoolManager() as pool:
+        for method, url in calls:
+            with suppress(urllib3.exceptions.MaxRetryError):
+                pool.request(method, url, retries=urllib3.Retry(connect=0))
+
+
+def with_urllib_client(instrument: Callable[[Any], None]) -> None:
+    from urllib.error import URLError
+    from urllib.request import Request, urlopen
+
+    instrument(None)
+    with answering() as calls:
+        for method, url in calls:
+            with suppress(URLError):
+                urlopen(Request(url, method=method)).read()
+
+
+def with_aiohttp_client(instrument: Callable[[Any], None]) -> None:
+    from aiohttp import ClientConnectionError, ClientSession
+
+    instrument(None)
+
+    async def main() -> None:
+        with answering() as calls:
+            async with ClientSession() as session:
+                for method, url in calls:
+                    with suppress(ClientConnectionError):
+                        async with session.request(method, url) as response:
+                            await response.read()
+
+    asyncio.run(main())
+
+
 PROGRAMS = {name.removeprefix("with_"): found for name, found in list(globals().items()) if name.startswith("with_")}
 
 
-def stock(framework: str) -> None:
+def stock(program: str) -> None:
     from google.protobuf.json_format import MessageToDict
     from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
     from opentelemetry.metrics import set_meter_provider
@@ -103,34 +198,44 @@ def stock(framework: str) -> None:
 
     reader = InMemoryMetricReader()
     set_meter_provider(MeterProvider([reader]))
-    PROGRAMS[framework](lambda app: _instrument(framework, app))
+    PROGRAMS[program](lambda app: _instrument(program, app))
     for resource in encode_metrics(reader.get_metrics_data()).resource_metrics:
         for scope in resource.scope_metrics:
             for metric in scope.metrics:
                 sys.stdout.write(json.dumps(MessageToDict(metric)) + "\n")
 
 
-def _instrument(framework: str, app: Any) -> None:
-    if framework == "fastapi":
+def _instrument(program: str, app: Any) -> None:
+    if program == "fastapi":
         from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
         FastAPIInstrumentor.instrument_app(app, excluded_urls="health")
-    elif framework == "flask":
+    elif program == "flask":
         from opentelemetry.instrumentation.flask import FlaskInstrumentor
 
         FlaskInstrumentor().instrument_app(app, excluded_urls="health")
     else:
-        from opentelemetry.instrumentation.aiohttp_server import AioHttpServerInstrumentor
+        module, maker = STOCK[program]
+        getattr(import_module(f"opentelemetry.instrumentation.{module}"), maker)().instrument()
 
-        AioHttpServerInstrumentor().instrument()
+
+STOCK = {
+    "aiohttp": ("aiohttp_server", "AioHttpServerInstrumentor"),
+    "aiohttp_client": ("aiohttp_client", "AioHttpClientInstrumentor"),
+    "httpx_client": ("httpx", "HTTPXClientInstrumentor"),
+    "requests_client": ("requests", "RequestsInstrumentor"),
+    "urllib3_client": ("urllib3", "URLLib3Instrumentor"),
+    "urllib_client": ("urllib", "URLLibInstrumentor"),
+}
 
 
-def ours(framework: str) -> None:
+def ours(program: str) -> None:
     from devenv import tracing
 
     settings = {"sampler": {"ratio": 0}, "exclude": ["/health"], "exporter": {"type": "none", "console": "stdout"}}
     started = tracing.auto({**settings, "metrics": {"exporter": "console"}}, environ={})
-    PROGRAMS[framework](lambda _app: None)
+    with tracing.span("program"):
+        PROGRAMS[program](lambda _app: None)
     started.shutdown()
 
 

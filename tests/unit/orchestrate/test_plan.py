@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from orchestration import IMAGE, World, service, stack, volumes
@@ -14,6 +15,8 @@ from orchestration import IMAGE, World, service, stack, volumes
 from devenv.errors import ConfigurationError, ImageMissing, UnknownName
 from devenv.model.stack import AddressPool, Build, Dependency, FileMount, FileSource, Mount, Network, Port, Restart
 from devenv.model.state import State
+from devenv.orchestrate.planning.calls import CreateInstance
+from devenv.orchestrate.up import UpOptions, make_plan
 from devenv.testing import FakeImage
 
 
@@ -170,17 +173,57 @@ async def test_whether_dependents_restart_is_as_the_file_says_now(before: bool, 
     assert lines(await world.plan(wanted("debug", asks=now))) == ["keep P-db-1", "keep P-api-1"]
 
 
-async def test_a_shared_network_comes_anew_with_its_owner() -> None:
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"network_mode": "service:app"}, "network"),
+        ({"pid": "service:app"}, "process IDs"),
+        ({"options": {"ipc": "service:app"}}, "IPC namespace"),
+        ({"options": {"volumes_from": ["app:ro"]}}, "volumes"),
+    ],
+)
+async def test_what_is_shared_comes_anew_with_its_owner(given: dict[str, Any], what: str) -> None:
+    """A container names the other one by its ID, so that it could not start beside a new one."""
+    world = World()
+    depends = (Dependency(service="app", restart=True),)  # as the reader adds it
+
+    def wanted(level: str) -> object:
+        return stack(service("sidecar", depends_on=depends, **given), service("app", environment={"LEVEL": level}))
+
+    await world.up(wanted("info"))
+    (sidecar, app) = lines(await world.plan(wanted("debug")))
+    assert sidecar.startswith(f"replace P-sidecar-1 (shares the {what} of app, which is recreated)")
+    assert app == "replace P-app-1 (environment changed)"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"network_mode": "service:app"},
+        {"pid": "service:app"},
+        {"options": {"ipc": "service:app"}},
+        {"options": {"volumes_from": ["app"]}},
+        {"options": {"links": ["app:application"]}},
+    ],
+)
+async def test_what_names_a_container_is_created_after_it(given: dict[str, Any]) -> None:
+    depends = (Dependency(service="app", restart=True),)
+    world = World()
+    wanted = stack(service("sidecar", depends_on=depends, **given), service("app"))
+    plan = await make_plan(world.engine, world.project, wanted, UpOptions(), sink=world.events.append)
+    created = {step.action.service: step for step in plan.calls(CreateInstance)}
+    assert created["app"].id in created["sidecar"].after
+
+
+async def test_a_container_of_others_is_no_owner() -> None:
     world = World()
 
     def wanted(level: str) -> object:
-        return stack(service("sidecar", network_mode="service:app"), service("app", environment={"LEVEL": level}))
+        reader = service("reader", options={"volumes_from": ["container:app:ro"]})
+        return stack(reader, service("app", environment={"LEVEL": level}))
 
     await world.up(wanted("info"))
-    assert lines(await world.plan(wanted("debug"))) == [
-        "replace P-sidecar-1 (shares the network of app, which is recreated)",
-        "replace P-app-1 (environment changed)",
-    ]
+    assert lines(await world.plan(wanted("debug")))[0] == "keep P-reader-1"
 
 
 async def test_a_changed_network_comes_anew_with_all_that_is_on_it() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+import textwrap
 
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as SdkSpan
+from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, NoOpTracer, Span, SpanContext, SpanKind, StatusCode, TraceFlags
@@ -83,6 +87,28 @@ def test_an_open_span_is_of_the_sdks_classes_and_whole(light):
     assert {keeping.ending, span} == {span}
     found = light.span("renamed")
     assert (found.attributes, found.status) == ({"a": 1, "b": 2, "c": 3}, "error")
+
+
+def test_tracer_and_span_pass_as_the_sdks_classes(light):
+    tracer = light.tracing.provider.get_tracer("lib", "1", "https://schema")
+    with tracer.start_as_current_span("s") as span:
+        assert (isinstance(tracer, SdkTracer), isinstance(span, SdkSpan)) == (True, True)
+        with pytest.warns(DeprecationWarning, match=r"1\.11\.1"):
+            info = span.instrumentation_info
+    assert (info.name, info.version, info.schema_url) == ("lib", "1", "https://schema")
+
+
+def test_the_sdk_may_be_imported_later_and_is_not_imported_for_it(tmp_path):
+    code = """
+        import sys
+        from devenv import tracing
+        tracer = tracing.setup(environ={"OTEL_TRACES_EXPORTER": "none"}).provider.get_tracer("t")
+        assert "opentelemetry.sdk.trace" not in sys.modules
+        from opentelemetry.sdk.trace import Span, Tracer
+        print(isinstance(tracer, Tracer), isinstance(tracer.start_span("s"), Span))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
 def test_public_names_of_the_sdks_provider_and_of_the_api(light):

@@ -120,10 +120,12 @@ def test_attribute_without_a_name_and_of_another_type(rec, tracer):
     span = tracer.start_span("s")
     span.set_attribute("", "x")
     span.set_attribute("p", threading)
+    span.set_attribute("q", object())  # has no text but its address
     span.end()
     found = rec.span("s")
     assert "" not in found.attributes
     assert "module" in found.attributes["p"]
+    assert found.attributes["q"] is None
 
 
 def test_nothing_changes_after_the_end(rec, tracer):

@@ -1,4 +1,4 @@
-"""asyncpg: a client span for each statement, of connections and of prepared statements."""
+"""asyncpg: a client span for each statement and copy, of connections and of prepared statements."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from devenv.tracing.integrations.databases.driver import (
     block,
     block_of_many,
 )
+from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
 
@@ -30,11 +31,31 @@ def instrument() -> None:
         for name in ("executemany", "fetchmany"):
             if hasattr(owner, name):  # fetchmany: since asyncpg 0.30
                 replace(owner, name, async_executing_many(_database))
+        replace(owner, "copy_records_to_table", _copying)
+    for name in ("_copy_in", "_copy_out"):  # the end of the public methods of other copies
+        if hasattr(Connection, name):
+            replace(Connection, name, async_executing(_database))
     for name in ("fetch", "fetchval", "fetchrow"):
         replace(PreparedStatement, name, _fetching)
     for name in ("executemany", "fetchmany"):
         if hasattr(PreparedStatement, name):
             replace(PreparedStatement, name, _fetching_many)
+
+
+def _copying(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def copy_records_to_table(self: Any, table_name: Any, *args: Any, **options: Any) -> Any:
+        with block(_database, self, _copy_of(table_name, options.get("schema_name"))):
+            return await original(self, table_name, *args, **options)
+
+    return copy_records_to_table
+
+
+def _copy_of(table: Any, schema: Any) -> str:
+    try:
+        return f'COPY "{schema}"."{table}" FROM STDIN' if schema else f'COPY "{table}" FROM STDIN'
+    except Exception as error:  # noqa: BLE001 - logged; the name's own code failed
+        fault("asyncpg", error)
+        return ""
 
 
 def _fetching(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

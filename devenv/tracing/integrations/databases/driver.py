@@ -10,7 +10,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
 from devenv.tracing.spans import SpanScope
-from devenv.tracing.sql import many_span, statement_span
+from devenv.tracing.sql import PROCEDURE, many_span, statement_span
 
 Describe = Callable[[Any], Database]
 """Returns the database of a cursor or connection; may raise."""
@@ -72,10 +72,23 @@ def async_executing_many(describe: Describe) -> Callable[[Any], Any]:
     return make
 
 
-def block(describe: Describe, driven: Any, query: Any) -> SpanScope | Span:
-    """Return the block of one statement; does not raise."""
+def calling(describe: Describe) -> Callable[[Any], Any]:
+    """Return the maker of a traced `callproc(name, …)`."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def callproc(self: Any, name: Any, *args: Any, **options: Any) -> Any:
+            with block(describe, self, name, PROCEDURE):
+                return original(self, name, *args, **options)
+
+        return callproc
+
+    return make
+
+
+def block(describe: Describe, driven: Any, query: Any, form: str = "") -> SpanScope | Span:
+    """Return the block of one statement or, by its form, of a procedure; does not raise."""
     try:
-        return statement_span(describe(driven), _text(query, driven))
+        return statement_span(describe(driven), _text(query, driven), form)
     except Exception as error:  # noqa: BLE001 - logged
         fault("a database driver", error)
         return INVALID_SPAN
