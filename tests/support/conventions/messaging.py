@@ -111,6 +111,26 @@ def by_pika(_place: Place) -> Steps:
     yield [expected("rabbitmq.send", *made_up), expected("rabbitmq.process", "failed", *made_up)]
 
 
+@case("messaging.pika [server]", needs="rabbitmq")
+def by_pika_with_server(place: Place) -> Steps:
+    pika_integration.instrument()
+    known = ("on-server", "addressed")
+    connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", place.server))
+    channel = connection.channel()
+    channel.queue_declare("pens", exclusive=True)
+    channel.basic_publish("", "pens", b"1", pika.BasicProperties(message_id="m1"))
+    channel.basic_publish("", "pens", b"2", pika.BasicProperties(message_id="m2"))
+    yield [expected("rabbitmq.send", *known)] * 2
+    while channel.basic_get("pens", auto_ack=True)[0] is None:
+        pass
+    yield [expected("rabbitmq.receive", *known)]
+    for _message in channel.consume("pens", auto_ack=True, inactivity_timeout=10):
+        break
+    channel.cancel()
+    yield [expected("rabbitmq.process", *known)]
+    connection.close()
+
+
 @case("messaging.aio_pika")
 async def by_aio_pika(_place: Place) -> AsyncIterator[list[Expected]]:
     aio_pika_integration.instrument()
@@ -152,6 +172,14 @@ def by_confluent_kafka(_place: Place) -> Steps:
         pass
     consumer.close()
     yield [expected("kafka.process", "-identified", "grouped")]
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": address, "group.id": f"{topic}-2", "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe([topic])
+    while not consumer.consume(1, 0.2):
+        pass
+    yield [expected("kafka.receive", "-identified", "grouped")]
+    consumer.close()
 
 
 def broker_of(producer: Any) -> str:
@@ -177,4 +205,9 @@ def by_kafka_python(_place: Place) -> Iterator[list[Expected]]:
         break
     consumer.close()
     yield [expected("kafka.process", "-identified", "client-named")]
+    consumer = KafkaConsumer(topic, bootstrap_servers=address, api_version=(2, 0), **options)
+    while not consumer.poll(200):
+        pass
+    yield [expected("kafka.receive", "-identified", "client-named")]
+    consumer.close()
     del owner

@@ -111,14 +111,15 @@ def _getting(original: Callable[..., Any]) -> Callable[..., Any]:
         _end(self)
         begun = time_ns()
         found = original(self, *args, **options)
-        _got(found, begun)
+        _got(self, found, begun)
         return found
 
     return consume
 
 
-def _got(found: Any, begun: int) -> None:
+def _got(consumer: Any, found: Any, begun: int) -> None:
     try:
+        client, group = getattr(consumer, _CONFIGURED, _UNKNOWN)
         records = [record for record in found or () if record.error() is None]
         if records:
             receiving(
@@ -126,7 +127,12 @@ def _got(found: Any, begun: int) -> None:
                 begun,
                 "consume",
                 lambda: (record.headers() for record in records),
-                lambda: several([(record.topic(), record.partition()) for record in records], len(records)),
+                lambda: several(
+                    [(record.topic(), record.partition()) for record in records],
+                    len(records),
+                    group=group,
+                    client=client,
+                ),
             )
     except Exception as error:  # noqa: BLE001 - logged
         fault(SYSTEM, error)

@@ -104,9 +104,7 @@ def _turn(channel: Any, queue: str, message: Any) -> Block:
     """Return the block of a turn of a loop; one without a message, after a time of waiting, does nothing."""
     if message[0] is None:
         return INVALID_SPAN
-    return processing(
-        SYSTEM, lambda: message[1].headers, lambda: _received(channel, message[0], message[1], message[2], queue)
-    )
+    return processing(SYSTEM, lambda: message[1].headers, lambda: _received(channel, message[0], message[1], queue))
 
 
 def _getting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,7 +118,7 @@ def _getting(original: Callable[..., Any]) -> Callable[..., Any]:
                 begun,
                 "receive",
                 lambda: [message[1].headers],
-                lambda: _received(self, message[0], message[1], message[2], queue),
+                lambda: _received(self, message[0], message[1], queue),
             )
         return message
 

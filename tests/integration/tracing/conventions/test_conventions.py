@@ -15,7 +15,7 @@ import pytest
 from conventions.cases import CASES, Place
 from conventions.check import violations
 
-FIXTURES = {"postgres": "postgres", "mariadb": "mariadb", "redis": "redis_server"}
+FIXTURES = {"postgres": "postgres", "mariadb": "mariadb", "redis": "redis_server", "rabbitmq": "rabbitmq"}
 
 
 def problems(case, rec, number, wanted):
