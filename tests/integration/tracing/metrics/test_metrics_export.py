@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -142,6 +144,48 @@ def test_json_is_what_protobufs_own_form_is(collector, set_up):
         for name in ("startTimeUnixNano", "timeUnixNano"):
             assert scopes[0]["metrics"][0]["histogram"]["dataPoints"][0].pop(name)
     assert written == reference
+
+
+@pytest.mark.parametrize("signal", ["METRICS", "LOGS"])
+def test_grpc_goes_to_the_signals_own_endpoint(signal):
+    grpc = pytest.importorskip("grpc", reason="grpcio is not installed")
+    got: list[tuple[str, bytes]] = []
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, details: Any) -> Any:
+            return grpc.unary_unary_rpc_method_handler(lambda body, _: got.append((details.method, body)) or b"")
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((Handler(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    tracing = Tracing(
+        resolve(
+            None,
+            environ={
+                f"OTEL_{signal}_EXPORTER": "otlp",
+                f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL": "grpc",
+                f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT": f"http://127.0.0.1:{port}",
+            },
+        )
+    )
+    tracing.install()
+    try:
+        if signal == "METRICS":
+            meter().server(REQUEST, 0.1)
+        else:
+            logging.getLogger("shop").error("one")
+        assert tracing.force_flush(5)
+    finally:
+        tracing.shutdown(0.5)
+        patching.restore_all()
+        server.stop(None).wait()
+    method, body = got[0]
+    if signal == "LOGS":
+        assert method == "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+        return
+    assert method == "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+    assert set(metrics(ExportMetricsServiceRequest.FromString(body))) == {"http.server.request.duration"}
 
 
 def test_metrics_are_delivered_at_each_interval_and_at_the_shutdown(collector, set_up):
