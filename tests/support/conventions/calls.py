@@ -1,4 +1,4 @@
-"""The cases of remote calls and of what is no call: gRPC, AWS, GraphQL, Jinja2, threads, logging."""
+"""The cases of remote calls and of the rest: gRPC, AWS, GraphQL, Jinja2, threads, logging."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Service(BaseHTTPRequestHandler):
 
 @contextmanager
 def aws_clients() -> Iterator[Callable[..., Any]]:
-    """Serve; makes a client for the name of a service, and for a port on which nobody listens."""
+    """Serve; makes a client for the name of a service, and for another port."""
     server = HTTPServer(("127.0.0.1", 0), Service)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
