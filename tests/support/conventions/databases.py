@@ -63,7 +63,10 @@ def by_sqlite_connection(_place: Place) -> Steps:
     yield from by_dbapi(tracing.sqlite_connection(":memory:"), "db.sqlite", "?", sqlite3.OperationalError)
     with tracing.sqlite_connection(":memory:") as connection:
         connection.execute("CREATE TABLE t (a)")
-    yield [expected("db.sqlite")]
+        yield [expected("db.sqlite")]
+        connection.execute("INSERT INTO t VALUES (1)")
+        yield [expected("db.sqlite")]
+    yield [expected("db.sqlite", "interface")]  # the commit at the end of the block
 
 
 @case("aiosqlite")
