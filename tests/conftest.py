@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from servers.database_servers import DatabaseServer
 
-KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb", "redis")
+KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb", "redis", "rabbitmq")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
@@ -41,6 +41,7 @@ PROBES = {  # these fixtures skip
     "postgres": "postgres",
     "mariadb": "mariadb",
     "redis": "redis_server",
+    "rabbitmq": "rabbitmq",
 }
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
@@ -332,6 +333,18 @@ def redis_server() -> Iterator[DatabaseServer]:
         lacking("redis", "there is no redis-server: Debian's package is redis-server")
     with database_servers.redis_server(found) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[int]:
+    """The port of a real RabbitMQ, shared by the session: use queues that no other test has."""
+    from servers.rabbitmq import program, rabbitmq_server
+
+    found = program()
+    if found is None:
+        lacking("rabbitmq", "there is no rabbitmq-server: Debian's package is rabbitmq-server")
+    with rabbitmq_server(found) as port:
+        yield port
 
 
 # --- Browser ----------------------------------------------------------------------------------------------------------

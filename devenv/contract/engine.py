@@ -95,6 +95,10 @@ class Engine(InstanceAccess, Protocol):
         """Return the ID of an image that the engine has, else ``None``; ``""`` on an engine without images."""
         ...
 
+    async def image_age(self, reference: str) -> float | None:
+        """Return how many seconds ago the engine got an image under this name; ``None`` if it does not know it."""
+        ...
+
     async def registry_has(self, reference: str) -> bool:
         """Return whether the registry of an image answers that it has it; ``False`` if it does not answer."""
         ...
@@ -113,8 +117,16 @@ class Engine(InstanceAccess, Protocol):
         """
         ...
 
-    async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> str:
-        """Build and tag an image and return its ID; output goes to ``progress``.
+    async def build(
+        self,
+        build: Build,
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        progress: ProgressSink,
+        secrets: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """Build and tag an image and return its ID; output goes to ``progress``, ``secrets`` are contents by ID.
 
         Raises:
             BuildFailed: If a step fails.

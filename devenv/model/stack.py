@@ -43,16 +43,17 @@ class Port:
 
 @immutable(kw_only=True)
 class Mount:
-    """A volume, bind or tmpfs mount.
+    """A volume, bind, tmpfs or image mount.
 
     Attributes:
-        source: volume key of the stack, absolute host path for a bind, ``None`` for tmpfs and anonymous volumes.
+        source: volume key of the stack, absolute host path for a bind, name of an image, ``None`` for tmpfs and
+            anonymous volumes.
         target: absolute path in the container.
-        subpath: directory of the volume that is mounted; ``None``: all of it.
+        subpath: directory of the volume or image that is mounted; ``None``: all of it.
         recursive: how a bind mount treats mounts below its source; ``None``: as the engine does by default.
     """
 
-    kind: Literal["volume", "bind", "tmpfs"]
+    kind: Literal["volume", "bind", "tmpfs", "image"]
     target: str
     source: str | None = None
     read_only: bool = False
@@ -92,7 +93,13 @@ class Healthcheck:
 
 @immutable(kw_only=True)
 class Build:
-    """How an image is built; ``context`` is a directory, ``dockerfile`` relative to it unless absolute."""
+    """How an image is built; ``context`` is a directory, ``dockerfile`` relative to it unless absolute.
+
+    Attributes:
+        secrets: keys of the stack's ``secrets``, each with the ID that the Dockerfile uses as its target.
+        ssh: files of keys by ID; the text is empty if the SSH agent of this machine is used.
+        entitlements: privileges that steps of the build may use, such as ``security.insecure``.
+    """
 
     context: Path
     dockerfile: str = "Dockerfile"
@@ -109,6 +116,12 @@ class Build:
     pull: bool = False
     no_cache: bool = False
     additional_contexts: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[FileMount, ...] = ()
+    ssh: Mapping[str, str] = field(default_factory=dict)
+    entitlements: tuple[str, ...] = ()
+    privileged: bool = False
+    ulimits: Mapping[str, Ulimit] = field(default_factory=dict)
+    no_cache_filter: tuple[str, ...] = ()
 
 
 @immutable(kw_only=True)
@@ -178,6 +191,8 @@ class Service:
         networks: at least one entry unless ``network_mode`` is given.
         location: the service's place in its file.
         x: its ``x-devenv``.
+        pull_policy: ``always``, ``missing``, ``never``, ``build``, or how often: ``daily``, ``weekly``, ``every_12h``.
+        pull_after: seconds after which the image is pulled again; ``None``: never.
         attach: whether its output is shown where a tool shows that of all services.
         develop: in Compose's long form; nothing acts on it.
         options: the further keys of the file on which only the engine acts, in Compose's long form.
@@ -224,7 +239,8 @@ class Service:
     privileged: bool = False
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     platform: str | None = None
-    pull_policy: Literal["always", "missing", "never", "build"] = "missing"
+    pull_policy: str = "missing"
+    pull_after: float | None = None
     dns: tuple[str, ...] = ()
     pid: str | None = None
     security_opt: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from devenv.disk import read_regular_file
 from devenv.errors import ConfigurationError, Location
 
 if TYPE_CHECKING:
-    from devenv.model.stack import FileMount, FileSource, Service, Stack
+    from devenv.model.stack import Build, FileMount, FileSource, Service, Stack
 
 MAXIMUM_BYTES = 16 * 1024 * 1024
 """Of one secret or config: it is sent to the engine in one piece."""
@@ -54,6 +54,15 @@ def content_of(source: FileSource) -> bytes:
 def file_digest(source: FileSource) -> str:
     """Return a hash of the content, so that a changed secret replaces its services."""
     return hashlib.sha256(content_of(source)).hexdigest()
+
+
+def build_secrets(stack: Stack, build: Build) -> dict[str, bytes]:
+    """Return the contents of the secrets of a build by their ID.
+
+    Raises:
+        ConfigurationError: As :func:`content_of`.
+    """
+    return {mount.target: content_of(stack.secrets[mount.source]) for mount in build.secrets}
 
 
 def files_for(stack: Stack, service: Service) -> tuple[FileContent, ...]:

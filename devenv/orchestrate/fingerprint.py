@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 # Fields that only devenv reads, that take effect through the image's ID, or that change the order or number of
 # instances but not an instance.
 _NOT_OF_AN_INSTANCE = frozenset(
-    {"name", "x", "location", "image", "build", "pull_policy", "depends_on", "profiles", "replicas", "attach"}
+    {
+        "name",
+        "x",
+        "location",
+        "image",
+        "build",
+        "pull_policy",
+        "pull_after",
+        "depends_on",
+        "profiles",
+        "replicas",
+        "attach",
+    }
     | {"develop", "tracing_places", "process_places"}
 )
 _BY_WHAT_THEY_NAME = frozenset({"mounts", "networks", "secrets", "configs"})
@@ -43,7 +55,7 @@ class Fingerprint:
 
 
 def service_fingerprint(
-    project: Project, stack: Stack, service: Service, *, image_id: str, processes: bool
+    project: Project, stack: Stack, service: Service, *, image_id: str, mounted: Mapping[str, str], processes: bool
 ) -> Fingerprint:
     """Return the hash of a resolved service and of its image's ID, before ports are allocated.
 
@@ -52,6 +64,7 @@ def service_fingerprint(
         stack: with the networks, volumes, secrets and configs that the service refers to.
         service: with its tracing variables.
         image_id: the engine's ID of the image; empty if it has none.
+        mounted: the engine's IDs of the images that it mounts, by name.
         processes: the engine runs local processes, so ``x-devenv.process`` counts too.
     """
     parts: dict[str, Any] = {
@@ -60,7 +73,7 @@ def service_fingerprint(
         if field.name not in _NOT_OF_AN_INSTANCE | _BY_WHAT_THEY_NAME
     }
     parts["image"] = image_id
-    parts["mounts"] = [_mount(project, stack, plain(mount)) for mount in service.mounts]
+    parts["mounts"] = [_mount(project, stack, plain(mount), mounted) for mount in service.mounts]
     parts["networks"] = [
         {**plain(attachment), "network": network_name(project, stack.networks[attachment.network])}
         for attachment in service.networks
@@ -106,7 +119,9 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _mount(project: Project, stack: Stack, mount: dict[str, Any]) -> dict[str, Any]:
+def _mount(project: Project, stack: Stack, mount: dict[str, Any], images: Mapping[str, str]) -> dict[str, Any]:
+    if mount["kind"] == "image":
+        return {**mount, "image": images.get(mount["source"], "")}
     if mount["kind"] == "volume" and mount["source"] in stack.volumes:
         return {**mount, "source": volume_name(project, stack.volumes[mount["source"]])}
     return mount

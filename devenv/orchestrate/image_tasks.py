@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from devenv.errors import ImageMissing
@@ -28,15 +28,37 @@ class ImageTask:
     reason: str = ""
 
 
+def mounted_images(service: Service) -> tuple[str, ...]:
+    """Return the images that ``service`` mounts."""
+    return tuple(mount.source for mount in service.mounts if mount.kind == "image" and mount.source)
+
+
 async def image_ids(engine: Engine, project: Project, services: Iterable[Service]) -> dict[str, str | None]:
-    """Return by reference the IDs of the images of ``services``; ``None`` for those that the engine does not have."""
-    references = list(dict.fromkeys(image_tag(project, service) for service in services))
+    """Return by reference the IDs of the images that ``services`` run and mount; ``None``: the engine has none."""
+    services = tuple(services)
+    mounted = (reference for service in services for reference in mounted_images(service))
+    references = list(dict.fromkeys([*(image_tag(project, service) for service in services), *mounted]))
     found = await gather(*(engine.image_id(reference) for reference in references))
     return dict(zip(references, found, strict=True))
 
 
+async def image_ages(engine: Engine, project: Project, services: Iterable[Service]) -> dict[str, float | None]:
+    """Return by reference how many seconds ago the engine got the images that are to be pulled again after a time.
+
+    The age is ``None`` if the engine does not have the image, or does not know when it got it.
+    """
+    references = list(dict.fromkeys(image_tag(project, one) for one in services if one.pull_after is not None))
+    found = await gather(*(engine.image_age(reference) for reference in references))
+    return dict(zip(references, found, strict=True))
+
+
 def image_tasks(
-    project: Project, services: Iterable[Service], ids: Mapping[str, str | None], *, build: bool
+    project: Project,
+    services: Iterable[Service],
+    ids: Mapping[str, str | None],
+    *,
+    build: bool,
+    ages: Mapping[str, float | None],
 ) -> tuple[ImageTask, ...]:
     """Return the pulls and builds that are needed.
 
@@ -45,14 +67,16 @@ def image_tasks(
         services: those in question.
         ids: as :func:`image_ids` found them.
         build: build what can be built even if the image exists.
+        ages: as :func:`image_ages` found them.
 
     Raises:
         ImageMissing: If a service forbids the pull of an image that the engine does not have.
     """
+    services = tuple(services)
     tasks: dict[str, ImageTask] = {}
     for service in services:
         reference = image_tag(project, service)
-        reason = _why(service, ids.get(reference), build=build)
+        reason = _why(service, ids.get(reference), ages.get(reference), build=build)
         if not reason:
             continue
         if service.build is None and service.pull_policy == "never":
@@ -70,10 +94,22 @@ def image_tasks(
             platform=service.platform,
             reason=reason,
         )
-    return tuple(tasks.values())
+    return (*tasks.values(), *_mounted(project, services, ids))
 
 
-def _why(service: Service, found: str | None, *, build: bool) -> str:
+def _mounted(project: Project, services: Sequence[Service], ids: Mapping[str, str | None]) -> Iterator[ImageTask]:
+    """Pulls of images that are only mounted and missing; those that a service runs have their own task."""
+    run = {image_tag(project, service) for service in services}
+    users: dict[str, list[str]] = {}
+    for service in services:
+        for reference in mounted_images(service):
+            if reference not in run and ids.get(reference) is None:
+                users.setdefault(reference, []).append(service.name)
+    for reference, names in users.items():
+        yield ImageTask(reference=reference, services=tuple(names), reason="missing")
+
+
+def _why(service: Service, found: str | None, age: float | None, *, build: bool) -> str:
     """Why an image has to be built or pulled; empty if it does not."""
     if service.build is not None:
         if build:
@@ -82,4 +118,6 @@ def _why(service: Service, found: str | None, *, build: bool) -> str:
             return "pull_policy build"
     elif service.pull_policy == "always":
         return "pull_policy always"
+    elif service.pull_after is not None and found is not None and (age is None or age >= service.pull_after):
+        return "older than its pull_policy allows"
     return "" if found is not None else "missing"

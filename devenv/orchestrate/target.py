@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from devenv.immutable import immutable
 from devenv.orchestrate.fingerprint import Fingerprint, network_digest, service_fingerprint, volume_digest
+from devenv.orchestrate.image_tasks import mounted_images
 from devenv.orchestrate.naming import image_tag, network_name, volume_name
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def _prints(
             stack,
             stack.services[name],
             image_id=ids.get(image_tag(project, stack.services[name])) or absent,
+            mounted={reference: ids.get(reference) or absent for reference in mounted_images(stack.services[name])},
             processes=capabilities.processes,
         )
         for name in services

@@ -14,7 +14,7 @@ from devenv.orchestrate.container_names import check_names
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of, unchecked_dependencies
 from devenv.orchestrate.execution.steadiness import checked, until_steady
-from devenv.orchestrate.image_tasks import ImageTask, image_ids, image_tasks
+from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_ids, image_tasks
 from devenv.orchestrate.instrument import check_access, instrument
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
@@ -234,7 +234,8 @@ async def _survey(
         engine.check(service, traced)
     with_images = chosen if capabilities.images else []
     observed, ids = await both(engine.observe(project), image_ids(engine, project, with_images))
-    tasks = image_tasks(project, with_images, ids, build=options.build)
+    ages = await image_ages(engine, project, with_images)
+    tasks = image_tasks(project, with_images, ids, build=options.build, ages=ages)
     whole = not options.services
     target = make_target(project, traced, names, whole=whole, ids=ids, capabilities=capabilities)
     if options.isolated:

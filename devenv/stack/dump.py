@@ -22,6 +22,7 @@ from devenv.model.stack import (
     Restart,
     Service,
     Stack,
+    Ulimit,
     Volume,
 )
 from devenv.stack.yaml.scalars import resolve
@@ -159,7 +160,7 @@ def _service(service: Service) -> dict[str, Any]:
         stop_grace_period=duration_text(service.stop_grace_period) if service.stop_grace_period != 10.0 else None,
         stop_signal=service.stop_signal,
         tty=service.tty,
-        ulimits={name: {"soft": limit.soft, "hard": limit.hard} for name, limit in service.ulimits.items()},
+        ulimits=_ulimits(service.ulimits),
         user=service.user,
         volumes=[_mount(mount) for mount in service.mounts],
         working_dir=service.working_dir,
@@ -192,7 +193,24 @@ def _build(build: Build) -> dict[str, Any]:
         pull=build.pull,
         no_cache=build.no_cache,
         additional_contexts=dict(build.additional_contexts),
+        secrets=[_build_secret(mount) for mount in build.secrets],
+        ssh=[f"{name}={path}" if path else name for name, path in build.ssh.items()],
+        entitlements=build.entitlements,
+        privileged=build.privileged,
+        ulimits=_ulimits(build.ulimits),
+        no_cache_filter=build.no_cache_filter,
     )
+
+
+def _build_secret(mount: FileMount) -> dict[str, Any]:
+    written = _file_mount(mount)
+    if mount.target == mount.source:
+        del written["target"]
+    return written
+
+
+def _ulimits(ulimits: Mapping[str, Ulimit]) -> dict[str, Any]:
+    return {name: {"soft": limit.soft, "hard": limit.hard} for name, limit in ulimits.items()}
 
 
 def _deploy(service: Service) -> dict[str, Any]:
@@ -250,7 +268,8 @@ def _mount(mount: Mount) -> dict[str, Any]:
         target=mount.target,
         read_only=mount.read_only,
         bind=bind,
-        volume=_given(nocopy=mount.nocopy, subpath=mount.subpath),
+        volume=_given(nocopy=mount.nocopy, subpath=mount.subpath if mount.kind == "volume" else None),
+        image=_given(subpath=mount.subpath if mount.kind == "image" else None),
         tmpfs=_given(
             size=str(mount.tmpfs_size) if mount.tmpfs_size is not None else None,
             mode=f"0{mount.tmpfs_mode:o}" if mount.tmpfs_mode is not None else None,

@@ -23,6 +23,7 @@ class FakeStorage:
         images: what the engine has, by reference.
         registry: what ``pull`` finds, by reference.
         builds: tags in the order in which they were built.
+        build_secrets: of the last build.
         networks: by ID.
         volumes: by name.
         instances: by ID; they use the others.
@@ -34,6 +35,7 @@ class FakeStorage:
         self.images: dict[str, FakeImage] = {}
         self.registry: dict[str, FakeImage] = {}
         self.builds: list[str] = []
+        self.build_secrets: dict[str, bytes] = {}
         self.networks: dict[str, ObservedObject] = {}
         self.volumes: dict[str, ObservedObject] = {}
         self.instances: dict[str, FakeInstance] = {}
@@ -44,6 +46,12 @@ class FakeStorage:
         await self.faults.enter("image_id", reference)
         image = self._image(reference)
         return image.id if image else None
+
+    async def image_age(self, reference: str) -> float | None:
+        """Its age, which stays."""
+        await self.faults.enter("image_age", reference)
+        image = self._image(reference)
+        return image.age if image else None
 
     async def registry_has(self, reference: str) -> bool:
         """Whether :attr:`registry` has an image."""
@@ -67,9 +75,18 @@ class FakeStorage:
         self.faults.leave("pull")
         return self.images[reference].id
 
-    async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> str:
+    async def build(
+        self,
+        build: Build,
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        progress: ProgressSink,
+        secrets: Mapping[str, bytes] | None = None,
+    ) -> str:
         """Make up an image whose id is that of the tag."""
         del labels
+        self.build_secrets = dict(secrets or {})
         await self.faults.enter("build", tag)
         progress(Progress(text=f"built {build.context}"))
         self.builds.append(tag)

@@ -21,6 +21,7 @@ class FakeImage:
 
     id: str
     healthcheck: tuple[str, ...] = ()
+    age: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -85,8 +85,8 @@ class State:
         open: Starts a span by the shortest path: `LightTracer.open`, or the same through OpenTelemetry's API.
         passing: The class of spans whose children need no sampling decision: `UnsampledSpan`, or None if the
             sampler decides each time.
-        idle: The class of spans below which a client's call concerns nothing but its headers: `passing`, or None if
-            calls are measured.
+        idle: The class of spans below which a call or statement concerns nothing: `passing`, or None if it is measured.
+        skips: Returns the current span if nothing below it is recorded or measured: `passive`, unless it is measured.
         off: Whether tracing has been switched off.
         meter: Records durations, None if no metrics are exported.
         methods: HTTP methods that are recorded by name.
@@ -110,6 +110,7 @@ class State:
         "propagator",
         "redactor",
         "server_headers",
+        "skips",
         "tracer",
         "tracing",
     )
@@ -123,9 +124,8 @@ class State:
         self.tracing: Active | None = None
         self.use(None)
         self.passing: type | None = None
-        self.idle: type | None = None
         self.off = False
-        self.meter: Meter | None = None
+        self.measure(None)
         self.tracer: Tracer = api_tracer(SCOPE, SCHEMA_URL)
         self.propagator = W3CPropagator()
         self.redactor = Redactor()
@@ -139,6 +139,12 @@ class State:
         """Tell the followers that the tracing has changed."""
         for follower in tuple(self.followers):
             follower.bind(self.tracing)
+
+    def measure(self, meter: Meter | None) -> None:
+        """Measure by this meter from now on, or by none."""
+        self.meter: Meter | None = meter
+        self.idle: type | None = self.passing if meter is None else None
+        self.skips: Callable[[], Span | None] = self.passive if meter is None else _never
 
     def use(self, light: LightTracer | None) -> None:
         """Use the light provider's tracer, or OpenTelemetry's API with any other provider."""
@@ -165,6 +171,10 @@ class State:
         if not self.off:
             return None
         return trace.INVALID_SPAN if span is None else _idle(trace.get_current_span())
+
+
+def _never() -> None:
+    """Stand for `passive` if what is not recorded is measured."""
 
 
 def _idle(span: Span) -> Span:

@@ -139,7 +139,8 @@ class Tracing:
         install_propagator(self.propagator)
         state.tracing = self
         state.use(self.light)
-        state.passing = state.idle = UnsampledSpan if self.cheap else None
+        state.passing = UnsampledSpan if self.cheap else None
+        state.measure(None)
         state.off = not self.settings.enabled
         state.tracer = self.provider.get_tracer(SCOPE, schema_url=SCHEMA_URL)
         state.propagator = self.propagator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -59,8 +60,8 @@ def statement_span(
     """
     context = current()
     span: Any = context.get(SPAN_KEY)
-    if span.__class__ is state.passing:
-        return span  # type: ignore[return-value] # `passing` is the class of a span
+    if span.__class__ is state.idle:
+        return span  # type: ignore[return-value] # `idle` is the class of a span
     try:
         if state.off or ((len(context) > 1 or span is None) and is_suppressed(context)):
             return state.passive() or INVALID_SPAN
@@ -72,7 +73,7 @@ def statement_span(
     except Exception as error:  # noqa: BLE001 - logged; such as a statement that is not a text
         fault(database.system, error)
         return INVALID_SPAN
-    return StatementScope(name, SpanKind.CLIENT, own, None, shared)
+    return new_scope(name, SpanKind.CLIENT, own, None, shared)
 
 
 def many_span(database: Database, statement: str, parameters: Any) -> SpanScope | Span:
@@ -106,6 +107,29 @@ class StatementScope(SpanScope):
         except Exception as error:  # noqa: BLE001 - logged; the failure itself is recorded all the same
             fault("a database error", error)
         super()._broken(exc)
+
+
+new_scope: Callable[[str, SpanKind, dict[str, Any] | None, None, Shared], SpanScope | Span] = StatementScope
+"""Returns the block of a statement; metrics replace it by a function that returns one that is measured, too."""
+
+
+def statement_block(library: str, make: Callable[[], SpanScope | Span]) -> SpanScope | Span:
+    """Return the block of a command, as `block_of`; does not raise.
+
+    Args:
+        library: The library, for the log of a fault.
+        make: Returns the block of a command that is recorded or measured, by `new_scope`.
+    """
+    try:
+        idle = state.skips()
+        if idle is not None:
+            return idle
+        if state.off or is_suppressed(current()):
+            return state.passive() or INVALID_SPAN
+        return make()
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(library, error)
+        return INVALID_SPAN
 
 
 def is_statement(span: Any) -> bool:

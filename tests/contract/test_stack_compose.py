@@ -75,7 +75,11 @@ def normal(config: dict[str, Any], name: str) -> dict[str, Any]:
     used = {
         "networks": {network for service in services.values() for network in service.get("networks", {})},
         "volumes": {v.get("source") for s in services.values() for v in s.get("volumes", []) if v["type"] == "volume"},
-        "secrets": {mount["source"] for service in services.values() for mount in service.get("secrets", [])},
+        "secrets": {
+            mount["source"]
+            for service in services.values()
+            for mount in [*service.get("secrets", []), *service.get("build", {}).get("secrets", [])]
+        },
         "configs": {mount["source"] for service in services.values() for mount in service.get("configs", [])},
     }
     document: dict[str, Any] = {"name": config.get("name"), "services": services}
@@ -106,9 +110,9 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
     elif "extra_hosts" in service:
         hosts = service["extra_hosts"].items()
         result["extra_hosts"] = {host: sorted(one) if isinstance(one, list) else one for host, one in hosts}
-    result["ulimits"] = {
-        k: v if isinstance(v, dict) else {"soft": v, "hard": v} for k, v in service.get("ulimits", {}).items()
-    }
+    result["ulimits"] = normal_ulimits(service)
+    if "ulimits" in service.get("build", {}):
+        result["build"] = {**service["build"], "ulimits": normal_ulimits(service["build"])}
     for section, root in (("secrets", "/run/secrets"), ("configs", "/")):
         result[section] = [
             {**mount, "target": str(Path(root) / mount.get("target", mount["source"]))}
@@ -131,6 +135,10 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
     result["deploy"] = deploy
     commands = ("command", "entrypoint")  # an empty one says "none", a missing one "the image's"
     return {k: v for k, v in result.items() if v not in (None, {}, []) or (k in commands and v == [])}
+
+
+def normal_ulimits(holder: dict[str, Any]) -> dict[str, Any]:
+    return {k: v if isinstance(v, dict) else {"soft": v, "hard": v} for k, v in holder.get("ulimits", {}).items()}
 
 
 def drop_quirks(service: dict[str, Any]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """The classic builder paints what went to stderr."""
 
+_BUILDKIT_KEYS = ("additional_contexts", "secrets", "ssh", "entitlements", "privileged", "ulimits", "no_cache_filter")
+"""Keys of ``build`` that the classic builder does not know."""
+
 TAIL_LINES = 20
 """Lines of output that a failed build's error carries."""
 
@@ -33,7 +39,15 @@ class Builds:
     def __init__(self, connection: SdkConnection) -> None:
         self._connection = connection
 
-    async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> None:
+    async def build(
+        self,
+        build: Build,
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        progress: ProgressSink,
+        secrets: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Build and tag an image.
 
         Raises:
@@ -41,7 +55,7 @@ class Builds:
             DiskFull: no space for it.
         """
         dockerfile = await asyncio.to_thread(read_dockerfile, build)
-        needs = (*dockerfile.buildkit_needs, *(["additional_contexts"] if build.additional_contexts else []))
+        needs = (*dockerfile.buildkit_needs, *(name for name in _BUILDKIT_KEYS if getattr(build, name)))
         tail: deque[str] = deque(maxlen=TAIL_LINES)
 
         def tell(line: str) -> None:
@@ -49,7 +63,9 @@ class Builds:
             progress(Progress(text=line))
 
         if needs or len(build.platforms) > 1:
-            await self._by_buildx(build, dockerfile, needs, tag=tag, labels=labels, tell=tell, tail=tail)
+            with written_secrets(secrets or {}) as files:
+                command = buildx_command(build, dockerfile, tag=tag, labels=labels, secrets=files)
+                await self._by_buildx(command, dockerfile, needs, tag=tag, tell=tell, tail=tail)
         else:
             await self._by_engine(build, dockerfile, tag=tag, labels=labels, tell=tell, tail=tail)
         await self._tag_more(build, tag)
@@ -94,12 +110,11 @@ class Builds:
 
     async def _by_buildx(
         self,
-        build: Build,
+        command: list[str],
         dockerfile: Dockerfile,
         needs: tuple[str, ...],
         *,
         tag: str,
-        labels: Mapping[str, str],
         tell: Any,
         tail: deque[str],
     ) -> None:
@@ -107,10 +122,9 @@ class Builds:
         if not await _has_buildx():
             raise BuildFailed(
                 f"cannot build {tag}: {reason} requires BuildKit, and docker buildx is not installed",
-                hint="install docker-buildx-plugin, or remove what requires BuildKit from the Dockerfile",
+                hint="install docker-buildx-plugin, or remove what requires BuildKit",
                 details={"needs": list(needs), "tag": tag},
             )
-        command = buildx_command(build, dockerfile, tag=tag, labels=labels)
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
@@ -145,7 +159,28 @@ class Builds:
             )
 
 
-def buildx_command(build: Build, dockerfile: Dockerfile, *, tag: str, labels: Mapping[str, str]) -> list[str]:
+@contextmanager
+def written_secrets(secrets: Mapping[str, bytes]) -> Iterator[dict[str, Path]]:
+    """Yield files of this user alone with the contents of ``secrets``, by ID; they are removed afterwards."""
+    if not secrets:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="devenv-") as folder:
+        files = {name: Path(folder, str(number)) for number, name in enumerate(secrets)}
+        for name, file in files.items():
+            file.touch(0o600)
+            file.write_bytes(secrets[name])
+        yield files
+
+
+def buildx_command(
+    build: Build,
+    dockerfile: Dockerfile,
+    *,
+    tag: str,
+    labels: Mapping[str, str],
+    secrets: Mapping[str, Path] | None = None,
+) -> list[str]:
     """The command line that builds ``build`` with BuildKit; a Dockerfile outside the context goes to its stdin."""
     command = ["docker", "buildx", "build", "--load", "--progress=plain", "--tag", tag]
     command += ["--file", str(build.context / dockerfile.name) if dockerfile.inside else "-"]
@@ -157,6 +192,12 @@ def buildx_command(build: Build, dockerfile: Dockerfile, *, tag: str, labels: Ma
     command += [part for option, values in pairs.items() for k, v in values.items() for part in (option, f"{k}={v}")]
     command += [part for entry in extra_hosts(build.extra_hosts) for part in ("--add-host", entry)]
     command += [part for source in build.cache_from for part in ("--cache-from", source)]
+    command += [part for stage in build.no_cache_filter for part in ("--no-cache-filter", stage)]
+    command += [part for name, file in (secrets or {}).items() for part in ("--secret", f"id={name},src={file}")]
+    command += [part for name, key in build.ssh.items() for part in ("--ssh", f"{name}={key}" if key else name)]
+    command += [part for n, u in build.ulimits.items() for part in ("--ulimit", f"{n}={u.soft}:{u.hard}")]
+    allowed = dict.fromkeys([*build.entitlements, *(["security.insecure"] if build.privileged else [])])
+    command += [part for entitlement in allowed for part in ("--allow", entitlement)]
     options = {
         "--target": build.target,
         "--network": build.network,

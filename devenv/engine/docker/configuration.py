@@ -190,6 +190,10 @@ def _mount(spec: InstanceSpec, mount: Mount) -> dict[str, Any]:
         volume = {"NoCopy": mount.nocopy, "Subpath": mount.subpath}
         if any(volume.values()):
             body["VolumeOptions"] = {key: value for key, value in volume.items() if value}
+    elif mount.kind == "image":
+        body["Source"] = mount.source
+        if mount.subpath is not None:
+            body["ImageOptions"] = {"Subpath": mount.subpath}
     else:
         tmpfs = {"SizeBytes": mount.tmpfs_size, "Mode": mount.tmpfs_mode}
         body["TmpfsOptions"] = {key: value for key, value in tmpfs.items() if value is not None}

@@ -87,6 +87,10 @@ class DockerEngine:
         """Id of an image that the engine has."""
         return await self._images.id_of(reference)
 
+    async def image_age(self, reference: str) -> float | None:
+        """Seconds since the image was pulled, built or tagged."""
+        return await self._images.age_of(reference)
+
     async def registry_has(self, reference: str) -> bool:
         """Whether the image's registry answers that it has it."""
         return await self._images.registry_has(reference)
@@ -99,9 +103,17 @@ class DockerEngine:
         """Pull an image and return its id."""
         return await self._images.pull(reference, platform=platform, progress=progress)
 
-    async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> str:
+    async def build(
+        self,
+        build: Build,
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        progress: ProgressSink,
+        secrets: Mapping[str, bytes] | None = None,
+    ) -> str:
         """Build and tag an image and return its id."""
-        await self._builds.build(build, tag=tag, labels=labels, progress=progress)
+        await self._builds.build(build, tag=tag, labels=labels, progress=progress, secrets=secrets)
         self._images.forget(tag)
         built = await self._images.id_of(tag)
         if built is None:

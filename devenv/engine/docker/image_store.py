@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
+from devenv.engine.docker.observation import read_time
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import UNREACHABLE_REGISTRY, NoSuchObject, answer_of, pull_error
 from devenv.errors import EngineLost, EngineRefused, ImageMissing, PullFailed
@@ -23,6 +25,7 @@ SILENCE_SECONDS = 60.0
 class _Image:
     id: str
     healthcheck: tuple[str, ...]
+    tagged_at: float | None
 
 
 class Images:
@@ -47,6 +50,11 @@ class Images:
         """Test of its ``HEALTHCHECK``; empty if it has none or has it disabled."""
         image = await self._find(reference)
         return image.healthcheck if image is not None else ()
+
+    async def age_of(self, reference: str) -> float | None:
+        """Seconds since it was last pulled, built or tagged under this name; ``None`` if that is not known."""
+        image = await self._find(reference)
+        return None if image is None or image.tagged_at is None else time.time() - image.tagged_at
 
     def forget(self, reference: str) -> None:
         """What the reference means has changed."""
@@ -108,7 +116,10 @@ class Images:
             except (NoSuchObject, ImageMissing):
                 return None
             check = ((found.get("Config") or {}).get("Healthcheck") or {}).get("Test") or ()
-            self._known[reference] = _Image(found["Id"], () if check[:1] == ["NONE"] else tuple(check))
+            tagged = (found.get("Metadata") or {}).get("LastTagTime")
+            self._known[reference] = _Image(
+                found["Id"], () if check[:1] == ["NONE"] else tuple(check), read_time(tagged) if tagged else None
+            )
         return self._known[reference]
 
 

@@ -119,6 +119,11 @@ class ProcessEngine:
         del reference
         return ""
 
+    async def image_age(self, reference: str) -> float | None:
+        """No images here."""
+        del reference
+        return None
+
     async def registry_has(self, reference: str) -> bool:
         """No images here."""
         del reference
@@ -134,9 +139,17 @@ class ProcessEngine:
         del reference, platform, progress
         return ""
 
-    async def build(self, build: Build, *, tag: str, labels: Mapping[str, str], progress: ProgressSink) -> str:
+    async def build(
+        self,
+        build: Build,
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        progress: ProgressSink,
+        secrets: Mapping[str, bytes] | None = None,
+    ) -> str:
         """No images here."""
-        del build, tag, labels, progress
+        del build, tag, labels, progress, secrets
         return ""
 
     async def create_network(self, spec: NetworkSpec) -> str:

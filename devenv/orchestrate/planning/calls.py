@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from devenv.immutable import immutable
@@ -36,13 +37,17 @@ class PullImage:
 
 @immutable(kw_only=True)
 class BuildImage:
-    """Build and tag an image; ``service`` is the first of the services that use it, for progress."""
+    """Build and tag an image; ``service`` is the first of the services that use it, for progress.
+
+    ``secrets`` are contents by the ID that the Dockerfile uses.
+    """
 
     verb: ClassVar[str] = "build"
     build: Build
     tag: str
     labels: Mapping[str, str]
     service: str
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @immutable()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from devenv.model.identity import LABEL_PROJECT
+from devenv.orchestrate.files import build_secrets
 from devenv.orchestrate.planning.calls import (
     BuildImage,
     CreateInstance,
@@ -98,7 +99,10 @@ class _UpPlanner:
             call = PullImage(reference=task.reference, platform=task.platform)
         else:
             labels = {LABEL_PROJECT: self._target.project.id}
-            call = BuildImage(build=task.build, tag=task.reference, labels=labels, service=task.services[0])
+            secrets = build_secrets(self._target.stack, task.build)
+            call = BuildImage(
+                build=task.build, tag=task.reference, labels=labels, service=task.services[0], secrets=secrets
+            )
         kind: ActionKind = "pull" if task.build is None else "build"
         action = Action(kind=kind, target=task.reference, service=", ".join(task.services), reason=task.reason)
         self._images = (*self._images, self._graph.add(call, action))

@@ -31,11 +31,17 @@ def _check_resources(merged: MergedStack, service: Service) -> None:
             hint = f"add it under volumes: at the top level, or write ./{mount.source} for a directory"
             path = (*base, "volumes", _position(merged, service.name, mount.source))
             merged.unknown("volume", mount.source, volumes, path, hint)
-    for section, mounts in (("secrets", service.secrets), ("configs", service.configs)):
+    built = service.build.secrets if service.build else ()
+    uses = (
+        ("secrets", service.secrets, base),
+        ("configs", service.configs, base),
+        ("secrets", built, (*base, "build")),
+    )
+    for section, mounts, place in uses:
         for mount_index, file in enumerate(mounts):
             if file.source not in merged.defined(section):
                 hint = f"add it under {section}: at the top level"
-                path = (*base, section, mount_index)
+                path = (*place, section, mount_index)
                 merged.unknown(section[:-1], file.source, merged.defined(section), path, hint)
 
 

@@ -64,6 +64,8 @@ def _build(node: Node, key: str, problems: Problems) -> Node:
         "labels": _pairs,
         "additional_contexts": _pairs,
         "extra_hosts": _hosts,
+        "secrets": _each(_file),
+        "ssh": _pairs,
         "tags": _strings,
     }
     return _rewrite(node, key, rules, problems)

@@ -144,6 +144,7 @@ def _file(root: str) -> Callable[[Node], str]:
 
 _IDENTITIES: dict[str, Callable[[Node], str]] = {
     _POOLS: lambda item: _text(item, "subnet"),
+    "services.*.build.secrets": _file(""),
     "services.*.configs": _file("/"),
     "services.*.devices": lambda item: _text(item, "target") or _text(item, "source"),
     "services.*.env_file": lambda item: _text(item, "path"),

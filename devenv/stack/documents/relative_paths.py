@@ -107,6 +107,7 @@ def _environment(node: Node, scope: ReadingScope) -> Node:
 _PATHS: dict[str, Change] = {
     "services.*.build": _build,
     "services.*.build.additional_contexts.*": _context,
+    "services.*.build.ssh.*": _path,
     "services.*.develop.watch.*.path": _path,
     "services.*.env_file.*.path": _path,
     "services.*.extends.file": _path,

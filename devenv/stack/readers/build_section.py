@@ -8,8 +8,10 @@ from devenv.model.stack import Build
 from devenv.stack.readers import keys
 from devenv.stack.readers.context import Context
 from devenv.stack.readers.cursor import Cursor, Fields
+from devenv.stack.readers.execution import read_ulimits
 from devenv.stack.readers.networking import read_hosts
 from devenv.stack.readers.service_environment import resolve_pairs
+from devenv.stack.readers.storage import read_files
 
 _REMOTE = re.compile(r"[a-z+]+://|git@|github\.com/")
 
@@ -39,6 +41,12 @@ def read_build(service: Fields, context: Context) -> Build | None:
         pull=fields.flag("pull"),
         no_cache=fields.flag("no_cache"),
         additional_contexts=fields.table("additional_contexts"),
+        secrets=read_files(fields, "secrets", root=""),
+        ssh={name: str(context.path(path)) if path else "" for name, path in fields.table("ssh").items()},
+        entitlements=fields.texts("entitlements"),
+        privileged=fields.flag("privileged"),
+        ulimits=read_ulimits(fields),
+        no_cache_filter=fields.texts("no_cache_filter"),
     )
 
 

@@ -44,15 +44,10 @@ SERVICE_IGNORED = {
 BUILD = (
     *("context", "dockerfile", "dockerfile_inline", "args", "target", "network", "labels", "cache_from"),
     *("extra_hosts", "shm_size", "platforms", "tags", "pull", "no_cache", "additional_contexts"),
+    *("secrets", "ssh", "entitlements", "privileged", "ulimits", "no_cache_filter"),
 )
 BUILD_REFUSED = {
-    "entitlements": _LATER,
-    "isolation": _LATER,
-    "no_cache_filter": "use no_cache",
-    "privileged": _LATER,
-    "secrets": "build without secrets, or build the image elsewhere and set image",
-    "ssh": "build the image elsewhere and set image",
-    "ulimits": _LATER,
+    "isolation": "it applies to Windows containers only",
 }
 BUILD_IGNORED = {
     "cache_to": "the build cache stays in the engine",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 from devenv.model.extension import ServiceExtension
 from devenv.model.stack import Condition, Dependency, Service
@@ -30,14 +30,17 @@ from devenv.stack.readers.service_environment import read_environment, read_labe
 from devenv.stack.readers.storage import read_files, read_mounts
 from devenv.stack.readers.x_devenv import places, read_extension
 from devenv.stack.yaml.nodes import MapNode, is_failed, is_null
+from devenv.suggestions import suggest
 
 Number = TypeVar("Number", int, float)
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _CONDITIONS = ("service_started", "service_healthy", "service_completed_successfully")
-_PULL_POLICIES = ("always", "missing", "if_not_present", "never", "build")
-PullPolicy = Literal["always", "missing", "never", "build"]
+_PULL_POLICIES = ("always", "missing", "if_not_present", "never", "build", "daily", "weekly")
+_PULL_AFTER = {"daily": "1d", "weekly": "1w"}
+_EVERY = re.compile(r"every_((?:\d+[wdhms])+)", re.ASCII)
+_UNIT_S = {"w": 7 * 86400.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def read_service(name: str, member: Cursor, context: Context) -> Service | None:
@@ -71,6 +74,7 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
     cpus = _limit(fields, limits, "cpus", "cpus", Cursor.number)
     memory = _limit(fields, limits, "mem_limit", "memory", Cursor.size)
     pids = limits.integer("pids", -1)
+    policy, pull_after = _pull_policy(fields)
     return Service(
         name=name,
         x=x,
@@ -111,7 +115,8 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
         privileged=fields.flag("privileged"),
         extra_hosts=read_hosts(fields),
         platform=fields.text("platform"),
-        pull_policy=_pull_policy(fields),
+        pull_policy=policy,
+        pull_after=pull_after,
         dns=fields.texts("dns"),
         pid=_pid(fields),
         security_opt=fields.texts("security_opt"),
@@ -171,9 +176,20 @@ def _container_name(fields: Fields) -> str | None:
     return text
 
 
-def _pull_policy(fields: Fields) -> PullPolicy:
-    text = fields.choice("pull_policy", _PULL_POLICIES) or "missing"
-    return cast("PullPolicy", "missing" if text == "if_not_present" else text)
+def _pull_policy(fields: Fields) -> tuple[str, float | None]:
+    """The policy, and after how many seconds an image is pulled again."""
+    member, text = fields.get("pull_policy"), fields.text("pull_policy")
+    if member is None or text is None:
+        return "missing", None
+    every = _EVERY.fullmatch(text)
+    if every is None and text not in _PULL_POLICIES:
+        allowed = ", ".join(_PULL_POLICIES)
+        member.wrong(f"one of {allowed}, every_DURATION such as every_12h", hint=suggest(text, _PULL_POLICIES))
+        return "missing", None
+    duration = every[1] if every else _PULL_AFTER.get(text)
+    if duration is None:
+        return ("missing" if text == "if_not_present" else text), None
+    return text, sum(float(number) * _UNIT_S[unit] for number, unit in re.findall(r"(\d+)(\w)", duration))
 
 
 def _dependencies(fields: Fields) -> tuple[Dependency, ...]:

@@ -10,8 +10,10 @@ from devenv.stack.readers.context import Context
 from devenv.stack.readers.cursor import Cursor, Fields
 from devenv.stack.yaml.nodes import ScalarNode
 
-_VOLUME = ("type", "source", "target", "read_only", "bind", "volume", "tmpfs")
-_KINDS = ("volume", "bind", "tmpfs")
+_VOLUME = ("type", "source", "target", "read_only", "bind", "volume", "tmpfs", "image")
+_KINDS = ("volume", "bind", "tmpfs", "image")
+_ELSEWHERE = {"npipe": "named pipes are a way of Windows containers", "cluster": "cluster volumes need Docker Swarm"}
+_SOURCES = {"bind": ("a bind", "a host path"), "image": ("an image", "the name of an image")}
 _PROPAGATIONS = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
 _RECURSIVE = ("enabled", "disabled", "writable", "readonly")
 
@@ -36,7 +38,7 @@ def _mount(item: Cursor, context: Context) -> Mount | None:
     fields = item.fields(_VOLUME, ignored={"consistency": "it has no effect on a Linux engine"})
     if not fields.members:
         return None
-    kind_text, required = fields.choice("type", _KINDS), fields.required("target")
+    kind_text, required = _kind(fields), fields.required("target")
     target = required.text() if required else None
     if fields.get("type") is None:
         fields.required("type")
@@ -45,10 +47,11 @@ def _mount(item: Cursor, context: Context) -> Mount | None:
     if not target.startswith("/"):
         required.error(f"{target!r} is not an absolute path in the container", expected="an absolute path")
         return None
-    kind = cast('Literal["volume", "bind", "tmpfs"]', kind_text)
+    kind = cast('Literal["volume", "bind", "tmpfs", "image"]', kind_text)
     bind = _options(fields, "bind", ("create_host_path", "propagation", "selinux", "recursive"), {})
     volume = _options(fields, "volume", ("nocopy", "subpath"), {"labels": "put them under volumes:"})
     tmpfs = _options(fields, "tmpfs", ("size", "mode"), {})
+    image = _options(fields, "image", ("subpath",), {})
     recursive = bind.choice("recursive", _RECURSIVE)
     selinux = bind.choice("selinux", ("z", "Z"))
     return Mount(
@@ -62,9 +65,17 @@ def _mount(item: Cursor, context: Context) -> Mount | None:
         nocopy=volume.flag("nocopy"),
         tmpfs_size=tmpfs.size("size"),
         tmpfs_mode=read_mode(tmpfs.get("mode")),
-        subpath=volume.text("subpath"),
+        subpath=(image if kind == "image" else volume).text("subpath"),
         recursive=cast('Literal["enabled", "disabled", "writable", "readonly"] | None', recursive),
     )
+
+
+def _kind(fields: Fields) -> str | None:
+    member, text = fields.get("type"), fields.text("type")
+    if member is not None and text in _ELSEWHERE:
+        member.error(f"{member.key} {text} is not supported: {_ELSEWHERE[text]}", expected=", ".join(_KINDS))
+        return None
+    return fields.choice("type", _KINDS)
 
 
 def _options(fields: Fields, name: str, known: tuple[str, ...], refused: dict[str, str]) -> Fields:
@@ -74,10 +85,11 @@ def _options(fields: Fields, name: str, known: tuple[str, ...], refused: dict[st
 
 
 def _source(kind: str, fields: Fields, context: Context) -> str | None:
-    """A volume's key, the absolute path of a bind, or None for an anonymous volume or a tmpfs."""
+    """A volume's key, the absolute path of a bind, an image's name, or None for an anonymous volume or a tmpfs."""
     source, text = fields.get("source"), fields.text("source")
-    if kind == "bind" and not text:
-        fields.cursor.error(f"{fields.cursor.key}: a bind mount requires a source", expected="a host path")
+    if kind in _SOURCES and not text:
+        what = f"{fields.cursor.key}: {_SOURCES[kind][0]} mount requires a source"
+        fields.cursor.error(what, expected=_SOURCES[kind][1])
     if source is not None and kind == "tmpfs":
         source.error("a tmpfs mount cannot have a source", expected="no source")
         return None
@@ -106,9 +118,15 @@ def read_mode(member: Cursor | None) -> int | None:
     return mode
 
 
-def read_files(service: Fields, section: str) -> tuple[FileMount, ...]:
-    """Return ``secrets`` (in ``/run/secrets`` unless the target is absolute) or ``configs`` (in ``/``)."""
-    root = "/run/secrets" if section == "secrets" else "/"
+def read_files(service: Fields, section: str, *, root: str | None = None) -> tuple[FileMount, ...]:
+    """Return ``secrets`` (in ``/run/secrets`` unless the target is absolute) or ``configs`` (in ``/``).
+
+    Args:
+        service: the members of the service, or of its ``build``.
+        section: ``secrets`` or ``configs``.
+        root: another directory of the targets; empty: they are names.
+    """
+    root = root if root is not None else "/run/secrets" if section == "secrets" else "/"
     mounts = [mount for item in service.items(section) if (mount := _file_mount(item, root)) is not None]
     taken: set[str] = set()
     for item, mount in zip(service.items(section), mounts, strict=False):

@@ -33,6 +33,16 @@ def silent() -> Context:
     return Context({_ALL: True})
 
 
+def muted(context: Context, reason: str) -> Context:
+    """Return a context in which the spans of all integrations are suppressed, with a key that says by whom."""
+    return with_value(with_value(context, _ALL, True), reason, True)
+
+
+def audible(context: Context) -> Context:
+    """Return a context in which no spans are suppressed."""
+    return Context({key: value for key, value in context.items() if key not in {_ALL, _ALL_PLAIN, _HTTP}})
+
+
 def without_http(context: Context, *, is_new: bool) -> Context:
     """Return a context in which the spans of HTTP clients are suppressed; the same one if it is new, not yet in use."""
     if not is_new:

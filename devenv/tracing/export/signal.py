@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class Signal(NamedTuple):
@@ -42,3 +43,13 @@ METRICS = Signal(
     "opentelemetry.proto.collector.metrics.v1.MetricsService",
     patient=True,
 )
+
+
+def origins_of(origins: Mapping[str, str], found: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the origins of the settings of a signal: over gRPC an endpoint that is not set has another port.
+
+    Args:
+        origins: Those of the settings of spans.
+        found: What the variables of the signal set, by the fields' names.
+    """
+    return {**origins, "exporter.endpoint": "environment"} if "endpoint" in found else origins

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 import redis
 import redis.asyncio
+from opentelemetry.trace import Span, SpanKind
 
+from devenv.tracing import sql
+from devenv.tracing.active import state
+from devenv.tracing.databases.target import DEFAULT_PORTS
+from devenv.tracing.light.shared import Shared
 from devenv.tracing.process.patching import replace
-from devenv.tracing.spans import KINDS, SpanScope, block_of
+from devenv.tracing.spans import SpanScope
+from devenv.tracing.sql import statement_block
 
 _LONGEST = 20
+_PORT = DEFAULT_PORTS["redis"]
 
 
 def instrument() -> None:
@@ -24,7 +32,7 @@ def instrument() -> None:
 
 def _command(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        with block_of("redis", lambda: _single(self, args)):
+        with statement_block("redis", lambda: _single(self, args)):
             return original(self, *args, **options)
 
     return execute_command
@@ -32,7 +40,7 @@ def _command(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _async_command(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        with block_of("redis", lambda: _single(self, args)):
+        with statement_block("redis", lambda: _single(self, args)):
             return await original(self, *args, **options)
 
     return execute_command
@@ -40,7 +48,7 @@ def _async_command(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awa
 
 def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
     def execute(self: Any, *args: Any, **options: Any) -> Any:
-        with block_of("redis", lambda: _batch(self)):
+        with statement_block("redis", lambda: _batch(self)):
             return original(self, *args, **options)
 
     return execute
@@ -48,7 +56,7 @@ def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _async_pipeline(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def execute(self: Any, *args: Any, **options: Any) -> Any:
-        with block_of("redis", lambda: _batch(self)):
+        with statement_block("redis", lambda: _batch(self)):
             return await original(self, *args, **options)
 
     return execute
@@ -62,24 +70,32 @@ def _text(args: tuple[Any, ...]) -> str:
     return " ".join([_name(args), *("?" for _ in args[1 : _LONGEST + 1])])
 
 
-def _single(client: Any, args: tuple[Any, ...]) -> SpanScope:
-    return _scope(client, _name(args), _text(args))
+def _single(client: Any, args: tuple[Any, ...]) -> SpanScope | Span:
+    own = {"db.query.text": _text(args)} if state.passive() is None else None
+    return _scope(client, _name(args), own)
 
 
-def _batch(pipeline: Any) -> SpanScope:
+def _batch(pipeline: Any) -> SpanScope | Span:
+    if state.passive() is not None:
+        return _scope(pipeline, "PIPELINE", None)
     commands = [entry[0] if isinstance(entry, tuple) else entry.args for entry in pipeline.command_stack]
-    text = "\n".join(_text(tuple(command)) for command in commands[:_LONGEST])
-    return _scope(pipeline, "PIPELINE", text, len(commands))
+    own: dict[str, Any] = {"db.query.text": "\n".join(_text(tuple(command)) for command in commands[:_LONGEST])}
+    if commands:
+        own["db.operation.batch.size"] = len(commands)
+    return _scope(pipeline, "PIPELINE", own)
 
 
-def _scope(client: Any, name: str, text: str, batch: int = 0) -> SpanScope:
+def _scope(client: Any, name: str, own: dict[str, Any] | None) -> SpanScope | Span:
     options = client.connection_pool.connection_kwargs
-    attributes: dict[str, Any] = {"db.system.name": "redis", "db.operation.name": name, "db.query.text": text}
-    if options.get("host"):
-        attributes["server.address"] = options["host"]
-        if options.get("port", 6379) != 6379:
-            attributes["server.port"] = options["port"]
-    attributes["db.namespace"] = str(options.get("db") or 0)
-    if batch:
-        attributes["db.operation.batch.size"] = batch
-    return SpanScope(name, KINDS["client"], attributes)
+    shared = _shared(name, str(options.get("host") or ""), options.get("port", _PORT), str(options.get("db") or 0))
+    return sql.new_scope(name, SpanKind.CLIENT, own, None, shared)
+
+
+@lru_cache(maxsize=512)
+def _shared(name: str, host: str, port: Any, database: str) -> Shared:
+    values: dict[str, Any] = {"db.system.name": "redis", "db.operation.name": name, "db.namespace": database}
+    if host:
+        values["server.address"] = host
+        if port != _PORT:
+            values["server.port"] = port
+    return Shared(values)

@@ -31,7 +31,7 @@ class TracedCursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> TracedCursor:
         """Execute one statement."""
-        if state.passive() is not None:
+        if state.skips() is not None:
             _execute(self, sql, parameters)
             return self
         with statement_span(_database(self), sql) as span:
@@ -71,7 +71,7 @@ class TracedConnection(sqlite3.Connection):
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute one statement on a new cursor."""
         cursor: sqlite3.Cursor = self.cursor()
-        if self.quiet or state.passive() is not None:
+        if self.quiet or state.skips() is not None:
             return _execute(cursor, sql, parameters)
         return cursor.execute(sql, parameters)
 

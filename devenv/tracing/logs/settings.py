@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from devenv.tracing.configuration.environment import read_keys
-from devenv.tracing.export.signal import LOG_RECORDS, SPANS
+from devenv.tracing.export.signal import LOG_RECORDS, SPANS, origins_of
 from devenv.tracing.settings import KEYS, Key, Settings
 
 _DELAY_MS = 1000
@@ -45,4 +45,5 @@ def log_settings(settings: Settings) -> Settings:
     endpoint = settings.endpoint
     if endpoint.endswith(SPANS.path):
         endpoint = endpoint[: -len(SPANS.path)] + LOG_RECORDS.path
-    return replace(settings, **{"endpoint": endpoint, "schedule_delay_ms": _DELAY_MS, **settings.logs})
+    found = {"endpoint": endpoint, "schedule_delay_ms": _DELAY_MS, **settings.logs}
+    return replace(settings, **found, origins=origins_of(settings.origins, settings.logs))

@@ -14,6 +14,7 @@ from devenv.tracing.export.exporter import BatchExporter, Sender, otlp_sender
 from devenv.tracing.export.json_encoding import as_json
 from devenv.tracing.export.signal import METRICS
 from devenv.tracing.export.transport import Outcome
+from devenv.tracing.metrics.programs_own import hand_over, programs_meter_provider
 from devenv.tracing.metrics.store import Meter
 from devenv.tracing.process.faults import fault
 from devenv.tracing.settings import Settings
@@ -47,7 +48,7 @@ class MetricExporter(BatchExporter):
     ) -> None:
         self.meter = Meter(delta, self._begin)
         self._delta = delta
-        self._told = False
+        self._told = self._handed_over = False
         super().__init__(settings, encoder, resource, sender or _console(settings), METRICS)
 
     def after_fork(self) -> None:
@@ -75,8 +76,17 @@ class MetricExporter(BatchExporter):
             if not self._delta:
                 self._queue.clear()  # a later collection has all of an earlier one
             self._queue.extend(self.meter.collect())
+            provider = None if self._handed_over else programs_meter_provider()
+            if provider is not None:
+                self.use(provider)
         except Exception as error:  # noqa: BLE001 - logged; the thread must survive
             fault("durations", error)
+
+    def use(self, provider: Any) -> None:
+        """Let the meter record by the program's provider, and forget what has been collected."""
+        self._handed_over = True
+        hand_over(self.meter, provider)
+        self.meter.restart()
 
     def _drain(self, least: int) -> None:
         if least == 1:  # the interval is over, or a flush, or the end

@@ -15,12 +15,16 @@ from devenv.tracing.export.redaction import Redactor
 from devenv.tracing.integrations.on_import import when_imported
 from devenv.tracing.metrics.encoding import MetricEncoder
 from devenv.tracing.metrics.exporter import MetricExporter
+from devenv.tracing.metrics.programs_own import programs_meter_provider
 from devenv.tracing.metrics.settings import metric_settings
+from devenv.tracing.process.faults import fault
 from devenv.tracing.settings import Settings
 
 _PLACES = (
     ("devenv.tracing.asgi", "asgi_requests"),
     ("devenv.tracing.clients", "calls"),
+    ("devenv.tracing.sql", "statements"),
+    ("devenv.tracing.integrations.databases.pymongo", "mongo_commands"),
     ("devenv.tracing.integrations.wsgi", "wsgi_requests"),
     ("devenv.tracing.integrations.aiohttp_server", "aiohttp_requests"),
     ("devenv.tracing.integrations.web.tornado_server", "tornado_requests"),
@@ -44,10 +48,18 @@ class Metrics:
 
     def install(self) -> None:
         """Measure from now on."""
-        state.meter = self._exporter.meter
-        state.idle = None
+        provider = programs_meter_provider()
+        if provider is not None:
+            self._use(provider)
+        state.measure(self._exporter.meter)
         for integration, module in _PLACES:
             when_imported(integration, f"metrics of {integration}", _installing(module))
+
+    def _use(self, provider: Any) -> None:
+        try:
+            self._exporter.use(provider)
+        except Exception as error:  # noqa: BLE001 - logged; a provider of the program must not stop its start
+            fault("by the program's meter provider", error)
 
     def force_flush(self, timeout_s: float = 10.0) -> bool:
         """Deliver what has been measured within the time; return False if that failed."""
@@ -56,7 +68,7 @@ class Metrics:
     def shutdown(self, timeout_s: float = 5.0) -> bool:
         """Measure no more, and deliver what has been measured within the time. Return whether nothing is left."""
         if state.meter is self._exporter.meter:
-            state.meter, state.idle = None, state.passing
+            state.measure(None)
         return self._exporter.shutdown(timeout_s)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from devenv.tracing.configuration.environment import read_keys
-from devenv.tracing.export.signal import METRICS, SPANS
+from devenv.tracing.export.signal import METRICS, SPANS, origins_of
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.settings import KEYS, Key, Settings
 
@@ -76,4 +76,4 @@ def metric_settings(settings: Settings) -> MetricSettings:
         warn_once(_log, "%s=%s is not supported; using %s", _AGGREGATION, _EXPONENTIAL, _EXPLICIT)
     if found.pop("exemplars", "always_off") != "always_off":
         warn_once(_log, "%s: no exemplars are exported", _FILTER)
-    return MetricSettings(replace(settings, **found), delta)
+    return MetricSettings(replace(settings, **found, origins=origins_of(settings.origins, settings.metrics)), delta)

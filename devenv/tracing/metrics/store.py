@@ -117,6 +117,7 @@ class Histogram:
         """Return the series at a time in nanoseconds since the epoch, None without any."""
         with self._lock:
             began, series = self._began, self._series
+            now = max(now, began)  # another thread may have collected at a later time
             if self._delta:
                 self._series, self._began = {}, now
             else:
@@ -143,6 +144,10 @@ class Meter:
         self.server: Record = server.record
         self.client: Record = client.record
         self.database: Record = database.record
+
+    def replace(self, recording: Callable[[Instrument], Record]) -> None:
+        """Record each instrument elsewhere from now on; the series until now are collected once more."""
+        self.server, self.client, self.database = map(recording, (HTTP_SERVER, HTTP_CLIENT, DATABASE))
 
     def restart(self) -> None:
         """Forget all measurements."""

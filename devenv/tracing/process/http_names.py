@@ -28,7 +28,10 @@ CLIENTS = {
 """The stock instrumentation for each of our client integrations, by its name in warnings."""
 
 _STOCK = sorted({name for names in SERVERS.values() for name in names} | set(CLIENTS.values()))
-EXCLUDING = {f"OTEL_PYTHON_{name.upper()}_EXCLUDED_URLS": name for name in _STOCK}
+EXCLUDING = {
+    **{f"OTEL_PYTHON_{name.upper()}_EXCLUDED_URLS": name for name in _STOCK},
+    "OTEL_PYTHON_GRPC_EXCLUDED_SERVICES": "grpc",
+}
 """Variables with the URLs that are not traced for one library."""
 
 

@@ -13,7 +13,7 @@ from devenv.contract.answers import Progress
 from devenv.engine.docker import DockerEngine
 from devenv.engine.docker.address import find_address
 from devenv.errors import BuildFailed
-from devenv.model.stack import Build
+from devenv.model.stack import Build, FileMount, Ulimit
 
 pytestmark = pytest.mark.docker
 
@@ -117,6 +117,51 @@ async def test_what_needs_buildkit_is_refused_by_name_without_the_plugin(
         await build(engine, wanted)
     assert "buildx" in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"secrets": (FileMount(source="token", target="token"),)}, "secrets"),
+        ({"ssh": {"default": ""}}, "ssh"),
+        ({"entitlements": ("network.host",)}, "entitlements"),
+        ({"privileged": True}, "privileged"),
+        ({"ulimits": {"nofile": Ulimit(soft=1, hard=2)}}, "ulimits"),
+        ({"no_cache_filter": ("base",)}, "no_cache_filter"),
+    ],
+)
+async def test_a_key_that_needs_buildkit_is_refused_by_name_without_the_plugin(
+    engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BuildFailed, match=f": {said} requires BuildKit, and docker buildx is not installed"):
+        await build(engine, Build(context=context(tmp_path, ""), **fields))
+
+
+async def test_a_secret_is_a_file_of_this_user_while_buildx_runs(
+    engine: DockerEngine, tmp_path: Path, docker_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "docker"
+    program.write_text(
+        '#!/bin/sh\n[ "$2" = version ] && exit 0\nfor word; do case $word in id=*) f=${word#*src=}; '
+        'echo "$(stat -c %a "$f") $(cat "$f") $f";; esac; done\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    folder = tmp_path / "context"
+    folder.mkdir()
+    wanted = Build(context=context(folder, ""), secrets=(FileMount(source="token", target="token"),))
+    docker_client.images.get(BASE_IMAGE).tag("devenv-test-build", "latest")
+    output: list[str] = []
+    try:
+        secrets = {"token": b"hush"}
+        progress = output.append
+        await engine.build(wanted, tag=TAG, labels={}, progress=lambda p: progress(p.text), secrets=secrets)
+    finally:
+        docker_client.images.remove(TAG)
+    mode, content, file = output[0].split()
+    assert (mode, content) == ("600", "hush")
+    assert not Path(file).exists()  # noqa: ASYNC240 - nothing else runs
 
 
 async def test_with_the_plugin_buildx_builds(

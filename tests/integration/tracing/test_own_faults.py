@@ -29,6 +29,7 @@ import celery
 import django
 import flask
 import httpx
+import kafka
 import pika
 import pytest
 import redis
@@ -121,7 +122,9 @@ MODULES = (
     "integrations.messaging.message",
     "integrations.messaging.pika",
     "integrations.messaging.rabbitmq",
+    "integrations.messaging.receive",
     "integrations.messaging.rq",
+    "integrations.messaging.rq_worker",
     "integrations.redis",
     "integrations.requests_client",
     "integrations.sqlalchemy",
@@ -146,7 +149,9 @@ MODULES = (
     "metrics.aiohttp_requests",
     "metrics.asgi_requests",
     "metrics.calls",
+    "metrics.mongo_commands",
     "metrics.served",
+    "metrics.statements",
     "metrics.tornado_requests",
     "metrics.wsgi_requests",
 )
@@ -577,7 +582,12 @@ def with_pika(_url: str) -> Any:
         channel.basic_publish("", "orders", b"body", pika.BasicProperties(message_id="m1"))
         channel.basic_publish("shop", "paid", b"fail")
     deliver(channel, tag)
-    return [found, error_name(lambda: deliver(channel, tag))]
+    method, properties, body = channel.connection.sent[0]
+    method.delivery_tag = 1
+    got = pika_integration._getting(lambda *_: (method, properties, body))(channel, "orders")
+    looped = pika_integration._looping(lambda *_: (found for found in [got, (None, None, None)]))(channel, "orders")
+    bodies = [message[2] for message in looped]
+    return [found, bodies, error_name(lambda: deliver(channel, tag))]
 
 
 def with_aio_pika(_url: str) -> Any:
@@ -620,7 +630,11 @@ class Records:
     def poll(self, _timeout: float) -> Any:
         return self.kept.pop(0) if self.kept else None
 
-    consume = close = poll
+    close = poll
+
+    def consume(self, number: int) -> list[Any]:
+        found, self.kept = self.kept[:number], self.kept[number:]
+        return found
 
 
 def with_confluent_kafka(_url: str) -> Any:
@@ -630,7 +644,12 @@ def with_confluent_kafka(_url: str) -> Any:
     with tracing.span("request"):
         producer.produce("orders", b"body", headers={"own": b"1"})
     consumer.kept = producer.kept
-    return [consumer.poll(1).value(), consumer.poll(1), consumer.close(1)]
+    again = [consumer.poll(1).value(), consumer.poll(1), consumer.close(1)]
+    with tracing.span("request"):
+        producer.produce("orders", b"body")
+        producer.produce("pens", b"body")
+    consumer.kept = producer.kept
+    return [*again, [record.value() for record in consumer.consume(2)], consumer.consume(1)]
 
 
 class Turns(Records):
@@ -644,12 +663,19 @@ class Turns(Records):
     def turns(self) -> Iterator[Any]:
         return iter(self.kept)
 
+    def asked(self) -> Any:
+        return {kafka.TopicPartition("orders", 0): self.kept}
+
 
 def with_kafka_python(_url: str) -> Any:
     found = Turns()
     with tracing.span("request"):
         kafka_python_integration._sending_record(Turns.send)(found, "orders", b"body", headers=[("own", b"1")])
-    return [record.value for record in kafka_python_integration._iterating(Turns.turns)(found)]
+    asked = kafka_python_integration._polling(Turns.asked)(found)
+    return [
+        *map(len, asked.values()),
+        *(record.value for record in kafka_python_integration._iterating(Turns.turns)(found)),
+    ]
 
 
 def with_threads(_url: str) -> Any:
@@ -701,6 +727,11 @@ PASSES = {
         "Exchange._writing",
     },
     "metrics.wsgi_requests": {"MeasuredExchange.failed"},
+    "metrics.statements": {
+        # As of `SpanScope`: their bodies only call functions that catch, and a clock.
+        *(f"MeasuredStatement.{name}" for name in ("__enter__", "__exit__", "pause", "resume")),
+        *(f"UnrecordedStatement.{name}" for name in ("__init__", "__enter__", "__exit__", "pause", "resume")),
+    },
     "metrics.calls": {"MeasuredCall.failed", "MeasuredCall.end", "MeasuredSpan.__enter__"},
     "integrations.aiohttp_server": {"aiohttp_middleware", "traced", "_Sent.__init__"},
     "integrations.sqlite": {"sqlite_connection", "_connecting"},
@@ -725,10 +756,11 @@ PASSES = {
     },
     "integrations.databases.psycopg2": {"_rest"},  # names arguments of the program
     "integrations.databases.pymongo": {"_register", "Commands.__init__"},
-    "integrations.messaging.rq": {"_sent"},
-    "integrations.messaging.pika": {"_published", "_traced"},
+    "integrations.messaging.rq": {"_sent", "_perform"},
+    "integrations.messaging.rq_worker": {"instrument_workers", "run_outside", "_working", "_carried"},
+    "integrations.messaging.pika": {"_published", "_traced", "_turn"},
     "integrations.messaging.confluent_kafka": {"_sent", "_carrying", "_like"},
-    "integrations.messaging.kafka_python": {"_sent"},
+    "integrations.messaging.kafka_python": {"_sent", "_polled"},
     "integrations.messaging.aio_pika": {"_published", "_traced"},
 }
 PASSES_CLASSES = {
@@ -752,8 +784,8 @@ MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline",
           "_noting", "_connecting", "_opening", "_submit", "_start", "_formatting", "_load", "_alone", "as_method",
           "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
-          "_producing", "_polling", "_closing", "_iterating", "_traced_",
-          "install", "_beginning", "_measuring", "_ending", "_fetching")  # fmt: skip
+          "_getting", "_looping", "_producing", "_polling", "_closing", "_iterating", "_traced_",
+          "install", "_beginning", "_measuring", "_ending", "_succeeding", "_failing", "_fetching")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -902,6 +934,8 @@ def through(place: str) -> list[str]:
     integration = place.partition(":")[0].removeprefix("integrations.")
     if place.startswith("metrics."):
         own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"], "calls": ["client_span", "requests"]}
+        own["mongo_commands"] = ["pymongo"]
+        own["statements"] = ["sqlite", "sqlalchemy", "redis"]
         name = place.partition(":")[0].removeprefix("metrics.")
         return (
             own.get(name) or [found for found in (name.partition("_")[0],) if found in PROGRAMS] or ["wsgi", "tornado"]
@@ -911,6 +945,8 @@ def through(place: str) -> list[str]:
     if integration.startswith("messaging."):
         integration = integration.removeprefix("messaging.")
         shared = {"message": ["celery", "rq", "pika"], "rabbitmq": ["pika", "aio_pika"]}
+        shared["receive"] = ["pika", "confluent_kafka", "kafka_python"]
+        shared["rq_worker"] = ["rq"]
         shared["kafka_records"] = ["confluent_kafka", "kafka_python"]
         return shared.get(integration, [integration])
     own = {"asgi_servers": ["frameworks"], "wsgi": ["wsgi", "flask", "django"], "log_records": ["logging"]}

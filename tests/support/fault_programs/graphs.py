@@ -26,4 +26,4 @@ def with_graphql(_url: str) -> Any:
     found: list[Any] = [
         graphql_sync(schema, text, root).formatted for text in ("{ item }", "query Q { price }", "{ whole }")
     ]
-    return [*found, *(asyncio.run(graphql(schema, text, root)).formatted for text in ("{ name }", "{ name whole }"))]
+    return [*found, *(asyncio.run(graphql(schema, text, root)).formatted for text in ("{ name }", "{ name price }"))]

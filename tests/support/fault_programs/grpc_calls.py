@@ -53,6 +53,10 @@ def _synchronous() -> list[Any]:
                 answers.append(list(channel.unary_stream("/a.B/Several")(request)))
             except grpc.RpcError as error:
                 answers.append((error.code(), error.details()))
+        try:
+            channel.unary_unary("/a.B/Missing")(b"")
+        except grpc.RpcError as error:
+            answers.append((error.code(), error.details()))
     server.stop(0).wait(5)
     return answers
 

@@ -37,7 +37,7 @@ def program(name: str) -> str | None:
 
 
 @contextmanager
-def _folder() -> Iterator[tuple[Path, dict[str, str]]]:
+def private_folder() -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder of a user who is not root, and the options of `subprocess` that run a program as this user."""
     folder = Path(tempfile.mkdtemp(prefix="devenv-database-"))
     options = {}
@@ -51,14 +51,16 @@ def _folder() -> Iterator[tuple[Path, dict[str, str]]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing uses now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, port: int, options: dict) -> Iterator[None]:
+def running(command: list[str], folder: Path, port: int, options: dict) -> Iterator[None]:
+    """A server in the folder, from when it accepts connections; its output is in the file `log`."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **options)
     try:
@@ -84,13 +86,13 @@ def _running(command: list[str], folder: Path, port: int, options: dict) -> Iter
 
 @contextmanager
 def postgres_server(initdb: str) -> Iterator[DatabaseServer]:
-    with _folder() as (folder, options):
-        data, port = folder / "data", _free_port()
+    with private_folder() as (folder, options):
+        data, port = folder / "data", free_port()
         create = [initdb, "-D", data, "-U", "test", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
         subprocess.run(create, check=True, capture_output=True, timeout=60, cwd=folder, **options)
         postgres = str(Path(initdb).with_name("postgres"))
         settings = ["-c", "fsync=off", "-c", f"unix_socket_directories={folder}", "-c", "listen_addresses=127.0.0.1"]
-        with _running([postgres, "-D", str(data), "-p", str(port), *settings], folder, port, options):
+        with running([postgres, "-D", str(data), "-p", str(port), *settings], folder, port, options):
             server = DatabaseServer(port)
             _create(server.port)
             yield server
@@ -113,22 +115,22 @@ def _create(port: int) -> None:
 
 @contextmanager
 def mariadb_server(mariadbd: str) -> Iterator[DatabaseServer]:
-    with _folder() as (folder, options):
-        data, port, begin = folder / "data", _free_port(), folder / "begin.sql"
+    with private_folder() as (folder, options):
+        data, port, begin = folder / "data", free_port(), folder / "begin.sql"
         data.mkdir()
         begin.write_text("CREATE DATABASE test;\n")
         if "user" in options:
             os.chown(data, options["user"], options["group"])
         own = ["--no-defaults", f"--datadir={data}", f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
         quick = ["--skip-grant-tables", "--skip-networking=0", "--bind-address=127.0.0.1", f"--init-file={begin}"]
-        with _running([mariadbd, *own, *quick, f"--port={port}", "--skip-log-bin"], folder, port, options):
+        with running([mariadbd, *own, *quick, f"--port={port}", "--skip-log-bin"], folder, port, options):
             yield DatabaseServer(port)
 
 
 @contextmanager
 def redis_server(program: str) -> Iterator[DatabaseServer]:
-    with _folder() as (folder, options):
-        port = _free_port()
+    with private_folder() as (folder, options):
+        port = free_port()
         settings = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-        with _running([program, *settings], folder, port, options):
+        with running([program, *settings], folder, port, options):
             yield DatabaseServer(port, "0")

@@ -233,6 +233,17 @@ def test_one_network_at_creation_and_the_one_with_priority_first() -> None:
             "Mounts",
             {"Type": "tmpfs", "Target": "/t", "ReadOnly": False, "TmpfsOptions": {"SizeBytes": 9, "Mode": 0o700}},
         ),
+        (
+            Mount(kind="image", source="data:1", target="/i", subpath="a"),
+            "Mounts",
+            {
+                "Type": "image",
+                "Source": "data:1",
+                "Target": "/i",
+                "ReadOnly": False,
+                "ImageOptions": {"Subpath": "a"},
+            },
+        ),
     ],
 )
 def test_mounts(mount: Mount, key: str, value: object) -> None:

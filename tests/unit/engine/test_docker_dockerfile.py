@@ -11,7 +11,7 @@ import pytest
 from devenv.engine.docker.builds import buildx_command
 from devenv.engine.docker.dockerfile import INLINE_NAME, Dockerfile, pack_context, read_dockerfile
 from devenv.errors import BuildFailed
-from devenv.model.stack import Build
+from devenv.model.stack import Build, Ulimit
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,19 @@ def test_the_command_line_for_buildkit(tmp_path: Path) -> None:
         pull=True,
         no_cache=True,
         additional_contexts={"lib": "/lib"},
+        ssh={"default": "", "key": "/k"},
+        entitlements=("network.host",),
+        privileged=True,
+        ulimits={"nofile": Ulimit(soft=1, hard=2)},
+        no_cache_filter=("base",),
     )
-    command = buildx_command(build, Dockerfile("d/Dockerfile", "", True), tag="t:1", labels={"devenv.project": "p"})
+    command = buildx_command(
+        build,
+        Dockerfile("d/Dockerfile", "", True),
+        tag="t:1",
+        labels={"devenv.project": "p"},
+        secrets={"token": Path("/run/1")},
+    )
     assert command[:3] == ["docker", "buildx", "build"]
     assert command[-1] == str(tmp_path)
     line = " ".join(command)
@@ -103,6 +114,15 @@ def test_the_command_line_for_buildkit(tmp_path: Path) -> None:
         "--platform linux/amd64,linux/arm64",
         "--pull",
         "--no-cache",
+    ):
+        assert part in line
+    for part in (
+        "--secret id=token,src=/run/1",
+        "--ssh default",
+        "--ssh key=/k",
+        "--ulimit nofile=1:2",
+        "--allow network.host --allow security.insecure",
+        "--no-cache-filter base",
     ):
         assert part in line
     outside = buildx_command(Build(context=tmp_path), Dockerfile(INLINE_NAME, "", False), tag="t", labels={})

@@ -141,6 +141,7 @@ def test_mounts_of_a_directory_of_a_volume_and_without_what_is_below() -> None:
     [
         ({"mounts": (Mount(kind="volume", target="/d", subpath="a"),)}, "volumes[0].volume.subpath", "1.45"),
         ({"mounts": (Mount(kind="bind", target="/d", recursive="readonly"),)}, "volumes[0].bind.recursive", "1.44"),
+        ({"mounts": (Mount(kind="image", source="i", target="/i", subpath="a"),)}, "volumes[0].type image", "1.48"),
         ({"networks": (Attachment(network="n", gw_priority=1),)}, "networks.n.gw_priority", "1.48"),
         ({"networks": (Attachment(network="n", interface_name="e"),)}, "networks.n.interface_name", "1.49"),
     ],

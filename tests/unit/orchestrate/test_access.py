@@ -48,7 +48,9 @@ def test_the_embedded_backend_gets_it_and_is_replaced_by_a_change(tmp_path: Path
         assert launch_of(spec).access == x.backend.access
         hashes.append(
             [
-                service_fingerprint(project, traced, traced.services[name], image_id="", processes=True).digest
+                service_fingerprint(
+                    project, traced, traced.services[name], image_id="", mounted={}, processes=True
+                ).digest
                 for name in ("jaeger", "web")
             ]
         )

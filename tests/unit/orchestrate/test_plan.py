@@ -319,6 +319,44 @@ async def test_images_are_made_once() -> None:
         await world.plan(never)
 
 
+@pytest.mark.parametrize(("age", "pulled"), [(59.0, False), (61.0, True), (None, True)])
+async def test_an_image_is_pulled_again_after_the_time_of_its_policy(age: float | None, pulled: bool) -> None:
+    world = World()
+    world.engine.images[IMAGE] = FakeImage("sha256:old", age=age)
+    wanted = stack(service("web", pull_policy="every_1m", pull_after=60.0))
+    found = [line for line in lines(await world.plan(wanted)) if line.startswith("pull")]
+    assert found == ([f"pull {IMAGE} for web (older than its pull_policy allows)"] if pulled else [])
+
+
+async def test_a_mounted_image_is_pulled_and_its_change_replaces_what_mounts_it() -> None:
+    world = World()
+    mount = Mount(kind="image", source="data:1", target="/data", subpath="app")
+    wanted = stack(service("reader", mounts=(mount,)), service("other"))
+    world.engine.registry["data:1"] = FakeImage("sha256:data1")
+    assert "pull data:1 for reader (missing)" in lines(await world.plan(wanted))
+    await world.up(wanted)
+    assert lines(await world.plan(wanted)) == ["keep P-reader-1", "keep P-other-1"]
+    world.engine.images["data:1"] = FakeImage("sha256:data2")
+    assert lines(await world.plan(wanted)) == ["replace P-reader-1 (mounts changed)", "keep P-other-1"]
+
+
+async def test_an_image_that_the_stack_builds_is_not_pulled_for_a_mount() -> None:
+    world = World()
+    mount = Mount(kind="image", source="made:1", target="/data")
+    built = service("source", image="made:1", build=Build(context=Path("/nowhere/shop")))
+    planned = lines(await world.plan(stack(service("reader", mounts=(mount,)), built)))
+    assert [line for line in planned if line.startswith(("pull", "build"))] == ["build made:1 for source (missing)"]
+
+
+async def test_a_build_gets_its_secrets(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hush")
+    world = World()
+    build = Build(context=tmp_path, secrets=(FileMount(source="token", target="npm"),))
+    secrets = {"token": FileSource(key="token", file=tmp_path / "token")}
+    await world.up(stack(service("web", image="made:1", build=build), secrets=secrets))
+    assert world.engine.build_secrets == {"npm": b"hush"}
+
+
 async def test_build_is_forced_when_asked_for() -> None:
     world = World()
     built = service("web", build=Build(context=Path("/nowhere/shop")))
@@ -341,7 +379,7 @@ def test_the_hash_is_the_same_in_every_process() -> None:
         "from orchestration import *; from devenv.orchestrate.fingerprint import service_fingerprint as f;"
         "keys = ['A', 'B', 'C'] if sys.argv[2] == '1' else ['C', 'B', 'A'];"
         "s = service('web', environment={k: k for k in keys}, labels={k: k for k in keys});"
-        "print(f(World().project, stack(s), s, image_id='sha256:1', processes=False).digest)"
+        "print(f(World().project, stack(s), s, image_id='sha256:1', mounted={}, processes=False).digest)"
     )
     found = {
         subprocess.run(

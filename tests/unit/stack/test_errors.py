@@ -94,10 +94,24 @@ IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "build: {context: ., ssh: default}",
-        "4:25",
+        "4:30",
         "services.a.build.ssh",
-        "services.a.build.ssh is not supported",
-        "build the image elsewhere and set image",
+        "services.a.build.ssh must be a mapping, found 'default'",
+        "",
+    ),
+    (
+        "build: {context: ., isolation: default}",
+        "4:25",
+        "services.a.build.isolation",
+        "services.a.build.isolation is not supported",
+        "it applies to Windows containers only",
+    ),
+    (
+        "build: {context: ., secrets: [token]}",
+        "4:35",
+        "services.a.build.secrets[0]",
+        "secret 'token' is not defined",
+        "add it under secrets: at the top level",
     ),
     (
         "deploy: {update_config: {}, foo: 1}",
@@ -216,7 +230,21 @@ IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
         "volumes: [{type: npipe, target: /x}]",
         "4:22",
         "services.a.volumes[0].type",
-        "services.a.volumes[0].type must be one of volume, bind, tmpfs, found 'npipe'",
+        "services.a.volumes[0].type npipe is not supported: named pipes are a way of Windows containers",
+        "",
+    ),
+    (
+        "volumes: [{type: blind, target: /x}]",
+        "4:22",
+        "services.a.volumes[0].type",
+        "services.a.volumes[0].type must be one of volume, bind, tmpfs, image, found 'blind'",
+        "did you mean 'bind'?",
+    ),
+    (
+        "volumes: [{type: image, target: /x}]",
+        "4:15",
+        "services.a.volumes[0]",
+        "services.a.volumes[0]: an image mount requires a source",
         "",
     ),
     ("volumes: [{target: /x}]", "4:15", "services.a.volumes[0]", "services.a.volumes[0] requires type", ""),
@@ -353,10 +381,23 @@ IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
     ),
     ("extra_hosts: ['a:b']", "4:19", "services.a.extra_hosts.a", "'b' is not an IP address", ""),
     (
-        "pull_policy: daily",
+        "pull_policy: dayly",
         "4:18",
         "services.a.pull_policy",
-        "services.a.pull_policy must be one of always, missing, if_not_present, never, build, found 'daily'",
+        (
+            "services.a.pull_policy must be one of always, missing, if_not_present, never, build, daily, weekly, "
+            "every_DURATION such as every_12h, found 'dayly'"
+        ),
+        "did you mean 'daily'?",
+    ),
+    (
+        "pull_policy: every_day",
+        "4:18",
+        "services.a.pull_policy",
+        (
+            "services.a.pull_policy must be one of always, missing, if_not_present, never, build, daily, weekly, "
+            "every_DURATION such as every_12h, found 'every_day'"
+        ),
         "",
     ),
     (

@@ -200,3 +200,16 @@ def test_values_of_included_files_count_together(tmp_path: Path) -> None:
     big = "x-a: [" + "1, " * 40_000 + "1]\nservices: {a: {image: x}}\n"
     error = failure(tmp_path, {"compose.yaml": f"include: [{', '.join(['big.yaml'] * 8)}]\n", "big.yaml": big})
     assert "expand to more than 200000 values" in error.message
+
+
+def test_the_keys_of_a_build_start_at_the_included_files_directory(tmp_path: Path) -> None:
+    build = "build: {context: ., ssh: ['key=keys/id', default], secrets: [t]}"
+    files = {
+        "compose.yaml": "include: [sub/compose.yaml]\n",
+        "sub/compose.yaml": f"services: {{web: {{{build}}}}}\nsecrets: {{t: {{file: token}}}}\n",
+    }
+    stack = load(tmp_path, files)
+    built = stack.services["web"].build
+    assert built is not None
+    assert built.ssh == {"key": str(tmp_path / "sub" / "keys" / "id"), "default": ""}
+    assert stack.secrets["t"].file == tmp_path / "sub" / "token"

@@ -43,7 +43,9 @@ def refuse_newer_keys(service: Service, keys: list[NewerKey], api_version: str) 
 
 def _newer(service: Service) -> Iterator[NewerKey]:
     for index, mount in enumerate(service.mounts):
-        if mount.subpath is not None:
+        if mount.kind == "image":
+            yield NewerKey(f"volumes[{index}].type image", "1.48", "28")
+        elif mount.subpath is not None:
             yield NewerKey(f"volumes[{index}].volume.subpath", "1.45", "26")
         if mount.recursive in ("writable", "readonly"):
             yield NewerKey(f"volumes[{index}].bind.recursive", "1.44", "25")

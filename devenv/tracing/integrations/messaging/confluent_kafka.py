@@ -1,20 +1,22 @@
 """confluent-kafka: a producer span for each record that is sent, a consumer span for a record from `poll`, below it.
 
 A record is processed until the consumer is asked for the next one, or is closed, which is also how OpenTelemetry's own
-instrumentation decides. The classes of the library are compiled and cannot be changed, so the names in
-`confluent_kafka` become subclasses.
+instrumentation decides. `consume` has a span itself if it returns records. The classes of the library are compiled and
+cannot be changed, so the names in `confluent_kafka` become subclasses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from time import time_ns
 from typing import Any
 
 import confluent_kafka
 
-from devenv.tracing.integrations.messaging.kafka_records import SYSTEM, carrying, described
+from devenv.tracing.integrations.messaging.kafka_records import SYSTEM, carrying, described, several
 from devenv.tracing.integrations.messaging.message import Block, processing, producing
+from devenv.tracing.integrations.messaging.receive import receiving
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
@@ -79,7 +81,34 @@ def _closing(original: Callable[..., Any]) -> Callable[..., Any]:
     return close
 
 
-_CONSUMING = {"poll": _polling, "consume": _closing, "close": _closing}
+def _getting(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def consume(self: Any, *args: Any, **options: Any) -> Any:
+        _end(self)
+        begun = time_ns()
+        found = original(self, *args, **options)
+        _got(found, begun)
+        return found
+
+    return consume
+
+
+def _got(found: Any, begun: int) -> None:
+    try:
+        records = [record for record in found or () if record.error() is None]
+        if records:
+            receiving(
+                SYSTEM,
+                begun,
+                "consume",
+                lambda: (record.headers() for record in records),
+                lambda: several([(record.topic(), record.partition()) for record in records], len(records)),
+            )
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(SYSTEM, error)
+
+
+_CONSUMING = {"poll": _polling, "consume": _getting, "close": _closing}
 
 
 def _sent(topic: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Block:

@@ -1,20 +1,23 @@
 """kafka-python: a producer span for each record that is sent, and a consumer span for each turn of a loop, below it.
 
-`for record in consumer:` processes a record until the next one is asked for, or the loop is left. A record from
-`poll` has no span, because nothing says where its processing ends; its context is in `record.headers`.
+`for record in consumer:` processes a record until the next one is asked for, or the loop is left. `poll` has
+a span itself if it returns records, because nothing says where their processing ends; their context is in
+`record.headers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import wraps
+from time import time_ns
 from typing import Any
 
 from kafka.consumer.group import KafkaConsumer  # type: ignore[import-untyped] # it has no types
 from kafka.producer.kafka import KafkaProducer  # type: ignore[import-untyped] # it has no types
 
-from devenv.tracing.integrations.messaging.kafka_records import SYSTEM, carrying, described
+from devenv.tracing.integrations.messaging.kafka_records import SYSTEM, carrying, described, several
 from devenv.tracing.integrations.messaging.message import Attributes, Block, processing, producing
+from devenv.tracing.integrations.messaging.receive import receiving
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
@@ -30,6 +33,7 @@ def instrument() -> None:
         return
     replace(KafkaProducer, "send", _sending_record)
     replace(KafkaConsumer, "__iter__", _iterating)
+    replace(KafkaConsumer, "poll", _polling)
 
 
 def _sending_record(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,6 +60,33 @@ def _iterating(original: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
                 yield record
 
     return iterate
+
+
+def _polling(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def poll(self: Any, *args: Any, **options: Any) -> Any:
+        begun = time_ns()
+        found = original(self, *args, **options)
+        if found and options.get("update_offsets", True):  # a loop over the consumer asks without
+            _polled(self, found, begun)
+        return found
+
+    return poll
+
+
+def _polled(consumer: Any, found: Any, begun: int) -> None:
+    def describe() -> tuple[str, Attributes]:
+        config = consumer.config
+        return several(
+            [(place.topic, place.partition) for place in found],
+            sum(map(len, found.values())),
+            group=config.get("group_id"),
+            client=config.get("client_id"),
+        )
+
+    receiving(
+        SYSTEM, begun, "poll", lambda: (record.headers for records in found.values() for record in records), describe
+    )
 
 
 def _sent(producer: Any, topic: Any, value: Any, partition: Any) -> Block:

@@ -42,6 +42,27 @@ def described(
     return str(topic), found
 
 
+def several(
+    places: list[tuple[str, int]], count: int, *, group: Any = None, client: Any = None
+) -> tuple[str, Attributes]:
+    """Return the name in the span, and the attributes, of a call that returned records.
+
+    Args:
+        places: The topics and partitions of the records; what they have in common is recorded.
+        count: The number of the records.
+        group: As for `described`.
+        client: As for `described`.
+    """
+    topics = {topic for topic, _ in places}
+    partitions = set(places)
+    partition = places[0][1] if len(partitions) == 1 else None
+    name, found = described(places[0][0], partition=partition, group=group, client=client)
+    if len(topics) > 1:
+        name = ""
+        del found["messaging.destination.name"]
+    return name, {**found, "messaging.batch.message_count": count}
+
+
 def carrying(headers: Any) -> Any:
     """Return headers with the present context; the same object without a context, or if they are wrong."""
     try:

@@ -1,28 +1,33 @@
 """pika: a producer span for each message that is published, and a consumer span for each callback, below it.
 
-A message from `basic_get` or `consume` has no span, because nothing says where its processing ends; its context is in
-`properties.headers`, for `tracing.attached`.
+`for … in channel.consume(…)` processes a message until the next one is asked for, or the loop is left. `basic_get` of a
+blocking channel has a span itself, because nothing says where the processing of its message ends; the message's context
+is in `properties.headers`, for `tracing.attached`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import wraps
+from time import time_ns
 from typing import Any
 
+from opentelemetry.trace import INVALID_SPAN
 from pika.adapters.blocking_connection import BlockingChannel  # type: ignore[import-untyped] # it has no types
 from pika.channel import Channel  # type: ignore[import-untyped] # it has no types
 from pika.spec import BasicProperties  # type: ignore[import-untyped] # it has no types
 
 from devenv.tracing.integrations.messaging.message import Attributes, Block, carry, processing, producing
 from devenv.tracing.integrations.messaging.rabbitmq import PUBLISH, SYSTEM, Facts, described
+from devenv.tracing.integrations.messaging.receive import receiving
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
 from devenv.tracing.spans import block_of
 
+_CALLBACKS = frozenset({"on_message_callback", "callback"})
 _below: ContextVar[bool] = ContextVar("devenv_pika_below", default=False)
 """Whether a blocking channel publishes, which calls the other kind of channel."""
 
@@ -35,6 +40,9 @@ def instrument() -> None:
     replace(Channel, "basic_publish", _publishing)
     replace(BlockingChannel, "basic_consume", _consuming)
     replace(Channel, "basic_consume", _consuming)
+    replace(BlockingChannel, "consume", _looping)
+    replace(BlockingChannel, "basic_get", _getting)
+    replace(Channel, "basic_get", _consuming)
 
 
 def _publishing_blocking(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,10 +76,55 @@ def _publishing(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _consuming(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
-    def basic_consume(self: Any, queue: str, on_message_callback: Any, *args: Any, **options: Any) -> Any:
-        return original(self, queue, _traced(on_message_callback, queue), *args, **options)
+    def basic_consume(self: Any, queue: str, *args: Any, **options: Any) -> Any:
+        if args:
+            args = (_traced(args[0], queue), *args[1:])
+        else:
+            options = {name: _traced(given, queue) if name in _CALLBACKS else given for name, given in options.items()}
+        return original(self, queue, *args, **options)
 
     return basic_consume
+
+
+def _looping(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def consume(self: Any, queue: str, *args: Any, **options: Any) -> Iterator[Any]:
+        messages = original(self, queue, *args, **options)
+        try:
+            for message in messages:
+                with _turn(self, queue, message):
+                    yield message
+        finally:
+            messages.close()
+
+    return consume
+
+
+def _turn(channel: Any, queue: str, message: Any) -> Block:
+    """Return the block of a turn of a loop; one without a message, after a time of waiting, does nothing."""
+    if message[0] is None:
+        return INVALID_SPAN
+    return processing(
+        SYSTEM, lambda: message[1].headers, lambda: _received(channel, message[0], message[1], message[2], queue)
+    )
+
+
+def _getting(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def basic_get(self: Any, queue: str, *args: Any, **options: Any) -> Any:
+        begun = time_ns()
+        message = original(self, queue, *args, **options)
+        if message[0] is not None:
+            receiving(
+                SYSTEM,
+                begun,
+                "receive",
+                lambda: [message[1].headers],
+                lambda: _received(self, message[0], message[1], message[2], queue),
+            )
+        return message
+
+    return basic_get
 
 
 def _traced(callback: Any, queue: str) -> Any:

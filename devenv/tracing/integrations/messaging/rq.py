@@ -13,18 +13,15 @@ from typing import Any
 
 from rq.job import Job
 from rq.queue import Queue
-from rq.worker import Worker
 
-from devenv.tracing.active import state
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach
 from devenv.tracing.integrations.messaging.message import Attributes, Block, carry, processing, producing, received
-from devenv.tracing.process.ending import EXIT_TIMEOUT_S
+from devenv.tracing.integrations.messaging.rq_worker import SYSTEM, instrument_workers, outside, run_outside
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 from devenv.tracing.process.stock import taken
 from devenv.tracing.spans import block_of
 
-_SYSTEM = "rq"
 _FIELD = "devenv.trace"
 """Field of a stored job: the headers of its context, as JSON."""
 _HEADERS = "_devenv_headers"
@@ -33,15 +30,14 @@ _HEADERS = "_devenv_headers"
 
 def instrument() -> None:
     """Trace every queue and every worker of the process, and the processes that a worker forks."""
-    if taken(_SYSTEM):
+    if taken(SYSTEM):
         return
     replace(Queue, "create_job", _creating)
     replace(Queue, "_enqueue_job", _sending_job)
     replace(Job, "to_dict", _storing)
     replace(Job, "restore", _restoring)
     replace(Job, "perform", _executing)
-    owner = next(found for found in Worker.__mro__ if "perform_job" in vars(found))
-    replace(owner, "perform_job", _executing_in_worker)
+    instrument_workers()
 
 
 def _creating(original: Callable[..., Job]) -> Callable[..., Job]:
@@ -88,32 +84,26 @@ def _restoring(original: Callable[..., None]) -> Callable[..., None]:
 
 def _executing(original: Callable[..., Any]) -> Callable[..., Any]:
     def perform(self: Job) -> Any:
-        with processing(_SYSTEM, lambda: _headers(self), lambda: _described(self, self.origin)):
-            _keep(self)
-            return original(self)
+        return run_outside(_perform, original, self)
 
     return perform
 
 
-def _executing_in_worker(original: Callable[..., bool]) -> Callable[..., bool]:
-    def perform_job(self: Any, *args: Any, **options: Any) -> bool:
-        try:
-            return original(self, *args, **options)
-        finally:
-            _flush(self)
-
-    return perform_job
+def _perform(original: Callable[..., Any], job: Job) -> Any:
+    with processing(SYSTEM, lambda: _headers(job), lambda: _described(job, job.origin)):
+        _keep(job)
+        return original(job)
 
 
 def _keep(job: Job) -> None:
     """Keep the present context in a job, to be stored with it; a job without one keeps what it has."""
     try:
         headers: dict[str, str] = {}
-        carry(_SYSTEM, headers)
+        carry(SYSTEM, headers)
         if headers:
             setattr(job, _HEADERS, json.dumps(headers))
     except Exception as error:  # noqa: BLE001 - logged
-        fault(_SYSTEM, error)
+        fault(SYSTEM, error)
 
 
 def _read(job: Job, stored: Mapping[Any, Any]) -> None:
@@ -123,7 +113,7 @@ def _read(job: Job, stored: Mapping[Any, Any]) -> None:
         if found is not None:
             setattr(job, _HEADERS, found.decode() if isinstance(found, bytes) else found)
     except Exception as error:  # noqa: BLE001 - logged
-        fault(_SYSTEM, error)
+        fault(SYSTEM, error)
 
 
 def _headers(job: Job) -> Mapping[str, Any]:
@@ -138,14 +128,15 @@ def _join(job: Job) -> Any:
     """Attach the job's own context if no span is current, as in a worker that sends a job that has waited."""
     try:
         found = received(_headers(job).items()) if SPAN_KEY not in current() else None
+        found = found or outside()
         return attach(found) if found else None
     except Exception as error:  # noqa: BLE001 - logged
-        fault(_SYSTEM, error)
+        fault(SYSTEM, error)
         return None
 
 
 def _sent(queue: Queue, job: Job) -> Block:
-    return block_of(_SYSTEM, lambda: producing(_SYSTEM, _described(job, queue.name)))
+    return block_of(SYSTEM, lambda: producing(SYSTEM, _described(job, queue.name)))
 
 
 def _described(job: Job, queue: str) -> tuple[str, Attributes]:
@@ -153,13 +144,3 @@ def _described(job: Job, queue: str) -> tuple[str, Attributes]:
     function = vars(job).get("_func_name")
     name = function if isinstance(function, str) else queue
     return name, {"messaging.destination.name": queue, "messaging.message.id": job.id}
-
-
-def _flush(worker: Any) -> None:
-    """Export before a forked process ends, because it ends without `atexit`."""
-    try:
-        tracing = state.tracing
-        if tracing is not None and getattr(worker, "_is_horse", False):
-            tracing.force_flush(EXIT_TIMEOUT_S)
-    except Exception as error:  # noqa: BLE001 - logged
-        fault(_SYSTEM, error)

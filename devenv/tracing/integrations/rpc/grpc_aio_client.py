@@ -89,15 +89,16 @@ def _watch(span: Any, call: Any) -> None:
 def _ended(span: Any, call: Any) -> None:
     """End the span of a call that is done; does not raise."""
     try:
-        code, details = _now(call.code()), _now(call.details())
+        code, details = _now(call.code), _now(call.details)
     except Exception as error:  # noqa: BLE001 - logged
         fault(LIBRARY, error)
         code = details = None
     end_client(span, code, details)
 
 
-def _now(coroutine: Any) -> Any:
-    """Return the result of a coroutine of a call that is done, which has nothing to wait for; None if it waits."""
+def _now(function: Callable[[], Any]) -> Any:
+    """Return what a coroutine function of a call that is done returns at once; None if it waits."""
+    coroutine = function()
     try:
         coroutine.send(None)
     except StopIteration as ended:

@@ -1,4 +1,4 @@
-"""gRPC's asynchronous server (`grpc.aio`): a span for each call that has a handler, to the end of its last response."""
+"""gRPC's asynchronous server (`grpc.aio`): a span for each call, to the end of its last response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import grpc.aio
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.context.serving import Serving
 from devenv.tracing.integrations.rpc.grpc_server import streaming, unary, with_spans
-from devenv.tracing.integrations.rpc.grpc_spans import begin_server, end_server, first, taken
+from devenv.tracing.integrations.rpc.grpc_spans import begin_server, end_server, first, reject_server, taken
 from devenv.tracing.process.patching import replace
 
 
@@ -36,7 +36,10 @@ class AsyncTracingServerInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
         """Return the handler of a call, traced."""
         handler = await continuation(details)
-        return handler if handler is None else with_spans(handler, details.method, _one, _several)
+        if handler is None:
+            reject_server(details.method, details.invocation_metadata)
+            return None
+        return with_spans(handler, details.method, _one, _several)
 
 
 def _one(behavior: Callable[..., Any], method: Any) -> Callable[..., Any]:

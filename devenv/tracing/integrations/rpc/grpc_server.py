@@ -1,4 +1,4 @@
-"""gRPC's synchronous server: a span for each call that has a handler, to the end of its last response."""
+"""gRPC's synchronous server: a span for each call, to the end of its last response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import grpc
 
 from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.context.serving import Serving
-from devenv.tracing.integrations.rpc.grpc_spans import LIBRARY, begin_server, end_server, first, taken
+from devenv.tracing.integrations.rpc.grpc_spans import LIBRARY, begin_server, end_server, first, reject_server, taken
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
 
@@ -35,7 +35,10 @@ class TracingServerInterceptor(grpc.ServerInterceptor):
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
         """Return the handler of a call, traced."""
         handler = continuation(details)
-        return handler if handler is None else with_spans(handler, details.method, unary, streaming)
+        if handler is None:
+            reject_server(details.method, details.invocation_metadata)
+            return None
+        return with_spans(handler, details.method, unary, streaming)
 
 
 Wrap = Callable[[Callable[..., Any], Any], Callable[..., Any]]

@@ -49,7 +49,7 @@ def begin_client(method: str | bytes, target: Target, metadata: Any) -> tuple[Sp
     span: Span = INVALID_SPAN
     try:
         context = current()
-        if (state.off and not context) or is_suppressed(context):
+        if (state.off and not context) or is_suppressed(context) or is_excluded(method):
             return INVALID_SPAN, metadata
         passive = state.passive()
         if passive is None:
@@ -64,6 +64,32 @@ def begin_client(method: str | bytes, target: Target, metadata: Any) -> tuple[Sp
     except Exception as error:  # noqa: BLE001 - logged
         fault(LIBRARY, error)
     return span, metadata
+
+
+def is_excluded(method: str | bytes) -> bool:
+    """Whether the calls of a method's service are not traced; may raise."""
+    tracing = state.tracing
+    services = tracing.settings.exclude_patterns_of.get("grpc") if tracing is not None else None
+    return services is not None and _method(method).rpartition("/")[0] in map(str.strip, services.split(","))
+
+
+def reject_server(method: str | bytes, metadata: Any) -> None:
+    """Record the span of a call for whose method a server has no handler, which gRPC rejects at once; does not raise.
+
+    Args:
+        method: The call's full method.
+        metadata: What the caller has sent with it.
+    """
+    try:
+        if state.off or is_excluded(method):
+            return
+        context = state.propagator.read(metadata or ())
+        own = {"rpc.method_original": _method(method), "rpc.response.status_code": "UNIMPLEMENTED"}
+        span = state.open("grpc", context, SpanKind.SERVER, own, None, _server("_OTHER"))
+        _failed(span, "UNIMPLEMENTED", None)
+        span.end()
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(LIBRARY, error)
 
 
 def end_client(span: Span, code: Any, details: Any) -> None:
@@ -93,13 +119,15 @@ def broken_client(span: Span, exception: BaseException) -> None:
 
 
 def begin_server(method: str | bytes, servicer: Any) -> tuple[Span, Context] | None:
-    """Start the span of a call that has arrived; None after a fault.
+    """Start the span of a call that has arrived; None for an excluded service, or after a fault.
 
     Args:
         method: The call's full method.
         servicer: gRPC's context of the call.
     """
     try:
+        if is_excluded(method):
+            return None
         context = state.propagator.read(servicer.invocation_metadata() or ())
         if state.off:
             return get_current_span(context), context

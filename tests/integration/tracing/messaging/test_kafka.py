@@ -128,6 +128,65 @@ def test_kafka_python(rec, broker, topic):
     check(rec, topic, **{"messaging.client.id": "cook"})
 
 
+def test_records_that_are_asked_for_together_are_linked(rec, broker, topic):
+    """`consume` of confluent-kafka and `poll` of kafka-python return several records, and are spans themselves."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker})
+    for number in range(3):
+        with tracing.span("request"):
+            producer.produce(topic, str(number).encode(), "SECRET", 0)
+    assert producer.flush(10) == 0
+    sent = rec.spans(f"send {topic}")
+    rec.clear()
+    found = consumer(broker, topic)
+    got = []
+    while len(got) < 3:
+        got += found.consume(3 - len(got), 20)
+    assert found.consume(3, 0) == []
+    found.close()
+    check_asked(rec, f"consume {topic}", sent)
+    options = {"auto_offset_reset": "earliest", "client_id": "cook"}
+    other = KafkaConsumer(topic, bootstrap_servers=broker, api_version=(2, 0), **options)
+    got = []
+    while len(got) < 3:
+        got += [record.value for records in other.poll(20000).values() for record in records]
+    assert other.poll(0) == {}
+    other.close()
+    assert got == [b"0", b"1", b"2"]
+    check_asked(rec, f"poll {topic}", sent)
+    assert rec.spans(f"poll {topic}")[0].attributes["messaging.client.id"] == "cook"
+    assert tracing.current_ids() == ("", "")
+
+
+def check_asked(rec, name, sent):
+    spans = rec.spans(name)
+    assert {(span.kind, span.parent_id, span.status) for span in spans} == {("client", "", "unset")}
+    assert [link for span in spans for link in span.links] == [(span.trace_id, span.span_id) for span in sent]
+    assert sum(span.attributes["messaging.batch.message_count"] for span in spans) == 3
+    assert {span.attributes["messaging.operation.type"] for span in spans} == {"receive"}
+    assert {span.attributes["messaging.destination.partition.id"] for span in spans} == {"0"}
+    assert all(0 < span.end_ns - span.start_ns < 30e9 for span in spans)
+    assert "SECRET" not in str([span.attributes for span in spans])
+
+
+def test_records_that_no_span_has_sent_or_only_unsampled_ones(rec):
+    from devenv.tracing.integrations.messaging.receive import receiving
+
+    unsampled = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-00"}
+
+    def receive(*headers):
+        receiving("kafka", 1, "poll", lambda: headers, lambda: ("orders", {}))
+
+    receive(unsampled)
+    assert rec.spans() == []
+    receive(None)
+    receive(unsampled, [("traceparent", f"00-{'a' * 32}-{'c' * 16}-01".encode())])
+    with tracing.span("request"):
+        receive(unsampled)
+    none, one, _, below = rec.spans()[:2] + rec.spans("request") + rec.spans("poll orders")[2:]
+    assert (none.links, one.links) == ((), (("a" * 32, "c" * 16),))
+    assert below.parent_id == rec.span("request").span_id
+
+
 def test_kafka_python_with_a_record_that_cannot_be_sent(rec, broker, topic):
     producer = KafkaProducer(bootstrap_servers=broker, api_version=(2, 0))
     for wrong in ({"key": None}, {"value": b"x", "headers": "own"}):

@@ -15,6 +15,7 @@ from rq.registry import ScheduledJobRegistry
 from traced_programs import clean
 
 from devenv import tracing
+from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations.messaging import rq as integration
 from devenv.tracing.testing import recording
 
@@ -149,6 +150,47 @@ def test_nothing_is_stored_if_tracing_is_off(queue):
         assert integration._FIELD.encode() not in queue.connection.hgetall(job.key)
         work(queue)
         assert job.latest_result().return_value == 3
+
+
+def callback(_job, connection, _result, *_):
+    connection.get("of a callback")
+
+
+def handle(job, *_):
+    job.connection.get("of a handler")
+
+
+def reading():
+    rq.get_current_job().connection.get("of a job")
+    raise ValueError("own")
+
+
+def fine():
+    rq.get_current_job().connection.get("of a job")
+
+
+def test_what_a_worker_does_for_itself_has_no_spans(rec, queue, patched):
+    redis_integration.instrument()
+    with tracing.span("request"):
+        good = queue.enqueue(fine, on_success=rq.Callback(callback))
+        queue.enqueue(reading, on_failure=rq.Callback(callback))
+        queue.enqueue(fine, depends_on=good)
+    sent = len(rec.spans())
+    rec.clear()
+    rq.SimpleWorker([queue], connection=queue.connection, exception_handlers=[handle]).work(
+        burst=True, logging_level="CRITICAL"
+    )
+    assert sent > 4
+    found = rec.spans()
+    processed = {span.span_id: span for span in found if span.name.startswith("process ")}
+    assert len(processed) == 3
+    reads = [span for span in found if span.name == "GET"]
+    assert [span.parent_id in processed for span in reads].count(True) == 3
+    assert len(reads) == 3 + 2 + 1
+    # A job that waited for another one is sent by the worker.
+    (later,) = rec.spans("send jobs")
+    own = [span for span in found if span.name != "GET" and span.span_id not in processed and span is not later]
+    assert own == []
 
 
 PROGRAM = """

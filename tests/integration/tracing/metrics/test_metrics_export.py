@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -144,6 +148,48 @@ def test_json_is_what_protobufs_own_form_is(collector, set_up):
     assert written == reference
 
 
+@pytest.mark.parametrize("signal", ["METRICS", "LOGS"])
+def test_grpc_goes_to_the_signals_own_endpoint(signal):
+    grpc = pytest.importorskip("grpc", reason="grpcio is not installed")
+    got: list[tuple[str, bytes]] = []
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, details: Any) -> Any:
+            return grpc.unary_unary_rpc_method_handler(lambda body, _: got.append((details.method, body)) or b"")
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((Handler(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    tracing = Tracing(
+        resolve(
+            None,
+            environ={
+                f"OTEL_{signal}_EXPORTER": "otlp",
+                f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL": "grpc",
+                f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT": f"http://127.0.0.1:{port}",
+            },
+        )
+    )
+    tracing.install()
+    try:
+        if signal == "METRICS":
+            meter().server(REQUEST, 0.1)
+        else:
+            logging.getLogger("shop").error("one")
+        assert tracing.force_flush(5)
+    finally:
+        tracing.shutdown(0.5)
+        patching.restore_all()
+        server.stop(None).wait()
+    method, body = got[0]
+    if signal == "LOGS":
+        assert method == "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+        return
+    assert method == "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+    assert set(metrics(ExportMetricsServiceRequest.FromString(body))) == {"http.server.request.duration"}
+
+
 def test_metrics_are_delivered_at_each_interval_and_at_the_shutdown(collector, set_up):
     tracing = set_up(environ={**ASKED, "OTEL_METRIC_EXPORT_INTERVAL": "20"})
     meter().server(REQUEST, 0.1)
@@ -260,3 +306,40 @@ def test_variables_of_metrics_are_told_only_if_no_metrics_are_exported(caplog, e
     metric_settings(resolve(None, environ={"OTEL_METRICS_EXPORTER": exporter, "OTEL_METRIC_EXPORT_INTERVAL": "7"}))
     told = [record.message for record in caplog.records if "OTEL_METRIC_EXPORT_INTERVAL" in record.message]
     assert bool(told) is (exporter == "none")
+
+
+PROGRAM = """
+import multiprocessing, os, sqlite3
+connection = sqlite3.connect(":memory:")
+connection.execute("CREATE TABLE t (a)")
+
+def work():
+    connection.execute("SELECT a FROM t")
+    connection.execute("SELECT a FROM t")
+
+if os.fork() == 0:
+    work()
+else:
+    os.wait()
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    worker.join()
+    print("done")
+"""
+
+
+def test_a_program_with_devenv_run_its_forked_child_and_its_worker(collector):
+    environ = {"PATH": "/usr/bin:/bin", "OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    done = subprocess.run(
+        [sys.executable, "-m", "devenv.tracing", "--", sys.executable, "-c", PROGRAM],
+        env=environ, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("done\n", "")
+    found = []
+    for request in requests(collector):
+        resource = values(request.resource_metrics[0].resource.attributes)
+        points = metrics(request)["db.client.operation.duration"].histogram.data_points
+        counts = {values(point.attributes)["db.operation.name"]: point.count for point in points}
+        found.append((resource["service.instance.id"], counts))
+    assert sorted(str(counts) for _, counts in found) == ["{'CREATE': 1}", "{'SELECT': 2}", "{'SELECT': 2}"]
+    assert len({instance for instance, _ in found}) == 3

@@ -19,6 +19,7 @@ from devenv import tracing
 from devenv.tracing.export.grpc_transport import GrpcTransport
 from devenv.tracing.integrations.rpc import grpc as integration
 from devenv.tracing.integrations.rpc.grpc_spans import target_of
+from devenv.tracing.testing import recording
 
 SERVICE = "test.Echo"
 
@@ -331,3 +332,58 @@ def test_the_calls_of_the_exporter_have_no_span(rec, patched):
     assert transport.send(b"", 1, monotonic() + 5).rejected == 1
     transport.close()
     assert rec.spans() == []
+
+
+def check_unknown(rec):
+    client = rec.span("test.Echo/Missing")
+    server = next(span for span in settled(rec, 2) if span.kind == "server")
+    assert (server.name, server.parent_id, server.status) == ("grpc", client.span_id, "error")
+    assert server.attributes == {
+        "rpc.system.name": "grpc",
+        "rpc.method": "_OTHER",
+        "rpc.method_original": "test.Echo/Missing",
+        "rpc.response.status_code": "UNIMPLEMENTED",
+        "error.type": "UNIMPLEMENTED",
+    }
+
+
+def test_a_method_without_a_handler_has_a_span(rec, port):
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary("/test.Echo/Missing")(b"")
+    assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+    check_unknown(rec)
+
+
+async def test_a_method_without_a_handler_has_a_span_in_the_asynchronous_server(rec, async_port):
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{async_port}") as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            await channel.unary_unary("/test.Echo/Missing")(b"")
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    check_unknown(rec)
+
+
+EXCLUDED = {"OTEL_PYTHON_GRPC_EXCLUDED_SERVICES": "other.Service, test.Echo"}
+
+
+def test_calls_of_excluded_services_have_neither_span_nor_headers(port):
+    with recording(environ=EXCLUDED) as rec, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        with tracing.span("request"):
+            assert channel.unary_unary("/test.Echo/One")(b"") == b"none"
+            assert list(channel.unary_stream("/test.Echo/Several")(b"")) == [b"0", b"1", b"2"]
+        for missing in ("/test.Echo/Missing", "/test.Echoes/Missing"):
+            with pytest.raises(grpc.RpcError):
+                channel.unary_unary(missing)(b"")
+        settled(rec, 6)
+        kinds = sorted((span.name, span.kind) for span in rec.spans())
+    own = [("business", "internal"), *[("part", "internal")] * 3, ("request", "internal")]
+    assert kinds == sorted([*own, ("grpc", "server"), ("test.Echoes/Missing", "client")])
+
+
+async def test_calls_of_excluded_services_in_the_asynchronous_interface(async_port):
+    with recording(environ=EXCLUDED) as rec:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{async_port}") as channel:
+            with tracing.span("request"):
+                assert await channel.unary_unary("/test.Echo/One")(b"") == b"none"
+                assert [part async for part in channel.unary_stream("/test.Echo/Several")(b"")] == [b"0", b"1", b"2"]
+        kinds = {span.kind for span in rec.spans()}
+    assert kinds == {"internal"}
