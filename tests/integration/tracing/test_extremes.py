@@ -1,6 +1,6 @@
 """Programs that go to extremes: many threads and spans, deep nesting, greenlets, threads that outlive the main one.
 
-Each runs in a process of its own, ends without an exception, and delivers or counts every span. The same tests run on
+Each runs in its own process, ends without an exception, and delivers or counts every span. The same tests run on
 every Python of the machine, by `test_pythons.py`.
 """
 
