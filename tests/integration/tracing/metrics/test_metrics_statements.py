@@ -7,11 +7,14 @@ import sqlite3
 from typing import Any
 
 import aiosqlite
+import pymongo
 import pytest
 import redis
 import sqlalchemy
+from pymongo.errors import DuplicateKeyError, OperationFailure
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from servers.mongodb import mongodb_server
 
 from devenv import tracing
 from devenv.tracing import sql
@@ -23,9 +26,10 @@ from devenv.tracing.integrations import aiosqlite as aiosqlite_integration
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations import sqlite
+from devenv.tracing.integrations.databases import pymongo as mongodb_integration
 from devenv.tracing.integrations.databases.psycopg_streams import _rows
 from devenv.tracing.light import notices
-from devenv.tracing.metrics import statements
+from devenv.tracing.metrics import mongo_commands, statements
 from devenv.tracing.metrics.instruments import attributes_of
 from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
@@ -162,6 +166,38 @@ def test_commands_of_redis():
         ({**failed, "db.operation.name": "GET"}, 1),
         ({**failed, "db.operation.name": "MULTI GET"}, 1),
     ]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_commands_of_mongodb():
+    mongodb_integration.instrument()
+    with mongodb_server() as server:
+        with pymongo.MongoClient("127.0.0.1", server.port, retryReads=False) as client:
+            assert len(list(client.shop.users.find({}, batch_size=2))) == 3
+            with pytest.raises(OperationFailure):
+                client.shop.refusing.find_one()
+            with pytest.raises(DuplicateKeyError):
+                client.shop.unique.insert_one({})
+            with tracing.db_span("mongodb", "COMMIT"):
+                client.shop.users.find_one()
+            with tracing.attached(silent()):
+                client.shop.users.find_one()
+        common = {
+            "db.system.name": "mongodb",
+            "db.namespace": "shop",
+            "server.address": "127.0.0.1",
+            "server.port": server.port,
+        }
+    failures = (
+        {"db.response.status_code": "13", "error.type": "pymongo.errors.OperationFailure"},
+        {"db.response.status_code": "11000", "error.type": "11000"},
+    )
+    assert [one for one in series() if "server.port" in one[0]] == [
+        ({**common, "db.operation.name": "find", "db.collection.name": "users"}, 1),
+        ({**common, "db.operation.name": "find", "db.collection.name": "refusing", **failures[0]}, 1),
+        ({**common, "db.operation.name": "insert", "db.collection.name": "unique", **failures[1]}, 1),
+    ]
+    assert mongo_commands._open == {}
 
 
 @pytest.mark.usefixtures("recorded")
