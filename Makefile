@@ -1,6 +1,6 @@
 # `make` alone lists the targets. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-ingest bench-load bench-overhead
+.PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-ingest bench-load bench-overhead bench-integrations
 SHELL := /bin/sh
 # The tests start devenv a thousand times: it has to be compiled once.
 unexport PYTHONDONTWRITEBYTECODE
@@ -12,7 +12,7 @@ JOBS ?= 2
 DEVENV := $(BIN)/devenv
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.cli ## start the sample stack, run a load test, show the results; leaves the stack running
 	$(DEVENV) up
@@ -62,6 +62,9 @@ bench-load: $(VENV)/.dev ## the load generator beside other load generators
 
 bench-overhead: $(VENV)/stock ## what tracing adds to a request, beside the stock instrumentation
 	$(BIN)/python tests/bench/overhead.py --stock $(VENV)/stock $(ARGS)
+
+bench-integrations: $(VENV)/.dev ## what each integration of a library adds per span
+	$(BIN)/python tests/bench/integrations.py $(ARGS)
 
 soak: $(VENV)/.dev ## ten minutes of full sampling while the collector is down, slow or rejecting
 	$(BIN)/python tests/bench/soak.py $(ARGS)

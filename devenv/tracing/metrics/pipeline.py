@@ -24,6 +24,7 @@ _PLACES = (
     ("devenv.tracing.asgi", "asgi_requests"),
     ("devenv.tracing.clients", "calls"),
     ("devenv.tracing.sql", "statements"),
+    ("devenv.tracing.integrations.databases.pymongo", "mongo_commands"),
     ("devenv.tracing.integrations.wsgi", "wsgi_requests"),
     ("devenv.tracing.integrations.aiohttp_server", "aiohttp_requests"),
     ("devenv.tracing.integrations.web.tornado_server", "tornado_requests"),

@@ -27,7 +27,7 @@ _MOST_KNOWN = 1024
 
 # Whether a statement that is measured and not recorded is being executed: one that goes through several libraries is
 # measured once. Of a recorded one, the current span says so.
-_inside: ContextVar[bool] = ContextVar("devenv.tracing.statement", default=False)
+inside: ContextVar[bool] = ContextVar("devenv.tracing.statement", default=False)
 
 
 def install() -> None:
@@ -42,7 +42,7 @@ def _measuring(original: Callable[..., SpanScope | Span]) -> Callable[..., SpanS
         if state.meter is None:
             return original(name, kind, own, links, shared)
         above = state.passive()
-        if _inside.get():
+        if inside.get():
             return above or INVALID_SPAN
         if above is not None:
             return UnrecordedStatement(above, shared)
@@ -58,7 +58,7 @@ class MeasuredStatement(StatementScope):
 
     def __enter__(self) -> Span:
         span = super().__enter__()
-        self._mark = None if span.is_recording() else _inside.set(True)
+        self._mark = None if span.is_recording() else inside.set(True)
         self._began = perf_counter()
         return span
 
@@ -79,7 +79,7 @@ class MeasuredStatement(StatementScope):
         """Enter it again."""
         super().resume()
         if self._mark is not None:
-            self._mark = _inside.set(True)
+            self._mark = inside.set(True)
 
 
 class UnrecordedStatement(SpanScope):
@@ -97,7 +97,7 @@ class UnrecordedStatement(SpanScope):
         self._shared = shared
 
     def __enter__(self) -> Span:
-        self._mark = _inside.set(True)
+        self._mark = inside.set(True)
         self._began = perf_counter()
         return self._span
 
@@ -114,16 +114,16 @@ class UnrecordedStatement(SpanScope):
 
     def resume(self) -> None:
         """Enter it again."""
-        self._mark = _inside.set(True)
+        self._mark = inside.set(True)
 
 
 def _leave(mark: Token[bool] | None) -> None:
     if mark is None:
         return
     try:
-        _inside.reset(mark)
+        inside.reset(mark)
     except Exception:  # noqa: BLE001 - a generator that the garbage collector closes ends in another context
-        _inside.set(False)
+        inside.set(False)
 
 
 def _record(shared: Shared | None, seconds: float, error: BaseException | None) -> None:
@@ -132,7 +132,7 @@ def _record(shared: Shared | None, seconds: float, error: BaseException | None) 
         meter = state.meter
         if meter is None or shared is None:
             return
-        values = _known.get(shared) or _values(shared)
+        values = _known.get(shared) or values_of(shared)
         if error is not None and not isinstance(error, GeneratorExit):
             values = (*values[:-2], response_code(error) or None, error_type(error))
         meter.database(values, seconds)
@@ -140,8 +140,11 @@ def _record(shared: Shared | None, seconds: float, error: BaseException | None) 
         fault(_PLACE, own)
 
 
-def _values(shared: Shared) -> Values:
-    """Return the values of a statement's attributes, without a failure; kept, as its shared attributes are."""
+def values_of(shared: Shared) -> Values:
+    """Return the values of a statement's attributes, with none of a failure; kept, as its shared attributes are."""
+    known = _known.get(shared)
+    if known is not None:
+        return known
     found = (*map(shared.values.get, _OF_STATEMENT), None, None)
     if len(_known) >= _MOST_KNOWN:
         _known.clear()

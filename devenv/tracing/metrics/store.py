@@ -117,6 +117,7 @@ class Histogram:
         """Return the series at a time in nanoseconds since the epoch, None without any."""
         with self._lock:
             began, series = self._began, self._series
+            now = max(now, began)  # another thread may have collected at a later time
             if self._delta:
                 self._series, self._began = {}, now
             else:

@@ -149,6 +149,7 @@ MODULES = (
     "metrics.aiohttp_requests",
     "metrics.asgi_requests",
     "metrics.calls",
+    "metrics.mongo_commands",
     "metrics.served",
     "metrics.statements",
     "metrics.tornado_requests",
@@ -784,7 +785,7 @@ MAKERS = ("instrument", "_make_", "_handling", "_send", "_command", "_pipeline",
           "traced_application", "_watch_flask", "_starting", "_wrapping", "_creating", "_storing", "_restoring",
           "_publishing", "_consuming", "_entering", "_leaving", "_copying", "_redirecting", "_retrying",
           "_getting", "_looping", "_producing", "_polling", "_closing", "_iterating", "_traced_",
-          "install", "_beginning", "_measuring", "_ending", "_fetching")  # fmt: skip
+          "install", "_beginning", "_measuring", "_ending", "_succeeding", "_failing", "_fetching")  # fmt: skip
 
 
 def catches(function: Any) -> bool:
@@ -933,6 +934,7 @@ def through(place: str) -> list[str]:
     integration = place.partition(":")[0].removeprefix("integrations.")
     if place.startswith("metrics."):
         own = {"asgi_requests": ["asgi"], "wsgi_requests": ["wsgi", "flask"], "calls": ["client_span", "requests"]}
+        own["mongo_commands"] = ["pymongo"]
         own["statements"] = ["sqlite", "sqlalchemy", "redis"]
         name = place.partition(":")[0].removeprefix("metrics.")
         return (

@@ -22,8 +22,12 @@ TESTS = Path(__file__).parents[2]
 RUNNING = f"{sys.version_info[0]}.{sys.version_info[1]}"
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 UNREACHABLE = re.compile(r"from versions: none|Connection|Temporary failure|timed out|Max retries", re.IGNORECASE)
-# They need a framework or a server, which are in the development environment only.
-LEFT_OUT = ("starlette", "fastapi", "aiohttp", "every_worker_of_a_server")
+# They need a framework or a server, which are in the development environment only, or measure time.
+LEFT_OUT = ("starlette", "fastapi", "aiohttp", "every_worker_of_a_server", "gunicorn", "a_reload_loses", "held_up")
+# What the tests beside those of the units need: processes, and programs that go to extremes.
+FURTHER = ("test_processes.py", "test_workers.py", "test_extremes.py")
+WANTED = ("pytest>=8.2", "pytest-asyncio>=0.24", "pytest-timeout>=2.3", "gevent>=24.2", "eventlet>=0.36")
+AS_WHEELS = "--only-binary=gevent,greenlet"  # a build takes minutes
 INSTALLED = {"devenv", "google", "opentelemetry", "pytest", "yaml", *sys.stdlib_module_names}
 INI = """
 [pytest]
@@ -80,8 +84,13 @@ def python(request, wheel, tmp_path) -> Path:
     subprocess.run([FOUND[request.param], "-m", "venv", "--without-pip", place], check=True, timeout=60)
     found = place / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(found), "--disable-pip-version-check", "install", "-q"]
-    wanted = [str(wheel), "pytest>=8.2", "pytest-asyncio>=0.24", "pytest-timeout>=2.3"]
-    done = subprocess.run([*pip, "--retries", "1", *wanted], env=clean(), capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        [*pip, "--retries", "1", AS_WHEELS, str(wheel), *WANTED],
+        env=clean(),
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
     if done.returncode != 0:
         if UNREACHABLE.search(done.stderr):
             pytest.skip(f"the package registry is not reached: {done.stderr.strip()}")
@@ -116,11 +125,11 @@ SPEAKS = """
 """
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_the_library_passes_its_tests(python, tmp_path):
     def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         command = [str(python), *words]
-        return subprocess.run(command, cwd=tmp_path, env=clean(**environ), capture_output=True, text=True, timeout=280)
+        return subprocess.run(command, cwd=tmp_path, env=clean(**environ), capture_output=True, text=True, timeout=340)
 
     said = run("-c", textwrap.dedent(SPEAKS))
     assert (said.returncode, said.stderr) == (0, "")
@@ -134,8 +143,9 @@ def test_the_library_passes_its_tests(python, tmp_path):
     config = tmp_path / "pytest.ini"
     config.write_text(INI.format(support=TESTS / "support"))
     folder = TESTS / "unit" / "tracing"
-    processes = TESTS / "integration" / "tracing" / "test_processes.py"
-    tests = [str(path) for path in (*sorted(folder.glob("test_*.py")), processes) if not lacking(path)]
+    further = [TESTS / "integration" / "tracing" / name for name in FURTHER]
+    assert [path.name for path in further if lacking(path)] == []
+    tests = [str(path) for path in (*sorted(folder.glob("test_*.py")), *further) if not lacking(path)]
     assert len(tests) > 10
     left_out = [*LEFT_OUT, *(["sdk"] if run("-c", OF_THIS_YEAR).returncode else [])]
     options = ["-q", "-c", str(config), "--rootdir", str(TESTS), "--confcutdir", str(folder)]

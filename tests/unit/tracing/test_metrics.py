@@ -50,7 +50,7 @@ def test_no_measurement_of_many_threads_is_lost():
         thread.join()
     found += meter.collect()
     assert sum(sum(series.counts) for one in found for series in one.series.values()) == 18_000
-    assert all(one.began < one.ended for one in found)
+    assert all(one.began <= one.ended for one in found)
 
 
 def test_what_is_collected_does_not_change_any_more():
@@ -107,5 +107,31 @@ def test_each_kind_is_measured_once_without_a_library():
         (HTTP_SERVER.name, "GET", "http", 200, 1),
         (HTTP_SERVER.name, "PUT", "http", 204, 1),
         (HTTP_CLIENT.name, "GET", "shop", 80, 1),
-        (DATABASE.name, "sqlite", "SELECT", "sqlite_master", 1),
+        (DATABASE.name, "sqlite", None, None, 1),
     ]
+
+
+# The tables of docs/http/http-metrics.md and docs/db/database-metrics.md of the semantic conventions 1.44.0.
+PUBLISHED = {
+    HTTP_SERVER: """
+        http.request.method=required url.scheme=required error.type=conditional http.response.status_code=conditional
+        http.route=conditional network.protocol.name=conditional network.protocol.version=recommended
+        server.address=opt-in server.port=opt-in user_agent.synthetic.type=opt-in""",
+    HTTP_CLIENT: """
+        http.request.method=required server.address=required server.port=required error.type=conditional
+        http.response.status_code=conditional network.protocol.name=conditional network.protocol.version=recommended
+        url.scheme=opt-in url.template=opt-in""",
+    DATABASE: """
+        db.system.name=required db.collection.name=conditional db.namespace=conditional db.operation.name=conditional
+        db.response.status_code=conditional error.type=conditional server.port=conditional
+        db.query.summary=recommended db.stored_procedure.name=recommended network.peer.address=recommended
+        network.peer.port=recommended server.address=recommended db.query.text=opt-in""",
+}
+# Only for another protocol than HTTP; of a connection, which a statement does not know.
+NEVER = {"network.protocol.name", "network.peer.address", "network.peer.port"}
+
+
+@pytest.mark.parametrize("instrument", PUBLISHED, ids=lambda instrument: instrument.name)
+def test_the_attributes_are_those_of_the_published_table(instrument):
+    levels = dict(pair.split("=") for pair in PUBLISHED[instrument].split())
+    assert set(instrument.keys) == {key for key, level in levels.items() if level != "opt-in"} - NEVER

@@ -64,7 +64,7 @@ class Commands(monitoring.CommandListener):
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         """Start a span."""
         try:
-            if event.command_name.lower() in _SILENT:
+            if is_silent(event):
                 return
             span = _begin(event)
             if span is not None and span.is_recording():
@@ -95,18 +95,29 @@ class Commands(monitoring.CommandListener):
             fault(_SYSTEM, error)
 
 
-def _begin(event: monitoring.CommandStartedEvent) -> Span | None:
+def is_silent(event: monitoring.CommandStartedEvent) -> bool:
+    """Return whether a command concerns the client alone, or is suppressed, or is a part of another statement."""
+    if event.command_name.lower() in _SILENT:
+        return True
     context = current()
-    if state.passive() is not None or is_suppressed(context):
-        return None
     above: Any = context.get(SPAN_KEY)
-    if above is not None and is_statement(above):
-        return None
+    return is_suppressed(context) or (above is not None and is_statement(above))
+
+
+def described(event: monitoring.CommandStartedEvent) -> tuple[str, Shared]:
+    """Return the name of the span of a command, and its common attributes."""
     command, name = event.command, event.command_name
     collection = command.get(name) if name.lower() in _COLLECTIONS else None
     host, port = event.connection_id
-    title, shared = _shared(name, event.database_name, collection if isinstance(collection, str) else "", host, port)
-    size = _batch_size(command.get(_BATCHES.get(name, "")))
+    return _shared(name, event.database_name, collection if isinstance(collection, str) else "", host, port)
+
+
+def _begin(event: monitoring.CommandStartedEvent) -> Span | None:
+    if state.passive() is not None:
+        return None
+    context = current()
+    title, shared = described(event)
+    size = _batch_size(event.command.get(_BATCHES.get(event.command_name, "")))
     return state.open(
         title, context, SpanKind.CLIENT, {"db.operation.batch.size": size} if size > 1 else {}, None, shared
     )
@@ -117,17 +128,18 @@ def _batch_size(written: Any) -> int:
 
 
 def _answered(span: Span, event: monitoring.CommandSucceededEvent) -> None:
-    if event.command_name not in _BATCHES and event.command_name != "findAndModify":
-        return
-    code = _written(event.reply)
+    code = not_written(event)
     if code is not None:
         span.set_attribute("db.response.status_code", str(code))
         span.set_attribute("error.type", str(code))
         span.set_status(StatusCode.ERROR)
 
 
-def _written(reply: Mapping[str, Any]) -> Any:
-    """Return the code of the first error of a reply that lists them, None without one."""
+def not_written(event: monitoring.CommandSucceededEvent) -> Any:
+    """Return the code of the first error of a reply that lists what could not be written, None without one."""
+    if event.command_name not in _BATCHES and event.command_name != "findAndModify":
+        return None
+    reply = event.reply
     listed = [*(reply.get("writeErrors") or ()), reply.get("writeConcernError")]
     if reply.get("nErrors"):  # bulkWrite
         listed += [result for result in reply["cursor"]["firstBatch"] if not result.get("ok")]

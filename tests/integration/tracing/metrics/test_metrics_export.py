@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -304,3 +306,40 @@ def test_variables_of_metrics_are_told_only_if_no_metrics_are_exported(caplog, e
     metric_settings(resolve(None, environ={"OTEL_METRICS_EXPORTER": exporter, "OTEL_METRIC_EXPORT_INTERVAL": "7"}))
     told = [record.message for record in caplog.records if "OTEL_METRIC_EXPORT_INTERVAL" in record.message]
     assert bool(told) is (exporter == "none")
+
+
+PROGRAM = """
+import multiprocessing, os, sqlite3
+connection = sqlite3.connect(":memory:")
+connection.execute("CREATE TABLE t (a)")
+
+def work():
+    connection.execute("SELECT a FROM t")
+    connection.execute("SELECT a FROM t")
+
+if os.fork() == 0:
+    work()
+else:
+    os.wait()
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    worker.join()
+    print("done")
+"""
+
+
+def test_a_program_with_devenv_run_its_forked_child_and_its_worker(collector):
+    environ = {"PATH": "/usr/bin:/bin", "OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    done = subprocess.run(
+        [sys.executable, "-m", "devenv.tracing", "--", sys.executable, "-c", PROGRAM],
+        env=environ, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("done\n", "")
+    found = []
+    for request in requests(collector):
+        resource = values(request.resource_metrics[0].resource.attributes)
+        points = metrics(request)["db.client.operation.duration"].histogram.data_points
+        counts = {values(point.attributes)["db.operation.name"]: point.count for point in points}
+        found.append((resource["service.instance.id"], counts))
+    assert sorted(str(counts) for _, counts in found) == ["{'CREATE': 1}", "{'SELECT': 2}", "{'SELECT': 2}"]
+    assert len({instance for instance, _ in found}) == 3

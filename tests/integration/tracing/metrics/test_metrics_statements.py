@@ -7,11 +7,14 @@ import sqlite3
 from typing import Any
 
 import aiosqlite
+import pymongo
 import pytest
 import redis
 import sqlalchemy
+from pymongo.errors import DuplicateKeyError, OperationFailure
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from servers.mongodb import mongodb_server
 
 from devenv import tracing
 from devenv.tracing import sql
@@ -23,9 +26,10 @@ from devenv.tracing.integrations import aiosqlite as aiosqlite_integration
 from devenv.tracing.integrations import redis as redis_integration
 from devenv.tracing.integrations import sqlalchemy as sqlalchemy_integration
 from devenv.tracing.integrations import sqlite
+from devenv.tracing.integrations.databases import pymongo as mongodb_integration
 from devenv.tracing.integrations.databases.psycopg_streams import _rows
 from devenv.tracing.light import notices
-from devenv.tracing.metrics import statements
+from devenv.tracing.metrics import mongo_commands, statements
 from devenv.tracing.metrics.instruments import attributes_of
 from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
@@ -33,16 +37,13 @@ from devenv.tracing.testing import recording
 SHOP = Database("postgresql", "shop", "db", 5433)
 SELECT = {
     "db.system.name": "postgresql",
-    "db.operation.name": "SELECT",
-    "db.collection.name": "orders",
     "db.namespace": "shop",
     "db.query.summary": "SELECT orders",
     "server.address": "db",
     "server.port": 5433,
 }
 SQLITE = {
-    "db.system.name": "sqlite", "db.namespace": ":memory:", "db.operation.name": "SELECT", "db.collection.name": "t",
-    "db.query.summary": "SELECT t",
+    "db.system.name": "sqlite", "db.namespace": ":memory:", "db.query.summary": "SELECT t",
 }  # fmt: skip
 
 
@@ -84,10 +85,10 @@ def test_a_statement_has_the_attributes_of_the_conventions():
         (SELECT, 2),
         ({**SELECT, "db.response.status_code": "23505", "error.type": "sqlite3.IntegrityError"}, 1),
         ({**SELECT, "error.type": "asyncio.exceptions.CancelledError"}, 1),
-        ({**SELECT, "db.operation.name": "BATCH INSERT", "db.query.summary": "BATCH INSERT orders"}, 1),
+        ({**SELECT, "db.query.summary": "BATCH INSERT orders"}, 1),
         (
             {
-                **{key: value for key, value in SELECT.items() if key != "db.collection.name"},
+                **SELECT,
                 "db.operation.name": "CALL", "db.query.summary": "CALL settle", "db.stored_procedure.name": "settle",
             },
             1,
@@ -120,7 +121,8 @@ def test_statements_while_another_one_streams_are_measured():
     for _ in rows:
         with sql.statement_span(SHOP, "SELECT * FROM parts"):
             pass
-    assert [(found["db.collection.name"], number) for found, number in series()] == [("parts", 2), ("orders", 1)]
+    seen = [(found["db.query.summary"], number) for found, number in series()]
+    assert seen == [("SELECT parts", 2), ("SELECT orders", 1)]
 
 
 @pytest.mark.usefixtures("recorded")
@@ -144,8 +146,8 @@ def test_sqlite_alone_below_sqlalchemy_and_aiosqlite():
     asyncio.run(main())
     found = series()
     assert (SQLITE, 2) in found
-    operations = [(one["db.operation.name"], number) for one, number in found if one["db.system.name"] == "sqlite"]
-    assert sorted(operations) == [("CREATE", 2), ("SELECT", 1), ("SELECT", 2)]
+    operations = [(one["db.query.summary"], number) for one, number in found if one["db.system.name"] == "sqlite"]
+    assert sorted(operations) == [("CREATE t", 2), ("SELECT", 1), ("SELECT t", 2)]
 
 
 @pytest.mark.usefixtures("recorded")
@@ -162,8 +164,40 @@ def test_commands_of_redis():
     }  # fmt: skip
     assert series() == [
         ({**failed, "db.operation.name": "GET"}, 1),
-        ({**failed, "db.operation.name": "PIPELINE"}, 1),
+        ({**failed, "db.operation.name": "MULTI GET"}, 1),
     ]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_commands_of_mongodb():
+    mongodb_integration.instrument()
+    with mongodb_server() as server:
+        with pymongo.MongoClient("127.0.0.1", server.port, retryReads=False) as client:
+            assert len(list(client.shop.users.find({}, batch_size=2))) == 3
+            with pytest.raises(OperationFailure):
+                client.shop.refusing.find_one()
+            with pytest.raises(DuplicateKeyError):
+                client.shop.unique.insert_one({})
+            with tracing.db_span("mongodb", "COMMIT"):
+                client.shop.users.find_one()
+            with tracing.attached(silent()):
+                client.shop.users.find_one()
+        common = {
+            "db.system.name": "mongodb",
+            "db.namespace": "shop",
+            "server.address": "127.0.0.1",
+            "server.port": server.port,
+        }
+    failures = (
+        {"db.response.status_code": "13", "error.type": "pymongo.errors.OperationFailure"},
+        {"db.response.status_code": "11000", "error.type": "11000"},
+    )
+    assert [one for one in series() if "server.port" in one[0]] == [
+        ({**common, "db.operation.name": "find", "db.collection.name": "users"}, 1),
+        ({**common, "db.operation.name": "find", "db.collection.name": "refusing", **failures[0]}, 1),
+        ({**common, "db.operation.name": "insert", "db.collection.name": "unique", **failures[1]}, 1),
+    ]
+    assert mongo_commands._open == {}
 
 
 @pytest.mark.usefixtures("recorded")
