@@ -146,9 +146,10 @@ class Sending:
         call: The call that is sent now.
         resends: How many times the request has been sent before this call.
         peer: The peer of the socket, if it is known.
+        version: The version of HTTP, empty before there is a response.
     """
 
-    __slots__ = ("_before", "_context", "_library", "call", "peer", "resends")
+    __slots__ = ("_before", "_context", "_library", "call", "peer", "resends", "version")
 
     def __init__(self, library: str, call: ClientCall, resends: int = 0) -> None:
         self._library = library
@@ -157,6 +158,7 @@ class Sending:
         self.call = call
         self.resends = resends
         self.peer: Any = None
+        self.version = ""
 
     def again(self, method: str, url: object, headers: MutableMapping[str, str], number: int) -> Token[Context]:
         """Start the call that sends the request again, after the one before has been finished; does not raise.
@@ -171,7 +173,7 @@ class Sending:
             The token of the context of the call, for `detach`.
         """
         self.call.end()
-        self.peer = None
+        self.peer, self.version = None, ""
         self.resends = self._before + number
         token = attach(self._context)
         self.call = begin_call(self._library, method, url, headers, self.resends)

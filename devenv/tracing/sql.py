@@ -20,8 +20,10 @@ from devenv.tracing.process.faults import fault
 from devenv.tracing.spans import SpanScope
 
 _SYSTEM_KEYS = ("db.system.name", "db.system")  # the second: instrumentations that keep to the old conventions
+_CALLING = frozenset({"CALL", "EXEC", "EXECUTE"})
 BATCH = "batch"
 PROCEDURE = "procedure"
+FUNCTION = "function"
 
 
 def db_span(system: str, statement: str, *, namespace: str = "", **attributes: Any) -> SpanScope | Span:
@@ -55,7 +57,8 @@ def statement_span(
     Args:
         database: The connection's database.
         statement: The statement, or the name of the procedure.
-        form: `BATCH` for the same statement with several sets of parameters, `PROCEDURE` for a call of a procedure.
+        form: `BATCH` for the same statement with several sets of parameters, `PROCEDURE` for a call of a procedure,
+            `FUNCTION` for a function of the driver, such as `commit`, that stands for the statement.
         own: Attributes of this call.
     """
     context = current()
@@ -154,15 +157,16 @@ def _shared(database: Database, statement: str, form: str) -> tuple[str, Shared]
     described = describe(f"CALL {statement}" if form is PROCEDURE else statement, system)
     prefix = "BATCH " if form is BATCH else ""
     values: dict[str, Any] = {"db.system.name": system}
-    if described.operation:
-        values["db.operation.name"] = prefix + described.operation
     if described.summary:
         values["db.query.summary"] = prefix + described.summary
+    # What is read from a text is in its summary: the conventions say not to take `db.operation.name` and
+    # `db.collection.name` from it.
+    if form is PROCEDURE or form is FUNCTION:
+        values["db.operation.name"] = described.operation
     if form is not PROCEDURE:
         values["db.query.text"] = described.text
-    if described.target:
-        called = described.operation.upper() in {"CALL", "EXEC", "EXECUTE"}
-        values["db.stored_procedure.name" if called else "db.collection.name"] = described.target
+    if described.target and described.operation.upper() in _CALLING:
+        values["db.stored_procedure.name"] = described.target
     if namespace:
         values["db.namespace"] = namespace
     if address:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
-from devenv.tracing.sql import PROCEDURE, many_span, statement_span
+from devenv.tracing.sql import FUNCTION, PROCEDURE, many_span, statement_span
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,12 +38,12 @@ class TracedConnection:
 
     def commit(self) -> None:
         """Commit."""
-        with statement_span(self._database, "COMMIT"):
+        with statement_span(self._database, "COMMIT", FUNCTION):
             self._connection.commit()
 
     def rollback(self) -> None:
         """Roll back."""
-        with statement_span(self._database, "ROLLBACK"):
+        with statement_span(self._database, "ROLLBACK", FUNCTION):
             self._connection.rollback()
 
     def __getattr__(self, name: str) -> Any:
@@ -58,7 +58,7 @@ class TracedConnection:
     ) -> Any:
         if not _ends_transaction(self._connection):
             return self._connection.__exit__(exc_type, exc, traceback)
-        with statement_span(self._database, "COMMIT" if exc_type is None else "ROLLBACK"):
+        with statement_span(self._database, "COMMIT" if exc_type is None else "ROLLBACK", FUNCTION):
             return self._connection.__exit__(exc_type, exc, traceback)
 
 

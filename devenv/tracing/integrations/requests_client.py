@@ -107,7 +107,7 @@ def _send_recorded(
         attempts.call.failed(error, attempts.peer)
         raise
     else:
-        attempts.call.answered(response.status_code, response.headers, connected, (response.raw, attempts))
+        attempts.call.answered(response.status_code, response.headers, connected, attempts)
         if response.status_code in RESENT:
             note_sends(_LIBRARY, request, attempts.resends + 1)
         return response

@@ -14,7 +14,7 @@ from devenv.tracing.context.suppression import is_suppressed
 from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
 from devenv.tracing.process.patching import replace
-from devenv.tracing.sql import many_span, statement_span
+from devenv.tracing.sql import FUNCTION, many_span, statement_span
 
 # Positional arguments of sqlite3.connect between the database and the factory.
 _FACTORY_POSITION = 5
@@ -90,7 +90,7 @@ class TracedConnection(sqlite3.Connection):
         if self.quiet or not self.in_transaction:
             super().commit()
             return
-        with statement_span(self.database, "COMMIT"):
+        with statement_span(self.database, "COMMIT", FUNCTION):
             super().commit()
 
     def rollback(self) -> None:
@@ -98,7 +98,7 @@ class TracedConnection(sqlite3.Connection):
         if self.quiet or not self.in_transaction:
             super().rollback()
             return
-        with statement_span(self.database, "ROLLBACK"):
+        with statement_span(self.database, "ROLLBACK", FUNCTION):
             super().rollback()
 
     def __exit__(
@@ -107,7 +107,7 @@ class TracedConnection(sqlite3.Connection):
         """Commit, or roll back after an exception; a span only if a transaction is open."""
         if self.quiet or not self.in_transaction or getattr(self, "autocommit", None) is True:  # the last: does neither
             return super().__exit__(exc_type, exc, traceback)
-        with statement_span(self.database, "COMMIT" if exc_type is None else "ROLLBACK"):
+        with statement_span(self.database, "COMMIT" if exc_type is None else "ROLLBACK", FUNCTION):
             return super().__exit__(exc_type, exc, traceback)
 
 

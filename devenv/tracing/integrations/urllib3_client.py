@@ -82,7 +82,7 @@ def _send_recorded(attempts: Sending, original: Callable[..., Any], *args: Any, 
         attempts.call.failed(error, attempts.peer)
         raise
     else:
-        attempts.call.answered(response.status, response.headers, connected, (response, attempts))
+        attempts.call.answered(response.status, response.headers, connected, attempts)
         return response
     finally:
         detach(token)
@@ -109,7 +109,7 @@ def _send_again(
         if last.error is not None:
             attempts.call.failed(last.error, attempts.peer)
         elif last.status is not None:
-            attempts.call.answered(last.status, None, connected, (None, attempts))
+            attempts.call.answered(last.status, None, connected, attempts)
         headers = _copied(pool, headers)
         token = attempts.again(method, _Url(pool, url), headers, len(history))
     except Exception as error:  # noqa: BLE001 - logged
@@ -124,17 +124,19 @@ def _send_again(
 def _noting_peer(original: Callable[..., Any]) -> Callable[..., Any]:
     def getresponse(self: HTTPConnection) -> Any:
         attempts = sending.get()
-        if attempts is not None:
-            attempts.peer = peer_of(self.sock)
-        return original(self)
+        if attempts is None:
+            return original(self)
+        attempts.peer = peer_of(self.sock)
+        response = original(self)
+        attempts.version = version_of(response.version)
+        return response
 
     return getresponse
 
 
-def connected(answered: tuple[Any, Sending]) -> tuple[str, Any]:
-    """Return the version of HTTP and the peer for a response of urllib3 and its request."""
-    response, attempts = answered
-    return version_of(getattr(response, "version", None)), attempts.peer
+def connected(attempts: Sending) -> tuple[str, Any]:
+    """Return the version of HTTP and the peer of the connection over which a request was sent."""
+    return attempts.version, attempts.peer
 
 
 def _begin(pool: HTTPConnectionPool, method: str, url: str, headers: Any, resends: int) -> tuple[ClientCall, Any]:

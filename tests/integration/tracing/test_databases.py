@@ -149,13 +149,14 @@ def test_redis(rec, patched, redis_port):
         await asynchronous.set("k", "secret")
         batch = asynchronous.pipeline(transaction=False)
         batch.set("c", "secret")
+        batch.get("c")
         await batch.execute()
         await asynchronous.aclose()
 
     asyncio.run(main())
     assert [(span.name, span.status) for span in rec.spans()] == [
         ("SET", "unset"),
-        ("PIPELINE", "unset"),
+        ("PIPELINE SET", "unset"),
         ("BAD", "error"),
         ("SET", "unset"),
         ("PIPELINE", "unset"),

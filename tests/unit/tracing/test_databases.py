@@ -120,8 +120,7 @@ def test_the_size_of_a_batch(rec, parameters, size):
     (found,) = rec.spans()
     assert found.attributes.get("db.operation.batch.size") == size
     assert found.name == ("INSERT t" if size is None else "BATCH INSERT t")
-    assert found.attributes["db.operation.name"] == ("INSERT" if size is None else "BATCH INSERT")
-    assert found.attributes["db.collection.name"] == "t"
+    assert {"db.operation.name", "db.collection.name"}.isdisjoint(found.attributes)  # they are not read from a text
 
 
 def test_a_procedure(rec):

@@ -13,7 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from devenv.tracing.databases.target import Database
 from devenv.tracing.process.faults import fault
 from devenv.tracing.spans import SpanScope
-from devenv.tracing.sql import statement_span
+from devenv.tracing.sql import FUNCTION, statement_span
 
 QUIET = "_devenv_quiet"
 """Attribute of a connection: whether a library above it rolls back for itself."""
@@ -58,7 +58,7 @@ def block_of_end(
     try:
         if not is_open(connection) or (statement is ROLLBACK and getattr(connection, QUIET, False)):
             return INVALID_SPAN
-        return statement_span(describe(connection), statement)
+        return statement_span(describe(connection), statement, FUNCTION)
     except Exception as error:  # noqa: BLE001 - logged
         fault("a database driver", error)
         return INVALID_SPAN

@@ -136,7 +136,6 @@ def _facts(message: Any) -> Facts:
         "",
         message_id=message.message_id,
         correlation_id=message.correlation_id,
-        size=len(message.body),
     )
 
 

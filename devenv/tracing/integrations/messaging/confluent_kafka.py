@@ -24,6 +24,9 @@ from devenv.tracing.spans import block_of
 
 _OPEN = "_devenv_block"
 """Attribute of a consumer: the block of the record that is processed."""
+_CONFIGURED = "_devenv_configured"
+"""Attribute of a client: its ID and its group in its configuration; None for what is not there."""
+_UNKNOWN = (None, None)
 _HEADERS_AT = 8
 """The place of the headers among the arguments of `produce`, after the topic."""
 
@@ -37,10 +40,13 @@ def instrument() -> None:
     replace(confluent_kafka.SerializingProducer, "produce", _producing)
     replace(confluent_kafka.DeserializingConsumer, "poll", _polling)
     replace(confluent_kafka.DeserializingConsumer, "close", _closing)
+    for owner in (confluent_kafka.SerializingProducer, confluent_kafka.DeserializingConsumer):
+        replace(owner, "__init__", _creating)
 
 
 def _traced_producer(original: Any) -> Any:
-    return type(original.__name__, (original,), {"produce": _producing(original.produce), **_like(original)})
+    methods = {"__init__": _creating(original.__init__), "produce": _producing(original.produce)}
+    return type(original.__name__, (original,), {**methods, **_like(original)})
 
 
 def _traced_consumer(original: Any) -> Any:
@@ -52,10 +58,28 @@ def _like(original: Any) -> dict[str, Any]:
     return {"__module__": original.__module__, "__doc__": original.__doc__}
 
 
+def _creating(original: Callable[..., None]) -> Callable[..., None]:
+    @wraps(original)
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **options)
+        _note(self, args, options)
+
+    return init
+
+
+def _note(client: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Keep what spans need of a client's configuration, which the library does not tell later."""
+    try:
+        given = {**(args[0] if args else options.get("config") or options.get("conf") or {}), **options}
+        setattr(client, _CONFIGURED, (given.get("client.id"), given.get("group.id")))
+    except Exception as error:  # noqa: BLE001 - logged
+        fault(SYSTEM, error)
+
+
 def _producing(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def produce(self: Any, topic: Any, *args: Any, **options: Any) -> Any:
-        with _sent(topic, args, options):
+        with _sent(self, topic, args, options):
             return original(self, topic, *args, **_carrying(args, options))
 
     return produce
@@ -87,14 +111,15 @@ def _getting(original: Callable[..., Any]) -> Callable[..., Any]:
         _end(self)
         begun = time_ns()
         found = original(self, *args, **options)
-        _got(found, begun)
+        _got(self, found, begun)
         return found
 
     return consume
 
 
-def _got(found: Any, begun: int) -> None:
+def _got(consumer: Any, found: Any, begun: int) -> None:
     try:
+        client, group = getattr(consumer, _CONFIGURED, _UNKNOWN)
         records = [record for record in found or () if record.error() is None]
         if records:
             receiving(
@@ -102,19 +127,27 @@ def _got(found: Any, begun: int) -> None:
                 begun,
                 "consume",
                 lambda: (record.headers() for record in records),
-                lambda: several([(record.topic(), record.partition()) for record in records], len(records)),
+                lambda: several(
+                    [(record.topic(), record.partition()) for record in records],
+                    len(records),
+                    group=group,
+                    client=client,
+                ),
             )
     except Exception as error:  # noqa: BLE001 - logged
         fault(SYSTEM, error)
 
 
-_CONSUMING = {"poll": _polling, "consume": _getting, "close": _closing}
+_CONSUMING = {"__init__": _creating, "poll": _polling, "consume": _getting, "close": _closing}
 
 
-def _sent(topic: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Block:
+def _sent(producer: Any, topic: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Block:
     value = args[0] if args else options.get("value")
     partition = args[2] if len(args) > 2 else options.get("partition")
-    return block_of(SYSTEM, lambda: producing(SYSTEM, described(topic, partition=partition, empty=value is None)))
+    client, _ = getattr(producer, _CONFIGURED, _UNKNOWN)
+    return block_of(
+        SYSTEM, lambda: producing(SYSTEM, described(topic, partition=partition, client=client, empty=value is None))
+    )
 
 
 def _carrying(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
@@ -129,11 +162,9 @@ def _begin(consumer: Any, message: Any) -> None:
         if message is None or message.error() is not None:
             return
         empty = message.value() is None
-        block = processing(
-            SYSTEM,
-            message.headers,
-            lambda: described(message.topic(), partition=message.partition(), offset=message.offset(), empty=empty),
-        )
+        client, group = getattr(consumer, _CONFIGURED, _UNKNOWN)
+        found = {"partition": message.partition(), "offset": message.offset(), "group": group, "client": client}
+        block = processing(SYSTEM, message.headers, lambda: described(message.topic(), **found, empty=empty))
         block.__enter__()
         setattr(consumer, _OPEN, block)
     except Exception as error:  # noqa: BLE001 - logged

@@ -50,7 +50,7 @@ def _publishing_blocking(original: Callable[..., Any]) -> Callable[..., Any]:
     def basic_publish(
         self: Any, exchange: str, routing_key: str, body: Any, properties: Any = None, *args: Any, **options: Any
     ) -> Any:
-        with _published(self, exchange, routing_key, body, properties):
+        with _published(self, exchange, routing_key, properties):
             carrying = _carrying(properties)
             token = _below.set(True)
             try:
@@ -68,7 +68,7 @@ def _publishing(original: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if _below.get():
             return original(self, exchange, routing_key, body, properties, *args, **options)
-        with _published(self, exchange, routing_key, body, properties):
+        with _published(self, exchange, routing_key, properties):
             return original(self, exchange, routing_key, body, _carrying(properties), *args, **options)
 
     return basic_publish
@@ -104,9 +104,7 @@ def _turn(channel: Any, queue: str, message: Any) -> Block:
     """Return the block of a turn of a loop; one without a message, after a time of waiting, does nothing."""
     if message[0] is None:
         return INVALID_SPAN
-    return processing(
-        SYSTEM, lambda: message[1].headers, lambda: _received(channel, message[0], message[1], message[2], queue)
-    )
+    return processing(SYSTEM, lambda: message[1].headers, lambda: _received(channel, message[0], message[1], queue))
 
 
 def _getting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,7 +118,7 @@ def _getting(original: Callable[..., Any]) -> Callable[..., Any]:
                 begun,
                 "receive",
                 lambda: [message[1].headers],
-                lambda: _received(self, message[0], message[1], message[2], queue),
+                lambda: _received(self, message[0], message[1], queue),
             )
         return message
 
@@ -136,26 +134,26 @@ def _traced(callback: Any, queue: str) -> Any:
         def headers() -> Any:
             return getattr(properties, "headers", None)
 
-        with processing(SYSTEM, headers, lambda: _received(channel, method, properties, body, queue)):
+        with processing(SYSTEM, headers, lambda: _received(channel, method, properties, queue)):
             return callback(channel, method, properties, body)
 
     return on_message
 
 
-def _published(channel: Any, exchange: str, routing_key: str, body: Any, properties: Any) -> Block:
+def _published(channel: Any, exchange: str, routing_key: str, properties: Any) -> Block:
     return block_of(
         SYSTEM,
         lambda: producing(
             SYSTEM,
-            described(_facts(channel, properties, body)._replace(exchange=exchange, routing_key=routing_key)),
+            described(_facts(channel, properties)._replace(exchange=exchange, routing_key=routing_key)),
             PUBLISH,
         ),
     )
 
 
-def _received(channel: Any, method: Any, properties: Any, body: Any, queue: str) -> tuple[str, Attributes]:
+def _received(channel: Any, method: Any, properties: Any, queue: str) -> tuple[str, Attributes]:
     return described(
-        _facts(channel, properties, body)._replace(
+        _facts(channel, properties)._replace(
             exchange=method.exchange,
             routing_key=method.routing_key,
             queue=queue,
@@ -164,7 +162,7 @@ def _received(channel: Any, method: Any, properties: Any, body: Any, queue: str)
     )
 
 
-def _facts(channel: Any, properties: Any, body: Any) -> Facts:
+def _facts(channel: Any, properties: Any) -> Facts:
     connection = getattr(getattr(channel, "_impl", channel), "connection", None)
     parameters = getattr(connection, "params", None)
     return Facts(
@@ -172,7 +170,6 @@ def _facts(channel: Any, properties: Any, body: Any) -> Facts:
         "",
         message_id=getattr(properties, "message_id", None),
         correlation_id=getattr(properties, "correlation_id", None),
-        size=len(body) if isinstance(body, (bytes, str)) else 0,
         host=getattr(parameters, "host", None),
         port=getattr(parameters, "port", None),
     )

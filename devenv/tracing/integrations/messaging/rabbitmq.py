@@ -15,7 +15,6 @@ SYSTEM = "rabbitmq"
 PUBLISH = "publish"
 
 _DEFAULT_EXCHANGE = "amq.default"
-_ANONYMOUS = "(anonymous)"
 _GENERATED = ("amq.gen-", "amq_")
 """How names begin that the broker or a client makes up, such as those of queues for replies."""
 
@@ -28,7 +27,6 @@ class Facts(NamedTuple):
     queue: str = ""
     message_id: Any = None
     correlation_id: Any = None
-    size: int = 0
     delivery_tag: Any = None
     host: Any = None
     port: Any = None
@@ -40,18 +38,18 @@ def described(facts: Facts) -> tuple[str, Attributes]:
     if facts.queue != facts.routing_key:
         parts.append(facts.queue)
     parts = [part for part in parts if part] or [_DEFAULT_EXCHANGE]
-    shown = [_ANONYMOUS if part.startswith(_GENERATED) else part for part in parts]
-    found: Attributes = {"messaging.destination.name": ":".join(parts)}
-    if shown != parts:
+    anonymous = any(part.startswith(_GENERATED) for part in parts)
+    name = ":".join(parts)
+    found: Attributes = {"messaging.destination.name": name}
+    if anonymous:
         found["messaging.destination.anonymous"] = True
     optional = {
         "messaging.rabbitmq.destination.routing_key": facts.routing_key,
         "messaging.message.id": facts.message_id,
         "messaging.message.conversation_id": facts.correlation_id,
-        "messaging.message.body.size": facts.size,
         "messaging.rabbitmq.message.delivery_tag": facts.delivery_tag,
         "server.address": facts.host,
         "server.port": facts.port,
     }
     found.update({name: value for name, value in optional.items() if value})
-    return ":".join(shown), found
+    return "" if anonymous else name, found

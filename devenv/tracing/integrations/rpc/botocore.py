@@ -74,6 +74,8 @@ def _scope(client: Any, operation: str, parameters: Any) -> OperationScope:
         attributes.update({name: str(parameters[key]) for key, name in _PARAMETERS.items() if key in parameters})
         if "TableName" in parameters:
             attributes["aws.dynamodb.table_names"] = [str(parameters["TableName"])]
+    if service == "DynamoDB":
+        attributes["db.system.name"] = "aws.dynamodb"
     return OperationScope(f"{service}.{operation}", KINDS["client"], attributes)
 
 

@@ -219,13 +219,16 @@ def _method(method: str | bytes) -> str:
 
 
 def _caller(peer: str) -> dict[str, Any]:
-    """Return the attributes of a caller such as `ipv4:127.0.0.1:5000`."""
+    """Return the attributes of a caller such as `ipv4:127.0.0.1:5000` or `unix:/run/shop`."""
+    if peer.startswith("unix:"):
+        path = peer.partition(":")[2]
+        return {"network.peer.address": path} if path else {}
     if not peer.startswith(("ipv4:", "ipv6:")):
         return {}
     from urllib.parse import unquote
 
     address, port = target_of(unquote(peer))
-    return {"client.address": address, "client.port": port}
+    return {"network.peer.address": address, "network.peer.port": port}
 
 
 @lru_cache(maxsize=512)

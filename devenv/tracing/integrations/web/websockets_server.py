@@ -126,13 +126,21 @@ def _end(span: Span, failure: BaseException | None) -> None:
         fault(_LIBRARY, error)
 
 
+def _peer(connection: Any) -> tuple[str, int]:
+    try:
+        address = connection.remote_address
+    except OSError:  # the client has sent all, and has closed the connection
+        return "", 0
+    return address[:2] if isinstance(address, tuple) else ("", 0)
+
+
 def _describe(connection: Any) -> tuple[Shared, dict[str, Any]]:
     headers = connection.request.headers
     transport = getattr(connection, "transport", None)
     secure = transport is not None and transport.get_extra_info("sslcontext") is not None
     host = ",".join(headers.get_all("host"))
     proxy = {name: ",".join(headers.get_all(name)) for name in PROXY_NAMES if name in headers}
-    peer = (connection.remote_address or ("",))[0]
+    peer, port = _peer(connection)
     path, _, query = connection.request.path.partition("?")
     return described(
         origin_of("wss" if secure else "ws", host, (None, None), peer, proxy),
@@ -142,4 +150,5 @@ def _describe(connection: Any) -> tuple[Shared, dict[str, Any]]:
         query,
         next(iter(headers.get_all("user-agent")), None),
         headers.raw_items(),
+        port,
     )

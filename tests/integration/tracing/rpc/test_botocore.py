@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
+from servers.aws import aws_clients
 
 from devenv import tracing
 from devenv.tracing.integrations import urllib3_client
 from devenv.tracing.integrations.rpc import botocore as integration
 
 
-class Service(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.answer(404 if "missing" in self.path else 200, b"<Error><Code>NoSuchKey</Code></Error>")
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        self.answer(200, b"{}")
-
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("x-amz-request-id", "request-1")
-        self.send_header("x-amz-id-2", "host-1")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def client(rec, patched):
     integration.instrument()
     urllib3_client.instrument()
-    server = HTTPServer(("127.0.0.1", 0), Service)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-
-    def make(service, port=server.server_port):
-        return boto3.client(
-            service,
-            endpoint_url=f"http://127.0.0.1:{port}",
-            region_name="eu-west-1",
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-        )
-
-    yield make
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with aws_clients() as make:
+        yield make
 
 
 def test_each_operation_has_one_span(rec, client):
@@ -81,6 +41,7 @@ def test_each_operation_has_one_span(rec, client):
     }
     assert second.attributes["server.port"] == port
     assert list(second.attributes["aws.dynamodb.table_names"]) == ["t"]
+    assert second.attributes["db.system.name"] == "aws.dynamodb"
 
 
 def test_a_refusal_has_the_code_of_the_service_and_a_dead_endpoint_its_exception(rec, client):
