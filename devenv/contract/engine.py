@@ -34,9 +34,16 @@ class InstanceAccess(Protocol):
         ...
 
     async def exec(
-        self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+        self,
+        instance_id: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+        privileged: bool = False,
+        working_dir: str = "",
     ) -> ExecResult:
-        """Run a command in a running instance and collect its output."""
+        """Run a command in a running instance and collect its output; what is empty is as the instance has it."""
         ...
 
     def logs(

@@ -125,6 +125,22 @@ class Build:
 
 
 @immutable(kw_only=True)
+class Hook:
+    """A command that runs in an instance right after its start (``post_start``) or before its stop (``pre_stop``).
+
+    Attributes:
+        user: name or ID; empty: the service's, likewise ``working_dir``.
+        environment: in addition to the service's.
+    """
+
+    command: tuple[str, ...]
+    user: str = ""
+    privileged: bool = False
+    working_dir: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@immutable(kw_only=True)
 class Dependency:
     """One entry of ``depends_on``."""
 
@@ -248,6 +264,8 @@ class Service:
     stdin_open: bool = False
     tty: bool = False
     attach: bool = True
+    post_start: tuple[Hook, ...] = ()
+    pre_stop: tuple[Hook, ...] = ()
     develop: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     tracing_places: Mapping[str, Location] = field(default_factory=dict, compare=False)

@@ -15,6 +15,7 @@ from devenv.model.identity import (
     LABEL_STACK,
     Project,
 )
+from devenv.orchestrate.hook_labels import pre_stop_label
 
 if TYPE_CHECKING:
     from devenv.model.stack import Network, Service, Stack, Volume
@@ -83,7 +84,7 @@ def instance_labels(
     }
     if roles := roles_of(stack, service):
         labels[LABEL_ROLE] = ",".join(roles)
-    return labels
+    return labels | pre_stop_label(service)
 
 
 def _outlived_by(stack: Stack, service: Service) -> Iterator[str]:

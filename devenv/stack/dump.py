@@ -25,6 +25,7 @@ from devenv.model.stack import (
     Ulimit,
     Volume,
 )
+from devenv.stack.readers.hooks import hook_document
 from devenv.stack.yaml.scalars import resolve
 
 _DURATIONS = ((3600, "h"), (60, "m"), (1, "s"))
@@ -150,6 +151,8 @@ def _service(service: Service) -> dict[str, Any]:
         ports=[_port(port) for port in service.ports],
         privileged=service.privileged,
         profiles=service.profiles,
+        post_start=[hook_document(hook) for hook in service.post_start],
+        pre_stop=[hook_document(hook) for hook in service.pre_stop],
         pull_policy=service.pull_policy if service.pull_policy != "missing" else None,
         read_only=service.read_only,
         restart=_restart(service.restart),

@@ -160,9 +160,17 @@ class FakeEngine(FakeStorage):
             await changed.wait()
 
     async def exec(
-        self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+        self,
+        instance_id: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+        privileged: bool = False,
+        working_dir: str = "",
     ) -> ExecResult:
         """The script's answer: success once ready; without a script, the tiny shell's."""
+        del user, privileged, working_dir
         await self.faults.enter("exec", instance_id)
         instance = self._get(instance_id)
         if instance.state is not State.RUNNING:

@@ -88,6 +88,29 @@ def test_a_working_directory_that_is_not_there_is_named_with_its_place(project: 
     assert failure["reason"] == (f"could not start: {project.file}:6:9: the working directory {where} does not exist")
 
 
+def test_hooks_run_beside_the_process(project: Project) -> None:
+    log = project.file.parent / "hooks"
+    hooks = (
+        f"    post_start: [{{command: sh -c 'echo started $$A >> {log}', environment: {{A: with}}}}]\n"
+        f"    pre_stop: [{{command: sh -c 'echo left >> {log}'}}]\n"
+    )
+    (project.file.parent / "web.sh").write_text(
+        f'trap "echo ended >> {log}; exit" TERM; while :; do sleep 0.05; done\n'
+    )
+    project.up(service("web", "sh web.sh", hooks))
+    assert log.read_text().split("\n")[:-1] == ["started with"]
+    project.tool.json("down")
+    assert log.read_text().split("\n")[:-1] == ["started with", "left", "ended"]
+
+
+def test_a_hook_that_fails_is_told_with_its_output(project: Project) -> None:
+    hook = "    post_start: [{command: sh -c 'echo no table; exit 3'}]\n"
+    failure = project.failure(service("web", "sleep 60", hook))
+    assert failure["service"] == "web"
+    assert failure["reason"].endswith("exited with code 3")
+    assert failure["log_tail"] == ["no table"]
+
+
 def test_rollback_leaves_nothing(project: Project) -> None:
     project.failure(service("web", "/no/such/program"), "--rollback")
     document = project.tool.json("down")

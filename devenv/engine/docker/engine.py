@@ -171,10 +171,25 @@ class DockerEngine:
         return await self._happenings.wait(instance_id)
 
     async def exec(
-        self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+        self,
+        instance_id: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+        privileged: bool = False,
+        working_dir: str = "",
     ) -> ExecResult:
         """Run a command in a container."""
-        return await execution.run_command(self._connection, instance_id, command, environment=environment)
+        return await execution.run_command(
+            self._connection,
+            instance_id,
+            command,
+            environment=environment,
+            user=user,
+            privileged=privileged,
+            working_dir=working_dir,
+        )
 
     async def exec_attached(self, instance_id: str, command: Sequence[str], *, tty: bool) -> int:
         """Run a command with this process's terminal attached."""

@@ -34,7 +34,14 @@ _KILL = (
 
 
 async def run_command(
-    connection: SdkConnection, container_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None
+    connection: SdkConnection,
+    container_id: str,
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None,
+    user: str = "",
+    privileged: bool = False,
+    working_dir: str = "",
 ) -> ExecResult:
     """Run a command in a running container and collect its output; cancelled, it is ended."""
     doing, mark = f"running {command[0]}", new_mark()
@@ -46,7 +53,15 @@ async def run_command(
         return ExecResult(exit_code=-1 if code is None else code, output=output)
 
     made = await connection.call(
-        lambda client: client.exec_create(container_id, list(command), environment=marked), doing=doing
+        lambda client: client.exec_create(
+            container_id,
+            list(command),
+            environment=marked,
+            user=user,
+            privileged=privileged,
+            workdir=working_dir or None,
+        ),
+        doing=doing,
     )
     exec_id = str(made["Id"])
     try:

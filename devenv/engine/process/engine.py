@@ -219,9 +219,17 @@ class ProcessEngine:
             return ExitStatus(exit_code=137, lost=f"was lost: {error.message}")
 
     async def exec(
-        self, instance_id: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+        self,
+        instance_id: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+        privileged: bool = False,
+        working_dir: str = "",
     ) -> ExecResult:
         """Run a command in the directory and environment of an instance, and collect its output."""
+        del user, privileged, working_dir  # `check` refuses them
         result = await commands.collected(await self._running(instance_id), command, environment or {})
         await self._running(instance_id)  # as in a container, the result of a command ends with its instance
         return result

@@ -85,13 +85,26 @@ def refuse_what_cannot_be(service: Service) -> None:
         )
     given = [key for key, attribute in _REFUSED if getattr(service, attribute)]
     for key in (*given, *(key for key in _REFUSED_OPTIONS if key in service.options)):
-        shown = "deploy.resources.reservations.devices" if key == "reserved_devices" else key
-        raise ConfigurationError(
-            f"{service.name}: the process engine does not support {shown}",
-            location=service.location,
-            key=f"services.{service.name}.{shown}",
-            hint="use --engine docker, or remove the key for this engine in a second -f file",
-        )
+        raise _not_supported(service, "deploy.resources.reservations.devices" if key == "reserved_devices" else key)
+    _refuse_hooks(service)
+
+
+def _refuse_hooks(service: Service) -> None:
+    """Refuse what a command beside a process cannot have: another user, more rights, a container's directory."""
+    for name in ("post_start", "pre_stop"):
+        for index, hook in enumerate(getattr(service, name)):
+            for key in ("user", "privileged", "working_dir"):
+                if getattr(hook, key):
+                    raise _not_supported(service, f"{name}[{index}].{key}")
+
+
+def _not_supported(service: Service, key: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{service.name}: the process engine does not support {key}",
+        location=service.location,
+        key=f"services.{service.name}.{key}",
+        hint="use --engine docker, or remove the key for this engine in a second -f file",
+    )
 
 
 def is_backend(service: Service, stack: Stack | None) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.errors import EngineRefused, NotStarted
-from devenv.events import ImageBuilding, ImagePulling
+from devenv.events import ImageBuilding, ImagePulling, Notice
 from devenv.health.outcome import Failure, WaitOutcome, not_started
 from devenv.orchestrate.execution.executor import Execution, StepResult
+from devenv.orchestrate.execution.hooks import run_hook
 from devenv.orchestrate.execution.readiness import Readiness
 from devenv.orchestrate.execution.step_events import StepEvents
 from devenv.orchestrate.planning.calls import (
@@ -20,6 +22,7 @@ from devenv.orchestrate.planning.calls import (
     RemoveInstance,
     RemoveNetwork,
     RemoveVolume,
+    RunHook,
     StartInstance,
     StopInstance,
     WaitCompleted,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.identity import Project
+    from devenv.model.stack import Hook
     from devenv.orchestrate.execution.executor import Perform, Results
     from devenv.orchestrate.planning.calls import InstanceRef
     from devenv.orchestrate.planning.graph import Action, Plan, Step
@@ -120,25 +124,32 @@ class Operations:
                 return await self._build(step.call)
             case CreateNetwork(spec):
                 return StepResult(success=True, object_id=await engine.create_network(spec))
-            case RemoveNetwork(network_id):
-                await engine.remove_network(network_id)
             case CreateVolume(volume):
                 await engine.create_volume(volume)
-            case RemoveVolume(name):
-                await engine.remove_volume(name)
             case CreateInstance(instance, network_of):
                 owner = _id(network_of, results) if network_of is not None else None
                 created = await engine.create(replace(instance, network_container=owner))
                 return StepResult(success=True, object_id=created)
             case StartInstance(reference):
                 return await self._start(_id(reference, results), step.action)
+            case RunHook(reference, hook, stage):
+                return await self._hook(_id(reference, results), hook, stage, step.action)
             case StopInstance(reference, grace):
                 await engine.stop(_id(reference, results), grace=grace)
-            case RemoveInstance(reference):
-                await engine.remove(_id(reference, results))
+            case RemoveInstance() | RemoveNetwork() | RemoveVolume():
+                await self._remove(step.call, results)
             case WaitReady() | WaitCompleted():
                 return await self._wait(step.call, _id(step.call.instance, results), step.action)
         return _DONE
+
+    async def _remove(self, call: RemoveInstance | RemoveNetwork | RemoveVolume, results: Results) -> None:
+        match call:
+            case RemoveInstance(reference):
+                await self._engine.remove(_id(reference, results))
+            case RemoveNetwork(network_id):
+                await self._engine.remove_network(network_id)
+            case RemoveVolume(name):
+                await self._engine.remove_volume(name)
 
     async def _pull(self, call: PullImage) -> StepResult:
         def report(progress: Progress) -> None:
@@ -173,6 +184,19 @@ class Operations:
             return StepResult(success=False, outcome=WaitOutcome(ready=False, ready_ms=0.0, failure=failure))
         self._started[instance_id] = begun
         return _DONE
+
+    async def _hook(self, instance_id: str, hook: Hook, stage: str, action: Action) -> StepResult:
+        """Run a hook; the one before a stop may fail, which is told."""
+        reason, output = await self._readiness.within(run_hook(self._engine, instance_id, hook))
+        if not reason:
+            return _DONE
+        reason = f"{stage} hook {shlex.join(hook.command)!r} {reason}"
+        if stage == "pre_stop":
+            told = f": {output[-1]}" if output else ""
+            self._sink(Notice(message=f"{action.service}: its {reason}{told}", warning=True))
+            return StepResult(success=False)
+        failure = Failure(service=action.service, index=action.index, reason=f"failed: its {reason}", log_tail=output)
+        return StepResult(success=False, outcome=WaitOutcome(ready=False, ready_ms=0.0, failure=failure))
 
     async def _wait(self, call: WaitReady | WaitCompleted, instance_id: str, action: Action) -> StepResult:
         started = self._started.get(instance_id, self._clock.monotonic())

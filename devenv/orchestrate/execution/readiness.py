@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from devenv.race import first
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.events import Sink
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from devenv.model.identity import Project
     from devenv.model.stack import Service
     from devenv.model.state import ObservedInstance
+    from devenv.orchestrate.execution.hooks import Verdict
 
 
 class Readiness:
@@ -71,6 +76,16 @@ class Readiness:
             observe=partial(self._observe, instance_id),
         )
         return self._with_whole_timeout(service, outcome)
+
+    async def within(self, hook: Coroutine[Any, Any, Verdict]) -> Verdict:
+        """Await a hook within the deadline, if there is one: a plan that only stops has none."""
+        if not self._timeout:
+            return await hook
+        return await first(hook, self._too_long())
+
+    async def _too_long(self) -> Verdict:
+        await self._clock.sleep(self._remaining())
+        return f"did not end within {self._timeout:g} s after the first start", ()
 
     async def _observe(self, instance_id: str) -> ObservedInstance | None:
         """The instance as the engine shows it now."""

@@ -26,6 +26,7 @@ from devenv.orchestrate.planning.calls import (
     RemoveInstance,
     RemoveNetwork,
     RemoveVolume,
+    RunHook,
     StartInstance,
     StopInstance,
     WaitCompleted,
@@ -94,7 +95,7 @@ class StepEvents:
                 self._sink(ImagePulling(image=reference, status="done"))
             case StartInstance() if result.success:
                 self._sink(ServiceStarted(service=action.service, instance=action.index))
-            case StartInstance() | WaitReady() | WaitCompleted() if result.outcome is not None:
+            case StartInstance() | RunHook() | WaitReady() | WaitCompleted() if result.outcome is not None:
                 self._settled(action, result.outcome)
             case _ if not result.success:
                 pass

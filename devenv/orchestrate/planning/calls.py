@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from devenv.immutable import immutable
 
 if TYPE_CHECKING:
     from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
-    from devenv.model.stack import Build, Service
+    from devenv.model.stack import Build, Hook, Service
 
 
 @immutable()
@@ -109,6 +109,16 @@ class StopInstance:
 
 
 @immutable()
+class RunHook:
+    """Run a hook in an instance; a ``post_start`` hook that fails is a failure of the service, the other a warning."""
+
+    verb: ClassVar[str] = "run-hook"
+    instance: InstanceRef
+    hook: Hook
+    stage: Literal["post_start", "pre_stop"]
+
+
+@immutable()
 class RemoveInstance:
     """Remove an instance."""
 
@@ -145,6 +155,7 @@ Call = (
     | CreateInstance
     | StartInstance
     | StopInstance
+    | RunHook
     | RemoveInstance
     | WaitReady
     | WaitCompleted

@@ -34,7 +34,7 @@ def plan_change(
         for name in services
     }
     graph = GraphBuilder()
-    planned = ServiceSteps(graph, project, stack)
+    planned = ServiceSteps(graph, project, stack, observed)
     for name in in_dependency_order(stack, services):
         planned.add(stack.services[name], [(action, InstanceRef(action.object_id), ()) for action in actions[name]])
     return Plan(actions=tuple(action for name in services for action in actions[name]), steps=tuple(graph.steps))

@@ -6,14 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from devenv.orchestrate.hook_labels import pre_stop_of
 from devenv.orchestrate.naming import image_tag
-from devenv.orchestrate.planning.calls import InstanceRef, StartInstance, StopInstance, WaitCompleted, WaitReady
+from devenv.orchestrate.planning.calls import (
+    InstanceRef,
+    RunHook,
+    StartInstance,
+    StopInstance,
+    WaitCompleted,
+    WaitReady,
+)
 from devenv.orchestrate.planning.graph import CONDITIONS, Gate, Step
 from devenv.orchestrate.selection import one_shots, shared_network
 
 if TYPE_CHECKING:
     from devenv.model.identity import Project
-    from devenv.model.stack import Service, Stack
+    from devenv.model.stack import Hook, Service, Stack
+    from devenv.model.state import ObservedState
     from devenv.orchestrate.planning.calls import Call
     from devenv.orchestrate.planning.graph import Action, RunCondition
 
@@ -57,6 +66,36 @@ class GraphBuilder:
         self.steps.append(step)
         return step.id
 
+    def add_stop(
+        self,
+        instance: InstanceRef,
+        action: Action,
+        hooks: Iterable[Hook],
+        *,
+        grace: float | None = None,
+        after: Iterable[int] = (),
+        gates: Sequence[Gate] = (),
+    ) -> int:
+        """Add the hooks before a stop, one after the other, and the stop, and return the ID of the stop's step.
+
+        A hook that fails does not keep an instance from its stop.
+
+        Args:
+            instance: to stop.
+            action: what the steps are part of.
+            hooks: that run before.
+            grace: seconds that the instance has to end; ``None``: as it was created with.
+            after: IDs of steps that have to succeed first.
+            gates: conditions that have to be met first.
+        """
+        after = tuple(after)
+        follows: tuple[int, ...] = ()
+        for hook in hooks:
+            follows = (
+                self.add(RunHook(instance, hook, "pre_stop"), action, after=after, follows=follows, gates=gates),
+            )
+        return self.add(StopInstance(instance, grace), action, after=after, follows=follows, gates=gates)
+
 
 class ServiceSteps:
     """Adds the starts and waits of services; each service has to come after all that it depends on.
@@ -64,8 +103,9 @@ class ServiceSteps:
     Conditions on services that are not added are not waited for.
     """
 
-    def __init__(self, graph: GraphBuilder, project: Project, stack: Stack) -> None:
+    def __init__(self, graph: GraphBuilder, project: Project, stack: Stack, observed: ObservedState) -> None:
         self._graph = graph
+        self._hooks = {instance.id: pre_stop_of(instance) for instance in observed.instances}
         self._project = project
         self._stack = stack
         self._one_shots = one_shots(stack)
@@ -92,10 +132,13 @@ class ServiceSteps:
             return
         before: Iterable[int] = after
         if action.kind == "restart":
-            before = [self._graph.add(StopInstance(instance), action, after=after, gates=gates)]
+            hooks = self._hooks.get(instance.id, ())
+            before = [self._graph.add_stop(instance, action, hooks, after=after, gates=gates)]
             gates = ()
         if action.kind != "keep":
             before = [self._graph.add(StartInstance(instance), action, after=before, gates=gates)]
+            for hook in service.post_start:
+                before = [self._graph.add(RunHook(instance, hook, "post_start"), action, after=before)]
             self._starts[service.name] += before
         self._waits[service.name].append(self._graph.add(self._wait(service, instance), action, after=before))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from devenv.model.state import RUNS
+from devenv.orchestrate.hook_labels import pre_stop_of
 from devenv.orchestrate.naming import dependencies_of
 from devenv.orchestrate.planning.calls import (
     CreateInstance,
@@ -132,13 +133,20 @@ def _add_stops(
     graph: GraphBuilder, instances: Iterable[ObservedInstance], actions: Mapping[str, Action], grace: float | None
 ) -> dict[str, int]:
     """Add the stops, those of dependents first; return the steps by instance ID."""
+    instances = list(instances)
     order = removal_order(instances)
+    hooks = {instance.id: pre_stop_of(instance) for instance in instances}
     stopped: dict[str, int] = {}
     while len(stopped) < len(order):
         free = [key for key, dependents in order.items() if key not in stopped and dependents <= stopped.keys()]
         for key in free:
-            call = StopInstance(InstanceRef(key), grace)
-            stopped[key] = graph.add(call, actions[key], after=[stopped[other] for other in order[key]])
+            stopped[key] = graph.add_stop(
+                InstanceRef(key),
+                actions[key],
+                hooks[key],
+                grace=grace,
+                after=[stopped[other] for other in order[key]],
+            )
     return stopped
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.model.identity import LABEL_PROJECT
 from devenv.orchestrate.files import build_secrets
+from devenv.orchestrate.hook_labels import pre_stop_of
 from devenv.orchestrate.planning.calls import (
     BuildImage,
     CreateInstance,
@@ -16,7 +17,6 @@ from devenv.orchestrate.planning.calls import (
     PullImage,
     RemoveInstance,
     RemoveNetwork,
-    StopInstance,
 )
 from devenv.orchestrate.planning.decisions import (
     instance_actions,
@@ -118,9 +118,11 @@ class _UpPlanner:
             self._objects["volume", action.key] = self._graph.add(volume, action)
 
     def _add_removals(self, actions: Iterable[Action]) -> None:
+        existing = {instance.id: instance for instance in self._observed.instances}
         for action in actions:
             instance = InstanceRef(id=action.object_id)
-            stopped = self._add(StopInstance(instance), action)
+            hooks = pre_stop_of(existing[action.object_id])
+            stopped = self._graph.add_stop(instance, action, hooks, after=self._images)
             self._removed[action.object_id] = self._add(RemoveInstance(instance), action, after=[stopped])
 
     def _replace_networks(self, networks: Iterable[Action]) -> None:
@@ -142,7 +144,7 @@ class _UpPlanner:
         by_service: dict[str, list[Action]] = {}
         for action in actions:
             by_service.setdefault(action.service, []).append(action)
-        services = ServiceSteps(self._graph, self._target.project, self._target.stack)
+        services = ServiceSteps(self._graph, self._target.project, self._target.stack, self._observed)
         references: dict[str, list[InstanceRef]] = {}
         for name in in_dependency_order(self._target.stack, self._target.services):
             service = self._target.stack.services[name]

@@ -224,6 +224,15 @@ def _develop(node: Node, key: str, problems: Problems) -> Node:
     return with_entry(node, "watch", replace(watch, items=items))
 
 
+def _hooks(node: Node, key: str, problems: Problems) -> Node:
+    """Each hook with its environment as a mapping."""
+    if not isinstance(node, ListNode):
+        return node
+    rules: dict[str, Rewrite] = {"environment": _pairs}
+    items = tuple(_rewrite(item, f"{key}[{index}]", rules, problems) for index, item in enumerate(node.items))
+    return replace(node, items=items)
+
+
 def _inside(name: str, rewrite: Rewrite) -> Rewrite:
     return lambda node, key, problems: _rewrite(node, key, {name: rewrite}, problems)
 
@@ -337,6 +346,8 @@ _SERVICE: dict[str, Rewrite] = {
     "labels": _pairs,
     "networks": _names(None),
     "ports": _each(_port),
+    "post_start": _hooks,
+    "pre_stop": _hooks,
     "secrets": _each(_file),
     "storage_opt": _pairs,
     "sysctls": _pairs,

@@ -6,12 +6,11 @@ from typing import Any
 
 from devenv.stack.readers.context import Context
 from devenv.stack.readers.cursor import Cursor, Fields
-from devenv.stack.readers.execution import read_command
+from devenv.stack.readers.hooks import hook_document, read_hook
 from devenv.stack.yaml.nodes import ListNode
 
 _ACTIONS = ("rebuild", "sync", "restart", "sync+restart", "sync+exec")
 _RULE = ("path", "action", "target", "ignore", "include", "exec", "initial_sync")
-_EXEC = ("command", "user", "privileged", "working_dir", "environment")
 
 
 def read_develop(service: Fields, context: Context) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def _rule(rule: Cursor, context: Context) -> dict[str, Any]:
         "path": str(context.path(path)) if path else None,
         "action": chosen,
         "target": fields.text("target"),
-        "exec": _hook(hook) if hook else None,
+        "exec": hook_document(read_hook(hook, context)) if hook else None,
         "include": _patterns(fields.get("include")),
         "ignore": _patterns(fields.get("ignore")),
         "initial_sync": fields.flag("initial_sync") or None,
@@ -52,17 +51,3 @@ def _patterns(member: Cursor | None) -> list[str]:
         return []
     text = None if isinstance(member.node, ListNode) else member.text()
     return [text] if text else list(member.texts()) if isinstance(member.node, ListNode) else []
-
-
-def _hook(member: Cursor) -> dict[str, Any]:
-    fields = member.fields(_EXEC)
-    fields.required("command")
-    command = read_command(fields, "command")
-    given = {
-        "command": list(command or ()),
-        "user": fields.text("user"),
-        "privileged": fields.flag("privileged") or None,
-        "working_dir": fields.text("working_dir"),
-        "environment": fields.table("environment"),
-    }
-    return {name: value for name, value in given.items() if value not in (None, [], {})}

@@ -22,7 +22,7 @@ SERVICE = (
     *("cpu_rt_period", "cpu_rt_runtime", "cpu_shares", "cpuset", "device_cgroup_rules", "devices", "dns_opt"),
     *("dns_search", "domainname", "gpus", "group_add", "ipc", "mac_address", "mem_reservation", "mem_swappiness"),
     *("memswap_limit", "oom_kill_disable", "oom_score_adj", "runtime", "storage_opt", "sysctls", "userns_mode", "uts"),
-    "volumes_from",
+    *("volumes_from", "post_start", "pre_stop"),
 )
 _WINDOWS = "it applies to Windows containers only: use cpus"
 SERVICE_REFUSED = {
@@ -32,8 +32,6 @@ SERVICE_REFUSED = {
     "external_links": "connect both to an external network",
     "isolation": _LATER,
     "models": _LATER,
-    "post_start": "use a service on which others depend with service_completed_successfully",
-    "pre_stop": _LATER,
     "provider": "devenv runs services on its own engines only",
     "use_api_socket": "mount the engine's socket as a volume",
 }

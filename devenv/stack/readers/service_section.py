@@ -25,6 +25,7 @@ from devenv.stack.readers.execution import (
     read_ulimits,
     reserved_devices,
 )
+from devenv.stack.readers.hooks import read_hooks
 from devenv.stack.readers.networking import read_expose, read_hosts, read_networks, read_ports
 from devenv.stack.readers.service_environment import read_environment, read_labels, tracing_places
 from devenv.stack.readers.storage import read_files, read_mounts
@@ -124,6 +125,8 @@ def _service(name: str, fields: Fields, x: ServiceExtension, context: Context) -
         stdin_open=fields.flag("stdin_open"),
         tty=fields.flag("tty"),
         attach=fields.flag("attach", default=True),
+        post_start=read_hooks(fields, "post_start", context),
+        pre_stop=read_hooks(fields, "pre_stop", context),
         develop=read_develop(fields, context),
         options=read_options(fields) | reserved_devices(deploy),
         tracing_places=tracing_places(fields, context),

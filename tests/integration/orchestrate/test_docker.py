@@ -188,6 +188,47 @@ async def test_what_changes_is_replaced_and_the_rest_stays(world: World) -> None
     assert (await world.plan(three)) == ["keep P-a-1", "keep P-b-1"]
 
 
+HOOKS = """
+  web:
+    <<: *service
+    user: nobody
+    working_dir: /tmp
+    volumes: [kept:/kept]
+    post_start:
+      - command: sh -c 'id -un >/kept/log; pwd >>/kept/log; echo $$A >>/kept/log'
+        user: root
+        working_dir: /var
+        environment: [A=given]
+    pre_stop:
+      - command: [sh, -c, "echo left >>/kept/log"]
+        user: root
+volumes: { kept: {} }
+"""
+
+
+async def test_hooks_run_as_the_file_says(world: World) -> None:
+    result = await world.up(HOOKS)
+    assert [item.failure for item in result.services if item.failure] == []
+    said = world.container("web").exec_run(["cat", "/kept/log"]).output.decode().split()
+    assert said == ["root", "/var", "given"]
+    await world.up(HOOKS.replace("user: nobody", "user: daemon"))  # replaced: the old one leaves first
+    said = world.container("web").exec_run(["cat", "/kept/log"]).output.decode().split()
+    assert said == ["root", "/var", "given"]  # the new one wrote it after the old one
+    await stop(world.engine, world.project, clock=SystemClock(), sink=world.events.append)
+    volume = f"{world.project.id}_kept"
+    read = world.client.containers.run("python:3.12-slim", ["cat", "/v/log"], volumes=[f"{volume}:/v"], remove=True)
+    assert read.decode().split()[-1] == "left"
+
+
+async def test_a_failed_hook_tells_what_it_said(world: World) -> None:
+    text = "  web: { <<: *service, post_start: [{ command: \"sh -c 'echo no table; exit 3'\" }] }\n"
+    result = await world.up(text)
+    failure = next(item.failure for item in result.services if item.service.name == "web")
+    assert failure is not None
+    assert failure.reason.endswith("exited with code 3")
+    assert failure.log_tail == ("no table",)
+
+
 SHARING = """
   app: { <<: *service, ipc: shareable, volumes: [/data], environment: { V: '1' } }
   network: { <<: *service, network_mode: "service:app" }

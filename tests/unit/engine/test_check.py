@@ -11,7 +11,7 @@ from devenv.engine.docker import DockerEngine
 from devenv.engine.process import ProcessEngine
 from devenv.errors import ConfigurationError
 from devenv.model.extension import ServiceExtension, StackExtension
-from devenv.model.stack import FileMount, Stack
+from devenv.model.stack import FileMount, Hook, Stack
 from devenv.testing import make_project, make_service
 
 PROCESS = ServiceExtension.model_validate({"process": {"command": "python app.py"}})
@@ -29,6 +29,9 @@ def stack_of(service: Any) -> Stack:
         ({"x": PROCESS, "network_mode": "host"}, "network_mode"),
         ({"x": PROCESS, "secrets": (FileMount(source="key", target="/run/secrets/key"),)}, "secrets"),
         ({"x": PROCESS, "user": "nobody"}, "user"),
+        ({"x": PROCESS, "post_start": (Hook(command=("a",)), Hook(command=("b",), user="root"))}, "post_start[1].user"),
+        ({"x": PROCESS, "pre_stop": (Hook(command=("a",), privileged=True),)}, "pre_stop[0].privileged"),
+        ({"x": PROCESS, "pre_stop": (Hook(command=("a",), working_dir="/w"),)}, "pre_stop[0].working_dir"),
     ],
 )
 def test_the_process_engine_refuses_by_name(fields: dict[str, Any], key: str) -> None:

@@ -99,6 +99,14 @@ IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
         "services.a.build.ssh must be a mapping, found 'default'",
         "",
     ),
+    ("post_start: [{user: root}]", "4:18", "services.a.post_start[0]", "services.a.post_start[0] requires command", ""),
+    (
+        "pre_stop: [{command: [], user: root}]",
+        "4:16",
+        "services.a.pre_stop[0]",
+        "services.a.pre_stop[0].command is empty",
+        "",
+    ),
     (
         "build: {context: ., isolation: default}",
         "4:25",
