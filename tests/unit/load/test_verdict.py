@@ -106,8 +106,10 @@ def test_a_run_that_shows_nothing_good_is_negative_and_its_first_line_says_why(
         ),
         (
             {"traces": TraceCountsDocument(absent=80)},
-            "Passed: 80 of 80 requests succeeded; traces are not judged without `--fail 'traced==100%'`, and none of "
-            "80 traces is complete",
+            (
+                "Passed: 80 of 80 requests succeeded; traces are not judged without `--fail 'traced==100%'`, and none "
+                "of 80 traces is complete"
+            ),
         ),
         (
             {"traces": TraceCountsDocument(unverified=80), "redirects": 80},
