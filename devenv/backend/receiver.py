@@ -17,6 +17,7 @@ from devenv.http.server.router import Route
 from devenv.immutable import immutable
 from devenv.otlp import columns, json_requests, messages
 from devenv.otlp.batches import Batch, batches, steps
+from devenv.otlp.deep_values import DeepValues
 from devenv.otlp.json_steps import JsonRequest
 from devenv.otlp.wire import TooLarge, Undecodable
 
@@ -184,12 +185,13 @@ class _Decoded:
             Undecodable, TooLarge: If a part is not valid; raised at the first such part.
         """
         known = None
+        deep = DeepValues()
         for batch in self._batches():
             if batch is None:
                 yield None
                 continue
             if (batch.resource, batch.scope) != known:
-                parse(batch)
+                parse(batch, deep)
                 known = (batch.resource, batch.scope)
             yield batch, columns.decode(batch.spans)
 

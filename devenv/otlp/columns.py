@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from devenv.immutable import immutable
 from devenv.otlp import messages
-from devenv.otlp.deep_values import DeepValues, TooDeep
+from devenv.otlp.deep_values import TOO_DEEP, DeepValues, TooDeep
 from devenv.otlp.wire import Undecodable
 
 _NO_TRACE = bytes(16)
@@ -17,7 +17,6 @@ _NO_SPAN = bytes(8)
 MAX_SPAN_BYTES = 4 * 1024 * 1024
 _PARENT_SIZES = {0, 8}
 # What the decoder says of a message in a message in a message…, 100 times.
-_TOO_DEEP = "MaxDepth"
 _MIN_SPAN_BYTES = 28  # the two IDs alone
 
 
@@ -111,7 +110,7 @@ def _read(encoded: bytes, deep: DeepValues) -> tuple[Any, bytes]:
         try:
             return messages.Span.FromString(encoded), encoded
         except DecodeError as error:
-            if _TOO_DEEP not in str(error):
+            if TOO_DEEP not in str(error):
                 raise
         payload = deep.shallower(encoded)
         return messages.Span.FromString(payload), payload

@@ -23,6 +23,9 @@ STORED_DEPTH = 30
 MAX_BYTES = 256 * 1024
 """Size of a span whose deep values are looked at."""
 
+TOO_DEEP = "MaxDepth"
+"""In what the decoder says of a message with too many levels."""
+
 UNIT = 1024
 """Bytes that take as long to copy, which happens once per level, as a value takes to read."""
 
@@ -59,6 +62,22 @@ class DeepValues:
             raise TooDeep("values are nested too deep") from error
         encoded: bytes = found.SerializeToString()
         return encoded
+
+    def description(self, encoded: bytes, message: Any) -> bytes:
+        """Return an encoded resource or scope that the decoder can read.
+
+        Args:
+            encoded: It, as it was sent.
+            message: ``messages.LayeredResource`` or ``messages.LayeredScope``.
+
+        Raises:
+            TooDeep: If a value is too deep.
+            google.protobuf.message.DecodeError: If it is not such a message.
+        """
+        try:
+            return self._part(encoded, message)
+        except RecursionError as error:
+            raise TooDeep("values are nested too deep") from error
 
     def _part(self, encoded: bytes, message: Any) -> bytes:
         found = message.FromString(encoded)

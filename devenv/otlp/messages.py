@@ -91,6 +91,8 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "5 dropped_attributes uint32",
         "6 flags fixed32",
     ),
+    "LayeredResource": ("1 attributes bytes*", "2 dropped_attributes uint32"),
+    "LayeredScope": ("1 name bytes", "2 version bytes", "3 attributes bytes*", "4 dropped_attributes uint32"),
     "LayeredPair": ("1 key bytes", "2 value bytes"),
     "LayeredItems": ("1 values bytes*",),
     "LayeredValue": (
@@ -159,6 +161,8 @@ Identities = _message("Identities")
 LayeredSpan = _message("LayeredSpan")
 LayeredEvent = _message("LayeredEvent")
 LayeredLink = _message("LayeredLink")
+LayeredResource = _message("LayeredResource")
+LayeredScope = _message("LayeredScope")
 LayeredPair = _message("LayeredPair")
 LayeredItems = _message("LayeredItems")
 LayeredValue = _message("LayeredValue")

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from devenv.backend.store.records import SCOPE_BYTES, StoredService
 from devenv.otlp import messages
 from devenv.otlp.batches import Batch
+from devenv.otlp.deep_values import TOO_DEEP, DeepValues, TooDeep
 from devenv.otlp.values import attributes, plain, text
 from devenv.otlp.wire import TooLarge, Undecodable, varint
 
@@ -73,19 +74,35 @@ def service_name(resource: Any) -> str:
     return "missing-service-name"
 
 
-def parse(batch: Batch) -> tuple[Any, Any]:
+def parse(batch: Batch, deep: DeepValues | None = None) -> tuple[Any, Any]:
     """Return the decoded resource and scope of a batch.
 
+    Args:
+        batch: The batch.
+        deep: What makes deep values shallower, with what is left of a request's limit.
+
     Raises:
-        Undecodable: If one of them is malformed.
+        Undecodable: If one of them is malformed, or a value nested too deep.
         TooLarge: If they are larger than a description of a service can be.
     """
     if len(batch.resource) + len(batch.scope) > _MAX_BYTES:
         raise TooLarge(f"a resource or scope larger than {_MAX_BYTES} bytes")
+    deep = deep or DeepValues()
     try:
-        return messages.Resource.FromString(batch.resource), messages.Scope.FromString(batch.scope)
-    except DecodeError as error:
+        resource = _read(batch.resource, messages.Resource, messages.LayeredResource, deep)
+        return resource, _read(batch.scope, messages.Scope, messages.LayeredScope, deep)
+    except (DecodeError, TooDeep) as error:
         raise Undecodable(f"resource or scope: {error}") from error
+
+
+def _read(encoded: bytes, message: Any, layered: Any, deep: DeepValues) -> Any:
+    """Decode a resource or scope; deep values are stored as those of spans are."""
+    try:
+        return message.FromString(encoded)
+    except DecodeError as error:
+        if TOO_DEEP not in str(error):
+            raise
+    return message.FromString(deep.description(encoded, layered))
 
 
 class Scopes:

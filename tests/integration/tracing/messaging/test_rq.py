@@ -187,10 +187,10 @@ def test_what_a_worker_does_for_itself_has_no_spans(rec, queue, patched):
     reads = [span for span in found if span.name == "GET"]
     assert [span.parent_id in processed for span in reads].count(True) == 3
     assert len(reads) == 3 + 2 + 1
-    # A job that waited for another one is sent by the worker.
+    # A job that waited for another one is sent by the worker. RQ 2 has a command in a job's own method.
     (later,) = rec.spans("send jobs")
-    own = [span for span in found if span.name != "GET" and span.span_id not in processed and span is not later]
-    assert own == []
+    own = [span for span in found if span.name not in {"GET", "PERSIST"} and span.span_id not in processed]
+    assert {span.parent_id for span in own if span is not later} <= {later.span_id}
 
 
 PROGRAM = """
