@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from compose_config import compose_config, normal
+from compose.resolved import compose_config, normal
 
 from devenv.stack import load_stack
 from devenv.stack.dump import dump
 
-FILE = Path(__file__).parents[1] / "fixtures" / "compose" / "shapes" / "shapes.yaml"
+FILE = Path(__file__).parents[2] / "fixtures" / "compose" / "shapes" / "shapes.yaml"
 SHAPES: dict[str, str] = yaml.safe_load(FILE.read_text())
 ENVIRON = {"HOME": "/home/somebody"}
 

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from compose_config import compose_config, normal
+from compose.resolved import compose_config, normal
 
 from devenv.errors import StackFileError
 from devenv.stack import load_stack
 from devenv.stack.dump import dump, yaml_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures" / "compose"
 ENVIRON = {"HOME": "/home/somebody"}
 INTERPOLATED = {"SET": "value", "EMPTY": "", "TRUTH": "true", "PORT": "8080", "COUNT": "3"}
