@@ -339,7 +339,7 @@ def test_a_program_with_devenv_run_its_forked_child_and_its_worker(collector):
     for request in requests(collector):
         resource = values(request.resource_metrics[0].resource.attributes)
         points = metrics(request)["db.client.operation.duration"].histogram.data_points
-        counts = {values(point.attributes)["db.operation.name"]: point.count for point in points}
+        counts = {values(point.attributes)["db.query.summary"]: point.count for point in points}
         found.append((resource["service.instance.id"], counts))
-    assert sorted(str(counts) for _, counts in found) == ["{'CREATE': 1}", "{'SELECT': 2}", "{'SELECT': 2}"]
+    assert sorted(str(counts) for _, counts in found) == ["{'CREATE t': 1}", "{'SELECT t': 2}", "{'SELECT t': 2}"]
     assert len({instance for instance, _ in found}) == 3
