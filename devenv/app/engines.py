@@ -139,6 +139,15 @@ async def other_engine(engine: Engine, project: Project, environ: Mapping[str, s
     return await connect("process", project, environ) if await _as_processes(project, environ) else None
 
 
+async def engines_of(project: Project, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the engines on which the project's directory runs, found without its record.
+
+    An engine that does not respond within :data:`LOOK_TIMEOUT` counts as none.
+    """
+    as_processes, (on_docker, _) = await asyncio.gather(_as_processes(project, environ), _on_docker(project, environ))
+    return tuple(name for name, found in (("docker", on_docker), ("process", as_processes)) if found)
+
+
 async def _as_processes(project: Project, environ: Mapping[str, str]) -> str:
     """Name of the project that the process engine runs in this directory, found without the record; else empty."""
     from devenv.engine.process import ProcessEngine

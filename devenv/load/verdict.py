@@ -40,15 +40,26 @@ def judge(document: LoadDocument) -> list[str]:
 
 
 def passed_text(document: LoadDocument) -> str:
-    """Return what a run that passed has shown, as the rest of a sentence."""
+    """Return what a run that passed has shown, as the rest of a sentence.
+
+    Incomplete traces alone do not fail a run. If none is complete, the sentence says that they are not part of it.
+    """
     done = document.sent - sum(document.errors.values())
     text = f"{done} of {plural(document.sent, 'request')} succeeded"
     if document.redirects:
         text += f" ({plural(document.redirects, 'redirect')}, not followed)"
     looked_up = document.sent - document.traces.unsampled - document.traces.unverified
+    complete = document.traces.complete + document.traces.late
+    if looked_up and not complete and not any(_is_traced(threshold.expr) for threshold in document.thresholds):
+        count = plural(looked_up, "trace")
+        return f"{text}; traces are not judged without `--fail 'traced==100%'`, and none of {count} is complete"
     if looked_up:
-        return f"{text}, {document.traces.complete + document.traces.late} of {plural(looked_up, 'trace')} complete"
+        return f"{text}, {complete} of {plural(looked_up, 'trace')} complete"
     return f"{text}, traces not verified"
+
+
+def _is_traced(threshold: str) -> bool:
+    return parse_threshold(threshold).metric == "traced"
 
 
 def _is_above(part: int, whole: int) -> bool:

@@ -18,7 +18,7 @@ from devenv.orchestrate.jaeger import (
     is_managed,
 )
 from devenv.orchestrate.naming import instance_name
-from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
+from devenv.otlp.backend_ports import EMBEDDED_PORTS, OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.capabilities import BackendKind
@@ -129,6 +129,8 @@ def _with_backend_set_up(stack: Stack, backend: Service, kind: BackendKind) -> S
         networks[key] = Network(key=key)
     stack = replace(stack, networks=networks)
     service = attached(backend, networks)
+    if kind == "embedded":  # a port that it does not listen on may be in use
+        service = replace(service, ports=tuple(port for port in service.ports if port.container in EMBEDDED_PORTS))
     if kind == "jaeger" and is_managed(service):
         stack, service = configured(stack, service)
     return replace(stack, services={**stack.services, service.name: service})

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from devenv.engine.process.launch import Launch, Listening, Peer
 from devenv.errors import ConfigurationError
-from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
+from devenv.otlp.backend_ports import EMBEDDED_PORTS
 
 if TYPE_CHECKING:
     from devenv.contract.specification import InstanceSpec
     from devenv.model.stack import Service, Stack
 
-BACKEND_PORTS = (QUERY_PORT, OTLP_HTTP_PORT, HEALTH_PORT)
 """What the embedded backend listens on, in Jaeger's numbers."""
 
 _REFUSED = (
@@ -125,7 +124,7 @@ def listening(service: Service) -> tuple[Listening, ...]:
 def backend_ports(service: Service) -> tuple[Listening, ...]:
     """The embedded backend's ports: as published, else Jaeger's own numbers if those are free."""
     published = {port.container: port for port in listening(service) if port.host is not None}
-    return tuple(published.get(number) or Listening(container=number, same=True) for number in BACKEND_PORTS)
+    return tuple(published.get(number) or Listening(container=number, same=True) for number in EMBEDDED_PORTS)
 
 
 def _backend(spec: InstanceSpec) -> Launch:

@@ -755,7 +755,7 @@ PASSES = {
         *("executing", "executing_many", "async_executing", "async_executing_many", "calling"),
     },
     "integrations.databases.psycopg2": {"_rest"},  # names arguments of the program
-    "integrations.databases.pymongo": {"_register", "Commands.__init__"},
+    "integrations.databases.pymongo": {"_register", "Commands.__init__", "Commands._cancelled"},
     "integrations.messaging.rq": {"_sent", "_perform"},
     "integrations.messaging.rq_worker": {"instrument_workers", "run_outside", "_working", "_carried"},
     "integrations.messaging.pika": {"_published", "_traced", "_turn"},

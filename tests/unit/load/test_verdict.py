@@ -105,6 +105,13 @@ def test_a_run_that_shows_nothing_good_is_negative_and_its_first_line_says_why(
             "Passed: 80 of 80 requests succeeded, 1 of 80 traces complete",
         ),
         (
+            {"traces": TraceCountsDocument(absent=80)},
+            (
+                "Passed: 80 of 80 requests succeeded; traces are not judged without `--fail 'traced==100%'`, and none "
+                "of 80 traces is complete"
+            ),
+        ),
+        (
             {"traces": TraceCountsDocument(unverified=80), "redirects": 80},
             "Passed: 80 of 80 requests succeeded (80 redirects, not followed), traces not verified",
         ),
@@ -129,6 +136,12 @@ def test_a_run_that_passed_says_what_it_has_shown(fields: dict[str, Any], line: 
 def test_a_threshold_about_the_same_decides_instead(fail: str, fields: dict[str, Any]) -> None:
     assert verdict_code(run(**fields)) == 1
     assert verdict_code(run(fail, **fields)) == 0
+
+
+def test_a_threshold_that_accepts_incomplete_traces_has_judged_them() -> None:
+    document = run("traced>=0%", traces=TraceCountsDocument(absent=80))
+    assert verdict_code(document) == 0
+    assert first_line(document) == "Passed: 80 of 80 requests succeeded, 0 of 80 traces complete"
 
 
 def test_a_threshold_about_something_else_does_not_excuse_failed_requests() -> None:

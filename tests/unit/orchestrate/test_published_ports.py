@@ -111,6 +111,20 @@ async def test_the_embedded_backend_needs_both_addresses_and_its_port_is_checked
     assert world.engine.instances == {}
 
 
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_port_that_the_embedded_backend_does_not_listen_on_may_be_in_use(declared: bool) -> None:
+    world = World()
+    world.engine = FakeEngine(world.clock, capabilities=PROCESS)
+    with listening() as port:
+        if declared:  # a program of the stack has it: conflicts are those of what is published
+            backend = service("jaeger", image=JAEGER, ports=(Port(container=4317, host=port),))
+            wanted = stack(service("web"), backend, backend=False)
+        else:
+            wanted = stack(service("web", ports=(Port(container=4317, host=4317),)), backend=False)
+        result = await world.up(wanted)
+    assert not any(item.failure for item in result.services)
+
+
 def test_an_address_that_this_machine_does_not_have_is_not_in_use() -> None:
     assert host_ports.is_free("192.0.2.1", 8080)
 

@@ -9,10 +9,12 @@ lists what could not be written.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from pymongo import monitoring
@@ -41,7 +43,7 @@ _COLLECTIONS = frozenset({
 # Writing commands, and their fields of what is written: one document makes no batch.
 _BATCHES: Mapping[str, str] = {"insert": "documents", "update": "updates", "delete": "deletes", "bulkWrite": "ops"}
 _MOST = 10_000
-"""Open spans that are kept: old versions do not tell the end of a command whose task was cancelled."""
+"""Open spans that are kept, whatever pymongo does not tell the end of."""
 
 
 def instrument() -> None:
@@ -60,6 +62,7 @@ class Commands(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self._open: dict[tuple[int, Any], Span] = {}
+        self._of_tasks: WeakKeyDictionary[asyncio.Task[Any], tuple[int, Any]] = WeakKeyDictionary()
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         """Start a span."""
@@ -70,9 +73,43 @@ class Commands(monitoring.CommandListener):
             if span is not None and span.is_recording():
                 if len(self._open) >= _MOST:
                     self._open.pop(next(iter(tuple(self._open)))).end()
-                self._open[event.request_id, event.connection_id] = span
+                key = event.request_id, event.connection_id
+                self._open[key] = span
+                self._watch(key)
         except Exception as error:  # noqa: BLE001 - logged
             fault(_SYSTEM, error)
+
+    def _watch(self, key: tuple[int, Any]) -> None:
+        """End the span of a command whose task was cancelled: pymongo tells of it since 4.20.1 only.
+
+        A task waits for one command at a time, so the end is known by the next one, or by the end of the task.
+        """
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # no loop is running
+            return
+        if task is None:
+            return
+        before = self._of_tasks.get(task)
+        if before is None:
+            task.add_done_callback(self._left)
+        else:
+            self._cancelled(before)
+        self._of_tasks[task] = key
+
+    def _left(self, task: asyncio.Task[Any]) -> None:
+        try:
+            key = self._of_tasks.pop(task, None)
+            if key is not None:
+                self._cancelled(key)
+        except Exception as error:  # noqa: BLE001 - logged
+            fault(_SYSTEM, error)
+
+    def _cancelled(self, key: tuple[int, Any]) -> None:
+        span = self._open.pop(key, None)
+        if span is not None:
+            interrupted(span, asyncio.CancelledError())
+            span.end()
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """End the span; a reply can list what could not be written."""

@@ -119,6 +119,28 @@ async def test_the_asynchronous_client(rec, server):
     assert (slow.status, slow.attributes["error.type"]) == ("error", "asyncio.exceptions.CancelledError")
 
 
+async def test_a_cancelled_command_ends_if_pymongo_does_not_tell(rec, server, monkeypatch):
+    """As pymongo below 4.20.1; after it, the same task continues, and another one ends."""
+    integration.instrument()
+    monkeypatch.setattr(pymongo.monitoring._EventListeners, "publish_command_failure", lambda *_, **__: None)
+    async with pymongo.AsyncMongoClient("127.0.0.1", server.port, **OPTIONS) as client:
+
+        async def ask():
+            with pytest.raises(asyncio.TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await client.shop.slow.find_one()
+            await client.shop.users.find_one()
+
+        await asyncio.create_task(ask())
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.create_task(client.shop.slow.find_one()), 0.05)
+        await asyncio.sleep(0)
+    assert [span.name for span in rec.spans()] == ["find slow", "find users", "find slow"]
+    slow = rec.spans("find slow")
+    assert {span.attributes["error.type"] for span in slow} == {"asyncio.exceptions.CancelledError"}
+    assert rec.span("find users").status == "unset"
+
+
 def test_where_spans_are_suppressed_or_not_sampled_there_is_none(rec, server, client):
     with tracing.attached(silent()):
         client.shop.users.find_one()

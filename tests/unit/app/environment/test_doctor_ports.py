@@ -16,7 +16,7 @@ from devenv.contract.capabilities import Capabilities
 from devenv.engine.process.engine import CAPABILITIES as PROCESS
 from devenv.model.listings import CheckPart
 from devenv.model.state import ObservedInstance, ObservedState, PublishedPort, State
-from devenv.orchestrate import jaeger
+from devenv.orchestrate import instrument, jaeger
 from devenv.testing import FakeEngine
 from devenv.testing.fake_engine import CONTAINERS
 
@@ -49,6 +49,7 @@ async def checks(directory: Path, ports: str = "") -> list[CheckPart]:
 def added(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
     """Let the added backend publish these ports instead of those of Jaeger, which may be in use here."""
     monkeypatch.setattr(jaeger, "PUBLISHED", ports)
+    monkeypatch.setattr(instrument, "EMBEDDED_PORTS", ports)
 
 
 @pytest.mark.parametrize("capabilities", [CONTAINERS, PROCESS], ids=["docker", "process"])
