@@ -134,9 +134,15 @@ async def other_engine(engine: Engine, project: Project, environ: Mapping[str, s
 
     An engine that does not respond within :data:`LOOK_TIMEOUT` counts as none.
     """
+    name = await other_name(engine, project, environ)
+    return await connect(name, project, environ) if name else None
+
+
+async def other_name(engine: Engine, project: Project, environ: Mapping[str, str]) -> str:
+    """Return the name of what :func:`other_engine` connects to; empty if there is none."""
     if engine.capabilities.processes:
-        return await connect("docker", project, environ) if (await _on_docker(project, environ))[0] else None
-    return await connect("process", project, environ) if await _as_processes(project, environ) else None
+        return "docker" if (await _on_docker(project, environ))[0] else ""
+    return "process" if await _as_processes(project, environ) else ""
 
 
 async def engines_of(project: Project, environ: Mapping[str, str]) -> tuple[str, ...]:

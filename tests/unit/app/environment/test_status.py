@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from devenv.app.environment import status as status_module
 from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.status import _health
+from devenv.app.invocation import Invocation
 from devenv.app.session import Running
 from devenv.health.restarts import as_shown
 from devenv.model.state import Health, ObservedInstance, State
@@ -45,3 +50,28 @@ def test_a_service_in_a_restart_loop_is_not_up(state: State, restarts: int, age:
         id="1", name="1", service="web", index=1, state=state, config_hash="", restarts=restarts, started_at=100 - age
     )
     assert as_shown(seen, 100.0).state is shown
+
+
+@pytest.mark.parametrize(("asked", "elsewhere"), [("auto", ["process"]), ("docker", [])])
+async def test_the_engine_that_the_record_does_not_name_is_asked_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: str, elsewhere: list[str]
+) -> None:
+    async def found(*_: object) -> str:
+        return "process"
+
+    monkeypatch.setattr(status_module, "other_name", found)
+    project = cast(Running, SimpleNamespace(engine=None, project=None))
+    assert await status_module._elsewhere(Invocation(directory=tmp_path, engine=asked), project) == elsewhere
+
+
+async def test_an_engine_that_hangs_does_not_hold_up_the_status(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def hangs(*_: object) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(status_module, "other_name", hangs)
+    monkeypatch.setattr(status_module, "ELSEWHERE_TIMEOUT", 0.01)
+    project = cast(Running, SimpleNamespace(engine=None, project=None))
+    assert await status_module._elsewhere(Invocation(directory=tmp_path), project) == []
