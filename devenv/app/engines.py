@@ -57,7 +57,7 @@ async def connect(name: str, project: Project, environ: Mapping[str, str]) -> En
     engine: Engine
     if name == "docker":
         from devenv.engine.docker import DockerEngine
-        from devenv.engine.docker.address import find_address
+        from devenv.engine.docker_address import find_address
 
         engine = DockerEngine(find_address(environ))
     elif name == "process":
@@ -163,7 +163,7 @@ async def _as_processes(project: Project, environ: Mapping[str, str]) -> str:
 
 async def _on_docker(project: Project, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the name of the project that runs on Docker in this directory, else empty; and :attr:`Choice.unknown`."""
-    from devenv.engine.docker.address import find_address
+    from devenv.engine.docker_address import find_address
     from devenv.engine.docker_presence import project_of
 
     try:

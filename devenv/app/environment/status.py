@@ -9,6 +9,7 @@ from devenv.app.engines import other_name
 from devenv.app.environment.descriptions import backend_document, service_document
 from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.recorded_spans import still_silent
+from devenv.app.record import STATE
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, DevenvError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from devenv.model.state import Usage
 
 
+DAEMON = "daemon.json"
 ELSEWHERE_TIMEOUT = 0.5
 """Seconds to look for the project on the engine that its record does not name."""
 
@@ -77,8 +79,10 @@ async def _elsewhere(invocation: Invocation, project: Running) -> list[str]:
     """Names of the other engines on which the project of this directory runs: `up` ran while one did not respond.
 
     An engine that takes longer than :data:`ELSEWHERE_TIMEOUT` counts as none, and so does what was not asked for.
+    Processes have left a file here, so that their engine is not imported in vain.
     """
-    if invocation.engine != "auto":
+    containers = not project.engine.capabilities.processes
+    if invocation.engine != "auto" or (containers and not (invocation.directory / STATE / DAEMON).exists()):
         return []
     try:
         async with asyncio.timeout(ELSEWHERE_TIMEOUT):

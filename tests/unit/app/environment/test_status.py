@@ -14,8 +14,11 @@ from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.status import _health
 from devenv.app.invocation import Invocation
 from devenv.app.session import Running
+from devenv.contract.capabilities import Capabilities
+from devenv.engine.process.engine import CAPABILITIES as PROCESS
 from devenv.health.restarts import as_shown
 from devenv.model.state import Health, ObservedInstance, State
+from devenv.testing.fake_engine import CONTAINERS
 
 PROBES = services_with_probes({"web": {"ready": {"http": "/health"}, "ports": [8080]}})
 
@@ -52,16 +55,35 @@ def test_a_service_in_a_restart_loop_is_not_up(state: State, restarts: int, age:
     assert as_shown(seen, 100.0).state is shown
 
 
-@pytest.mark.parametrize(("asked", "elsewhere"), [("auto", ["process"]), ("docker", [])])
+def on(capabilities: Capabilities) -> Running:
+    return cast(Running, SimpleNamespace(engine=SimpleNamespace(capabilities=capabilities), project=None))
+
+
+@pytest.mark.parametrize(
+    ("asked", "capabilities", "daemon", "elsewhere"),
+    [
+        ("auto", CONTAINERS, True, ["second"]),
+        ("auto", PROCESS, False, ["second"]),
+        ("auto", CONTAINERS, False, []),  # a directory in which no process engine ran
+        ("docker", CONTAINERS, True, []),
+    ],
+)
 async def test_the_engine_that_the_record_does_not_name_is_asked_too(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: str, elsewhere: list[str]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    asked: str,
+    capabilities: Capabilities,
+    daemon: bool,
+    elsewhere: list[str],
 ) -> None:
     async def found(*_: object) -> str:
-        return "process"
+        return "second"
 
     monkeypatch.setattr(status_module, "other_name", found)
-    project = cast(Running, SimpleNamespace(engine=None, project=None))
-    assert await status_module._elsewhere(Invocation(directory=tmp_path, engine=asked), project) == elsewhere
+    if daemon:
+        (tmp_path / ".devenv").mkdir()
+        (tmp_path / ".devenv" / "daemon.json").write_text("{}")
+    assert await status_module._elsewhere(Invocation(directory=tmp_path, engine=asked), on(capabilities)) == elsewhere
 
 
 async def test_an_engine_that_hangs_does_not_hold_up_the_status(
@@ -73,5 +95,4 @@ async def test_an_engine_that_hangs_does_not_hold_up_the_status(
 
     monkeypatch.setattr(status_module, "other_name", hangs)
     monkeypatch.setattr(status_module, "ELSEWHERE_TIMEOUT", 0.01)
-    project = cast(Running, SimpleNamespace(engine=None, project=None))
-    assert await status_module._elsewhere(Invocation(directory=tmp_path), project) == []
+    assert await status_module._elsewhere(Invocation(directory=tmp_path), on(PROCESS)) == []
