@@ -74,6 +74,24 @@ def test_without_being_asked_nothing_is_measured(collector, set_up):
     assert not requests(collector)
 
 
+def test_where_the_library_is_switched_off_nothing_is_measured(set_up):
+    set_up(environ={**ASKED, "OTEL_SDK_DISABLED": "true"})
+    assert state.meter is None
+
+
+def test_a_second_setup_measures_by_its_own_meter(collector, set_up):
+    first = set_up()
+    meter().server(REQUEST, 0.1)
+    assert first.shutdown(5)
+    second = set_up()
+    meter().server(REQUEST, 0.2)
+    assert second.force_flush(5)
+    points = [
+        metrics(request)["http.server.request.duration"].histogram.data_points[0] for request in requests(collector)
+    ]
+    assert [point.sum for point in points] == [0.1, 0.2]
+
+
 def test_a_histogram_has_the_names_units_buckets_and_attributes_of_the_conventions(collector, set_up):
     tracing = set_up()
     for seconds in (0.003, 0.005, 0.0051, 12.0):
