@@ -94,11 +94,12 @@ async def _elsewhere(invocation: Invocation, project: Running) -> list[str]:
 
 def verdict_code(document: StatusDocument) -> int:
     """Exit code: 1 if a service is down or unhealthy, else 0."""
-    good = not document.failures and all(_good(service) for service in document.services)
+    good = not document.failures and all(is_good(service) for service in document.services)
     return 0 if good else NEGATIVE_VERDICT
 
 
-def _good(service: ServiceDocument) -> bool:
+def is_good(service: ServiceDocument) -> bool:
+    """Return whether a service is up, or has completed."""
     return service.health == Health.COMPLETED or (
         service.state == State.RUNNING and service.health in {Health.HEALTHY, Health.NONE}
     )

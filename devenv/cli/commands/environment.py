@@ -1,4 +1,4 @@
-"""Commands that manage the environment: up, down, stop, start, restart and status."""
+"""Commands that manage the environment: up, down, stop, start, restart, status and wait."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: devenv start user")(start)
     app.command(epilog="Example: devenv restart gateway auth")(restart)
     app.command(epilog="Example: devenv status --json")(status)
+    app.command(epilog="Example: devenv wait gateway --timeout 30s")(wait)
 
 
 def up(
@@ -171,3 +172,20 @@ def status(
     document = run_async(lambda: use_case.status(state.invocation, clock=SystemClock(), usage=not no_usage))
     state.show(document, view.show_status)
     raise typer.Exit(use_case.verdict_code(document))
+
+
+def wait(context: typer.Context, services: Services = None, timeout: Timeout = "120s") -> None:
+    """Wait until services are ready, or have completed.
+
+    Exits with 1 if a service has ended otherwise, and with 4 if the time is over.
+    """
+    from devenv.app.environment import wait as use_case
+    from devenv.cli.arguments import seconds
+
+    state: Globals = context.obj
+    limit, names = seconds(timeout, "--timeout"), tuple(services or ())
+    waited = run_async(lambda: use_case.wait(state.invocation, names, timeout=limit, clock=SystemClock()))
+    state.show(waited.document, view.show_status)
+    if waited.verdict:
+        state.output.warn(f"devenv: {waited.verdict}")
+    raise typer.Exit(waited.code)
