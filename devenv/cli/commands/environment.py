@@ -35,6 +35,21 @@ def up(
     services: Services = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images even if they already exist.")] = False,
+    no_build: Annotated[bool, typer.Option("--no-build", help="Fail if an image has to be built.")] = False,
+    pull: Annotated[bool, typer.Option("--pull", help="Pull images even if they already exist.")] = False,
+    force_recreate: Annotated[
+        bool, typer.Option("--force-recreate", help="Replace instances even if nothing has changed.")
+    ] = False,
+    no_deps: Annotated[
+        bool, typer.Option("--no-deps", help="Leave out the services that the named ones depend on.")
+    ] = False,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option("--scale", help="Number of instances of a service. Repeat for several.", metavar="SERVICE=N"),
+    ] = None,
+    canary: Annotated[
+        str | None, typer.Option("--canary", help="Path of the canary request, such as /health.", metavar="PATH")
+    ] = None,
     no_canary: Annotated[bool, typer.Option("--no-canary", help="Skip the canary request.")] = False,
     timeout: Timeout = "120s",
     rollback: Annotated[
@@ -46,13 +61,21 @@ def up(
 ) -> None:
     """Start the stack, wait until all services are ready, and verify tracing with a canary request."""
     from devenv.app.environment import up as use_case
-    from devenv.cli.arguments import seconds
+    from devenv.cli.arguments import exclude, scale_of, seconds, url_path
     from devenv.orchestrate.up import UpOptions
 
     state: Globals = context.obj
+    exclude("--build", build, "--no-build", no_build)
+    exclude("--canary", canary is not None, "--no-canary", no_canary)
+    path = url_path(canary, "--canary")
     options = UpOptions(
         services=tuple(services or ()),
+        dependencies=not no_deps,
         build=build,
+        no_build=no_build,
+        pull=pull,
+        force_recreate=force_recreate,
+        scale=scale_of(scale or ()),
         timeout=seconds(timeout, "--timeout"),
         rollback=rollback,
         isolated=isolated,
@@ -63,7 +86,10 @@ def up(
         state.show(plan, view.show_plan)
         return
     request = use_case.UpRequest(
-        options=options, canary=not no_canary, show_logs=state.output.style.verbose and not state.output.style.json
+        options=options,
+        canary=not no_canary,
+        path=path,
+        show_logs=state.output.style.verbose and not state.output.style.json,
     )
     with progress(state.output) as sink:
         document = run_async(lambda: use_case.up(state.invocation, request, clock=SystemClock(), sink=sink))
