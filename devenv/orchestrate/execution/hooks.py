@@ -29,6 +29,6 @@ async def run_hook(engine: InstanceAccess, instance_id: str, hook: Hook) -> Verd
             working_dir=hook.working_dir,
         )
     except EngineRefused as error:
-        return f"could not run: {error.message}", ()
+        return "could not run", (error.message,)
     output = tuple(result.output.decode(errors="replace").splitlines()[-TAIL_LINES:])
     return (f"exited with code {result.exit_code}", output) if result.exit_code else ("", output)

@@ -86,7 +86,8 @@ async def test_a_hook_of_an_instance_that_has_ended_could_not_run() -> None:
     result = await world.up(wanted(post_start=(SEED,)))
     failure = next(item.failure for item in result.services if item.service.name == "db")
     assert failure is not None
-    assert failure.reason.startswith("failed: its post_start hook 'seed now' could not run: ")
+    assert failure.reason == "failed: its post_start hook 'seed now' could not run"
+    assert failure.log_tail[-1].endswith("is not running")
 
 
 async def test_a_hook_that_does_not_end_is_bounded_by_the_timeout() -> None:
