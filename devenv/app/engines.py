@@ -57,7 +57,7 @@ async def connect(name: str, project: Project, environ: Mapping[str, str]) -> En
     engine: Engine
     if name == "docker":
         from devenv.engine.docker import DockerEngine
-        from devenv.engine.docker.address import find_address
+        from devenv.engine.docker_address import find_address
 
         engine = DockerEngine(find_address(environ))
     elif name == "process":
@@ -134,9 +134,24 @@ async def other_engine(engine: Engine, project: Project, environ: Mapping[str, s
 
     An engine that does not respond within :data:`LOOK_TIMEOUT` counts as none.
     """
+    name = await other_name(engine, project, environ)
+    return await connect(name, project, environ) if name else None
+
+
+async def other_name(engine: Engine, project: Project, environ: Mapping[str, str]) -> str:
+    """Return the name of what :func:`other_engine` connects to; empty if there is none."""
     if engine.capabilities.processes:
-        return await connect("docker", project, environ) if (await _on_docker(project, environ))[0] else None
-    return await connect("process", project, environ) if await _as_processes(project, environ) else None
+        return "docker" if (await _on_docker(project, environ))[0] else ""
+    return "process" if await _as_processes(project, environ) else ""
+
+
+async def engines_of(project: Project, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the engines on which the project's directory runs, found without its record.
+
+    An engine that does not respond within :data:`LOOK_TIMEOUT` counts as none.
+    """
+    as_processes, (on_docker, _) = await asyncio.gather(_as_processes(project, environ), _on_docker(project, environ))
+    return tuple(name for name, found in (("docker", on_docker), ("process", as_processes)) if found)
 
 
 async def _as_processes(project: Project, environ: Mapping[str, str]) -> str:
@@ -148,7 +163,7 @@ async def _as_processes(project: Project, environ: Mapping[str, str]) -> str:
 
 async def _on_docker(project: Project, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the name of the project that runs on Docker in this directory, else empty; and :attr:`Choice.unknown`."""
-    from devenv.engine.docker.address import find_address
+    from devenv.engine.docker_address import find_address
     from devenv.engine.docker_presence import project_of
 
     try:

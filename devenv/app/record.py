@@ -14,6 +14,8 @@ from devenv.disk import check_state_directory, make_state_directory, remove_file
 from devenv.immutable import immutable
 from devenv.model.identity import Project, identify
 
+STATE = ".devenv"
+"""The project's directory of devenv's own files."""
 FILE = "project.json"
 
 
@@ -60,9 +62,9 @@ def read_record(directory: Path) -> Record | None:
     Raises:
         EnvironmentFailure: If ``.devenv`` is not a directory of this user.
     """
-    if not check_state_directory(directory / ".devenv"):
+    if not check_state_directory(directory / STATE):
         return None
-    path = directory / ".devenv" / FILE
+    path = directory / STATE / FILE
     try:
         data = json.loads(path.read_text())
         data["expected_services"] = tuple(data.get("expected_services", ()))
@@ -79,7 +81,7 @@ def write_record(directory: Path, record: Record) -> None:
     Raises:
         EnvironmentFailure: If it cannot be written.
     """
-    path = make_state_directory(directory / ".devenv") / FILE
+    path = make_state_directory(directory / STATE) / FILE
     replace_file(path, json.dumps(asdict(record)).encode(), durable=False)
 
 
@@ -89,4 +91,4 @@ def forget_record(directory: Path) -> None:
     Raises:
         EnvironmentFailure: If it cannot be removed.
     """
-    remove_file(directory / ".devenv" / FILE)
+    remove_file(directory / STATE / FILE)

@@ -1,9 +1,10 @@
-"""Parsers for option values: durations, times and regular expressions."""
+"""Parsers for option values: durations, times, regular expressions, numbers of instances and paths."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 
 from devenv.errors import UsageError
 
@@ -47,3 +48,39 @@ def pattern(text: str, option: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as error:
         raise UsageError(f"{option}: {text!r} is not a valid regular expression: {error}") from error
+
+
+def scale_of(pairs: Iterable[str]) -> dict[str, int]:
+    """Numbers of instances by service, of ``SERVICE=N``.
+
+    Raises:
+        UsageError: If a text is not of that form.
+    """
+    found: dict[str, int] = {}
+    for text in pairs:
+        name, _, count = text.partition("=")
+        if not name or not (count.isascii() and count.isdecimal()):
+            raise UsageError(f"--scale: found {text!r}, expected SERVICE=N such as user=3")
+        found[name] = int(count)
+    return found
+
+
+def url_path(text: str | None, option: str) -> str | None:
+    """The path of a URL, or ``None`` if the option is not given.
+
+    Raises:
+        UsageError: If it does not begin with a slash.
+    """
+    if text is not None and not text.startswith("/"):
+        raise UsageError(f"{option}: found {text!r}, expected a path such as /health")
+    return text
+
+
+def exclude(first: str, first_given: bool, second: str, second_given: bool) -> None:
+    """Refuse two options that contradict each other.
+
+    Raises:
+        UsageError: If both are given.
+    """
+    if first_given and second_given:
+        raise UsageError(f"{first} and {second} cannot be used together", hint="use one of the two")

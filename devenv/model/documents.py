@@ -186,7 +186,11 @@ class PlanDocument(Document):
 
 
 class StatusDocument(Document):
-    """``devenv status``; ``no_spans_yet`` has the traced services without a span since they started."""
+    """``devenv status``.
+
+    ``no_spans_yet`` has the traced services without a span since they started, ``also_on`` the other engines on which
+    the project runs.
+    """
 
     schema_: Literal["devenv.status/1"] = Field(default="devenv.status/1", alias="schema")
     project: str
@@ -197,6 +201,7 @@ class StatusDocument(Document):
     entrypoint_url: str | None = None
     failures: list[FailureDocument] = Field(default_factory=list)
     no_spans_yet: list[str] = Field(default_factory=list)
+    also_on: list[str] = Field(default_factory=list)
 
 
 class ErrorPart(Part):

@@ -58,6 +58,7 @@ def image_tasks(
     ids: Mapping[str, str | None],
     *,
     build: bool,
+    pull: bool = False,
     ages: Mapping[str, float | None],
 ) -> tuple[ImageTask, ...]:
     """Return the pulls and builds that are needed.
@@ -67,6 +68,7 @@ def image_tasks(
         services: those in question.
         ids: as :func:`image_ids` found them.
         build: build what can be built even if the image exists.
+        pull: pull what is not built even if the image exists.
         ages: as :func:`image_ages` found them.
 
     Raises:
@@ -76,7 +78,7 @@ def image_tasks(
     tasks: dict[str, ImageTask] = {}
     for service in services:
         reference = image_tag(project, service)
-        reason = _why(service, ids.get(reference), ages.get(reference), build=build)
+        reason = _why(service, ids.get(reference), ages.get(reference), build=build, pull=pull)
         if not reason:
             continue
         if service.build is None and service.pull_policy == "never":
@@ -109,15 +111,33 @@ def _mounted(project: Project, services: Sequence[Service], ids: Mapping[str, st
         yield ImageTask(reference=reference, services=tuple(names), reason="missing")
 
 
-def _why(service: Service, found: str | None, age: float | None, *, build: bool) -> str:
+def _why(service: Service, found: str | None, age: float | None, *, build: bool, pull: bool) -> str:
     """Why an image has to be built or pulled; empty if it does not."""
     if service.build is not None:
         if build:
             return "requested"
         if service.pull_policy == "build":
             return "pull_policy build"
+    elif pull and service.pull_policy != "never":
+        return "requested"
     elif service.pull_policy == "always":
         return "pull_policy always"
     elif service.pull_after is not None and found is not None and (age is None or age >= service.pull_after):
         return "older than its pull_policy allows"
     return "" if found is not None else "missing"
+
+
+def refuse_builds(tasks: Iterable[ImageTask]) -> None:
+    """Raise for the first task that builds an image.
+
+    Raises:
+        ImageMissing: With the image and its service.
+    """
+    for task in tasks:
+        if task.build is not None:
+            service = task.services[0]
+            raise ImageMissing(
+                f"image {task.reference} of {service} would be built ({task.reason}), which --no-build forbids",
+                hint="run `devenv up` without --no-build",
+                details={"image": task.reference, "service": service},
+            )

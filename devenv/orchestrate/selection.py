@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.errors import ConfigurationError, UnknownName
@@ -14,8 +15,24 @@ if TYPE_CHECKING:
 _SHARED_PREFIX = "service:"
 
 
-def select(stack: Stack, names: tuple[str, ...]) -> tuple[str, ...]:
+def scaled(stack: Stack, scale: Mapping[str, int]) -> Stack:
+    """Return ``stack`` with other numbers of instances, by service.
+
+    Raises:
+        UnknownName: If the stack has no such service.
+    """
+    check_known(scale, stack.services)
+    services = {name: replace(stack.services[name], replicas=count) for name, count in scale.items()}
+    return replace(stack, services={**stack.services, **services})
+
+
+def select(stack: Stack, names: tuple[str, ...], *, dependencies: bool = True) -> tuple[str, ...]:
     """Return the named services, all that they need and the trace backend, in the stack's order; all if none is named.
+
+    Args:
+        stack: with the trace backend.
+        names: of services.
+        dependencies: whether what they need is included.
 
     Raises:
         UnknownName: If the stack has no such service.
@@ -31,7 +48,7 @@ def select(stack: Stack, names: tuple[str, ...]) -> tuple[str, ...]:
         if name in wanted or name not in stack.services:
             continue
         wanted.add(name)
-        open_names += needs(stack.services[name])
+        open_names += needs(stack.services[name]) if dependencies else ()
     return tuple(name for name in stack.services if name in wanted)
 
 

@@ -38,6 +38,7 @@ class Target:
         whole: the target is the whole stack, so everything else of the project is removed.
         prints: fingerprint by service, from before ports were allocated.
         networks: by key, without external ones; likewise ``volumes``.
+        renewed: services whose instances are replaced even if nothing changed.
     """
 
     project: Project
@@ -47,10 +48,15 @@ class Target:
     prints: Mapping[str, Fingerprint]
     networks: Mapping[str, WantedObject]
     volumes: Mapping[str, WantedObject]
+    renewed: frozenset[str] = frozenset()
 
     def with_stack(self, stack: Stack) -> Target:
         """Return the same target with a stack that differs only in its ports, which are not in the fingerprint."""
         return replace(self, stack=stack)
+
+    def with_renewed(self, services: tuple[str, ...]) -> Target:
+        """Return the same target with services whose instances are replaced in any case."""
+        return replace(self, renewed=frozenset(services))
 
     def with_images(self, ids: Mapping[str, str | None], capabilities: Capabilities) -> Target:
         """Return the same target with the image IDs ``ids``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,19 +15,17 @@ from devenv.orchestrate.container_names import check_names
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of, unchecked_dependencies
 from devenv.orchestrate.execution.steadiness import checked, until_steady
-from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_ids, image_tasks
+from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_ids, image_tasks, refuse_builds
 from devenv.orchestrate.instrument import check_access, instrument
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.port_block import allot
 from devenv.orchestrate.port_conflicts import check_conflicts
 from devenv.orchestrate.published_ports import check_free
-from devenv.orchestrate.selection import check_instances, check_probes, disabled_checks, select
+from devenv.orchestrate.selection import check_instances, check_probes, disabled_checks, scaled, select
 from devenv.orchestrate.target import Target, make_target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.model.identity import Project
@@ -44,14 +43,24 @@ class UpOptions:
 
     Attributes:
         services: those to bring up with what they need; empty: all, and what else the project has is removed.
+        dependencies: also bring up what the services need; the trace backend is always brought up.
         build: build images even if they exist.
+        no_build: refuse to build an image.
+        pull: pull images even if they exist.
+        force_recreate: replace the instances of the services, unchanged ones too.
+        scale: number of instances by service, in place of that of the stack file.
         timeout: seconds from the first start until everything has to be ready; pulls and builds do not count.
         rollback: remove what this ``up`` created if a service fails.
         isolated: publish on a block of ports reserved for the directory instead of those of the stack file.
     """
 
     services: tuple[str, ...] = ()
+    dependencies: bool = True
     build: bool = False
+    no_build: bool = False
+    pull: bool = False
+    force_recreate: bool = False
+    scale: Mapping[str, int] = field(default_factory=dict)
     timeout: float = 120.0
     rollback: bool = False
     isolated: bool = False
@@ -221,10 +230,10 @@ async def _survey(
 ) -> _Survey:
     capabilities = engine.capabilities
     check_access(stack, capabilities.trace_backend)
-    traced = instrument(stack, backend=capabilities.trace_backend)
+    traced = instrument(scaled(stack, options.scale), backend=capabilities.trace_backend)
     for warning in traced.warnings[len(stack.warnings) :]:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
-    names = select(traced, options.services)
+    names = select(traced, options.services, dependencies=options.dependencies)
     chosen = [traced.services[name] for name in names]
     check_instances(chosen)
     check_probes(chosen)
@@ -235,9 +244,13 @@ async def _survey(
     with_images = chosen if capabilities.images else []
     observed, ids = await both(engine.observe(project), image_ids(engine, project, with_images))
     ages = await image_ages(engine, project, with_images)
-    tasks = image_tasks(project, with_images, ids, build=options.build, ages=ages)
+    tasks = image_tasks(project, with_images, ids, build=options.build, pull=options.pull, ages=ages)
+    if options.no_build:
+        refuse_builds(tasks)
     whole = not options.services
     target = make_target(project, traced, names, whole=whole, ids=ids, capabilities=capabilities)
+    if options.force_recreate:
+        target = target.with_renewed(options.services or tuple(stack.services))
     if options.isolated:
         target = target.with_stack(allot(project, traced, remember=remember))
     check_conflicts(target.stack, names)

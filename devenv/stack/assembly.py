@@ -131,7 +131,7 @@ def _stack(
         services=active,
         x=x,
         networks=networks,
-        volumes=read_volumes(top),
+        volumes=read_volumes(top, context),
         secrets=read_sources(top, "secrets", context),
         configs=read_sources(top, "configs", context),
         inactive=inactive,

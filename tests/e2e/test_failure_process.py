@@ -111,6 +111,16 @@ def test_a_hook_that_fails_is_told_with_its_output(project: Project) -> None:
     assert failure["log_tail"] == ["no table"]
 
 
+def test_wait_follows_what_becomes_of_a_service(project: Project) -> None:
+    project.up(service("web", "sleep 60") + service("job", "true"))
+    document = project.tool.json("wait", "--timeout", "10s")
+    assert {row["name"] for row in document["services"]} == {"web", "job", "jaeger"}
+    project.tool.json("stop", "web")
+    ended = project.tool.run("wait", "web")
+    assert ended.returncode == 1
+    assert "devenv: web (exited) will not be ready" in ended.stderr
+
+
 def test_rollback_leaves_nothing(project: Project) -> None:
     project.failure(service("web", "/no/such/program"), "--rollback")
     document = project.tool.json("down")

@@ -47,5 +47,8 @@ def test_the_backend_is_found_by_the_record_and_by_the_engine(tool: Devenv) -> N
     record.write_text(json.dumps({**json.loads(record.read_text()), "otlp_http_url": "http://127.0.0.1:9"}))
     assert run_as(tool, "by-engine") == ""
     wait_for_service(backend["query_url"], "by-engine")
+    record.unlink()
+    assert run_as(tool, "by-labels") == ""
+    wait_for_service(backend["query_url"], "by-labels")
     tool.json("down")
     assert not record.exists()

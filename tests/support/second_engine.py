@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import docker
 
 from devenv.engine.docker import DockerEngine
-from devenv.engine.docker.address import find_address
+from devenv.engine.docker_address import find_address
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.app.traces.export_trouble import troubles
@@ -68,6 +69,14 @@ def canary_route(
     if entrypoint_url is None:
         return "no entry point: set x-devenv.entrypoint to a service that publishes a port"
     return CanaryRoute(entrypoint_url=entrypoint_url, backend=backend)
+
+
+def with_canary_path(stack: Stack, path: str) -> Stack:
+    """Return ``stack`` with another path (and query) of its canary request."""
+    from devenv.model.extension import Request
+
+    request = (stack.x.canary or Request()).model_copy(update={"path": path})
+    return replace(stack, x=stack.x.model_copy(update={"canary": request}))
 
 
 async def run_canary(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from devenv.app.engines import other_name
 from devenv.app.environment.descriptions import backend_document, service_document
 from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.recorded_spans import still_silent
+from devenv.app.record import STATE
 from devenv.app.session import Running, running
 from devenv.app.urls import entrypoint_url, trace_backend
 from devenv.errors import NEGATIVE_VERDICT, DevenvError
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from devenv.clock import Clock
     from devenv.model.stack import Service
     from devenv.model.state import Usage
+
+
+DAEMON = "daemon.json"
+ELSEWHERE_TIMEOUT = 0.5
+"""Seconds to look for the project on the engine that its record does not name."""
 
 
 async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, spans: bool = True) -> StatusDocument:
@@ -37,8 +44,10 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, sp
     async with running(invocation) as project:
         now = clock.now()
         instances = tuple(as_shown(instance, now) for instance in project.observed.instances)
-        healths, samples = await asyncio.gather(
-            _healths(invocation, project, instances), _samples(project, instances if usage else ())
+        healths, samples, also_on = await asyncio.gather(
+            _healths(invocation, project, instances),
+            _samples(project, instances if usage else ()),
+            _elsewhere(invocation, project),
         )
         backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
         quiet = await still_silent(project, backend, now=now) if spans else []
@@ -62,16 +71,35 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, sp
         trace_backend=backend_document(backend),
         entrypoint_url=entry,
         no_spans_yet=quiet,
+        also_on=also_on,
     )
+
+
+async def _elsewhere(invocation: Invocation, project: Running) -> list[str]:
+    """Names of the other engines on which the project of this directory runs: `up` ran while one did not respond.
+
+    An engine that takes longer than :data:`ELSEWHERE_TIMEOUT` counts as none, and so does what was not asked for.
+    Processes have left a file here, so that their engine is not imported in vain.
+    """
+    containers = not project.engine.capabilities.processes
+    if invocation.engine != "auto" or (containers and not (invocation.directory / STATE / DAEMON).exists()):
+        return []
+    try:
+        async with asyncio.timeout(ELSEWHERE_TIMEOUT):
+            name = await other_name(project.engine, project.project, invocation.environ)
+    except TimeoutError:
+        return []
+    return [name] if name else []
 
 
 def verdict_code(document: StatusDocument) -> int:
     """Exit code: 1 if a service is down or unhealthy, else 0."""
-    good = not document.failures and all(_good(service) for service in document.services)
+    good = not document.failures and all(is_good(service) for service in document.services)
     return 0 if good else NEGATIVE_VERDICT
 
 
-def _good(service: ServiceDocument) -> bool:
+def is_good(service: ServiceDocument) -> bool:
+    """Return whether a service is up, or has completed."""
     return service.health == Health.COMPLETED or (
         service.state == State.RUNNING and service.health in {Health.HEALTHY, Health.NONE}
     )

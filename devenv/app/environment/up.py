@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from devenv.app.engines import Choice, choose, connect
-from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary
+from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary, with_canary_path
 from devenv.app.environment.descriptions import backend_document, failure_documents, plan_document, service_document
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.recorded_spans import with_spans
@@ -41,12 +41,14 @@ class UpRequest:
 
     Attributes:
         canary: send the canary request.
+        path: of the canary request; ``None``: as the stack file has it.
         show_logs: emit the output of services while they are waited for.
         lock_wait: seconds to wait for another command on the project.
     """
 
     options: UpOptions
     canary: bool = True
+    path: str | None = None
     show_logs: bool = False
     lock_wait: float = 60.0
 
@@ -114,6 +116,8 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
 
     started = clock.monotonic()
     loaded, choice = await prepare(invocation, request.options.services, sink)
+    if request.path is not None:
+        loaded = replace(loaded, stack=with_canary_path(loaded.stack, request.path))
     engine = choice.engine
     try:
         async with project_lock(loaded.project, "up", wait=request.lock_wait, clock=clock, sink=sink):

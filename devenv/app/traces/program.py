@@ -6,10 +6,12 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from devenv.app.record import read_record
+from devenv.app.engines import engines_of
+from devenv.app.record import STATE, read_record
 from devenv.app.session import running
 from devenv.app.urls import trace_backend
 from devenv.errors import ConfigurationError, DevenvError, Location, UsageError
+from devenv.model.identity import identify
 from devenv.tracing.errors import ConfigError, LaunchError
 from devenv.tracing.launch.program import Program, answers, prepare, recorded_endpoint
 
@@ -57,17 +59,20 @@ def prepared(
 def otlp_endpoint(invocation: Invocation) -> str:
     """URL of the OTLP receiver of the running project; empty if none is known.
 
-    The URL that ``up`` recorded is used if it responds. Else the engine is asked, because the port may have changed. A
-    slow or missing engine is neither waited for nor reported: ``status`` reports what is wrong with the project.
+    The URL that ``up`` recorded is used if it responds. Else the engine is asked, because the port may have changed, or
+    the record was removed while the project runs. For a directory without ``.devenv``, no engine is asked. A slow or
+    missing engine is neither waited for nor reported: ``status`` reports what is wrong with the project.
     """
     recorded = recorded_endpoint(invocation.directory)
-    if (recorded and answers(recorded)) or read_record(invocation.directory) is None:
+    if (recorded and answers(recorded)) or not (invocation.directory / STATE).is_dir():
         return recorded
+    has_record = read_record(invocation.directory) is not None
     found: list[str] = []
 
     def ask() -> None:
         try:
-            found.append(asyncio.run(_from_engine(invocation)))
+            if has_record or asyncio.run(engines_of(identify(invocation.directory), invocation.environ)):
+                found.append(asyncio.run(_from_engine(invocation)))
         except DevenvError:
             return
 

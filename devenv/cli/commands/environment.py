@@ -1,4 +1,4 @@
-"""Commands that manage the environment: up, down, stop, start, restart and status."""
+"""Commands that manage the environment: up, down, stop, start, restart, status and wait."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: devenv start user")(start)
     app.command(epilog="Example: devenv restart gateway auth")(restart)
     app.command(epilog="Example: devenv status --json")(status)
+    app.command(epilog="Example: devenv wait gateway --timeout 30s")(wait)
 
 
 def up(
@@ -35,6 +36,21 @@ def up(
     services: Services = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images even if they already exist.")] = False,
+    no_build: Annotated[bool, typer.Option("--no-build", help="Fail if an image has to be built.")] = False,
+    pull: Annotated[bool, typer.Option("--pull", help="Pull images even if they already exist.")] = False,
+    force_recreate: Annotated[
+        bool, typer.Option("--force-recreate", help="Replace instances even if nothing has changed.")
+    ] = False,
+    no_deps: Annotated[
+        bool, typer.Option("--no-deps", help="Leave out the services that the named ones depend on.")
+    ] = False,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option("--scale", help="Number of instances of a service. Repeat for several.", metavar="SERVICE=N"),
+    ] = None,
+    canary: Annotated[
+        str | None, typer.Option("--canary", help="Path of the canary request, such as /health.", metavar="PATH")
+    ] = None,
     no_canary: Annotated[bool, typer.Option("--no-canary", help="Skip the canary request.")] = False,
     timeout: Timeout = "120s",
     rollback: Annotated[
@@ -46,13 +62,21 @@ def up(
 ) -> None:
     """Start the stack, wait until all services are ready, and verify tracing with a canary request."""
     from devenv.app.environment import up as use_case
-    from devenv.cli.arguments import seconds
+    from devenv.cli.arguments import exclude, scale_of, seconds, url_path
     from devenv.orchestrate.up import UpOptions
 
     state: Globals = context.obj
+    exclude("--build", build, "--no-build", no_build)
+    exclude("--canary", canary is not None, "--no-canary", no_canary)
+    path = url_path(canary, "--canary")
     options = UpOptions(
         services=tuple(services or ()),
+        dependencies=not no_deps,
         build=build,
+        no_build=no_build,
+        pull=pull,
+        force_recreate=force_recreate,
+        scale=scale_of(scale or ()),
         timeout=seconds(timeout, "--timeout"),
         rollback=rollback,
         isolated=isolated,
@@ -63,7 +87,10 @@ def up(
         state.show(plan, view.show_plan)
         return
     request = use_case.UpRequest(
-        options=options, canary=not no_canary, show_logs=state.output.style.verbose and not state.output.style.json
+        options=options,
+        canary=not no_canary,
+        path=path,
+        show_logs=state.output.style.verbose and not state.output.style.json,
     )
     with progress(state.output) as sink:
         document = run_async(lambda: use_case.up(state.invocation, request, clock=SystemClock(), sink=sink))
@@ -145,3 +172,20 @@ def status(
     document = run_async(lambda: use_case.status(state.invocation, clock=SystemClock(), usage=not no_usage))
     state.show(document, view.show_status)
     raise typer.Exit(use_case.verdict_code(document))
+
+
+def wait(context: typer.Context, services: Services = None, timeout: Timeout = "120s") -> None:
+    """Wait until services are ready, or have completed.
+
+    Exits with 1 if a service has ended otherwise, and with 4 if the time is over.
+    """
+    from devenv.app.environment import wait as use_case
+    from devenv.cli.arguments import seconds
+
+    state: Globals = context.obj
+    limit, names = seconds(timeout, "--timeout"), tuple(services or ())
+    waited = run_async(lambda: use_case.wait(state.invocation, names, timeout=limit, clock=SystemClock()))
+    state.show(waited.document, view.show_status)
+    if waited.verdict:
+        state.output.warn(f"devenv: {waited.verdict}")
+    raise typer.Exit(waited.code)

@@ -73,6 +73,8 @@ def show_up(document: UpDocument, output: Output, *, rolled_back: bool = False) 
 def show_status(document: StatusDocument, output: Output) -> None:
     """Table of services in their current state."""
     output.line(f"{document.project} on the {document.engine} engine")
+    for name in document.also_on:
+        output.line(f"The project also runs on the {name} engine; `devenv down` takes down both")
     _services(document.services, output, running=True)
     for failure in document.failures:
         _failure(failure, output)

@@ -9,7 +9,6 @@ from devenv.contract.answers import Endpoint, EngineEvent, EngineInfo, ExecResul
 from devenv.contract.capabilities import Capabilities
 from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.engine.docker import execution, holders, instances, objects
-from devenv.engine.docker.address import Address, find_address
 from devenv.engine.docker.builds import Builds
 from devenv.engine.docker.container_output import follow_output
 from devenv.engine.docker.happenings import Happenings
@@ -18,6 +17,7 @@ from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.observation import observe
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.statistics import Statistics
+from devenv.engine.docker_address import Address, find_address
 from devenv.errors import BuildFailed, ConfigurationError
 from devenv.model.identity import Project
 from devenv.model.stack import Build, Service, Stack

@@ -15,8 +15,8 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devenv.engine.docker.address import Address
 from devenv.engine.docker.translation import translated
+from devenv.engine.docker_address import Address
 from devenv.errors import EngineUnavailable
 
 if TYPE_CHECKING:

@@ -90,6 +90,8 @@ def _judge(
     if found.config_hash != wanted.digest:
         names = wanted.changed_since(fields_of(found.labels))
         return "replace", f"{', '.join(names) or 'configuration'} changed"
+    if service.name in target.renewed:
+        return "replace", "requested"
     if touched := sorted(changed & {attachment.network for attachment in service.networks}):
         return "replace", f"network {', '.join(touched)} changed"
     if found.state in RUNS and found.state is not State.PAUSED:  # a paused instance answers no request

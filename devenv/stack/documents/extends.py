@@ -13,8 +13,8 @@ from pathlib import Path
 from devenv.immutable import immutable
 from devenv.stack.compose.canonical import with_entries, with_entry
 from devenv.stack.compose.merging import merge, merge_service
+from devenv.stack.compose.remote import is_remote
 from devenv.stack.documents.relative_paths import with_absolute_paths
-from devenv.stack.documents.remote import is_remote
 from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.documents.sources import MAXIMUM_DEPTH, Sources
 from devenv.stack.readers.cursor import Cursor

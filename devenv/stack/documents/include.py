@@ -12,9 +12,9 @@ from pathlib import Path
 from devenv.errors import StackFileError
 from devenv.stack.compose.canonical import with_entries
 from devenv.stack.compose.merging import merge
+from devenv.stack.compose.remote import is_remote
 from devenv.stack.documents.extends import with_extended
 from devenv.stack.documents.relative_paths import with_absolute_paths, with_own_variables
-from devenv.stack.documents.remote import is_remote
 from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.documents.sources import MAXIMUM_DEPTH, Sources
 from devenv.stack.env.dotenv import read_dotenv

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from devenv.stack.compose.canonical import with_entries
-from devenv.stack.documents.remote import is_remote
+from devenv.stack.compose.remote import is_context_path
 from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 
-_NAMED_CONTEXT = re.compile(r"(service|target|docker-image|oci-layout):")
-"""Sources of ``build.additional_contexts`` that are not paths."""
 Change = Callable[[Node, ReadingScope], Node]
 
 
@@ -60,7 +57,7 @@ def _path(node: Node, scope: ReadingScope) -> Node:
 def _context(node: Node, scope: ReadingScope) -> Node:
     """A build context: a path, if it names nothing else."""
     text = node.value if isinstance(node, ScalarNode) else None
-    return node if isinstance(text, str) and (is_remote(text) or _NAMED_CONTEXT.match(text)) else _path(node, scope)
+    return node if isinstance(text, str) and not is_context_path(text) else _path(node, scope)
 
 
 def _build(node: Node, scope: ReadingScope) -> Node:
@@ -73,9 +70,19 @@ def _process(node: Node, scope: ReadingScope) -> Node:
 
 def _mount(node: Node, scope: ReadingScope) -> Node:
     """A mount: the source of a bind is a path."""
-    kind = node.get("type") if isinstance(node, MapNode) else None
-    is_bind = isinstance(kind, ScalarNode) and kind.value == "bind"
-    return _at(node, ["source"], _path, scope) if is_bind else node
+    return _at(node, ["source"], _path, scope) if _is(node, "type", "bind") else node
+
+
+def _volume(node: Node, scope: ReadingScope) -> Node:
+    """A volume whose local driver binds a directory: its device is a path."""
+    options = node.get("driver_opts") if isinstance(node, MapNode) else None
+    binds = _is(node, "driver", "local") and _is(options, "o", "bind")
+    return _at(node, ["driver_opts", "device"], _path, scope) if binds else node
+
+
+def _is(node: Node | None, name: str, value: str) -> bool:
+    member = node.get(name) if isinstance(node, MapNode) else None
+    return isinstance(member, ScalarNode) and member.value == value
 
 
 def _member(node: Node, name: str, default: str, change: Change, scope: ReadingScope) -> Node:
@@ -114,6 +121,7 @@ _PATHS: dict[str, Change] = {
     "services.*.label_file.*": _path,
     "services.*.volumes.*": _mount,
     "services.*.x-devenv.process": _process,
+    "volumes.*": _volume,
     "secrets.*.file": _path,
     "configs.*.file": _path,
 }

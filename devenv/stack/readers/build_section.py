@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from devenv.model.stack import Build
+from devenv.stack.compose.remote import is_context_path, is_remote
 from devenv.stack.readers import keys
 from devenv.stack.readers.context import Context
 from devenv.stack.readers.cursor import Cursor, Fields
@@ -12,8 +11,6 @@ from devenv.stack.readers.execution import read_ulimits
 from devenv.stack.readers.networking import read_hosts
 from devenv.stack.readers.service_environment import resolve_pairs
 from devenv.stack.readers.storage import read_files
-
-_REMOTE = re.compile(r"[a-z+]+://|git@|github\.com/")
 
 
 def read_build(service: Fields, context: Context) -> Build | None:
@@ -40,7 +37,10 @@ def read_build(service: Fields, context: Context) -> Build | None:
         tags=fields.texts("tags"),
         pull=fields.flag("pull"),
         no_cache=fields.flag("no_cache"),
-        additional_contexts=fields.table("additional_contexts"),
+        additional_contexts={
+            name: text if not is_context_path(text) else str(context.path(text))
+            for name, text in fields.table("additional_contexts").items()
+        },
         secrets=read_files(fields, "secrets", root=""),
         ssh={name: str(context.path(path)) if path else "" for name, path in fields.table("ssh").items()},
         entitlements=fields.texts("entitlements"),
@@ -55,7 +55,7 @@ def _local(member: Cursor | None) -> str | None:
     text = member.text() if member else None
     if member is None or text is None:
         return None
-    if _REMOTE.match(text):
+    if is_remote(text):
         member.error(
             "a remote build context is not supported", expected="a directory", hint="clone it and use the directory"
         )

@@ -201,10 +201,12 @@ def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
     modes = (fields.text(name) for name in ("network_mode", "pid", "ipc"))
     further = [target for text in modes if (target := shared_service(text))]
     further += [linked(item.text() or "")[0] for item in fields.items("links")]
-    mounted = [item.text() or "" for item in fields.items("volumes_from")]
-    further += [text.partition(":")[0] for text in mounted if not text.startswith("container:")]
     for target in further:
         dependencies.setdefault(target, Dependency(service=target, restart=True))
+    for text in (item.text() or "" for item in fields.items("volumes_from")):
+        target = text.partition(":")[0]
+        if not text.startswith("container:"):
+            dependencies.setdefault(target, Dependency(service=target))
     return tuple(dependencies.values())
 
 

@@ -109,12 +109,12 @@ def _contains(subnet: _Subnet, value: _Address | _Subnet) -> bool:
     return subnet[0] <= first and last <= subnet[-1]  # type: ignore[operator] # of one version by now
 
 
-def read_volumes(top: Fields) -> dict[str, Volume]:
+def read_volumes(top: Fields, context: Context) -> dict[str, Volume]:
     """Return the named volumes by key."""
-    return {key: _volume(key, member) for key, member in top.each("volumes").items()}
+    return {key: _volume(key, member, context) for key, member in top.each("volumes").items()}
 
 
-def _volume(key: str, member: Cursor) -> Volume:
+def _volume(key: str, member: Cursor, context: Context) -> Volume:
     fields = member.fields(keys.VOLUME)
     external, name = _external(fields, key)
     return Volume(
@@ -122,9 +122,17 @@ def _volume(key: str, member: Cursor) -> Volume:
         name=name,
         external=external,
         driver=fields.text("driver"),
-        driver_opts=fields.table("driver_opts"),
+        driver_opts=_driver_options(fields, context),
         labels=fields.table("labels"),
     )
+
+
+def _driver_options(fields: Fields, context: Context) -> dict[str, str]:
+    """The options of a volume's driver; the device of a bind is a path of this machine, as in Compose."""
+    options = fields.table("driver_opts")
+    if fields.text("driver") == "local" and options.get("o") == "bind" and "device" in options:
+        options["device"] = str(context.path(options["device"]))
+    return options
 
 
 def read_sources(top: Fields, section: str, context: Context) -> dict[str, FileSource]:

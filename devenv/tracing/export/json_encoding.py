@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from struct import unpack
 from typing import Any, NamedTuple
 
-from devenv.tracing.export.wire import read_fields
+from devenv.tracing.export.wire import read_fields, read_varint
 
 _SIGN, _RANGE = 1 << 63, 1 << 64
 
@@ -75,7 +75,25 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
         2: _Field("description", "text"),
         3: _Field("unit", "text"),
         9: _Field("histogram", "Histogram"),
+        10: _Field("exponentialHistogram", "ExponentialHistogram"),
     },
+    "ExponentialHistogram": {
+        1: _Field("dataPoints", "ExponentialPoint", True),
+        2: _Field("aggregationTemporality", "number"),
+    },
+    "ExponentialPoint": {
+        1: _ATTRIBUTES,
+        2: _Field("startTimeUnixNano", "fixed64"),
+        3: _Field("timeUnixNano", "fixed64"),
+        4: _Field("count", "fixed64"),
+        5: _Field("sum", "double"),
+        6: _Field("scale", "signed"),
+        7: _Field("zeroCount", "fixed64"),
+        8: _Field("positive", "Buckets"),
+        12: _Field("min", "double"),
+        13: _Field("max", "double"),
+    },
+    "Buckets": {1: _Field("offset", "signed"), 2: _Field("bucketCounts", "varints")},
     "Histogram": {1: _Field("dataPoints", "HistogramPoint", True), 2: _Field("aggregationTemporality", "number")},
     "HistogramPoint": {
         2: _Field("startTimeUnixNano", "fixed64"),
@@ -164,6 +182,8 @@ def _scalar(kind: str, value: int | bytes) -> Any:
     if isinstance(value, int):
         if kind == "flag":
             return bool(value)
+        if kind == "signed":
+            return (value >> 1) ^ -(value & 1)
         return value if kind == "number" else str(value - _RANGE if value >= _SIGN else value)
     read = _OF_BYTES.get(kind)
     return read(value) if read is not None else b64encode(value).decode()
@@ -178,6 +198,13 @@ def _double(number: float) -> float | str:
     return number
 
 
+def _varints(data: bytes) -> Iterator[int]:
+    position = 0
+    while position < len(data):
+        number, position = read_varint(data, position)
+        yield number
+
+
 _OF_BYTES: Mapping[str, Callable[[bytes], Any]] = {
     "text": lambda value: value.decode("utf-8", "replace"),
     "id": bytes.hex,
@@ -185,6 +212,7 @@ _OF_BYTES: Mapping[str, Callable[[bytes], Any]] = {
     "fixed32": lambda value: int.from_bytes(value, "little"),
     "double": lambda value: _double(unpack("<d", value)[0]),
     "fixed64s": lambda value: [str(number) for number in unpack(f"<{len(value) // 8}Q", value)],
+    "varints": lambda value: [str(number) for number in _varints(value)],
     "doubles": lambda value: [_double(number) for number in unpack(f"<{len(value) // 8}d", value)],
 }
 """Readers of values that are not integers in protobuf, by kind; other kinds are bytes."""

@@ -14,8 +14,9 @@ from devenv.tracing.export.exporter import BatchExporter, Sender, otlp_sender
 from devenv.tracing.export.json_encoding import as_json
 from devenv.tracing.export.signal import METRICS
 from devenv.tracing.export.transport import Outcome
+from devenv.tracing.metrics.exponential import ExponentialHistogram
 from devenv.tracing.metrics.programs_own import hand_over, programs_meter_provider
-from devenv.tracing.metrics.store import Meter
+from devenv.tracing.metrics.store import ExplicitHistogram, Meter
 from devenv.tracing.process.faults import fault
 from devenv.tracing.settings import Settings
 
@@ -32,6 +33,7 @@ class MetricExporter(BatchExporter):
         encoder: Encodes what is collected.
         resource: Returns the resource attributes; called again after a fork.
         delta: Whether each export has what came since the one before.
+        exponential: Whether the buckets grow by a factor.
         sender: As for `BatchExporter`.
 
     Attributes:
@@ -44,9 +46,10 @@ class MetricExporter(BatchExporter):
         encoder: Encoder,
         resource: Callable[[], Mapping[str, Any]],
         delta: bool,
+        exponential: bool = False,
         sender: Callable[[Callable[[float], bool]], Sender] | None = None,
     ) -> None:
-        self.meter = Meter(delta, self._begin)
+        self.meter = Meter(delta, self._begin, ExponentialHistogram if exponential else ExplicitHistogram)
         self._delta = delta
         self._told = self._handed_over = False
         super().__init__(settings, encoder, resource, sender or _console(settings), METRICS)

@@ -42,9 +42,9 @@ class Metrics:
     """
 
     def __init__(self, settings: Settings, redactor: Redactor, resource: Callable[[], Mapping[str, Any]]) -> None:
-        export, delta = metric_settings(settings)
+        export, delta, exponential = metric_settings(settings)
         encoder = MetricEncoder(redactor, None, export.attribute_length)
-        self._exporter = MetricExporter(export, encoder, resource, delta)
+        self._exporter = MetricExporter(export, encoder, resource, delta, exponential)
 
     def install(self) -> None:
         """Measure from now on."""

@@ -45,10 +45,12 @@ class MetricSettings(NamedTuple):
     Attributes:
         export: Receiver, intervals and times, in the fields of the spans' settings.
         delta: Whether each export has what came since the one before, instead of what came since the start.
+        exponential: Whether the buckets grow by a factor, instead of those that the conventions advise.
     """
 
     export: Settings
     delta: bool
+    exponential: bool
 
 
 def read_metric_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -72,8 +74,8 @@ def metric_settings(settings: Settings) -> MetricSettings:
     }
     # `lowmemory` is delta for histograms, and there are no other instruments.
     delta = found.pop("temporality", "cumulative") != "cumulative"
-    if found.pop("aggregation", _EXPLICIT) != _EXPLICIT:
-        warn_once(_log, "%s=%s is not supported; using %s", _AGGREGATION, _EXPONENTIAL, _EXPLICIT)
+    exponential = found.pop("aggregation", _EXPLICIT) != _EXPLICIT
     if found.pop("exemplars", "always_off") != "always_off":
         warn_once(_log, "%s: no exemplars are exported", _FILTER)
-    return MetricSettings(replace(settings, **found, origins=origins_of(settings.origins, settings.metrics)), delta)
+    export = replace(settings, **found, origins=origins_of(settings.origins, settings.metrics))
+    return MetricSettings(export, delta, exponential)

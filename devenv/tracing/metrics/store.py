@@ -10,7 +10,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable
 from time import time_ns
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from devenv.tracing.metrics.instruments import (
     DATABASE,
@@ -47,9 +47,24 @@ class Series:
         self.smallest = smallest
         self.largest = largest
 
+    @property
+    def count(self) -> int:
+        """Number of measurements."""
+        return sum(self.counts)
+
     def copy(self) -> Series:
         """Return the present state."""
         return Series(list(self.counts), self.sum, self.smallest, self.largest)
+
+
+class Copied(Protocol):
+    """Series of any kind."""
+
+    def copy(self) -> Any:
+        """Return the present state."""
+
+
+S = TypeVar("S", bound=Copied)
 
 
 class Collected(NamedTuple):
@@ -67,10 +82,10 @@ class Collected(NamedTuple):
     delta: bool
     began: int
     ended: int
-    series: dict[Values, Series]
+    series: dict[Values, Any]
 
 
-class Histogram:
+class Histogram(Generic[S]):
     """One instrument's series.
 
     Args:
@@ -90,8 +105,36 @@ class Histogram:
         """Forget all measurements: a forked child counts its own."""
         # A signal handler or a finalizer may record while this thread holds the lock.
         self._lock = threading.RLock()
-        self._series: dict[Values, Series] = {}
+        self._series: dict[Values, S] = {}
         self._began = time_ns()
+
+    def collect(self, now: int) -> Collected | None:
+        """Return the series at a time in nanoseconds since the epoch, None without any."""
+        with self._lock:
+            began, series = self._began, self._series
+            now = max(now, began)  # another thread may have collected at a later time
+            if self._delta:
+                self._series, self._began = {}, now
+            else:
+                series = {values: found.copy() for values, found in series.items()}
+        return Collected(self._instrument, self._delta, began, now, series) if series else None
+
+    def _first(self, values: Values) -> S:
+        if len(self._series) >= MOST_SERIES - (OVERFLOW not in self._series):
+            values = OVERFLOW
+        self._begin()
+        return self._series.setdefault(values, self._new())
+
+    def record(self, values: Values, seconds: float) -> None:
+        """Record a measurement."""
+        raise NotImplementedError
+
+    def _new(self) -> S:
+        raise NotImplementedError
+
+
+class ExplicitHistogram(Histogram[Series]):
+    """One instrument's series with the buckets that the conventions advise."""
 
     def record(self, values: Values, seconds: float) -> None:
         """Record a measurement."""
@@ -107,22 +150,8 @@ class Histogram:
             if seconds < series.smallest:
                 series.smallest = seconds
 
-    def _first(self, values: Values) -> Series:
-        if len(self._series) >= MOST_SERIES - (OVERFLOW not in self._series):
-            values = OVERFLOW
-        self._begin()
-        return self._series.setdefault(values, Series([0] * (len(self._bounds) + 1), 0.0, float("inf"), float("-inf")))
-
-    def collect(self, now: int) -> Collected | None:
-        """Return the series at a time in nanoseconds since the epoch, None without any."""
-        with self._lock:
-            began, series = self._began, self._series
-            now = max(now, began)  # another thread may have collected at a later time
-            if self._delta:
-                self._series, self._began = {}, now
-            else:
-                series = {values: found.copy() for values, found in series.items()}
-        return Collected(self._instrument, self._delta, began, now, series) if series else None
+    def _new(self) -> Series:
+        return Series([0] * (len(self._bounds) + 1), 0.0, float("inf"), float("-inf"))
 
 
 class Meter:
@@ -136,10 +165,13 @@ class Meter:
     Args:
         delta: Whether a collection empties the series.
         begin: Called with the first measurement of each series.
+        kind: The class of the histograms.
     """
 
-    def __init__(self, delta: bool, begin: Callable[[], object]) -> None:
-        server, client, database = (Histogram(made, delta, begin) for made in (HTTP_SERVER, HTTP_CLIENT, DATABASE))
+    def __init__(
+        self, delta: bool, begin: Callable[[], object], kind: type[Histogram[Any]] = ExplicitHistogram
+    ) -> None:
+        server, client, database = (kind(made, delta, begin) for made in (HTTP_SERVER, HTTP_CLIENT, DATABASE))
         self._histograms = (server, client, database)
         self.server: Record = server.record
         self.client: Record = client.record

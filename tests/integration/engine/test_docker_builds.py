@@ -11,7 +11,7 @@ from engine_harness import BASE_IMAGE
 
 from devenv.contract.answers import Progress
 from devenv.engine.docker import DockerEngine
-from devenv.engine.docker.address import find_address
+from devenv.engine.docker_address import find_address
 from devenv.errors import BuildFailed
 from devenv.model.stack import Build, FileMount, Ulimit
 

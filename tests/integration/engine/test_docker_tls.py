@@ -15,7 +15,7 @@ import pytest
 from engine_harness import Harness, docker
 
 from devenv.engine.docker import DockerEngine
-from devenv.engine.docker.address import Address, find_address
+from devenv.engine.docker_address import Address, find_address
 from devenv.errors import EngineUnavailable
 
 pytestmark = pytest.mark.docker

@@ -68,6 +68,9 @@ def violations(span: RecordedSpan, wanted: Expected, case: str) -> Iterator[str]
     for key, value in group.values.items():
         if found.get(key) != value:
             yield f"has {key} {found.get(key)!r}, not {value!r}"
+    for key, other in group.same.items():
+        if key in found and found[key] != found.get(other):
+            yield f"has {key} {found[key]!r}, which is not its {other}"
     yield from _present(found, group, exceptions)
     yield from _absent(found, wanted.group, conditions, exceptions)
 

@@ -80,6 +80,13 @@ def by_celery(_place: Place) -> Steps:
         celery_integration.uninstrument()
 
 
+class QuietWorker(rq.SimpleWorker):
+    """A worker that leaves the signals of the tests' process as they are."""
+
+    def _install_signal_handlers(self) -> None:
+        pass
+
+
 @case("messaging.rq", needs="redis")
 def by_rq(place: Place) -> Steps:
     rq_integration.instrument()
@@ -88,7 +95,7 @@ def by_rq(place: Place) -> Steps:
         for function, outcome in ((id, ()), (fail, ("failed",))):
             jobs.enqueue(function, None)
             yield [expected("messaging.send")]
-            rq.SimpleWorker([jobs], connection=connection).work(burst=True, logging_level="CRITICAL")
+            QuietWorker([jobs], connection=connection).work(burst=True, logging_level="CRITICAL")
             yield [expected("messaging.process", *outcome)]
         connection.flushall()
 

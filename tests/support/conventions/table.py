@@ -43,6 +43,7 @@ class Group(NamedTuple):
         attributes: Attributes by name.
         usual: The conditions that a span fulfils if its case does not say otherwise.
         values: Attributes that have one value.
+        same: Attributes whose value, if there is one, is that of another.
         beside: Attributes that the text of the conventions names beside the table.
     """
 
@@ -53,6 +54,7 @@ class Group(NamedTuple):
     attributes: Mapping[str, Attribute]
     usual: frozenset[str]
     values: Mapping[str, Any]
+    same: Mapping[str, str]
     beside: frozenset[str] = frozenset()
 
 
@@ -83,6 +85,7 @@ def read() -> dict[str, Group]:
             {**below, **own, **beside},
             frozenset(given.get("usual", base.usual if base else ())),
             given.get("values", {}),
+            given.get("same", {}),
             frozenset(beside) | (base.beside if base else frozenset()),
         )
     return found

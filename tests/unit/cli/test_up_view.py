@@ -69,6 +69,16 @@ def test_a_service_that_is_restarted_shows_how_often_and_why() -> None:
     assert "restarting (3 times, last exit 1)" in stdout.getvalue()
 
 
+def test_a_project_on_two_engines_is_said_to_be_on_both() -> None:
+    output, stdout = written()
+    document = StatusDocument(project="p", stack="s", engine="docker", services=[], also_on=["process"])
+    show_status(document, output)
+    assert stdout.getvalue().splitlines()[:2] == [
+        "p on the docker engine",
+        "The project also runs on the process engine; `devenv down` takes down both",
+    ]
+
+
 def test_a_build_prints_progress_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])

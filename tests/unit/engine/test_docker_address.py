@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.engine.docker.address import DEFAULT_SOCKET, find_address
+from devenv.engine.docker_address import DEFAULT_SOCKET, find_address
 from devenv.errors import ConfigurationError
 
 

@@ -1,4 +1,4 @@
-"""``.env`` and ``env_file``; ``tests/contract/test_stack_compose.py`` compares with what Compose makes of such text."""
+"""``.env`` and ``env_file``; ``tests/contract/stack_files`` compares with what Compose makes of such text."""
 
 from __future__ import annotations
 

@@ -44,8 +44,10 @@ def test_a_later_file_replaces_a_device_by_its_target_and_adds_a_sysctl(tmp_path
 
 
 def test_who_is_linked_or_shared_with_starts_first(tmp_path: Path) -> None:
-    for text in ("links: ['b:database']", "volumes_from: ['b:ro']", "ipc: 'service:b'"):
+    for text in ("links: ['b:database']", "ipc: 'service:b'"):
         assert service(tmp_path, text).depends_on == (Dependency(service="b", restart=True),), text
+    # Volumes outlive a restart, as Compose sees it.
+    assert service(tmp_path, "volumes_from: ['b:ro']").depends_on == (Dependency(service="b"),)
     assert service(tmp_path, "volumes_from: ['container:other:ro']").depends_on == ()
 
 

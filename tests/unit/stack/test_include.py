@@ -213,3 +213,14 @@ def test_the_keys_of_a_build_start_at_the_included_files_directory(tmp_path: Pat
     assert built is not None
     assert built.ssh == {"key": str(tmp_path / "sub" / "keys" / "id"), "default": ""}
     assert stack.secrets["t"].file == tmp_path / "sub" / "token"
+
+
+def test_the_device_of_a_bound_volume_starts_at_the_included_files_directory(tmp_path: Path) -> None:
+    volume = "{driver: local, driver_opts: {type: none, o: bind, device: data}}"
+    files = {
+        "compose.yaml": f"include: [sub/compose.yaml]\nvolumes: {{own: {volume}}}\n",
+        "sub/compose.yaml": f"services: {{db: {{image: db, volumes: ['v:/v']}}}}\nvolumes: {{v: {volume}}}\n",
+    }
+    stack = load(tmp_path, files)
+    assert stack.volumes["own"].driver_opts["device"] == str(tmp_path / "data")
+    assert stack.volumes["v"].driver_opts["device"] == str(tmp_path / "sub" / "data")

@@ -13,7 +13,7 @@ from devenv import tracing
 from devenv.tracing.active import state
 from devenv.tracing.integrations import sqlite
 from devenv.tracing.metrics.instruments import DATABASE, HTTP_CLIENT, HTTP_SERVER, OVERFLOW, attributes_of
-from devenv.tracing.metrics.store import MOST_SERIES, Histogram, Meter
+from devenv.tracing.metrics.store import MOST_SERIES, ExplicitHistogram, Meter
 from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
@@ -23,7 +23,7 @@ def nothing() -> None:
 
 
 def test_a_bound_belongs_to_the_bucket_below():
-    histogram = Histogram(DATABASE, False, nothing)
+    histogram = ExplicitHistogram(DATABASE, False, nothing)
     for seconds in (0.0, 0.001, 0.0010001, 10.0, 10.1):
         histogram.record(("sqlite",), seconds)
     collected = histogram.collect(1)
@@ -54,7 +54,7 @@ def test_no_measurement_of_many_threads_is_lost():
 
 
 def test_what_is_collected_does_not_change_any_more():
-    histogram = Histogram(HTTP_SERVER, False, nothing)
+    histogram = ExplicitHistogram(HTTP_SERVER, False, nothing)
     histogram.record(("GET",), 1.0)
     first = histogram.collect(1)
     histogram.record(("GET",), 1.0)
@@ -65,7 +65,7 @@ def test_what_is_collected_does_not_change_any_more():
 @pytest.mark.parametrize("delta", [True, False])
 def test_series_above_the_limit_are_one_until_the_next_collection_of_deltas(delta):
     begun = []
-    histogram = Histogram(HTTP_CLIENT, delta, lambda: begun.append(1))
+    histogram = ExplicitHistogram(HTTP_CLIENT, delta, lambda: begun.append(1))
     for number in range(MOST_SERIES + 5):
         histogram.record(("GET", str(number)), 0.1)
     first = histogram.collect(1)

@@ -159,6 +159,7 @@ def end_server(span: Span, servicer: Any, exception: BaseException | None) -> No
         if isinstance(exception, Exception) and not aborted:
             name = name if name not in {None, "OK"} else "UNKNOWN"
             fail(span, exception)
+            span.set_attribute("error.type", name)  # the code that is returned; the exception's class is in its event
         elif exception is not None and not aborted:
             name = name or "CANCELLED"  # the caller has gone, in the middle of the responses
         elif not name and not aborted:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, Parse
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from tracing_collector import dead_port
 
 from devenv.tracing.active import SCHEMA_URL, state
@@ -67,6 +72,24 @@ def test_without_being_asked_nothing_is_measured(collector, set_up):
     assert state.meter is None
     assert tracing.force_flush(5)
     assert not requests(collector)
+
+
+def test_where_the_library_is_switched_off_nothing_is_measured(set_up):
+    set_up(environ={**ASKED, "OTEL_SDK_DISABLED": "true"})
+    assert state.meter is None
+
+
+def test_a_second_setup_measures_by_its_own_meter(collector, set_up):
+    first = set_up()
+    meter().server(REQUEST, 0.1)
+    assert first.shutdown(5)
+    second = set_up()
+    meter().server(REQUEST, 0.2)
+    assert second.force_flush(5)
+    points = [
+        metrics(request)["http.server.request.duration"].histogram.data_points[0] for request in requests(collector)
+    ]
+    assert [point.sum for point in points] == [0.1, 0.2]
 
 
 def test_a_histogram_has_the_names_units_buckets_and_attributes_of_the_conventions(collector, set_up):
@@ -190,6 +213,58 @@ def test_grpc_goes_to_the_signals_own_endpoint(signal):
     assert set(metrics(ExportMetricsServiceRequest.FromString(body))) == {"http.server.request.duration"}
 
 
+def sdk_point(numbers: list[float]) -> Any:
+    """What the SDK's exponential histogram has of the same numbers."""
+    reader = InMemoryMetricReader(preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()})
+    histogram = MeterProvider([reader]).get_meter("m").create_histogram("h")
+    for number in numbers:
+        histogram.record(number)
+    return encode_metrics(reader.get_metrics_data()).resource_metrics[0].scope_metrics[0].metrics[0]
+
+
+NUMBERS = {
+    "one": [0.003],
+    "powers": [0.25, 0.5, 1.0, 2.0, 4.0],
+    "near": [0.1, 0.1000001, 0.10000001],
+    "far": [1e-7, 3.0, 1e5, 0.0, 7e-3],
+    "many": [random.Random(seed).lognormvariate(-4, 2) for seed in range(500)],
+    "zeros": [0.0, 0.0],
+}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+def test_an_exponential_histogram_is_the_one_of_the_sdk(collector, set_up, numbers, protocol):
+    aggregation = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+    chosen = {aggregation: "Base2_exponential_bucket_histogram", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": protocol}
+    tracing = set_up(environ={**ASKED, **chosen})
+    for number in numbers:
+        meter().server(REQUEST, number)
+    assert tracing.force_flush(5)
+    body = next(body for _, body, path in collector.requests if path == "/v1/metrics")
+    if protocol == "http/json":
+        request = Parse(body, ExportMetricsServiceRequest())
+    else:
+        request = ExportMetricsServiceRequest.FromString(body)
+    found = metrics(request)["http.server.request.duration"].exponential_histogram
+    expected = sdk_point(numbers).exponential_histogram
+    assert found.aggregation_temporality == expected.aggregation_temporality
+    (point,), (reference,) = found.data_points, expected.data_points
+    assert len(point.attributes) == 5
+    assert point.sum == pytest.approx(reference.sum)
+    assert (point.count, point.zero_count, point.min, point.max) == (
+        *(reference.count, reference.zero_count, reference.min, reference.max),
+    )
+    if any(numbers):
+        assert (point.scale, point.positive.offset) == (reference.scale, reference.positive.offset)
+        counts = list(point.positive.bucket_counts)
+        assert [*counts, *[0] * 160][:160] == [*reference.positive.bucket_counts, *[0] * 160][
+            :160
+        ]  # the SDK's has room
+        assert counts[-1]
+    assert not point.negative.bucket_counts
+
+
 def test_metrics_are_delivered_at_each_interval_and_at_the_shutdown(collector, set_up):
     tracing = set_up(environ={**ASKED, "OTEL_METRIC_EXPORT_INTERVAL": "20"})
     meter().server(REQUEST, 0.1)
@@ -276,9 +351,9 @@ def test_variables_of_metrics_set_the_metrics_alone():
         "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "2000",
     }  # fmt: skip
     settings = resolve(None, environ={**ASKED, **given})
-    export, delta = metric_settings(settings)
+    export, delta, exponential = metric_settings(settings)
     assert (export.schedule_delay_ms, export.export_timeout_ms, export.headers) == (7, 8, {"a": "b"})
-    assert (export.compression, export.timeout_s, delta) == ("gzip", 2.0, False)
+    assert (export.compression, export.timeout_s, delta, exponential) == ("gzip", 2.0, False, False)
     assert (settings.export_timeout_ms, settings.headers, settings.compression) == (30_000, {}, "none")
     default = metric_settings(resolve(None, environ=ASKED)).export
     assert (default.schedule_delay_ms, default.export_timeout_ms) == (60_000, 30_000)
@@ -289,7 +364,7 @@ def test_variables_of_metrics_set_the_metrics_alone():
     [
         ("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based"),
         ("OTEL_METRICS_EXEMPLAR_FILTER", "some"),
-        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "some"),
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "some"),
         ("OTEL_PYTHON_METER_PROVIDER", "sdk_meter_provider"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "9464"),
@@ -339,7 +414,7 @@ def test_a_program_with_devenv_run_its_forked_child_and_its_worker(collector):
     for request in requests(collector):
         resource = values(request.resource_metrics[0].resource.attributes)
         points = metrics(request)["db.client.operation.duration"].histogram.data_points
-        counts = {values(point.attributes)["db.operation.name"]: point.count for point in points}
+        counts = {values(point.attributes)["db.query.summary"]: point.count for point in points}
         found.append((resource["service.instance.id"], counts))
-    assert sorted(str(counts) for _, counts in found) == ["{'CREATE': 1}", "{'SELECT': 2}", "{'SELECT': 2}"]
+    assert sorted(str(counts) for _, counts in found) == ["{'CREATE t': 1}", "{'SELECT t': 2}", "{'SELECT t': 2}"]
     assert len({instance for instance, _ in found}) == 3

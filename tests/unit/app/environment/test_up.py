@@ -22,6 +22,7 @@ from devenv.errors import PortTaken
 from devenv.events import Event, ServiceFailed
 from devenv.health.restarts import STEADY_SECONDS
 from devenv.model.documents import CanaryDocument, PlanDocument, UpDocument
+from devenv.model.stack import Stack
 from devenv.orchestrate.up import UpOptions
 from devenv.testing import FakeClock, FakeEngine, FakeImage, Script
 
@@ -108,6 +109,19 @@ async def test_the_canary_is_sent_while_services_without_a_probe_have_to_stay_up
     assert document.canary.verdict == "complete"
     assert shop.clock.monotonic() - ended < 0.1  # nothing is waited for after it
     assert begun < STEADY_SECONDS  # nor before it
+
+
+async def test_the_path_of_the_canary_can_be_given(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths: list[str] = []
+
+    async def run_canary(_: object, stack: Stack, *__: object, **___: object) -> CanaryDocument:
+        paths.append(stack.x.canary.path if stack.x.canary else "")
+        return CanaryDocument(verdict="complete")
+
+    monkeypatch.setattr(use_case, "run_canary", run_canary)
+    request = use_case.UpRequest(options=UpOptions(), path="/health?deep=1")
+    await use_case.up(shop.invocation, request, clock=shop.clock, sink=shop.events.append)
+    assert paths == ["/health?deep=1"]
 
 
 async def test_a_second_up_observes_the_engine_before_and_at_its_end(shop: Shop) -> None:

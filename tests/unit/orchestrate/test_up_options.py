@@ -1,0 +1,74 @@
+"""The options of `up` that Compose has too: they mean the same, on the fake engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from orchestration import IMAGE, World, service, stack
+
+from devenv.errors import ImageMissing, UnknownName
+from devenv.model.stack import Build, Dependency, Stack
+
+
+def shop() -> Stack:
+    return stack(service("db"), service("web", depends_on=(Dependency(service="db"),)))
+
+
+async def actions(world: World, wanted: Stack, **options: object) -> list[str]:
+    return [" ".join(line.split()) for line in (await world.plan(wanted, **options)).splitlines()]
+
+
+async def test_force_recreate_replaces_what_is_unchanged_but_not_the_backend_that_devenv_adds() -> None:
+    world = World()
+    plain = stack(service("db"), service("web", depends_on=(Dependency(service="db"),)), backend=False)
+    await world.up(plain)
+    planned = await actions(world, plain, force_recreate=True)
+    assert "replace P-db-1 (requested)" in planned
+    assert any(line.startswith("replace P-web-1 (requested)") for line in planned)
+    assert "keep P-jaeger-1" in planned
+
+
+async def test_force_recreate_of_one_service_leaves_its_dependencies_alone() -> None:
+    world = World()
+    await world.up(shop())
+    planned = await actions(world, shop(), force_recreate=True, services=("web",))
+    assert "keep P-db-1" in planned
+    assert any(line.startswith("replace P-web-1 (requested)") for line in planned)
+
+
+async def test_without_dependencies_only_the_named_services_and_the_backend_come_up() -> None:
+    world = World()
+    result = await world.up(shop(), services=("web",), dependencies=False)
+    assert [item.service.name for item in result.services] == ["web", "jaeger"]
+    assert not result.failed
+    assert {instance.spec.service.name for instance in world.engine.instances.values()} == {"web", "jaeger"}
+
+
+async def test_scale_takes_precedence_over_the_file() -> None:
+    world = World()
+    await world.up(shop(), scale={"web": 3})
+    assert "keep P-web-3" in await actions(world, shop(), scale={"web": 3})
+    assert "remove P-web-3 (replicas is 1)" in await actions(world, shop())
+    assert "remove P-web-1 (replicas is 0)" in await actions(world, shop(), scale={"web": 0})
+    with pytest.raises(UnknownName, match="no service 'wep'"):
+        await actions(world, shop(), scale={"wep": 2})
+
+
+async def test_no_build_names_the_image_that_would_be_built() -> None:
+    world = World()
+    wanted = stack(service("web", image="made:1", build=Build(context=Path("/nowhere"))))
+    with pytest.raises(ImageMissing, match=r"image made:1 of web would be built \(missing\), which --no-build forbids"):
+        await actions(world, wanted, no_build=True)
+    await world.up(wanted)
+    assert not [line for line in await actions(world, wanted, no_build=True) if line.startswith("build")]
+
+
+async def test_pull_gets_images_that_are_there_but_not_those_of_a_policy_that_forbids_it() -> None:
+    world = World()
+    built = service("made", image="made:1", build=Build(context=Path("/nowhere")))
+    wanted = stack(service("web"), service("own", image="own:1", pull_policy="never"), built)
+    world.engine.images["own:1"] = world.engine.images[IMAGE]
+    pulled = [line for line in await actions(world, wanted, pull=True) if line.startswith("pull")]
+    assert f"pull {IMAGE} for web (requested)" in pulled
+    assert not [line for line in pulled if "own" in line or "made" in line]
