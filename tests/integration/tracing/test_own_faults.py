@@ -26,7 +26,6 @@ from urllib.request import urlopen
 import aio_pika
 import aiohttp
 import celery
-import django
 import flask
 import httpx
 import kafka
@@ -41,7 +40,6 @@ import urllib3
 import uvicorn
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from django.conf import settings as django_settings
 from fastapi import FastAPI
 from fault_programs.conversations import with_jinja2, with_websockets  # noqa: F401 - as above
 from fault_programs.documents import with_pymongo  # noqa: F401 - as above
@@ -55,6 +53,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from servers.amqp import Broker, deliver, exchange, open_channel, queue
+from servers.django_project import project
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -301,15 +300,6 @@ def django_view(_request: Any, how: str = "") -> Any:
 def with_django(_url: str) -> Any:
     from django.urls import path
 
-    if not django_settings.configured:
-        urls: Any = ModuleType("urls")
-        urls.urlpatterns = [path("x/<how>/", django_view)]
-        databases = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
-        django_settings.configure(
-            ALLOWED_HOSTS=["*"], ROOT_URLCONF=urls,
-            LOGGING_CONFIG=None, DATABASES=databases, SECRET_KEY="x", DEBUG_PROPAGATE_EXCEPTIONS=False,
-        )  # fmt: skip
-        django.setup()
     django_integration.instrument()
     django_integration.instrument_wsgi()
     django_integration.instrument_asgi()
@@ -322,7 +312,8 @@ def with_django(_url: str) -> Any:
         body = b"".join(WSGIHandler()({**given, "wsgi.input": io.BytesIO()}, lambda *args: started.append(args[0])))
         return started, body[:20]
 
-    return [ask("/x/1/"), ask("/x/raise/"), ask("/nowhere/")]
+    with project([path("x/<how>/", django_view)]):
+        return [ask("/x/1/"), ask("/x/raise/"), ask("/nowhere/")]
 
 
 def with_aiohttp(_url: str) -> Any:

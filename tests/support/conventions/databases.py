@@ -18,6 +18,7 @@ import sqlalchemy
 from conventions.cases import Place, Steps, case, raising
 from conventions.check import Expected, expected
 from pymongo.errors import OperationFailure
+from servers.django_project import project
 from servers.mongodb import mongodb_server
 
 from devenv import tracing
@@ -114,11 +115,9 @@ def by_hand(_place: Place) -> Steps:
 
 @case("django [databases]")
 def by_django(_place: Place) -> Steps:
-    from django.conf import settings
     from django.db.utils import ConnectionHandler, OperationalError
 
-    if not settings.configured:
-        settings.configure(SECRET_KEY="x", LOGGING_CONFIG=None, ALLOWED_HOSTS=["*"], ROOT_URLCONF="none")
+    project([])
     django.instrument_databases()
     handler = ConnectionHandler({"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
     with handler["default"].cursor() as cursor:

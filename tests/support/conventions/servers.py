@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from types import ModuleType
 from typing import Any
 
 import falcon
@@ -23,6 +22,7 @@ import websockets.sync.server
 from aiohttp import web
 from conventions.cases import Place, Steps, case
 from conventions.check import Expected, expected
+from servers.django_project import project
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -155,24 +155,16 @@ def by_flask(_place: Place) -> Steps:
     return by_wsgi(flask_app())
 
 
-def django_app(make: Callable[[], Any]) -> Any:
-    """Return an application of Django, whose settings are the process's and may be those of another test."""
-    from django.conf import settings
+def django_project() -> Any:
     from django.http import HttpResponse
     from django.urls import path
 
-    if not settings.configured:
-        settings.configure(SECRET_KEY="x", LOGGING_CONFIG=None, ALLOWED_HOSTS=["*"], ROOT_URLCONF="none")
-    urls: Any = ModuleType("urls")
-    urls.urlpatterns = [
-        path("items/<int:n>", lambda request, n: HttpResponse(str(n))),
-        path("broken/<int:n>", lambda request, n: fail()),
-    ]
-    made = make()
-    from django.test.utils import override_settings
-
-    override = override_settings(ROOT_URLCONF=urls, ALLOWED_HOSTS=["*"])
-    return made, override
+    return project(
+        [
+            path("items/<int:n>", lambda request, n: HttpResponse(str(n))),
+            path("broken/<int:n>", lambda request, n: fail()),
+        ]
+    )
 
 
 @case("django [wsgi]")
@@ -181,9 +173,8 @@ async def by_django(_place: Place) -> AsyncIterator[list[Expected]]:
 
     django.instrument()
     django.instrument_wsgi()
-    app, override = django_app(WSGIHandler)
-    with override:
-        async for step in by_wsgi(app, "routed"):
+    with django_project():
+        async for step in by_wsgi(WSGIHandler(), "routed"):
             yield step
 
 
@@ -193,9 +184,8 @@ async def by_django_asgi(_place: Place) -> AsyncIterator[list[Expected]]:
 
     django.instrument()
     django.instrument_asgi()
-    app, override = django_app(ASGIHandler)
-    with override:
-        async for step in by_asgi(app, "routed"):
+    with django_project():
+        async for step in by_asgi(ASGIHandler(), "routed"):
             yield step
 
 
