@@ -12,9 +12,10 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 Run = Callable[[int], None]
@@ -26,7 +27,7 @@ class Case:
 
     Attributes:
         name: The library.
-        module: Its integration, below `devenv.tracing.integrations`.
+        module: Its integration, below `devenv.tracing.integrations`; empty for a span of the program.
         spans: Spans per call.
         make: Prepares the calls, as the library is at this moment, for a block.
         below: Whether a span is current around the calls, as for a client.
@@ -43,6 +44,9 @@ class Case:
     undo: Callable[[], None]
 
     def instrument(self) -> None:
+        if not self.module:
+            _take_span()
+            return
         for function in self.functions:
             getattr(import_module(f"devenv.tracing.integrations.{self.module}"), function)()
 
@@ -98,6 +102,31 @@ def _serve_mongodb(port: Any) -> None:
     with mongodb_server() as server:
         port.put(server.port)
         threading.Event().wait()
+
+
+_measured = SimpleNamespace(block=nullcontext)
+
+
+def _take_span() -> None:
+    from devenv import tracing
+
+    _measured.block = lambda: tracing.span("own")
+
+
+def _take_nothing() -> None:
+    _measured.block = nullcontext
+
+
+@case("a span of the program", "", undo=_take_nothing)
+def program_spans() -> Iterator[Run]:
+    """What the others can be compared with, on a machine of any speed."""
+    block = _measured.block
+
+    def work() -> None:
+        with block():
+            pass
+
+    yield repeat(work)
 
 
 def _forget_listeners() -> None:

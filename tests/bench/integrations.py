@@ -29,6 +29,9 @@ from overhead_bare import serve
 from devenv import tracing
 from devenv.tracing.process import patching
 
+_SHORTEST = 20e-6
+"""Seconds that a call is taken for if it is shorter: with a span it takes longer by far."""
+
 
 def cpu(run: Callable[[int], None], calls: int, done: Callable[[], object]) -> float:
     """µs of process CPU per call, the export of the spans included."""
@@ -47,7 +50,7 @@ def measure(case: Case, rounds: int, seconds: float, done: Callable[[], object])
         calls = 20
         while (took := cpu(run, calls, done) * calls / 1e6) < seconds / 4:
             calls *= 2
-        calls = max(20, int(calls * seconds / took))
+        calls = max(20, int(calls * seconds / max(took, calls * _SHORTEST)))
     for _ in range(rounds + 1):
         with case.make() as run:
             plain = cpu(run, calls, done)
