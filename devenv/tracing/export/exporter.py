@@ -264,7 +264,9 @@ class BatchExporter:
             outcome = self._sender.send(body, count, deadline)
         except Exception as error:  # noqa: BLE001 - logged and counted
             # The thread must survive any exception of the resource, a sender or a wrong setting (a header).
-            _log.exception("export failed")
+            # Past the deadline it has been told what is lost, and the interpreter may be ending under this thread.
+            if not (self._closed and monotonic() >= self._deadline):
+                _log.exception("export failed")
             outcome = Outcome(count, str(error))
         self._exported += count - outcome.rejected
         self._failed += outcome.rejected + unreadable

@@ -65,3 +65,33 @@ def test_a_drop_is_reported_once_and_counts_are_those_since_the_last_warning(
     ]
     assert (exporter.stats().failed, exporter.stats().dropped) == (1, 1)
     exporter.shutdown(5)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_failure_while_the_interpreter_ends_is_told_once(closed: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """What fails under a thread that outlives the exit has no traceback: the exit has told what is lost."""
+
+    class Ending(Gate):
+        def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
+            super().send(body, spans, deadline)
+            raise RuntimeError("the interpreter is ending")
+
+    gate = Ending()
+    exporter = BatchExporter(Settings(schedule_delay_ms=10), Encoder(Redactor()), dict, lambda pause: gate)
+    with recording({"provider": "light"}) as rec:
+        span = rec.tracing.tracer("tests").start_span("a")
+        span.end()
+    exporter.offer(span)
+    assert gate.taken.acquire(timeout=5)
+    if closed:
+        assert not exporter.shutdown(0.01)
+    gate.open.set()
+    thread = exporter._thread
+    assert thread is not None
+    if closed:
+        thread.join(5)
+    else:
+        assert not exporter.force_flush(5)
+    told = [record.getMessage() for record in caplog.records if record.exc_info]
+    assert told == ([] if closed else ["export failed"])
+    exporter.shutdown(5)
