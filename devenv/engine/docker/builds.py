@@ -54,6 +54,7 @@ class Builds:
             BuildFailed: With the last lines of output, or with what requires a builder that is not installed.
             DiskFull: no space for it.
         """
+        _refuse_contexts_of_services(build, tag)
         dockerfile = await asyncio.to_thread(read_dockerfile, build)
         needs = (*dockerfile.buildkit_needs, *(name for name in _BUILDKIT_KEYS if getattr(build, name)))
         tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -156,6 +157,17 @@ class Builds:
             await self._connection.call(
                 lambda client, r=repository, n=name: client.tag(tag, r, n or "latest"),  # type: ignore[misc]  # mypy infers no type for a lambda's default
                 doing=f"tagging {further}",
+            )
+
+
+def _refuse_contexts_of_services(build: Build, tag: str) -> None:
+    """A service as a context means its image, which would have to be built before this one."""
+    for name, source in build.additional_contexts.items():
+        if source.startswith("service:"):
+            raise BuildFailed(
+                f"cannot build {tag}: its additional context {name} is {source}, and devenv builds no service for another",
+                hint="give that service an image name, build it with `devenv up` first, and write docker-image://NAME",
+                details={"tag": tag, "context": name},
             )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tarfile
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from devenv.engine.docker.builds import buildx_command
+from devenv.engine.docker.builds import Builds, buildx_command
 from devenv.engine.docker.dockerfile import INLINE_NAME, Dockerfile, pack_context, read_dockerfile
+from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.errors import BuildFailed
 from devenv.model.stack import Build, Ulimit
 
@@ -145,3 +147,10 @@ def test_a_fifo_in_the_build_context_is_packed_unread(tmp_path: Path) -> None:
     build = Build(context=tmp_path)
     with pack_context(build, read_dockerfile(build)) as packed, tarfile.open(fileobj=packed) as archive:
         assert archive.getmember("pipe").isfifo()
+
+
+async def test_a_service_as_a_context_is_refused_by_name(tmp_path: Path) -> None:
+    builds = Builds(cast(SdkConnection, None))
+    build = Build(context=tmp_path, additional_contexts={"lib": "/lib", "base": "service:base"})
+    with pytest.raises(BuildFailed, match="its additional context base is service:base"):
+        await builds.build(build, tag="t", labels={}, progress=lambda _: None)
