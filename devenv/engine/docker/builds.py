@@ -165,7 +165,7 @@ def _refuse_contexts_of_services(build: Build, tag: str) -> None:
     for name, source in build.additional_contexts.items():
         if source.startswith("service:"):
             raise BuildFailed(
-                f"cannot build {tag}: its additional context {name} is {source}, and devenv builds no service for another",
+                f"cannot build {tag}: its additional context {name} is {source}, which devenv does not build first",
                 hint="give that service an image name, build it with `devenv up` first, and write docker-image://NAME",
                 details={"tag": tag, "context": name},
             )
