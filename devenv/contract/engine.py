@@ -20,9 +20,9 @@ from devenv.contract.answers import (
     ProgressSink,
 )
 from devenv.contract.capabilities import Capabilities
-from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
+from devenv.contract.specification import BuildSpec, InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.model.identity import Project
-from devenv.model.stack import Build, Service, Stack
+from devenv.model.stack import Service, Stack
 from devenv.model.state import ObservedState, Usage
 
 
@@ -124,16 +124,8 @@ class Engine(InstanceAccess, Protocol):
         """
         ...
 
-    async def build(
-        self,
-        build: Build,
-        *,
-        tag: str,
-        labels: Mapping[str, str],
-        progress: ProgressSink,
-        secrets: Mapping[str, bytes] | None = None,
-    ) -> str:
-        """Build and tag an image and return its ID; output goes to ``progress``, ``secrets`` are contents by ID.
+    async def build(self, spec: BuildSpec, *, progress: ProgressSink) -> str:
+        """Build and tag an image and return its ID; output goes to ``progress``.
 
         Raises:
             BuildFailed: If a step fails.

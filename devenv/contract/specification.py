@@ -7,10 +7,20 @@ from dataclasses import field
 
 from devenv.immutable import immutable
 from devenv.model.identity import Project
-from devenv.model.stack import Network, Service, Stack, Volume
+from devenv.model.stack import Build, Network, Service, Stack, Volume
 
 LABEL_KEY = "devenv.key"
 """Label that an engine adds to a network or volume: its key in the stack file, as ``ObservedObject.key``."""
+
+
+@immutable(kw_only=True)
+class BuildSpec:
+    """An image to build and tag; ``secrets`` are contents by the ID that the Dockerfile uses."""
+
+    build: Build
+    tag: str
+    labels: Mapping[str, str]
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @immutable(kw_only=True)

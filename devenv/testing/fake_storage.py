@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from devenv.clock import Clock
 from devenv.contract.answers import Progress, ProgressSink
-from devenv.contract.specification import NetworkSpec, VolumeSpec
+from devenv.contract.specification import BuildSpec, NetworkSpec, VolumeSpec
 from devenv.errors import EngineRefused, ImageMissing
-from devenv.model.stack import Build
 from devenv.model.state import ObservedObject
 from devenv.testing.fake_instance import FakeInstance
 from devenv.testing.faults import Faults
@@ -75,24 +74,15 @@ class FakeStorage:
         self.faults.leave("pull")
         return self.images[reference].id
 
-    async def build(
-        self,
-        build: Build,
-        *,
-        tag: str,
-        labels: Mapping[str, str],
-        progress: ProgressSink,
-        secrets: Mapping[str, bytes] | None = None,
-    ) -> str:
+    async def build(self, spec: BuildSpec, *, progress: ProgressSink) -> str:
         """Make up an image whose id is that of the tag."""
-        del labels
-        self.build_secrets = dict(secrets or {})
-        await self.faults.enter("build", tag)
-        progress(Progress(text=f"built {build.context}"))
-        self.builds.append(tag)
-        self.images[tag] = FakeImage(f"sha256:built-{tag}")
+        self.build_secrets = dict(spec.secrets)
+        await self.faults.enter("build", spec.tag)
+        progress(Progress(text=f"built {spec.build.context}"))
+        self.builds.append(spec.tag)
+        self.images[spec.tag] = FakeImage(f"sha256:built-{spec.tag}")
         self.faults.leave("build")
-        return self.images[tag].id
+        return self.images[spec.tag].id
 
     async def create_network(self, spec: NetworkSpec) -> str:
         """Create it, or find the one with the same labels."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import Progress, ProgressSink
+from devenv.contract.specification import BuildSpec
 from devenv.engine.docker.configuration import extra_hosts
 from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
 from devenv.engine.docker.sdk_connection import SdkConnection
@@ -39,21 +40,14 @@ class Builds:
     def __init__(self, connection: SdkConnection) -> None:
         self._connection = connection
 
-    async def build(
-        self,
-        build: Build,
-        *,
-        tag: str,
-        labels: Mapping[str, str],
-        progress: ProgressSink,
-        secrets: Mapping[str, bytes] | None = None,
-    ) -> None:
+    async def build(self, spec: BuildSpec, *, progress: ProgressSink) -> None:
         """Build and tag an image.
 
         Raises:
             BuildFailed: With the last lines of output, or with what requires a builder that is not installed.
             DiskFull: no space for it.
         """
+        build, tag = spec.build, spec.tag
         _refuse_contexts_of_services(build, tag)
         dockerfile = await asyncio.to_thread(read_dockerfile, build)
         needs = (*dockerfile.buildkit_needs, *(name for name in _BUILDKIT_KEYS if getattr(build, name)))
@@ -64,16 +58,16 @@ class Builds:
             progress(Progress(text=line))
 
         if needs or len(build.platforms) > 1:
-            with written_secrets(secrets or {}) as files:
-                command = buildx_command(build, dockerfile, tag=tag, labels=labels, secrets=files)
+            with written_secrets(spec.secrets) as files:
+                command = buildx_command(build, dockerfile, tag=tag, labels=spec.labels, secrets=files)
                 await self._by_buildx(command, dockerfile, needs, tag=tag, tell=tell, tail=tail)
         else:
-            await self._by_engine(build, dockerfile, tag=tag, labels=labels, tell=tell, tail=tail)
+            await self._by_engine(spec, dockerfile, tell=tell, tail=tail)
         await self._tag_more(build, tag)
 
-    async def _by_engine(
-        self, build: Build, dockerfile: Dockerfile, *, tag: str, labels: Mapping[str, str], tell: Any, tail: deque[str]
-    ) -> None:
+    async def _by_engine(self, spec: BuildSpec, dockerfile: Dockerfile, *, tell: Any, tail: deque[str]) -> None:
+        build, tag = spec.build, spec.tag
+
         def open_(client: APIClient) -> Iterator[Mapping[str, Any]]:
             with pack_context(build, dockerfile) as context:
                 yield from client.build(
@@ -89,7 +83,7 @@ class Builds:
                     buildargs=dict(build.args),
                     target=build.target,
                     network_mode=build.network,
-                    labels={**build.labels, **labels},
+                    labels={**build.labels, **spec.labels},
                     cache_from=list(build.cache_from) or None,
                     extra_hosts=extra_hosts(build.extra_hosts) or None,
                     shmsize=build.shm_size,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from devenv.contract.answers import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus, LogLine, ProgressSink
 from devenv.contract.capabilities import Capabilities
-from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
+from devenv.contract.specification import BuildSpec, InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.engine.docker import execution, holders, instances, objects
 from devenv.engine.docker.builds import Builds
 from devenv.engine.docker.container_output import follow_output
@@ -20,7 +20,7 @@ from devenv.engine.docker.statistics import Statistics
 from devenv.engine.docker_address import Address, find_address
 from devenv.errors import BuildFailed, ConfigurationError
 from devenv.model.identity import Project
-from devenv.model.stack import Build, Service, Stack
+from devenv.model.stack import Service, Stack
 from devenv.model.state import ObservedState, Usage
 
 CAPABILITIES = Capabilities(
@@ -103,21 +103,13 @@ class DockerEngine:
         """Pull an image and return its id."""
         return await self._images.pull(reference, platform=platform, progress=progress)
 
-    async def build(
-        self,
-        build: Build,
-        *,
-        tag: str,
-        labels: Mapping[str, str],
-        progress: ProgressSink,
-        secrets: Mapping[str, bytes] | None = None,
-    ) -> str:
+    async def build(self, spec: BuildSpec, *, progress: ProgressSink) -> str:
         """Build and tag an image and return its id."""
-        await self._builds.build(build, tag=tag, labels=labels, progress=progress, secrets=secrets)
-        self._images.forget(tag)
-        built = await self._images.id_of(tag)
+        await self._builds.build(spec, progress=progress)
+        self._images.forget(spec.tag)
+        built = await self._images.id_of(spec.tag)
         if built is None:
-            raise BuildFailed(f"image {tag} was built, but the engine does not list it")
+            raise BuildFailed(f"image {spec.tag} was built, but the engine does not list it")
         return built
 
     async def create_network(self, spec: NetworkSpec) -> str:

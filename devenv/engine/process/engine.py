@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devenv.contract.answers import EngineEvent, ExecResult, ProgressSink
-    from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
+    from devenv.contract.specification import BuildSpec, InstanceSpec, NetworkSpec, VolumeSpec
     from devenv.engine.process.launch import Launch
     from devenv.model.identity import Project
-    from devenv.model.stack import Build, Service, Stack
+    from devenv.model.stack import Service, Stack
     from devenv.model.state import Usage
 
 LOOPBACK = "127.0.0.1"
@@ -139,17 +139,9 @@ class ProcessEngine:
         del reference, platform, progress
         return ""
 
-    async def build(
-        self,
-        build: Build,
-        *,
-        tag: str,
-        labels: Mapping[str, str],
-        progress: ProgressSink,
-        secrets: Mapping[str, bytes] | None = None,
-    ) -> str:
+    async def build(self, spec: BuildSpec, *, progress: ProgressSink) -> str:
         """No images here."""
-        del build, tag, labels, progress, secrets
+        del spec, progress
         return ""
 
     async def create_network(self, spec: NetworkSpec) -> str:

@@ -163,9 +163,7 @@ class Operations:
         def report(progress: Progress) -> None:
             self._sink(ImageBuilding(service=call.service, line=progress.text))
 
-        image = await self._engine.build(
-            call.build, tag=call.tag, labels=call.labels, progress=report, secrets=call.secrets
-        )
+        image = await self._engine.build(call.spec, progress=report)
         return StepResult(success=True, object_id=image)
 
     async def _start(self, instance_id: str, action: Action) -> StepResult:

@@ -76,8 +76,8 @@ class StepEvents:
         match step.call:
             case PullImage(reference=reference):
                 self._sink(ImagePulling(image=reference, status="starting"))
-            case BuildImage(service=service, tag=tag):
-                self._sink(ImageBuilding(service=service, line=f"building {tag}"))
+            case BuildImage(spec, service):
+                self._sink(ImageBuilding(service=service, line=f"building {spec.tag}"))
             case StopInstance():
                 self._sink(Stopping(service=action.service, instance=action.index))
             case CreateInstance():

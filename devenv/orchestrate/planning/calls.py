@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from devenv.immutable import immutable
 
 if TYPE_CHECKING:
-    from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
-    from devenv.model.stack import Build, Hook, Service
+    from devenv.contract.specification import BuildSpec, InstanceSpec, NetworkSpec, VolumeSpec
+    from devenv.model.stack import Hook, Service
 
 
 @immutable()
@@ -35,19 +33,13 @@ class PullImage:
     platform: str | None
 
 
-@immutable(kw_only=True)
+@immutable()
 class BuildImage:
-    """Build and tag an image; ``service`` is the first of the services that use it, for progress.
-
-    ``secrets`` are contents by the ID that the Dockerfile uses.
-    """
+    """Build and tag an image; ``service`` is the first of the services that use it, for progress."""
 
     verb: ClassVar[str] = "build"
-    build: Build
-    tag: str
-    labels: Mapping[str, str]
+    spec: BuildSpec
     service: str
-    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @immutable()

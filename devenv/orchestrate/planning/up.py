@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from devenv.contract.specification import BuildSpec
 from devenv.model.identity import LABEL_PROJECT
 from devenv.orchestrate.files import build_secrets
 from devenv.orchestrate.hook_labels import pre_stop_of
@@ -100,9 +101,8 @@ class _UpPlanner:
         else:
             labels = {LABEL_PROJECT: self._target.project.id}
             secrets = build_secrets(self._target.stack, task.build)
-            call = BuildImage(
-                build=task.build, tag=task.reference, labels=labels, service=task.services[0], secrets=secrets
-            )
+            spec = BuildSpec(build=task.build, tag=task.reference, labels=labels, secrets=secrets)
+            call = BuildImage(spec, task.services[0])
         kind: ActionKind = "pull" if task.build is None else "build"
         action = Action(kind=kind, target=task.reference, service=", ".join(task.services), reason=task.reason)
         self._images = (*self._images, self._graph.add(call, action))

@@ -198,13 +198,21 @@ def _gpus(node: Node, key: str, problems: Problems) -> Node:
     return _requests(node, key, problems)
 
 
+def _items(rules: dict[str, Rewrite]) -> Rewrite:
+    """Rewrite each mapping of a list by ``rules``."""
+
+    def rewrite(node: Node, key: str, problems: Problems) -> Node:
+        if not isinstance(node, ListNode):
+            return node
+        items = tuple(_rewrite(item, f"{key}[{index}]", rules, problems) for index, item in enumerate(node.items))
+        return replace(node, items=items)
+
+    return rewrite
+
+
 def _requests(node: Node, key: str, problems: Problems) -> Node:
     """Requests for devices, with their options as a mapping."""
-    if not isinstance(node, ListNode):
-        return node
-    rules: dict[str, Rewrite] = {"options": _pairs}
-    items = tuple(_rewrite(item, f"{key}[{index}]", rules, problems) for index, item in enumerate(node.items))
-    return replace(node, items=items)
+    return _items({"options": _pairs})(node, key, problems)
 
 
 def _deploy(node: Node, key: str, problems: Problems) -> Node:
@@ -216,21 +224,12 @@ def _deploy(node: Node, key: str, problems: Problems) -> Node:
 
 def _develop(node: Node, key: str, problems: Problems) -> Node:
     """Each rule's ``exec`` with its environment as a mapping."""
-    watch = node.get("watch") if isinstance(node, MapNode) else None
-    if not isinstance(node, MapNode) or not isinstance(watch, ListNode):
-        return node
-    exec_rules = _inside("exec", _inside("environment", _pairs))
-    items = tuple(exec_rules(item, f"{key}.watch[{index}]", problems) for index, item in enumerate(watch.items))
-    return with_entry(node, "watch", replace(watch, items=items))
+    return _inside("watch", _items({"exec": _inside("environment", _pairs)}))(node, key, problems)
 
 
 def _hooks(node: Node, key: str, problems: Problems) -> Node:
     """Each hook with its environment as a mapping."""
-    if not isinstance(node, ListNode):
-        return node
-    rules: dict[str, Rewrite] = {"environment": _pairs}
-    items = tuple(_rewrite(item, f"{key}[{index}]", rules, problems) for index, item in enumerate(node.items))
-    return replace(node, items=items)
+    return _items({"environment": _pairs})(node, key, problems)
 
 
 def _inside(name: str, rewrite: Rewrite) -> Rewrite:

@@ -10,6 +10,7 @@ import pytest
 from engine_harness import BASE_IMAGE
 
 from devenv.contract.answers import Progress
+from devenv.contract.specification import BuildSpec
 from devenv.engine.docker import DockerEngine
 from devenv.engine.docker_address import find_address
 from devenv.errors import BuildFailed
@@ -44,7 +45,7 @@ def context(folder: Path, dockerfile: str, **files: str) -> Path:
 
 async def build(engine: DockerEngine, build: Build) -> tuple[str, list[str]]:
     output: list[Progress] = []
-    image = await engine.build(build, tag=TAG, labels={"devenv.test": "build"}, progress=output.append)
+    image = await engine.build(BuildSpec(build=build, tag=TAG, labels={"devenv.test": "build"}), progress=output.append)
     return image, [step.text for step in output]
 
 
@@ -156,7 +157,9 @@ async def test_a_secret_is_a_file_of_this_user_while_buildx_runs(
     try:
         secrets = {"token": b"hush"}
         progress = output.append
-        await engine.build(wanted, tag=TAG, labels={}, progress=lambda p: progress(p.text), secrets=secrets)
+        await engine.build(
+            BuildSpec(build=wanted, tag=TAG, labels={}, secrets=secrets), progress=lambda p: progress(p.text)
+        )
     finally:
         docker_client.images.remove(TAG)
     mode, content, file = output[0].split()

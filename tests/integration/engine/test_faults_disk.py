@@ -10,6 +10,7 @@ import pytest
 from devenv_cli import Devenv
 from second_engine import TINY, SecondEngine, import_tiny, second_engine, tiny_tree
 
+from devenv.contract.specification import BuildSpec
 from devenv.engine.docker import DockerEngine
 from devenv.errors import BuildFailed, DiskFull
 from devenv.model.stack import Build
@@ -38,7 +39,9 @@ async def engine(small_engine: SecondEngine) -> AsyncIterator[DockerEngine]:
 
 async def build(engine: DockerEngine, context: Path, dockerfile: str) -> str:
     (context / "Dockerfile").write_text(dockerfile)
-    return await engine.build(Build(context=context), tag="devenv-ci/big:1", labels={}, progress=lambda _: None)
+    return await engine.build(
+        BuildSpec(build=Build(context=context), tag="devenv-ci/big:1", labels={}), progress=lambda _: None
+    )
 
 
 async def assert_usable_again(engine: DockerEngine, context: Path, small: SecondEngine) -> None:

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from devenv.contract.specification import BuildSpec
 from devenv.engine.docker.builds import Builds, buildx_command
 from devenv.engine.docker.dockerfile import INLINE_NAME, Dockerfile, pack_context, read_dockerfile
 from devenv.engine.docker.sdk_connection import SdkConnection
@@ -153,4 +154,4 @@ async def test_a_service_as_a_context_is_refused_by_name(tmp_path: Path) -> None
     builds = Builds(cast(SdkConnection, None))
     build = Build(context=tmp_path, additional_contexts={"lib": "/lib", "base": "service:base"})
     with pytest.raises(BuildFailed, match="its additional context base is service:base"):
-        await builds.build(build, tag="t", labels={}, progress=lambda _: None)
+        await builds.build(BuildSpec(build=build, tag="t", labels={}), progress=lambda _: None)

@@ -19,42 +19,29 @@ Describe = Callable[[Any], Database]
 
 def copying(describe: Describe) -> Callable[[Any], Any]:
     """Return the maker of a traced `copy(statement, …)`, synchronous or asynchronous."""
-
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def copy(self: Any, statement: Any, *args: Any, **options: Any) -> Any:
-            made = original(self, statement, *args, **options)
-            traced = block(describe, self, statement)
-            return Copying(made, traced) if isinstance(traced, SpanScope) else made
-
-        return copy
-
-    return make
+    return _within(describe, Copying)
 
 
 def streaming(describe: Describe) -> Callable[[Any], Any]:
     """Return the maker of a traced `stream(statement, …)`."""
-
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def stream(self: Any, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
-            rows = original(self, query, *args, **options)
-            traced = block(describe, self, query)
-            return _rows(rows, traced) if isinstance(traced, SpanScope) else rows
-
-        return stream
-
-    return make
+    return _within(describe, _rows)
 
 
 def async_streaming(describe: Describe) -> Callable[[Any], Any]:
     """Return the maker of a traced asynchronous `stream(statement, …)`."""
+    return _within(describe, _async_rows)
+
+
+def _within(describe: Describe, wrap: Callable[[Any, SpanScope], Any]) -> Callable[[Any], Any]:
+    """Return the maker of a traced function of a cursor; `wrap` joins its result and the block of the span."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def stream(self: Any, query: Any, *args: Any, **options: Any) -> AsyncIterator[Any]:
-            rows = original(self, query, *args, **options)
-            traced = block(describe, self, query)
-            return _async_rows(rows, traced) if isinstance(traced, SpanScope) else rows
+        def call(self: Any, statement: Any, *args: Any, **options: Any) -> Any:
+            made = original(self, statement, *args, **options)
+            traced = block(describe, self, statement)
+            return wrap(made, traced) if isinstance(traced, SpanScope) else made
 
-        return stream
+        return call
 
     return make
 

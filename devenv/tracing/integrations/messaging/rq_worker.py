@@ -5,7 +5,8 @@ A worker asks Redis for jobs and tells it that it lives, which would be roots of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -62,12 +63,8 @@ def run_outside(function: Callable[..., Any], *args: Any, **options: Any) -> Any
 def _working(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def work(self: Any, *args: Any, **options: Any) -> Any:
-        token = _begin()
-        try:
+        with _silent():
             return original(self, *args, **options)
-        finally:
-            if token is not None:
-                detach(token)
 
     return work
 
@@ -75,23 +72,28 @@ def _working(original: Callable[..., Any]) -> Callable[..., Any]:
 def _executing_in_worker(original: Callable[..., bool]) -> Callable[..., bool]:
     @wraps(original)
     def perform_job(self: Any, *args: Any, **options: Any) -> bool:
-        token = _begin()
         try:
-            return original(self, *args, **options)
+            with _silent():
+                return original(self, *args, **options)
         finally:
-            if token is not None:
-                detach(token)
             _flush(self)
 
     return perform_job
 
 
-def _begin() -> Any:
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Run a block of the worker itself, which has no spans."""
+    token = None
     try:
-        return attach(muted(current(), _WORKING))
+        token = attach(muted(current(), _WORKING))
     except Exception as error:  # noqa: BLE001 - logged
         fault(SYSTEM, error)
-        return None
+    try:
+        yield
+    finally:
+        if token is not None:
+            detach(token)
 
 
 def _handling(original: Callable[..., Any]) -> Callable[..., Any]:
