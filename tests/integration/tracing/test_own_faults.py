@@ -739,7 +739,14 @@ PASSES = {
     "integrations.web.graphql": {"_executor", "_awaiting"},
     "integrations.messaging.celery": {"uninstrument", "_uid"},
     # Run once, in `instrument`, or only call functions that catch.
-    "integrations.databases.psycopg_streams": {"copying", "streaming", "async_streaming", "_rows", "_async_rows"},
+    "integrations.databases.psycopg_streams": {
+        "copying",
+        "streaming",
+        "async_streaming",
+        "_within",
+        "_rows",
+        "_async_rows",
+    },
     "integrations.databases.transactions": {"ending", "async_ending"},
     # Makers of the replacements, as in MAKERS.
     "integrations.databases.driver": {
