@@ -45,7 +45,6 @@ def command_lines() -> str:
     return "\n".join(found)
 
 
-@pytest.mark.alone
 def test_commands_work_and_others_read_nothing(closed: Devenv, tmp_path: Path) -> None:
     up = closed.json("up")
     assert (up["canary"]["verdict"], up["trace_backend"]["access"]) == ("complete", "token")

@@ -33,7 +33,6 @@ def project(engine: str, tmp_path: Path) -> Iterator[Devenv]:
     found.down()
 
 
-@pytest.mark.alone
 def test_commands_below_act_on_the_project_above(project: Devenv) -> None:
     below = Devenv(project.directory / "src" / "api", project.engine, files=())
     plan = below.run("up", "--dry-run")

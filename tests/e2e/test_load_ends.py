@@ -37,7 +37,6 @@ def tool(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deve
     found.down()
 
 
-@pytest.mark.alone
 def test_an_untraced_stack_is_not_waited_for(tool: Devenv) -> None:
     """A run of two seconds took 33."""
     document = tool.json("load", "--rps", "5", "--duration", "2s")

@@ -55,7 +55,6 @@ def test_load_accounts_for_every_request(devenv: Devenv, up: Any) -> None:
         assert {reference["spanID"] for span in trace["spans"] for reference in span["references"]} <= ids
 
 
-@pytest.mark.alone
 def test_runs_are_kept(devenv: Devenv, up: Any) -> None:
     run = devenv.json("load", "--rps", "20", "--duration", "1s", "--name", "short")
     listed = devenv.json("runs", "list")["runs"]
@@ -63,7 +62,6 @@ def test_runs_are_kept(devenv: Devenv, up: Any) -> None:
     assert devenv.json("runs", "show", "short")["traces"] == run["traces"]
 
 
-@pytest.mark.alone
 def test_missed_threshold_is_a_negative_verdict(devenv: Devenv, up: Any) -> None:
     run = devenv.json("load", "--rps", "20", "--duration", "1s", "--fail", "p99<0.001ms", code=1)
     assert run["schema"] == "devenv.load/1"
@@ -87,7 +85,6 @@ def test_plain_request_gets_its_root_at_the_gateway(up: Any) -> None:
         assert above == root["spanID"]
 
 
-@pytest.mark.alone
 def test_open_jaeger_opens_the_last_runs_traces(devenv: Devenv, up: Any, tmp_path: Path) -> None:
     run = devenv.json("load", "--rps", "10", "--duration", "1s")
     seen = tmp_path / "url"

@@ -43,7 +43,6 @@ def test_canary_turns_red_and_says_where(broken: Any) -> None:
     assert "gateway" in broken["canary"]["cause"]
 
 
-@pytest.mark.alone
 def test_load_turns_red(devenv: Devenv, broken: Any) -> None:
     run = devenv.json("load", "--rps", "20", "--duration", "2s", "--fail", "traced==100%", code=1)
     assert run["sent"] == run["completed"] == 40

@@ -71,7 +71,6 @@ def test_doctor_names_the_services_without_spans(devenv: Devenv, silent: Any) ->
     assert check["found"].endswith("no spans yet from idle, user")
 
 
-@pytest.mark.alone
 def test_load_learns_it_from_the_same_evidence(devenv: Devenv, silent: Any) -> None:
     run = devenv.json("load", "--rps", "20", "--duration", "1s", "--fail", "traced==100%", code=1)
     assert run["traces"]["partial"] == run["sent"] == 20

@@ -55,7 +55,6 @@ def tool(engine: str, tmp_path: Path) -> Iterator[Devenv]:
     found.down()
 
 
-@pytest.mark.alone
 def test_a_service_that_is_not_python_is_traced_through(tool: Devenv) -> None:
     tool.files = (POLYGLOT,)
     up: Any = tool.json("up")
