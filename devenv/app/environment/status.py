@@ -29,7 +29,9 @@ ELSEWHERE_TIMEOUT = 0.5
 """Seconds to look for the project on the engine that its record does not name."""
 
 
-async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, spans: bool = True) -> StatusDocument:
+async def status(
+    invocation: Invocation, *, clock: Clock, usage: bool = True, spans: bool = True, elsewhere: bool = True
+) -> StatusDocument:
     """State, health, ports, uptime, restarts and resource use of each service, and the services without spans.
 
     Args:
@@ -37,6 +39,7 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, sp
         clock: tells the time.
         usage: measure the use of CPU and memory.
         spans: ask the trace backend about services that had sent no span when ``up`` ended, or were started since.
+        elsewhere: look for the project on the other engine.
 
     Raises:
         NotUp: If the project is not running.
@@ -47,7 +50,7 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, sp
         healths, samples, also_on = await asyncio.gather(
             _healths(invocation, project, instances),
             _samples(project, instances if usage else ()),
-            _elsewhere(invocation, project),
+            _elsewhere(invocation, project, wanted=elsewhere),
         )
         backend = await trace_backend(project.engine, project.observed, project.record.trace_backend)
         quiet = await still_silent(project, backend, now=now) if spans else []
@@ -75,14 +78,18 @@ async def status(invocation: Invocation, *, clock: Clock, usage: bool = True, sp
     )
 
 
-async def _elsewhere(invocation: Invocation, project: Running) -> list[str]:
+async def _elsewhere(invocation: Invocation, project: Running, *, wanted: bool = True) -> list[str]:
     """Names of the other engines on which the project of this directory runs: `up` ran while one did not respond.
 
     An engine that takes longer than :data:`ELSEWHERE_TIMEOUT` counts as none, and so does what was not asked for.
     Processes have left a file here, so that their engine is not imported in vain.
     """
     containers = not project.engine.capabilities.processes
-    if invocation.engine != "auto" or (containers and not (invocation.directory / STATE / DAEMON).exists()):
+    if (
+        not wanted
+        or invocation.engine != "auto"
+        or (containers and not (invocation.directory / STATE / DAEMON).exists())
+    ):
         return []
     try:
         async with asyncio.timeout(ELSEWHERE_TIMEOUT):

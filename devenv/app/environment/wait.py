@@ -55,7 +55,7 @@ async def wait(invocation: Invocation, services: tuple[str, ...], *, timeout: fl
             require_service(project, name)
     deadline = clock.monotonic() + timeout
     while True:
-        document = await status(invocation, clock=clock, usage=False, spans=False)
+        document = await status(invocation, clock=clock, usage=False, spans=False, elsewhere=False)
         rows = [row for row in document.services if not services or row.name in services]
         document = document.model_copy(update={"services": rows})
         pending = [row for row in rows if not is_good(row)]

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from devenv.contract.specification import InstanceSpec
     from devenv.model.stack import Service, Stack
 
-"""What the embedded backend listens on, in Jaeger's numbers."""
-
 _REFUSED = (
     ("secrets", "secrets"),
     ("configs", "configs"),
