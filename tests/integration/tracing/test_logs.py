@@ -25,23 +25,6 @@ ASKED = {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_SERVICE_NAME": "s"}
 
 
 @pytest.fixture
-def set_up(collector):
-    """Builds and installs a Tracing towards the collector; all is undone at the end."""
-    made: list[Tracing] = []
-
-    def build(environ=ASKED, **config) -> Tracing:
-        endpoint = {"exporter": {"endpoint": f"{collector.url}/v1/traces"}}
-        made.append(Tracing(resolve({**endpoint, **config}, environ=environ)))
-        made[-1].install()
-        return made[-1]
-
-    yield build
-    for tracing in made:
-        tracing.shutdown(0.5)
-    patching.restore_all()
-
-
-@pytest.fixture
 def log():
     """A logger that accepts all levels."""
     logger = logging.getLogger("shop.orders")

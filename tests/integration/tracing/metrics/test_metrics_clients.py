@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 import urllib3
+from metric_programs.measured import series
 from opentelemetry import trace
 from tracing_upstream import http_upstream
 
@@ -18,7 +19,6 @@ from devenv.tracing.context.ambient import attach, detach
 from devenv.tracing.context.suppression import silent
 from devenv.tracing.integrations import requests_client, urllib3_client
 from devenv.tracing.light import notices
-from devenv.tracing.metrics.instruments import attributes_of
 from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
@@ -30,15 +30,6 @@ def recorded(request):
     with recording({"metrics": {"exporter": "console"}, "sampler": {"ratio": request.param}}), tracing.span("s"):
         yield request.param
     patching.restore_all()
-
-
-def series() -> list[tuple[dict[str, Any], int]]:
-    assert state.meter is not None
-    return [
-        (attributes_of(found.instrument, values), sum(one.counts))
-        for found in state.meter.collect()
-        for values, one in found.series.items()
-    ]
 
 
 @pytest.mark.usefixtures("recorded")

@@ -31,23 +31,6 @@ ASKED = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_SERVICE_NAME": "s"}
 REQUEST = ("GET", "http", 200, "/items/{id}", "1.1", None)
 
 
-@pytest.fixture
-def set_up(collector):
-    """Builds and installs a Tracing towards the collector; all is undone at the end."""
-    made: list[Tracing] = []
-
-    def build(environ=ASKED, **config) -> Tracing:
-        endpoint = {"exporter": {"endpoint": f"{collector.url}/v1/traces"}}
-        made.append(Tracing(resolve({**endpoint, **config}, environ=environ)))
-        made[-1].install()
-        return made[-1]
-
-    yield build
-    for tracing in made:
-        tracing.shutdown(0.5)
-    patching.restore_all()
-
-
 def requests(collector) -> list[ExportMetricsServiceRequest]:
     return [
         ExportMetricsServiceRequest.FromString(body) for _, body, path in collector.requests if path == "/v1/metrics"

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from metric_programs.measured import series
 from tornado.httpclient import AsyncHTTPClient
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
@@ -17,7 +18,6 @@ from devenv.tracing.integrations.on_import import when_imported
 from devenv.tracing.integrations.web import tornado_server
 from devenv.tracing.integrations.wsgi import WSGIMiddleware
 from devenv.tracing.light import notices
-from devenv.tracing.metrics.instruments import attributes_of
 from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
@@ -35,15 +35,6 @@ def recorded(request):
     with recording({**ASKED, "sampler": {"ratio": request.param}}):
         yield
     patching.restore_all()
-
-
-def series() -> list[tuple[dict[str, Any], int]]:
-    assert state.meter is not None
-    return [
-        (attributes_of(found.instrument, values), sum(one.counts))
-        for found in state.meter.collect()
-        for values, one in found.series.items()
-    ]
 
 
 def serve(app: Any, **scope: Any) -> list[Any]:

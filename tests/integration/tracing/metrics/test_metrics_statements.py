@@ -11,6 +11,7 @@ import pymongo
 import pytest
 import redis
 import sqlalchemy
+from metric_programs.measured import series
 from pymongo.errors import DuplicateKeyError, OperationFailure
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -30,7 +31,6 @@ from devenv.tracing.integrations.databases import pymongo as mongodb_integration
 from devenv.tracing.integrations.databases.psycopg_streams import _rows
 from devenv.tracing.light import notices
 from devenv.tracing.metrics import mongo_commands, statements
-from devenv.tracing.metrics.instruments import attributes_of
 from devenv.tracing.process import patching
 from devenv.tracing.testing import recording
 
@@ -56,15 +56,6 @@ def recorded(request):
     with recording(settings), tracing.span("s"):
         yield
     patching.restore_all()
-
-
-def series() -> list[tuple[dict[str, Any], int]]:
-    assert state.meter is not None
-    return [
-        (attributes_of(found.instrument, values), sum(one.counts))
-        for found in state.meter.collect()
-        for values, one in found.series.items()
-    ]
 
 
 @pytest.mark.usefixtures("recorded")
