@@ -14,7 +14,8 @@ import rq
 from celery.app.base import Celery
 from conventions.cases import Place, Steps, case, raising
 from conventions.check import Expected, expected
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaProducer
+from servers import kafka_broker
 from servers.amqp import Broker, deliver, exchange, open_channel, queue
 
 from devenv import tracing
@@ -159,8 +160,8 @@ async def by_aio_pika(_place: Place) -> AsyncIterator[list[Expected]]:
 @case("messaging.confluent_kafka")
 def by_confluent_kafka(_place: Place) -> Steps:
     confluent_integration.instrument()
-    owner = confluent_kafka.Producer({"test.mock.num.brokers": 1})
-    address, topic = broker_of(owner), f"orders-{next(_topics)}"
+    _owner, address = kafka_broker.broker()
+    topic = f"orders-{next(_topics)}"
     producer = confluent_kafka.Producer({"bootstrap.servers": address, "message.max.bytes": 1000, "client.id": "till"})
     producer.produce(topic, b"body", "key", 0)
     producer.flush(10)
@@ -189,16 +190,11 @@ def by_confluent_kafka(_place: Place) -> Steps:
     consumer.close()
 
 
-def broker_of(producer: Any) -> str:
-    (found,) = producer.list_topics(timeout=10).brokers.values()
-    return f"{found.host}:{found.port}"
-
-
 @case("messaging.kafka_python")
 def by_kafka_python(_place: Place) -> Iterator[list[Expected]]:
     kafka_python_integration.instrument()
-    owner = confluent_kafka.Producer({"test.mock.num.brokers": 1})
-    address, topic = broker_of(owner), f"orders-{next(_topics)}"
+    _owner, address = kafka_broker.broker()
+    topic = f"orders-{next(_topics)}"
     producer = KafkaProducer(bootstrap_servers=address, api_version=(2, 0), client_id="till")
     producer.send(topic, b"body", partition=0).get(20)
     yield [expected("kafka.send", "-identified", "client-named")]
@@ -206,15 +202,13 @@ def by_kafka_python(_place: Place) -> Iterator[list[Expected]]:
         producer.send(topic, b"body", headers="wrong")
     yield [expected("kafka.send", "-identified", "-partitioned", "client-named", "failed")]
     producer.close()
-    options = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 20000, "client_id": "cook"}
-    consumer = KafkaConsumer(topic, bootstrap_servers=address, api_version=(2, 0), **options)
+    consumer = kafka_broker.reader(address, topic)
     for _record in consumer:
         break
     consumer.close()
     yield [expected("kafka.process", "-identified", "client-named")]
-    consumer = KafkaConsumer(topic, bootstrap_servers=address, api_version=(2, 0), **options)
+    consumer = kafka_broker.reader(address, topic)
     while not consumer.poll(200):
         pass
     yield [expected("kafka.receive", "-identified", "client-named")]
     consumer.close()
-    del owner

@@ -7,7 +7,8 @@ import itertools
 import confluent_kafka
 import kafka
 import pytest
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaProducer
+from servers import kafka_broker
 
 from devenv import tracing
 from devenv.tracing import automatic
@@ -28,9 +29,8 @@ def _instrumented(patched):
 @pytest.fixture(scope="module")
 def broker():
     """The address of the broker."""
-    owner = confluent_kafka.Producer({"test.mock.num.brokers": 1})
-    (found,) = owner.list_topics(timeout=10).brokers.values()
-    yield f"{found.host}:{found.port}"
+    owner, address = kafka_broker.broker()
+    yield address
     del owner
 
 
@@ -117,8 +117,7 @@ def test_kafka_python(rec, broker, topic):
         sent = producer.send(topic, b"body", b"SECRET", headers=[("own", b"1")], partition=0)
     sent.get(20)
     producer.close()
-    options = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 20000}
-    found = KafkaConsumer(topic, bootstrap_servers=broker, api_version=(2, 0), client_id="cook", **options)
+    found = kafka_broker.reader(broker, topic)
     for record in found:
         with tracing.span("inner"):
             assert (record.value, dict(record.headers)["own"]) == (b"body", b"1")
@@ -144,8 +143,7 @@ def test_records_that_are_asked_for_together_are_linked(rec, broker, topic):
     assert found.consume(3, 0) == []
     found.close()
     check_asked(rec, f"consume {topic}", sent)
-    options = {"auto_offset_reset": "earliest", "client_id": "cook"}
-    other = KafkaConsumer(topic, bootstrap_servers=broker, api_version=(2, 0), **options)
+    other = kafka_broker.reader(broker, topic)
     got = []
     while len(got) < 3:
         got += [record.value for records in other.poll(20000).values() for record in records]
