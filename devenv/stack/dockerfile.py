@@ -47,8 +47,8 @@ class Copy:
 
 
 @immutable(kw_only=True)
-class Stage:
-    """A stage, with what it has from the stages that it starts from.
+class BuildStage:
+    """A stage of a build, with what it has from the stages that it starts from.
 
     Attributes:
         name: as after AS, in lower case; else its number.
@@ -72,20 +72,20 @@ class Stage:
 class Recipe:
     """A Dockerfile up to the stage that becomes the image, which is the last one of ``stages``."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[BuildStage, ...]
     bases: tuple[str, ...]
 
     @property
-    def image(self) -> Stage:
+    def image(self) -> BuildStage:
         """The stage that becomes the image."""
         return self.stages[-1]
 
-    def stage(self, name: str) -> Stage | None:
+    def stage(self, name: str) -> BuildStage | None:
         """The stage that COPY --from names, by name or number; ``None`` for an image."""
         found = [stage for stage in self.stages if stage.name == name.lower()]
         return found[-1] if found else self._numbered(name)
 
-    def _numbered(self, name: str) -> Stage | None:
+    def _numbered(self, name: str) -> BuildStage | None:
         return self.stages[int(name)] if name.isdecimal() and int(name) < len(self.stages) else None
 
 
@@ -178,12 +178,12 @@ class _Reader:
         self._given = args
         self._global: dict[str, str] = {}
         self._arguments: dict[str, str] = {}
-        self._done: list[Stage] = []
-        self._stage: Stage | None = None
+        self._done: list[BuildStage] = []
+        self._stage: BuildStage | None = None
         self._has_command = False
         self.bases: list[str] = []
 
-    def finished(self) -> tuple[Stage, ...]:
+    def finished(self) -> tuple[BuildStage, ...]:
         """All stages."""
         return (*self._done, self._stage) if self._stage is not None else ()
 
@@ -204,7 +204,7 @@ class _Reader:
             inherited = default or self._global.get(name, "")
             self._arguments[name] = self._given.get(name, _expand(inherited, self._variables(self._stage)))
 
-    def _variables(self, stage: Stage) -> dict[str, str]:
+    def _variables(self, stage: BuildStage) -> dict[str, str]:
         return {**self._arguments, **stage.environment}
 
     def _from(self, rest: str) -> None:
@@ -218,9 +218,9 @@ class _Reader:
         if earlier is None and base.lower() != "scratch":
             self.bases.append(base)
         self._arguments, self._has_command = {}, False
-        self._stage = replace(earlier, name=label) if earlier else Stage(name=label, base=base)
+        self._stage = replace(earlier, name=label) if earlier else BuildStage(name=label, base=base)
 
-    def _after(self, stage: Stage, instruction: str, rest: str) -> Stage:
+    def _after(self, stage: BuildStage, instruction: str, rest: str) -> BuildStage:
         variables = self._variables(stage)
         if instruction == "ENTRYPOINT":  # it resets the CMD of what the stage starts from
             kept = stage.command if self._has_command else None
