@@ -1,4 +1,4 @@
-"""Leaves out the waits of a plan that nobody needs: ``up --wait-for`` ends when some services are ready."""
+"""Leaves out the waits of a plan that no other step needs: ``up --wait-for`` ends when some services are ready."""
 
 from __future__ import annotations
 
