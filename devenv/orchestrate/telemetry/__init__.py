@@ -1,1 +1,1 @@
-"""The telemetry that a stack has of its own: what it is, and how devenv's trace backend stands beside it."""
+"""A stack's own telemetry: what it is, and how its spans get to devenv's trace backend, too."""

@@ -1,4 +1,4 @@
-"""Recognises the telemetry that a stack has of its own: collectors, and backends other than the one that devenv reads.
+"""Recognises a stack's own telemetry: collectors, and backends other than the one that devenv reads.
 
 Jaeger is not among them: a service that is Jaeger, or has the role trace-backend, is devenv's own trace backend.
 """
