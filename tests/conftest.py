@@ -24,18 +24,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from podman_socket import missing_podman
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from selenium.webdriver import Chrome
     from servers.database_servers import DatabaseServer
 
-KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb", "redis", "rabbitmq")
+KINDS = ("docker", "podman", "jaeger", "browser", "postgres", "mariadb", "redis", "rabbitmq")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
 PROBES = {  # these fixtures skip
     "docker": "docker_client",
+    "podman": "podman_socket",
     "jaeger": "jaeger_factory",
     "browser": "_chromium",
     "postgres": "postgres",
@@ -85,7 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for kind, probe in PROBES.items():
             if probe in fixtures:
                 item.add_marker(kind)
-        docker = item.get_closest_marker("docker")
+        docker = item.get_closest_marker("docker") or item.get_closest_marker("podman")
         whole_tool = (HERE / "e2e") in item.path.parents
         if docker or whole_tool:
             item.add_marker("serial")
@@ -164,6 +166,13 @@ def docker_client() -> Iterator[DockerClient]:
             lacking("docker", f"the engine has no image {image}; `.ci/images all` creates it")
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def podman_socket() -> None:
+    """Podman's socket answers, and has the base image."""
+    if reason := missing_podman(BASE_IMAGE):
+        lacking("podman", reason)
 
 
 @pytest.fixture(scope="session")
