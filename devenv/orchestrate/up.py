@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, UsageError
 from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.immutable import immutable
 from devenv.orchestrate.concurrency import both
@@ -19,11 +19,13 @@ from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_ids, ima
 from devenv.orchestrate.instrument import check_access, instrument
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
+from devenv.orchestrate.planning.waits import waiting_for
 from devenv.orchestrate.port_block import allot
 from devenv.orchestrate.port_conflicts import check_conflicts
 from devenv.orchestrate.published_ports import check_free
-from devenv.orchestrate.selection import check_instances, check_probes, disabled_checks, scaled, select
+from devenv.orchestrate.selection import check_instances, check_known, check_probes, disabled_checks, scaled, select
 from devenv.orchestrate.target import Target, make_target
+from devenv.orchestrate.telemetry.ports import beside_own_telemetry
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
@@ -51,6 +53,8 @@ class UpOptions:
         scale: number of instances by service, in place of that of the stack file.
         timeout: seconds from the first start until everything has to be ready; pulls and builds do not count.
         rollback: remove what this ``up`` created if a service fails.
+        wait_for: services that have to be ready when ``up`` ends; empty: all. The others are started, and waited for as
+            far as the start of another one needs it. The trace backend is always waited for.
         isolated: publish on a block of ports reserved for the directory instead of those of the stack file.
     """
 
@@ -63,6 +67,7 @@ class UpOptions:
     scale: Mapping[str, int] = field(default_factory=dict)
     timeout: float = 120.0
     rollback: bool = False
+    wait_for: tuple[str, ...] = ()
     isolated: bool = False
 
 
@@ -96,17 +101,28 @@ class UpResult:
 
 @immutable(kw_only=True)
 class _Survey:
-    """Everything that a plan is made from; ``ids`` are those of the images that exist, by reference."""
+    """Everything that a plan is made from.
+
+    Attributes:
+        ids: of the images that exist, by reference.
+        awaited: services whose readiness is waited for; ``None``: of all.
+    """
 
     target: Target
     observed: ObservedState
     tasks: tuple[ImageTask, ...]
     ids: Mapping[str, str | None]
+    awaited: frozenset[str] | None = None
 
     @property
     def plan(self) -> Plan:
         """The plan while images are not pulled or built yet."""
-        return plan_up(self.target, self.observed, self.tasks)
+        return self.plan_of(self.target)
+
+    def plan_of(self, target: Target) -> Plan:
+        """The plan that leads to ``target``."""
+        plan = plan_up(target, self.observed, self.tasks)
+        return plan if self.awaited is None else waiting_for(plan, self.awaited)
 
 
 async def make_plan(engine: Engine, project: Project, stack: Stack, options: UpOptions, *, sink: Sink) -> Plan:
@@ -153,7 +169,7 @@ async def bring_up(
             await run_plan(engine, preparation(plan), results, clock=clock, sink=sink)
             ids = {**survey.ids, **image_ids_of(plan, _created(results))}
             target = survey.target.with_images(ids, engine.capabilities)
-            plan = plan_up(target, survey.observed, survey.tasks)
+            plan = survey.plan_of(target)
         await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=options.timeout, project=project)
     except DevenvError:
         if options.rollback:
@@ -234,6 +250,7 @@ async def _survey(
     for warning in traced.warnings[len(stack.warnings) :]:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
     names = select(traced, options.services, dependencies=options.dependencies)
+    awaited = _awaited(traced, names, options.wait_for)
     chosen = [traced.services[name] for name in names]
     check_instances(chosen)
     check_probes(chosen)
@@ -253,5 +270,25 @@ async def _survey(
         target = target.with_renewed(options.services or tuple(stack.services))
     if options.isolated:
         target = target.with_stack(allot(project, traced, remember=remember))
+    else:
+        moved, text = beside_own_telemetry(project, traced, remember=remember)
+        target = target.with_stack(moved)
+        if text:
+            sink(Notice(message=text))
     check_conflicts(target.stack, names)
-    return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids))
+    return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids), awaited=awaited)
+
+
+def _awaited(stack: Stack, names: tuple[str, ...], wanted: tuple[str, ...]) -> frozenset[str] | None:
+    """The services to wait for: ``wanted`` of ``names``, and the trace backend; ``None`` for all."""
+    if not wanted:
+        return None
+    check_known(wanted, stack.services)
+    for name in wanted:
+        if name not in names:
+            raise UsageError(
+                f"--wait-for {name}: this command does not start {name}",
+                hint=f"name it too: devenv up {name}, or remove --wait-for {name}",
+            )
+    backend = stack.trace_backend
+    return frozenset([*wanted, *([backend.name] if backend else [])])

@@ -38,6 +38,7 @@ def canary_route(
     *,
     wanted: bool,
     ready: bool,
+    awaited: bool = True,
     backend: BackendAddress | None,
     entrypoint_url: str | None,
     entrypoint: str | None = None,
@@ -48,6 +49,7 @@ def canary_route(
     Args:
         wanted: the user did not switch it off.
         ready: every service is ready.
+        awaited: the entry point was waited for, see ``--wait-for``.
         backend: the trace backend, if it is reachable.
         entrypoint_url: base URL of the entry point, if the stack has one.
         entrypoint: name of the entry point, if the stack has one.
@@ -57,6 +59,8 @@ def canary_route(
         return "--no-canary"
     if not ready:
         return NOT_READY
+    if not awaited:
+        return f"the entry point {entrypoint} was not waited for: to send the canary, add --wait-for {entrypoint}"
     if backend is None:
         return "the trace backend is not reachable from this machine"
     if entrypoint_url is None and candidates:

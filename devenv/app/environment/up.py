@@ -20,6 +20,7 @@ from devenv.errors import NEGATIVE_VERDICT, TIMED_OUT, DevenvError, EngineUnavai
 from devenv.events import Notice
 from devenv.immutable import immutable
 from devenv.model.documents import CanaryDocument, PlanDocument, UpDocument
+from devenv.model.state import Health
 from devenv.orchestrate.naming import entrypoint_of, publishing_services
 
 if TYPE_CHECKING:
@@ -136,6 +137,11 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             route = canary_route(
                 wanted=request.canary,
                 ready=not result.failed,
+                awaited=all(
+                    item.health is not Health.STARTING
+                    for item in result.services
+                    if item.service.name == entrypoint_of(loaded.stack)
+                ),
                 backend=backend,
                 entrypoint_url=entry,
                 entrypoint=entrypoint_of(loaded.stack),

@@ -52,6 +52,12 @@ def up(
         str | None, typer.Option("--canary", help="Path of the canary request, such as /health.", metavar="PATH")
     ] = None,
     no_canary: Annotated[bool, typer.Option("--no-canary", help="Skip the canary request.")] = False,
+    wait_for: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--wait-for", help="End when this service is ready, not all. Repeat for several.", metavar="SERVICE"
+        ),
+    ] = None,
     timeout: Timeout = "120s",
     rollback: Annotated[
         bool, typer.Option("--rollback", help="If the start fails, remove what this command created.")
@@ -79,6 +85,7 @@ def up(
         scale=scale_of(scale or ()),
         timeout=seconds(timeout, "--timeout"),
         rollback=rollback,
+        wait_for=tuple(wait_for or ()),
         isolated=isolated,
     )
     if dry_run:
@@ -102,6 +109,10 @@ def down(
     context: typer.Context,
     services: Services = None,
     volumes: Annotated[bool, typer.Option("--volumes", help="Also remove named volumes.")] = False,
+    remove_orphans: Annotated[  # noqa: ARG001 - what it asks for is always done
+        bool,
+        typer.Option("--remove-orphans", help="Has no effect, as services that the stack file has lost always go."),
+    ] = False,
     all_projects: Annotated[
         bool,
         typer.Option(
@@ -111,7 +122,7 @@ def down(
 ) -> None:
     """Stop the project, remove its resources except named volumes, and verify that none are left.
 
-    Works without the stack file.
+    Works without the stack file. Services that are not in it any more (orphans) are removed too.
     """
     from devenv.app.environment import down as use_case
     from devenv.orchestrate.down import DownOptions

@@ -26,7 +26,7 @@ class ServiceResult:
     Attributes:
         service: as it was started, tracing variables and allocated ports included.
         instances: as observed at the end, by index.
-        health: the worst of its instances'; ``STARTING`` if it is not ready or was not started.
+        health: the worst of its instances'; ``STARTING`` if it is not ready, was not started or was not waited for.
         ready_ms: milliseconds from the start of its slowest instance until ready; ``None`` if it was running before.
         failure: why it is not ready; ``None`` if it is, or if a dependency's failure kept it from starting.
         waited_for_by: services that were not started because this one failed.
@@ -92,7 +92,7 @@ class _Track:
     Attributes:
         outcomes: of its instances by index, as far as they were waited for.
         changed: indexes of the instances that the plan created, started or restarted.
-        skipped: an instance was not started.
+        skipped: an instance was not started, or not waited for.
         blocked_by: services whose failure kept it from starting.
     """
 
@@ -142,7 +142,7 @@ def _track(name: str, plan: Plan, results: Results) -> _Track:
     return _Track(
         outcomes=outcomes,
         changed=frozenset(action.index for action in actions if action.changes),
-        skipped=skipped,
+        skipped=skipped or any(action.index not in outcomes for action in actions),
         blocked_by=frozenset(blocked_by),
     )
 

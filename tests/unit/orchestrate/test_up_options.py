@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from orchestration import IMAGE, World, service, stack
 
-from devenv.errors import ImageMissing, UnknownName
+from devenv.errors import ImageMissing, UnknownName, UsageError
 from devenv.model.stack import Build, Dependency, Stack
+from devenv.model.state import Health
+from devenv.orchestrate.up import UpOptions, settle
+from devenv.testing import Script
 
 
 def shop() -> Stack:
@@ -72,3 +76,44 @@ async def test_pull_gets_images_that_are_there_but_not_those_of_a_policy_that_fo
     pulled = [line for line in await actions(world, wanted, pull=True) if line.startswith("pull")]
     assert f"pull {IMAGE} for web (requested)" in pulled
     assert not [line for line in pulled if "own" in line or "made" in line]
+
+
+async def test_wait_for_ends_when_these_are_ready_and_starts_all() -> None:
+    world = World()
+    probed: dict[str, Any] = {"ready": {"log": "ready"}}
+    wanted = stack(
+        service("db", x=probed),
+        service("web", depends_on=(Dependency(service="db", condition="service_healthy"),), x=probed),
+        service("worker", x=probed),
+    )
+    ready = ((0.5, "ready"),)
+    world.engine.scripts |= {"db": Script(logs=ready), "web": Script(logs=ready), "worker": Script()}  # never ready
+    result = await world.up(wanted, wait_for=("db",))
+    health = {item.service.name: item.health for item in result.services}
+    assert health == {"db": Health.HEALTHY, "web": Health.STARTING, "worker": Health.STARTING, "jaeger": Health.HEALTHY}
+    assert not result.failed
+    assert {item.spec.service.name for item in world.engine.instances.values() if item.started_at} == set(health)
+    settled = await settle(
+        world.engine, world.project, result, UpOptions(), clock=world.clock, sink=world.events.append
+    )
+    assert not settled.failed
+
+
+async def test_wait_for_a_service_waits_for_what_it_needs() -> None:
+    world = World()
+    wanted = stack(
+        service("db", x={"ready": {"log": "ready"}}),
+        service("web", depends_on=(Dependency(service="db", condition="service_healthy"),)),
+    )
+    waits = [line for line in (await world.schedule(wanted, wait_for=("web",))).splitlines() if "wait" in line]
+    assert [line.split()[2] for line in waits] == ["P-db-1", "P-web-1", "P-jaeger-1"]
+    waits = [line for line in (await world.schedule(wanted, wait_for=("db",))).splitlines() if "wait" in line]
+    assert [line.split()[2] for line in waits] == ["P-db-1", "P-jaeger-1"]
+
+
+async def test_wait_for_names_only_what_is_started() -> None:
+    world = World()
+    with pytest.raises(UnknownName, match="no service 'wep'"):
+        await world.up(shop(), wait_for=("wep",))
+    with pytest.raises(UsageError, match="--wait-for web: this command does not start web"):
+        await world.up(shop(), services=("db",), wait_for=("web",))

@@ -296,6 +296,10 @@ async def test_the_document_of_a_plan_holds_the_schedule(shop: Shop) -> None:
     [
         ({"wanted": False}, "--no-canary"),
         ({"ready": False}, "not every service is ready"),
+        (
+            {"awaited": False, "entrypoint": "web"},
+            "the entry point web was not waited for: to send the canary, add --wait-for web",
+        ),
         ({"backend": None}, "the trace backend is not reachable from this machine"),
         (
             {"entrypoint_url": None, "candidates": ("web", "api")},
