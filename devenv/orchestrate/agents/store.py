@@ -1,6 +1,6 @@
 """Agents on disk: an agent is complete, or it is not there.
 
-Each agent is a folder of its own, and ``<language>.json`` names the folder. That record is replaced in one step after
+Each agent has its folder, and ``<language>.json`` names the folder. That record is replaced in one step after
 the folder is complete, so a reader never sees half an agent, whatever ends a command.
 """
 
@@ -87,7 +87,7 @@ class AgentStore:
             record = json.loads(read_regular_file(self._record(kind), _RECORD_BYTES))
             agent = _agent(kind, self.directory, record)
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # one that is no record of this version counts as missing: `agents add` replaces it
+            return None  # a record that cannot be read counts as missing: `agents add` replaces it
         return agent if agent.entry.is_file() else None
 
     def agents(self) -> list[Agent]:
@@ -155,7 +155,7 @@ class AgentStore:
             if not target.exists():
                 folder.chmod(0o755)
                 folder.rename(target)
-            elif _digest(target)[0] != sha256:  # changed by someone: the good one goes beside it
+            elif _digest(target)[0] != sha256:  # it was changed: the good one goes beside it
                 target = target.with_name(f"{name}-{os.urandom(3).hex()}")
                 record["folder"] = target.name
                 folder.rename(target)
