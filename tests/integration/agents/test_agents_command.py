@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_packages import agent_jar, node_tree
+from agents.packages import agent_jar, node_tree
 
 from devenv.orchestrate.agents.catalogue import JAVA, NODE
 

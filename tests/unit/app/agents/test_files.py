@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_packages import agent_jar, node_tree, package
+from agents.packages import agent_jar, node_tree, package
 
 from devenv.app.agents.fetch import take
 from devenv.app.agents.node_modules import resolve
