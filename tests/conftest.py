@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from servers.database_servers import DatabaseServer
 
-KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb", "redis", "rabbitmq")
+KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb", "redis", "rabbitmq", "node", "java")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
@@ -42,6 +42,8 @@ PROBES = {  # these fixtures skip
     "mariadb": "mariadb",
     "redis": "redis_server",
     "rabbitmq": "rabbitmq",
+    "node": "node_agent",
+    "java": "java_agent",
 }
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
@@ -345,6 +347,34 @@ def rabbitmq() -> Iterator[int]:
         lacking("rabbitmq", "there is no rabbitmq-server: Debian's package is rabbitmq-server")
     with rabbitmq_server(found) as port:
         yield port
+
+
+# --- Agents of other languages ----------------------------------------------------------------------------------------
+
+
+def _agent(language: str) -> Path:
+    """The folder of the agents, if the one of a language is there and its programs can run."""
+    from devenv.orchestrate.agents.catalogue import agent_kind
+    from devenv.orchestrate.agents.store import AgentStore
+
+    if shutil.which(language) is None:
+        lacking(language, f"there is no program {language}")
+    store = AgentStore.of_user(os.environ)
+    if store.find(agent_kind(language)) is None:
+        lacking(language, f"{store.directory} has no agent; `devenv agents add {language}` adds it")
+    return store.directory
+
+
+@pytest.fixture(scope="session")
+def node_agent() -> Path:
+    """The folder of the agents, with OpenTelemetry's agent of Node.js; node can run."""
+    return _agent("node")
+
+
+@pytest.fixture(scope="session")
+def java_agent() -> Path:
+    """The folder of the agents, with OpenTelemetry's agent of Java; java can run."""
+    return _agent("java")
 
 
 # --- Browser ----------------------------------------------------------------------------------------------------------
