@@ -16,6 +16,7 @@ from devenv.model.identity import (
     Project,
 )
 from devenv.orchestrate.hook_labels import pre_stop_label
+from devenv.orchestrate.telemetry.recognition import telemetry_of
 
 if TYPE_CHECKING:
     from devenv.model.stack import Network, Service, Stack, Volume
@@ -125,7 +126,10 @@ def publishing_services(stack: Stack) -> tuple[str, ...]:
     return tuple(
         service.name
         for service in stack.services.values()
-        if service.ports and service.x.role is None and (backend is None or service.name != backend.name)
+        if service.ports
+        and service.x.role is None
+        and (backend is None or service.name != backend.name)
+        and telemetry_of(service) is None
     )
 
 
