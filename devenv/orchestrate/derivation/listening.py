@@ -28,7 +28,7 @@ class PortGiven:
     Attributes:
         words: the command, which may use ``$PORT``.
         variable: for ``port_env``.
-        certain: the program reads it; else it may have a port of its own.
+        certain: the program reads it; else it may listen on another one.
     """
 
     words: tuple[str, ...]

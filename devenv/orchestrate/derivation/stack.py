@@ -97,7 +97,7 @@ def _with(service: Service, found: Derived) -> Service:
 
 
 def _about_ports(services: Mapping[str, Service], derived: Mapping[str, Derived]) -> Iterable[str]:
-    """What cannot be if a program has a port of its own."""
+    """What cannot be if a program listens on a port that it chooses itself."""
     fixed: dict[int, str] = {}
     for name, item in derived.items():
         service = services[name]
