@@ -30,7 +30,7 @@ class ConfigurationFile:
     Attributes:
         path: in the container.
         name: for messages: on this machine, or the key of ``configs``.
-        how: ``config``: an entry of ``configs``; ``file``: a bind mount of its own; ``directory``: below one.
+        how: ``config``: an entry of ``configs``; ``file``: a bind mount of this file; ``directory``: below one.
         source: the key of ``configs``, or the target of the mount.
     """
 

@@ -1,4 +1,4 @@
-"""What ``up`` says about the stack's own telemetry: one line a service, and the lines to paste."""
+"""What ``up`` says about the stack's own telemetry: one line about each service, and the lines to paste."""
 
 from __future__ import annotations
 
