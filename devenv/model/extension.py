@@ -147,6 +147,7 @@ class StackExtension(Strict):
     slo: dict[str, Objective] = Field(default_factory=dict)
     jaeger: Jaeger = Field(default_factory=Jaeger)
     backend: BackendSettings = Field(default_factory=BackendSettings)
+    collector: Literal["tee", "leave"] = "tee"
 
 
 class HttpReady(Strict):
