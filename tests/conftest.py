@@ -204,36 +204,6 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _jaeger_config(backend: Mapping[str, Any], ports: list[int]) -> dict[str, Any]:
-    query, otlp_http, otlp_grpc, sampling, health, query_grpc = (f"127.0.0.1:{port}" for port in ports)
-    return {
-        "service": {
-            "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2", "remote_sampling"],
-            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
-            "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
-        },
-        "extensions": {
-            "jaeger_storage": {"backends": {"store": dict(backend)}},
-            "jaeger_query": {
-                "storage": {"traces": "store"},
-                "enable_tracing": False,  # its own spans would be in the store, and hold up its stop for 10 s
-                "http": {"endpoint": query},
-                "grpc": {"endpoint": query_grpc},
-            },
-            "healthcheckv2": {"use_v2": True, "http": {"endpoint": health}},
-            "remote_sampling": {
-                "file": {"path": "", "default_sampling_probability": 1},
-                "http": {"endpoint": sampling},
-                "grpc": {"endpoint": "127.0.0.1:0"},
-            },
-        },
-        "receivers": {
-            "otlp": {"protocols": {"http": {"endpoint": otlp_http}, "grpc": {"endpoint": otlp_grpc}}},
-        },
-        "exporters": {"jaeger_storage_exporter": {"trace_storage": "store"}},
-    }
-
-
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as response:
@@ -267,10 +237,12 @@ def jaeger_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
     running: list[subprocess.Popen[bytes]] = []
 
     def start(backend: Mapping[str, Any] | None = None) -> JaegerServer:
+        from servers.jaeger import jaeger_config
+
         folder = tmp_path_factory.mktemp("jaeger")
         ports = _free_ports(6)
         config = folder / "config.json"
-        config.write_text(json.dumps(_jaeger_config(backend or {"memory": {"max_traces": 100_000}}, ports)))
+        config.write_text(json.dumps(jaeger_config(backend or {"memory": {"max_traces": 100_000}}, ports)))
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen([binary, "--config", config], stdout=log, stderr=log, cwd=folder)
         running.append(process)
