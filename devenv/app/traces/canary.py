@@ -147,7 +147,7 @@ async def send_canary(
         callees: the stack's services by address; all those that are called need a span, too.
         entrypoint: service name of the entry point's spans; empty if unknown.
         look: finds signs of tracing if no span comes; ``None``: there may be some.
-        any_status: nobody has said what the entry point answers to this request: only the spans count.
+        any_status: the answer to this request is not known beforehand: only the spans count.
         patience: seconds during which it is sent again; more than the usual ones may exceed ``timeout``.
     """
     started = clock.monotonic()
