@@ -40,7 +40,7 @@ def stack_of(services: dict[str, dict[str, Any]], entrypoint: str | None = None)
             },
             ("web",),
         ),
-        # It is no host name there.
+        # It is not a host name there.
         (
             {"user": {}, "web": {"environment": {"NAME": "user", "EMAIL": "user@example.com", "A": "b://user.org"}}},
             ("user", "web"),
