@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from devenv.app.derived_processes import derived_stack
 from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
 from devenv.errors import ConfigurationError, EngineUnavailable, EnvironmentFailure, ImageMissing, UsageError
 from devenv.events import Notice
@@ -217,7 +218,7 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
         why = f"a Docker engine is available, but {why}"
     engine = await connect("process", project, invocation.environ)
     if missing and stack is not None:
-        _require_processes(engine, stack, missing)
+        _require_processes(engine, derived_stack(stack, invocation.environ), missing)
     return Choice(engine, f"process: {why}", unknown)
 
 

@@ -205,12 +205,14 @@ class Process(Strict):
         cwd: working directory, relative to that of the stack file.
         env: variables added to the service's environment.
         port_env: variable with the port on which the service must listen.
+        same_port: a port that is not published is the container's on this machine too, if it is free.
     """
 
     command: str | tuple[Text, ...]
     cwd: str = "."
     env: dict[str, Text] = Field(default_factory=dict)
     port_env: str = "PORT"
+    same_port: bool = False
 
 
 class ServiceExtension(Strict):

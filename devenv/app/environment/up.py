@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from devenv.app.derived_processes import with_derived_processes
 from devenv.app.engines import Choice, choose, connect
 from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary, with_canary_path
 from devenv.app.environment.descriptions import backend_document, failure_documents, plan_document, service_document
@@ -61,8 +62,13 @@ async def prepare(invocation: Invocation, services: tuple[str, ...], sink: Sink)
         sink(Notice(message=loaded.notice))
     recorded = await _recorded_engine(invocation, loaded)
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=recorded)
-    loaded = with_setup_warnings(loaded, choice.engine.capabilities)
     sink(Notice(message=f"engine {choice.reason}"))
+    try:
+        loaded = with_derived_processes(loaded, choice.engine.capabilities, invocation.environ, services, sink)
+    except BaseException:
+        await choice.engine.close()
+        raise
+    loaded = with_setup_warnings(loaded, choice.engine.capabilities)
     for warning in loaded.stack.warnings:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
     return loaded, choice
