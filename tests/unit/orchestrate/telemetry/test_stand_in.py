@@ -11,6 +11,8 @@ from devenv.engine.process.engine import CAPABILITIES as PROCESS
 from devenv.engine.process.launching import launch_of
 from devenv.events import Notice
 from devenv.model.stack import Attachment, Port, Service, Stack
+from devenv.orchestrate.derivation.stack import derive_stack
+from devenv.orchestrate.derivation.this_machine import this_machine
 from devenv.orchestrate.instrument import instrument
 from devenv.orchestrate.naming import instance_name
 from devenv.testing import FakeEngine
@@ -91,3 +93,10 @@ async def test_up_says_by_name_what_is_done() -> None:
     (peer,) = [peer for peer in launch_of(spec).peers if "otel-collector" in peer.names]
     assert peer.service == "jaeger"
     assert 4318 in [port.container for port in peer.ports]
+
+
+def test_nothing_is_derived_for_it() -> None:
+    found = derive_stack(
+        stack(COLLECTOR, service("zipkin", image="openzipkin/zipkin"), backend=False), this_machine({})
+    )
+    assert (dict(found.derived), dict(found.missing)) == ({}, {})
