@@ -15,7 +15,7 @@ from devenv.model.identity import (
     LABEL_STACK,
     Project,
 )
-from devenv.orchestrate.callers import uncalled
+from devenv.orchestrate.entry.callers import uncalled
 from devenv.orchestrate.hook_labels import pre_stop_label
 from devenv.orchestrate.telemetry.recognition import telemetry_of
 
