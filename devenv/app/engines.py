@@ -238,7 +238,10 @@ def _unavailable(images: tuple[str, ...]) -> str:
 
 def _require_processes(engine: Engine, stack: Stack, missing: tuple[str, ...]) -> None:
     """Raise for the missing images if the stack cannot run as processes instead: to start Docker would not help."""
-    for service in stack.services.values():
+    from devenv.orchestrate.telemetry.stand_in import replaced_services
+
+    replaced = replaced_services(stack)
+    for service in (item for item in stack.services.values() if item.name not in replaced):
         try:
             engine.check(service, stack)
         except ConfigurationError as error:

@@ -21,6 +21,7 @@ from devenv.orchestrate.naming import instance_name
 from devenv.orchestrate.telemetry.collectors import with_copies
 from devenv.orchestrate.telemetry.recognition import host_names, is_telemetry, own_telemetry
 from devenv.orchestrate.telemetry.senders import sends_to
+from devenv.orchestrate.telemetry.stand_in import with_stand_in
 from devenv.otlp.backend_ports import EMBEDDED_PORTS, OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
         stack = _with_added_backend(stack)
         found = stack.services[ADDED_BACKEND]
     stack = _with_backend_set_up(stack, found, backend)
-    if backend == "jaeger":  # in containers, where a file can be put
-        stack = with_copies(stack)
+    stack = with_copies(stack) if backend == "jaeger" else with_stand_in(stack)
     only_traces = backend == "embedded" or is_jaeger(found)
     elsewhere = {name for item in own_telemetry(stack) for name in host_names(stack.services[item.service])}
     services: dict[str, Service] = {}

@@ -276,7 +276,7 @@ async def _survey(
         target = target.with_stack(moved)
         if text:
             sink(Notice(message=text))
-    for line in (line for lines in notes(target.stack, containers=not capabilities.processes) for line in lines):
+    for line in notes(target.stack, given=stack, containers=not capabilities.processes):
         sink(Notice(message=line))
     check_conflicts(target.stack, names)
     return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids), awaited=awaited)

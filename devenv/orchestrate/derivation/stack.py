@@ -10,6 +10,7 @@ from devenv.immutable import immutable
 from devenv.model.extension import Ready
 from devenv.orchestrate.derivation.outcome import Derived, Missing
 from devenv.orchestrate.derivation.service import derive_service
+from devenv.orchestrate.telemetry.recognition import is_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +61,7 @@ class Derivation:
 
 
 def derive_stack(stack: Stack, machine: Machine) -> Derivation:
-    """Derive ``x-devenv.process`` for every service without one, except the trace backend.
+    """Derive ``x-devenv.process`` for every service without one, except the trace backend and what it stands in for.
 
     Args:
         stack: as read from its files.
@@ -72,6 +73,8 @@ def derive_stack(stack: Stack, machine: Machine) -> Derivation:
     missing: dict[str, Missing] = {}
     for service in stack.services.values():
         if service.x.process is not None or (backend is not None and backend.name == service.name):
+            continue
+        if is_telemetry(service):  # devenv's backend takes its place
             continue
         found = derive_service(service, stack, machine)
         if isinstance(found, Missing):

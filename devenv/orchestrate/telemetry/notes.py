@@ -9,6 +9,7 @@ from devenv.orchestrate.telemetry.configuration_text import lines_to_paste
 from devenv.orchestrate.telemetry.pipelines import EXPORTER, NO_PIPELINE, REACHED
 from devenv.orchestrate.telemetry.recognition import host_names
 from devenv.orchestrate.telemetry.senders import senders_to
+from devenv.orchestrate.telemetry.stand_in import stand_in_notes
 from devenv.otlp.backend_ports import OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
@@ -25,18 +26,16 @@ _ALLOY = (
 )
 
 
-def notes(stack: Stack, *, containers: bool) -> tuple[tuple[str, ...], ...]:
-    """Return what there is to say about each telemetry service: the first line, then the lines to paste.
+def notes(stack: Stack, *, given: Stack, containers: bool) -> tuple[str, ...]:
+    """Return what there is to say about each telemetry service: a line, and below it the lines to paste, if any.
 
     Args:
         stack: with the trace backend, and with the ports that will be published.
+        given: as resolved from its files.
         containers: the engine runs containers.
     """
-    return tuple(
-        tuple(lines)
-        for item in decide(stack, containers=containers)
-        if (lines := list(_lines(stack, item, containers)))
-    )
+    found = [line for item in decide(stack, containers=containers) for line in _lines(stack, item, containers)]
+    return (*found, *(() if containers else stand_in_notes(given)))
 
 
 def _lines(stack: Stack, decision: Decision, containers: bool) -> Iterator[str]:

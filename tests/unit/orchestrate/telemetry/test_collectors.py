@@ -47,7 +47,7 @@ def traced(*services: Service, **more: Any) -> Stack:
 
 
 def said(made: Stack, *, containers: bool = True) -> str:
-    return "\n".join(line for lines in notes(made, containers=containers) for line in lines)
+    return "\n".join(notes(made, given=made, containers=containers))
 
 
 def files_of(made: Stack, name: str = "otel") -> dict[str, str]:
