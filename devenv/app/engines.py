@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from devenv.app.derived_processes import derived_stack
 from devenv.app.required_images import cannot_be_built_here, cannot_be_closed, needed_images
 from devenv.errors import ConfigurationError, EngineUnavailable, EnvironmentFailure, ImageMissing, UsageError
 from devenv.events import Notice
@@ -227,7 +228,7 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
         why = f"a Docker engine is available, but {why}"
     engine = await connect("process", project, invocation.environ)
     if missing and stack is not None:
-        _require_processes(engine, stack, missing)
+        _require_processes(engine, derived_stack(stack, invocation.environ), missing)
     return Choice(engine, f"process: {why}", unknown)
 
 
@@ -247,7 +248,10 @@ def _unavailable(images: tuple[str, ...]) -> str:
 
 def _require_processes(engine: Engine, stack: Stack, missing: tuple[str, ...]) -> None:
     """Raise for the missing images if the stack cannot run as processes instead: to start Docker would not help."""
-    for service in stack.services.values():
+    from devenv.orchestrate.telemetry.stand_in import replaced_services
+
+    replaced = replaced_services(stack)
+    for service in (item for item in stack.services.values() if item.name not in replaced):
         try:
             engine.check(service, stack)
         except ConfigurationError as error:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.disk import read_regular_file
+from devenv.stack.dockerfile import recipe_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from devenv.model.stack import Build, Stack
-
-MAXIMUM_BYTES = 1024 * 1024
-"""Of a Dockerfile; what follows is not read."""
-_FROM = re.compile(r"^\s*FROM\s+(?:--platform=\S+\s+)?(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
-_ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(.*))?$", re.IGNORECASE)
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
-_SHELL = re.compile(r"[|&;<>()$`*?~]")
-"""Characters with a meaning to a shell."""
 
 
 def needed_images(stack: Stack) -> tuple[str, ...]:
@@ -63,63 +49,11 @@ def cannot_be_built_here(stack: Stack) -> str:
 
 def base_images(build: Build) -> tuple[str, ...]:
     """Base images of a Dockerfile; empty if it cannot be read, which the build then reports."""
-    text = dockerfile_text(build)
-    if text is None:
-        return ()
-    arguments: dict[str, str] = {}
-    stages: set[str] = {"scratch"}
-    bases: dict[str, None] = {}
-    for line in text.splitlines():
-        if argument := _ARG.match(line):
-            arguments[argument[1]] = build.args.get(argument[1], (argument[2] or "").strip().strip("\"'"))
-        elif start := _FROM.match(line):
-            base = _expand(start[1], arguments)
-            if base.lower() not in stages:
-                bases[base] = None
-            if start[2]:
-                stages.add(start[2].lower())
-    return tuple(bases)
-
-
-def dockerfile_text(build: Build) -> str | None:
-    """The text of the Dockerfile; ``None`` if it cannot be read."""
-    if build.dockerfile_inline is not None:
-        return build.dockerfile_inline
-    try:
-        return read_regular_file(Path(build.context) / build.dockerfile, MAXIMUM_BYTES).decode()
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _expand(text: str, arguments: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda m: arguments.get(m[1] or m[3], "") or m[2] or "", text)
+    recipe = recipe_of(build)
+    return recipe.bases if recipe else ()
 
 
 def start_commands(build: Build) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    """ENTRYPOINT and CMD of a Dockerfile's last stage; ``None`` for one that is missing or not readable."""
-    found: dict[str, tuple[str, ...] | None] = {}
-    for line in _instructions(build):
-        word, _, rest = line.strip().partition(" ")
-        if word.upper() == "FROM":
-            found = {}
-        elif word.upper() in {"ENTRYPOINT", "CMD"}:
-            found[word.upper()] = _words(rest.strip())
-    return found.get("ENTRYPOINT"), found.get("CMD")
-
-
-def _instructions(build: Build) -> list[str]:
-    return re.sub(r"\\[ \t]*\r?\n", " ", dockerfile_text(build) or "").splitlines()
-
-
-def _words(text: str) -> tuple[str, ...] | None:
-    """Words of a JSON argument list or of a shell line; a line with shell syntax becomes ``sh -c``."""
-    try:
-        listed = json.loads(text) if text.startswith("[") else None
-    except ValueError:
-        return None
-    if isinstance(listed, list):
-        return tuple(str(word) for word in listed)
-    try:
-        return ("sh", "-c", text) if _SHELL.search(text) else tuple(shlex.split(text))
-    except ValueError:
-        return None
+    """ENTRYPOINT and CMD of a Dockerfile's image; ``None`` for one that is missing or not readable."""
+    recipe = recipe_of(build)
+    return (recipe.image.entrypoint, recipe.image.command) if recipe else (None, None)

@@ -18,6 +18,10 @@ from devenv.orchestrate.jaeger import (
     is_managed,
 )
 from devenv.orchestrate.naming import instance_name
+from devenv.orchestrate.telemetry.collectors import with_copies
+from devenv.orchestrate.telemetry.recognition import host_names, is_telemetry, own_telemetry
+from devenv.orchestrate.telemetry.senders import sends_to
+from devenv.orchestrate.telemetry.stand_in import with_stand_in
 from devenv.otlp.backend_ports import EMBEDDED_PORTS, OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
@@ -56,14 +60,17 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
         stack = _with_added_backend(stack)
         found = stack.services[ADDED_BACKEND]
     stack = _with_backend_set_up(stack, found, backend)
+    stack = with_copies(stack) if backend == "jaeger" else with_stand_in(stack)
     only_traces = backend == "embedded" or is_jaeger(found)
+    elsewhere = {name for item in own_telemetry(stack) for name in host_names(stack.services[item.service])}
     services: dict[str, Service] = {}
     warnings: list[model.StackWarning] = []
     for service in stack.services.values():
-        if service.name == found.name or not service.x.instrument:
+        if service.name == found.name or not service.x.instrument or is_telemetry(service):
             services[service.name] = service
             continue
-        services[service.name], stated = _with_tracing(service, found.name, stack, only_traces=only_traces)
+        less = only_traces and not sends_to(service, elsewhere)
+        services[service.name], stated = _with_tracing(service, found.name, stack, only_traces=less)
         warnings += [model.StackWarning(message=text, location=service.location) for text in stated]
         if backend == "embedded" and _chose_grpc(service.environment):
             text = f"{service.name} exports over gRPC; the embedded backend accepts OTLP over HTTP only"
@@ -104,7 +111,7 @@ def instance_environment(project: Project, service: Service, index: int, *, trac
 def is_traced(stack: Stack, service: Service) -> bool:
     """Return whether devenv sets tracing variables for ``service``."""
     backend = stack.trace_backend
-    return service.x.instrument and (backend is None or backend.name != service.name)
+    return service.x.instrument and (backend is None or backend.name != service.name) and not is_telemetry(service)
 
 
 def _with_added_backend(stack: Stack) -> Stack:

@@ -1,10 +1,10 @@
-"""The block of host ports that a directory reserves with ``--isolated``."""
+"""The block of host ports that a directory reserves: with ``--isolated``, or if devenv's own backend has to move."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,20 +24,30 @@ FIRST, LAST = 20_000, 32_000
 BLOCK = 20
 
 
-def allot(project: Project, stack: Stack, *, remember: bool) -> Stack:
-    """Return ``stack`` with every fixed host port moved into the directory's block, to the same port each time.
+def allot(
+    project: Project, stack: Stack, *, remember: bool, only: Mapping[str, Collection[int]] | None = None
+) -> Stack:
+    """Return ``stack`` with its fixed host ports moved into the directory's block, to the same port each time.
 
     Args:
         project: its ``.devenv/ports.json`` holds the ports.
         stack: with the ports of its files.
         remember: write the file; otherwise a new block is only proposed.
+        only: host ports to move, by service; ``None``: all.
 
     Raises:
         PortTaken: If no block is free.
     """
     path = project.state_directory / FILE
     base, kept = _read(path)
-    keys = [_key(service, port) for service in stack.services.values() for port in service.ports if port.host]
+    keys = [
+        _key(service, port)
+        for service in stack.services.values()
+        for port in service.ports
+        if port.host and (only is None or port.host in only.get(service.name, ()))
+    ]
+    if not keys:
+        return stack
     missing = [key for key in dict.fromkeys(keys) if key not in kept]
     if missing:
         if base is None:
@@ -46,7 +56,8 @@ def allot(project: Project, stack: Stack, *, remember: bool) -> Stack:
         if remember:
             make_state_directory(project.state_directory)
             replace_file(path, json.dumps({"base": base, "ports": kept}, indent=1).encode(), durable=False)
-    services = {service.name: _moved(service, kept) for service in stack.services.values()}
+    moved = {key: kept[key] for key in keys}
+    services = {service.name: _moved(service, moved) for service in stack.services.values()}
     return replace(stack, services=services)
 
 
@@ -87,5 +98,5 @@ def _unused(base: int, kept: Mapping[str, int]) -> Iterator[int]:
 
 
 def _moved(service: Service, kept: Mapping[str, int]) -> Service:
-    ports = tuple(replace(port, host=kept[_key(service, port)]) if port.host else port for port in service.ports)
-    return replace(service, ports=ports)
+    hosts = [kept.get(_key(service, port), port.host) for port in service.ports]
+    return replace(service, ports=tuple(replace(p, host=h) for p, h in zip(service.ports, hosts, strict=True)))

@@ -25,6 +25,8 @@ from devenv.orchestrate.port_conflicts import check_conflicts
 from devenv.orchestrate.published_ports import check_free
 from devenv.orchestrate.selection import check_instances, check_known, check_probes, disabled_checks, scaled, select
 from devenv.orchestrate.target import Target, make_target
+from devenv.orchestrate.telemetry.notes import notes
+from devenv.orchestrate.telemetry.ports import beside_own_telemetry
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
@@ -269,6 +271,13 @@ async def _survey(
         target = target.with_renewed(options.services or tuple(stack.services))
     if options.isolated:
         target = target.with_stack(allot(project, traced, remember=remember))
+    else:
+        moved, text = beside_own_telemetry(project, traced, remember=remember)
+        target = target.with_stack(moved)
+        if text:
+            sink(Notice(message=text))
+    for line in notes(target.stack, given=stack, containers=not capabilities.processes):
+        sink(Notice(message=line))
     check_conflicts(target.stack, names)
     return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids), awaited=awaited)
 

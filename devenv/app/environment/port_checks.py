@@ -37,9 +37,11 @@ async def port_checks(engine: Engine, loaded: LoadedStack, observed: ObservedSta
     from devenv.orchestrate.instrument import instrument
     from devenv.orchestrate.port_conflicts import check_conflicts
     from devenv.orchestrate.published_ports import owner_of, taken_ports, wanted_ports
+    from devenv.orchestrate.telemetry.ports import beside_own_telemetry
 
     try:
         stack = instrument(loaded.stack, backend=engine.capabilities.trace_backend)
+        stack, _ = beside_own_telemetry(loaded.project, stack, remember=False)
         check_conflicts(stack, tuple(stack.services))
     except ConfigurationError as error:
         return [CheckPart(name="ports", verdict="error", found=str(error), hint=error.hint)]

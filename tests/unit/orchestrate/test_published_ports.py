@@ -171,10 +171,10 @@ async def test_ports_that_the_project_holds_itself_are_not_taken() -> None:
 
 async def test_a_port_of_the_added_backend_that_a_service_of_the_stack_publishes() -> None:
     world = World()
-    collector = service("otel-collector", ports=(Port(container=4318, host=4318, address="0.0.0.0"),))
+    shop = service("shop", ports=(Port(container=8000, host=4318, address="0.0.0.0"),))
     with pytest.raises(ConfigurationError) as caught:
-        await world.up(stack(collector, backend=False))
-    assert "port 4318 is published by otel-collector and by the trace backend that devenv adds" in str(caught.value)
+        await world.up(stack(shop, backend=False))
+    assert "port 4318 is published by shop and by the trace backend that devenv adds" in str(caught.value)
     assert "`x-devenv: {role: trace-backend}`" in caught.value.hint
     assert world.engine.instances == {}
 

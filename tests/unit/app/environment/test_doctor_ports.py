@@ -70,10 +70,21 @@ async def test_a_port_that_the_stack_and_the_backend_publish(
     tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     added(monkeypatch, 4318)
-    (check,) = await checks(tmp_path, "'4318:4318'")
+    (check,) = await checks(tmp_path, "'4318:8000'")
     assert check.verdict == "error"
     assert "host port 4318 is published by web and by the trace backend that devenv adds" in check.found
     assert "role: trace-backend" in check.hint
+
+
+async def test_the_backend_moves_beside_a_collector_of_the_stack(
+    tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening() as port:
+        pass
+    added(monkeypatch, port)
+    (check,) = await checks(tmp_path, f"'{port}:4318'")
+    assert (check.verdict, check.found) == ("ok", "all published ports are free")
+    assert not (tmp_path / ".devenv").exists()
 
 
 async def test_the_ports_of_the_project_itself_are_not_taken_and_others_are(

@@ -1,0 +1,91 @@
+"""Collectors and backends of a stack's own, by image and by port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from orchestration import JAEGER, service, stack
+
+from devenv.model.stack import Attachment, Port
+from devenv.orchestrate.telemetry.recognition import host_names, is_telemetry, own_telemetry, telemetry_of
+
+LISTENS = (Port(container=4318, host=None),)
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "config"),
+    [
+        ("otel/opentelemetry-collector", "collector", "/etc/otelcol/config.yaml"),
+        ("otel/opentelemetry-collector:0.130.0", "collector", "/etc/otelcol/config.yaml"),
+        ("otel/opentelemetry-collector-contrib:0.130.0@sha256:ab", "collector", "/etc/otelcol-contrib/config.yaml"),
+        (
+            "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.1",
+            "collector",
+            "/etc/otelcol-contrib/config.yaml",
+        ),
+        ("mirror:5000/otel/opentelemetry-collector-k8s", "collector", "/etc/otelcol-k8s/config.yaml"),
+        ("grafana/alloy:latest", "alloy", ""),
+        ("docker.io/grafana/otel-lgtm", "otel-lgtm", "/otel-lgtm/otelcol-config.yaml"),
+        ("signoz/signoz-otel-collector:v0.111", "signoz", ""),
+        ("signoz/signoz:v0.70", "signoz", ""),
+        ("jaegertracing/jaeger-collector:1.60", "jaeger", ""),
+        ("openzipkin/zipkin", "zipkin", ""),
+        ("ghcr.io/openzipkin/zipkin-slim:3", "zipkin", ""),
+        ("grafana/tempo:2.6", "tempo", ""),
+        ("mcr.microsoft.com/dotnet/aspire-dashboard:9.0", "aspire-dashboard", ""),
+    ],
+)
+def test_by_its_image(image: str, kind: str, config: str) -> None:
+    found = telemetry_of(service("telemetry", image=image))
+    assert found is not None
+    assert (found.kind, found.config, found.sign, found.known) == (kind, config, f"image {image}", True)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"ports": (Port(container=4317, host=14317),)},
+        {"ports": (Port(container=80, host=80), Port(container=4318, host=4318))},
+        {"expose": (4318,)},
+    ],
+)
+def test_by_a_port_of_otlp(own: dict[str, Any]) -> None:
+    found = telemetry_of(service("telemetry", image="acme/gateway:1", **own))
+    assert found is not None
+    assert (found.kind, found.known) == ("receiver", False)
+    assert found.sign in {"port 4317", "port 4318"}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"image": "acme/collector:1"},
+        {"image": "postgres:16"},
+        {"image": None},
+        {"image": "acme/web", "ports": (Port(container=8080, host=4318),)},
+        {"image": "acme/web", "ports": (Port(container=4318, host=4318, protocol="udp"),)},
+        {"image": "otel/opentelemetry-collector", "x": {"role": "trace-backend"}},
+    ],
+)
+def test_what_is_none(own: dict[str, Any]) -> None:
+    assert telemetry_of(service("web", **own)) is None
+
+
+def test_the_jaeger_of_a_stack_is_its_backend_and_so_is_what_has_the_role() -> None:
+    found = own_telemetry(stack(service("tracing", image=JAEGER, ports=LISTENS), service("web"), backend=False))
+    assert found == ()
+    declared = service("mine", x={"role": "trace-backend"}, ports=LISTENS)
+    zipkin = service("zipkin", image="openzipkin/zipkin")
+    assert [item.service for item in own_telemetry(stack(declared, zipkin, backend=False))] == ["zipkin"]
+
+
+def test_only_what_is_known_by_its_image_gets_no_tracing() -> None:
+    assert is_telemetry(service("tempo", image="grafana/tempo"))
+    assert not is_telemetry(service("web", ports=LISTENS))
+
+
+def test_the_names_of_a_service() -> None:
+    on = (Attachment(network="default", aliases=("Otel",)),)
+    named = service("collector", networks=on, hostname="col", container_name="shop-collector")
+    assert host_names(named) == {"collector", "otel", "col", "shop-collector"}
