@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from servers.database_servers import DatabaseServer
 
-KINDS = ("docker", "podman", "jaeger", "browser", "postgres", "mariadb", "redis", "rabbitmq", "node", "java")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
@@ -66,9 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores SIGINT, and so would every program that a test starts and interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    unknown = REQUIRED - set(KINDS)
+    unknown = REQUIRED - set(PROBES)
     if unknown:
-        raise pytest.UsageError(f"DEVENV_TEST_REQUIRE names {sorted(unknown)}, which is none of {KINDS}")
+        raise pytest.UsageError(f"DEVENV_TEST_REQUIRE names {sorted(unknown)}, which is none of {[*PROBES]}")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -172,7 +171,6 @@ def docker_client() -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="session")
 def podman_socket() -> None:
-    """Podman's socket answers, and has the base image."""
     if reason := missing_podman(BASE_IMAGE):
         lacking("podman", reason)
 
