@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from podman_socket import missing_podman
+from servers.podman_socket import missing_podman
 
 if TYPE_CHECKING:
     from docker import DockerClient
