@@ -24,24 +24,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from servers.podman_socket import missing_podman
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from selenium.webdriver import Chrome
     from servers.database_servers import DatabaseServer
 
-KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb", "redis", "rabbitmq")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
 PROBES = {  # these fixtures skip
     "docker": "docker_client",
+    "podman": "podman_socket",
     "jaeger": "jaeger_factory",
     "browser": "_chromium",
     "postgres": "postgres",
     "mariadb": "mariadb",
     "redis": "redis_server",
     "rabbitmq": "rabbitmq",
+    "node": "node_agent",
+    "java": "java_agent",
 }
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
@@ -62,9 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores SIGINT, and so would every program that a test starts and interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    unknown = REQUIRED - set(KINDS)
+    unknown = REQUIRED - set(PROBES)
     if unknown:
-        raise pytest.UsageError(f"DEVENV_TEST_REQUIRE names {sorted(unknown)}, which is none of {KINDS}")
+        raise pytest.UsageError(f"DEVENV_TEST_REQUIRE names {sorted(unknown)}, which is none of {[*PROBES]}")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -85,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for kind, probe in PROBES.items():
             if probe in fixtures:
                 item.add_marker(kind)
-        docker = item.get_closest_marker("docker")
+        docker = item.get_closest_marker("docker") or item.get_closest_marker("podman")
         whole_tool = (HERE / "e2e") in item.path.parents
         if docker or whole_tool:
             item.add_marker("serial")
@@ -167,6 +170,12 @@ def docker_client() -> Iterator[DockerClient]:
 
 
 @pytest.fixture(scope="session")
+def podman_socket() -> None:
+    if reason := missing_podman(BASE_IMAGE):
+        lacking("podman", reason)
+
+
+@pytest.fixture(scope="session")
 def docker_engine(docker_client: DockerClient) -> str:
     """Address of an engine that answers (`unix://…`)."""
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
@@ -202,36 +211,6 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _jaeger_config(backend: Mapping[str, Any], ports: list[int]) -> dict[str, Any]:
-    query, otlp_http, otlp_grpc, sampling, health, query_grpc = (f"127.0.0.1:{port}" for port in ports)
-    return {
-        "service": {
-            "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2", "remote_sampling"],
-            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
-            "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
-        },
-        "extensions": {
-            "jaeger_storage": {"backends": {"store": dict(backend)}},
-            "jaeger_query": {
-                "storage": {"traces": "store"},
-                "enable_tracing": False,  # its own spans would be in the store, and hold up its stop for 10 s
-                "http": {"endpoint": query},
-                "grpc": {"endpoint": query_grpc},
-            },
-            "healthcheckv2": {"use_v2": True, "http": {"endpoint": health}},
-            "remote_sampling": {
-                "file": {"path": "", "default_sampling_probability": 1},
-                "http": {"endpoint": sampling},
-                "grpc": {"endpoint": "127.0.0.1:0"},
-            },
-        },
-        "receivers": {
-            "otlp": {"protocols": {"http": {"endpoint": otlp_http}, "grpc": {"endpoint": otlp_grpc}}},
-        },
-        "exporters": {"jaeger_storage_exporter": {"trace_storage": "store"}},
-    }
-
-
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as response:
@@ -265,10 +244,12 @@ def jaeger_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
     running: list[subprocess.Popen[bytes]] = []
 
     def start(backend: Mapping[str, Any] | None = None) -> JaegerServer:
+        from servers.jaeger import jaeger_config
+
         folder = tmp_path_factory.mktemp("jaeger")
         ports = _free_ports(6)
         config = folder / "config.json"
-        config.write_text(json.dumps(_jaeger_config(backend or {"memory": {"max_traces": 100_000}}, ports)))
+        config.write_text(json.dumps(jaeger_config(backend or {"memory": {"max_traces": 100_000}}, ports)))
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen([binary, "--config", config], stdout=log, stderr=log, cwd=folder)
         running.append(process)
@@ -345,6 +326,34 @@ def rabbitmq() -> Iterator[int]:
         lacking("rabbitmq", "there is no rabbitmq-server: Debian's package is rabbitmq-server")
     with rabbitmq_server(found) as port:
         yield port
+
+
+# --- Agents of other languages ----------------------------------------------------------------------------------------
+
+
+def _agent(language: str) -> Path:
+    """The folder of the agents, if the one of a language is there and its programs can run."""
+    from devenv.orchestrate.agents.catalogue import agent_kind
+    from devenv.orchestrate.agents.store import AgentStore
+
+    if shutil.which(language) is None:
+        lacking(language, f"there is no program {language}")
+    store = AgentStore.of_user(os.environ)
+    if store.find(agent_kind(language)) is None:
+        lacking(language, f"{store.directory} has no agent; `devenv agents add {language}` adds it")
+    return store.directory
+
+
+@pytest.fixture(scope="session")
+def node_agent() -> Path:
+    """The folder of the agents, with OpenTelemetry's agent of Node.js; node can run."""
+    return _agent("node")
+
+
+@pytest.fixture(scope="session")
+def java_agent() -> Path:
+    """The folder of the agents, with OpenTelemetry's agent of Java; java can run."""
+    return _agent("java")
 
 
 # --- Browser ----------------------------------------------------------------------------------------------------------

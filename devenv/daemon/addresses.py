@@ -1,8 +1,8 @@
 """Ports of local processes, and the rewriting of service host names in environment values.
 
 On Docker ``http://auth:8081`` leads to the container of ``auth``; here every service listens on this machine, so host
-names are rewritten in ``scheme://host[:port]`` and ``host:port``, and nowhere else: a service may be
-called ``user``.
+names are rewritten in ``scheme://host[:port]`` and ``host:port``, and where a variable called ``…HOST`` has nothing but
+the name; then also the number in ``…PORT`` of the same beginning. Nowhere else: a service may be called ``user``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ FIRST_PORT = 20_000
 
 LAST_PORT = 31_999
 LOOPBACK = "127.0.0.1"
+_HOST = re.compile(r"^(?P<stem>(?:.*_)?)(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$")
+"""Names of variables whose whole value is a host name."""
 
 
 class Ports:
@@ -79,7 +81,22 @@ def rewrite(environment: Mapping[str, str], peers: Iterable[Peer], ports: Ports)
         port = found["port"] or found["bare_port"]
         return (found["scheme"] or "") + _address(peer, int(port) if port else None, ports)
 
-    return {name: pattern.sub(replace, value) for name, value in environment.items()}
+    rewritten = {name: pattern.sub(replace, value) for name, value in environment.items()}
+    return rewritten | _apart(environment, by_name, ports)
+
+
+def _apart(environment: Mapping[str, str], by_name: Mapping[str, Peer], ports: Ports) -> dict[str, str]:
+    """The variables that have a host name without a port, and those with its port."""
+    found: dict[str, str] = {}
+    for name, value in environment.items():
+        host, peer = _HOST.match(name), by_name.get(value)
+        if host is None or peer is None:
+            continue
+        found[name] = LOOPBACK
+        number = f"{host['stem']}PORT"
+        if environment.get(number, "").isdecimal():
+            found[number] = _address(peer, int(environment[number]), ports).rpartition(":")[2]
+    return found
 
 
 def _address(peer: Peer, container_port: int | None, ports: Ports) -> str:

@@ -147,6 +147,7 @@ class StackExtension(Strict):
     slo: dict[str, Objective] = Field(default_factory=dict)
     jaeger: Jaeger = Field(default_factory=Jaeger)
     backend: BackendSettings = Field(default_factory=BackendSettings)
+    collector: Literal["tee", "leave"] = "tee"
 
 
 class HttpReady(Strict):
@@ -204,12 +205,14 @@ class Process(Strict):
         cwd: working directory, relative to that of the stack file.
         env: variables added to the service's environment.
         port_env: variable with the port on which the service must listen.
+        same_port: a port that is not published is the container's on this machine too, if it is free.
     """
 
     command: str | tuple[Text, ...]
     cwd: str = "."
     env: dict[str, Text] = Field(default_factory=dict)
     port_env: str = "PORT"
+    same_port: bool = False
 
 
 class ServiceExtension(Strict):

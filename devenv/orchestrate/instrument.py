@@ -18,7 +18,10 @@ from devenv.orchestrate.jaeger import (
     is_managed,
 )
 from devenv.orchestrate.naming import instance_name
+from devenv.orchestrate.telemetry.collectors import with_copies
 from devenv.orchestrate.telemetry.recognition import host_names, is_telemetry, own_telemetry
+from devenv.orchestrate.telemetry.senders import sends_to
+from devenv.orchestrate.telemetry.stand_in import with_stand_in
 from devenv.otlp.backend_ports import EMBEDDED_PORTS, OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
         stack = _with_added_backend(stack)
         found = stack.services[ADDED_BACKEND]
     stack = _with_backend_set_up(stack, found, backend)
+    stack = with_copies(stack) if backend == "jaeger" else with_stand_in(stack)
     only_traces = backend == "embedded" or is_jaeger(found)
     elsewhere = {name for item in own_telemetry(stack) for name in host_names(stack.services[item.service])}
     services: dict[str, Service] = {}
@@ -65,7 +69,7 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
         if service.name == found.name or not service.x.instrument or is_telemetry(service):
             services[service.name] = service
             continue
-        less = only_traces and not _sends_to(service, elsewhere)
+        less = only_traces and not sends_to(service, elsewhere)
         services[service.name], stated = _with_tracing(service, found.name, stack, only_traces=less)
         warnings += [model.StackWarning(message=text, location=service.location) for text in stated]
         if backend == "embedded" and _chose_grpc(service.environment):
@@ -196,18 +200,6 @@ def _chose_grpc(own: Mapping[str, str]) -> bool:
 def _protocol_of(endpoint: str) -> str:
     """The protocol that an endpoint's port stands for."""
     return "grpc" if _port_of(endpoint) == OTLP_GRPC_PORT else "http/protobuf"
-
-
-def _sends_to(service: Service, hosts: set[str]) -> bool:
-    """Whether a service has set an endpoint at one of ``hosts``, which may take its metrics and logs, too."""
-    return _host_of(service.environment.get(_ENDPOINT, "")) in hosts
-
-
-def _host_of(endpoint: str) -> str:
-    try:
-        return (split_endpoint(endpoint).hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 def _port_of(endpoint: str) -> int | None:

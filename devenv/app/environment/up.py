@@ -6,9 +6,16 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from devenv.app.derived_processes import with_derived_processes
 from devenv.app.engines import Choice, choose, connect
 from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary, with_canary_path
-from devenv.app.environment.descriptions import backend_document, failure_documents, plan_document, service_document
+from devenv.app.environment.descriptions import (
+    backend_document,
+    failure_documents,
+    plan_document,
+    service_document,
+    tracing_document,
+)
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.recorded_spans import with_spans
 from devenv.app.environment.waiting_logs import shown_logs
@@ -21,7 +28,7 @@ from devenv.events import Notice
 from devenv.immutable import immutable
 from devenv.model.documents import CanaryDocument, PlanDocument, UpDocument
 from devenv.model.state import Health
-from devenv.orchestrate.naming import entrypoint_of, publishing_services
+from devenv.orchestrate.naming import entry_candidates, entrypoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -61,8 +68,13 @@ async def prepare(invocation: Invocation, services: tuple[str, ...], sink: Sink)
         sink(Notice(message=loaded.notice))
     recorded = await _recorded_engine(invocation, loaded)
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=recorded)
-    loaded = with_setup_warnings(loaded, choice.engine.capabilities)
     sink(Notice(message=f"engine {choice.reason}"))
+    try:
+        loaded = with_derived_processes(loaded, choice.engine.capabilities, invocation.environ, services, sink)
+    except BaseException:
+        await choice.engine.close()
+        raise
+    loaded = with_setup_warnings(loaded, choice.engine.capabilities)
     for warning in loaded.stack.warnings:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))
     return loaded, choice
@@ -167,6 +179,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
                 {instance.id: item.health for instance in item.instances},
                 ready_ms=item.ready_ms,
                 now=clock.now(),
+                tracing=tracing_document(result.tracing.get(item.service.name)),
             )
             for item in result.services
         ],
@@ -210,9 +223,9 @@ def verdict_code(document: UpDocument) -> int:
 
 
 def _candidates(stack: Stack) -> tuple[str, ...]:
-    """The services that publish a port, if there are several and the file does not say which one is the entry point."""
-    publishing = publishing_services(stack)
-    return publishing if entrypoint_of(stack) is None and len(publishing) > 1 else ()
+    """The services that could be the entry point, if there are several and the file does not say which one it is."""
+    candidates = entry_candidates(stack)
+    return candidates if stack.x.entrypoint is None and len(candidates) > 1 else ()
 
 
 def _backend_name(stack: Stack, observed: ObservedState) -> str | None:

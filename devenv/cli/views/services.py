@@ -8,6 +8,7 @@ from devenv.cli.control_characters import colourless
 from devenv.cli.table import Column, Styled
 from devenv.cli.views.durations import duration
 from devenv.model.counts import plural
+from devenv.orchestrate.instrumentation.decision import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ def show_up(document: UpDocument, output: Output, *, rolled_back: bool = False) 
         rolled_back: if a service failed, what the command created was removed (``--rollback``).
     """
     _services(document.services, output, running=False)
+    _tracing(document.services, output)
     for failure in document.failures:
         _failure(failure, output)
     output.line()
@@ -144,6 +146,26 @@ def _services(services: Sequence[ServiceDocument], output: Output, *, running: b
     output.table(columns, rows)
 
 
+_BY = {
+    "own": "traces itself",
+    "devenv": "traced by devenv",
+    "none": "not traced",
+    "not needed": "needs no tracing",
+}
+
+
+def _tracing(services: Sequence[ServiceDocument], output: Output) -> None:
+    """One line for each service that says who traces it."""
+    shown = [(service.name, service.tracing) for service in services if service.tracing is not None]
+    width = max((len(name) for name, _ in shown), default=0)
+    if shown:
+        output.line()
+    for name, tracing in shown:
+        language = f" ({name_of(tracing.language)})" if tracing.language else ""
+        note = f": {tracing.note}" if tracing.note else ""
+        output.line(f"{name:<{width}}  {_BY[tracing.by]}{language}{note}")
+
+
 def _state(service: ServiceDocument) -> str:
     """The state; of a service that is being restarted with how often and why."""
     if service.state != "restarting":
@@ -182,6 +204,8 @@ def _canary(canary: CanaryDocument, output: Output) -> None:
         path = " → ".join(canary.services)
         took = duration(canary.elapsed_ms / 1000)
         output.line(f"Traces flow: canary complete, {plural(canary.spans, 'span')} through {path} in {took}")
+        if canary.cause:
+            output.line(f"  {canary.cause}; add x-devenv.canary to the stack file to have its status checked")
     else:
         output.line(f"Canary {canary.verdict}" + (f": {canary.cause}" if canary.cause else ""))
         if canary.missing:

@@ -58,7 +58,7 @@ def launch_of(spec: InstanceSpec) -> Launch:
         command=command,
         cwd=str((directory / process.cwd).resolve()),
         environment={"PATH": _path(service), **service.environment, **process.env},
-        ports=listening(service),
+        ports=listening(service, _published(spec.stack)),
         peers=_peers(spec.stack) if spec.stack else (),
         port_env=process.port_env,
         restart=service.restart.policy,
@@ -110,13 +110,28 @@ def is_backend(service: Service, stack: Stack | None) -> bool:
     return service.x.role == "trace-backend" or (backend is not None and backend.name == service.name)
 
 
-def listening(service: Service) -> tuple[Listening, ...]:
-    """TCP ports of a service, with the published ones as published."""
+def listening(service: Service, taken: frozenset[int] = frozenset()) -> tuple[Listening, ...]:
+    """TCP ports of a service, with the published ones as published.
+
+    Args:
+        service: as resolved.
+        taken: numbers that its unpublished ports do not have on this machine, because the stack publishes them.
+    """
     published = {port.container: port for port in service.ports if port.protocol == "tcp"}
+    same = service.x.process is not None and service.x.process.same_port
     return tuple(
-        Listening(container=number, host=published[number].host if number in published else None)
+        Listening(
+            container=number,
+            host=published[number].host if number in published else None,
+            same=same and number not in taken,
+        )
         for number in service.container_ports
     )
+
+
+def _published(stack: Stack | None) -> frozenset[int]:
+    services = stack.services.values() if stack else ()
+    return frozenset(port.host for service in services for port in service.ports if port.host is not None)
 
 
 def backend_ports(service: Service) -> tuple[Listening, ...]:
@@ -142,6 +157,7 @@ def _backend(spec: InstanceSpec) -> Launch:
 def _peers(stack: Stack) -> tuple[Peer, ...]:
     """Every service by the names under which it is reached on its networks."""
     found = []
+    taken = _published(stack)
     for service in stack.services.values():
         aliases = [alias for attachment in service.networks for alias in attachment.aliases]
         links = [
@@ -149,7 +165,7 @@ def _peers(stack: Stack) -> tuple[Peer, ...]:
         ]
         aliases += [alias for target, alias in links if target == service.name]
         names = [service.name, service.hostname, service.container_name, *aliases]
-        ports = listening(service)
+        ports = listening(service, taken)
         if is_backend(service, stack):
             ports = backend_ports(service)
         unique = tuple(dict.fromkeys(name for name in names if name))

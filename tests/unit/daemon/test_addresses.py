@@ -52,6 +52,19 @@ def test_host_names_are_rewritten_only_as_addresses(value: str, expected: str) -
     assert rewrite({"X": value}, PEERS, Ports(0)) == {"X": expected}
 
 
+def test_a_host_name_and_its_port_in_variables_of_their_own() -> None:
+    given = {"DB_HOST": "db", "DB_PORT": "5432", "HOST": "user", "PORT": "8082", "CACHE_HOST": "cache", "NAME": "db"}
+    assert rewrite({**given, "QUIET_SERVER": "quiet", "QUIET_PORT": "7"}, PEERS, Ports(0)) == {
+        **given,
+        "DB_HOST": "127.0.0.1",
+        "DB_PORT": "9432",
+        "HOST": "127.0.0.1",
+        "PORT": "9082",
+        "QUIET_SERVER": "127.0.0.1",
+        "QUIET_PORT": "7",
+    }
+
+
 def test_allotted_ports_stay_and_differ() -> None:
     ports = Ports(1234)
     port = Listening(container=80)
