@@ -13,10 +13,7 @@ def create() -> None:
     """Create the table, unless it exists."""
     with engine.begin() as connection:
         connection.execute(
-            text(
-                "CREATE TABLE IF NOT EXISTS orders "
-                "(id SERIAL PRIMARY KEY, article INTEGER NOT NULL, invoice TEXT)"
-            )
+            text("CREATE TABLE IF NOT EXISTS orders (id SERIAL PRIMARY KEY, article INTEGER NOT NULL, invoice TEXT)")
         )
 
 
@@ -26,7 +23,7 @@ def latest(count: int) -> list[dict[str, object]]:
         rows = connection.execute(
             text("SELECT id, article, invoice FROM orders ORDER BY id DESC LIMIT :count"), {"count": count}
         )
-        return [dict(row._mapping) for row in rows]
+        return [dict(row) for row in rows.mappings()]
 
 
 def add(article: int) -> int:
