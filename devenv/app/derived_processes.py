@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from devenv.app.record import STATE
 from devenv.events import Notice
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def with_derived_processes(
     from devenv.orchestrate.derivation.this_machine import this_machine
     from devenv.orchestrate.selection import select
 
-    derivation = derive_stack(loaded.stack, this_machine(environ))
+    derivation = derive_stack(loaded.stack, this_machine(environ, loaded.project.directory / STATE))
     known = tuple(name for name in services if name in derivation.stack.services)
     needed = select(derivation.stack, known) if known or not services else ()
     derivation.require(needed)
@@ -58,4 +59,4 @@ def derived_stack(stack: Stack, environ: Mapping[str, str]) -> Stack:
     from devenv.orchestrate.derivation.stack import derive_stack
     from devenv.orchestrate.derivation.this_machine import this_machine
 
-    return derive_stack(stack, this_machine(environ)).stack
+    return derive_stack(stack, this_machine(environ, stack.directory / STATE)).stack
