@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.app.infrastructure import image_of, infrastructure_kind
 from devenv.app.start_command import start_command, traced_command
 from devenv.model.scaffold import InitServicePart
 from devenv.orchestrate.instrument import instrument
+from devenv.orchestrate.instrumentation.infrastructure import image_of, infrastructure_kind
 from devenv.stack.edit import scalar
 
 if TYPE_CHECKING:
-    from devenv.app.infrastructure import Kind
     from devenv.model.scaffold import InitTracing
     from devenv.model.stack import Service, Stack
+    from devenv.orchestrate.instrumentation.infrastructure import Kind
 
 _ENDPOINTS = frozenset({"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"})
 _OFF = "x-devenv: { instrument: false }"

@@ -5,7 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from devenv.contract.answers import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus, LogLine, ProgressSink
+from devenv.contract.answers import (
+    Endpoint,
+    EngineEvent,
+    EngineInfo,
+    ExecResult,
+    ExitStatus,
+    ImageConfig,
+    LogLine,
+    ProgressSink,
+)
 from devenv.contract.capabilities import Capabilities
 from devenv.contract.specification import BuildSpec, InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.engine.docker import execution, holders, instances, objects
@@ -95,9 +104,9 @@ class DockerEngine:
         """Whether the image's registry answers that it has it."""
         return await self._images.registry_has(reference)
 
-    async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
-        """Test of the image's ``HEALTHCHECK``."""
-        return await self._images.healthcheck_of(reference)
+    async def image_config(self, reference: str) -> ImageConfig | None:
+        """What the image gives its containers."""
+        return await self._images.config_of(reference)
 
     async def pull(self, reference: str, *, platform: str | None, progress: ProgressSink) -> str:
         """Pull an image and return its id."""
