@@ -11,7 +11,7 @@ unset PGDATA PGUSER PGPASSWORD PGDATABASE || true
 
 as_user=""
 if [ "$(id -u)" = 0 ]; then # PostgreSQL refuses to run as root; its files stay within reach by the capability
-  as_user="setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override"
+  as_user="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override"
 fi
 
 if [ ! -s "$data/PG_VERSION" ]; then
@@ -22,11 +22,11 @@ if [ ! -s "$data/PG_VERSION" ]; then
   new=$data.new
   rm -rf "$new"
   mkdir -p "$new"
-  [ -z "$as_user" ] || chown nobody "$new"
+  [ -z "$as_user" ] || chown 65534 "$new"
   password=$(mktemp) sockets=$(mktemp -d)
   trap 'rm -rf "$password" "$sockets"' EXIT
   printf '%s\n' "${POSTGRES_PASSWORD:-trust}" >"$password"
-  [ -z "$as_user" ] || chown nobody "$password" "$sockets"
+  [ -z "$as_user" ] || chown 65534 "$password" "$sockets"
   # shellcheck disable=SC2086
   $as_user "$programs/initdb" -D "$new" -U "$user" --pwfile="$password" -E UTF8 --locale=C.UTF-8 --no-sync \
     --auth-local=trust --auth-host="${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" ${POSTGRES_INITDB_ARGS:-} >/dev/null
