@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from devenv.app.invocation import LoadedStack
     from devenv.contract.capabilities import Capabilities
     from devenv.events import Sink
+    from devenv.model.extension import Process
     from devenv.model.stack import Stack
 
 
@@ -52,6 +53,15 @@ def with_derived_processes(
     for text in derivation.warnings:
         sink(Notice(message=text, warning=True))
     return replace(loaded, stack=derivation.stack)
+
+
+def process_of(stack: Stack, environ: Mapping[str, str]) -> dict[str, Process]:
+    """Return ``x-devenv.process`` by service, for those for which it can be derived."""
+    from devenv.orchestrate.derivation.stack import derive_stack
+    from devenv.orchestrate.derivation.this_machine import this_machine
+
+    derived = derive_stack(stack, this_machine(environ, stack.directory / STATE)).derived
+    return {name: item.process for name, item in derived.items()}
 
 
 def derived_stack(stack: Stack, environ: Mapping[str, str]) -> Stack:
