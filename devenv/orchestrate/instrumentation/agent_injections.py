@@ -19,6 +19,8 @@ _OF_JAVA = {
     # The command line of a process often contains secrets.
     "OTEL_JAVA_DISABLED_RESOURCE_PROVIDERS": "io.opentelemetry.instrumentation.resources.ProcessResourceProvider",
 }
+_OF_SOURCE = {"OTEL_JAVAAGENT_ENABLED": "true"}
+"""For `java Main.java`: the agent would take its main class, the compiler, for a tool of the JDK, which it leaves alone."""
 
 
 def node_injection(surroundings: Surroundings, agent: Agent) -> Injection:
@@ -47,7 +49,9 @@ def java_injection(surroundings: Surroundings, agent: Agent) -> Injection:
     if any(character.isspace() for character in entry):
         entry = f"'{entry}'"
     options = f"{surroundings.value('JAVA_TOOL_OPTIONS')} -javaagent:{entry}".lstrip()
-    return _injection(surroundings, agent, {"JAVA_TOOL_OPTIONS": options}, _OF_JAVA)
+    source = any(word.endswith(".java") for word in surroundings.command)
+    defaults = {**_OF_JAVA, **(_OF_SOURCE if source else {})}
+    return _injection(surroundings, agent, {"JAVA_TOOL_OPTIONS": options}, defaults)
 
 
 def _entry(surroundings: Surroundings, agent: Agent) -> str:

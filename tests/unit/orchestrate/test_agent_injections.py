@@ -67,6 +67,14 @@ def test_settings_of_the_service_stay(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("command", "enabled"), [(("java", "Main.java"), True), (("java", "-jar", "a.jar"), False)])
+def test_a_program_that_java_compiles_at_its_start_is_not_taken_for_a_tool(
+    tmp_path: Path, command: tuple[str, ...], enabled: bool
+) -> None:
+    added = java_injection(Surroundings(own={}, command=command), agent(JAVA, tmp_path)).environment
+    assert ("OTEL_JAVAAGENT_ENABLED" in added) is enabled
+
+
 @pytest.mark.parametrize("language", ["node", "java"])
 def test_a_missing_agent_is_said_with_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
