@@ -48,8 +48,8 @@ class InstanceDocument(Part):
 class ServiceTracingDocument(Part):
     """Who traces a service.
 
-    ``own``: the service itself, as far as its files show; ``devenv``: what ``up`` added to it; ``none``: nobody, and
-    ``note`` says why; ``not needed``: a database, broker, web server or such, which its callers' spans show.
+    ``own``: the service itself, as far as its files show; ``devenv``: what ``up`` added to it; ``none``: it is not
+    traced, and ``note`` says why; ``not needed``: a database, broker, web server or such, which callers' spans show.
     ``spans``: how many the canary trace has of it; ``null`` if there was no canary request.
     """
 

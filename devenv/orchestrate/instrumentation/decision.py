@@ -1,4 +1,4 @@
-"""Decides for each service who traces it: the service itself, devenv, or nobody."""
+"""Decides for each service what traces it: the service itself, devenv, or nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ServiceTracing:
 
     Attributes:
         by: ``own``: the service itself, as far as that can be seen; ``not needed``: infrastructure, which its callers'
-            spans show; ``none``: nobody, and ``note`` says why.
+            spans show; ``none``: it is not traced, and ``note`` says why.
         language: empty if it is not known.
         injection: what devenv adds; only with ``by`` ``devenv``.
     """

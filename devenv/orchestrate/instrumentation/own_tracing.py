@@ -1,6 +1,6 @@
 """Signs, in what is read without running anything, that a service traces itself.
 
-Variables such as ``OTEL_TRACES_EXPORTER`` are no sign: they have no effect on a program without an SDK.
+Variables such as ``OTEL_TRACES_EXPORTER`` do not count: they have no effect on a program without an SDK.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import posixpath
 import re
 import shlex
 from dataclasses import field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from devenv.contract.answers import ImageConfig
 from devenv.immutable import immutable
@@ -14,7 +14,7 @@ from devenv.orchestrate.instrumentation.infrastructure import Kind, kind_of_imag
 from devenv.stack.dockerfile import Recipe, recipe_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from devenv.model.stack import Service
 
@@ -166,7 +166,7 @@ def evidence_of(service: Service, config: ImageConfig | None, *, processes: bool
     Args:
         service: as resolved from the stack file.
         config: of its image, if the engine has it.
-        processes: its process is started by ``x-devenv.process`` where that is set.
+        processes: its process is started by ``x-devenv.process`` if that is set.
     """
     recipe = recipe_of(service.build) if service.build is not None else None
     stage = recipe.image if recipe else None
@@ -309,8 +309,3 @@ def _split(script: str) -> Iterator[tuple[str, ...]]:
         pass
     if line:
         yield tuple(line)
-
-
-def languages() -> Iterable[Language]:
-    """All languages that are recognised."""
-    return get_args(Language)
