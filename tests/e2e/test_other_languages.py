@@ -133,7 +133,7 @@ def test_without_the_agents_up_names_the_commands_and_goes_on(
     assert node_agent == java_agent
     tool = Devenv(written(tmp_path), "process", files=(), environ={"DEVENV_AGENTS_DIR": str(tmp_path / "none")})
     try:
-        document = tool.json("up", "--no-canary")
+        document = tool.json("up", "--no-canary", "--isolated")
         tracing = {service["name"]: service["tracing"] for service in document["services"]}
         assert {tracing[name]["by"] for name in ("web", "stock")} == {"none"}
         assert "devenv agents add node" in tracing["web"]["note"]

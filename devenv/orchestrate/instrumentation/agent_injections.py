@@ -20,7 +20,7 @@ _OF_JAVA = {
     "OTEL_JAVA_DISABLED_RESOURCE_PROVIDERS": "io.opentelemetry.instrumentation.resources.ProcessResourceProvider",
 }
 _OF_SOURCE = {"OTEL_JAVAAGENT_ENABLED": "true"}
-"""For `java Main.java`: the agent would take its main class, the compiler, for a tool of the JDK, which it leaves alone."""
+"""For `java Main.java`, whose main class is the compiler: the agent leaves tools of the JDK alone."""
 
 
 def node_injection(surroundings: Surroundings, agent: Agent) -> Injection:
