@@ -11,13 +11,19 @@ from devenv.immutable import immutable
 
 @immutable(kw_only=True)
 class EngineInfo:
-    """Facts about an engine that answered; ``remote``: its ports are not on this machine's loopback."""
+    """Facts about an engine that answered.
+
+    Attributes:
+        remote: its ports are not on this machine's loopback.
+        product: the program that answers, if it is another one than the engine's name says (``Podman``).
+    """
 
     name: str
     version: str
     api_version: str = ""
     address: str = ""
     remote: bool = False
+    product: str = ""
 
 
 @immutable(kw_only=True)

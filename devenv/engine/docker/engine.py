@@ -24,6 +24,7 @@ from devenv.engine.docker.happenings import Happenings
 from devenv.engine.docker.image_store import Images
 from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.observation import observe
+from devenv.engine.docker.podman import product_of
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.statistics import Statistics
 from devenv.engine.docker_address import Address, find_address
@@ -74,6 +75,7 @@ class DockerEngine:
             api_version=version.get("ApiVersion", ""),
             address=self._address.url,
             remote=await self._is_remote(),
+            product=product_of(version),
         )
 
     def check(self, service: Service, stack: Stack) -> None:
