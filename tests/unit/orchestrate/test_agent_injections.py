@@ -1,4 +1,4 @@
-"""What Node.js and Java services get, and what of their own stays."""
+"""What Node.js and Java services get, and which of their options stay."""
 
 from __future__ import annotations
 
