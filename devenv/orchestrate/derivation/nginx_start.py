@@ -86,7 +86,9 @@ def main() -> None:
     own = f"daemon off; pid {data}/nginx.pid;"
     if os.geteuid() == 0:  # its workers have to read the project's files
         own += " user root;"
-    os.execv(program, [program, "-p", str(data), "-e", "/dev/stderr", "-c", str(data / "nginx.conf"), "-g", own])  # noqa: S606
+    configuration = str(data / "nginx.conf")
+    command = [program, "-p", str(data), "-e", "/dev/stderr", "-c", configuration, "-g", own]
+    os.execv(program, command)  # noqa: S606 - no shell is wanted
 
 
 def _with_directories(text: str, data: Path) -> str:
