@@ -15,6 +15,7 @@ from devenv.model.identity import (
     LABEL_STACK,
     Project,
 )
+from devenv.orchestrate.entry.callers import uncalled
 from devenv.orchestrate.hook_labels import pre_stop_label
 from devenv.orchestrate.telemetry.recognition import telemetry_of
 
@@ -113,15 +114,24 @@ def roles_of(stack: Stack, service: Service) -> tuple[str, ...]:
 
 
 def entrypoint_of(stack: Stack) -> str | None:
-    """Return the entry point: as declared, else the only service besides the backend that publishes a port."""
+    """Return the entry point: as declared, else the only one of :func:`entry_candidates`."""
     if stack.x.entrypoint is not None:
         return stack.x.entrypoint
-    publishing = publishing_services(stack)
-    return publishing[0] if len(publishing) == 1 else None
+    candidates = entry_candidates(stack)
+    return candidates[0] if len(candidates) == 1 else None
 
 
-def publishing_services(stack: Stack) -> tuple[str, ...]:
-    """Return the services that publish a port and have no role: those that could be the entry point."""
+def entry_candidates(stack: Stack) -> tuple[str, ...]:
+    """Return the services that could be the entry point: they publish a port, and nothing else in the stack calls them.
+
+    If each of them calls another, all could be.
+    """
+    publishing = _publishing_services(stack)
+    return (uncalled(stack, publishing) or publishing) if len(publishing) > 1 else publishing
+
+
+def _publishing_services(stack: Stack) -> tuple[str, ...]:
+    """The services that publish a port and have no role."""
     backend = stack.trace_backend
     return tuple(
         service.name

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -38,6 +38,18 @@ class ReceivedSpan:
     links: int
 
 
+def _body(file: BinaryIO, length: str | None) -> bytes:
+    """The body of a request: of a known length, or chunked, as the exporter of Node.js sends it."""
+    if length is not None:
+        return file.read(int(length))
+    chunks = []
+    while size := int(file.readline(), 16):
+        chunks.append(file.read(size))
+        file.readline()
+    file.readline()
+    return b"".join(chunks)
+
+
 @dataclass
 class OtlpReceiver:
     """Listens on loopback from ``start`` to ``stop``."""
@@ -60,7 +72,7 @@ class OtlpReceiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                body = _body(self.rfile, self.headers["content-length"])
                 if self.headers.get("content-encoding") == "gzip":
                     body = gzip.decompress(body)
                 receiver._take(body, self.headers.get("content-type", ""))

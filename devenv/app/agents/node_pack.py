@@ -19,6 +19,7 @@ from devenv.errors import UsageError
 from devenv.orchestrate.agents.catalogue import NODE
 
 PACK = "agent.pack"
+_STARTERS = (NODE.entry, "agent.cjs")
 _INSTRUMENTATION = "@opentelemetry/instrumentation-"
 _SDK = "@opentelemetry/sdk-node"
 _SEPARATE = ("import-in-the-middle", "es-module-lexer", "cjs-module-lexer", "module-details-from-path")
@@ -59,7 +60,8 @@ def pack_agent(packages: Path, target: Path) -> str:
         raise not_read(packages, reason) from error
     try:
         (target / PACK).write_bytes(json.dumps(index, separators=(",", ":")).encode() + b"\n" + b"".join(contents))
-        (target / NODE.entry).write_bytes(files("devenv.app.agents").joinpath(NODE.entry).read_bytes())
+        for name in _STARTERS:
+            (target / name).write_bytes(files("devenv.app.agents").joinpath(name).read_bytes())
         _copy_separate(root, target)
     except OSError as error:
         raise not_written(target, error) from error

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 GOOD_VERDICTS = frozenset({"complete", "skipped"})
 """Verdicts of the canary with which ``up`` succeeds."""
 
+UNDECLARED_PATIENCE = 10.0
+"""Seconds during which a canary is sent again of which the stack file says nothing.
+
+Services of such a stack rarely have a probe, and some still start while the entry point already answers.
+"""
+
 NOT_READY = "not every service is ready"
 """Why no canary is sent after a failure."""
 
@@ -99,7 +105,7 @@ async def run_canary(
     if isinstance(route, str):
         return CanaryDocument(verdict="skipped", cause=route)
     from devenv.app.traces.called_services import find_callees, services_without_spans
-    from devenv.app.traces.canary import lean_sender, send_canary
+    from devenv.app.traces.canary import FIRST_MOMENTS, lean_sender, send_canary
     from devenv.app.traces.setups import tracing_setups
     from devenv.app.traces.tracing_signs import find_tracing_sign
     from devenv.model.extension import Request
@@ -119,6 +125,8 @@ async def run_canary(
             callees=await find_callees(stack, observed, engine),
             entrypoint=_entrypoint(stack),
             look=lambda: find_tracing_sign(stack, observed, engine),
+            any_status=stack.x.canary is None,
+            patience=FIRST_MOMENTS if stack.x.canary else UNDECLARED_PATIENCE,
         )
         if canary.verdict != "absent":
             seen = {*canary.services, *canary.missing}

@@ -22,7 +22,7 @@ from devenv.events import Notice
 from devenv.immutable import immutable
 from devenv.model.documents import CanaryDocument, PlanDocument, UpDocument
 from devenv.model.state import Health
-from devenv.orchestrate.naming import entrypoint_of, publishing_services
+from devenv.orchestrate.naming import entry_candidates, entrypoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -216,9 +216,9 @@ def verdict_code(document: UpDocument) -> int:
 
 
 def _candidates(stack: Stack) -> tuple[str, ...]:
-    """The services that publish a port, if there are several and the file does not say which one is the entry point."""
-    publishing = publishing_services(stack)
-    return publishing if entrypoint_of(stack) is None and len(publishing) > 1 else ()
+    """The services that could be the entry point, if there are several and the file does not say which one it is."""
+    candidates = entry_candidates(stack)
+    return candidates if stack.x.entrypoint is None and len(candidates) > 1 else ()
 
 
 def _backend_name(stack: Stack, observed: ObservedState) -> str | None:

@@ -29,7 +29,9 @@ from devenv.traces.source import TraceSource
 NOT_YET = frozenset({502, 503, 504})
 """Statuses of an entry point that cannot reach its upstreams yet; the canary is retried during the first seconds."""
 
-_FIRST_MOMENTS = 3.0
+FIRST_MOMENTS = 3.0
+"""Seconds during which a canary is sent again that is answered by none of the upstreams, or not at all."""
+
 _REPEAT_AFTER = 0.1
 _POLL_FIRST, _POLL_LAST, _POLL_GROWTH = 0.03, 0.25, 1.3
 _STEADY = 0.6
@@ -124,11 +126,13 @@ async def send_canary(
     callees: Callees = NO_CALLEES,
     entrypoint: str = "",
     look: LookForSigns | None = None,
+    any_status: bool = False,
+    patience: float = FIRST_MOMENTS,
 ) -> CanaryDocument:
     """Send the canary and wait until its trace is complete, ``timeout`` seconds have passed, or nothing can come.
 
     If the entry point responds with 502, 503 or 504, or not at all, during the first seconds, the canary is sent again
-    with a new trace ID, and a notice is emitted. An unexpected status is never ``complete``.
+    with a new trace ID, and a notice is emitted. An unexpected status is never ``complete``, unless ``any_status``.
 
     Args:
         entrypoint_url: base URL of the entry point.
@@ -143,36 +147,49 @@ async def send_canary(
         callees: the stack's services by address; all those that are called need a span, too.
         entrypoint: service name of the entry point's spans; empty if unknown.
         look: finds signs of tracing if no span comes; ``None``: there may be some.
+        any_status: the answer to this request is not known beforehand: only the spans count.
+        patience: seconds during which it is sent again; more than the usual ones may exceed ``timeout``.
     """
     started = clock.monotonic()
-    sending = await _send_until_answered(entrypoint_url, request, clock=clock, sink=sink, timeout=timeout)
+    sending = await _send_until_answered(
+        entrypoint_url, request, clock=clock, sink=sink, timeout=timeout, patience=patience
+    )
+    deadline = started + timeout
+    if patience > FIRST_MOMENTS:
+        deadline = max(deadline, clock.monotonic() + timeout / 2)
     expectation = Expectation(
         services=frozenset(expected_services), callees=callees, entrypoint=entrypoint, setups=dict(setups or {})
     )
     try:
-        await _export(otlp_http_url, _root_span(sending, request), clock=clock, deadline=started + timeout)
+        root = _root_span(sending, request, any_status=any_status)
+        await _export(otlp_http_url, root, clock=clock, deadline=deadline)
         signs = _Signs(None if sending.error else look, clock)
         try:
             outcome = await _follow(
-                sending, expectation, client, clock=clock, sink=sink, deadline=started + timeout, signs=signs
+                sending, expectation, client, clock=clock, sink=sink, deadline=deadline, signs=signs
             )
         finally:
             await signs.close()
     except BackendUnavailable as error:
         outcome = _Outcome(None, Finding(trace_class="absent"), error.message)
-    return _document(sending, request, outcome, client, elapsed=clock.monotonic() - started)
+    return _document(sending, request, outcome, client, elapsed=clock.monotonic() - started, any_status=any_status)
 
 
-async def _send_until_answered(url: str, request: Request, *, clock: Clock, sink: Sink, timeout: float) -> _Sending:
+async def _send_until_answered(
+    url: str, request: Request, *, clock: Clock, sink: Sink, timeout: float, patience: float
+) -> _Sending:
     """Send, and send again while the entry point is not ready, during the first seconds."""
-    give_up = clock.monotonic() + min(_FIRST_MOMENTS, timeout / 2)
+    give_up = clock.monotonic() + (patience if patience > FIRST_MOMENTS else min(patience, timeout / 2))
+    said = ""
     while True:
         async with LeanClient(url, timeout=timeout) as http:  # a new connection each time: nothing is sent twice
             sending = await _send(http, url, request, clock=clock, sink=sink)
         if not _is_early(sending) or clock.monotonic() >= give_up:
             return sending
         answer = sending.error or f"answered {sending.status}"
-        sink(Notice(message=f"canary: {url} {answer}; retrying with a new trace ID"))
+        if answer != said:
+            sink(Notice(message=f"canary: {url} {answer}; retrying with a new trace ID"))
+        said = answer
         await clock.sleep(_REPEAT_AFTER)
 
 
@@ -196,8 +213,8 @@ async def _send(http: LeanClient, url: str, request: Request, *, clock: Clock, s
     return sending
 
 
-def _root_span(sending: _Sending, request: Request) -> Span:
-    failed = sending.status is None or not is_success(request, sending.status)
+def _root_span(sending: _Sending, request: Request, *, any_status: bool) -> Span:
+    failed = sending.status is None or not (any_status or is_success(request, sending.status))
     return Span(
         trace_id=sending.trace_id,
         span_id=sending.span_id,
@@ -278,7 +295,7 @@ async def _explain(sending: _Sending, trace: Trace | None, expectation: Expectat
 
 
 def _document(
-    sending: _Sending, request: Request, outcome: _Outcome, client: TraceSource, *, elapsed: float
+    sending: _Sending, request: Request, outcome: _Outcome, client: TraceSource, *, elapsed: float, any_status: bool
 ) -> CanaryDocument:
     verdict, cause = _verdict(outcome.finding), outcome.cause or outcome.finding.cause
     if outcome.finding.elsewhere:
@@ -286,9 +303,13 @@ def _document(
     if sending.error:
         cause = f"the entry point {sending.error}"
     elif sending.status is not None and not is_success(request, sending.status):
-        expected = request.expect_status or "a status below 400"
-        cause = "; ".join(filter(None, [f"answered {sending.status}, expected {expected}", cause]))
-        verdict = "partial" if verdict == "complete" else verdict
+        answered = f"answered {sending.status}"
+        if any_status:
+            answered = f"{request.method} {request.path} {answered}"
+        else:
+            answered += f", expected {request.expect_status or 'a status below 400'}"
+            verdict = "partial" if verdict == "complete" else verdict
+        cause = "; ".join(filter(None, [answered, cause]))
     trace = outcome.trace
     return CanaryDocument(
         verdict=verdict,

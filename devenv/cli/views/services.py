@@ -182,6 +182,8 @@ def _canary(canary: CanaryDocument, output: Output) -> None:
         path = " → ".join(canary.services)
         took = duration(canary.elapsed_ms / 1000)
         output.line(f"Traces flow: canary complete, {plural(canary.spans, 'span')} through {path} in {took}")
+        if canary.cause:
+            output.line(f"  {canary.cause}; add x-devenv.canary to the stack file to have its status checked")
     else:
         output.line(f"Canary {canary.verdict}" + (f": {canary.cause}" if canary.cause else ""))
         if canary.missing:

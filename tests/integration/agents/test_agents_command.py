@@ -148,7 +148,7 @@ def test_agents_are_listed_and_removed(machine: Machine) -> None:
     assert machine.run("add", "cobol").returncode == 2
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+@pytest.mark.node
 def test_the_packed_modules_run(machine: Machine) -> None:
     """The SDK of the stand-in prints what it has of another package and of a JSON file."""
     node_tree(machine.folder / "tree")

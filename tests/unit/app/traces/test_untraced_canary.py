@@ -52,7 +52,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     return FakeClock()
 
 
-async def canary(clock: FakeClock, backend: Backend, look: LookForSigns | None) -> CanaryDocument:
+async def canary(
+    clock: FakeClock, backend: Backend, look: LookForSigns | None, *, any_status: bool = False
+) -> CanaryDocument:
     client: Any = backend
     return await send_canary(
         entrypoint_url="http://127.0.0.1:8080",
@@ -63,6 +65,7 @@ async def canary(clock: FakeClock, backend: Backend, look: LookForSigns | None) 
         clock=clock,
         sink=lambda _event: None,
         look=look,
+        any_status=any_status,
     )
 
 
@@ -109,3 +112,19 @@ async def test_nothing_is_looked_for_if_spans_come_in_time(clock: FakeClock) -> 
         raise AssertionError("looked for signs")
 
     assert (await canary(clock, Backend(clock, late_s=0.4), never)).verdict == "complete"
+
+
+@pytest.mark.parametrize(
+    ("any_status", "verdict", "cause"),
+    [(True, "complete", "GET / answered 404"), (False, "partial", "answered 404, expected a status below 400")],
+)
+async def test_the_status_of_a_canary_that_nobody_declared_is_only_said(
+    monkeypatch: pytest.MonkeyPatch, clock: FakeClock, any_status: bool, verdict: str, cause: str
+) -> None:
+    async def missed(*_: object, **__: object) -> _Sending:
+        return _Sending("a" * 32, "1" * 16, start_ns=1, end_ns=9, status=404)
+
+    monkeypatch.setattr(module, "_send_until_answered", missed)
+    document = await canary(clock, Backend(clock, late_s=0), None, any_status=any_status)
+    assert (document.verdict, document.cause, document.status) == (verdict, cause, 404)
+    assert document.services == ["web"]

@@ -1,0 +1,1 @@
+"""Which service of a stack is its entry point."""
