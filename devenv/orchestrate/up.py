@@ -27,6 +27,7 @@ from devenv.orchestrate.selection import check_instances, check_known, check_pro
 from devenv.orchestrate.target import Target, make_target
 from devenv.orchestrate.telemetry.notes import notes
 from devenv.orchestrate.telemetry.ports import beside_own_telemetry
+from devenv.orchestrate.telemetry.routes import routes
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from devenv.model.state import ObservedState
     from devenv.orchestrate.execution.executor import Results
     from devenv.orchestrate.planning.graph import Plan
+    from devenv.orchestrate.telemetry.routes import Route
 
 __all__ = ["ServiceResult", "UpOptions", "UpResult", "bring_up", "make_plan", "settle", "until_settled"]
 
@@ -81,12 +83,14 @@ class UpResult:
         plan: as it was carried out.
         observed: the state of the project at the end.
         results: of the plan's steps.
+        routes: ways of spans through collectors of the stack.
     """
 
     services: tuple[ServiceResult, ...]
     plan: Plan
     observed: ObservedState
     results: Results = field(repr=False)
+    routes: tuple[Route, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -181,7 +185,8 @@ async def bring_up(
     services = results_of(survey.target.stack, survey.target.services, plan, results, after)
     for text in unchecked_dependencies(services):
         sink(Notice(message=text, warning=True))
-    result = UpResult(services=services, plan=plan, observed=after, results=results)
+    ways = routes(survey.target.stack, containers=not engine.capabilities.processes)
+    result = UpResult(services=services, plan=plan, observed=after, results=results, routes=ways)
     return await _rolled_back(engine, result, options, clock=clock, sink=sink)
 
 

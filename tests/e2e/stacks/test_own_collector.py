@@ -93,6 +93,13 @@ def is_complete_and_single(up: Any) -> None:
     assert "gateway" in services_of(trace)
     spans = [span["spanID"] for span in trace["spans"]]
     assert len(spans) == len(set(spans)) == up["canary"]["spans"]
+    (way,) = up["collectors"]
+    assert way == {
+        "services": ["gateway"],
+        "collector": "otel-collector",
+        "backend": "jaeger",
+        "spans_arrive": True,
+    }
 
 
 def test_two_worktrees_with_a_collector_and_a_database_each(tmp_path: Path) -> None:
@@ -110,6 +117,7 @@ def test_two_worktrees_with_a_collector_and_a_database_each(tmp_path: Path) -> N
                 assert run["traces"]["complete"] == run["sent"] == 20
         assert tools[0].json("down")["left"] == []
         left = tools[1].json("status")
+        assert left["collectors"] == ups[1]["collectors"]
         assert {service["name"] for service in left["services"]} >= {"gateway", "otel-collector", "db"}
         assert tools[1].json("down")["left"] == []
         assert [(tool.directory / "otel.yaml").read_text() for tool in tools] == [CONFIG, CONFIG]
