@@ -24,18 +24,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from servers.podman_socket import missing_podman
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from selenium.webdriver import Chrome
     from servers.database_servers import DatabaseServer
 
-KINDS = ("docker", "jaeger", "browser", "postgres", "mariadb", "redis", "rabbitmq", "node", "java")
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
 PROBES = {  # these fixtures skip
     "docker": "docker_client",
+    "podman": "podman_socket",
     "jaeger": "jaeger_factory",
     "browser": "_chromium",
     "postgres": "postgres",
@@ -64,9 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores SIGINT, and so would every program that a test starts and interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    unknown = REQUIRED - set(KINDS)
+    unknown = REQUIRED - set(PROBES)
     if unknown:
-        raise pytest.UsageError(f"DEVENV_TEST_REQUIRE names {sorted(unknown)}, which is none of {KINDS}")
+        raise pytest.UsageError(f"DEVENV_TEST_REQUIRE names {sorted(unknown)}, which is none of {[*PROBES]}")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -87,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for kind, probe in PROBES.items():
             if probe in fixtures:
                 item.add_marker(kind)
-        docker = item.get_closest_marker("docker")
+        docker = item.get_closest_marker("docker") or item.get_closest_marker("podman")
         whole_tool = (HERE / "e2e") in item.path.parents
         if docker or whole_tool:
             item.add_marker("serial")
@@ -166,6 +167,12 @@ def docker_client() -> Iterator[DockerClient]:
             lacking("docker", f"the engine has no image {image}; `.ci/images all` creates it")
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def podman_socket() -> None:
+    if reason := missing_podman(BASE_IMAGE):
+        lacking("podman", reason)
 
 
 @pytest.fixture(scope="session")

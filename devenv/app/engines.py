@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devenv.app.invocation import Invocation
+    from devenv.contract.answers import EngineInfo
     from devenv.contract.engine import Engine
     from devenv.events import Sink
     from devenv.model.identity import Project
@@ -125,9 +126,18 @@ async def choose(invocation: Invocation, project: Project, *, stack: Stack | Non
     if asked == "docker" and stack is not None and (why := cannot_be_built_here(stack)):
         raise UsageError(why, hint=f"{INIT_HINT}; to run this stack as it is, use --engine process")
     if asked != "auto":
-        reason = f"{asked}: requested; {unknown}" if unknown else f"{asked}: requested"
-        return Choice(await connect(asked, project, invocation.environ), reason, unknown)
+        engine = await connect(asked, project, invocation.environ)
+        info = await engine.info()
+        reason = f"{asked}: requested; {_available(info)}" if info.product else f"{asked}: requested"
+        return Choice(engine, f"{reason}; {unknown}" if unknown else reason, unknown)
     return await _automatic(invocation, project, stack)
+
+
+def _available(info: EngineInfo) -> str:
+    """Say which program of which version answers, and where, if it is not the one that the engine's name says."""
+    if not info.product:
+        return f"version {info.version} is available"
+    return f"{info.product} {info.version} is available at {info.address}"
 
 
 async def other_engine(engine: Engine, project: Project, environ: Mapping[str, str]) -> Engine | None:
@@ -213,7 +223,7 @@ async def _automatic(invocation: Invocation, project: Project, stack: Stack | No
             return Choice(engine, "docker: the project already runs on it")
         if not why:
             info = await engine.info()
-            return Choice(engine, f"docker: version {info.version} is available")
+            return Choice(engine, f"docker: {_available(info)}")
         await engine.close()
         why = f"a Docker engine is available, but {why}"
     engine = await connect("process", project, invocation.environ)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from devenv.app.infrastructure import repository_name
 from devenv.app.required_images import base_images, start_commands
+from devenv.orchestrate.instrumentation.infrastructure import repository_name
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Literal
 
@@ -11,13 +11,43 @@ from devenv.immutable import immutable
 
 @immutable(kw_only=True)
 class EngineInfo:
-    """Facts about an engine that answered; ``remote``: its ports are not on this machine's loopback."""
+    """Facts about an engine that answered.
+
+    Attributes:
+        remote: its ports are not on this machine's loopback.
+        product: the program that answers, if it is another one than the engine's name says (``Podman``).
+    """
 
     name: str
     version: str
     api_version: str = ""
     address: str = ""
     remote: bool = False
+    product: str = ""
+
+
+@immutable(kw_only=True)
+class ImageConfig:
+    """What an image gives a container that does not set it itself.
+
+    Attributes:
+        environment: variables by name.
+        command: empty if the image has none; likewise ``entrypoint``.
+        ports: that it exposes, such as ``8080/tcp``.
+        working_directory: empty: the root.
+        healthcheck: test of its ``HEALTHCHECK``; empty if it has none or has it disabled.
+        user: empty: root.
+        volumes: paths in the container.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    working_directory: str = ""
+    healthcheck: tuple[str, ...] = ()
+    user: str = ""
+    volumes: tuple[str, ...] = ()
 
 
 @immutable(kw_only=True)

@@ -16,6 +16,7 @@ from devenv.contract.answers import (
     EngineInfo,
     ExecResult,
     ExitStatus,
+    ImageConfig,
     LogLine,
     ProgressSink,
 )
@@ -110,8 +111,8 @@ class Engine(InstanceAccess, Protocol):
         """Return whether the registry of an image answers that it has it; ``False`` if it does not answer."""
         ...
 
-    async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
-        """Return the ``HEALTHCHECK`` test of an image that the engine has; empty if it has none."""
+    async def image_config(self, reference: str) -> ImageConfig | None:
+        """Return the configuration of an image that the engine has, else ``None``."""
         ...
 
     async def pull(self, reference: str, *, platform: str | None, progress: ProgressSink) -> str:

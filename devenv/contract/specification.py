@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from pathlib import Path
 
 from devenv.immutable import immutable
 from devenv.model.identity import Project
@@ -53,6 +54,21 @@ class FileContent:
 
 
 @immutable(kw_only=True)
+class FileTree:
+    """Many files of this machine, put into an instance before its start: read by all, owned by root.
+
+    Attributes:
+        target: absolute folder in the instance, such as ``/.devenv/python``.
+        files: path below ``target``, and the file on this machine.
+        digest: of the files' names and contents, so that new contents replace instances.
+    """
+
+    target: str
+    files: tuple[tuple[str, Path], ...] = field(repr=False)
+    digest: str
+
+
+@immutable(kw_only=True)
 class InstanceSpec:
     """An instance to create.
 
@@ -63,7 +79,7 @@ class InstanceSpec:
         networks: engine network name by key of the stack.
         volumes: engine volume name by key of the stack.
         network_container: engine ID of the instance whose network is shared (``network_mode: service:x``).
-        files: put into it before its start.
+        files: put into it before its start; likewise ``trees``.
         stack: the stack that it belongs to, for an engine that needs the addresses of its peers.
     """
 
@@ -77,4 +93,5 @@ class InstanceSpec:
     volumes: Mapping[str, str] = field(default_factory=dict)
     network_container: str | None = None
     files: tuple[FileContent, ...] = ()
+    trees: tuple[FileTree, ...] = ()
     stack: Stack | None = None

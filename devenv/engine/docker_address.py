@@ -1,5 +1,7 @@
 """Address of the Docker engine: ``DOCKER_HOST``, else the current docker context, else the default socket.
 
+If there is no default socket, those of Podman, which answers as Docker does: the user's own, then the system's.
+
 Formats: https://docs.docker.com/engine/manage-resources/contexts/ (``contexts/meta/<sha256 of the name>/meta.json``).
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ from devenv.errors import ConfigurationError, Location
 from devenv.immutable import immutable
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+PODMAN_SOCKET = Path("podman/podman.sock")
+"""Below ``XDG_RUNTIME_DIR`` (``podman.socket`` of the user), and below ``/run`` (that of the system)."""
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -55,8 +61,15 @@ class Address:
         return self.socket_path is None and self.hostname not in LOOPBACK
 
 
-def find_address(environment: Mapping[str, str] | None = None, home: Path | None = None) -> Address:
-    """The address that the ``docker`` program would use.
+def find_address(
+    environment: Mapping[str, str] | None = None, home: Path | None = None, *, root: Path = Path("/")
+) -> Address:
+    """The address that the ``docker`` program would use; a socket of Podman if Docker has none.
+
+    Args:
+        environment: of the command; ``None``: of this process.
+        home: of the user; ``None``: by the environment.
+        root: directory below which the sockets ``var/run/docker.sock`` and ``run/podman/podman.sock`` are looked for.
 
     Raises:
         ConfigurationError: the current context is missing or unreadable.
@@ -68,7 +81,32 @@ def find_address(environment: Mapping[str, str] | None = None, home: Path | None
     context = env.get("DOCKER_CONTEXT") or _current_context(folder)
     if context and context != "default":
         return _from_context(context, folder)
-    return Address(DEFAULT_SOCKET)
+    return _by_sockets(env, root)
+
+
+def _by_sockets(env: Mapping[str, str], root: Path) -> Address:
+    """The first socket that exists: Docker's, that of the user's Podman, that of the system's; else Docker's."""
+    docker = root / "var/run/docker.sock"
+    own = Path(env["XDG_RUNTIME_DIR"]) / PODMAN_SOCKET if env.get("XDG_RUNTIME_DIR") else None
+    for path in (own, root / "run" / PODMAN_SOCKET):
+        if path is not None and not _is_there(docker) and _is_socket(path):
+            return Address(f"unix://{path}", origin="socket of Podman, as there is none of Docker")
+    return Address(f"unix://{docker}")
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something has this name; a directory that this user may not search counts as there."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode) and os.access(path, os.R_OK | os.W_OK)
+    except OSError:
+        return False
 
 
 def _from_host(host: str, env: Mapping[str, str], folder: Path) -> Address:

@@ -45,6 +45,20 @@ class InstanceDocument(Part):
     memory_bytes: int | None = None
 
 
+class ServiceTracingDocument(Part):
+    """Who traces a service.
+
+    ``own``: the service itself, as far as its files show; ``devenv``: what ``up`` added to it; ``none``: it is not
+    traced, and ``note`` says why; ``not needed``: a database, broker, web server or such, which callers' spans show.
+    ``spans``: how many the canary trace has of it; ``null`` if there was no canary request.
+    """
+
+    by: Literal["own", "devenv", "none", "not needed"]
+    language: str = ""
+    spans: int | None = None
+    note: str = ""
+
+
 class ServiceDocument(Part):
     """One service; its state is the worst of those of its instances."""
 
@@ -59,6 +73,7 @@ class ServiceDocument(Part):
     cpu_percent: float | None = None
     memory_bytes: int | None = None
     spans_per_second: float | None = None
+    tracing: ServiceTracingDocument | None = None
 
 
 class TraceBackendDocument(Part):

@@ -19,6 +19,7 @@ from devenv.orchestrate.naming import network_name, volume_name
 if TYPE_CHECKING:
     from devenv.model.identity import Project
     from devenv.model.stack import Network, Service, Stack, Volume
+    from devenv.orchestrate.instrumentation.injection import Injection
 
 # Fields that only devenv reads, that take effect through the image's ID, or that change the order or number of
 # instances but not an instance.
@@ -40,6 +41,9 @@ _NOT_OF_AN_INSTANCE = frozenset(
 )
 _BY_WHAT_THEY_NAME = frozenset({"mounts", "networks", "secrets", "configs"})
 
+INJECTED = "tracing"
+"""The field of what devenv adds to a service so that it traces itself."""
+
 
 @immutable()
 class Fingerprint:
@@ -55,7 +59,14 @@ class Fingerprint:
 
 
 def service_fingerprint(
-    project: Project, stack: Stack, service: Service, *, image_id: str, mounted: Mapping[str, str], processes: bool
+    project: Project,
+    stack: Stack,
+    service: Service,
+    *,
+    image_id: str,
+    mounted: Mapping[str, str],
+    processes: bool,
+    injection: Injection | None = None,
 ) -> Fingerprint:
     """Return the hash of a resolved service and of its image's ID, before ports are allocated.
 
@@ -66,6 +77,7 @@ def service_fingerprint(
         image_id: the engine's ID of the image; empty if it has none.
         mounted: the engine's IDs of the images that it mounts, by name.
         processes: the engine runs local processes, so ``x-devenv.process`` counts too.
+        injection: what devenv adds for its tracing.
     """
     parts: dict[str, Any] = {
         field.name: plain(getattr(service, field.name))
@@ -86,6 +98,9 @@ def service_fingerprint(
         backend = stack.trace_backend
         if backend is not None and backend.name == service.name and stack.x.backend.access != "open":
             parts["access"] = stack.x.backend.access
+    if injection is not None:
+        files = {tree.target: tree.digest for tree in injection.files}
+        parts[INJECTED] = {"environment": plain(injection.environment), "files": files}
     written = {name: canonical(value) for name, value in parts.items() if value not in (None, "", [], {}, False)}
     short = {name: hashlib.sha256(text.encode()).hexdigest()[:6] for name, text in written.items()}
     return Fingerprint(_digest(written), short)

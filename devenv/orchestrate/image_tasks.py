@@ -12,6 +12,7 @@ from devenv.orchestrate.fingerprint import canonical, plain
 from devenv.orchestrate.naming import image_tag
 
 if TYPE_CHECKING:
+    from devenv.contract.answers import ImageConfig
     from devenv.contract.engine import Engine
     from devenv.model.identity import Project
     from devenv.model.stack import Build, Service
@@ -50,6 +51,13 @@ async def image_ages(engine: Engine, project: Project, services: Iterable[Servic
     references = list(dict.fromkeys(image_tag(project, one) for one in services if one.pull_after is not None))
     found = await gather(*(engine.image_age(reference) for reference in references))
     return dict(zip(references, found, strict=True))
+
+
+async def image_configs(engine: Engine, project: Project, services: Iterable[Service]) -> dict[str, ImageConfig | None]:
+    """Return by service the configuration of its image; ``None``: the engine does not have it."""
+    services = tuple(services)
+    found = await gather(*(engine.image_config(image_tag(project, service)) for service in services))
+    return {service.name: config for service, config in zip(services, found, strict=True)}
 
 
 def image_tasks(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from devenv.contract.specification import InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.orchestrate.files import files_for
 from devenv.orchestrate.instrument import instance_environment, is_traced
+from devenv.orchestrate.instrumentation.injection import Injection
 from devenv.orchestrate.naming import (
     image_tag,
     instance_labels,
@@ -18,7 +19,7 @@ from devenv.orchestrate.naming import (
 )
 
 if TYPE_CHECKING:
-    from devenv.model.stack import Port
+    from devenv.model.stack import Port, Service
     from devenv.orchestrate.target import Target
 
 
@@ -49,12 +50,18 @@ def instance_spec(target: Target, name: str, index: int) -> InstanceSpec:
     project, stack = target.project, target.stack
     service = stack.services[name]
     environment = instance_environment(project, service, index, traced=is_traced(stack, service))
+    tracing = target.tracing.get(name)
+    added = tracing.injection if tracing is not None and tracing.injection is not None else Injection()
     fingerprint = target.prints[name]
     mounted = {mount.source or "" for mount in service.mounts if mount.kind == "volume"} & set(stack.volumes)
     return InstanceSpec(
         name=instance_name(project, service, index),
         project=project,
-        service=replace(service, environment=environment, ports=tuple(_own(port, index) for port in service.ports)),
+        service=replace(
+            _with_process(service, added),
+            environment={**environment, **added.environment},
+            ports=tuple(_own(port, index) for port in service.ports),
+        ),
         index=index,
         labels=instance_labels(
             project, stack, service, index, config_hash=fingerprint.digest, fields=fingerprint.fields
@@ -66,8 +73,18 @@ def instance_spec(target: Target, name: str, index: int) -> InstanceSpec:
         },
         volumes={key: volume_name(project, stack.volumes[key]) for key in sorted(mounted)},
         files=files_for(stack, service),
+        trees=added.files,
         stack=stack,
     )
+
+
+def _with_process(service: Service, added: Injection) -> Service:
+    """The service with the injection's variables in ``x-devenv.process`` too, whose own come before all others."""
+    process = service.x.process
+    if process is None or not added.environment:
+        return service
+    process = process.model_copy(update={"env": {**process.env, **added.environment}})
+    return replace(service, x=service.x.model_copy(update={"process": process}))
 
 
 def _own(port: Port, index: int) -> Port:

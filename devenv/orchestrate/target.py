@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from devenv.immutable import immutable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from devenv.contract.capabilities import Capabilities
     from devenv.model.identity import Project
     from devenv.model.stack import Service, Stack
+    from devenv.orchestrate.instrumentation.decision import ServiceTracing
 
 UNKNOWN_IMAGE = "?"
 """Placeholder for the ID of a missing image, so that a plan can be made before its build."""
@@ -39,6 +40,7 @@ class Target:
         prints: fingerprint by service, from before ports were allocated.
         networks: by key, without external ones; likewise ``volumes``.
         renewed: services whose instances are replaced even if nothing changed.
+        tracing: who traces the services, by service.
     """
 
     project: Project
@@ -49,6 +51,7 @@ class Target:
     networks: Mapping[str, WantedObject]
     volumes: Mapping[str, WantedObject]
     renewed: frozenset[str] = frozenset()
+    tracing: Mapping[str, ServiceTracing] = field(default_factory=dict)
 
     def with_stack(self, stack: Stack) -> Target:
         """Return the same target with a stack that differs only in its ports, which are not in the fingerprint."""
@@ -58,9 +61,12 @@ class Target:
         """Return the same target with services whose instances are replaced in any case."""
         return replace(self, renewed=frozenset(services))
 
-    def with_images(self, ids: Mapping[str, str | None], capabilities: Capabilities) -> Target:
-        """Return the same target with the image IDs ``ids``."""
-        return replace(self, prints=_prints(self.project, self.stack, self.services, ids, capabilities))
+    def with_images(
+        self, ids: Mapping[str, str | None], tracing: Mapping[str, ServiceTracing], capabilities: Capabilities
+    ) -> Target:
+        """Return the same target with the image IDs ``ids``, and the ``tracing`` that the images decide."""
+        prints = _prints(self.project, self.stack, self.services, ids, tracing, capabilities)
+        return replace(self, prints=prints, tracing=tracing)
 
 
 def make_target(
@@ -71,6 +77,7 @@ def make_target(
     whole: bool,
     ids: Mapping[str, str | None],
     capabilities: Capabilities,
+    tracing: Mapping[str, ServiceTracing] | None = None,
 ) -> Target:
     """Return the target for ``services``; it has networks and volumes only if the engine creates them."""
     chosen = [stack.services[name] for name in services]
@@ -79,9 +86,10 @@ def make_target(
         stack=stack,
         services=services,
         whole=whole,
-        prints=_prints(project, stack, services, ids, capabilities),
+        prints=_prints(project, stack, services, ids, tracing or {}, capabilities),
         networks=_networks(project, stack, chosen) if capabilities.networks else {},
         volumes=_volumes(project, stack, chosen) if capabilities.volumes else {},
+        tracing=tracing or {},
     )
 
 
@@ -90,6 +98,7 @@ def _prints(
     stack: Stack,
     services: tuple[str, ...],
     ids: Mapping[str, str | None],
+    tracing: Mapping[str, ServiceTracing],
     capabilities: Capabilities,
 ) -> dict[str, Fingerprint]:
     absent = UNKNOWN_IMAGE if capabilities.images else ""
@@ -101,6 +110,7 @@ def _prints(
             image_id=ids.get(image_tag(project, stack.services[name])) or absent,
             mounted={reference: ids.get(reference) or absent for reference in mounted_images(stack.services[name])},
             processes=capabilities.processes,
+            injection=tracing[name].injection if name in tracing else None,
         )
         for name in services
     }

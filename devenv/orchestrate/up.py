@@ -15,8 +15,10 @@ from devenv.orchestrate.container_names import check_names
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of, unchecked_dependencies
 from devenv.orchestrate.execution.steadiness import checked, until_steady
-from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_ids, image_tasks, refuse_builds
+from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_configs, image_ids, image_tasks, refuse_builds
 from devenv.orchestrate.instrument import check_access, instrument
+from devenv.orchestrate.instrumentation.agents import AGENTS
+from devenv.orchestrate.instrumentation.decision import decide
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.planning.waits import waiting_for
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
     from devenv.orchestrate.execution.executor import Results
+    from devenv.orchestrate.instrumentation.decision import ServiceTracing
     from devenv.orchestrate.planning.graph import Plan
     from devenv.orchestrate.telemetry.routes import Route
 
@@ -58,6 +61,7 @@ class UpOptions:
         rollback: remove what this ``up`` created if a service fails.
         wait_for: services that have to be ready when ``up`` ends; empty: all. The others are started, and waited for as
             far as the start of another one needs it. The trace backend is always waited for.
+        instrument: add to services what traces them, where they do not trace themselves.
         isolated: publish on a block of ports reserved for the directory instead of those of the stack file.
     """
 
@@ -71,6 +75,7 @@ class UpOptions:
     timeout: float = 120.0
     rollback: bool = False
     wait_for: tuple[str, ...] = ()
+    instrument: bool = True
     isolated: bool = False
 
 
@@ -83,6 +88,7 @@ class UpResult:
         plan: as it was carried out.
         observed: the state of the project at the end.
         results: of the plan's steps.
+        tracing: who traces the services, by service.
         routes: ways of spans through collectors of the stack.
     """
 
@@ -90,6 +96,7 @@ class UpResult:
     plan: Plan
     observed: ObservedState
     results: Results = field(repr=False)
+    tracing: Mapping[str, ServiceTracing] = field(default_factory=dict, repr=False)
     routes: tuple[Route, ...] = ()
 
     @property
@@ -163,6 +170,7 @@ async def bring_up(
         EnvironmentFailure: If an image or a port is not available, or the engine fails; see ``devenv.errors``.
     """
     survey = await _survey(engine, project, stack, options, sink=sink, remember=True)
+    tracing = survey.target.tracing
     _warn_of_old_volumes(survey, sink)
     plan = survey.plan
     sink(Planned(services=survey.target.services, actions=len(plan.changes)))
@@ -173,7 +181,8 @@ async def bring_up(
         if survey.tasks:
             await run_plan(engine, preparation(plan), results, clock=clock, sink=sink)
             ids = {**survey.ids, **image_ids_of(plan, _created(results))}
-            target = survey.target.with_images(ids, engine.capabilities)
+            tracing = await _tracing(engine, survey.target.stack, survey.target.services, project, options)
+            target = survey.target.with_images(ids, tracing, engine.capabilities)
             plan = survey.plan_of(target)
         await run_plan(engine, plan, results, clock=clock, sink=sink, timeout=options.timeout, project=project)
     except DevenvError:
@@ -186,7 +195,7 @@ async def bring_up(
     for text in unchecked_dependencies(services):
         sink(Notice(message=text, warning=True))
     ways = routes(survey.target.stack, containers=not engine.capabilities.processes)
-    result = UpResult(services=services, plan=plan, observed=after, results=results, routes=ways)
+    result = UpResult(services=services, plan=plan, observed=after, results=results, tracing=tracing, routes=ways)
     return await _rolled_back(engine, result, options, clock=clock, sink=sink)
 
 
@@ -271,7 +280,8 @@ async def _survey(
     if options.no_build:
         refuse_builds(tasks)
     whole = not options.services
-    target = make_target(project, traced, names, whole=whole, ids=ids, capabilities=capabilities)
+    tracing = await _tracing(engine, traced, names, project, options)
+    target = make_target(project, traced, names, whole=whole, ids=ids, capabilities=capabilities, tracing=tracing)
     if options.force_recreate:
         target = target.with_renewed(options.services or tuple(stack.services))
     if options.isolated:
@@ -285,6 +295,24 @@ async def _survey(
         sink(Notice(message=line))
     check_conflicts(target.stack, names)
     return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids), awaited=awaited)
+
+
+async def _tracing(
+    engine: Engine, stack: Stack, names: tuple[str, ...], project: Project, options: UpOptions
+) -> dict[str, ServiceTracing]:
+    """Who traces the services ``names``, by what is known of their images now."""
+    services = [stack.services[name] for name in names]
+    configs = await image_configs(engine, project, services) if engine.capabilities.images else {}
+    return {
+        service.name: decide(
+            service,
+            configs.get(service.name),
+            agents=AGENTS,
+            processes=engine.capabilities.processes,
+            enabled=options.instrument,
+        )
+        for service in services
+    }
 
 
 def _awaited(stack: Stack, names: tuple[str, ...], wanted: tuple[str, ...]) -> frozenset[str] | None:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 
 from devenv.clock import Clock
-from devenv.contract.answers import Progress, ProgressSink
+from devenv.contract.answers import ImageConfig, Progress, ProgressSink
 from devenv.contract.specification import BuildSpec, NetworkSpec, VolumeSpec
 from devenv.errors import EngineRefused, ImageMissing
 from devenv.model.state import ObservedObject
@@ -57,11 +57,11 @@ class FakeStorage:
         await self.faults.enter("registry_has", reference)
         return reference in self.registry
 
-    async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
-        """Its health test."""
-        await self.faults.enter("image_healthcheck", reference)
+    async def image_config(self, reference: str) -> ImageConfig | None:
+        """Its configuration."""
+        await self.faults.enter("image_config", reference)
         image = self._image(reference)
-        return image.healthcheck if image else ()
+        return image.config if image else None
 
     async def pull(self, reference: str, *, platform: str | None, progress: ProgressSink) -> str:
         """Take an image from :attr:`registry`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from devenv.clock import Clock
-from devenv.contract.answers import Endpoint, ExecResult
+from devenv.contract.answers import Endpoint, ExecResult, ImageConfig
 from devenv.errors import DevenvError
 
 Stream = Literal["stdout", "stderr"]
@@ -20,7 +20,7 @@ class FakeImage:
     """An image at the fake engine or its registry."""
 
     id: str
-    healthcheck: tuple[str, ...] = ()
+    config: ImageConfig = field(default_factory=ImageConfig)
     age: float | None = None
 
 

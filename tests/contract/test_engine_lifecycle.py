@@ -131,7 +131,7 @@ async def test_what_is_not_there_is_refused(harness: Harness) -> None:
 async def test_an_image_that_is_not_there_is_named(harness: Harness) -> None:
     assert await harness.engine.image_id(harness.image)
     assert await harness.engine.image_id("nobody/has-this:1") is None
-    assert await harness.engine.image_healthcheck("nobody/has-this:1") == ()
+    assert await harness.engine.image_config("nobody/has-this:1") is None
     with pytest.raises(ImageMissing, match="nobody/has-this:1"):
         await harness.engine.create(replace(harness.spec("true"), image="nobody/has-this:1"))
     assert (await harness.engine.observe(harness.project)).instances == ()

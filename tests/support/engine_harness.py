@@ -7,6 +7,7 @@ it is not even collected for that engine.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -119,6 +120,20 @@ async def docker(directory: Path) -> AsyncIterator[Harness]:
 
 
 @asynccontextmanager
+async def podman(directory: Path) -> AsyncIterator[Harness]:
+    from devenv.engine.docker import DockerEngine
+    from devenv.engine.docker_address import find_address
+
+    address = find_address({"DOCKER_HOST": os.environ["DEVENV_TEST_PODMAN"]})
+    harness = Harness(DockerEngine(address), SystemClock(), make_project(directory))
+    await _add_network(harness)
+    try:
+        yield harness
+    finally:
+        await harness.clean()
+
+
+@asynccontextmanager
 async def process(directory: Path) -> AsyncIterator[Harness]:
     from devenv.engine.process import ProcessEngine
 
@@ -141,6 +156,7 @@ ENGINES: list[Any] = [
     pytest.param(fake, id="fake"),
     pytest.param(docker, id="docker", marks=pytest.mark.docker),
     pytest.param(process, id="process"),
+    pytest.param(podman, id="podman", marks=pytest.mark.podman),
 ]
 
 

@@ -13,6 +13,7 @@ from devenv.model.documents import (
     PlanDocument,
     PortDocument,
     ServiceDocument,
+    ServiceTracingDocument,
     StepDocument,
     TraceBackendDocument,
 )
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from devenv.app.urls import BackendAddress
     from devenv.model.identity import Project
     from devenv.model.state import ObservedInstance, Usage
+    from devenv.orchestrate.instrumentation.decision import ServiceTracing
     from devenv.orchestrate.planning.graph import Plan, Step
     from devenv.orchestrate.up import ServiceResult
 
@@ -47,6 +49,7 @@ def service_document(
     ready_ms: float | None,
     now: float,
     usage: Mapping[str, Usage | None] | None = None,
+    tracing: ServiceTracingDocument | None = None,
 ) -> ServiceDocument:
     """Describe a service: the worst state and health of its instances, and the sum of their resource use.
 
@@ -57,6 +60,7 @@ def service_document(
         ready_ms: of the last start, if known.
         now: seconds since the epoch, for the uptime.
         usage: by instance ID.
+        tracing: who traces it.
     """
     rows = [_instance(instance, healths, now, (usage or {}).get(instance.id)) for instance in instances]
     states = [instance.state for instance in instances]
@@ -75,7 +79,15 @@ def service_document(
         restarts=sum(row.restarts for row in rows),
         cpu_percent=round(sum(cpu), 1) if cpu else None,
         memory_bytes=sum(memory) if memory else None,
+        tracing=tracing,
     )
+
+
+def tracing_document(tracing: ServiceTracing | None, spans: int | None = None) -> ServiceTracingDocument | None:
+    """Return who traces a service, as the JSON contract shows it."""
+    if tracing is None:
+        return None
+    return ServiceTracingDocument(by=tracing.by, language=tracing.language, spans=spans, note=tracing.note)
 
 
 def _ports(instances: Iterable[ObservedInstance]) -> list[PortDocument]:

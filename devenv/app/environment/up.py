@@ -10,7 +10,13 @@ from devenv.app.derived_processes import with_derived_processes
 from devenv.app.engines import Choice, choose, connect
 from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary, with_canary_path
 from devenv.app.environment.collector_routes import recorded_routes, route_documents
-from devenv.app.environment.descriptions import backend_document, failure_documents, plan_document, service_document
+from devenv.app.environment.descriptions import (
+    backend_document,
+    failure_documents,
+    plan_document,
+    service_document,
+    tracing_document,
+)
 from devenv.app.environment.recorded_probes import probe_of
 from devenv.app.environment.recorded_spans import silent_after, with_spans
 from devenv.app.environment.waiting_logs import shown_logs
@@ -175,6 +181,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
                 {instance.id: item.health for instance in item.instances},
                 ready_ms=item.ready_ms,
                 now=clock.now(),
+                tracing=tracing_document(result.tracing.get(item.service.name)),
             )
             for item in result.services
         ],

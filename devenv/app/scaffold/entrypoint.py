@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.app.infrastructure import infrastructure_kind
 from devenv.errors import ConfigurationError, UnknownName, UsageError
+from devenv.orchestrate.instrumentation.infrastructure import infrastructure_kind
 from devenv.suggestions import suggest
 
 if TYPE_CHECKING:

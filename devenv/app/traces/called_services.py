@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from devenv.analysis.callees import Callees
-from devenv.app.infrastructure import image_of, infrastructure_kind, repository_name
 from devenv.app.traces.setups import is_traced, names_in_spans
 from devenv.model.state import State
+from devenv.orchestrate.instrumentation.infrastructure import image_of, kind_of_image
 from devenv.traces.query import Query
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ _CLOCKS_S = 1.0
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HOST_ADDRESSES = ("host.docker.internal", "gateway.docker.internal")
-_WEB_SERVERS = frozenset({"nginx", "nginx-unprivileged", "httpd", "caddy", "traefik", "envoy", "haproxy", "varnish"})
-"""Images of web servers and proxies, which send no spans without an extra module."""
 
 
 def traced_services(stack: Stack) -> dict[str, str]:
@@ -122,6 +120,4 @@ def host_names(service: Service) -> Iterable[str]:
 
 def _sends_spans(stack: Stack, name: str) -> bool:
     service = stack.services[name]
-    if not is_traced(service) or infrastructure_kind(service) is not None:
-        return False
-    return repository_name(image_of(service)) not in _WEB_SERVERS
+    return is_traced(service) and kind_of_image(image_of(service)) is None

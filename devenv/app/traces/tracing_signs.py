@@ -10,9 +10,9 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from devenv.app.infrastructure import infrastructure_kind
 from devenv.errors import EnvironmentFailure
 from devenv.model.state import State
+from devenv.orchestrate.instrumentation.infrastructure import infrastructure_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -62,6 +62,9 @@ def up(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="If the start fails, remove what this command created.")
     ] = False,
+    no_instrument: Annotated[
+        bool, typer.Option("--no-instrument", help="Do not add tracing to services that have none.")
+    ] = False,
     isolated: Annotated[
         bool, typer.Option("--isolated", help="Publish on free host ports reserved for this directory.")
     ] = False,
@@ -86,6 +89,7 @@ def up(
         timeout=seconds(timeout, "--timeout"),
         rollback=rollback,
         wait_for=tuple(wait_for or ()),
+        instrument=not no_instrument,
         isolated=isolated,
     )
     if dry_run:

@@ -8,6 +8,7 @@ from devenv.cli.control_characters import colourless
 from devenv.cli.table import Column, Styled
 from devenv.cli.views.durations import duration
 from devenv.model.counts import plural
+from devenv.orchestrate.instrumentation.decision import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,7 @@ def show_up(document: UpDocument, output: Output, *, rolled_back: bool = False) 
         rolled_back: if a service failed, what the command created was removed (``--rollback``).
     """
     _services(document.services, output, running=False)
+    _tracing(document.services, output)
     for failure in document.failures:
         _failure(failure, output)
     output.line()
@@ -145,6 +147,26 @@ def _services(services: Sequence[ServiceDocument], output: Output, *, running: b
         Column(title="URL", drop=1, below=True),
     )
     output.table(columns, rows)
+
+
+_BY = {
+    "own": "traces itself",
+    "devenv": "traced by devenv",
+    "none": "not traced",
+    "not needed": "needs no tracing",
+}
+
+
+def _tracing(services: Sequence[ServiceDocument], output: Output) -> None:
+    """One line for each service that says who traces it."""
+    shown = [(service.name, service.tracing) for service in services if service.tracing is not None]
+    width = max((len(name) for name, _ in shown), default=0)
+    if shown:
+        output.line()
+    for name, tracing in shown:
+        language = f" ({name_of(tracing.language)})" if tracing.language else ""
+        note = f": {tracing.note}" if tracing.note else ""
+        output.line(f"{name:<{width}}  {_BY[tracing.by]}{language}{note}")
 
 
 def _state(service: ServiceDocument) -> str:

@@ -16,6 +16,7 @@ from devenv.contract.answers import Progress, ProgressSink
 from devenv.contract.specification import BuildSpec
 from devenv.engine.docker.configuration import extra_hosts
 from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
+from devenv.engine.docker.podman import PODMAN, product_of
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NO_SPACE, answer_of
 from devenv.errors import BuildFailed, DevenvError, DiskFull, EngineRefused
@@ -50,14 +51,17 @@ class Builds:
         build, tag = spec.build, spec.tag
         _refuse_contexts_of_services(build, tag)
         dockerfile = await asyncio.to_thread(read_dockerfile, build)
-        needs = (*dockerfile.buildkit_needs, *(name for name in _BUILDKIT_KEYS if getattr(build, name)))
+        keys = tuple(name for name in _BUILDKIT_KEYS if getattr(build, name))
+        needs = (*dockerfile.buildkit_needs, *keys)
+        if podman := product_of(await self._connection.version()) == PODMAN:
+            _refuse_for_podman(build, keys, tag)
         tail: deque[str] = deque(maxlen=TAIL_LINES)
 
         def tell(line: str) -> None:
             tail.append(line)
             progress(Progress(text=line))
 
-        if needs or len(build.platforms) > 1:
+        if (needs or len(build.platforms) > 1) and not podman:
             with written_secrets(spec.secrets) as files:
                 command = buildx_command(build, dockerfile, tag=tag, labels=spec.labels, secrets=files)
                 await self._by_buildx(command, dockerfile, needs, tag=tag, tell=tell, tail=tail)
@@ -163,6 +167,18 @@ def _refuse_contexts_of_services(build: Build, tag: str) -> None:
                 hint="give that service an image name, build it with `devenv up` first, and write docker-image://NAME",
                 details={"tag": tag, "context": name},
             )
+
+
+def _refuse_for_podman(build: Build, keys: tuple[str, ...], tag: str) -> None:
+    """Podman's builder knows what a Dockerfile asks BuildKit for; keys of ``build`` do not reach it by its socket."""
+    refused = (*(f"build.{name}" for name in keys), *(["several build.platforms"] if len(build.platforms) > 1 else []))
+    if refused:
+        verb = "requires" if len(refused) == 1 else "require"
+        raise BuildFailed(
+            f"cannot build {tag}: {', '.join(refused)} {verb} BuildKit, which Podman does not have",
+            hint="build the image with `podman build` and name it under image:, or remove what requires BuildKit",
+            details={"needs": list(refused), "tag": tag},
+        )
 
 
 @contextmanager

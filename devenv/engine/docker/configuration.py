@@ -214,6 +214,7 @@ def file_volumes(spec: InstanceSpec) -> list[dict[str, Any]]:
         return []
     mounted = {mount.target.rstrip("/") for mount in spec.service.mounts}
     folders = dict.fromkeys(str(PurePosixPath(file.target).parent) for file in spec.files)
+    folders.update(dict.fromkeys(tree.target for tree in spec.trees))
     return [{"Type": "volume", "Target": folder} for folder in folders if folder not in mounted and folder != "/"]
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from devenv.contract.answers import Endpoint, EngineEvent, EngineInfo, ExecResult, ExitStatus, LogLine, ProgressSink
+from devenv.contract.answers import (
+    Endpoint,
+    EngineEvent,
+    EngineInfo,
+    ExecResult,
+    ExitStatus,
+    ImageConfig,
+    LogLine,
+    ProgressSink,
+)
 from devenv.contract.capabilities import Capabilities
 from devenv.contract.specification import BuildSpec, InstanceSpec, NetworkSpec, VolumeSpec
 from devenv.engine.docker import execution, holders, instances, objects
@@ -15,6 +24,7 @@ from devenv.engine.docker.happenings import Happenings
 from devenv.engine.docker.image_store import Images
 from devenv.engine.docker.inspections import Inspections
 from devenv.engine.docker.observation import observe
+from devenv.engine.docker.podman import product_of
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.statistics import Statistics
 from devenv.engine.docker_address import Address, find_address
@@ -65,6 +75,7 @@ class DockerEngine:
             api_version=version.get("ApiVersion", ""),
             address=self._address.url,
             remote=await self._is_remote(),
+            product=product_of(version),
         )
 
     def check(self, service: Service, stack: Stack) -> None:
@@ -95,9 +106,9 @@ class DockerEngine:
         """Whether the image's registry answers that it has it."""
         return await self._images.registry_has(reference)
 
-    async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
-        """Test of the image's ``HEALTHCHECK``."""
-        return await self._images.healthcheck_of(reference)
+    async def image_config(self, reference: str) -> ImageConfig | None:
+        """What the image gives its containers."""
+        return await self._images.config_of(reference)
 
     async def pull(self, reference: str, *, platform: str | None, progress: ProgressSink) -> str:
         """Pull an image and return its id."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from devenv.contract.answers import EngineEvent, ExitStatus
+from devenv.engine.docker.podman import PODMAN, PODMAN_ACTIONS, product_of
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NoSuchObject
 from devenv.errors import DevenvError, EngineLost
@@ -99,7 +100,6 @@ class Happenings:
         loop = asyncio.get_running_loop()
 
         def open_(client: APIClient) -> Iterator[Mapping[str, Any]]:
-            filters = {"type": ["container"], "label": [LABEL_PROJECT], "event": list(ACTIONS)}
             stream = client.events(decode=True, filters=filters)
             loop.call_soon_threadsafe(_resolve, opened)
             return iter(stream)
@@ -110,6 +110,7 @@ class Happenings:
             hint="check that the engine is running, then run `devenv up` or `devenv down` to continue",
         )
         try:
+            filters = event_filters(product_of(await self._connection.version()))
             async for raw in self._connection.stream(open_, doing="listening for events"):
                 self._take(raw)
         except DevenvError as error:
@@ -123,7 +124,8 @@ class Happenings:
 
     def _take(self, raw: Mapping[str, Any]) -> None:
         attributes = raw["Actor"]["Attributes"]
-        action = raw["Action"].partition(":")[0]
+        named = raw["Action"].partition(":")[0]
+        action = PODMAN_ACTIONS.get(named, named)
         container_id = raw["Actor"]["ID"]
         code = int(attributes.get("exitCode", KILLED)) if action == "die" else None
         if action == "oom":
@@ -180,6 +182,13 @@ def _status(state: Mapping[str, Any]) -> ExitStatus:
     return ExitStatus(
         exit_code=state["ExitCode"], oom_killed=bool(state.get("OOMKilled")), error=state.get("Error") or ""
     )
+
+
+def event_filters(product: str) -> dict[str, list[str]]:
+    """The filters of ``GET /events``; Podman has its own names of actions, and does not filter by a label's name."""
+    if product == PODMAN:
+        return {"type": ["container"], "event": [*ACTIONS, *PODMAN_ACTIONS]}
+    return {"type": ["container"], "label": [LABEL_PROJECT], "event": list(ACTIONS)}
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from devenv.contract.answers import Progress, ProgressSink
+from devenv.contract.answers import ImageConfig, Progress, ProgressSink
 from devenv.engine.docker.observation import read_time
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import UNREACHABLE_REGISTRY, NoSuchObject, answer_of, pull_error
@@ -24,7 +24,7 @@ SILENCE_SECONDS = 60.0
 @immutable()
 class _Image:
     id: str
-    healthcheck: tuple[str, ...]
+    config: ImageConfig
     tagged_at: float | None
 
 
@@ -46,10 +46,10 @@ class Images:
         image = await self._find(reference)
         return image.id if image is not None else None
 
-    async def healthcheck_of(self, reference: str) -> tuple[str, ...]:
-        """Test of its ``HEALTHCHECK``; empty if it has none or has it disabled."""
+    async def config_of(self, reference: str) -> ImageConfig | None:
+        """What an image that the engine has gives its containers."""
         image = await self._find(reference)
-        return image.healthcheck if image is not None else ()
+        return image.config if image is not None else None
 
     async def age_of(self, reference: str) -> float | None:
         """Seconds since it was last pulled, built or tagged under this name; ``None`` if that is not known."""
@@ -115,12 +115,26 @@ class Images:
                 )
             except (NoSuchObject, ImageMissing):
                 return None
-            check = ((found.get("Config") or {}).get("Healthcheck") or {}).get("Test") or ()
             tagged = (found.get("Metadata") or {}).get("LastTagTime")
             self._known[reference] = _Image(
-                found["Id"], () if check[:1] == ["NONE"] else tuple(check), read_time(tagged) if tagged else None
+                found["Id"], image_config(found.get("Config") or {}), read_time(tagged) if tagged else None
             )
         return self._known[reference]
+
+
+def image_config(config: Mapping[str, Any]) -> ImageConfig:
+    """The ``Config`` of an inspected image; what it lacks can be ``null`` or absent."""
+    check = (config.get("Healthcheck") or {}).get("Test") or ()
+    return ImageConfig(
+        environment=dict(pair.partition("=")[::2] for pair in config.get("Env") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        ports=tuple(sorted(config.get("ExposedPorts") or ())),
+        working_directory=config.get("WorkingDir") or "",
+        healthcheck=() if check[:1] == ["NONE"] else tuple(check),
+        user=config.get("User") or "",
+        volumes=tuple(sorted(config.get("Volumes") or ())),
+    )
 
 
 async def _with_patience(

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from devenv.engine.docker.podman import asked_version
 from devenv.engine.docker.translation import translated
 from devenv.engine.docker_address import Address
 from devenv.errors import EngineUnavailable
@@ -103,9 +104,7 @@ class SdkConnection:
         """The engine's version, from an answer at most a second old."""
         await self._connect()
         if time.monotonic() - self._asked_at > FRESH_SECONDS:
-            self._version = await self.call(
-                lambda client: client.version(api_version=False), doing="asking for its version"
-            )
+            self._version = await self.call(asked_version, doing="asking for its version")
             self._asked_at = time.monotonic()
         return self._version
 
@@ -198,7 +197,7 @@ class SdkConnection:
         from docker.constants import DEFAULT_DOCKER_API_VERSION
 
         first = self._new_client("1.41", timeout=CONNECT_TIMEOUT)
-        answer = first.version(api_version=False)
+        answer = asked_version(first)
         first.close()
         theirs = _parts(answer.get("ApiVersion", "0"))
         if theirs < MINIMUM_API:

@@ -41,6 +41,9 @@ _UNKNOWN_IMAGE = re.compile(
 )
 
 
+_PODMANS_CONFLICT = re.compile(r"container state improper|network already exists|that name is already in use")
+"""Podman answers these with status 500."""
+
 _NO_CREDENTIALS = re.compile(r"no basic auth credentials|unauthorized|authentication required|denied", re.IGNORECASE)
 
 
@@ -110,7 +113,7 @@ def refused(doing: str, explanation: object, status: int) -> DevenvError:
         return ImageMissing(message, details=details)
     if status == 404:
         return NoSuchObject(message, details=details)
-    if status == 409:
+    if status == 409 or _PODMANS_CONFLICT.search(lowered):
         return Conflict(message, details=details)
     if "address pools have been fully subnetted" in lowered or "non-overlapping" in lowered:
         return EngineRefused(message, hint="remove unused networks: `docker network prune`", details=details)

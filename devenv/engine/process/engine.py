@@ -129,10 +129,9 @@ class ProcessEngine:
         del reference
         return True
 
-    async def image_healthcheck(self, reference: str) -> tuple[str, ...]:
+    async def image_config(self, reference: str) -> None:
         """No images here."""
         del reference
-        return ()
 
     async def pull(self, reference: str, *, platform: str | None, progress: ProgressSink) -> str:
         """No images here."""

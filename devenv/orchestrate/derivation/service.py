@@ -13,6 +13,7 @@ from devenv.orchestrate.derivation.listening import give_port
 from devenv.orchestrate.derivation.outcome import Derived, Missing
 from devenv.orchestrate.derivation.places import Places
 from devenv.orchestrate.derivation.programs import local_program
+from devenv.orchestrate.derivation.servers import derive_server
 from devenv.orchestrate.derivation.setting import Setting
 from devenv.stack.dockerfile import recipe_of
 
@@ -41,6 +42,9 @@ def derive_service(service: Service, stack: Stack, machine: Machine) -> Derived 
         return Missing(reason=f"the Dockerfile {service.build.dockerfile} cannot be read")
     words, source = _command(service, recipe)
     setting = _setting(service, stack, recipe, machine)
+    image = recipe.image.base if recipe is not None else service.image or ""
+    if (server := derive_server(service, image, setting.places, machine)) is not None:
+        return server
     if service.build is None and (not words or setting.places.find(setting.inside) is None):
         return Missing(reason=f"the image {service.image} does not run as a process")
     if not words:

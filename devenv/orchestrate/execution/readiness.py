@@ -115,4 +115,5 @@ class Readiness:
             or (check is not None and (check.disable or check.test))
         ):
             return ()
-        return await self._engine.image_healthcheck(image)
+        config = await self._engine.image_config(image)
+        return config.healthcheck if config is not None else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devenv.orchestrate.fingerprint import INJECTED
 from devenv.orchestrate.naming import fields_of
 from devenv.orchestrate.target import make_target
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
 
-_IMAGE = "image"
-"""The field of an image's ID, for which the engine would have to be asked."""
+_ASKED = {"image", INJECTED}
+"""The fields of an image's ID and of what its configuration decides, for which the engine would have to be asked."""
 
 
 def outdated(
@@ -38,6 +39,6 @@ def outdated(
         changed = {
             field for instance in observed.of(name) for field in prints[name].changed_since(fields_of(instance.labels))
         }
-        if names := sorted(changed - {_IMAGE}):
+        if names := sorted(changed - _ASKED):
             what = ", ".join(names)
             yield f"{name} runs with its old settings ({what} changed): run `devenv up {name}` to apply them"

@@ -7,6 +7,7 @@ take precedence. The tool's other packages stay hidden, so that a package that t
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from importlib.metadata import Distribution, DistributionFinder
     from types import ModuleType
 
@@ -32,6 +33,8 @@ def borrow(libraries: str) -> str:
         Why that is not possible, in one line; empty on success.
     """
     version, *folders = libraries.split(os.pathsep)
+    if version.startswith(">=") and folders:
+        return _borrow_pure(version[2:], folders)
     mine = f"{sys.version_info[0]}.{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
     if sys.version_info < OLDEST:
         return f"{sys.executable} is Python {mine}; tracing requires 3.9 or later"
@@ -45,11 +48,29 @@ def borrow(libraries: str) -> str:
     return ""
 
 
+def _borrow_pure(oldest: str, folders: list[str]) -> str:
+    """Make packages importable that are pure Python, and so for each version from `oldest` on.
+
+    A program that has OpenTelemetry's API needs no other, so that an older Python is possible too.
+    """
+    enough = sys.version_info >= tuple(int(part) for part in oldest.split("."))
+    try:
+        own = importlib.util.find_spec("opentelemetry.trace") is not None
+    except (ImportError, AttributeError, ValueError):  # a package of that name without such a module
+        own = False
+    if not enough and not own:
+        mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        return f"Python {mine} is too old for the OpenTelemetry API that devenv adds, which requires {oldest} or later"
+    sys.meta_path.append(Lender(folders, LENT if enough else LENT - {"opentelemetry"}))
+    return ""
+
+
 class Lender:
     """Finds the packages that tracing needs, after all other finders."""
 
-    def __init__(self, folders: list[str]) -> None:
+    def __init__(self, folders: list[str], names: Collection[str] = frozenset(LENT)) -> None:
         self._folders = folders
+        self._names = names
 
     def find_spec(
         self,
@@ -59,7 +80,7 @@ class Lender:
     ) -> ModuleSpec | None:
         """Find a module in the folders, also in a namespace package that the program has a part of."""
         names = fullname.split(".")
-        if names[0] not in LENT:
+        if names[0] not in self._names:
             return None
         return PathFinder.find_spec(fullname, [str(Path(folder, *names[:-1])) for folder in self._folders], target)
 
@@ -70,7 +91,7 @@ class Lender:
         for folder in self._folders:
             for path in Path(folder).glob("*.dist-info"):
                 name = path.name.partition("-")[0].lower().replace("_", "-")
-                if name.partition("-")[0] not in LENT:
+                if name.partition("-")[0] not in self._names:
                     continue
                 if context.name is None or context.name.lower().replace("_", "-") == name:
                     yield Distribution.at(path)

@@ -60,7 +60,9 @@ async def test_an_image_is_built_with_its_output_told(engine: DockerEngine, dock
     assert "hello world" in output
     assert await engine.image_id(TAG) == image
     assert await engine.image_id(FURTHER) == image
-    assert await engine.image_healthcheck(TAG) == ("CMD-SHELL", "test -f /file")
+    config = await engine.image_config(TAG)
+    assert config is not None
+    assert config.healthcheck == ("CMD-SHELL", "test -f /file")
     labels = docker_client.images.get(TAG).labels
     assert (labels["mine"], labels["own"], labels["devenv.test"]) == ("1", "1", "build")
 

@@ -45,7 +45,7 @@ class Engine:
     async def info(self) -> Engine:
         return self
 
-    version = "20.10"
+    version, product, address = "20.10", "", "unix:///run/podman/podman.sock"
 
     async def close(self) -> None:
         self.closed = True
@@ -105,6 +105,15 @@ async def test_in_a_checkout_the_sample_is_built(tmp_path, connected):
     loaded = read_stack(invocation)
     choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
     assert choice.reason == "docker: version 20.10 is available"
+
+
+@pytest.mark.parametrize(("engine", "before"), [("auto", "docker: "), ("docker", "docker: requested; ")])
+async def test_podman_is_named_with_its_socket(tmp_path, connected, monkeypatch, engine, before):
+    monkeypatch.setattr(Engine, "product", "Podman")
+    invocation = Invocation(directory=tmp_path, engine=engine)
+    loaded = read_stack(invocation)
+    choice = await choose(invocation, loaded.project, stack=loaded.stack, recorded=None)
+    assert choice.reason == f"{before}Podman 20.10 is available at unix:///run/podman/podman.sock"
 
 
 @pytest.fixture

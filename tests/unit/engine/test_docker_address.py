@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
+from devenv.engine.docker.podman import product_of
 from devenv.engine.docker_address import DEFAULT_SOCKET, find_address
 from devenv.errors import ConfigurationError
 
@@ -97,3 +99,37 @@ def test_a_broken_configuration_names_the_file(tmp_path: Path, content: str) -> 
 )
 def test_a_loopback_port_is_not_certainly_elsewhere(tmp_path: Path, url: str, elsewhere: bool) -> None:
     assert find_address({"DOCKER_HOST": url}, tmp_path).is_elsewhere is elsewhere
+
+
+def make_socket(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A socket at `path`, bound by its name alone: the path of a Unix socket is short."""
+    path.parent.mkdir(parents=True)
+    monkeypatch.chdir(path.parent)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path.name)
+    return f"unix://{path}"
+
+
+def test_podman_is_tried_where_docker_has_no_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path / "user")}
+    docker = f"unix://{tmp_path}/var/run/docker.sock"
+    assert find_address(environ, tmp_path, root=tmp_path).url == docker
+    (tmp_path / "user" / "podman").mkdir(parents=True)
+    (tmp_path / "user" / "podman" / "podman.sock").write_text("not a socket")
+    assert find_address(environ, tmp_path, root=tmp_path).url == docker
+    system = make_socket(tmp_path / "run" / "podman" / "podman.sock", monkeypatch)
+    found = find_address(environ, tmp_path, root=tmp_path)
+    assert (found.url, found.origin) == (system, "socket of Podman, as there is none of Docker")
+    own = make_socket(tmp_path / "other" / "podman" / "podman.sock", monkeypatch)
+    assert find_address({"XDG_RUNTIME_DIR": str(tmp_path / "other")}, tmp_path, root=tmp_path).url == own
+    assert find_address({"DOCKER_HOST": "tcp://lab:1"}, tmp_path, root=tmp_path).url == "tcp://lab:1"
+    make_socket(tmp_path / "var" / "run" / "docker.sock", monkeypatch)
+    assert find_address(environ, tmp_path, root=tmp_path).url == docker
+
+
+@pytest.mark.parametrize(
+    ("components", "product"),
+    [([{"Name": "Podman Engine", "Version": "4.3.1"}], "Podman"), ([{"Name": "Engine"}], ""), (None, "")],
+)
+def test_podman_is_recognised_by_its_version(components: object, product: str) -> None:
+    assert product_of({"Version": "1", "Components": components}) == product

@@ -155,3 +155,19 @@ async def test_a_service_as_a_context_is_refused_by_name(tmp_path: Path) -> None
     build = Build(context=tmp_path, additional_contexts={"lib": "/lib", "base": "service:base"})
     with pytest.raises(BuildFailed, match="its additional context base is service:base"):
         await builds.build(BuildSpec(build=build, tag="t", labels={}), progress=lambda _: None)
+
+
+class Podman:
+    """The connection to a Podman."""
+
+    async def version(self) -> dict[str, object]:
+        return {"Components": [{"Name": "Podman Engine"}]}
+
+
+async def test_what_only_buildkit_builds_is_refused_on_podman(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nRUN --mount=type=cache,target=/c true\n")
+    builds = Builds(cast(SdkConnection, Podman()))
+    build = Build(context=tmp_path, ssh={"default": ""}, platforms=("linux/amd64", "linux/arm64"))
+    expected = "cannot build t: build.ssh, several build.platforms require BuildKit, which Podman does not have"
+    with pytest.raises(BuildFailed, match=expected):
+        await builds.build(BuildSpec(build=build, tag="t", labels={}), progress=lambda _: None)

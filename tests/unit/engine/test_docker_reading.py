@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devenv.engine.docker.container_output import read_lines
+from devenv.engine.docker.happenings import ACTIONS, event_filters
 from devenv.engine.docker.observation import read_instance, read_ports, read_time
+from devenv.engine.docker.podman import asked_version, product_of
 from devenv.engine.docker.statistics import compared, read_statistics
 from devenv.engine.docker.translation import Conflict, NoSuchObject, pull_error, refused, silent, taken_port
 from devenv.errors import (
@@ -229,3 +231,46 @@ def test_silence(cause: OSError, answered: bool, kind: type[DevenvError]) -> Non
     assert error.hint
     if cause.strerror and kind is not EnginePermission:
         assert cause.strerror in error.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "can only kill running containers. e1cc is in state exited: container state improper",
+        "network name shop_back already used: network already exists",
+        'creating container storage: the container name "web" is already in use by 5d: that name is already in use',
+    ],
+)
+def test_podmans_conflicts_have_another_status(answer: str) -> None:
+    assert isinstance(refused("doing this", answer, 500), Conflict)
+
+
+class Answers:
+    """A client of the SDK, of an engine that answers with `headers`."""
+
+    base_url, timeout = "http+docker://localhost", 3
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = headers
+
+    def get(self, url: str, *, timeout: float) -> Answers:
+        assert (url, timeout) == ("http+docker://localhost/_ping", 3)
+        return self
+
+    def version(self, *, api_version: bool) -> dict[str, str]:
+        assert not api_version
+        return {"Version": "20.10", "ApiVersion": "1.41"}
+
+
+def test_podman_is_asked_for_its_version_by_a_ping_which_is_quick() -> None:
+    podman = asked_version(Answers({"Libpod-Api-Version": "4.3.1", "Api-Version": "1.41"}))  # type: ignore[arg-type]
+    assert (podman["Version"], podman["ApiVersion"], product_of(podman)) == ("4.3.1", "1.41", "Podman")
+    docker = asked_version(Answers({"Api-Version": "1.41"}))  # type: ignore[arg-type]
+    assert (docker["Version"], product_of(docker)) == ("20.10", "")
+
+
+def test_podman_filters_events_by_its_own_names() -> None:
+    assert event_filters("")["event"] == list(ACTIONS)
+    podman = event_filters("Podman")
+    assert {"died", "remove"} <= set(podman["event"])
+    assert "label" not in podman

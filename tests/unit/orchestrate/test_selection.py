@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from orchestration import World, service, stack
 
+from devenv.contract.answers import ImageConfig
 from devenv.errors import ConfigurationError
 from devenv.events import Notice
 from devenv.model.stack import Dependency, Healthcheck
@@ -40,7 +41,7 @@ async def test_a_dependency_that_has_to_be_healthy_but_has_no_check_is_told(
     check: Healthcheck | None, image_check: tuple[str, ...], warned: bool
 ) -> None:
     world = World()
-    world.engine.images["db:1"] = FakeImage("sha256:db", healthcheck=image_check)
+    world.engine.images["db:1"] = FakeImage("sha256:db", ImageConfig(healthcheck=image_check))
     world.engine.scripts |= {"db": Script(), "web": Script()}
     db = service("db", image="db:1", healthcheck=check)
     await world.up(stack(db, service("web", depends_on=[Dependency(service="db", condition="service_healthy")])))

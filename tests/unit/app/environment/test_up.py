@@ -17,7 +17,7 @@ from devenv.app.environment.canary_step import CanaryRoute, canary_route
 from devenv.app.invocation import Invocation, LoadedStack, read_stack
 from devenv.app.record import Record, read_record, write_record
 from devenv.app.urls import BackendAddress
-from devenv.contract.answers import ExecResult
+from devenv.contract.answers import ExecResult, ImageConfig
 from devenv.errors import PortTaken
 from devenv.events import Event, ServiceFailed
 from devenv.health.restarts import STEADY_SECONDS
@@ -191,7 +191,7 @@ async def test_a_service_that_recovers_after_restarts_is_up(shop: Shop) -> None:
 async def test_the_image_s_healthcheck_is_asked_beside_a_timeout_of_one_s_own(shop: Shop) -> None:
     text = STACK.replace("  web:", "  web:\n    x-devenv: {ready: {timeout: 3s}}")
     (shop.invocation.directory / "compose.yaml").write_text(text)
-    shop.engine.images["shop:1"] = FakeImage("sha256:1", healthcheck=("CMD", "healthy"))
+    shop.engine.images["shop:1"] = FakeImage("sha256:1", ImageConfig(healthcheck=("CMD", "healthy")))
     shop.engine.scripts["web"] = Script(ready_after=1.0)
     document = await shop.up()
     row = next(row for row in document.services if row.name == "web")

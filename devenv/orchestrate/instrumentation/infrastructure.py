@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from devenv.app.required_images import base_images
+from devenv.stack.dockerfile import recipe_of
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service
 
-Kind = Literal["database", "broker", "tool", "collector"]
+Kind = Literal["database", "broker", "tool", "collector", "web server"]
 
 _IMAGES: dict[Kind, str] = {
     "database": (
@@ -30,20 +30,26 @@ _IMAGES: dict[Kind, str] = {
         "opentelemetry-collector opentelemetry-collector-contrib otel-lgtm tempo zipkin zipkin-slim jaeger-collector "
         "jaeger-query jaeger-agent alloy signoz-otel-collector aspire-dashboard"
     ),
+    "web server": "nginx nginx-unprivileged httpd caddy traefik envoy haproxy varnish squid",
 }
 _KINDS = {name: kind for kind, names in _IMAGES.items() for name in names.split()}
 
 
 def infrastructure_kind(service: Service) -> Kind | None:
     """The kind of infrastructure of a service's image or base image; ``None`` if it is not known as infrastructure."""
-    image = image_of(service)
+    kind = kind_of_image(image_of(service))
+    return None if kind == "web server" else kind
+
+
+def kind_of_image(image: str) -> Kind | None:
+    """The kind of infrastructure of an image by its name; ``None`` if it is not known as infrastructure."""
     return _KINDS.get(repository_name(image)) if image else None
 
 
 def image_of(service: Service) -> str:
     """The image that identifies a service: the last base image of its build, else its image; empty if unknown."""
-    bases = base_images(service.build) if service.build is not None else ()
-    return bases[-1] if bases else service.image or ""
+    recipe = recipe_of(service.build) if service.build is not None else None
+    return recipe.bases[-1] if recipe and recipe.bases else service.image or ""
 
 
 def repository_name(image: str) -> str:

@@ -1,0 +1,1 @@
+"""Tracing put into services from outside: which service is what, and what is added to it."""

@@ -1,0 +1,71 @@
+"""What is added to a service so that it traces itself: variables and files, with its own values kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from devenv.immutable import immutable
+
+if TYPE_CHECKING:
+    from devenv.contract.specification import FileTree
+    from devenv.orchestrate.instrumentation.python_library import PythonLibrary
+
+ROOT = "/.devenv"
+"""The folder in a container that has all that devenv adds."""
+
+
+@immutable(kw_only=True)
+class Injection:
+    """Additions to a service; equal ones give equal configuration hashes.
+
+    Attributes:
+        environment: variables that take precedence over those of the service: they contain its own values.
+        files: put into a container before its start; empty on an engine that runs processes of this machine.
+        note: what the user should know, in a few words; empty if there is nothing.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[FileTree, ...] = ()
+    note: str = ""
+
+
+@immutable(kw_only=True)
+class Surroundings:
+    """What an injection is made from.
+
+    Attributes:
+        own: environment of the service, as its files set it.
+        image: environment of its image, which applies where the service sets nothing.
+        processes: the service runs on this machine, so that nothing is copied.
+    """
+
+    own: Mapping[str, str]
+    image: Mapping[str, str] = field(default_factory=dict)
+    processes: bool = False
+
+    def value(self, variable: str) -> str:
+        """Return the value that the program would see without devenv; empty if it is not set."""
+        return self.own.get(variable, self.image.get(variable, ""))
+
+
+def python_injection(surroundings: Surroundings, library: PythonLibrary) -> Injection:
+    """Return what starts tracing in every Python program of a service, as ``devenv run`` does.
+
+    Args:
+        surroundings: environments; a PYTHONPATH is kept, after the folder with devenv's ``sitecustomize``.
+        library: devenv's own library on this machine.
+    """
+    startup = library.startup if surroundings.processes else f"{ROOT}/python/{library.startup_name}"
+    folders = library.folders if surroundings.processes else (f"{ROOT}/python",)
+    separator = os.pathsep if surroundings.processes else ":"
+    before = surroundings.value("PYTHONPATH")
+    return Injection(
+        environment={
+            "PYTHONPATH": separator.join([startup, before]) if before else startup,
+            "DEVENV_TRACING_LIBRARIES": separator.join([f">={library.oldest}", *folders]),
+        },
+        files=() if surroundings.processes else (library.tree,),
+    )
