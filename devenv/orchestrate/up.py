@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from devenv.orchestrate.execution.executor import Results
     from devenv.orchestrate.instrumentation.decision import ServiceTracing
     from devenv.orchestrate.planning.graph import Plan
-    from devenv.orchestrate.telemetry.routes import Route
+    from devenv.orchestrate.telemetry.routes import CollectorRoute
 
 __all__ = ["ServiceResult", "UpOptions", "UpResult", "bring_up", "make_plan", "settle", "until_settled"]
 
@@ -97,7 +97,7 @@ class UpResult:
     observed: ObservedState
     results: Results = field(repr=False)
     tracing: Mapping[str, ServiceTracing] = field(default_factory=dict, repr=False)
-    routes: tuple[Route, ...] = ()
+    routes: tuple[CollectorRoute, ...] = ()
 
     @property
     def failed(self) -> bool:

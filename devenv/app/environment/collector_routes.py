@@ -9,10 +9,10 @@ from devenv.model.documents import CollectorRouteDocument
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from devenv.orchestrate.telemetry.routes import Route
+    from devenv.orchestrate.telemetry.routes import CollectorRoute
 
 
-def recorded_routes(routes: Iterable[Route]) -> list[dict[str, Any]]:
+def recorded_routes(routes: Iterable[CollectorRoute]) -> list[dict[str, Any]]:
     """Return routes as the project's record has them."""
     return [{"services": list(item.services), "collector": item.collector, "backend": item.backend} for item in routes]
 

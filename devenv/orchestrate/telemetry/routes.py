@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @immutable(kw_only=True)
-class Route:
+class CollectorRoute:
     """Services, the collector that they have set as their endpoint, and the backend that it passes spans on to."""
 
     services: tuple[str, ...]
@@ -22,7 +22,7 @@ class Route:
     backend: str
 
 
-def routes(stack: Stack, *, containers: bool) -> tuple[Route, ...]:
+def routes(stack: Stack, *, containers: bool) -> tuple[CollectorRoute, ...]:
     """Return the ways that end at devenv's backend, in the stack's order.
 
     Args:
@@ -37,5 +37,5 @@ def routes(stack: Stack, *, containers: bool) -> tuple[Route, ...]:
         name = decision.telemetry.service
         senders = tuple(s for s in senders_to(stack, host_names(stack.services[name])) if s != name)
         if decision.passes and senders:
-            found.append(Route(services=senders, collector=name, backend=backend.name))
+            found.append(CollectorRoute(services=senders, collector=name, backend=backend.name))
     return tuple(found)

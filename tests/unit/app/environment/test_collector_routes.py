@@ -8,7 +8,7 @@ from orchestration import JAEGER, service, stack
 from devenv.app.environment.collector_routes import recorded_routes, route_documents
 from devenv.model.stack import FileMount, FileSource
 from devenv.orchestrate.instrument import instrument
-from devenv.orchestrate.telemetry.routes import Route, routes
+from devenv.orchestrate.telemetry.routes import CollectorRoute, routes
 
 CONFIG = """\
 receivers: { otlp: }
@@ -16,7 +16,7 @@ exporters: { debug: {} }
 service: { pipelines: { traces: { receivers: [otlp], exporters: [debug] } } }
 """
 SENDS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318"}
-ROUTES = recorded_routes([Route(services=("web", "api"), collector="otel", backend="jaeger")])
+ROUTES = recorded_routes([CollectorRoute(services=("web", "api"), collector="otel", backend="jaeger")])
 TRACED = {"web": "web", "api": "shop-api"}
 
 
@@ -33,7 +33,9 @@ def test_the_services_that_name_a_collector_whose_spans_get_to_the_backend() -> 
         configs={"c": FileSource(key="c", content=CONFIG)},
     )
     traced = instrument(given, backend="jaeger")
-    assert routes(traced, containers=True) == (Route(services=("web", "worker"), collector="otel", backend="jaeger"),)
+    assert routes(traced, containers=True) == (
+        CollectorRoute(services=("web", "worker"), collector="otel", backend="jaeger"),
+    )
     leave = stack(*given.services.values(), backend=False, x={"collector": "leave"}, configs=given.configs)
     left = instrument(leave, backend="jaeger")
     assert routes(left, containers=True) == ()
