@@ -15,7 +15,8 @@ HEADING = "## What users of orchestrators ask for again and again"
 
 REPORTS = """
 compose#10461 compose#12782 compose#9273 compose#11808 compose#9122 compose#11030 compose#12416 compose#4950
-compose#9117 tilt#3434 process-compose#68 aspire#17872 aspire#16727 tilt#5239 quarkus#38448 compose#6857 tilt#2427 aspire#16202
+compose#9117 tilt#3434 process-compose#68 aspire#17872 aspire#16727 tilt#5239 quarkus#38448 compose#6857 tilt#2427
+aspire#16202
 aspire#19250 process-compose#354 compose#3573 compose#13027 compose#13211 compose#11062 tilt#3875 aspire#10494
 opentelemetry-js#1556 jaeger#1535 jaeger#6209 jaeger#5735 aspire#4173 aspire#4706 jaeger-ui#462 zipkin#1933
 aspire#14820 aspire#4256
