@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from devenv.app.record import STATE
 from devenv.events import Notice
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from devenv.app.invocation import LoadedStack
     from devenv.contract.capabilities import Capabilities
     from devenv.events import Sink
+    from devenv.model.extension import Process
     from devenv.model.stack import Stack
 
 
@@ -41,7 +43,7 @@ def with_derived_processes(
     from devenv.orchestrate.derivation.this_machine import this_machine
     from devenv.orchestrate.selection import select
 
-    derivation = derive_stack(loaded.stack, this_machine(environ))
+    derivation = derive_stack(loaded.stack, this_machine(environ, loaded.project.directory / STATE))
     known = tuple(name for name in services if name in derivation.stack.services)
     needed = select(derivation.stack, known) if known or not services else ()
     derivation.require(needed)
@@ -53,9 +55,18 @@ def with_derived_processes(
     return replace(loaded, stack=derivation.stack)
 
 
+def process_of(stack: Stack, environ: Mapping[str, str]) -> dict[str, Process]:
+    """Return ``x-devenv.process`` by service, for those for which it can be derived."""
+    from devenv.orchestrate.derivation.stack import derive_stack
+    from devenv.orchestrate.derivation.this_machine import this_machine
+
+    derived = derive_stack(stack, this_machine(environ, stack.directory / STATE)).derived
+    return {name: item.process for name, item in derived.items()}
+
+
 def derived_stack(stack: Stack, environ: Mapping[str, str]) -> Stack:
     """Return ``stack`` with a process for each service for which it can be derived."""
     from devenv.orchestrate.derivation.stack import derive_stack
     from devenv.orchestrate.derivation.this_machine import this_machine
 
-    return derive_stack(stack, this_machine(environ)).stack
+    return derive_stack(stack, this_machine(environ, stack.directory / STATE)).stack

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from devenv.app.engines import choose, connect_every, other_engine
 from devenv.app.invocation import read_stack_in_background
 from devenv.app.record import forget_record, read_record
+from devenv.app.server_data import remove_server_data
 from devenv.errors import ConfigurationError, EngineRefused, EngineUnavailable, EnvironmentFailure, UsageError
 from devenv.events import Notice
 from devenv.model.down_document import DownDocument, KeptDocument, RemovedDocument
@@ -40,6 +41,8 @@ async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, si
     engine = choice.engine
     engines = [engine]
     results = []
+    removed: list[str] = []
+    kept: list[str] = []
     if choice.unknown:
         sink(Notice(message=choice.unknown, warning=True))
     try:
@@ -52,10 +55,14 @@ async def down(invocation: Invocation, options: DownOptions, *, clock: Clock, si
                     results.append(await take_down(each, project, options, clock=clock, sink=sink))  # noqa: PERF401 - awaits
             if not options.services and not any(result.left for result in results):
                 forget_record(invocation.directory)
+                removed, kept = remove_server_data(invocation.directory, volumes=options.volumes)
     finally:
         for each in engines:
             await each.close()
-    return _document(named.id, results, (clock.monotonic() - started) * 1000)
+    document = _document(named.id, results, (clock.monotonic() - started) * 1000)
+    document.removed.volumes.extend(removed)
+    document.kept.volumes.extend(kept)
+    return document
 
 
 async def down_all(invocation: Invocation, options: DownOptions, *, clock: Clock, sink: Sink) -> DownDocument:
@@ -81,6 +88,7 @@ async def down_all(invocation: Invocation, options: DownOptions, *, clock: Clock
                     continue
                 try:
                     forget_record(project.directory)
+                    remove_server_data(project.directory, volumes=options.volumes)
                 except EnvironmentFailure as error:  # it is only a cache, and may be another user's
                     sink(Notice(message=error.message, warning=True))
     finally:

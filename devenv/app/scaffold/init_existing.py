@@ -1,4 +1,4 @@
-"""``devenv init --from``: adds an ``x-devenv`` block to an existing Compose file and changes no other line."""
+"""``devenv init --from``: adds ``x-devenv`` to an existing Compose file and its services; no line changes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.app.derived_processes import process_of
 from devenv.app.scaffold.changes import Changes, read_text
 from devenv.app.scaffold.entrypoint import choose_entrypoint
 from devenv.app.scaffold.library import FOLDER, library_changes
+from devenv.app.scaffold.process_entry import process_entry, with_processes
 from devenv.app.scaffold.survey import survey
 from devenv.errors import ConfigurationError, UsageError
 from devenv.immutable import immutable
@@ -64,7 +66,10 @@ def prepare_existing(invocation: Invocation, wanted: PreparationOptions) -> Init
     if has is None:
         entrypoint = choose_entrypoint(stack, wanted.entrypoint)
         new = with_block(old, files[0], entrypoint, wanted.canary_path)
-    services = survey(stack)
+    processes = _processes(stack, invocation)
+    if has is None:
+        new = with_processes(new, files[0], stack, processes)
+    services = survey(stack, processes)
     changes = _changes(invocation.start, files[0], old, new, library=wanted.library)
     if not wanted.dry_run:
         changes.make()
@@ -82,6 +87,12 @@ def prepare_existing(invocation: Invocation, wanted: PreparationOptions) -> Init
         notes=_notes(stack, has, wanted, python=any(part.traced_command for part in services)),
         next=_next(invocation.start, files),
     )
+
+
+def _processes(stack: Stack, invocation: Invocation) -> dict[str, str]:
+    derived = process_of(stack, invocation.environ)
+    entries = {name: process_entry(process) for name, process in derived.items()}
+    return {name: entry for name, entry in entries.items() if entry is not None}
 
 
 def with_block(text: str, file: Path, entrypoint: str, canary_path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from devenv.app.start_command import start_command, traced_command
@@ -11,16 +12,25 @@ from devenv.orchestrate.instrumentation.infrastructure import image_of, infrastr
 from devenv.stack.edit import scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from devenv.model.scaffold import InitTracing
     from devenv.model.stack import Service, Stack
     from devenv.orchestrate.instrumentation.infrastructure import Kind
 
 _ENDPOINTS = frozenset({"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"})
+_ON_PROCESSES = (
+    "the process engine runs PostgreSQL, MariaDB, Redis and RabbitMQ if they are installed; start others yourself"
+)
 _OFF = "x-devenv: { instrument: false }"
 
 
-def survey(stack: Stack) -> list[InitServicePart]:
+def survey(stack: Stack, processes: Mapping[str, str] = MappingProxyType({})) -> list[InitServicePart]:
     """Describe each service, in the stack's order.
+
+    Args:
+        stack: as resolved from its files.
+        processes: values of ``x-devenv`` with a process, for services for which it could be derived.
 
     Raises:
         ConfigurationError: If tracing cannot be added to the stack.
@@ -29,13 +39,17 @@ def survey(stack: Stack) -> list[InitServicePart]:
     stated = traced.warnings[len(stack.warnings) :]
     return [
         _part(
-            stack, service, traced.services[service.name], [w.message for w in stated if w.location == service.location]
+            stack,
+            service,
+            traced.services[service.name],
+            processes.get(service.name),
+            [w.message for w in stated if w.location == service.location],
         )
         for service in stack.services.values()
     ]
 
 
-def _part(stack: Stack, service: Service, traced: Service, warnings: list[str]) -> InitServicePart:
+def _part(stack: Stack, service: Service, traced: Service, derived: str | None, warnings: list[str]) -> InitServicePart:
     kind = infrastructure_kind(service)
     tracing = _tracing(stack, service, kind)
     application = tracing not in {"trace-backend", "infrastructure"}
@@ -47,7 +61,7 @@ def _part(stack: Stack, service: Service, traced: Service, warnings: list[str]) 
         added=sorted(set(traced.environment) - set(service.environment)),
         own=sorted(name for name in service.environment if name.startswith("OTEL_")),
         traced_command=traced_command(service, command) if application else None,
-        process=_process(command) if application and service.x.process is None else None,
+        process=_process(command, derived) if application and service.x.process is None else None,
         notes=[*_notes(service, kind, tracing), *warnings],
     )
 
@@ -69,9 +83,11 @@ def _notes(service: Service, kind: Kind | None, tracing: InitTracing) -> list[st
         return [f"telemetry collector: set `{take}` if it receives the traces, else `{_OFF}`"]
     if tracing == "infrastructure":
         found = [f"recognised by its image ({kind}); set `{_OFF}` to keep its environment unchanged"]
-        return found if service.x.process else [*found, "the process engine does not run images; start it yourself"]
+        return found if service.x.process else [*found, _ON_PROCESSES]
     return []
 
 
-def _process(command: str | None) -> str:
+def _process(command: str | None, derived: str | None) -> str:
+    if derived is not None:
+        return f"x-devenv: {derived}"
     return f"x-devenv: {{ process: {{ command: {scalar(command or 'CMD...')}, port_env: PORT }} }}"

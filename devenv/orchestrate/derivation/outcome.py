@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.immutable import immutable
@@ -19,10 +20,16 @@ class Machine:
     Attributes:
         which: the path of a program on the PATH of a service; ``None`` if there is none.
         has_package: whether the interpreter that is found as ``python`` has a distribution, by its name.
+        folders: the directories with a server's program, the newest version first.
+        path: PATH of a service.
+        state: the project's directory of devenv's own files, where servers have their data.
     """
 
     which: Callable[[str], str | None]
     has_package: Callable[[str], bool]
+    folders: Callable[[str], tuple[str, ...]] = field(default=lambda _name: ())
+    path: str = ""
+    state: Path = Path(".devenv")
 
 
 @immutable(kw_only=True)
@@ -51,10 +58,12 @@ class Derived:
         ports: TCP ports of the image, besides those of the stack file.
         listens: it is certain that it listens on its first port.
         fixed_port: nothing says that it reads a port from its environment.
+        stop_signal: that of the image; empty: the usual one.
     """
 
     process: Process
     line: str
     ports: tuple[int, ...] = ()
     listens: bool = False
-    fixed_port: bool = field(default=False)
+    fixed_port: bool = False
+    stop_signal: str = ""

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from devenv.model.extension import Process
 from devenv.orchestrate.derivation.listening import give_port
+from devenv.orchestrate.derivation.nginx import derive_nginx
 from devenv.orchestrate.derivation.outcome import Derived, Missing
 from devenv.orchestrate.derivation.places import Places
 from devenv.orchestrate.derivation.programs import local_program
+from devenv.orchestrate.derivation.servers import derive_server
 from devenv.orchestrate.derivation.setting import Setting
 from devenv.stack.dockerfile import recipe_of
 
@@ -41,6 +43,11 @@ def derive_service(service: Service, stack: Stack, machine: Machine) -> Derived 
         return Missing(reason=f"the Dockerfile {service.build.dockerfile} cannot be read")
     words, source = _command(service, recipe)
     setting = _setting(service, stack, recipe, machine)
+    image = recipe.image.base if recipe is not None else service.image or ""
+    server = derive_server(service, image, setting.places, machine)
+    server = server or derive_nginx(service, image, setting.places, machine, _names(stack, service))
+    if server is not None:
+        return server
     if service.build is None and (not words or setting.places.find(setting.inside) is None):
         return Missing(reason=f"the image {service.image} does not run as a process")
     if not words:
@@ -49,6 +56,18 @@ def derive_service(service: Service, stack: Stack, machine: Machine) -> Derived 
     if isinstance(program, Missing):
         return program
     return _derived(service, recipe, program, setting, source)
+
+
+def _names(stack: Stack, own: Service) -> tuple[str, ...]:
+    """The names under which other services are reached."""
+    found: dict[str, None] = {}
+    for service in stack.services.values():
+        aliases = [alias for attachment in service.networks for alias in attachment.aliases]
+        if service.name != own.name:
+            found |= dict.fromkeys(
+                name for name in (service.name, service.hostname, service.container_name, *aliases) if name
+            )
+    return tuple(found)
 
 
 def _command(service: Service, recipe: Recipe | None) -> tuple[tuple[str, ...], str]:

@@ -96,7 +96,12 @@ def _with(service: Service, found: Derived) -> Service:
     if found.listens and not has_check:
         timeout = service.x.ready.timeout if service.x.ready else None
         update["ready"] = Ready(tcp=True, timeout=timeout)
-    return replace(service, x=service.x.model_copy(update=update), expose=(*service.expose, *found.ports))
+    return replace(
+        service,
+        x=service.x.model_copy(update=update),
+        expose=(*service.expose, *found.ports),
+        stop_signal=service.stop_signal or found.stop_signal or None,
+    )
 
 
 def _about_ports(services: Mapping[str, Service], derived: Mapping[str, Derived]) -> Iterable[str]:

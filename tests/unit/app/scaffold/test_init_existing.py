@@ -69,6 +69,7 @@ def shop(tmp_path: Path) -> Invocation:
     (tmp_path / "compose.yaml").write_text(SHOP)
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "Dockerfile").write_text(WEB)
+    (tmp_path / "web" / "requirements.txt").write_text("no-such-distribution\n")
     return Invocation(directory=tmp_path)
 
 
@@ -213,7 +214,37 @@ def test_python_services_are_told_how_to_start_traced(shop):
         'x-devenv: { process: { command: "gunicorn shop.web:app -b 0.0.0.0:8000", port_env: PORT } }'
     )
     assert parts["db"].process is None
-    assert "process engine does not run images" in parts["db"].notes[1]
+    assert "the process engine runs PostgreSQL" in parts["db"].notes[1]
+
+
+def test_what_the_process_engine_derives_is_written_down(tmp_path):
+    files = {
+        "compose.yaml": (
+            "services:\n  web:  # the front\n    build: web\n    ports: ['8000:8000']\n    depends_on: [api]\n"
+            "  api: {build: web}\n  own:\n    build: web\n    x-devenv: {instrument: false}\n"
+        ),
+        "web/Dockerfile": (
+            "FROM python:3.12\nWORKDIR /app\nCOPY . .\nENV GREETING='a, b'\nCMD gunicorn -b 0.0.0.0:8000 shop:app\n"
+        ),
+        "web/.venv/bin/python": "",
+        "web/.venv/bin/gunicorn": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    document = prepared(Invocation(directory=tmp_path))
+    new = (tmp_path / "compose.yaml").read_text()
+    assert only_adds(files["compose.yaml"], new)
+    stack = load_stack((tmp_path / "compose.yaml",), environ={})
+    process = stack.services["web"].x.process
+    assert process is not None
+    assert process.command == ("sh", "-c", 'exec .venv/bin/gunicorn -b 0.0.0.0:"$PORT" shop:app')
+    assert (process.cwd, process.env, process.same_port) == ("web", {"GREETING": "a, b"}, True)
+    assert (stack.services["api"].x.process, stack.services["own"].x.process) == (None, None)
+    shown = {part.name: part.process for part in document.services}
+    assert f"    {shown['web']}\n" in new
+    assert shown["api"] is not None
+    assert "cwd: web" in shown["api"]
 
 
 def test_what_is_traced_or_has_its_process_already_is_left_alone(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +98,7 @@ async def test_up_says_by_name_what_is_done() -> None:
 
 def test_nothing_is_derived_for_it() -> None:
     found = derive_stack(
-        stack(COLLECTOR, service("zipkin", image="openzipkin/zipkin"), backend=False), this_machine({})
+        stack(COLLECTOR, service("zipkin", image="openzipkin/zipkin"), backend=False),
+        this_machine({}, Path("/x/.devenv")),
     )
     assert (dict(found.derived), dict(found.missing)) == ({}, {})
