@@ -72,8 +72,8 @@ WHOLE = {
     "link_local_ips and driver_opts": "services: {web: {image: x, networks: {n: {link_local_ips: [169.254.8.8], "
     "driver_opts: {a: b}}}}}\nnetworks: {n: {}}",
     "enable_ipv4": "services: {web: {image: x, networks: [n]}}\nnetworks: {n: {enable_ipv4: false, enable_ipv6: true}}",
-    "ipam": "services: {web: {image: x, networks: [n]}}\nnetworks: {n: {ipam: {driver: default, "
-    "config: [{subnet: 172.28.0.0/16, ip_range: 172.28.5.0/24, gateway: 172.28.5.254, aux_addresses: {h: 172.28.1.5}}]}}}",
+    "ipam": "services: {web: {image: x, networks: [n]}}\nnetworks: {n: {ipam: {driver: default, config: "
+    "[{subnet: 172.28.0.0/16, ip_range: 172.28.5.0/24, gateway: 172.28.5.254, aux_addresses: {h: 172.28.1.5}}]}}}",
     "configs.content": "services: {web: {image: x, configs: [c]}}\nconfigs: {c: {content: 'a=${TOKEN}'}}",
     "secrets of a variable": "services: {web: {image: x, secrets: [s]}}\nsecrets: {s: {environment: TOKEN}}",
 }
