@@ -1,4 +1,4 @@
-"""Ports of local processes, and the rewriting of service host names in environment values.
+"""Ports of local processes, and the rewriting of service host names in environment values and in commands.
 
 On Docker ``http://auth:8081`` leads to the container of ``auth``; here every service listens on this machine, so host
 names are rewritten in ``scheme://host[:port]`` and ``host:port``, and where a variable called ``…HOST`` has nothing but
@@ -61,28 +61,38 @@ class Ports:
         )
 
 
-def rewrite(environment: Mapping[str, str], peers: Iterable[Peer], ports: Ports) -> dict[str, str]:
-    """``environment`` with the host names of ``peers`` led to this machine.
+class Rewriting:
+    """Leads the host names of ``peers`` to this machine.
 
     A port that the peer does not list is kept, because it may listen there all the same; a name without a port gets
     the peer's first one.
     """
-    by_name = {name: peer for peer in peers for name in peer.names}
-    if not by_name:
-        return dict(environment)
-    names = "|".join(re.escape(name) for name in sorted(by_name, key=len, reverse=True))
-    pattern = re.compile(
-        rf"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/@,]*@)?)(?P<host>{names})(?::(?P<port>\d+))?"
-        rf"(?![\w.-])|(?<![\w.@:/-])(?P<bare>{names}):(?P<bare_port>\d+)(?![\w.-])"
-    )
 
-    def replace(found: re.Match[str]) -> str:
-        peer = by_name[found["host"] or found["bare"]]
+    def __init__(self, peers: Iterable[Peer], ports: Ports) -> None:
+        self._ports = ports
+        self._by_name = {name: peer for peer in peers for name in peer.names}
+        names = "|".join(re.escape(name) for name in sorted(self._by_name, key=len, reverse=True))
+        self._pattern = re.compile(
+            rf"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/@,]*@)?)(?P<host>{names})(?::(?P<port>\d+))?"
+            rf"(?![\w.-])|(?<![\w.@:/-])(?P<bare>{names}):(?P<bare_port>\d+)(?![\w.-])"
+        )
+
+    def text(self, value: str) -> str:
+        """Return ``value`` with its addresses rewritten."""
+        return self._pattern.sub(self._replace, value) if self._by_name else value
+
+    def command(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Return the words of a command with their addresses rewritten."""
+        return tuple(map(self.text, words))
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return variables with their addresses rewritten, and those that have a host name and its port apart."""
+        return {name: self.text(value) for name, value in given.items()} | _apart(given, self._by_name, self._ports)
+
+    def _replace(self, found: re.Match[str]) -> str:
+        peer = self._by_name[found["host"] or found["bare"]]
         port = found["port"] or found["bare_port"]
-        return (found["scheme"] or "") + _address(peer, int(port) if port else None, ports)
-
-    rewritten = {name: pattern.sub(replace, value) for name, value in environment.items()}
-    return rewritten | _apart(environment, by_name, ports)
+        return (found["scheme"] or "") + _address(peer, int(port) if port else None, self._ports)
 
 
 def _apart(environment: Mapping[str, str], by_name: Mapping[str, Peer], ports: Ports) -> dict[str, str]:

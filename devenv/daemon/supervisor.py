@@ -8,11 +8,12 @@ import time
 import zlib
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.contract.answers import EngineEvent
 from devenv.daemon import logfile
-from devenv.daemon.addresses import Ports, rewrite
+from devenv.daemon.addresses import Ports, Rewriting
 from devenv.daemon.embedded import EmbeddedBackend
 from devenv.daemon.supervised import Supervised, environment_of
 from devenv.disk import make_state_directory
@@ -92,9 +93,10 @@ class Supervisor:
             self._items[launch.id] = EmbeddedBackend(launch, ports, self._changed, self._directory)
         else:
             environment = environment_of(os.environ, launch, own[0] if own else None)
+            rewriting = Rewriting(launch.peers, self._ports)
             self._items[launch.id] = Supervised(
-                launch=launch,
-                environment=rewrite(environment, launch.peers, self._ports),
+                launch=replace(launch, command=rewriting.command(launch.command)),
+                environment=rewriting.environment(environment),
                 mark=self._mark(launch),
                 log=logfile.LogFile(self.log_path(launch.id)),
                 notify=self._changed,

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from devenv.daemon.addresses import Ports, rewrite
+from devenv.daemon.addresses import Ports, Rewriting
 from devenv.engine.host_ports import is_free
 from devenv.engine.process.launch import Listening, Peer
 
@@ -49,12 +49,20 @@ PEERS = (
     ],
 )
 def test_host_names_are_rewritten_only_as_addresses(value: str, expected: str) -> None:
-    assert rewrite({"X": value}, PEERS, Ports(0)) == {"X": expected}
+    assert Rewriting(PEERS, Ports(0)).environment({"X": value}) == {"X": expected}
+
+
+def test_the_words_of_a_command_are_led_to_this_machine_as_values_are() -> None:
+    command = ("worker", "--url", "redis://db:5432/0", "--name=user", "--broker=user:8082", "user")
+    assert Rewriting(PEERS, Ports(0)).command(command) == (
+        "worker", "--url", "redis://127.0.0.1:9432/0", "--name=user", "--broker=127.0.0.1:9082", "user",
+    )  # fmt: skip
+    assert Rewriting((), Ports(0)).command(command) == command
 
 
 def test_a_host_name_and_its_port_in_variables_of_their_own() -> None:
     given = {"DB_HOST": "db", "DB_PORT": "5432", "HOST": "user", "PORT": "8082", "CACHE_HOST": "cache", "NAME": "db"}
-    assert rewrite({**given, "QUIET_SERVER": "quiet", "QUIET_PORT": "7"}, PEERS, Ports(0)) == {
+    assert Rewriting(PEERS, Ports(0)).environment({**given, "QUIET_SERVER": "quiet", "QUIET_PORT": "7"}) == {
         **given,
         "DB_HOST": "127.0.0.1",
         "DB_PORT": "9432",
