@@ -12,6 +12,7 @@ from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.immutable import immutable
 from devenv.orchestrate.concurrency import both
 from devenv.orchestrate.container_names import check_names
+from devenv.orchestrate.derivation.refusals import check_services
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of, unchecked_dependencies
 from devenv.orchestrate.execution.steadiness import checked, until_steady
@@ -195,6 +196,7 @@ async def bring_up(
     for text in unchecked_dependencies(services):
         sink(Notice(message=text, warning=True))
     ways = routes(survey.target.stack, containers=not engine.capabilities.processes)
+    ways = tuple(way for way in ways if after.of(way.collector))
     result = UpResult(services=services, plan=plan, observed=after, results=results, tracing=tracing, routes=ways)
     return await _rolled_back(engine, result, options, clock=clock, sink=sink)
 
@@ -271,8 +273,7 @@ async def _survey(
     check_probes(chosen)
     for text in disabled_checks(chosen, traced.services):
         sink(Notice(message=text, warning=True))
-    for service in chosen:
-        engine.check(service, traced)
+    check_services(engine, chosen, traced)
     with_images = chosen if capabilities.images else []
     observed, ids = await both(engine.observe(project), image_ids(engine, project, with_images))
     ages = await image_ages(engine, project, with_images)
@@ -291,7 +292,7 @@ async def _survey(
         target = target.with_stack(moved)
         if text:
             sink(Notice(message=text))
-    for line in notes(target.stack, given=stack, containers=not capabilities.processes):
+    for line in notes(target.stack, names, given=stack, containers=not capabilities.processes):
         sink(Notice(message=line))
     check_conflicts(target.stack, names)
     return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids), awaited=awaited)
