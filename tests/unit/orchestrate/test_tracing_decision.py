@@ -13,7 +13,7 @@ from devenv.contract.answers import ImageConfig
 from devenv.contract.specification import FileTree
 from devenv.model.stack import Build
 from devenv.orchestrate.instrumentation.agents import AGENTS
-from devenv.orchestrate.instrumentation.decision import ServiceTracing, decide
+from devenv.orchestrate.instrumentation.decision import ServiceTracing, decide, with_build_of_its_image
 from devenv.orchestrate.instrumentation.injection import Injection, Surroundings, python_injection
 from devenv.orchestrate.instrumentation.python_library import python_library
 from devenv.testing.script import FakeImage
@@ -78,6 +78,14 @@ def test_dependencies_that_bring_tracing_are_a_sign(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("flask\nopentelemetry-sdk==1.20\n")
     found = decided(build=Build(context=tmp_path))
     assert (found.by, found.note) == ("own", "requirements.txt has opentelemetry-sdk")
+
+
+def test_a_service_that_runs_the_image_of_another_one_is_judged_by_its_build() -> None:
+    build = inline("FROM python\nRUN pip install opentelemetry-sdk")
+    web, idle = service("web", build=build), service("idle")
+    found = decide(with_build_of_its_image(idle, stack(web, idle)), PYTHON, agents=AGENTS, processes=False)
+    assert found.by == "own"
+    assert with_build_of_its_image(idle, stack(idle)) == idle
 
 
 def test_switched_off_by_the_file_or_by_the_command() -> None:
