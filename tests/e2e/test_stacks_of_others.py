@@ -43,7 +43,7 @@ services:
       dockerfile_inline: |
         FROM python:3.12-slim
         RUN pip install aiohttp
-        RUN mkdir /own && echo "print('the own sitecustomize runs')" > /own/sitecustomize.py
+        RUN mkdir /own && echo "print('the own sitecustomize runs', flush=True)" > /own/sitecustomize.py
         COPY app.py /
         ENV PYTHONPATH=/own HOST=0.0.0.0 PORT=8000
         CMD ["python", "app.py"]
