@@ -33,6 +33,7 @@ class Record:
         probes: ``x-devenv.ready`` and the ports by service, so that ``status`` does not read the stack file.
         traced: service names in spans by service, of those that are expected to send spans.
         heard: when those of them started that have sent spans since then, by service name in spans.
+        routes: ways of spans through collectors of the stack: ``services``, ``collector``, ``backend``.
         otlp_http_url: of the trace backend; ``devenv.tracing.launch`` reads it, so that ``run`` need not ask an engine.
     """
 
@@ -48,6 +49,7 @@ class Record:
     traced: dict[str, str] | None = None
     heard: dict[str, float] | None = None
     otlp_http_url: str | None = None
+    routes: list[dict[str, Any]] | None = None
 
     def project(self, directory: Path) -> Project:
         """The identity that was recorded."""

@@ -254,7 +254,9 @@ class Supervisor:
                 HostPort(
                     host=self._ports.host_port(launch.service, launch.index, port),
                     container=port.container,
-                    shown=port.host is not None or (launch.kind == "backend" and port.container in SHOWN),
+                    shown=port.published
+                    or port.host is not None
+                    or (launch.kind == "backend" and port.container in SHOWN),
                 )
                 for port in sorted(launch.ports, key=lambda port: port.container)
             ),

@@ -170,6 +170,18 @@ class StepDocument(Part):
     waits_for: list[ConditionDocument]
 
 
+class CollectorRouteDocument(Part):
+    """Services, the collector of the stack that they send to, and the trace backend that it passes their spans on to.
+
+    ``spans_arrive``: spans of one of them are there; ``null`` if that was not checked.
+    """
+
+    services: list[str]
+    collector: str
+    backend: str
+    spans_arrive: bool | None = None
+
+
 class UpDocument(Document):
     """``devenv up``."""
 
@@ -186,6 +198,7 @@ class UpDocument(Document):
     failures: list[FailureDocument] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
     timed_out: bool = False
+    collectors: list[CollectorRouteDocument] = Field(default_factory=list)
 
 
 class PlanDocument(Document):
@@ -217,6 +230,7 @@ class StatusDocument(Document):
     failures: list[FailureDocument] = Field(default_factory=list)
     no_spans_yet: list[str] = Field(default_factory=list)
     also_on: list[str] = Field(default_factory=list)
+    collectors: list[CollectorRouteDocument] = Field(default_factory=list)
 
 
 class ErrorPart(Part):

@@ -17,6 +17,7 @@ from devenv.model.identity import (
 )
 from devenv.orchestrate.entry.callers import uncalled
 from devenv.orchestrate.hook_labels import pre_stop_label
+from devenv.orchestrate.instrumentation.infrastructure import kind_of_image
 from devenv.orchestrate.telemetry.recognition import telemetry_of
 
 if TYPE_CHECKING:
@@ -124,10 +125,16 @@ def entrypoint_of(stack: Stack) -> str | None:
 def entry_candidates(stack: Stack) -> tuple[str, ...]:
     """Return the services that could be the entry point: they publish a port, and nothing else in the stack calls them.
 
-    If each of them calls another, all could be.
+    Databases, brokers and tools are left out if anything else publishes a port. If each calls another, all could be.
     """
     publishing = _publishing_services(stack)
+    publishing = tuple(name for name in publishing if not _is_infrastructure(stack.services[name])) or publishing
     return (uncalled(stack, publishing) or publishing) if len(publishing) > 1 else publishing
+
+
+def _is_infrastructure(service: Service) -> bool:
+    """By the image alone: this is asked for each instance, so no Dockerfile is read."""
+    return service.build is None and kind_of_image(service.image or "") not in {None, "web server"}
 
 
 def _publishing_services(stack: Stack) -> tuple[str, ...]:

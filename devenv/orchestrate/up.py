@@ -29,6 +29,7 @@ from devenv.orchestrate.selection import check_instances, check_known, check_pro
 from devenv.orchestrate.target import Target, make_target
 from devenv.orchestrate.telemetry.notes import notes
 from devenv.orchestrate.telemetry.ports import beside_own_telemetry
+from devenv.orchestrate.telemetry.routes import routes
 
 if TYPE_CHECKING:
     from devenv.clock import Clock
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from devenv.orchestrate.execution.executor import Results
     from devenv.orchestrate.instrumentation.decision import ServiceTracing
     from devenv.orchestrate.planning.graph import Plan
+    from devenv.orchestrate.telemetry.routes import CollectorRoute
 
 __all__ = ["ServiceResult", "UpOptions", "UpResult", "bring_up", "make_plan", "settle", "until_settled"]
 
@@ -87,6 +89,7 @@ class UpResult:
         observed: the state of the project at the end.
         results: of the plan's steps.
         tracing: who traces the services, by service.
+        routes: ways of spans through collectors of the stack.
     """
 
     services: tuple[ServiceResult, ...]
@@ -94,6 +97,7 @@ class UpResult:
     observed: ObservedState
     results: Results = field(repr=False)
     tracing: Mapping[str, ServiceTracing] = field(default_factory=dict, repr=False)
+    routes: tuple[CollectorRoute, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -190,7 +194,8 @@ async def bring_up(
     services = results_of(survey.target.stack, survey.target.services, plan, results, after)
     for text in unchecked_dependencies(services):
         sink(Notice(message=text, warning=True))
-    result = UpResult(services=services, plan=plan, observed=after, results=results, tracing=tracing)
+    ways = routes(survey.target.stack, containers=not engine.capabilities.processes)
+    result = UpResult(services=services, plan=plan, observed=after, results=results, tracing=tracing, routes=ways)
     return await _rolled_back(engine, result, options, clock=clock, sink=sink)
 
 

@@ -36,6 +36,13 @@ def with_spans(record: Record, stack: Stack, canary: CanaryDocument, observed: O
     return replace(record, traced=traced, heard=heard)
 
 
+def silent_after(record: Record, canary: CanaryDocument) -> list[str] | None:
+    """Return the service names in spans without a span after a canary; ``None`` if it has not shown that."""
+    if canary.verdict not in _CHECKED:
+        return None
+    return [name for name in (record.traced or {}).values() if name not in (record.heard or {})]
+
+
 async def still_silent(project: Running, backend: BackendAddress | None, *, now: float) -> list[str]:
     """Return the running services that have sent no span since they started; empty if the backend does not respond.
 

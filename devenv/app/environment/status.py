@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from devenv.app.engines import other_name
+from devenv.app.environment.collector_routes import route_documents
 from devenv.app.environment.descriptions import backend_document, service_document
 from devenv.app.environment.recorded_probes import services_with_probes
 from devenv.app.environment.recorded_spans import still_silent
@@ -75,6 +76,9 @@ async def status(
         entrypoint_url=entry,
         no_spans_yet=quiet,
         also_on=also_on,
+        collectors=route_documents(
+            project.record.routes, project.record.traced, quiet if spans and backend is not None else None
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from devenv.app.derived_processes import with_derived_processes
 from devenv.app.engines import Choice, choose, connect
 from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary, with_canary_path
+from devenv.app.environment.collector_routes import recorded_routes, route_documents
 from devenv.app.environment.descriptions import (
     backend_document,
     failure_documents,
@@ -17,7 +18,7 @@ from devenv.app.environment.descriptions import (
     tracing_document,
 )
 from devenv.app.environment.recorded_probes import probe_of
-from devenv.app.environment.recorded_spans import with_spans
+from devenv.app.environment.recorded_spans import silent_after, with_spans
 from devenv.app.environment.waiting_logs import shown_logs
 from devenv.app.invocation import LoadedStack, read_stack_in_background
 from devenv.app.record import Record, forget_record, read_record, write_record
@@ -164,6 +165,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
             canary = await _while_settling(engine, loaded.project, result, sending, clock=clock)
             result = await settle(engine, loaded.project, result, request.options, clock=clock, sink=sink)
             record = replace(record, trace_backend=backend_name)
+            record = replace(record, routes=recorded_routes(result.routes) or None)
             record = with_spans(record, loaded.stack, canary, result.observed)
             write_record(loaded.project.directory, _with_result(record, result, canary, backend))
     finally:
@@ -191,6 +193,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
         failures=failure_documents(result.services),
         warnings=[f"{warning.location}: {warning.message}" for warning in loaded.stack.warnings],
         timed_out=result.timed_out,
+        collectors=route_documents(record.routes, record.traced, silent_after(record, canary)),
     )
 
 

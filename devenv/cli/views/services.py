@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from devenv.cli.table import Cell
     from devenv.model.documents import (
         CanaryDocument,
+        CollectorRouteDocument,
         FailureDocument,
         PlanDocument,
         ServiceDocument,
@@ -44,6 +45,7 @@ def show_up(document: UpDocument, output: Output, *, rolled_back: bool = False) 
         _failure(failure, output)
     output.line()
     _canary(document.canary, output)
+    _routes(document.collectors, output)
     _places(document.entrypoint_url, document.trace_backend, output)
     if (document.failures or document.timed_out) and rolled_back:
         output.line("Rolled back: what this command created is removed. Next: devenv status.")
@@ -82,6 +84,7 @@ def show_status(document: StatusDocument, output: Output) -> None:
         _failure(failure, output)
     if document.no_spans_yet:
         output.line(f"No spans yet from {', '.join(document.no_spans_yet)}")
+    _routes(document.collectors, output)
     _places(document.entrypoint_url, document.trace_backend, output)
 
 
@@ -216,6 +219,15 @@ def _canary(canary: CanaryDocument, output: Output) -> None:
         output.line(f"  no spans yet from {', '.join(canary.no_spans_yet)}")
     if canary.ui_url:
         output.line(f"  {canary.ui_url}")
+
+
+_ARRIVE = {True: "spans arrive", False: "no spans yet", None: "not checked"}
+
+
+def _routes(routes: Sequence[CollectorRouteDocument], output: Output) -> None:
+    for route in routes:
+        way = f"{', '.join(route.services)} → {route.collector} → {route.backend}"
+        output.line(f"{way}: {_ARRIVE[route.spans_arrive]}")
 
 
 def _places(entrypoint: str | None, backend: TraceBackendDocument | None, output: Output) -> None:

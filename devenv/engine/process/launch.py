@@ -17,12 +17,15 @@ RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
 class Listening:
     """A port: ``container`` as in the stack file; ``host`` as published, ``None`` if the daemon allocates one.
 
-    ``same``: if the daemon allocates one, it takes the same number if that is free.
+    Attributes:
+        same: if the daemon allocates one, it takes the same number if that is free.
+        published: it is shown, also if the daemon allocates it.
     """
 
     container: int
     host: int | None = None
     same: bool = False
+    published: bool = False
     address: str = "127.0.0.1"
 
 

@@ -124,6 +124,7 @@ def listening(service: Service, taken: frozenset[int] = frozenset()) -> tuple[Li
             container=number,
             host=published[number].host if number in published else None,
             same=same and number not in taken,
+            published=number in published,
         )
         for number in service.container_ports
     )

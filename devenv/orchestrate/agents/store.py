@@ -57,13 +57,9 @@ class Agent:
         """The file that a service loads."""
         return self.directory / self.kind.entry
 
-    def files(self) -> list[tuple[str, bytes]]:
-        """Return the files with their paths relative to the folder, in order.
-
-        Raises:
-            EnvironmentFailure: If one cannot be read.
-        """
-        return [(str(path.relative_to(self.directory)), _content(path)) for path in _paths(self.directory)]
+    def files(self) -> tuple[tuple[str, Path], ...]:
+        """Return the files with their paths relative to the folder, in order."""
+        return tuple((str(path.relative_to(self.directory)), path) for path in _paths(self.directory))
 
 
 @immutable()

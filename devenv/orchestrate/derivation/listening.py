@@ -18,6 +18,8 @@ _PASSED_OVER = frozenset({"node_modules", "__pycache__", "venv", "env", "target"
 _FILES, _BYTES = 400, 256 * 1024
 """Most files that are read for a word about the port, and bytes of each."""
 _READS = re.compile(r"\bPORT\b")
+_HOSTS = ("HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS")
+_OWN_HOSTS = frozenset({"", "0.0.0.0", "127.0.0.1", "localhost", "::", "::1", "*"})  # noqa: S104 - compared, not bound
 _OPTION = {"uvicorn": "--port", "hypercorn": "--bind", "streamlit": "--server.port"}
 
 
@@ -47,7 +49,7 @@ def give_port(words: tuple[str, ...], port: int | None, environment: Mapping[str
     """
     if port is None:
         return PortGiven(words=words)
-    same = [name for name, value in environment.items() if name.endswith("PORT") and value == str(port)]
+    same = [name for name in environment if _is_own_port(name, port, environment)]
     if same:
         return PortGiven(words=words, variable="PORT" if "PORT" in same else same[0])
     if (given := _with_variable(words, port)) is not None:
@@ -63,6 +65,14 @@ def give_port(words: tuple[str, ...], port: int | None, environment: Mapping[str
     if program == "java" and any(_is_spring_boot(folder / word) for word in words if word.endswith(".jar")):
         return PortGiven(words=words, variable="SERVER_PORT")
     return PortGiven(words=words, certain=program == "gunicorn" or _reads_port(words, folder))
+
+
+def _is_own_port(name: str, port: int, environment: Mapping[str, str]) -> bool:
+    """Whether a variable has the port of the program itself, and not that of a service named beside it."""
+    if not name.endswith("PORT") or environment[name] != str(port):
+        return False
+    hosts = [environment.get(f"{name.removesuffix('PORT')}{end}", "") for end in _HOSTS]
+    return all(host in _OWN_HOSTS for host in hosts)
 
 
 def _with_variable(words: tuple[str, ...], port: int) -> tuple[str, ...] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from devenv.model.extension import Process
 from devenv.orchestrate.derivation.listening import give_port
+from devenv.orchestrate.derivation.nginx import derive_nginx
 from devenv.orchestrate.derivation.outcome import Derived, Missing
 from devenv.orchestrate.derivation.places import Places
 from devenv.orchestrate.derivation.programs import local_program
@@ -43,7 +44,9 @@ def derive_service(service: Service, stack: Stack, machine: Machine) -> Derived 
     words, source = _command(service, recipe)
     setting = _setting(service, stack, recipe, machine)
     image = recipe.image.base if recipe is not None else service.image or ""
-    if (server := derive_server(service, image, setting.places, machine)) is not None:
+    server = derive_server(service, image, setting.places, machine)
+    server = server or derive_nginx(service, image, setting.places, machine, _names(stack, service))
+    if server is not None:
         return server
     if service.build is None and (not words or setting.places.find(setting.inside) is None):
         return Missing(reason=f"the image {service.image} does not run as a process")
@@ -53,6 +56,18 @@ def derive_service(service: Service, stack: Stack, machine: Machine) -> Derived 
     if isinstance(program, Missing):
         return program
     return _derived(service, recipe, program, setting, source)
+
+
+def _names(stack: Stack, own: Service) -> tuple[str, ...]:
+    """The names under which other services are reached."""
+    found: dict[str, None] = {}
+    for service in stack.services.values():
+        aliases = [alias for attachment in service.networks for alias in attachment.aliases]
+        if service.name != own.name:
+            found |= dict.fromkeys(
+                name for name in (service.name, service.hostname, service.container_name, *aliases) if name
+            )
+    return tuple(found)
 
 
 def _command(service: Service, recipe: Recipe | None) -> tuple[tuple[str, ...], str]:

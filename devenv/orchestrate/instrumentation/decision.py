@@ -14,6 +14,7 @@ from devenv.orchestrate.instrumentation.recognition import Language, evidence_of
 if TYPE_CHECKING:
     from devenv.contract.answers import ImageConfig
     from devenv.model.stack import Service, Stack
+    from devenv.orchestrate.instrumentation.recognition import Evidence
 
 By = Literal["own", "devenv", "none", "not needed"]
 
@@ -95,7 +96,7 @@ def decide(
         return ServiceTracing(
             by="none", language=language, note=f"devenv has no agent for {_NAMES[found.language]} here"
         )
-    surroundings = _surroundings(service, evidence.environment, processes=processes)
+    surroundings = _surroundings(service, evidence, processes=processes)
     injection = agent(surroundings)
     if isinstance(injection, str):
         return ServiceTracing(by="none", language=language, note=_joined(injection, ineffective))
@@ -117,10 +118,11 @@ def name_of(language: str) -> str:
     return next((name for key, name in _NAMES.items() if key == language), "")
 
 
-def _surroundings(service: Service, image: Mapping[str, str], *, processes: bool) -> Surroundings:
+def _surroundings(service: Service, evidence: Evidence, *, processes: bool) -> Surroundings:
     process = service.x.process
     own = {**service.environment, **(process.env if processes and process is not None else {})}
-    return Surroundings(own=own, image={} if processes else image, processes=processes)
+    image = {} if processes else evidence.environment
+    return Surroundings(own=own, image=image, processes=processes, command=tuple(evidence.command))
 
 
 def _config_file_note(service: Service, image: Mapping[str, str]) -> str:

@@ -40,11 +40,13 @@ class Surroundings:
         own: environment of the service, as its files set it.
         image: environment of its image, which applies where the service sets nothing.
         processes: the service runs on this machine, so that nothing is copied.
+        command: words of what the service runs; empty if unknown.
     """
 
     own: Mapping[str, str]
     image: Mapping[str, str] = field(default_factory=dict)
     processes: bool = False
+    command: tuple[str, ...] = ()
 
     def value(self, variable: str) -> str:
         """Return the value that the program would see without devenv; empty if it is not set."""

@@ -13,7 +13,7 @@ COMPOSE = """\
 services:
   web:
     build: {context: web}
-    ports: ["8000:8000"]
+    ports: ["8000"]
     environment: {API_HOST: api, API_PORT: "5000"}
     depends_on: [api]
   api:

@@ -161,7 +161,8 @@ def test_a_damaged_agent_is_told_and_the_program_runs_on(
 ) -> None:
     agent = AgentStore(node_agent).find(NODE)
     assert agent is not None
-    for name, content in agent.files():
+    for name, path in agent.files():
+        content = path.read_bytes()
         (tmp_path / "agent" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "agent" / name).write_bytes(content if name != "agent.pack" else content[: len(content) // 2])
     (tmp_path / "main.js").write_text("console.log('runs')")

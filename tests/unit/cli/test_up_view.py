@@ -11,7 +11,14 @@ from devenv.cli.views import progress
 from devenv.cli.views.progress import Board
 from devenv.cli.views.services import show_status, show_up
 from devenv.events import ImageBuilding
-from devenv.model.documents import CanaryDocument, InstanceDocument, ServiceDocument, StatusDocument, UpDocument
+from devenv.model.documents import (
+    CanaryDocument,
+    CollectorRouteDocument,
+    InstanceDocument,
+    ServiceDocument,
+    StatusDocument,
+    UpDocument,
+)
 
 
 def written() -> tuple[Output, io.StringIO]:
@@ -89,3 +96,12 @@ def test_a_build_prints_progress_every_few_seconds(monkeypatch: pytest.MonkeyPat
         now[0] += 0.7
     shown = [line for line in lines if line]
     assert shown == [f"build web | step {number}" for number in (0, 3, 6, 9)]
+
+
+@pytest.mark.parametrize(("arrive", "text"), [(True, "spans arrive"), (False, "no spans yet"), (None, "not checked")])
+def test_the_way_through_a_collector_is_one_line(arrive: bool | None, text: str) -> None:
+    output, stdout = written()
+    way = CollectorRouteDocument(services=["web", "api"], collector="otel", backend="jaeger", spans_arrive=arrive)
+    document = StatusDocument(project="p", stack="s", engine="docker", services=[], collectors=[way])
+    show_status(document, output)
+    assert stdout.getvalue().splitlines()[-1] == f"web, api → otel → jaeger: {text}"

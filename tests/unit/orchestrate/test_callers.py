@@ -45,6 +45,9 @@ def stack_of(services: dict[str, dict[str, Any]], entrypoint: str | None = None)
             {"user": {}, "web": {"environment": {"NAME": "user", "EMAIL": "user@example.com", "A": "b://user.org"}}},
             ("user", "web"),
         ),
+        ({"db": {"image": "postgres:16"}, "adminer": {"image": "adminer"}, "web": {}}, ("web",)),
+        ({"proxy": {"image": "nginx"}, "db": {"image": "mysql"}}, ("proxy",)),
+        ({"db": {"image": "mongo"}, "ui": {"image": "mongo-express"}}, ("db", "ui")),
         # It calls itself.
         ({"web": {"environment": {"OWN": "http://web:80"}}, "api": {"ports": ()}}, ("web",)),
         # The browser is led back from the API: the dependency decides.

@@ -335,6 +335,13 @@ def test_the_environment_is_that_of_the_dockerfile_below_that_of_the_stack_file(
         ("CMD python app.py", {"api/app.py": "run(port=8301)"}, {}, "PORT", True),
         ("ENV APP_PORT=8301\nCMD python app.py", {}, {}, "APP_PORT", False),
         ("CMD python app.py", {}, {"environment": {"HTTP_PORT": "8301", "DB_PORT": "5432"}}, "HTTP_PORT", False),
+        (
+            "CMD python app.py",
+            {},
+            {"environment": {"API_HOST": "api", "API_PORT": "8301", "WEB_HOST": "0.0.0.0", "WEB_PORT": "8301"}},
+            "WEB_PORT",
+            False,
+        ),
         ("CMD flask run", {}, {}, "FLASK_RUN_PORT", False),
         ("CMD gunicorn app:app", {}, {}, "PORT", False),
     ],

@@ -23,7 +23,10 @@ async def actions(world: World, wanted: Stack, **options: object) -> list[str]:
     return [" ".join(line.split()) for line in (await world.plan(wanted, **options)).splitlines()]
 
 
-async def test_force_recreate_replaces_what_is_unchanged_but_not_the_backend_that_devenv_adds() -> None:
+async def test_force_recreate_replaces_what_is_unchanged_but_not_the_backend_that_devenv_adds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("devenv.orchestrate.published_ports.is_free", lambda *_: True)  # whatever this machine runs
     world = World()
     plain = stack(service("db"), service("web", depends_on=(Dependency(service="db"),)), backend=False)
     await world.up(plain)

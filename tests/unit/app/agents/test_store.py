@@ -40,7 +40,7 @@ def test_an_agent_that_was_added_is_found_with_its_files(store: AgentStore) -> N
     assert store.find(JAVA) == added
     assert store.agents() == [added]
     assert store.find(NODE) is None
-    assert added.files() == [(JAVA.entry, b"one")]
+    assert added.files() == ((JAVA.entry, added.entry),)
     assert (added.version, added.source, added.size) == ("1.0", "mvn", 3)
     assert added.entry.read_text() == "one"
 
