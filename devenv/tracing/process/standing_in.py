@@ -1,4 +1,4 @@
-"""Lets a program that is traced from outside install a tracer provider of its own: ours stands in until then.
+"""Lets a program that is traced from outside install its own tracer provider, which replaces ours.
 
 OpenTelemetry accepts one global provider per process. A program that knows nothing of devenv has to be able to install
 its own, and tracers that it got before have to use that one from then on, as without devenv.
@@ -17,7 +17,7 @@ def stand_in(again: Callable[[], object]) -> None:
     """Take our provider back from being the global one, and keep it for tracers as long as the program has none.
 
     Args:
-        again: Called after the program has installed its provider; sets tracing up anew, so that spans go there.
+        again: Called after the program has installed its provider; sets tracing up again, so that spans go there.
     """
     ours: Any = getattr(trace, "_TRACER_PROVIDER", None)
     if not getattr(ours, "_made_by_devenv", False):

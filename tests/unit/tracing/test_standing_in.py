@@ -1,4 +1,4 @@
-"""A program that is traced from outside installs a provider of its own, or sets `devenv.tracing` up itself."""
+"""A program that is traced from outside installs its own provider, or sets `devenv.tracing` up itself."""
 
 from __future__ import annotations
 
