@@ -132,7 +132,7 @@ def find_stack(invocation: Invocation) -> Discovery:
     from devenv.stack.discovery import discover
 
     for name, variable in invocation.settings.items():
-        missing = next((path for path in invocation.files if not path.exists()), None)
+        missing = next((path for path in invocation.files if path not in invocation.texts and not path.exists()), None)
         if missing is not None:
             raise StackFileError(
                 "no such file", location=Location(str(missing)), hint=f"correct {name}, set by {variable.origin}"

@@ -190,6 +190,7 @@ def _invocation(
         stack=stack,
         engine=engine,
         environ=environ,
+        texts={location.standard_input: _standard_input()} if location.standard_input is not None else {},
     )
 
 

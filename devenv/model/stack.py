@@ -304,6 +304,7 @@ class Network:
     driver_opts: Mapping[str, str] = field(default_factory=dict)
     internal: bool = False
     attachable: bool = False
+    enable_ipv4: bool = True
     enable_ipv6: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     pools: tuple[AddressPool, ...] = ()

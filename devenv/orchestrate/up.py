@@ -12,6 +12,7 @@ from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.immutable import immutable
 from devenv.orchestrate.concurrency import both
 from devenv.orchestrate.container_names import check_names
+from devenv.orchestrate.derivation.refusals import check_services
 from devenv.orchestrate.execution.operations import run_plan
 from devenv.orchestrate.execution.results import ServiceResult, results_of, unchecked_dependencies
 from devenv.orchestrate.execution.steadiness import checked, until_steady
@@ -271,8 +272,7 @@ async def _survey(
     check_probes(chosen)
     for text in disabled_checks(chosen, traced.services):
         sink(Notice(message=text, warning=True))
-    for service in chosen:
-        engine.check(service, traced)
+    check_services(engine, chosen, traced)
     with_images = chosen if capabilities.images else []
     observed, ids = await both(engine.observe(project), image_ids(engine, project, with_images))
     ages = await image_ages(engine, project, with_images)

@@ -21,6 +21,7 @@ from devenv.stack.checks.conflicts import check_conflicts
 from devenv.stack.checks.merged_stack import MergedStack
 from devenv.stack.checks.references import check_references
 from devenv.stack.checks.tracing_setup import check_tracing_setup
+from devenv.stack.discovery import first_file
 from devenv.stack.documents.merged_document import read_document
 from devenv.stack.documents.scope import ReadingScope
 from devenv.stack.env.interpolation import Lookup, Variable
@@ -64,7 +65,7 @@ def load(
 ) -> Loaded:
     """Load a stack; see :func:`devenv.stack.load_stack`."""
     problems = Problems()
-    context = _context(files[0], working_directory, environ, problems)
+    context = _context(first_file(files), working_directory, environ, problems)
     name = _project_name(context.lookup, problems)
     if name is not None:
         context.origins["name"] = f"${_NAME_VARIABLE} from {name.origin}"

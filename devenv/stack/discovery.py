@@ -58,7 +58,7 @@ def discover(directory: Path, *, files: Sequence[Path] = (), stack_name: str | N
     if files:
         paths = tuple((directory / path).absolute() for path in files)
         return Discovery(
-            name=paths[0].parent.name or "stack", files=paths, directory=directory.resolve(), source="files"
+            name=first_file(paths).parent.name or "stack", files=paths, directory=directory.resolve(), source="files"
         )
     project = find_project(directory.resolve())
     if stack_name is not None:
@@ -75,6 +75,11 @@ def list_stacks(directory: Path) -> tuple[Discovery, ...]:
     own = files_in(project)
     found = [Discovery(name=project.name or "stack", files=own, directory=project, source="directory")] if own else []
     return (*found, *_in_folders(project).values())
+
+
+def first_file(files: Sequence[Path]) -> Path:
+    """Return the first of ``files`` that is one: the standard input (``-``) has the directory of the others."""
+    return next((path for path in files if path.name != "-"), files[0])
 
 
 def find_project(start: Path) -> Path:

@@ -318,8 +318,10 @@ def _network(network: Network) -> dict[str, Any]:
         config=[_pool(pool) for pool in network.pools],
         options=dict(network.ipam_options),
     )
-    return _resource(network) | _given(
-        internal=network.internal, attachable=network.attachable, enable_ipv6=network.enable_ipv6, ipam=ipam
+    return (
+        _resource(network)
+        | _given(internal=network.internal, attachable=network.attachable, enable_ipv6=network.enable_ipv6, ipam=ipam)
+        | ({} if network.enable_ipv4 else {"enable_ipv4": False})
     )
 
 

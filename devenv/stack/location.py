@@ -8,9 +8,9 @@ from dataclasses import field
 from pathlib import Path
 
 from devenv.disk import read_regular_file
-from devenv.errors import ConfigurationError, UsageError
+from devenv.errors import ConfigurationError
 from devenv.immutable import immutable
-from devenv.stack.discovery import find_project, is_trusted
+from devenv.stack.discovery import find_project, first_file, is_trusted
 from devenv.stack.env.interpolation import Lookup, Variable, lookup_in
 
 FILE_VARIABLE = "COMPOSE_FILE"
@@ -28,11 +28,13 @@ class ProjectLocation:
         directory: the project's, absolute.
         files: the stack files of ``COMPOSE_FILE``, absolute; empty if it is not set.
         settings: ``COMPOSE_FILE`` and ``COMPOSE_PATH_SEPARATOR`` with their origins, if they are set and in use.
+        standard_input: which of ``files`` is not a file but the standard input, for which ``-`` stands.
     """
 
     directory: Path
     files: tuple[Path, ...] = ()
     settings: Mapping[str, Variable] = field(default_factory=dict)
+    standard_input: Path | None = None
 
 
 def locate(start: Path, environ: Mapping[str, str], *, stack_name: str | None = None) -> ProjectLocation:
@@ -46,9 +48,6 @@ def locate(start: Path, environ: Mapping[str, str], *, stack_name: str | None = 
         start: where the command runs, absolute.
         environ: the command's environment.
         stack_name: value of ``-s``, which takes precedence over ``COMPOSE_FILE``.
-
-    Raises:
-        UsageError: If ``COMPOSE_FILE`` names the standard input.
     """
     lookup = _settings(start, environ)
     named = lookup(FILE_VARIABLE)
@@ -56,13 +55,16 @@ def locate(start: Path, environ: Mapping[str, str], *, stack_name: str | None = 
         separator = lookup(SEPARATOR_VARIABLE)
         given = separator is not None and bool(separator.value)
         files = named.value.split(separator.value if separator is not None and given else os.pathsep)
-        if "-" in files:
-            raise UsageError(f"{FILE_VARIABLE}: standard input (-) is not supported", hint="name files only")
         paths = tuple(Path(os.path.normpath(start / name)) for name in files)
         settings = {FILE_VARIABLE: named}
         if separator is not None and given:
             settings[SEPARATOR_VARIABLE] = separator
-        return ProjectLocation(directory=paths[0].parent.resolve(), files=paths, settings=settings)
+        return ProjectLocation(
+            directory=first_file(paths).parent.resolve(),
+            files=paths,
+            settings=settings,
+            standard_input=start / "-" if "-" in files else None,
+        )
     return ProjectLocation(directory=_directory(start))
 
 

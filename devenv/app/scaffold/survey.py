@@ -80,7 +80,8 @@ def _tracing(stack: Stack, service: Service, kind: Kind | None) -> InitTracing:
 def _notes(service: Service, kind: Kind | None, tracing: InitTracing) -> list[str]:
     if tracing == "infrastructure" and kind == "collector":
         take = "x-devenv: { role: trace-backend }"
-        return [f"telemetry collector: set `{take}` if it receives the traces, else `{_OFF}`"]
+        copied = "telemetry of the stack: `devenv up` gives devenv's backend a copy of its spans, or says what to add"
+        return [f"{copied}; set `{take}` if it is to be the trace backend instead"]
     if tracing == "infrastructure":
         found = [f"recognised by its image ({kind}); set `{_OFF}` to keep its environment unchanged"]
         return found if service.x.process else [*found, _ON_PROCESSES]

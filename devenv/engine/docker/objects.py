@@ -8,7 +8,7 @@ from devenv.contract.specification import LABEL_KEY, NetworkSpec, VolumeSpec
 from devenv.engine.docker.holders import network_users, volume_users
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import Conflict, NoSuchObject
-from devenv.errors import EngineRefused
+from devenv.errors import ConfigurationError, EngineRefused
 
 
 async def create_network(connection: SdkConnection, spec: NetworkSpec) -> str:
@@ -45,6 +45,15 @@ async def create_network(connection: SdkConnection, spec: NetworkSpec) -> str:
         )
         return str(made["Id"])
 
+    if not network.enable_ipv4:
+        raise ConfigurationError(
+            f"network {network.key}: enable_ipv4: false requires API 1.48 (Docker Engine 28), "
+            "which devenv does not use yet",
+            key=f"networks.{network.key}.enable_ipv4",
+            found="false",
+            expected="true",
+            hint="remove enable_ipv4: the network then has IPv4 addresses, too",
+        )
     try:
         return await connection.call(create, doing=f"creating network {spec.name}")
     except Conflict:

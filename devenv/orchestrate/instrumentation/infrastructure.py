@@ -27,8 +27,10 @@ _IMAGES: dict[Kind, str] = {
         "kafka-ui redisinsight mailhog mailpit maildev localstack azurite"
     ),
     "collector": (
-        "opentelemetry-collector opentelemetry-collector-contrib otel-lgtm tempo zipkin zipkin-slim jaeger-collector "
-        "jaeger-query jaeger-agent alloy signoz-otel-collector aspire-dashboard"
+        "opentelemetry-collector opentelemetry-collector-contrib opentelemetry-collector-k8s "
+        "opentelemetry-collector-otlp otel-collector otelcol otelcol-contrib aws-otel-collector splunk-otel-collector "
+        "otel-lgtm tempo zipkin zipkin-slim jaeger-collector jaeger-query jaeger-agent alloy signoz "
+        "signoz-otel-collector aspire-dashboard"
     ),
     "web server": "nginx nginx-unprivileged httpd caddy traefik envoy haproxy varnish squid",
 }

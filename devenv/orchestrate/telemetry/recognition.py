@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from devenv.immutable import immutable
+from devenv.orchestrate.instrumentation.infrastructure import image_of, repository_name
 from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Kind = Literal["collector", "alloy", "otel-lgtm", "signoz", "jaeger", "zipkin", 
 OTLP_PORTS = (OTLP_GRPC_PORT, OTLP_HTTP_PORT)
 
 _COLLECTOR_CONFIG = "/etc/otelcol/config.yaml"
-_IMAGES: dict[str, tuple[Kind, str]] = {
+IMAGES: dict[str, tuple[Kind, str]] = {
     "opentelemetry-collector": ("collector", _COLLECTOR_CONFIG),
     "opentelemetry-collector-contrib": ("collector", "/etc/otelcol-contrib/config.yaml"),
     "opentelemetry-collector-k8s": ("collector", "/etc/otelcol-k8s/config.yaml"),
@@ -48,7 +49,7 @@ class Telemetry:
     """What one service of the stack is.
 
     Attributes:
-        kind: by its image; ``receiver``: an image that is not known, with a port of OTLP.
+        kind: by its image, or its build's base image; ``receiver``: an image that is not known, with a port of OTLP.
         sign: what told.
         config: the path of its configuration if its command does not say so; empty: not known.
     """
@@ -68,9 +69,10 @@ def telemetry_of(service: Service) -> Telemetry | None:
     """Return what a service is: by its image, else by a port of OTLP; ``None`` if it has nothing of telemetry."""
     if service.x.role == "trace-backend":
         return None
-    if found := _IMAGES.get(_repository(service.image)):
+    image = image_of(service)
+    if found := IMAGES.get(repository_name(image)):
         kind, config = found
-        return Telemetry(service=service.name, kind=kind, sign=f"image {service.image}", config=config)
+        return Telemetry(service=service.name, kind=kind, sign=f"image {image}", config=config)
     ports = [number for number in service.container_ports if number in OTLP_PORTS]
     if ports:
         return Telemetry(service=service.name, kind="receiver", sign=f"port {ports[0]}")
@@ -95,8 +97,3 @@ def host_names(service: Service) -> frozenset[str]:
     aliases = [alias for attachment in service.networks for alias in attachment.aliases]
     names = (service.name, service.hostname, service.container_name, *aliases)
     return frozenset(name.lower() for name in names if name)
-
-
-def _repository(image: str | None) -> str:
-    """``tempo`` of ``registry:5000/grafana/tempo:2.6@sha256:…``."""
-    return (image or "").partition("@")[0].rpartition("/")[2].partition(":")[0].lower()

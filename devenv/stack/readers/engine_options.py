@@ -168,6 +168,7 @@ def _volumes_from(member: Cursor) -> list[str] | None:
 
 
 _READERS: dict[str, Reader] = {
+    "annotations": lambda member: member.table() or None,
     "blkio_config": _blkio,
     "cgroup": _one_of("host", "private"),
     "cgroup_parent": Cursor.text,

@@ -22,7 +22,7 @@ SERVICE = (
     *("cpu_rt_period", "cpu_rt_runtime", "cpu_shares", "cpuset", "device_cgroup_rules", "devices", "dns_opt"),
     *("dns_search", "domainname", "gpus", "group_add", "ipc", "mac_address", "mem_reservation", "mem_swappiness"),
     *("memswap_limit", "oom_kill_disable", "oom_score_adj", "runtime", "storage_opt", "sysctls", "userns_mode", "uts"),
-    *("volumes_from", "post_start", "pre_stop"),
+    *("volumes_from", "post_start", "pre_stop", "annotations"),
 )
 _WINDOWS = "it applies to Windows containers only: use cpus"
 SERVICE_REFUSED = {
@@ -35,10 +35,6 @@ SERVICE_REFUSED = {
     "provider": "devenv runs services on its own engines only",
     "use_api_socket": "mount the engine's socket as a volume",
 }
-SERVICE_IGNORED = {
-    "annotations": "annotations are not set",
-}
-
 BUILD = (
     *("context", "dockerfile", "dockerfile_inline", "args", "target", "network", "labels", "cache_from"),
     *("extra_hosts", "shm_size", "platforms", "tags", "pull", "no_cache", "additional_contexts"),
@@ -64,8 +60,18 @@ DEPLOY_IGNORED = {
 
 LIMITS = ("cpus", "memory", "pids")
 
-NETWORK = ("name", "external", "driver", "driver_opts", "internal", "attachable", "enable_ipv6", "labels", "ipam")
-NETWORK_REFUSED = {"enable_ipv4": _LATER}
+NETWORK = (
+    "name",
+    "external",
+    "driver",
+    "driver_opts",
+    "internal",
+    "attachable",
+    "enable_ipv4",
+    "enable_ipv6",
+    "labels",
+    "ipam",
+)
 VOLUME = ("name", "external", "driver", "driver_opts", "labels")
 FILE_REFUSED = {
     "external": "use file, environment or content (cluster secrets and configs are not supported)",

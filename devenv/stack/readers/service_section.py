@@ -51,7 +51,7 @@ def read_service(name: str, member: Cursor, context: Context) -> Service | None:
     if not isinstance(member.node, MapNode):
         member.wrong("a mapping with image or build")
         return None
-    fields = member.fields(keys.SERVICE, refused=keys.SERVICE_REFUSED, ignored=keys.SERVICE_IGNORED, extension=True)
+    fields = member.fields(keys.SERVICE, refused=keys.SERVICE_REFUSED, extension=True)
     x = read_extension(fields.get(EXTENSION), ServiceExtension)
     if not fields.get("image") and not fields.get("build") and x.process is None and not _explained(fields):
         expected = "image, build or x-devenv.process"
@@ -62,7 +62,7 @@ def read_service(name: str, member: Cursor, context: Context) -> Service | None:
 
 def _explained(fields: Fields) -> bool:
     """Whether another problem explains the missing image and build: an unknown key, or a wrong value of one of them."""
-    known = {*keys.SERVICE, *keys.SERVICE_REFUSED, *keys.SERVICE_IGNORED} - {"provider"}
+    known = {*keys.SERVICE, *keys.SERVICE_REFUSED} - {"provider"}
     return any(
         is_failed(member.node) if name in ("image", "build") else name not in known and not name.startswith("x-")
         for name, member in fields.members.items()

@@ -41,11 +41,10 @@ def read_networks(top: Fields) -> dict[str, Network]:
 
 
 def _network(key: str, member: Cursor) -> Network:
-    fields = member.fields(keys.NETWORK, refused=keys.NETWORK_REFUSED)
+    fields = member.fields(keys.NETWORK)
     external, name = _external(fields, key)
     ipam = fields.get("ipam")
     addressing = ipam.fields(("driver", "config", "options")) if ipam else Fields(member, {})
-    driver = addressing.text("driver")
     return Network(
         key=key,
         name=name,
@@ -54,10 +53,11 @@ def _network(key: str, member: Cursor) -> Network:
         driver_opts=fields.table("driver_opts"),
         internal=fields.flag("internal"),
         attachable=fields.flag("attachable"),
+        enable_ipv4=fields.flag("enable_ipv4", default=True),
         enable_ipv6=fields.flag("enable_ipv6"),
         labels=fields.table("labels"),
         pools=tuple(pool for item in addressing.items("config") if (pool := _pool(item)) is not None),
-        ipam_driver=None if driver == "default" else driver,
+        ipam_driver=addressing.text("driver"),
         ipam_options=addressing.table("options"),
     )
 

@@ -23,9 +23,8 @@ def stand_in(again: Callable[[], object]) -> None:
     if not getattr(ours, "_made_by_devenv", False):
         return
     set_by_program = trace.set_tracer_provider
-    # No public function takes a provider back, and none is asked by the proxies that OpenTelemetry gives out before.
-    trace._TRACER_PROVIDER = None  # noqa: SLF001
-    trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()  # noqa: SLF001
+    trace._TRACER_PROVIDER = None  # noqa: SLF001 - no public function takes it back
+    trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()  # noqa: SLF001 - likewise
 
     class StandIn(trace.ProxyTracer):
         """The proxy of OpenTelemetry, with a tracer of ours in place of the one that does nothing."""

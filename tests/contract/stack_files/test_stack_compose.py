@@ -10,7 +10,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from compose.resolved import compose_config, normal
@@ -145,6 +147,37 @@ def test_chooses_files_name_and_variables_as_compose_does(compose: list[str], ca
         found = document["config"]["services"][name]
         assert (found["image"], found.get("environment")) == (service["image"], service.get("environment"))
     assert document["project"].rpartition("-")[0] == expected["name"]
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        (["-f", "-"], {}),
+        (["-f", "-", "-f", "sub/b.yaml"], {}),
+        (["-f", "sub/b.yaml", "-f", "-"], {}),
+        ([], {"COMPOSE_FILE": "-"}),
+        ([], {"COMPOSE_FILE": "-:sub/b.yaml"}),
+        ([], {"COMPOSE_FILE": "sub/b.yaml:-"}),
+    ],
+)
+def test_the_standard_input_has_the_directory_of_the_first_file_as_in_compose(
+    compose: list[str], options: list[str], variables: dict[str, str], tmp_path: Path
+) -> None:
+    place = files_of(tmp_path / "project", {"sub/b.yaml": "services: {two: {image: two, build: ./here}}"})
+    given: dict[str, Any] = {
+        "cwd": place.resolve(),
+        "env": {"PATH": os.environ["PATH"], **ENVIRON, **variables},
+        "input": "services: {web: {image: one, build: ./ctx}}",
+    }
+    run: Any = partial(subprocess.run, capture_output=True, text=True, timeout=60, **given)
+    theirs = run([*compose, *options, "config", "--format", "json"])
+    ours = run([sys.executable, "-m", "devenv", *options, "config", "--json"])
+    assert (theirs.returncode, ours.returncode) == (0, 0), theirs.stderr + ours.stderr
+    contexts = [
+        {name: service["build"]["context"] for name, service in document["services"].items()}
+        for document in (json.loads(theirs.stdout), json.loads(ours.stdout)["config"])
+    ]
+    assert contexts[0] == contexts[1]
 
 
 SUB = """\

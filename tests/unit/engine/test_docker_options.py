@@ -161,3 +161,7 @@ def test_a_local_process_cannot_have_what_only_a_container_has(key: str) -> None
     refuse_what_cannot_be(make_service("web", x=x, options={"cpu_shares": 5, "oom_score_adj": 1, "links": ["db:x"]}))
     with pytest.raises(ConfigurationError, match=f"the process engine does not support {key}"):
         refuse_what_cannot_be(make_service("web", x=x, options={key: "any"}))
+
+
+def test_annotations_go_to_the_engine() -> None:
+    assert config(options={"annotations": {"a": "b"}})["HostConfig"]["Annotations"] == {"a": "b"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devenv.app.invocation import Invocation, read_stack
-from devenv.errors import StackFileError, UsageError
+from devenv.errors import StackFileError
 from devenv.stack import discover, discovery
 from devenv.stack.location import locate
 
@@ -157,8 +157,14 @@ def test_compose_file_that_does_not_exist_is_named(project: Path) -> None:
     with pytest.raises(StackFileError, match="no such file") as caught:
         read_stack(invocation(project, {"COMPOSE_FILE": "missing.yaml"}))
     assert "COMPOSE_FILE" in caught.value.hint
-    with pytest.raises(UsageError, match="COMPOSE_FILE: standard input"):
-        locate(project, {"COMPOSE_FILE": "-"})
+
+
+def test_a_dash_in_compose_file_is_the_standard_input(project: Path) -> None:
+    alone = locate(project, {"COMPOSE_FILE": "-"})
+    assert (alone.directory, alone.files, alone.standard_input) == (project.resolve(), (project / "-",), project / "-")
+    beside = locate(project, {"COMPOSE_FILE": "-:sub/b.yaml"})
+    assert beside.directory == (project / "sub").resolve()
+    assert locate(project, {"COMPOSE_FILE": "sub/b.yaml"}).standard_input is None
 
 
 def test_compose_project_name_takes_precedence_over_the_name_of_the_file(project: Path) -> None:

@@ -14,6 +14,7 @@ Peers = Mapping[str, Sequence[str]]
 """Names of the containers of other services, by service."""
 
 _NAMES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "annotations": ("Annotations", dict),  # engines before API 1.43 pass over it, which changes no service
     "cgroup": ("CgroupnsMode", str),
     "cgroup_parent": ("CgroupParent", str),
     "cpu_period": ("CpuPeriod", int),

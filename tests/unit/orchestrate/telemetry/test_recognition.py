@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from orchestration import JAEGER, service, stack
 
-from devenv.model.stack import Attachment, Port
-from devenv.orchestrate.telemetry.recognition import host_names, is_telemetry, own_telemetry, telemetry_of
+from devenv.model.stack import Attachment, Build, Port
+from devenv.orchestrate.instrumentation.infrastructure import kind_of_image
+from devenv.orchestrate.telemetry.recognition import IMAGES, host_names, is_telemetry, own_telemetry, telemetry_of
 
 LISTENS = (Port(container=4318, host=None),)
 
@@ -78,6 +80,18 @@ def test_the_jaeger_of_a_stack_is_its_backend_and_so_is_what_has_the_role() -> N
     declared = service("mine", x={"role": "trace-backend"}, ports=LISTENS)
     zipkin = service("zipkin", image="openzipkin/zipkin")
     assert [item.service for item in own_telemetry(stack(declared, zipkin, backend=False))] == ["zipkin"]
+
+
+def test_by_the_base_image_of_its_build() -> None:
+    inline = "FROM otel/opentelemetry-collector-contrib:0.130.0\nCOPY config.yaml /etc/otelcol-contrib/\n"
+    built = service("otel", image=None, build=Build(context=Path("/nowhere"), dockerfile_inline=inline))
+    found = telemetry_of(built)
+    assert found is not None
+    assert (found.kind, found.sign) == ("collector", "image otel/opentelemetry-collector-contrib:0.130.0")
+
+
+def test_every_image_of_telemetry_is_infrastructure_that_sends_no_spans() -> None:
+    assert {kind_of_image(image) for image in IMAGES} == {"collector"}
 
 
 def test_only_what_is_known_by_its_image_gets_no_tracing() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 STARTUP = ROOT / "devenv" / "tracing" / "startup"
 
 OWN_PROVIDER = """
