@@ -196,6 +196,7 @@ async def bring_up(
     for text in unchecked_dependencies(services):
         sink(Notice(message=text, warning=True))
     ways = routes(survey.target.stack, containers=not engine.capabilities.processes)
+    ways = tuple(way for way in ways if after.of(way.collector))
     result = UpResult(services=services, plan=plan, observed=after, results=results, tracing=tracing, routes=ways)
     return await _rolled_back(engine, result, options, clock=clock, sink=sink)
 
@@ -291,7 +292,7 @@ async def _survey(
         target = target.with_stack(moved)
         if text:
             sink(Notice(message=text))
-    for line in notes(target.stack, given=stack, containers=not capabilities.processes):
+    for line in notes(target.stack, names, given=stack, containers=not capabilities.processes):
         sink(Notice(message=line))
     check_conflicts(target.stack, names)
     return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids), awaited=awaited)

@@ -127,7 +127,11 @@ def derive_server(service: Service, image: str, places: Places, machine: Machine
         arguments = (str(data), program, *_management(service, tag))
         env |= _node(service, data)
     process = Process(
-        command=("sh", str(SCRIPTS / kind.script), *arguments), env=env, port_env=kind.variable, same_port=True
+        command=("sh", str(SCRIPTS / kind.script), *arguments),
+        env=env,
+        port_env=kind.variable,
+        port=kind.port,
+        same_port=True,
     )
     shown = _shown(data, machine.state)
     line = f"{service.name}: {kind.name} of this machine ({program}) for {image}, with its data in {shown}"

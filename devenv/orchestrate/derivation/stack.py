@@ -95,7 +95,7 @@ def _with(service: Service, found: Derived) -> Service:
     has_check = service.healthcheck is not None or (service.x.ready is not None and service.x.ready.has_probe)
     if found.listens and not has_check:
         timeout = service.x.ready.timeout if service.x.ready else None
-        update["ready"] = Ready(tcp=True, timeout=timeout)
+        update["ready"] = Ready(tcp=found.process.port or True, timeout=timeout)
     return replace(
         service,
         x=service.x.model_copy(update=update),
