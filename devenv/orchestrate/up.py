@@ -19,7 +19,7 @@ from devenv.orchestrate.execution.steadiness import checked, until_steady
 from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_configs, image_ids, image_tasks, refuse_builds
 from devenv.orchestrate.instrument import check_access, instrument
 from devenv.orchestrate.instrumentation.agents import AGENTS
-from devenv.orchestrate.instrumentation.decision import decide
+from devenv.orchestrate.instrumentation.decision import decide, with_build_of_its_image
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.planning.waits import waiting_for
@@ -306,7 +306,7 @@ async def _tracing(
     configs = await image_configs(engine, project, services) if engine.capabilities.images else {}
     return {
         service.name: decide(
-            service,
+            with_build_of_its_image(service, stack),
             configs.get(service.name),
             agents=AGENTS,
             processes=engine.capabilities.processes,
