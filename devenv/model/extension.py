@@ -205,6 +205,7 @@ class Process(Strict):
         cwd: working directory, relative to that of the stack file.
         env: variables added to the service's environment.
         port_env: variable with the port on which the service must listen.
+        port: the port of the container of which ``port_env`` has the counterpart; the first one if it is not given.
         same_port: a port that is not published is the container's on this machine too, if it is free.
     """
 
@@ -212,6 +213,7 @@ class Process(Strict):
     cwd: str = "."
     env: dict[str, Text] = Field(default_factory=dict)
     port_env: str = "PORT"
+    port: PortNumber | None = None
     same_port: bool = False
 
 

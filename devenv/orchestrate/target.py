@@ -41,6 +41,7 @@ class Target:
         networks: by key, without external ones; likewise ``volumes``.
         renewed: services whose instances are replaced even if nothing changed.
         tracing: who traces the services, by service.
+        printed: the stack that the fingerprints are of: with the ports of its files.
     """
 
     project: Project
@@ -52,10 +53,11 @@ class Target:
     volumes: Mapping[str, WantedObject]
     renewed: frozenset[str] = frozenset()
     tracing: Mapping[str, ServiceTracing] = field(default_factory=dict)
+    printed: Stack | None = None
 
     def with_stack(self, stack: Stack) -> Target:
         """Return the same target with a stack that differs only in its ports, which are not in the fingerprint."""
-        return replace(self, stack=stack)
+        return replace(self, stack=stack, printed=self.printed or self.stack)
 
     def with_renewed(self, services: tuple[str, ...]) -> Target:
         """Return the same target with services whose instances are replaced in any case."""
@@ -65,7 +67,7 @@ class Target:
         self, ids: Mapping[str, str | None], tracing: Mapping[str, ServiceTracing], capabilities: Capabilities
     ) -> Target:
         """Return the same target with the image IDs ``ids``, and the ``tracing`` that the images decide."""
-        prints = _prints(self.project, self.stack, self.services, ids, tracing, capabilities)
+        prints = _prints(self.project, self.printed or self.stack, self.services, ids, tracing, capabilities)
         return replace(self, prints=prints, tracing=tracing)
 
 

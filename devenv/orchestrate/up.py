@@ -19,7 +19,7 @@ from devenv.orchestrate.execution.steadiness import checked, until_steady
 from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_configs, image_ids, image_tasks, refuse_builds
 from devenv.orchestrate.instrument import check_access, instrument
 from devenv.orchestrate.instrumentation.agents import AGENTS
-from devenv.orchestrate.instrumentation.decision import decide
+from devenv.orchestrate.instrumentation.decision import decide, with_build_of_its_image
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.planning.waits import waiting_for
@@ -196,6 +196,7 @@ async def bring_up(
     for text in unchecked_dependencies(services):
         sink(Notice(message=text, warning=True))
     ways = routes(survey.target.stack, containers=not engine.capabilities.processes)
+    ways = tuple(way for way in ways if after.of(way.collector))
     result = UpResult(services=services, plan=plan, observed=after, results=results, tracing=tracing, routes=ways)
     return await _rolled_back(engine, result, options, clock=clock, sink=sink)
 
@@ -291,7 +292,7 @@ async def _survey(
         target = target.with_stack(moved)
         if text:
             sink(Notice(message=text))
-    for line in notes(target.stack, given=stack, containers=not capabilities.processes):
+    for line in notes(target.stack, names, given=stack, containers=not capabilities.processes):
         sink(Notice(message=line))
     check_conflicts(target.stack, names)
     return _Survey(target=target, observed=observed, tasks=tasks, ids=MappingProxyType(ids), awaited=awaited)
@@ -305,7 +306,7 @@ async def _tracing(
     configs = await image_configs(engine, project, services) if engine.capabilities.images else {}
     return {
         service.name: decide(
-            service,
+            with_build_of_its_image(service, stack),
             configs.get(service.name),
             agents=AGENTS,
             processes=engine.capabilities.processes,

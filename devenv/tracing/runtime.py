@@ -51,6 +51,7 @@ class Tracing:
         provider: The tracer provider, OpenTelemetry's interface.
         redactor: Removes secrets from spans.
         resource: Returns the resource attributes of the calling process.
+        provisional: A later `setup` takes its place: it was set up from outside, not by the program.
 
     Args:
         settings: The resolved settings.
@@ -70,6 +71,7 @@ class Tracing:
         foreign: TracerProvider | None = None,
     ) -> None:
         self.settings = settings
+        self.provisional = False
         self._foreign = foreign
         self.redactor = Redactor(settings.redacted_keys, settings.redacted_parameters, enabled=settings.redaction)
         self.resource = ProcessResource(settings)
@@ -258,7 +260,9 @@ def setup(
     """
     with _lock:
         earlier = state.tracing
-        if isinstance(earlier, Tracing):
+        if isinstance(earlier, Tracing) and earlier.provisional:
+            earlier.shutdown(1.0)
+        elif isinstance(earlier, Tracing):
             if service_name and service_name != earlier.service_name:
                 _log.info("tracing is already set up as %s; ignoring %s", earlier.service_name, service_name)
             return earlier

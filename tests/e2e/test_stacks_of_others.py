@@ -35,6 +35,22 @@ services:
     x-devenv:
       process: { command: python app.py }
 """
+CONTAINER = """
+services:
+  web:
+    build:
+      network: host
+      dockerfile_inline: |
+        FROM python:3.12-slim
+        RUN pip install aiohttp
+        RUN mkdir /own && echo "print('the own sitecustomize runs', flush=True)" > /own/sitecustomize.py
+        COPY app.py /
+        ENV PYTHONPATH=/own HOST=0.0.0.0 PORT=8000
+        CMD ["python", "app.py"]
+    user: "1234"
+    read_only: true
+    ports: ["127.0.0.1:8000:8000"]
+"""
 SERVER = """
 import os
 from aiohttp import web
@@ -44,7 +60,7 @@ async def answer(request):
 
 app = web.Application()
 app.router.add_get("/", answer)
-web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]))
+web.run_app(app, host=os.environ.get("HOST", "127.0.0.1"), port=int(os.environ["PORT"]))
 """
 
 
@@ -85,7 +101,7 @@ def test_a_stack_without_any_tracing_is_not_waited_for_and_gets_lines_to_paste(t
     (tool.directory / "compose.yaml").write_text(UNTRACED)
     (tool.directory / "app.py").write_text(SERVER)
     tool.files = ()
-    canary: Any = tool.json("up", code=1)["canary"]
+    canary: Any = tool.json("up", "--no-instrument", code=1)["canary"]
     assert (canary["verdict"], canary["status"], canary["untraced"]) == ("absent", 200, True), canary
     assert canary["elapsed_ms"] < 10_000  # the time that a trace is waited for otherwise
     init, place, command, *run = canary["advice"]
@@ -99,6 +115,22 @@ def test_a_stack_without_any_tracing_is_not_waited_for_and_gets_lines_to_paste(t
     (tool.directory / "compose.yaml").write_text(pasted)
     canary = tool.json("up")["canary"]
     assert (canary["verdict"], canary["services"]) == ("complete", ["web"])
+
+
+def test_a_stack_without_any_tracing_is_traced_from_outside(engine: str, tool: Devenv) -> None:
+    (tool.directory / "compose.yaml").write_text(CONTAINER if engine == "docker" else UNTRACED)
+    (tool.directory / "app.py").write_text(SERVER)
+    tool.files = ()
+    before = sorted(path.name for path in tool.directory.iterdir())
+    up: Any = tool.json("up")
+    assert up["canary"]["verdict"] == "complete", up["canary"]
+    tracing = {service["name"]: service["tracing"] for service in up["services"]}
+    assert (tracing["web"]["by"], tracing["web"]["language"]) == ("devenv", "python")
+    assert tracing["jaeger"]["by"] == "not needed"
+    assert sorted(path.name for path in tool.directory.iterdir()) == sorted([".devenv", *before])
+    if engine == "docker":
+        assert tool.run("exec", "web", "id", "-u").stdout.strip() == "1234"
+        assert "the own sitecustomize runs" in tool.run("logs", "web").stdout
 
 
 @pytest.mark.docker

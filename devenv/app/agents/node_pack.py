@@ -30,6 +30,14 @@ _IMPORT = re.compile(r"(?<![\w.$])import\(")
 _SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 
 
+def has_these_starters(agent: Path) -> bool:
+    """Return whether the start files in an agent's folder are those of this version of devenv."""
+    try:
+        return all((agent / name).read_bytes() == _starter(name) for name in _STARTERS)
+    except OSError:
+        return False
+
+
 def pack_agent(packages: Path, target: Path) -> str:
     """Write the agent's files to ``target``, and return its version.
 
@@ -61,11 +69,15 @@ def pack_agent(packages: Path, target: Path) -> str:
     try:
         (target / PACK).write_bytes(json.dumps(index, separators=(",", ":")).encode() + b"\n" + b"".join(contents))
         for name in _STARTERS:
-            (target / name).write_bytes(files("devenv.app.agents").joinpath(name).read_bytes())
+            (target / name).write_bytes(_starter(name))
         _copy_separate(root, target)
     except OSError as error:
         raise not_written(target, error) from error
     return version
+
+
+def _starter(name: str) -> bytes:
+    return files("devenv.app.agents").joinpath(name).read_bytes()
 
 
 def _root(name: str, agent: Path, packages: Path) -> Path:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from devenv.app.agents.fetch import fetch, take
+from devenv.app.agents.node_pack import has_these_starters
 from devenv.errors import UnknownName
 from devenv.model.agents import AgentPart, AgentsDocument
-from devenv.orchestrate.agents.catalogue import AGENTS, agent_kind
+from devenv.orchestrate.agents.catalogue import AGENTS, NODE, agent_kind
 from devenv.orchestrate.agents.store import AgentStore
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ async def add_agent(
     store = AgentStore.of_user(environ)
     with store.locked():
         before = store.find(kind)
-        if before is not None and before.version == kind.version and file is None:
+        if before is not None and file is None and _is_current(before):
             return _document(store)
         with store.new_folder() as work, store.new_folder() as target:
             if file is None:
@@ -76,6 +77,11 @@ def remove_agent(language: str, *, environ: Mapping[str, str]) -> AgentsDocument
     with store.locked():
         store.remove(kind)
     return _document(store, removed=[_part(found, "removed")])
+
+
+def _is_current(agent: Agent) -> bool:
+    """Whether ``agents add`` of this version of devenv would give the same."""
+    return agent.version == agent.kind.version and (agent.kind is not NODE or has_these_starters(agent.directory))
 
 
 def _document(

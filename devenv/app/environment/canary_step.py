@@ -90,7 +90,14 @@ def with_canary_path(stack: Stack, path: str) -> Stack:
 
 
 async def run_canary(
-    route: CanaryRoute | str, stack: Stack, engine: Engine, observed: ObservedState, *, clock: Clock, sink: Sink
+    route: CanaryRoute | str,
+    stack: Stack,
+    engine: Engine,
+    observed: ObservedState,
+    *,
+    clock: Clock,
+    sink: Sink,
+    added: tuple[str, ...] = (),
 ) -> CanaryDocument:
     """Send the canary and return its verdict; if it is incomplete, with log lines about failed exports.
 
@@ -101,6 +108,7 @@ async def run_canary(
         observed: the project's instances.
         clock: paces the questions to the backend.
         sink: gets the events.
+        added: services to which devenv has added tracing.
     """
     if isinstance(route, str):
         return CanaryDocument(verdict="skipped", cause=route)
@@ -134,6 +142,12 @@ async def run_canary(
             canary = canary.model_copy(update={"no_spans_yet": quiet})
     if canary.verdict in GOOD_VERDICTS:
         return canary
+    if canary.untraced and added:
+        cause = (
+            f"no span came from {', '.join(added)}, to which devenv added tracing: "
+            "the library traces nothing that answered the request, or its log says why it did not start"
+        )
+        return canary.model_copy(update={"untraced": False, "cause": cause})
     if canary.untraced:
         from devenv.app.traces.first_tracing import first_tracing
 

@@ -160,7 +160,8 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
                 entrypoint=entrypoint_of(loaded.stack),
                 candidates=_candidates(loaded.stack),
             )
-            sending = run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink)
+            added = tuple(name for name, tracing in result.tracing.items() if tracing.by == "devenv")
+            sending = run_canary(route, loaded.stack, engine, result.observed, clock=clock, sink=sink, added=added)
             canary = await _while_settling(engine, loaded.project, result, sending, clock=clock)
             result = await settle(engine, loaded.project, result, request.options, clock=clock, sink=sink)
             record = replace(record, trace_backend=backend_name)

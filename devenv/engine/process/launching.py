@@ -58,7 +58,7 @@ def launch_of(spec: InstanceSpec) -> Launch:
         command=command,
         cwd=str((directory / process.cwd).resolve()),
         environment={"PATH": _path(service), **service.environment, **process.env},
-        ports=listening(service, _published(spec.stack)),
+        ports=_with_first(listening(service, _published(spec.stack)), process.port),
         peers=_peers(spec.stack) if spec.stack else (),
         port_env=process.port_env,
         restart=service.restart.policy,
@@ -128,6 +128,11 @@ def listening(service: Service, taken: frozenset[int] = frozenset()) -> tuple[Li
         )
         for number in service.container_ports
     )
+
+
+def _with_first(ports: tuple[Listening, ...], first: int | None) -> tuple[Listening, ...]:
+    """The ports with that of ``port_env`` in front."""
+    return tuple(sorted(ports, key=lambda port: port.container != first))
 
 
 def _published(stack: Stack | None) -> frozenset[int]:

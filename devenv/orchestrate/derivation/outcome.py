@@ -59,6 +59,7 @@ class Derived:
         listens: it is certain that it listens on its first port.
         fixed_port: nothing says that it reads a port from its environment.
         stop_signal: that of the image; empty: the usual one.
+        start_period: seconds at the start in which a failing healthcheck means nothing, as the data is being made.
     """
 
     process: Process
@@ -67,3 +68,4 @@ class Derived:
     listens: bool = False
     fixed_port: bool = False
     stop_signal: str = ""
+    start_period: float = 0.0

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from devenv.orchestrate.derivation.outcome import Machine
     from devenv.orchestrate.derivation.places import Places
 
+FIRST_START = 60.0
+"""Seconds that a server may take to make its data on a busy machine; the image of a database often has made a part."""
 SCRIPTS = Path(__file__).parent / "scripts"
 _INIT = "/docker-entrypoint-initdb.d"
 _FIRST_NODE_PORT, _NODE_PORTS = 12_000, 4_000
@@ -127,7 +129,11 @@ def derive_server(service: Service, image: str, places: Places, machine: Machine
         arguments = (str(data), program, *_management(service, tag))
         env |= _node(service, data)
     process = Process(
-        command=("sh", str(SCRIPTS / kind.script), *arguments), env=env, port_env=kind.variable, same_port=True
+        command=("sh", str(SCRIPTS / kind.script), *arguments),
+        env=env,
+        port_env=kind.variable,
+        port=kind.port,
+        same_port=True,
     )
     shown = _shown(data, machine.state)
     line = f"{service.name}: {kind.name} of this machine ({program}) for {image}, with its data in {shown}"
@@ -137,6 +143,7 @@ def derive_server(service: Service, image: str, places: Places, machine: Machine
         ports=() if kind.port in service.container_ports else (kind.port,),
         listens=True,
         stop_signal=kind.signal,
+        start_period=FIRST_START,
     )
 
 

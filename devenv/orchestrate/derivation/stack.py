@@ -95,9 +95,13 @@ def _with(service: Service, found: Derived) -> Service:
     has_check = service.healthcheck is not None or (service.x.ready is not None and service.x.ready.has_probe)
     if found.listens and not has_check:
         timeout = service.x.ready.timeout if service.x.ready else None
-        update["ready"] = Ready(tcp=True, timeout=timeout)
+        update["ready"] = Ready(tcp=found.process.port or True, timeout=timeout)
+    check = service.healthcheck
+    if check is not None:
+        check = replace(check, start_period=max(check.start_period, found.start_period))
     return replace(
         service,
+        healthcheck=check,
         x=service.x.model_copy(update=update),
         expose=(*service.expose, *found.ports),
         stop_signal=service.stop_signal or found.stop_signal or None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from devenv.immutable import immutable
@@ -12,7 +13,7 @@ from devenv.orchestrate.instrumentation.recognition import Language, evidence_of
 
 if TYPE_CHECKING:
     from devenv.contract.answers import ImageConfig
-    from devenv.model.stack import Service
+    from devenv.model.stack import Service, Stack
     from devenv.orchestrate.instrumentation.recognition import Evidence
 
 By = Literal["own", "devenv", "none", "not needed"]
@@ -102,6 +103,14 @@ def decide(
     return ServiceTracing(
         by="devenv", language=language, note=_joined(injection.note, ineffective), injection=injection
     )
+
+
+def with_build_of_its_image(service: Service, stack: Stack) -> Service:
+    """Return a service with the build of another one that builds its image: their Dockerfile is the same."""
+    if service.build is not None or not service.image:
+        return service
+    others = (one.build for one in stack.services.values() if one.build is not None and one.image == service.image)
+    return replace(service, build=next(others, None))
 
 
 def name_of(language: str) -> str:

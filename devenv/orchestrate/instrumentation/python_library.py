@@ -15,7 +15,9 @@ from pathlib import Path
 from devenv.contract.specification import FileTree
 
 TARGET = "/.devenv/python"
-_DISTRIBUTIONS = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions")
+_DISTRIBUTIONS = ("opentelemetry-api",)
+"""Not the SDK: the library does without, and another version than that of the program's API would not fit it."""
+
 _PACKAGES = ("yaml", "typing_extensions")
 _LEFT_OUT = frozenset({"_incubating", "__pycache__", "file_configuration", "_configuration"})
 _DEFAULT_OLDEST = "3.9"

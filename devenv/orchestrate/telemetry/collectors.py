@@ -31,7 +31,7 @@ OVERLAY_PATH = "/.devenv/collector.json"
 """In the container: what is added to a configuration of several files, or of a directory."""
 
 LEFT = "x-devenv.collector is leave"
-_COLLECTORS = frozenset({"collector", "otel-lgtm", "signoz", "receiver"})
+_COLLECTORS = frozenset({"collector", "otel-lgtm", "receiver"})
 """Kinds that may have the configuration of an OpenTelemetry Collector."""
 
 _UNREACHABLE_MODES = frozenset({"host", "none", "bridge"})

@@ -74,7 +74,7 @@ def find_configuration(stack: Stack, service: Service, found: Telemetry) -> Conf
     if not named and found.config:
         paths = [found.config]
     if not paths:
-        return "where its configuration is is not known"
+        return "its command does not say where its configuration is"
     files = []
     for path in paths:
         file = _file(stack, service, path)

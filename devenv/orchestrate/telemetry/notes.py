@@ -13,7 +13,7 @@ from devenv.orchestrate.telemetry.stand_in import stand_in_notes
 from devenv.otlp.backend_ports import OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from devenv.model.stack import Stack
     from devenv.orchestrate.telemetry.collectors import Decision
@@ -26,15 +26,17 @@ _ALLOY = (
 )
 
 
-def notes(stack: Stack, *, given: Stack, containers: bool) -> tuple[str, ...]:
+def notes(stack: Stack, names: Collection[str], *, given: Stack, containers: bool) -> tuple[str, ...]:
     """Return what there is to say about each telemetry service: a line, and below it the lines to paste, if any.
 
     Args:
         stack: with the trace backend, and with the ports that will be published.
+        names: of the services that are brought up.
         given: as resolved from its files.
         containers: the engine runs containers.
     """
-    found = [line for item in decide(stack, containers=containers) for line in _lines(stack, item, containers)]
+    decided = [item for item in decide(stack, containers=containers) if item.telemetry.service in names]
+    found = [line for item in decided for line in _lines(stack, item, containers)]
     return (*found, *(() if containers else stand_in_notes(given)))
 
 
@@ -48,10 +50,12 @@ def _lines(stack: Stack, decision: Decision, containers: bool) -> Iterator[str]:
     if decision.reason == LEFT:
         yield f"{name} is left as it is (x-devenv.collector: leave): devenv does not see its spans"
         return
+    if found.kind == "receiver" and not senders:  # perhaps no collector at all
+        return
     if decision.reason in {REACHED, NO_PIPELINE}:
         yield f"{name} is left as it is: {decision.reason}"
         return
-    if found.kind in {"collector", "alloy", "signoz", "otel-lgtm"} or (found.kind == "receiver" and senders):
+    if found.kind in {"collector", "alloy", "otel-lgtm", "receiver"}:
         yield f"devenv does not see the spans of {name}: {decision.reason}. To pass them on, add to its configuration:"
         endpoint = _endpoint(stack, containers)
         if found.kind == "alloy":

@@ -32,7 +32,7 @@ IMAGES: dict[str, tuple[Kind, str]] = {
     "alloy": ("alloy", ""),
     "otel-lgtm": ("otel-lgtm", "/otel-lgtm/otelcol-config.yaml"),
     "signoz": ("signoz", ""),
-    "signoz-otel-collector": ("signoz", ""),
+    "signoz-otel-collector": ("collector", ""),
     "jaeger-collector": ("jaeger", ""),
     "jaeger-query": ("jaeger", ""),
     "jaeger-agent": ("jaeger", ""),

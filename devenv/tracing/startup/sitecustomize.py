@@ -13,6 +13,12 @@ import os
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from devenv.tracing.runtime import Tracing
 
 HERE = Path(__file__).resolve().parent
 log = logging.getLogger("devenv.tracing")
@@ -32,9 +38,27 @@ def trace_program() -> None:
             from devenv.tracing import auto
 
         left_out = [name for name in os.environ.get("DEVENV_TRACING_LEAVE_OUT", "").split(",") if name]
-        auto(os.environ.get("DEVENV_TRACING_CONFIG") or None, leave_out=left_out)
+        config = os.environ.get("DEVENV_TRACING_CONFIG") or None
+        tracing = auto(config, leave_out=left_out)
+        if os.environ.get("DEVENV_TRACING_LIBRARIES", "").startswith(">="):  # `devenv up` put it in
+            stand_by(tracing, lambda: auto(config, leave_out=left_out))
     except Exception:  # tracing must not stop a program
         log.warning("the program is not traced", exc_info=True)
+
+
+def stand_by(tracing: Tracing, again: Callable[[], object]) -> None:
+    """Let the program's own provider, or its own `devenv.tracing.setup`, take the place of what `auto` has set up."""
+    try:
+        from devenv.tracing.process.standing_in import stand_in
+    except ImportError:  # the program's own, older version of the library, which keeps the provider
+        return
+
+    def anew() -> None:
+        tracing.shutdown(1.0)
+        again()
+
+    tracing.provisional = True
+    stand_in(anew)
 
 
 def run_the_programs_own() -> None:

@@ -72,8 +72,18 @@ def request(url: str) -> tuple[str, str]:
         return trace_id, response.read().decode()
 
 
-def written(folder: Path) -> Path:
-    for name, text in FILES.items():
+RESTRICTED = "\n  web:\n    read_only: true\n    user: '12345'\n"
+"""A container that may write nothing, of a user that the image does not have."""
+
+
+def files_of(engine: str) -> dict[str, str]:
+    if engine != "docker":
+        return FILES
+    return {**FILES, "compose.yaml": FILES["compose.yaml"].replace("\n  web:\n", RESTRICTED)}
+
+
+def written(folder: Path, engine: str) -> Path:
+    for name, text in files_of(engine).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
@@ -90,7 +100,7 @@ def shop(
         known = {tag for image in client.images.list() for tag in image.tags}
         missing = [image for image in IMAGES if image not in known]
         assert not missing, f"`.ci/images all` creates {missing}"
-    folder = written(tmp_path_factory.mktemp(f"shop-{request.param}"))
+    folder = written(tmp_path_factory.mktemp(f"shop-{request.param}"), request.param)
     tool = Devenv(folder, request.param, files=(), environ={"DEVENV_AGENTS_DIR": str(node_agent)})
     yield tool
     tool.down()
@@ -123,7 +133,7 @@ def test_a_request_is_one_trace_and_own_options_are_kept(up: Any, shop: Devenv) 
 
 def test_nothing_of_the_project_was_changed(up: Any, shop: Devenv) -> None:
     assert up["services"]
-    for name, text in FILES.items():
+    for name, text in files_of(shop.engine).items():
         assert (shop.directory / name).read_text() == text
 
 
@@ -131,7 +141,9 @@ def test_without_the_agents_up_names_the_commands_and_goes_on(
     tmp_path: Path, node_agent: Path, java_agent: Path
 ) -> None:
     assert node_agent == java_agent
-    tool = Devenv(written(tmp_path), "process", files=(), environ={"DEVENV_AGENTS_DIR": str(tmp_path / "none")})
+    tool = Devenv(
+        written(tmp_path, "process"), "process", files=(), environ={"DEVENV_AGENTS_DIR": str(tmp_path / "none")}
+    )
     try:
         document = tool.json("up", "--no-canary", "--isolated")
         tracing = {service["name"]: service["tracing"] for service in document["services"]}

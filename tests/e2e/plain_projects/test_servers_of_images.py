@@ -20,11 +20,45 @@ services:
     command: redis-server --appendonly yes
 volumes: {data: {}}
 """
+SHOP = """\
+services:
+  web:
+    build: web
+    ports: ["8000"]
+    environment: {DATABASE_URL: "postgresql+psycopg://postgres:secret@db/postgres"}
+    depends_on: [db]
+  db:
+    image: postgres
+    environment: {POSTGRES_PASSWORD: secret}
+"""
+APP = """\
+import os
+from flask import Flask
+from sqlalchemy import create_engine, text
+
+app = Flask(__name__)
+engine = create_engine(os.environ["DATABASE_URL"])
+
+
+@app.get("/")
+def shop():
+    with engine.connect() as connection:
+        return str(connection.execute(text("SELECT 40 + 2")).scalar_one())
+"""
+DOCKERFILE = """\
+FROM python:3.12-slim
+WORKDIR /app
+COPY . .
+RUN pip install -r requirements.txt
+EXPOSE 8000
+CMD ["flask", "run", "--host=0.0.0.0", "--port=8000"]
+"""
 QUERY = ("exec", "db", "env", "PGPASSWORD=se'cret", "psql", "-U", "shop", "-d", "orders", "-h", "127.0.0.1", "-Atc")
 
 
 @pytest.fixture
 def project(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Devenv]:
+    """The two servers; a test may write another stack file before it begins."""
     for needed in ("postgres", "redis_server"):  # they skip, or fail, where the servers are missing
         request.getfixturevalue(needed)
     (tmp_path / "compose.yaml").write_text(COMPOSE)
@@ -47,3 +81,15 @@ def test_a_named_volume_keeps_what_was_written(project: Devenv) -> None:
     assert project.run(*QUERY, "SELECT id FROM item").stdout.split() == ["7", "8"]
     assert project.json("down", "--volumes")["removed"]["volumes"] == ["data"]
     assert not (project.directory / ".devenv/volumes").exists()
+
+
+@pytest.mark.postgres
+@pytest.mark.redis
+def test_a_plain_project_with_a_database_is_traced(project: Devenv) -> None:
+    files = {"compose.yaml": SHOP, "web/app.py": APP, "web/Dockerfile": DOCKERFILE, "web/requirements.txt": "flask\n"}
+    (project.directory / "web").mkdir()
+    for name, text in files.items():
+        (project.directory / name).write_text(text)
+    up = project.json("up")
+    assert (up["canary"]["verdict"], up["canary"]["services"], up["canary"]["status"]) == ("complete", ["web"], 200)
+    assert up["canary"]["spans"] >= 3  # devenv's own, that of the request and that of the query

@@ -98,6 +98,17 @@ def test_java_is_fetched_by_maven_and_a_second_add_keeps_it(machine: Machine) ->
     assert not (machine.folder / "asked.json").exists(), "Maven was run again"
 
 
+def test_an_agent_with_the_start_files_of_another_devenv_is_fetched_again(machine: Machine) -> None:
+    node_tree(machine.folder / "tree")
+    machine.program("npm", 'shutil.copytree(here / "tree" / "node_modules", "node_modules")')
+    [agent] = machine.json("add", "node")["agents"]
+    assert [each["change"] for each in machine.json("add", "node")["agents"]] == ["none"]
+    (Path(agent["directory"]) / NODE.entry).write_text("// of another version")
+    machine.json("add", "node")
+    [agent] = machine.json("list")["agents"]
+    assert "another version" not in (Path(agent["directory"]) / NODE.entry).read_text()
+
+
 @pytest.mark.parametrize("language", ["node", "java"])
 def test_a_missing_program_is_named(machine: Machine, language: str) -> None:
     error = machine.json("add", language, code=3)["error"]

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from devenv.contract.specification import InstanceSpec
 from devenv.engine.docker import DockerEngine
 from devenv.engine.process import ProcessEngine
+from devenv.engine.process.launching import launch_of
 from devenv.errors import ConfigurationError
 from devenv.model.extension import ServiceExtension, StackExtension
-from devenv.model.stack import FileMount, Hook, Stack
+from devenv.model.stack import FileMount, Hook, Port, Stack
 from devenv.testing import make_project, make_service
 
 PROCESS = ServiceExtension.model_validate({"process": {"command": "python app.py"}})
@@ -53,3 +55,16 @@ def test_the_docker_engine_refuses_a_service_without_an_image() -> None:
     service = make_service("web", image=None, x=PROCESS)
     with pytest.raises(ConfigurationError, match="no image or build, which the docker engine requires"):
         DockerEngine().check(service, stack_of(service))
+
+
+def test_the_port_of_a_process_is_the_first_one_of_its_launch() -> None:
+    extension = ServiceExtension.model_validate({"process": {"command": "broker", "port": 5672, "same_port": True}})
+    service = make_service("queue", x=extension, ports=(Port(container=15672, host=15673),), expose=(4369, 5672))
+    spec = InstanceSpec(
+        name="queue-1", project=make_project(), service=service, index=1, labels={}, stack=stack_of(service)
+    )
+    assert [(port.container, port.host, port.same) for port in launch_of(spec).ports] == [
+        (5672, None, True),
+        (15672, 15673, True),
+        (4369, None, True),
+    ]

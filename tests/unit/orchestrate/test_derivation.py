@@ -375,6 +375,16 @@ def test_what_listens_is_ready_once_it_does(tmp_path: Path) -> None:
     assert found.stack.services["api"].container_ports == (8301,)
 
 
+def test_a_server_may_take_its_time_to_make_its_data(tmp_path: Path) -> None:
+    check = Healthcheck(test=("CMD", "pg_isready"), interval=1, start_period=5)
+    db = make_service("db", image="postgres", healthcheck=check)
+    machine = Machine(which=lambda _name: None, has_package=lambda _name: False, folders=lambda _name: ("/pg/bin",))
+    services = derive_stack(stack_of(tmp_path, db), machine).stack.services
+    assert services["db"].healthcheck == Healthcheck(test=("CMD", "pg_isready"), interval=1, start_period=60)
+    kept = whole(tmp_path, make_service("api", build=Build(context=tmp_path / "api"), healthcheck=check))
+    assert kept.stack.services["api"].healthcheck == check
+
+
 def test_what_a_file_says_itself_stays(tmp_path: Path) -> None:
     own = make_service("own", x={"process": {"command": "python x.py"}})
     backend = make_service("jaeger", image="jaegertracing/jaeger:2.13.0")

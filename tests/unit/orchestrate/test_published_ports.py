@@ -219,6 +219,15 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         allot(project, two_services(), remember=True)
 
 
+async def test_isolated_ports_change_nothing_after_an_up_that_got_an_image(tmp_path: Path) -> None:
+    """The fingerprint is made again when images are there; it is without the ports of the block then, too."""
+    world = World(directory=tmp_path)
+    wanted = two_services(second=8080)
+    world.engine.registry = dict(world.engine.images)
+    await world.up(wanted, isolated=True, pull=True)
+    assert (await world.plan(wanted, isolated=True)).count("keep") == 3
+
+
 async def test_isolated_ports_are_published_and_kept(tmp_path: Path) -> None:
     world = World(directory=tmp_path)
     wanted = two_services()

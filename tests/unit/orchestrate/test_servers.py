@@ -78,6 +78,7 @@ def test_the_command_of_a_server(image: str, fields: dict[str, Any], arguments: 
     assert Path(process.command[1]).is_file()
     assert process.command[2:] == arguments
     assert (process.port_env, process.same_port) == (variable, True)
+    assert process.port in {5432, 3306, 6379, 5672}
 
 
 def test_the_data_of_a_named_volume_has_its_place(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def traced(*services: Service, **more: Any) -> Stack:
 
 
 def said(made: Stack, *, containers: bool = True) -> str:
-    return "\n".join(notes(made, given=made, containers=containers))
+    return "\n".join(notes(made, tuple(made.services), given=made, containers=containers))
 
 
 def files_of(made: Stack, name: str = "otel") -> dict[str, str]:
@@ -116,7 +116,7 @@ def test_several_files_are_added_to(file: Path) -> None:
     [
         ({}, f"its configuration {DEFAULT} is in its image"),
         ({"command": ("--config=env:CONF",)}, "its configuration is given as env:CONF"),
-        ({"image": "otel/otelcol"}, "where its configuration is is not known"),
+        ({"image": "otel/otelcol"}, "its command does not say where its configuration is"),
         ({"mounts": (Mount(kind="volume", source="v", target="/etc"),)}, f"its configuration {DEFAULT} is in a volume"),
         ({"mounts": (bind(Path("/nowhere/x.yaml")),)}, "/nowhere/x.yaml cannot be read here: No such file"),
         ({"command": ("--manager-config=/m.yaml", "--config=/c")}, "its configuration comes from a server"),
@@ -186,6 +186,7 @@ def test_the_copy_changes_the_configuration_hash_and_nothing_else_does(file: Pat
     ("image", "expected"),
     [
         ("openzipkin/zipkin", "devenv does not see what web sends to store, a trace backend that it cannot read"),
+        ("signoz/signoz", "devenv does not see what web sends to store, a trace backend that it cannot read"),
         ("grafana/tempo", "devenv does not see what web sends to store, a trace backend that it cannot read"),
         ("grafana/alloy", 'client { endpoint = "http://jaeger:4318" }'),
         ("grafana/otel-lgtm", "its configuration /otel-lgtm/otelcol-config.yaml is in its image"),
@@ -200,7 +201,8 @@ def test_other_stores_and_collectors(image: str, expected: str) -> None:
 
 def test_a_store_behind_a_collector_and_a_service_with_a_port_of_otlp_are_not_worth_a_word() -> None:
     unknown = service("acme", image="acme/web", ports=(Port(container=4318),))
-    assert said(traced(service("tempo", image="grafana/tempo"), unknown)) == ""
+    configured = service("app", image="acme/app", expose=(4317,), command=("--config=/app.yaml",))
+    assert said(traced(service("tempo", image="grafana/tempo"), unknown, configured)) == ""
 
 
 def test_local_processes_get_the_lines_with_the_port_of_this_machine(file: Path) -> None:
@@ -210,3 +212,8 @@ def test_local_processes_get_the_lines_with_the_port_of_this_machine(file: Path)
     text = said(made, containers=False)
     assert "the files of local processes stay as they are" in text
     assert 'endpoint: "http://127.0.0.1:4318"' in text
+
+
+def test_nothing_is_said_of_what_is_not_brought_up(file: Path) -> None:
+    made = traced(collector(mounts=(bind(file),)), service("web"))
+    assert notes(made, ("web",), given=made, containers=True) == ()

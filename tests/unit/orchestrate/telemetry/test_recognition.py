@@ -29,7 +29,7 @@ LISTENS = (Port(container=4318, host=None),)
         ("mirror:5000/otel/opentelemetry-collector-k8s", "collector", "/etc/otelcol-k8s/config.yaml"),
         ("grafana/alloy:latest", "alloy", ""),
         ("docker.io/grafana/otel-lgtm", "otel-lgtm", "/otel-lgtm/otelcol-config.yaml"),
-        ("signoz/signoz-otel-collector:v0.111", "signoz", ""),
+        ("signoz/signoz-otel-collector:v0.111", "collector", ""),
         ("signoz/signoz:v0.70", "signoz", ""),
         ("jaegertracing/jaeger-collector:1.60", "jaeger", ""),
         ("openzipkin/zipkin", "zipkin", ""),

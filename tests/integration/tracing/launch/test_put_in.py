@@ -1,0 +1,72 @@
+"""The library as `up` puts it into containers, on every Python that this machine has: traced, or told why not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tracing_collector import Collector
+
+from devenv.orchestrate.instrumentation.python_library import python_library
+
+VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+PROGRAM = """
+import sqlite3
+sqlite3.connect(":memory:").execute("select 1")
+print("runs")
+"""
+
+
+def interpreters() -> dict[str, str]:
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    found = {}
+    for version in VERSIONS:
+        of_pyenv = sorted(pyenv.glob(f"{version}.*/bin/python{version}"))
+        if program := str(of_pyenv[-1]) if of_pyenv else shutil.which(f"python{version}"):
+            found[version] = program
+    return found or {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
+
+
+FOUND = interpreters()
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("python")
+    for name, path in python_library().tree.files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+    return folder
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    made = Collector().start()
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("version", FOUND)
+def test_a_program_is_traced_or_told_why_not(tree: Path, version: str, collector: Collector) -> None:
+    oldest = python_library().oldest
+    environ = {
+        "PYTHONPATH": f"{tree}/devenv/tracing/startup",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "DEVENV_TRACING_LIBRARIES": f">={oldest}:{tree}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_SERVICE_NAME": "web",
+    }
+    command = [FOUND[version], "-s", "-c", PROGRAM]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "runs\n"), done.stderr
+    if [int(part) for part in version.split(".")] < [int(part) for part in oldest.split(".")]:
+        assert f"Python {version} is too old for the OpenTelemetry API" in done.stderr
+        assert done.stderr.count("\n") == 1
+        return
+    assert done.stderr == ""
+    assert collector.spans()
