@@ -101,7 +101,7 @@ class CanaryDocument(Part):
 
     ``said`` has log lines about failed exports, of the services whose spans are missing. ``no_spans_yet`` has the other
     traced services without a span since they started. ``untraced``: no service shows any sign of tracing; ``advice``
-    then has lines that start it.
+    then has lines that start it. ``spans_of`` has the number of spans by service name.
     """
 
     verdict: CanaryVerdict
@@ -117,6 +117,7 @@ class CanaryDocument(Part):
     no_spans_yet: list[str] = Field(default_factory=list)
     untraced: bool = False
     advice: list[str] = Field(default_factory=list)
+    spans_of: dict[str, int] = Field(default_factory=dict)
 
 
 class FailureDocument(Part):

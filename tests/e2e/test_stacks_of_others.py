@@ -126,6 +126,7 @@ def test_a_stack_without_any_tracing_is_traced_from_outside(engine: str, tool: D
     assert up["canary"]["verdict"] == "complete", up["canary"]
     tracing = {service["name"]: service["tracing"] for service in up["services"]}
     assert (tracing["web"]["by"], tracing["web"]["language"]) == ("devenv", "python")
+    assert tracing["web"]["spans"] >= 1
     assert tracing["jaeger"]["by"] == "not needed"
     assert sorted(path.name for path in tool.directory.iterdir()) == sorted([".devenv", *before])
     if engine == "docker":

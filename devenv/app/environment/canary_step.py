@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from devenv.clock import Clock
     from devenv.contract.engine import Engine
     from devenv.events import Sink
-    from devenv.model.stack import Stack
+    from devenv.model.stack import Service, Stack
     from devenv.model.state import ObservedState
 
 GOOD_VERDICTS = frozenset({"complete", "skipped"})
@@ -154,6 +154,11 @@ async def run_canary(
         return canary.model_copy(update={"advice": first_tracing(stack, engine.capabilities)})
     said = await troubles(engine, observed, names_in_spans(stack), canary.missing, now=clock.now())
     return canary.model_copy(update={"said": said})
+
+
+def spans_in(canary: CanaryDocument, service: Service) -> int | None:
+    """How many spans of a service the canary trace has; ``None`` if there was no request."""
+    return None if canary.trace_id is None else canary.spans_of.get(name_in_spans(service), 0)
 
 
 def _entrypoint(stack: Stack) -> str:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.app.derived_processes import with_derived_processes
 from devenv.app.engines import Choice, choose, connect
-from devenv.app.environment.canary_step import GOOD_VERDICTS, NOT_READY, canary_route, run_canary, with_canary_path
+from devenv.app.environment.canary_step import (
+    GOOD_VERDICTS,
+    NOT_READY,
+    canary_route,
+    run_canary,
+    spans_in,
+    with_canary_path,
+)
 from devenv.app.environment.collector_routes import recorded_routes, route_documents
 from devenv.app.environment.descriptions import (
     backend_document,
@@ -182,7 +189,7 @@ async def up(invocation: Invocation, request: UpRequest, *, clock: Clock, sink: 
                 {instance.id: item.health for instance in item.instances},
                 ready_ms=item.ready_ms,
                 now=clock.now(),
-                tracing=tracing_document(result.tracing.get(item.service.name)),
+                tracing=tracing_document(result.tracing.get(item.service.name), spans_in(canary, item.service)),
             )
             for item in result.services
         ],

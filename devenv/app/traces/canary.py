@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -316,6 +317,7 @@ def _document(
         trace_id=sending.trace_id,
         spans=len(trace.spans) if trace else 0,
         services=list(trace.services) if trace else [],
+        spans_of=dict(sorted(Counter(span.service for span in trace.spans).items())) if trace else {},
         ui_url=client.ui.trace(sending.trace_id),
         elapsed_ms=round(elapsed * 1000, 3),
         status=sending.status,
