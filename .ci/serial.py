@@ -7,6 +7,9 @@ loopback use the same fixed ports, so the pytest that runs them has its own netw
 one (it takes root), or the system has none, one pytest runs all tests one by one. A test marked `alone` runs while the
 other pytest runs none: the file in DEVENV_TEST_TURNS is locked for it (tests/conftest.py).
 
+Tests of the kinds in DEVENV_TEST_LEAVE_OUT are not run: those that the machine is not prepared for, so that they do
+not count as skipped.
+
 Of the two pytests, the output of the first is shown as it comes, that of the second after it. The exit code is that of
 the first that failed.
 """
@@ -24,8 +27,9 @@ from typing import IO, Any
 
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 OWN_NETWORK = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-ON_THE_MACHINE = ["-m", "serial and machine"]
-ON_LOOPBACK = ["-m", "serial and not machine"]
+LEFT_OUT = "".join(f" and not {kind}" for kind in os.environ.get("DEVENV_TEST_LEAVE_OUT", "").split(",") if kind)
+ON_THE_MACHINE = ["-m", f"serial and machine{LEFT_OUT}"]
+ON_LOOPBACK = ["-m", f"serial and not machine{LEFT_OUT}"]
 NO_TESTS = 5
 """Exit code of a pytest without a test to run, which is right for one of the two if the options select tests."""
 
@@ -81,7 +85,7 @@ def main(options: list[str]) -> int:
     """Run the tests; return the exit code."""
     runs = Runs()
     if not can_isolate():
-        runs.start([*PYTEST, "-m", "serial", *options])
+        runs.start([*PYTEST, "-m", f"serial{LEFT_OUT}", *options])
         return runs.wait()
     colour = ["--color=yes"] if sys.stdout.isatty() else []
     with tempfile.TemporaryFile() as output, tempfile.NamedTemporaryFile() as turns:

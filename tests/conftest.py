@@ -1,8 +1,7 @@
 """Fixtures for the tests that need the real thing: a Docker engine, a Jaeger, a browser.
 
-A test requests what it needs by a marker (`docker`, `jaeger`, `browser`) or by the fixture. If it is missing, the test
-is skipped with the reason. If `DEVENV_TEST_REQUIRE` (a comma-separated list of those names) requires it, the test fails
-instead, and so does any other skip of a test of that kind.
+A test requests what it needs by a marker (`docker`, `browser`) or by the fixture. If it is missing, the test is skipped
+with the reason, or fails if `DEVENV_TEST_REQUIRE` (names, with commas) has it, as does any other skip of such a test.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from servers.podman_socket import missing_podman
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -171,6 +169,8 @@ def docker_client() -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="session")
 def podman_socket() -> None:
+    from servers.podman_socket import missing_podman  # not at the top: this file is also tested alone
+
     if reason := missing_podman(BASE_IMAGE):
         lacking("podman", reason)
 
@@ -183,7 +183,7 @@ def docker_engine(docker_client: DockerClient) -> str:
 
 @pytest.fixture(scope="session")
 def package_registry() -> None:
-    """Declares that a test installs packages, so that it runs where the machine's network is."""
+    """Declares that a test installs packages, for which it needs the machine's network."""
 
 
 # --- Jaeger -----------------------------------------------------------------------------------------------------------
