@@ -44,7 +44,7 @@ def service(name: str, command: str, more: str = "") -> str:
 
 
 def test_a_service_without_a_process_is_refused_by_name(project: Project) -> None:
-    error = project.up("  web: {image: 'redis:7'}\n", code=2)["error"]
+    error = project.up("  web: {image: 'acme/shop:7'}\n", code=2)["error"]
     assert "web has no x-devenv.process" in error["message"]
     assert error["details"]["line"] == 2
 
