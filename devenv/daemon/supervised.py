@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.contract.inheritance import inherited
 from devenv.daemon.guardian import send
 from devenv.daemon.output import Pipe, ServiceOutput
 from devenv.daemon.resources import Sampler
@@ -264,8 +265,7 @@ def _limiter(limits: Mapping[str, tuple[int, int]]) -> Callable[[], None] | None
 
 def environment_of(base: Mapping[str, str], launch: Launch, port: int | None) -> dict[str, str]:
     """The daemon's own environment without what belongs to devenv or to tracing, then the service's."""
-    inherited = {name: value for name, value in base.items() if not name.startswith(("DEVENV_", "OTEL_"))}
-    found = {**inherited, "PYTHONUNBUFFERED": "1", **launch.environment}
+    found = {**inherited(base), "PYTHONUNBUFFERED": "1", **launch.environment}
     if port is not None and launch.port_env:
         found[launch.port_env] = str(port)
     found.setdefault("PATH", os.defpath)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from devenv.contract.inheritance import inherited
 from devenv.errors import DevenvError, UsageError
 from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.immutable import immutable
@@ -309,7 +311,7 @@ async def _tracing(
             with_build_of_its_image(service, stack),
             configs.get(service.name),
             agents=AGENTS,
-            processes=engine.capabilities.processes,
+            inherited=inherited(os.environ) if engine.capabilities.processes else None,
             enabled=options.instrument,
         )
         for service in services

@@ -63,7 +63,12 @@ class ServiceTracing:
 
 
 def decide(
-    service: Service, config: ImageConfig | None, *, agents: Agents, processes: bool, enabled: bool = True
+    service: Service,
+    config: ImageConfig | None,
+    *,
+    agents: Agents,
+    inherited: Mapping[str, str] | None = None,
+    enabled: bool = True,
 ) -> ServiceTracing:
     """Return who traces a service.
 
@@ -71,10 +76,10 @@ def decide(
         service: as resolved from the stack file.
         config: of its image, if the engine has it.
         agents: what puts tracing in, by language.
-        processes: the engine runs processes of this machine.
+        inherited: variables that the service has from this machine, as a process of it; ``None``: it is a container.
         enabled: devenv may add something to services.
     """
-    evidence = evidence_of(service, config, processes=processes)
+    evidence = evidence_of(service, config, processes=inherited is not None)
     found = recognise(evidence)
     language = found.language or ""
     if service.x.role == "trace-backend" or found.infrastructure is not None:
@@ -96,7 +101,7 @@ def decide(
         return ServiceTracing(
             by="none", language=language, note=f"devenv has no agent for {_NAMES[found.language]} here"
         )
-    surroundings = _surroundings(service, evidence, processes=processes)
+    surroundings = _surroundings(service, evidence, inherited)
     injection = agent(surroundings)
     if isinstance(injection, str):
         return ServiceTracing(by="none", language=language, note=_joined(injection, ineffective))
@@ -118,11 +123,12 @@ def name_of(language: str) -> str:
     return next((name for key, name in _NAMES.items() if key == language), "")
 
 
-def _surroundings(service: Service, evidence: Evidence, *, processes: bool) -> Surroundings:
-    process = service.x.process
-    own = {**service.environment, **(process.env if processes and process is not None else {})}
-    image = {} if processes else evidence.environment
-    return Surroundings(own=own, image=image, processes=processes, command=tuple(evidence.command))
+def _surroundings(service: Service, evidence: Evidence, inherited: Mapping[str, str] | None) -> Surroundings:
+    command = tuple(evidence.command)
+    if inherited is None:
+        return Surroundings(own=service.environment, beneath=evidence.environment, command=command)
+    own = {**service.environment, **(service.x.process.env if service.x.process is not None else {})}
+    return Surroundings(own=own, beneath=inherited, processes=True, command=command)
 
 
 def _config_file_note(service: Service, image: Mapping[str, str]) -> str:

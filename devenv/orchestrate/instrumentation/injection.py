@@ -38,19 +38,19 @@ class Surroundings:
 
     Attributes:
         own: environment of the service, as its files set it.
-        image: environment of its image, which applies where the service sets nothing.
+        beneath: what applies where the service sets nothing: its image's environment, or that of this machine.
         processes: the service runs on this machine, so that nothing is copied.
         command: words of what the service runs; empty if unknown.
     """
 
     own: Mapping[str, str]
-    image: Mapping[str, str] = field(default_factory=dict)
+    beneath: Mapping[str, str] = field(default_factory=dict)
     processes: bool = False
     command: tuple[str, ...] = ()
 
     def value(self, variable: str) -> str:
         """Return the value that the program would see without devenv; empty if it is not set."""
-        return self.own.get(variable, self.image.get(variable, ""))
+        return self.own.get(variable, self.beneath.get(variable, ""))
 
 
 def python_injection(surroundings: Surroundings, library: PythonLibrary) -> Injection:

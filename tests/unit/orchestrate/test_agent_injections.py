@@ -21,12 +21,12 @@ def agent(kind: AgentKind, folder: Path) -> Agent:
 
 
 def node_options(folder: Path, own: Mapping[str, str], image: Mapping[str, str], *, processes: bool = False) -> str:
-    surroundings = Surroundings(own=own, image=image, processes=processes)
+    surroundings = Surroundings(own=own, beneath=image, processes=processes)
     return node_injection(surroundings, agent(NODE, folder)).environment["NODE_OPTIONS"]
 
 
 def java_options(folder: Path, own: Mapping[str, str], image: Mapping[str, str], *, processes: bool = False) -> str:
-    surroundings = Surroundings(own=own, image=image, processes=processes)
+    surroundings = Surroundings(own=own, beneath=image, processes=processes)
     return java_injection(surroundings, agent(JAVA, folder)).environment["JAVA_TOOL_OPTIONS"]
 
 
@@ -63,7 +63,7 @@ def test_settings_of_the_service_stay(tmp_path: Path) -> None:
     assert added["OTEL_PROPAGATORS"] == "tracecontext,baggage"
     image = {"OTEL_PROPAGATORS": "b3"}
     assert (
-        "OTEL_PROPAGATORS" not in java_injection(Surroundings(own={}, image=image), agent(JAVA, tmp_path)).environment
+        "OTEL_PROPAGATORS" not in java_injection(Surroundings(own={}, beneath=image), agent(JAVA, tmp_path)).environment
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from orchestration import World, service, stack
 
 from devenv.contract.answers import ImageConfig
+from devenv.contract.inheritance import inherited
 from devenv.contract.specification import FileTree
 from devenv.model.stack import Build
 from devenv.orchestrate.instrumentation.agents import AGENTS
@@ -22,7 +23,7 @@ PYTHON = ImageConfig(environment={"PYTHON_VERSION": "3.12"}, command=("python", 
 
 
 def decided(config: ImageConfig | None = None, *, enabled: bool = True, **fields: Any) -> ServiceTracing:
-    return decide(service("web", **fields), config, agents=AGENTS, processes=False, enabled=enabled)
+    return decide(service("web", **fields), config, agents=AGENTS, enabled=enabled)
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -83,7 +84,7 @@ def test_dependencies_that_bring_tracing_are_a_sign(tmp_path: Path) -> None:
 def test_a_service_that_runs_the_image_of_another_one_is_judged_by_its_build() -> None:
     build = inline("FROM python\nRUN pip install opentelemetry-sdk")
     web, idle = service("web", build=build), service("idle")
-    found = decide(with_build_of_its_image(idle, stack(web, idle)), PYTHON, agents=AGENTS, processes=False)
+    found = decide(with_build_of_its_image(idle, stack(web, idle)), PYTHON, agents=AGENTS)
     assert found.by == "own"
     assert with_build_of_its_image(idle, stack(idle)) == idle
 
@@ -132,7 +133,7 @@ def test_a_configuration_file_of_opentelemetry_is_said(where: str) -> None:
     [({}, {}, ""), ({"PYTHONPATH": "/a:/b"}, {"PYTHONPATH": "/i"}, ":/a:/b"), ({}, {"PYTHONPATH": "/i"}, ":/i")],
 )
 def test_a_pythonpath_is_kept(own: dict[str, str], image: dict[str, str], kept: str) -> None:
-    found = python_injection(Surroundings(own=own, image=image), python_library())
+    found = python_injection(Surroundings(own=own, beneath=image), python_library())
     assert found.environment["PYTHONPATH"] == f"/.devenv/python/devenv/tracing/startup{kept}"
     version, folder = found.environment["DEVENV_TRACING_LIBRARIES"].split(":")
     assert version.startswith(">=3.")
@@ -143,6 +144,19 @@ def test_nothing_is_copied_for_a_process_of_this_machine() -> None:
     found = python_injection(Surroundings(own={}, processes=True), python_library())
     assert found.files == ()
     assert (Path(found.environment["PYTHONPATH"]) / "sitecustomize.py").is_file()
+
+
+def test_a_process_keeps_what_it_inherits_from_this_machine() -> None:
+    shell = {"PYTHONPATH": "/shared/code", "NODE_OPTIONS": "--no-warnings", "OTEL_PROPAGATORS": "b3"}
+    python = service("web", x={"process": {"command": "python app.py"}})
+    found = decide(python, None, agents=AGENTS, inherited=inherited(shell)).injection
+    assert found is not None
+    assert found.environment["PYTHONPATH"].endswith("/startup:/shared/code")
+    own = service("web", x={"process": {"command": "python app.py", "env": {"PYTHONPATH": "lib"}}})
+    found = decide(own, None, agents=AGENTS, inherited=inherited(shell)).injection
+    assert found is not None
+    assert found.environment["PYTHONPATH"].endswith("/startup:lib")
+    assert inherited(shell) == {"PYTHONPATH": "/shared/code", "NODE_OPTIONS": "--no-warnings"}
 
 
 def test_the_library_is_pure_python_and_has_what_it_needs() -> None:
