@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from devenv.tracing.configuration.document import Document, Path_, read
+from devenv.tracing.configuration.document import Document, Path_
 from devenv.tracing.configuration.endpoints import is_header
 from devenv.tracing.configuration.environment import parse_pairs
 from devenv.tracing.configuration.validation import check_value
@@ -59,6 +59,8 @@ def read_declarative(path: str, environ: Mapping[str, str]) -> Found | None:
         path: The file.
         environ: Variables for references such as `${NAME:-default}`.
     """
+    from devenv.tracing.configuration.yaml_file import read  # only now: see there
+
     try:
         document = read(Path(path), substitute=lambda text: substitute(text, environ))
         return _Reading(document).settings()

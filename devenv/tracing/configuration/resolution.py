@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from devenv.tracing.configuration.document import Document, Path_, Place, read
+from devenv.tracing.configuration.document import Document, Path_, Place
 from devenv.tracing.configuration.environment import Found, read_environment
 from devenv.tracing.configuration.validation import read_profiles, read_section
 from devenv.tracing.configuration.variables import CONFIG_FILES, warn_about_others
@@ -111,6 +111,8 @@ def _document(config: str | Path | Mapping[str, Any] | None) -> Document:
         return Document("configuration", {})
     if isinstance(config, Mapping):
         return Document("configuration", dict(config))
+    from devenv.tracing.configuration.yaml_file import read  # only now: see there
+
     return read(Path(config))
 
 

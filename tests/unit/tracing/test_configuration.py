@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from devenv.tracing.configuration.document import read
 from devenv.tracing.configuration.resolution import resolve
+from devenv.tracing.configuration.yaml_file import read
 from devenv.tracing.errors import ConfigError
 from devenv.tracing.settings import KEYS
 
