@@ -293,7 +293,8 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
     Args:
         method: HTTP method.
         url: Full URL; user information and secrets in the query are not recorded.
-        headers: The call's headers, changed in place.
+        headers: The call's headers, changed in place. With them, the block is the whole call: a client library that is
+            traced, too, creates no second span in it.
     """
     context = current()
     if state.off and not context:  # no span is wanted, and no context came in that could be passed on
@@ -306,6 +307,7 @@ def client_span(method: str, url: str, headers: MutableMapping[str, str] | None 
             span = open_call(method, url, context, ClientSpan)
             if headers is not None:
                 _put(headers, span.span, span.context)
+                span.context = without_http(span.context, is_new=span.context is not context)
         elif headers is not None:
             if len(context) > 1 or span.state is not NO_STATE or not state.propagator.carries_parents:
                 _put(headers, span, context)

@@ -317,6 +317,20 @@ async def test_a_suppressed_call_has_neither_span_nor_headers(rec, patched, upst
     assert "traceparent" not in upstream.got[0]
 
 
+async def test_a_call_by_hand_through_a_traced_library_has_one_span(rec, upstream, patched):
+    """As the sample's services do, where `devenv up` or `auto` traces their library, too."""
+    aiohttp_client.instrument()
+    for headers in ({}, None):
+        async with aiohttp.ClientSession() as session:
+            with tracing.span("caller"), tracing.client_span("GET", upstream.url, headers):
+                async with session.get(upstream.url, headers=headers) as response:
+                    assert response.status == 200
+    # Without headers, only the library can send the context.
+    assert [span.name for span in rec.spans()] == ["caller", "GET", "caller", "GET", "GET"]
+    parents = [found["traceparent"].split("-")[2] for found in upstream.got]
+    assert parents == [rec.spans("GET")[0].span_id, rec.spans("GET")[2].span_id]
+
+
 def test_client_span_and_db_span_are_suppressed(rec):
     headers: dict[str, str] = {}
     with suppressing(HTTP), tracing.db_span("sqlite", "SELECT 1"), tracing.client_span("GET", "http://h/", headers):
