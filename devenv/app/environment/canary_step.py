@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 GOOD_VERDICTS = frozenset({"complete", "skipped"})
 """Verdicts of the canary with which ``up`` succeeds."""
 
-UNDECLARED_PATIENCE = 10.0
+UNDECLARED_PATIENCE = 30.0
 """Seconds during which a canary is sent again of which the stack file says nothing.
 
-Services of such a stack rarely have a probe, and some still start while the entry point already answers.
+Services of such a stack rarely have a probe, and some still start while the entry point already answers: a Java
+program with its agent takes 10 s of CPU until it listens.
 """
 
 NOT_READY = "not every service is ready"

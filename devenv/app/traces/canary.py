@@ -30,6 +30,8 @@ from devenv.traces.source import TraceSource
 NOT_YET = frozenset({502, 503, 504})
 """Statuses of an entry point that cannot reach its upstreams yet; the canary is retried during the first seconds."""
 
+FIRST_SERVER_ERROR = 500
+
 FIRST_MOMENTS = 3.0
 """Seconds during which a canary is sent again that is answered by none of the upstreams, or not at all."""
 
@@ -133,7 +135,8 @@ async def send_canary(
     """Send the canary and wait until its trace is complete, ``timeout`` seconds have passed, or nothing can come.
 
     If the entry point responds with 502, 503 or 504, or not at all, during the first seconds, the canary is sent again
-    with a new trace ID, and a notice is emitted. An unexpected status is never ``complete``, unless ``any_status``.
+    with a new trace ID, and a notice is emitted; with ``any_status``, also after each other status from 500. An
+    unexpected status is never ``complete``, unless ``any_status``.
 
     Args:
         entrypoint_url: base URL of the entry point.
@@ -153,7 +156,7 @@ async def send_canary(
     """
     started = clock.monotonic()
     sending = await _send_until_answered(
-        entrypoint_url, request, clock=clock, sink=sink, timeout=timeout, patience=patience
+        entrypoint_url, request, clock=clock, sink=sink, timeout=timeout, patience=patience, any_status=any_status
     )
     deadline = started + timeout
     if patience > FIRST_MOMENTS:
@@ -177,7 +180,7 @@ async def send_canary(
 
 
 async def _send_until_answered(
-    url: str, request: Request, *, clock: Clock, sink: Sink, timeout: float, patience: float
+    url: str, request: Request, *, clock: Clock, sink: Sink, timeout: float, patience: float, any_status: bool
 ) -> _Sending:
     """Send, and send again while the entry point is not ready, during the first seconds."""
     give_up = clock.monotonic() + (patience if patience > FIRST_MOMENTS else min(patience, timeout / 2))
@@ -185,7 +188,7 @@ async def _send_until_answered(
     while True:
         async with LeanClient(url, timeout=timeout) as http:  # a new connection each time: nothing is sent twice
             sending = await _send(http, url, request, clock=clock, sink=sink)
-        if not _is_early(sending) or clock.monotonic() >= give_up:
+        if not _is_early(sending, any_status=any_status) or clock.monotonic() >= give_up:
             return sending
         answer = sending.error or f"answered {sending.status}"
         if answer != said:
@@ -194,8 +197,11 @@ async def _send_until_answered(
         await clock.sleep(_REPEAT_AFTER)
 
 
-def _is_early(sending: _Sending) -> bool:
-    return bool(sending.error) or sending.status in NOT_YET
+def _is_early(sending: _Sending, *, any_status: bool) -> bool:
+    """Whether an upstream may not listen yet; many programs answer with a plain 500 then."""
+    if sending.status is None:
+        return bool(sending.error)
+    return sending.status in NOT_YET or (any_status and sending.status >= FIRST_SERVER_ERROR)
 
 
 async def _send(http: LeanClient, url: str, request: Request, *, clock: Clock, sink: Sink) -> _Sending:

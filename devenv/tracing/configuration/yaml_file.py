@@ -1,7 +1,7 @@
 """Reads config.yaml as plain values with the line and column of every key and value.
 
 YAML is read by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), so `on` and `22:22`
-are strings. This module is imported only where there is a file: PyYAML is a tenth of what a program's start costs more.
+are strings. This module is imported only if there is a file: PyYAML is a tenth of what a program's start costs more.
 """
 
 from __future__ import annotations

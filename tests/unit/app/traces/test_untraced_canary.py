@@ -128,3 +128,12 @@ async def test_the_status_of_a_canary_that_nobody_declared_is_only_said(
     document = await canary(clock, Backend(clock, late_s=0), None, any_status=any_status)
     assert (document.verdict, document.cause, document.status) == (verdict, cause, 404)
     assert document.services == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("status", "any_status", "early"),
+    [(502, False, True), (500, False, False), (500, True, True), (404, True, False), (200, True, False)],
+)
+def test_what_shows_that_an_upstream_does_not_listen_yet(status: int, any_status: bool, early: bool) -> None:
+    sending = _Sending("a" * 32, "1" * 16, start_ns=1, status=status)
+    assert module._is_early(sending, any_status=any_status) is early
