@@ -18,15 +18,24 @@ TRACE_ID = "5" * 31 + "7"
 pytestmark = [pytest.mark.node, pytest.mark.java]
 
 
+@pytest.fixture
+def agents(node_agent: Path, java_agent: Path) -> dict[str, str]:
+    assert node_agent == java_agent
+    return {"DEVENV_AGENTS_DIR": str(node_agent)}
+
+
 @pytest.mark.docker
-def test_an_order_is_one_trace_through_three_languages_a_database_and_a_queue(tmp_path: Path) -> None:
-    check(Devenv(tmp_path, "docker", files=(SHOP / "compose.yaml",), environ={"BUILD_NETWORK": "host"}))
+def test_an_order_is_one_trace_through_three_languages_a_database_and_a_queue(
+    tmp_path: Path, agents: dict[str, str]
+) -> None:
+    environ = {"BUILD_NETWORK": "host", **agents}
+    check(Devenv(tmp_path, "docker", files=(SHOP / "compose.yaml",), environ=environ))
 
 
 @pytest.mark.postgres
 @pytest.mark.redis
 @pytest.mark.usefixtures("package_registry")
-def test_the_same_from_what_is_installed_on_the_machine(tmp_path: Path) -> None:
+def test_the_same_from_what_is_installed_on_the_machine(tmp_path: Path, agents: dict[str, str]) -> None:
     folder = tmp_path / "shop"
     shutil.copytree(SHOP, folder)
     installing = [
@@ -38,7 +47,7 @@ def test_the_same_from_what_is_installed_on_the_machine(tmp_path: Path) -> None:
         subprocess.Popen(["npm", "install", "--omit=dev", "--no-audit", "--no-fund"], cwd=folder / "web"),
     ]
     assert [each.wait(timeout=240) for each in installing] == [0, 0]
-    check(Devenv(folder, "process", files=()))
+    check(Devenv(folder, "process", files=(), environ=agents))
 
 
 def check(tool: Devenv) -> None:
