@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.app.required_images import base_images, start_commands
 from devenv.orchestrate.instrumentation.infrastructure import repository_name
+from devenv.stack.dockerfile import command_line
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service
@@ -17,13 +18,8 @@ _RUNNER = "python -m devenv.tracing --"
 
 def start_command(service: Service) -> str | None:
     """The command line of a service, from its stack file and its Dockerfile; ``None`` if only its image contains it."""
-    entrypoint, command = service.entrypoint, service.command
-    if service.build is not None:
-        own_entrypoint, own_command = start_commands(service.build)
-        if command is None and entrypoint is None:
-            command = own_command
-        entrypoint = own_entrypoint if entrypoint is None else entrypoint
-    words = [*(entrypoint or ()), *(command or ())]
+    entrypoint, command = start_commands(service.build) if service.build is not None else (None, None)
+    words = command_line(service, entrypoint, command)
     return shlex.join(words) if words else None
 
 

@@ -53,6 +53,10 @@ class FileContent:
     gid: int = 0
 
 
+ADDED = "/.devenv"
+"""The folder in a container that has all that devenv adds."""
+
+
 @immutable(kw_only=True)
 class FileTree:
     """Many files of this machine, put into an instance before its start: read by all, owned by root.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from devenv.engine.host_ports import is_free_on_loopback
 from devenv.errors import EngineRefused
+from devenv.model.addresses import address_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,11 +72,7 @@ class Rewriting:
     def __init__(self, peers: Iterable[Peer], ports: Ports) -> None:
         self._ports = ports
         self._by_name = {name: peer for peer in peers for name in peer.names}
-        names = "|".join(re.escape(name) for name in sorted(self._by_name, key=len, reverse=True))
-        self._pattern = re.compile(
-            rf"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/@,]*@)?)(?P<host>{names})(?::(?P<port>\d+))?"
-            rf"(?![\w.-])|(?<![\w.@:/-])(?P<bare>{names}):(?P<bare_port>\d+)(?![\w.-])"
-        )
+        self._pattern = address_pattern(self._by_name)
 
     def text(self, value: str) -> str:
         """Return ``value`` with its addresses rewritten."""

@@ -43,6 +43,14 @@ class Origin:
         return ssl.create_default_context() if self.scheme == "https" else None
 
 
+def endpoint_port(endpoint: str) -> int | None:
+    """Return the port of an endpoint; ``None`` if it has none, or is none."""
+    try:
+        return split_endpoint(endpoint).port
+    except ValueError:
+        return None
+
+
 def split_endpoint(endpoint: str) -> SplitResult:
     """Split an endpoint as users write it: a URL, or ``host:port`` without a scheme (as OTLP over gRPC accepts).
 

@@ -277,6 +277,12 @@ class Service:
         published = [port.container for port in self.ports if port.protocol == "tcp"]
         return tuple(dict.fromkeys([*published, *self.expose]))
 
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Names under which other services reach this one on its networks, its own first, without repeats."""
+        aliases = (alias for attachment in self.networks for alias in attachment.aliases)
+        return tuple(dict.fromkeys(filter(None, (self.name, self.hostname, self.container_name, *aliases))))
+
 
 @immutable(kw_only=True)
 class AddressPool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.errors import ConfigurationError, Location
-from devenv.http.origin import split_endpoint
+from devenv.http.origin import endpoint_port
 from devenv.model import stack as model
 from devenv.model.stack import Network, Stack
 from devenv.orchestrate.jaeger import (
@@ -199,14 +199,7 @@ def _chose_grpc(own: Mapping[str, str]) -> bool:
 
 def _protocol_of(endpoint: str) -> str:
     """The protocol that an endpoint's port stands for."""
-    return "grpc" if _port_of(endpoint) == OTLP_GRPC_PORT else "http/protobuf"
-
-
-def _port_of(endpoint: str) -> int | None:
-    try:
-        return split_endpoint(endpoint).port
-    except ValueError:
-        return None
+    return "grpc" if endpoint_port(endpoint) == OTLP_GRPC_PORT else "http/protobuf"
 
 
 def _sampling(stack: Stack) -> dict[str, str]:

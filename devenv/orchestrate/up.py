@@ -306,12 +306,13 @@ async def _tracing(
     """Who traces the services ``names``, by what is known of their images now."""
     services = [stack.services[name] for name in names]
     configs = await image_configs(engine, project, services) if engine.capabilities.images else {}
+    beneath = inherited(os.environ) if engine.capabilities.processes else None
     return {
         service.name: decide(
             with_build_of_its_image(service, stack),
             configs.get(service.name),
             agents=AGENTS,
-            inherited=inherited(os.environ) if engine.capabilities.processes else None,
+            inherited=beneath,
             enabled=options.instrument,
         )
         for service in services

@@ -18,7 +18,7 @@ from devenv.disk import read_regular_file
 from devenv.immutable import immutable
 
 if TYPE_CHECKING:
-    from devenv.model.stack import Build
+    from devenv.model.stack import Build, Service
 
 MAXIMUM_BYTES = 1024 * 1024
 """Of a Dockerfile; what follows is not read."""
@@ -126,6 +126,23 @@ def read_recipe(text: str, args: Mapping[str, str] | None = None, target: str | 
     if target is not None and target.lower() in names:
         stages = stages[: len(names) - names[::-1].index(target.lower())]
     return Recipe(stages=stages, bases=tuple(dict.fromkeys(reader.bases)))
+
+
+def command_line(
+    service: Service, entrypoint: tuple[str, ...] | None, command: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Return what a service runs: entrypoint and command of its stack file, and of its image, if that sets none.
+
+    An entrypoint in the stack file resets the image's command.
+
+    Args:
+        service: as resolved from the stack file.
+        entrypoint: of its image.
+        command: of its image.
+    """
+    if service.entrypoint is not None:
+        return (*service.entrypoint, *(service.command or ()))
+    return (*(entrypoint or ()), *((command if service.command is None else service.command) or ()))
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:

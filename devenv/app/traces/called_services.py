@@ -12,7 +12,7 @@ from devenv.orchestrate.instrumentation.infrastructure import image_of, kind_of_
 from devenv.traces.query import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from devenv.contract.engine import Engine
     from devenv.model.stack import Service, Stack
@@ -48,7 +48,7 @@ async def find_callees(stack: Stack, observed: ObservedState, engine: Engine) ->
     ports: dict[tuple[str, int], str] = {}
     shared = _LOOPBACK if engine.capabilities.shared_loopback else _HOST_ADDRESSES
     for service, name in traced.items():
-        hosts |= dict.fromkeys((host.lower() for host in host_names(stack.services[service])), name)
+        hosts |= dict.fromkeys((host.lower() for host in stack.services[service].host_names), name)
         numbers = await _ports(stack.services[service], observed, engine)
         ports |= {(host, number): name for number in numbers for host in shared}
     for service in stack.services.keys() - traced.keys():
@@ -110,12 +110,6 @@ async def without_spans(client: TraceSource, started: Mapping[str, float], *, no
     recent = await asyncio.gather(*(client.find(query) for query in queries))
     sent = {name for name, traces in zip(older, recent, strict=True) if traces}
     return sorted(started.keys() - sent)
-
-
-def host_names(service: Service) -> Iterable[str]:
-    """The names under which other services reach a service."""
-    aliases = [alias for attachment in service.networks for alias in attachment.aliases]
-    return [name for name in (service.name, service.hostname, service.container_name, *aliases) if name]
 
 
 def _sends_spans(stack: Stack, name: str) -> bool:

@@ -117,9 +117,7 @@ def _is_no_receiver(endpoint: str, stack: Stack, service: Service, *, shared_loo
     if shared_loopback and host in _LOOPBACK:
         published = {item.container: item.host for item in backend.ports if item.host}
         return port in {published.get(number, number) for number in (QUERY_PORT, HEALTH_PORT)}
-    aliases = [alias for attachment in backend.networks for alias in attachment.aliases]
-    names = {backend.name, backend.hostname, backend.container_name, *aliases}
-    return host in {name.lower() for name in names if name} and port not in {OTLP_GRPC_PORT, OTLP_HTTP_PORT}
+    return host in {name.lower() for name in backend.host_names} and port not in {OTLP_GRPC_PORT, OTLP_HTTP_PORT}
 
 
 def _is_unknown(host: str, stack: Stack, service: Service) -> bool:
@@ -130,8 +128,7 @@ def _is_unknown(host: str, stack: Stack, service: Service) -> bool:
         return False  # a container outside of the stack may have the name
     known = {service.hostname, *service.extra_hosts, *stack.inactive}
     for other in stack.services.values():
-        aliases = [alias for attachment in other.networks for alias in attachment.aliases]
-        known |= {other.name, other.hostname, other.container_name, *aliases}
+        known.update(other.host_names)
     if stack.trace_backend is None:
         from devenv.orchestrate.instrument import ADDED_BACKEND
 

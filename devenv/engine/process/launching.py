@@ -165,17 +165,15 @@ def _peers(stack: Stack) -> tuple[Peer, ...]:
     found = []
     taken = _published(stack)
     for service in stack.services.values():
-        aliases = [alias for attachment in service.networks for alias in attachment.aliases]
         links = [
             text.partition(":")[::2] for other in stack.services.values() for text in other.options.get("links", ())
         ]
-        aliases += [alias for target, alias in links if target == service.name]
-        names = [service.name, service.hostname, service.container_name, *aliases]
+        linked = [alias for target, alias in links if target == service.name]
         ports = listening(service, taken)
         if is_backend(service, stack):
             ports = backend_ports(service)
-        unique = tuple(dict.fromkeys(name for name in names if name))
-        found.append(Peer(service=service.name, names=unique, ports=ports))
+        names = tuple(dict.fromkeys([*service.host_names, *filter(None, linked)]))
+        found.append(Peer(service=service.name, names=names, ports=ports))
     return tuple(found)
 
 

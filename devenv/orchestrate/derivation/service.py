@@ -16,7 +16,7 @@ from devenv.orchestrate.derivation.places import Places
 from devenv.orchestrate.derivation.programs import local_program
 from devenv.orchestrate.derivation.servers import derive_server
 from devenv.orchestrate.derivation.setting import Setting
-from devenv.stack.dockerfile import recipe_of
+from devenv.stack.dockerfile import command_line, recipe_of
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack
@@ -60,24 +60,17 @@ def derive_service(service: Service, stack: Stack, machine: Machine) -> Derived 
 
 def _names(stack: Stack, own: Service) -> tuple[str, ...]:
     """The names under which other services are reached."""
-    found: dict[str, None] = {}
-    for service in stack.services.values():
-        aliases = [alias for attachment in service.networks for alias in attachment.aliases]
-        if service.name != own.name:
-            found |= dict.fromkeys(
-                name for name in (service.name, service.hostname, service.container_name, *aliases) if name
-            )
-    return tuple(found)
+    others = (service for service in stack.services.values() if service.name != own.name)
+    return tuple(dict.fromkeys(name for service in others for name in service.host_names))
 
 
 def _command(service: Service, recipe: Recipe | None) -> tuple[tuple[str, ...], str]:
-    """The command line, and what it is from; an entrypoint of the stack file is without the image's command."""
-    entrypoint, command, source = service.entrypoint, service.command, "the stack file"
-    if recipe is not None:
-        if command is None and entrypoint is None:
-            command, source = recipe.image.command, "the Dockerfile"
-        entrypoint = recipe.image.entrypoint if entrypoint is None else entrypoint
-    return (*(entrypoint or ()), *(command or ())), source
+    """The command line, and what it is from."""
+    if recipe is None:
+        return command_line(service, None, None), "the stack file"
+    of_image = service.command is None and service.entrypoint is None
+    words = command_line(service, recipe.image.entrypoint, recipe.image.command)
+    return words, "the Dockerfile" if of_image else "the stack file"
 
 
 def _setting(service: Service, stack: Stack, recipe: Recipe | None, machine: Machine) -> Setting:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from devenv.model.addresses import address_pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,12 +40,8 @@ def _needed_by_others(stack: Stack, name: str) -> bool:
 
 def _called_by_others(stack: Stack, service: Service) -> bool:
     others = [other for other in stack.services.values() if other.name != service.name]
-    aliases = [alias for attachment in service.networks for alias in attachment.aliases]
-    names = {service.name, service.hostname, service.container_name, *aliases} - {None, ""}
-    pattern = "|".join(re.escape(str(name)) for name in names)
-    address = re.compile(
-        rf"(?:\b[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/@,]*@)?(?:{pattern})|(?<![\w.@:/-])(?:{pattern}):\d+)(?![\w.-])"
-    )
+    names = service.host_names
+    address = address_pattern(names)
     linked = (str(link).partition(":")[0] for other in others for link in other.options.get("links", ()))
     return service.name in linked or any(
         address.search(value) or (_HOST.search(name) and value in names)

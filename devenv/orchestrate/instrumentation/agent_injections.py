@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from devenv.contract.specification import FileTree
-from devenv.orchestrate.instrumentation.injection import ROOT, Injection
+from devenv.contract.specification import ADDED, FileTree
+from devenv.orchestrate.instrumentation.injection import Injection
 
 if TYPE_CHECKING:
     from devenv.orchestrate.agents.store import Agent
@@ -59,12 +59,14 @@ def _entry(surroundings: Surroundings, agent: Agent) -> str:
 
 
 def _target(agent: Agent) -> str:
-    return f"{ROOT}/{agent.kind.language}"
+    return f"{ADDED}/{agent.kind.language}"
 
 
 def _injection(
     surroundings: Surroundings, agent: Agent, options: Mapping[str, str], defaults: Mapping[str, str]
 ) -> Injection:
     missing = {name: value for name, value in defaults.items() if not surroundings.value(name)}
+    if surroundings.processes:
+        return Injection(environment={**missing, **options})
     tree = FileTree(target=_target(agent), files=agent.files(), digest=agent.sha256)
-    return Injection(environment={**missing, **options}, files=() if surroundings.processes else (tree,))
+    return Injection(environment={**missing, **options}, files=(tree,))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 By = Literal["own", "devenv", "none", "not needed"]
 
 Agents = Mapping[Language, Callable[[Surroundings], Injection | str]]
-"""By language, what puts tracing into a service; a text instead of an injection says why it is not possible."""
+"""What puts tracing into a service, by language; a text instead of an injection says why it is not possible."""
 
 CONFIG_FILE = "OTEL_CONFIG_FILE"
 
@@ -31,7 +31,7 @@ _ECOSYSTEMS: dict[Language, str] = {
     "rust": "add the crates tracing-opentelemetry and opentelemetry-otlp to its code",
     "cpp": "add opentelemetry-cpp with its OTLP exporter to its code",
 }
-_NAMES: dict[Language, str] = {
+_NAMES = {
     "python": "Python",
     "node": "Node.js",
     "java": "Java",
@@ -96,13 +96,7 @@ def decide(
         return ServiceTracing(by="none", language=language, note=_joined(line, ineffective))
     if not enabled:
         return ServiceTracing(by="none", language=language, note="--no-instrument")
-    agent = agents.get(found.language)
-    if agent is None:
-        return ServiceTracing(
-            by="none", language=language, note=f"devenv has no agent for {_NAMES[found.language]} here"
-        )
-    surroundings = _surroundings(service, evidence, inherited)
-    injection = agent(surroundings)
+    injection = agents[found.language](_surroundings(service, evidence, inherited))
     if isinstance(injection, str):
         return ServiceTracing(by="none", language=language, note=_joined(injection, ineffective))
     return ServiceTracing(
@@ -120,7 +114,7 @@ def with_build_of_its_image(service: Service, stack: Stack) -> Service:
 
 def name_of(language: str) -> str:
     """Return a language's name for people; empty for an unknown one."""
-    return next((name for key, name in _NAMES.items() if key == language), "")
+    return _NAMES.get(language, "")
 
 
 def _surroundings(service: Service, evidence: Evidence, inherited: Mapping[str, str] | None) -> Surroundings:

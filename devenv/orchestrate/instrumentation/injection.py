@@ -8,13 +8,11 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from devenv.immutable import immutable
+from devenv.orchestrate.instrumentation.python_library import TARGET
 
 if TYPE_CHECKING:
     from devenv.contract.specification import FileTree
     from devenv.orchestrate.instrumentation.python_library import PythonLibrary
-
-ROOT = "/.devenv"
-"""The folder in a container that has all that devenv adds."""
 
 
 @immutable(kw_only=True)
@@ -60,8 +58,8 @@ def python_injection(surroundings: Surroundings, library: PythonLibrary) -> Inje
         surroundings: environments; a PYTHONPATH is kept, after the folder with devenv's ``sitecustomize``.
         library: devenv's own library on this machine.
     """
-    startup = library.startup if surroundings.processes else f"{ROOT}/python/{library.startup_name}"
-    folders = library.folders if surroundings.processes else (f"{ROOT}/python",)
+    startup = library.startup if surroundings.processes else f"{TARGET}/{library.startup_name}"
+    folders = library.folders if surroundings.processes else (TARGET,)
     separator = os.pathsep if surroundings.processes else ":"
     before = surroundings.value("PYTHONPATH")
     return Injection(

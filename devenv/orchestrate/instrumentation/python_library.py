@@ -12,9 +12,9 @@ from importlib.metadata import Distribution, PackageNotFoundError
 from importlib.util import find_spec
 from pathlib import Path
 
-from devenv.contract.specification import FileTree
+from devenv.contract.specification import ADDED, FileTree
 
-TARGET = "/.devenv/python"
+TARGET = f"{ADDED}/python"
 _DISTRIBUTIONS = ("opentelemetry-api",)
 """Not the SDK: the library does without, and another version than that of the program's API would not fit it."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from devenv.contract.answers import ImageConfig
 from devenv.immutable import immutable
 from devenv.orchestrate.instrumentation.infrastructure import Kind, kind_of_image, repository_name
-from devenv.stack.dockerfile import Recipe, recipe_of
+from devenv.stack.dockerfile import Recipe, command_line, recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -176,12 +176,11 @@ def evidence_of(service: Service, config: ImageConfig | None, *, processes: bool
         words = process.command
         command = ("sh", "-c", words) if isinstance(words, str) else tuple(words)
     else:
-        entrypoint = service.entrypoint
-        of_image = config.entrypoint or (stage.entrypoint if stage else None) or ()
-        own_command = config.command or (stage.command if stage else None) or ()
-        # An entrypoint in the stack file resets the image's command.
-        arguments = service.command if service.command is not None else (own_command if entrypoint is None else ())
-        command = (*(of_image if entrypoint is None else entrypoint), *arguments)
+        command = command_line(
+            service,
+            config.entrypoint or (stage.entrypoint if stage else None),
+            config.command or (stage.command if stage else None),
+        )
     return Evidence(
         image="" if service.build is not None else service.image or "",
         recipe=recipe,

@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from devenv.contract.specification import ADDED
 from devenv.errors import StackFileError
 from devenv.immutable import immutable
 from devenv.model.stack import FileMount, FileSource
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 COPY_KEY = "devenv-collector-"
 """Prefix of the key of ``configs`` that has the copy."""
 
-OVERLAY_PATH = "/.devenv/collector.json"
+OVERLAY_PATH = f"{ADDED}/collector.json"
 """In the container: what is added to a configuration of several files, or of a directory."""
 
 LEFT = "x-devenv.collector is leave"

@@ -94,6 +94,4 @@ def is_telemetry(service: Service) -> bool:
 
 def host_names(service: Service) -> frozenset[str]:
     """Return the names under which other services reach ``service``, in lower case."""
-    aliases = [alias for attachment in service.networks for alias in attachment.aliases]
-    names = (service.name, service.hostname, service.container_name, *aliases)
-    return frozenset(name.lower() for name in names if name)
+    return frozenset(name.lower() for name in service.host_names)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.http.origin import split_endpoint
+from devenv.http.origin import endpoint_port
 from devenv.model.stack import Attachment
 from devenv.orchestrate.telemetry.recognition import host_names, is_telemetry
 from devenv.orchestrate.telemetry.senders import host_of, senders_to
@@ -74,7 +74,11 @@ def _with_http(service: Service, names: frozenset[str]) -> Service:
     for signal in _SIGNALS:
         variable, protocol = f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal}PROTOCOL"
         endpoint = service.environment.get(variable, "")
-        if host_of(endpoint) not in names or not _is_grpc(endpoint) or _protocol(service.environment, protocol):
+        if (
+            host_of(endpoint) not in names
+            or endpoint_port(endpoint) != OTLP_GRPC_PORT
+            or _protocol(service.environment, protocol)
+        ):
             continue
         path = "/v1/traces" if signal else ""
         changed |= {variable: f"http://{host_of(endpoint)}:{OTLP_HTTP_PORT}{path}", protocol: "http/protobuf"}
@@ -83,10 +87,3 @@ def _with_http(service: Service, names: frozenset[str]) -> Service:
 
 def _protocol(environment: Mapping[str, str], name: str) -> str:
     return environment.get(name) or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL") or ""
-
-
-def _is_grpc(endpoint: str) -> bool:
-    try:
-        return split_endpoint(endpoint).port == OTLP_GRPC_PORT
-    except ValueError:
-        return False
