@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from devenv.engine.host_ports import is_free_on_loopback
 from devenv.errors import EngineRefused
-from devenv.model.addresses import address_pattern
+from devenv.model.service_addresses import address_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

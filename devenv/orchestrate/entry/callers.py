@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from devenv.model.addresses import address_pattern
+from devenv.model.service_addresses import address_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
