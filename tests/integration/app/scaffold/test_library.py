@@ -72,5 +72,7 @@ def test_the_extra_of_the_sample_is_known_to_pip(wheel: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     assert "does not provide" not in done.stderr
     (entry,) = json.loads(report.read_text())["install"]
-    assert entry["requested_extras"] == ["sample"]
+    assert "sample" in entry["metadata"]["provides_extra"]
+    if "requested_extras" in entry:  # pip 23.0, which Debian 12 has, does not report it
+        assert entry["requested_extras"] == ["sample"]
     assert any("aiohttp" in each and "sample" in each for each in entry["metadata"]["requires_dist"])
