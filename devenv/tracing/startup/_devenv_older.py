@@ -1,7 +1,7 @@
 """Loads an OpenTelemetry API that is written for newer Pythons than this one, with its source adapted as it is loaded.
 
 It uses little of what newer Pythons have: union types are written `A | B`, some names are in the standard library, and
-entry points have a type of their own. Nothing in the program or in the standard library is changed for it. An API that
+entry points are of another type. Nothing in the program or in the standard library is changed for it. An API that
 this is not enough for fails to import, and the program is told so.
 """
 # ruff: noqa: INP001 - a folder for PYTHONPATH, not a package

@@ -1,6 +1,6 @@
 """An OpenTelemetry API that is written for newer Pythons than the program's: adapted as it is loaded, or said why not.
 
-The real API is tested on a real Python 3.9 by tests/integration/tracing/launch/test_put_in.py, where there is one.
+tests/integration/tracing/launch/test_put_in.py loads the real API on the Python 3.9 of the machine, if it has one.
 """
 
 from __future__ import annotations
