@@ -86,7 +86,7 @@ class _Adapted(ast.NodeTransformer):
 
 
 class _Loader(SourceFileLoader):
-    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> Any:  # type: ignore[override]
+    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> Any:  # type: ignore[override]  # typeshed has wider types
         tree = _Adapted().visit(ast.parse(data, path))
         flags = __future__.annotations.compiler_flag
         return compile(
