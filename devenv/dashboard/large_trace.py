@@ -1,4 +1,4 @@
-"""The waterfall of a large trace, made in a process of its own while its page is sent.
+"""The waterfall of a large trace, made in a separate process while its page is sent.
 
 To decode and arrange 80,000 spans takes seconds of the interpreter. In a thread of the backend's process, the receiver
 would wait for the interpreter's lock, and longer for its collector of garbage, so its slowest request would take some
@@ -18,7 +18,7 @@ from devenv.dashboard.markup import element
 from devenv.http.server import Response
 
 LARGE = 1000
-"""A trace of more spans is arranged in a process of its own."""
+"""A trace of more spans is arranged in a separate process."""
 PROCESS = "devenv.dashboard.large_trace_process"
 _READ = 64 * 1024
 

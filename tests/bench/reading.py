@@ -1,6 +1,6 @@
 """How long a request to store spans waits while a large trace is read, on the embedded backend.
 
-Run: `make bench-reading [ARGS='--spans 80000 --json']`. One process reads an address of one trace; beside it, this one
+Run: `make bench-reading [ARGS='--spans 80000 --json']`. One process reads an address of one trace; beside it, the benchmark
 sends a span every few milliseconds. Printed for each address: the time until the first byte of the answer and until its
 last, and how long the requests beside it took. What they take with nothing beside them is printed first.
 
@@ -76,7 +76,7 @@ def requests(spans: int) -> list[bytes]:
 
 
 def small() -> bytes:
-    """An encoded request with one span of a trace of its own."""
+    """An encoded request with one span, alone in its trace."""
     request = ExportTraceServiceRequest()
     request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"\1" * 16, span_id=b"\1" * 8, name="beside")
     return request.SerializeToString()

@@ -67,7 +67,7 @@ class Parameters:
 
 @dataclass(slots=True)
 class Response:
-    """A response. A body that is no bytes is sent in chunks as the client reads them.
+    """A response. A body that is not bytes is sent in chunks as the client reads them.
 
     Between two chunks other connections may be served; an empty chunk is only such a pause.
     """

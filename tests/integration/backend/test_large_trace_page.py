@@ -1,4 +1,4 @@
-"""The page of a large trace is made in a process of its own, so that reading it does not keep the receiver waiting."""
+"""The page of a large trace is made in a separate process, so that reading it does not keep the receiver waiting."""
 
 from __future__ import annotations
 
