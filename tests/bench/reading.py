@@ -1,6 +1,6 @@
 """How long a request to store spans waits while a large trace is read, on the embedded backend.
 
-Run: `make bench-reading [ARGS='--spans 80000 --json']`. One process reads an address of one trace; beside it, the benchmark
+Run: `make bench-reading [ARGS='--spans 80000 --json']`. A process reads an address of a trace; beside it, the benchmark
 sends a span every few milliseconds. Printed for each address: the time until the first byte of the answer and until its
 last, and how long the requests beside it took. What they take with nothing beside them is printed first.
 
