@@ -7,6 +7,7 @@ take precedence. The tool's other packages stay hidden, so that a package that t
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
@@ -49,7 +50,7 @@ def borrow(libraries: str) -> str:
 def _borrow_pure(oldest: str, folders: list[str]) -> str:
     """Make packages importable that are pure Python, and so for each version from `oldest` on.
 
-    A program that has OpenTelemetry's API needs no other, so that an older Python is possible too.
+    A program that has OpenTelemetry's API needs no other. For an older Python the source of the API is adapted.
     """
     if sys.version_info >= tuple(int(part) for part in oldest.split(".")):
         sys.meta_path.append(Lender(folders))
@@ -60,11 +61,20 @@ def _borrow_pure(oldest: str, folders: list[str]) -> str:
         own = find_spec("opentelemetry.trace") is not None
     except (ImportError, AttributeError, ValueError):  # a package of that name without such a module
         own = False
-    if not own:
-        mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        return f"Python {mine} is too old for the OpenTelemetry API that devenv adds, which requires {oldest} or later"
-    sys.meta_path.append(Lender(folders, LENT - {"opentelemetry"}))
-    return ""
+    mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if sys.version_info < OLDEST:
+        return f"Python {mine} is too old: devenv's tracing requires 3.9 or later"
+    if own:
+        sys.meta_path.append(Lender(folders, LENT - {"opentelemetry"}))
+        return ""
+    lender = Lender(folders)
+    sys.meta_path.append(lender)
+    failure = str(importlib.import_module("_devenv_older").adapt(folders))
+    if not failure:
+        return ""
+    sys.meta_path.remove(lender)
+    reason = f"Python {mine} is too old for the OpenTelemetry API that devenv adds, which requires {oldest} or later"
+    return f"{reason} ({failure}); add `opentelemetry-api` to its own packages"
 
 
 class Lender:
