@@ -46,7 +46,7 @@ PROGRAMS = {
 }
 PROJECT = make_project(name="bench-start")
 SETTINGS = {
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",  # nobody: what is sent at the end is not measured
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",  # no receiver: the export is not measured
     "OTEL_EXPORTER_OTLP_TIMEOUT": "100",
     "OTEL_SERVICE_NAME": "web",
     "OTEL_METRICS_EXPORTER": "none",
