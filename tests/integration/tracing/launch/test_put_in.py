@@ -38,9 +38,9 @@ FOUND = interpreters()
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("python")
-    for name, path in python_library().tree.files:
+    for name, file in python_library().tree.files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / name)
+        (folder / name).write_bytes(file if isinstance(file, bytes) else file.read_bytes())
     return folder
 
 
@@ -57,7 +57,7 @@ def test_a_program_without_opentelemetry_is_traced(tree: Path, version: str, col
     environ = {
         "PYTHONPATH": f"{tree}/devenv/tracing/startup",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "DEVENV_TRACING_LIBRARIES": f">={oldest}:{tree}",
+        "DEVENV_TRACING_LIBRARIES": f">={oldest}:{tree}/library.zip:{tree}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_SERVICE_NAME": "web",
     }
