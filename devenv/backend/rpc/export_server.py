@@ -107,7 +107,7 @@ class ExportServer:
     async def _start(self) -> grpc.aio.Server:
         if self._closing:
             raise RuntimeError("the trace backend is closing")
-        library: Any = await asyncio.to_thread(import_module, "grpc")  # the loop goes on
+        library: Any = await asyncio.to_thread(import_module, "grpc")  # the loop keeps serving
         server: grpc.aio.Server = library.aio.server(options=self._options())
         for route in self._routes:
             call = _Call(self, route, library)
