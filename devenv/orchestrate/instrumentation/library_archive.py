@@ -5,7 +5,7 @@ as long to start. A zip file is one file, and Python imports from it directly. B
 is for (Python compares a magic number); any other version compiles the source, which is beside it.
 
 The file is made once for each version of the library and of the interpreter, and kept in the user's cache. What
-somebody else could have written there is not used.
+another user could have written there is not used.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _relocated(code: CodeType, filename: str) -> CodeType:
 
 
 def _read(path: Path) -> bytes | None:
-    """The file, ``None`` if it is not there or somebody else could have written it."""
+    """The file, ``None`` if it is not there or another user could have written it."""
     try:
         if not _is_own(path.parent.lstat()):
             return None
@@ -124,5 +124,5 @@ def _keep(path: Path, content: bytes) -> None:
 
 
 def _is_own(found: os.stat_result) -> bool:
-    """Whether nobody but this user can have written a file or directory."""
+    """Whether only this user can have written a file or directory."""
     return not stat.S_ISLNK(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
