@@ -51,8 +51,9 @@ format: $(VENV)/.dev ## format the code and sort its imports
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-up: $(VENV)/.dev ## `devenv up` beside `docker compose up -d --wait` on the sample stack
+bench-up: $(VENV)/.dev ## `devenv up` beside `docker compose up -d --wait` on the sample stack, and of 20 services on both engines
 	$(BIN)/python tests/bench/up.py $(ARGS)
+	$(BIN)/python tests/bench/up_chains.py $(ARGS)
 
 bench-start: $(VENV)/.dev ## what added tracing costs the start of a Python container, beside the same without it
 	$(BIN)/python tests/bench/start.py $(ARGS)
