@@ -36,7 +36,7 @@ async def backend() -> AsyncIterator[Backend]:
 
 @asynccontextmanager
 async def page() -> AsyncIterator[int]:
-    """A page of its own origin, without a policy that forbids it to send: its port."""
+    """A page with its own origin, without a policy that forbids it to send: its port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
