@@ -13,8 +13,8 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
@@ -35,6 +35,7 @@ MESSAGE_BYTES = 16 * 1024 * 1024
 """Largest message as sent. Decompressed, the limit is that of an HTTP body; Jaeger takes 4 MiB."""
 ABSTRACT = os.uname().sysname == "Linux"
 """Whether sockets can have a name without a file, which is gone with the process however it ends."""
+VERBOSITY = "GRPC_VERBOSITY"
 _COLLECTOR = "opentelemetry.proto.collector"
 _SERVICES = {
     "/v1/traces": f"{_COLLECTOR}.trace.v1.TraceService",
@@ -108,7 +109,8 @@ class ExportServer:
         if self._closing:
             raise RuntimeError("the trace backend is closing")
         library: Any = await asyncio.to_thread(import_module, "grpc")  # the loop keeps serving
-        server: grpc.aio.Server = library.aio.server(options=self._options())
+        with _quiet():
+            server: grpc.aio.Server = library.aio.server(options=self._options())
         for route in self._routes:
             call = _Call(self, route, library)
             methods = {"Export": library.stream_unary_rpc_method_handler(call.export)}
@@ -180,6 +182,19 @@ class ExportServer:
         answer = route.handler(request)
         turns.spend(monotonic() - begun)
         return answer if isinstance(answer, Response) else await answer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # grpcio writes a line to stderr for each odd header that a client sends; it reads the variable once, here.
+    if VERBOSITY in os.environ:
+        yield
+        return
+    os.environ[VERBOSITY] = "NONE"
+    try:
+        yield
+    finally:
+        del os.environ[VERBOSITY]
 
 
 class Refused(Exception):
