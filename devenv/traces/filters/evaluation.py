@@ -1,0 +1,244 @@
+"""Makes a test of a filter: a function of a span and its trace, over any form in which spans are stored.
+
+A reference has a number of values: none if it is absent, several if an attribute is both the span's and its
+resource's, or if spans have several events. A condition on an absent reference is false, ``ne`` and ``not_in``
+included; only ``not`` turns that. Of several values, one has to meet a condition; of those of ``ne`` and ``not_in``, all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from devenv.immutable import immutable
+from devenv.traces.filters import values as tests
+from devenv.traces.filters.expression import (
+    ORDERED,
+    Attribute,
+    Call,
+    Collection,
+    Expression,
+    Field,
+    Reference,
+    Scalar,
+    Values,
+)
+from devenv.traces.filters.fields import FIELDS
+
+Found = Sequence[Any]
+"""The values of a reference."""
+
+
+class TraceView(Protocol):
+    """What a filter asks of a whole trace; spans are in the form that the reader reads.
+
+    Attributes:
+        root: the earliest span without a parent, ``None`` if there is none.
+    """
+
+    @property
+    def root(self) -> Any:
+        """The earliest span without a parent."""
+        ...
+
+    def spans(self) -> Iterable[Any]:
+        """All spans."""
+        ...
+
+    def children(self, span: Any) -> Iterable[Any]:
+        """The spans whose parent ID is this one's ID."""
+        ...
+
+    def field(self, name: str) -> Found:
+        """The value of a field of level ``trace``."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads a span in one form. Each method returns a function that returns the values."""
+
+    def field(self, level: str, name: str) -> Callable[[Any], Found]:
+        """A field of level span, resource or scope."""
+        ...
+
+    def attribute(self, level: str, key: str) -> Callable[[Any], Found]:
+        """An attribute of level span, resource or scope."""
+        ...
+
+    def elements(self, level: str) -> Callable[[Any], Sequence[Any]]:
+        """The events or links of a span."""
+        ...
+
+    def element_field(self, level: str, name: str) -> Callable[[Any, Any], Found]:
+        """A field of an event or link of a span, by the span and the element."""
+        ...
+
+    def element_attribute(self, level: str, key: str) -> Callable[[Any], Found]:
+        """An attribute of an event or link."""
+        ...
+
+
+@immutable()
+class Place:
+    """Where a condition is tested: at a span, and inside ``some`` at one of its events or links."""
+
+    span: Any
+    trace: TraceView
+    event: Any = None
+    link: Any = None
+
+
+Test = Callable[[Place], bool]
+Get = Callable[[Place], Found]
+
+_COSTS = {"resource": 0, "span": 1, "scope": 1, "": 2, "event": 3, "link": 3, "root": 4, "trace": 4}
+_COLLECTION_COSTS = {"event": 4, "link": 4, "child": 6, "span": 6}
+
+
+def make_test(filter_: Call, reader: Reader) -> Test:
+    """Return the test of a checked filter."""
+    return _Maker(reader).test(filter_)
+
+
+class _Maker:
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def test(self, call: Call) -> Test:
+        if call.op in {"and", "or"}:
+            return self._joined(call)
+        if call.op == "not":
+            inner = self._inner(call.args[0])
+            return lambda place: not inner(place)
+        if call.op == "some":
+            return self._some(call)
+        if call.op == "exists":
+            get = self._values(call.args[0])
+            return lambda place: len(get(place)) > 0
+        return self._leaf(call)
+
+    def _inner(self, term: Expression) -> Test:
+        if not isinstance(term, Call):
+            raise TypeError(f"not a condition: {term!r}")
+        return self.test(term)
+
+    def _joined(self, call: Call) -> Test:
+        # What is read quickly comes first, and whole traces last: the result is the same in any order.
+        parts = [self._inner(each) for each in sorted(call.args, key=_cost)]
+        if len(parts) == 2:
+            first, second = parts
+            if call.op == "and":
+                return lambda place: first(place) and second(place)
+            return lambda place: first(place) or second(place)
+        if call.op == "and":
+            return lambda place: all(part(place) for part in parts)
+        return lambda place: any(part(place) for part in parts)
+
+    def _some(self, call: Call) -> Test:
+        collection, inner = call.args[0], self._inner(call.args[1])
+        level = collection.level if isinstance(collection, Collection) else ""
+        if level == "child":
+            return lambda place: any(inner(Place(each, place.trace)) for each in place.trace.children(place.span))
+        if level == "span":
+            return lambda place: any(inner(Place(each, place.trace)) for each in place.trace.spans())
+        elements = self._reader.elements(level)
+        if level == "event":
+            return lambda place: any(
+                inner(Place(place.span, place.trace, each, place.link)) for each in elements(place.span)
+            )
+        return lambda place: any(
+            inner(Place(place.span, place.trace, place.event, each)) for each in elements(place.span)
+        )
+
+    def _leaf(self, call: Call) -> Test:
+        get, constant = self._values(call.args[0]), call.args[1]
+        if isinstance(constant, Attribute | Field):
+            other, compare = self._values(constant), tests.both(call.op)
+            return lambda place: compare(get(place), other(place))
+        negated = call.op in {"ne", "not_in"}
+        test = _value_test(call, constant)
+        if negated:
+            return lambda place: len(found := get(place)) > 0 and not any(map(test, found))
+
+        def positive(place: Place) -> bool:
+            for value in get(place):  # noqa: SIM110 (any() with a generator takes twice as long)
+                if test(value):
+                    return True
+            return False
+
+        return positive
+
+    def _values(self, reference: Expression) -> Get:
+        if not isinstance(reference, Attribute | Field):
+            raise TypeError(f"not a reference: {reference!r}")
+        level = reference.level
+        if level == "trace" and isinstance(reference, Field):
+            name = reference.name
+            return lambda place: place.trace.field(name)
+        if level == "root":
+            get = self._of_span(_of_root(reference))
+            return lambda place: () if (root := place.trace.root) is None else get(root)
+        if level in {"event", "link"}:
+            return self._of_elements(reference)
+        of_span = self._of_span(reference)
+        return lambda place: of_span(place.span)
+
+    def _of_span(self, reference: Reference) -> Callable[[Any], Found]:
+        if isinstance(reference, Field):
+            return self._reader.field(reference.level, reference.name)
+        if reference.level:
+            return self._reader.attribute(reference.level, reference.key)
+        own, resource = (self._reader.attribute(level, reference.key) for level in ("span", "resource"))
+        return lambda span: (*own(span), *resource(span))
+
+    def _of_elements(self, reference: Reference) -> Get:
+        level, elements = reference.level, self._reader.elements(reference.level)
+        of_one = self._of_element(reference)
+
+        def get(place: Place) -> Found:
+            element = place.event if level == "event" else place.link
+            if element is not None:
+                return of_one(place.span, element)
+            return [value for each in elements(place.span) for value in of_one(place.span, each)]
+
+        return get
+
+    def _of_element(self, reference: Reference) -> Callable[[Any, Any], Found]:
+        if isinstance(reference, Field):
+            return self._reader.element_field(reference.level, reference.name)
+        of_element = self._reader.element_attribute(reference.level, reference.key)
+        return lambda _, element: of_element(element)
+
+
+def _of_root(reference: Reference) -> Reference:
+    if isinstance(reference, Attribute):
+        return Attribute(reference.key)
+    return Field("resource" if reference.name == "service" else "span", reference.name)
+
+
+def _value_test(call: Call, constant: Expression) -> Callable[[Any], bool]:
+    reference = call.args[0]
+    kind = FIELDS[reference.level][reference.name] if isinstance(reference, Field) else ""
+    if isinstance(constant, Values):
+        return tests.among(constant, kind)
+    if not isinstance(constant, Scalar):
+        raise TypeError(f"not a constant: {constant!r}")
+    if call.op == "regex":
+        return tests.matches(constant.value)
+    return tests.compares(call.op, constant, kind) if call.op in ORDERED else tests.equals(constant, kind)
+
+
+def _cost(term: Expression) -> int:
+    match term:
+        case Call("some", (Collection(level), inner)):
+            return _COLLECTION_COSTS[level] + _cost(inner)
+        case Call("regex", args):
+            return 1 + max(map(_cost, args))
+        case Call(_, args):
+            return max(map(_cost, args), default=0)
+        case Attribute(_, level):
+            return 1 + _COSTS[level]
+        case Field(level, _):
+            return _COSTS[level]
+        case _:
+            return 0
