@@ -53,7 +53,7 @@ def some(collection: Collection, inner: Call, span: Span, trace: Trace, bound: d
     if collection.level == "span":
         return any(holds(inner, each, trace, {}) for each in trace.spans)
     if collection.level == "child":
-        below = [each for each in trace.spans if each.parent_id == span.span_id and each is not span]
+        below = [each for each in trace.spans if each.parent_id == span.span_id != each.span_id]
         return any(holds(inner, each, trace, {}) for each in below)
     elements: Any = span.events if collection.level == "event" else span.links
     return any(holds(inner, span, trace, {**bound, collection.level: each}) for each in elements)
@@ -94,7 +94,8 @@ def element_values(reference: Any, element: Any, span: Span) -> list[Any]:
     if reference.name == "timeSinceStart":
         return [element.time_ns - span.start_ns]
     names = {"name": "name", "time": "time_ns", "traceID": "trace_id", "spanID": "span_id"}
-    return [getattr(element, names[reference.name])]
+    value = getattr(element, names[reference.name])
+    return [] if value == "" else [value]
 
 
 def field(reference: Field, span: Span, trace: Trace) -> Any:

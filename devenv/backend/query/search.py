@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
+from devenv.backend.query.filtering import StoredFilter
 from devenv.backend.query.needles import ERROR_STATUS, Needle
 from devenv.backend.store.decoding import Steps, chunks, duration, is_error, one_by_one
 from devenv.backend.store.records import StoredTrace
@@ -13,6 +14,8 @@ from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.immutable import immutable
 from devenv.otlp.values import plain
+from devenv.traces.filters.expression import Call
+from devenv.traces.filters.narrowing import narrowing
 from devenv.traces.jaeger_text import as_text
 
 ERROR_KEY = "error"
@@ -27,7 +30,7 @@ class Criteria:
     """Criteria of a search; empty or zero means any. Times and durations in ns, ends inclusive.
 
     ``attributes`` are compared as text with a span's, its scope's, its resource's and its events' attributes; the key
-    ``error`` means the span's status.
+    ``error`` means the span's status. ``where`` is a filter that the same span has to meet.
     """
 
     service: str = ""
@@ -38,6 +41,7 @@ class Criteria:
     duration_max: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
     limit: int = 100
+    where: Call | None = None
 
 
 @immutable()
@@ -55,6 +59,7 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
     """Yield at most ``limit`` matching traces, the latest start first; None to let the caller serve others."""
     if query.limit <= 0:
         return
+    query = _narrowed(query)
     plan = _Plan(store, query)
     found = 0
     seen: set[bytes] = set()
@@ -66,7 +71,7 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
         # The cheapest test first: it excludes most traces, and all may have to be tested.
         if trace.longest < shortest or trace.end < earliest or trace.start > latest or trace.owner is None:
             continue
-        if not plan.possible(trace.raw) or trace.id in seen:
+        if not plan.possible(trace) or trace.id in seen:
             continue
         if not plan.certain(trace):
             matches = yield from plan.matches(trace)
@@ -77,6 +82,21 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
         found += 1
         if found == query.limit:
             return
+
+
+def _narrowed(query: Criteria) -> Criteria:
+    """The criteria, with what the filter says that the index and the other tests know of."""
+    narrow = narrowing(query.where)
+    indexed = "\ufffd" not in narrow.service + narrow.operation  # such a name has several encodings
+    return replace(
+        query,
+        service=query.service or (narrow.service if indexed else ""),
+        operation=query.operation or (narrow.operation if indexed else ""),
+        start_min=max(query.start_min, narrow.start_min),
+        start_max=min(filter(None, (query.start_max, narrow.start_max)), default=0),
+        duration_min=max(query.duration_min, narrow.duration_min),
+        duration_max=min(filter(None, (query.duration_max, narrow.duration_max)), default=0),
+    )
 
 
 class _Plan:
@@ -90,20 +110,22 @@ class _Plan:
         self._wanted = [self._want(name, value) for name, value in query.attributes.items() if name != ERROR_KEY]
         # The index has operations by service: without a service, `newest` returns every trace.
         indexed = bool(query.service or not query.operation)
-        self._whole = indexed and not (query.attributes or query.duration_min or query.duration_max)
+        self._whole = indexed and not (query.attributes or query.duration_min or query.duration_max or query.where)
+        self._filter = StoredFilter(store, query.where) if query.where is not None else None
 
     def _want(self, name: str, value: str) -> _Wanted:
         scopes = frozenset(scope.number for scope in self._store.scopes if _in_scope(scope, name, value))
         return _Wanted(name.encode("utf-8", "replace"), name, value, Needle(name, value), scopes)
 
-    def possible(self, raw: bytes) -> bool:
-        """Return False if no span of an encoded trace can have the attributes."""
+    def possible(self, trace: StoredTrace) -> bool:
+        """Return False if no span of a trace can have the attributes, or meet the filter."""
+        raw = trace.raw
         if self._error == "true" and ERROR_STATUS not in raw and b"error" not in raw:
             return False
-        for wanted in self._wanted:  # noqa: SIM110 (all() with a generator takes three times as long)
+        for wanted in self._wanted:
             if not wanted.scopes and not wanted.needle.within(raw):
                 return False
-        return True
+        return self._filter is None or self._filter.possible(trace)
 
     def certain(self, trace: StoredTrace) -> bool:
         """Return True if the index alone proves a match: all spans are in the window, without further criteria."""
@@ -123,13 +145,20 @@ class _Plan:
             scope = self._store.scopes[chunk.scope]
             if self._query.service and scope.service.name != self._query.service:
                 continue
-            self._decoded += len(chunk.spans)
-            if any(self._span_matches(scope, span) for span in one_by_one(chunk.spans)):
-                return True
-            if self._decoded >= _DECODES:
-                self._decoded = 0
-                yield None
+            for span in one_by_one(chunk.spans):
+                if self._span_matches(scope, span) and (self._filter is None or self._filter.meets(scope, span)):
+                    if self._filter is None or not self._filter.whole:
+                        return True
+                    return (yield from self._filter.confirm(trace, self._meets_criteria))
+                self._decoded += 1
+                if self._decoded >= _DECODES:
+                    self._decoded = 0
+                    yield None
         return False
+
+    def _meets_criteria(self, scope: Scope, span: Any) -> bool:
+        service = self._query.service
+        return (not service or scope.service.name == service) and self._span_matches(scope, span)
 
     def _span_matches(self, scope: Scope, span: Any) -> bool:
         query = self._query

@@ -2,12 +2,12 @@
 
 A reference has a number of values: none if it is absent, several if an attribute is both the span's and its
 resource's, or if spans have several events. A condition on an absent reference is false, ``ne`` and ``not_in``
-included; only ``not`` turns that. Of several values, one has to meet a condition; of those of ``ne`` and ``not_in``, all.
+included; only ``not`` turns that. Of several values, one has to meet it; with ``ne`` and ``not_in``, all have to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Protocol
 
 from devenv.immutable import immutable
@@ -34,7 +34,10 @@ class TraceView(Protocol):
 
     Attributes:
         root: the earliest span without a parent, ``None`` if there is none.
+        known: what :meth:`FilterTest.prepare` found, by the number of its quantifier.
     """
+
+    known: dict[int, Any]
 
     @property
     def root(self) -> Any:
@@ -43,10 +46,6 @@ class TraceView(Protocol):
 
     def spans(self) -> Iterable[Any]:
         """All spans."""
-        ...
-
-    def children(self, span: Any) -> Iterable[Any]:
-        """The spans whose parent ID is this one's ID."""
         ...
 
     def field(self, name: str) -> Found:
@@ -92,17 +91,65 @@ Test = Callable[[Place], bool]
 Get = Callable[[Place], Found]
 
 _COSTS = {"resource": 0, "span": 1, "scope": 1, "": 2, "event": 3, "link": 3, "root": 4, "trace": 4}
+_BETWEEN_STEPS = 256
 _COLLECTION_COSTS = {"event": 4, "link": 4, "child": 6, "span": 6}
 
 
-def make_test(filter_: Call, reader: Reader) -> Test:
-    """Return the test of a checked filter."""
-    return _Maker(reader).test(filter_)
+class FilterTest:
+    """The test of a checked filter: :meth:`prepare` for a trace, then :meth:`meets` for its spans.
+
+    Attributes:
+        whole: whether it asks for more of a trace than one span. If not, a trace need not be prepared.
+    """
+
+    def __init__(self, filter_: Call, reader: Reader) -> None:
+        maker = _Maker(reader)
+        self._test = maker.test(filter_)
+        self._quantifiers = maker.quantifiers
+        self._span_id = reader.field("span", "spanID")
+        self._parent_id = reader.field("span", "parentSpanID")
+        self.whole = is_whole(filter_)
+
+    def prepare(self, trace: TraceView) -> Generator[None, None, None]:
+        """Find out, in steps, which spans have a child that meets a condition, and whether any span of the trace does.
+
+        Each condition is tested once a span, however many spans ask for it.
+        """
+        for number, level, inner in self._quantifiers:
+            met: set[Any] = set()
+            trace.known[number] = met
+            for count, span in enumerate(trace.spans()):
+                if count % _BETWEEN_STEPS == 0:
+                    yield
+                if not inner(Place(span, trace)):
+                    continue
+                if level == "span":
+                    met.add("")
+                    break
+                parent = self._parent_id(span)
+                if parent != self._span_id(span):
+                    met.update(parent)
+
+    def meets(self, span: Any, trace: TraceView) -> bool:
+        """Return whether a span meets the filter."""
+        return self._test(Place(span, trace))
+
+
+def is_whole(term: Expression) -> bool:
+    """Return whether a filter, or a part of it, asks for more of a trace than one span."""
+    if isinstance(term, Call):
+        return any(map(is_whole, term.args))
+    return (
+        not isinstance(term, Scalar | Values)
+        and term.level in {"trace", "root", "child", "span"}
+        and (isinstance(term, Collection) or term.level in {"trace", "root"})
+    )
 
 
 class _Maker:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self.quantifiers: list[tuple[int, str, Test]] = []
 
     def test(self, call: Call) -> Test:
         if call.op in {"and", "or"}:
@@ -137,10 +184,8 @@ class _Maker:
     def _some(self, call: Call) -> Test:
         collection, inner = call.args[0], self._inner(call.args[1])
         level = collection.level if isinstance(collection, Collection) else ""
-        if level == "child":
-            return lambda place: any(inner(Place(each, place.trace)) for each in place.trace.children(place.span))
-        if level == "span":
-            return lambda place: any(inner(Place(each, place.trace)) for each in place.trace.spans())
+        if level in {"child", "span"}:
+            return self._some_spans(level, inner)
         elements = self._reader.elements(level)
         if level == "event":
             return lambda place: any(
@@ -149,6 +194,15 @@ class _Maker:
         return lambda place: any(
             inner(Place(place.span, place.trace, place.event, each)) for each in elements(place.span)
         )
+
+    def _some_spans(self, level: str, inner: Test) -> Test:
+        # Inner ones stand before outer ones, which ask for their results.
+        number = len(self.quantifiers)
+        self.quantifiers.append((number, level, inner))
+        if level == "span":
+            return lambda place: "" in place.trace.known[number]
+        span_id = self._reader.field("span", "spanID")
+        return lambda place: not place.trace.known[number].isdisjoint(span_id(place.span))
 
     def _leaf(self, call: Call) -> Test:
         get, constant = self._values(call.args[0]), call.args[1]

@@ -8,7 +8,7 @@ from typing import Any
 
 from devenv.model.span import Span, SpanEvent, SpanLink
 from devenv.model.trace import Trace
-from devenv.traces.filters.evaluation import Found, Place, make_test
+from devenv.traces.filters.evaluation import FilterTest, Found
 from devenv.traces.filters.expression import Attribute, Call, Expression, Field, FilterError
 from devenv.traces.filters.fields import SPAN_KINDS, STATUSES
 
@@ -42,8 +42,6 @@ _ELEMENT_FIELDS: dict[tuple[str, str], Callable[[Span, Any], Any]] = {
     ("link", "traceID"): lambda _, link: link.trace_id,
     ("link", "spanID"): lambda _, link: link.span_id,
 }
-ALWAYS = frozenset({("span", "name"), ("resource", "service"), ("event", "name")})
-"""Text fields that are present even if they are empty; any other that is empty is absent."""
 
 
 class TraceFilter:
@@ -61,12 +59,14 @@ class TraceFilter:
                 raise _unanswered("attributes of scopes")
             if isinstance(reference, Attribute) and reference.level == "link":
                 raise _unanswered("attributes of links")
-        self._test = make_test(filter_, ModelReader())
+        self._test = FilterTest(filter_, ModelReader())
 
     def matches(self, trace: Trace) -> bool:
         """Return whether one span of the trace meets the filter."""
         view = ModelTrace(trace)
-        return any(self._test(Place(span, view)) for span in trace.spans)
+        for _ in self._test.prepare(view):
+            pass
+        return any(self._test.meets(span, view) for span in trace.spans)
 
 
 def _unanswered(what: str) -> FilterError:
@@ -86,10 +86,8 @@ class ModelReader:
     """Reads spans of the model; implements :class:`~devenv.traces.filters.evaluation.Reader`."""
 
     def field(self, level: str, name: str) -> Callable[[Span], Found]:
-        """A field of level span, resource or scope."""
+        """A field of level span, resource or scope; empty text is absent."""
         get = _SPAN_FIELDS[level, name]
-        if (level, name) in ALWAYS:
-            return lambda span: (get(span),)
         return lambda span: () if (value := get(span)) == "" else (value,)
 
     def attribute(self, level: str, key: str) -> Callable[[Span], Found]:
@@ -105,7 +103,7 @@ class ModelReader:
     def element_field(self, level: str, name: str) -> Callable[[Span, Any], Found]:
         """A field of an event or link."""
         get = _ELEMENT_FIELDS[level, name]
-        return lambda span, element: (get(span, element),)
+        return lambda span, element: () if (value := get(span, element)) == "" else (value,)
 
     def element_attribute(self, level: str, key: str) -> Callable[[Any], Found]:  # noqa: ARG002 (events and links alike)
         """An attribute of an event or link."""
@@ -117,6 +115,7 @@ class ModelTrace:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
+        self.known: dict[int, Any] = {}
 
     @cached_property
     def root(self) -> Span | None:
@@ -127,17 +126,6 @@ class ModelTrace:
     def spans(self) -> Iterable[Span]:
         """All spans."""
         return self._trace.spans
-
-    def children(self, span: Span) -> Iterable[Span]:
-        """The spans whose parent ID is this one's ID."""
-        return [each for each in self._children.get(span.span_id, ()) if each is not span]
-
-    @cached_property
-    def _children(self) -> dict[str | None, list[Span]]:
-        found: dict[str | None, list[Span]] = {}
-        for span in self._trace.spans:
-            found.setdefault(span.parent_id, []).append(span)
-        return found
 
     def field(self, name: str) -> Found:
         """The value of a field of level ``trace``."""
