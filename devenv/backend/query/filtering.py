@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from google.protobuf.message import DecodeError
 
 from devenv.backend.query.exclusion import may_meet
 from devenv.backend.query.stored_spans import StoredReader, StoredSpan, StoredView
@@ -11,8 +12,10 @@ from devenv.backend.store.decoding import Snapshot, Steps, snapshot
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
-from devenv.traces.filters.evaluation import FilterTest, is_whole
+from devenv.otlp import messages
+from devenv.traces.filters.evaluation import FilterTest, Place, is_whole
 from devenv.traces.filters.expression import Call, conjuncts
+from devenv.traces.filters.narrowing import narrowing
 
 _BETWEEN_STEPS = 256
 
@@ -26,10 +29,14 @@ class StoredFilter:
         reader = StoredReader()
         self._test = FilterTest(filter_, reader)
         self._span_test = self._test
-        self._no_view = StoredView(Snapshot(b"", b"", False, {}))  # a test of one span asks nothing of it
+        # A test of one span asks nothing of its trace.
+        self._each = StoredSpan()
+        self._place = Place(self._each, StoredView(Snapshot(b"", b"", False, {})))
         if self._test.whole:
             parts = tuple(part for part in conjuncts(filter_) if not is_whole(part))
             self._span_test = FilterTest(Call("and", parts), reader)
+        self.service = narrowing(filter_).service
+        """Of the span that meets the filter, if it says that; any if empty."""
         self.whole = self._test.whole
         """Whether a span that meets the filter as far as it is about one span does not prove a match."""
 
@@ -37,17 +44,22 @@ class StoredFilter:
         """Return False if no span of a trace can meet the filter."""
         return self._may is None or self._may(trace)
 
-    def meets(self, scope: Scope, span: Any) -> bool:
-        """Return whether a span meets the filter as far as it is about one span."""
-        return self._span_test.meets(StoredSpan(scope, span), self._no_view)
+    def meets(self, scope: Scope, payload: bytes) -> bool:
+        """Return whether an encoded span meets the filter as far as it is about one span."""
+        try:
+            self._each.span = messages.OpaqueSpan.FromString(payload)
+        except DecodeError:  # it passed the check of its batch only as a part of its neighbour
+            return False
+        self._each.scope = scope
+        return self._span_test.test(self._place)
 
-    def confirm(self, trace: StoredTrace, criteria: Callable[[Scope, Any], bool]) -> Steps[bool]:
+    def confirm(self, trace: StoredTrace, criteria: Callable[[Scope, bytes], bool]) -> Steps[bool]:
         """Return whether a span that meets the other criteria meets the whole filter."""
         view = StoredView(snapshot(trace, self._store.scopes))
         yield from view.load()
         yield from self._test.prepare(view)
         for count, each in enumerate(view.spans()):
-            if criteria(each.scope, each.span) and self._test.meets(each, view):
+            if self._test.meets(each, view) and criteria(each.scope, each.span.SerializeToString()):
                 return True
             if count % _BETWEEN_STEPS == 0:
                 yield

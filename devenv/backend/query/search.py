@@ -59,8 +59,8 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
     """Yield at most ``limit`` matching traces, the latest start first; None to let the caller serve others."""
     if query.limit <= 0:
         return
-    query = _narrowed(query)
     plan = _Plan(store, query)
+    query = _narrowed(query)
     found = 0
     seen: set[bytes] = set()
     earliest, latest = query.start_min, query.start_max or _FOREVER
@@ -86,6 +86,8 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
 
 def _narrowed(query: Criteria) -> Criteria:
     """The criteria, with what the filter says that the index and the other tests know of."""
+    if query.where is None:
+        return query
     narrow = narrowing(query.where)
     indexed = "\ufffd" not in narrow.service + narrow.operation  # such a name has several encodings
     return replace(
@@ -110,7 +112,8 @@ class _Plan:
         self._wanted = [self._want(name, value) for name, value in query.attributes.items() if name != ERROR_KEY]
         # The index has operations by service: without a service, `newest` returns every trace.
         indexed = bool(query.service or not query.operation)
-        self._whole = indexed and not (query.attributes or query.duration_min or query.duration_max or query.where)
+        self._unbounded = not (query.attributes or query.duration_min or query.duration_max)
+        self._whole = indexed and self._unbounded and query.where is None
         self._filter = StoredFilter(store, query.where) if query.where is not None else None
 
     def _want(self, name: str, value: str) -> _Wanted:
@@ -129,36 +132,62 @@ class _Plan:
 
     def certain(self, trace: StoredTrace) -> bool:
         """Return True if the index alone proves a match: all spans are in the window, without further criteria."""
+        return self._whole and self._within(trace)
+
+    def _within(self, trace: StoredTrace) -> bool:
+        """Whether all spans of a trace are in the window."""
         query = self._query
         return (
-            self._whole
-            and not trace.truncated
+            not trace.truncated
             and trace.start >= query.start_min
             and (not query.start_max or trace.end <= query.start_max)
         )
 
     def matches(self, trace: StoredTrace) -> Steps[bool]:
         """Return the result of the exact test; False if the trace is evicted meanwhile."""
+        if self._filter is not None:
+            return (yield from self._meets(trace, self._filter))
         for chunk in chunks(trace.raw):
             if not trace.alive:
                 return False
             scope = self._store.scopes[chunk.scope]
             if self._query.service and scope.service.name != self._query.service:
                 continue
-            for span in one_by_one(chunk.spans):
-                if self._span_matches(scope, span) and (self._filter is None or self._filter.meets(scope, span)):
-                    if self._filter is None or not self._filter.whole:
-                        return True
-                    return (yield from self._filter.confirm(trace, self._meets_criteria))
+            self._decoded += len(chunk.spans)
+            if any(self._span_matches(scope, span) for span in one_by_one(chunk.spans)):
+                return True
+            if self._decoded >= _DECODES:
+                self._decoded = 0
+                yield None
+        return False
+
+    def _meets(self, trace: StoredTrace, filter_: StoredFilter) -> Steps[bool]:
+        """The exact test of a filter and, as far as the index does not prove them, the other criteria."""
+        inside = self._unbounded and not self._query.operation and self._within(trace)
+        services = {self._query.service, filter_.service} - {""}
+        for chunk in chunks(trace.raw):
+            scope = self._store.scopes[chunk.scope] if trace.alive else None
+            if scope is None or (services and services != {scope.service.name}):
+                continue
+            for payload in chunk.spans:
                 self._decoded += 1
                 if self._decoded >= _DECODES:
                     self._decoded = 0
                     yield None
+                    if not trace.alive:
+                        return False
+                if not filter_.meets(scope, payload) or not (inside or self._criteria_meet(scope, payload)):
+                    continue
+                if not filter_.whole:
+                    return True
+                return (yield from filter_.confirm(trace, self._criteria_meet))
         return False
 
-    def _meets_criteria(self, scope: Scope, span: Any) -> bool:
+    def _criteria_meet(self, scope: Scope, payload: bytes) -> bool:
         service = self._query.service
-        return (not service or scope.service.name == service) and self._span_matches(scope, span)
+        if service and scope.service.name != service:
+            return False
+        return any(self._span_matches(scope, span) for span in one_by_one((payload,)))
 
     def _span_matches(self, scope: Scope, span: Any) -> bool:
         query = self._query

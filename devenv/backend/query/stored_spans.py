@@ -7,20 +7,24 @@ from typing import Any
 
 from devenv.backend.store.decoding import Snapshot, Steps, duration, encoded, ends, is_error, one_by_one
 from devenv.backend.store.scopes import Scope
-from devenv.immutable import immutable
+from devenv.otlp import messages
 from devenv.otlp.values import plain, text
+from devenv.otlp.wire import varint
 from devenv.traces.filters.evaluation import Found
 from devenv.traces.filters.fields import SPAN_KINDS, STATUSES
 
 _BETWEEN_STEPS = 256
+_KNOWN = 2048
 
 
-@immutable()
 class StoredSpan:
-    """A span as protobuf decodes it, with its scope."""
+    """A span as ``messages.OpaqueSpan``, with its scope. It may be changed to the next span."""
 
-    scope: Scope
-    span: Any
+    __slots__ = ("scope", "span")
+
+    def __init__(self, scope: Scope | None = None, span: Any = None) -> None:
+        self.scope: Any = scope
+        self.span = span
 
 
 def _word(words: tuple[str, ...], number: int) -> str:
@@ -73,7 +77,7 @@ class StoredReader:
             return lambda each: (each.scope.resource[key],) if key in each.scope.resource else ()
         if level == "scope":
             return lambda each: (each.scope.attributes[key],) if key in each.scope.attributes else ()
-        get = _attribute(key)
+        get = _span_attribute(key)
         return lambda each: get(each.span)
 
     def elements(self, level: str) -> Callable[[StoredSpan], Sequence[Any]]:
@@ -107,6 +111,32 @@ def _attribute(key: str) -> Callable[[Any], Found]:
         return ()
 
     return exact
+
+
+def _span_attribute(key: str) -> Callable[[Any], Found]:
+    """As :func:`_attribute`, of a span whose attributes are still encoded; most values occur in many spans."""
+    encoded_key = key.encode("utf-8", "replace")
+    prefix = b"\x0a" + varint(len(encoded_key)) + encoded_key + b"\x12"
+    if "\ufffd" in key:
+        prefix = b""
+    known: dict[bytes, Found] = {}
+
+    def get(span: Any) -> Found:
+        for pair in span.attributes:
+            if not pair.startswith(prefix):
+                continue
+            found = known.get(pair)
+            if found is None:
+                decoded = messages.KeyValue.FromString(pair)
+                found = (plain(decoded.value),) if text(decoded.key) == key else ()
+                if len(known) >= _KNOWN:
+                    known.clear()
+                known[pair] = found
+            if found:
+                return found
+        return ()
+
+    return get
 
 
 class StoredView:
@@ -147,7 +177,7 @@ class StoredView:
     def spans(self) -> Iterator[StoredSpan]:
         """All distinct spans."""
         for scope, payloads in self._chunks:
-            for span in one_by_one(payloads):
+            for span in one_by_one(payloads, messages.OpaqueSpan):
                 yield StoredSpan(scope, span)
 
     def field(self, name: str) -> Found:

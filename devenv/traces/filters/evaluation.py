@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Protocol
 
-from devenv.immutable import immutable
 from devenv.traces.filters import values as tests
 from devenv.traces.filters.expression import (
     ORDERED,
@@ -77,14 +76,16 @@ class Reader(Protocol):
         ...
 
 
-@immutable()
 class Place:
     """Where a condition is tested: at a span, and inside ``some`` at one of its events or links."""
 
-    span: Any
-    trace: TraceView
-    event: Any = None
-    link: Any = None
+    __slots__ = ("event", "link", "span", "trace")
+
+    def __init__(self, span: Any, trace: TraceView, event: Any = None, link: Any = None) -> None:
+        self.span = span
+        self.trace = trace
+        self.event = event
+        self.link = link
 
 
 Test = Callable[[Place], bool]
@@ -99,12 +100,13 @@ class FilterTest:
     """The test of a checked filter: :meth:`prepare` for a trace, then :meth:`meets` for its spans.
 
     Attributes:
+        test: the test itself, for a caller that makes one place for many spans.
         whole: whether it asks for more of a trace than one span. If not, a trace need not be prepared.
     """
 
     def __init__(self, filter_: Call, reader: Reader) -> None:
         maker = _Maker(reader)
-        self._test = maker.test(filter_)
+        self.test = maker.test(filter_)
         self._quantifiers = maker.quantifiers
         self._span_id = reader.field("span", "spanID")
         self._parent_id = reader.field("span", "parentSpanID")
@@ -132,7 +134,7 @@ class FilterTest:
 
     def meets(self, span: Any, trace: TraceView) -> bool:
         """Return whether a span meets the filter."""
-        return self._test(Place(span, trace))
+        return self.test(Place(span, trace))
 
 
 def is_whole(term: Expression) -> bool:
@@ -209,10 +211,9 @@ class _Maker:
         if isinstance(constant, Attribute | Field):
             other, compare = self._values(constant), tests.both(call.op)
             return lambda place: compare(get(place), other(place))
-        negated = call.op in {"ne", "not_in"}
-        test = _value_test(call, constant)
-        if negated:
-            return lambda place: len(found := get(place)) > 0 and not any(map(test, found))
+        test = value_test(call)
+        if call.op in {"ne", "not_in"}:
+            return lambda place: len(found := get(place)) > 0 and all(map(test, found))
 
         def positive(place: Place) -> bool:
             for value in get(place):  # noqa: SIM110 (any() with a generator takes twice as long)
@@ -270,8 +271,12 @@ def _of_root(reference: Reference) -> Reference:
     return Field("resource" if reference.name == "service" else "span", reference.name)
 
 
-def _value_test(call: Call, constant: Expression) -> Callable[[Any], bool]:
-    reference = call.args[0]
+def value_test(call: Call) -> Callable[[Any], bool]:
+    """Return the test of one value of a comparison with a constant, such as an attribute's."""
+    reference, constant = call.args
+    if call.op in {"ne", "not_in"}:
+        equal = value_test(Call("eq" if call.op == "ne" else "in", call.args))
+        return lambda value: not equal(value)
     kind = FIELDS[reference.level][reference.name] if isinstance(reference, Field) else ""
     if isinstance(constant, Values):
         return tests.among(constant, kind)
