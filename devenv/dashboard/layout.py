@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 
 from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.http.server import Response
@@ -100,17 +101,38 @@ def page(title: str, *content: Child, status: int = 200) -> Response:
 
 def long_page(title: str, before: Child, parts: Iterable[Markup]) -> Response:
     """A page whose last element, of class ``spans``, has many parts; other requests are served between them."""
-    top, bottom = _text(title, before, element("div", _GAP, class_="spans")).split(_GAP)
-    return Response(200, _pieces(top, parts, bottom), HTML, _HEADERS)
+    top, bottom = _ends(title)
+    return Response(200, chain([top], in_pieces(before, parts), [bottom]), HTML, _HEADERS)
 
 
-def _pieces(top: str, parts: Iterable[Markup], bottom: str) -> Iterator[bytes]:
+def framed(title: str, content: AsyncGenerator[bytes]) -> Response:
+    """A page whose content arrives in pieces; its head is sent before the first of them."""
+    return Response(200, _framed(title, content), HTML, _HEADERS)
+
+
+def in_pieces(before: Child, parts: Iterable[Markup]) -> Iterator[bytes]:
+    """The content of a long page; empty pieces are pauses."""
+    top, bottom = join(before, element("div", _GAP, class_="spans")).split(_GAP)
     yield top.encode("utf-8", "replace")
     left = iter(parts)
     while some := list(islice(left, _PARTS)):
         yield "".join(some).encode("utf-8", "replace")
         yield b""
-    yield bottom.encode("utf-8", "replace")
+    yield bottom.encode()
+
+
+async def _framed(title: str, content: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    top, bottom = _ends(title)
+    yield top
+    async with aclosing(content):
+        async for piece in content:
+            yield piece
+    yield bottom
+
+
+def _ends(title: str) -> tuple[bytes, bytes]:
+    top, bottom = _text(title, _GAP).split(_GAP)
+    return top.encode("utf-8", "replace"), bottom.encode()
 
 
 def _text(title: str, *content: Child) -> str:

@@ -19,6 +19,7 @@ from devenv.cli.views.traces import LEVELS, show_trace
 from devenv.dashboard.layout import MAX_DEPTH
 from devenv.dashboard.pages import page_routes
 from devenv.http.server import HttpRequest, Response, Router
+from devenv.http.server.turns import Turns
 from devenv.model.counts import plural
 from devenv.model.listings import TraceDocument
 from devenv.model.trace import MARKS
@@ -52,7 +53,9 @@ async def page(site: Site, path: str, query: str = "") -> str:
     assert not isinstance(found, Response)
     response = await found[0](found[1])
     assert response.status == 200
-    return (response.body if isinstance(response.body, bytes) else b"".join(response.body)).decode()
+    if isinstance(response.body, bytes):
+        return response.body.decode()
+    return b"".join([piece async for piece in Turns().paced(response.body)]).decode()
 
 
 def places_on_page(text: str) -> tuple[Place, ...]:

@@ -17,9 +17,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from devenv.backend.api.streaming import paused
 from devenv.backend.query.shared_span_ids import DecodedTrace, decoded
-from devenv.backend.store.decoding import ERROR, KINDS, Snapshot
+from devenv.backend.store.decoding import ERROR, KINDS, Snapshot, paused
 from devenv.backend.store.scopes import Scope
 from devenv.otlp import messages
 from devenv.otlp.attribute_cache import AttributeCache

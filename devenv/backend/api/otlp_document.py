@@ -12,9 +12,8 @@ from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from devenv.backend.api.streaming import paused
 from devenv.backend.query.shared_span_ids import decoded
-from devenv.backend.store.decoding import Snapshot, ends
+from devenv.backend.store.decoding import Snapshot, ends, paused
 from devenv.backend.store.scopes import Scope
 from devenv.http.server.message import dumps
 from devenv.otlp import messages

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from time import monotonic
-from typing import TypeVar
 
-from devenv.backend.store.decoding import Steps
 from devenv.http.server.message import Response
-
-T = TypeVar("T")
-Piece = TypeVar("Piece", str, bytes)
 
 _PIECE = 64 * 1024
 # Encoded spans of this size become JSON within a few milliseconds.
@@ -54,14 +49,3 @@ def json_list(opening: str, items: Iterable[Iterable[str]], closing: str) -> Ite
             due = monotonic() + _WORK
         separator = ","
     yield "".join([*pieces, closing]).encode("ascii")
-
-
-def paused(steps: Steps[T], pause: Piece) -> Generator[Piece, None, T]:
-    """Take steps, with ``pause``, an empty piece, after each; return their result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        yield pause

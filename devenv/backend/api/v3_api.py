@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from devenv.backend.api.envelopes import v3_failure as _failure
 from devenv.backend.api.otlp_document import resource_spans
-from devenv.backend.api.otlp_protobuf import MEDIA_TYPE, traces_data
 from devenv.backend.api.params import v3_query
-from devenv.backend.api.streaming import list_response, paused
+from devenv.backend.api.streaming import list_response
 from devenv.backend.query.lookups import Found, find, operations, size
 from devenv.backend.query.summaries import summarized, summary_document
-from devenv.backend.store.decoding import Snapshot, is_small, snapshot
+from devenv.backend.query.traces_data import MEDIA_TYPE, traces_data
+from devenv.backend.store.decoding import Snapshot, is_small, paused, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.message import HttpRequest, Parameters, Response, dumps
 from devenv.http.server.router import Route
@@ -88,7 +88,7 @@ class V3Api:
             return _traces([], raw=raw)
         taken = snapshot(trace, self._store.scopes)
         if raw and _encoded(request.headers.get("accept", ""), taken):
-            return traces_data(taken)
+            return Response(200, traces_data(taken), MEDIA_TYPE)
         return _traces([taken], raw=raw)
 
     def summaries(self, request: HttpRequest) -> Response | Awaitable[Response]:

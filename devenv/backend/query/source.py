@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from devenv.backend.query.lookups import operations
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.query.spans import spans
 from devenv.backend.query.summaries import summarized
+from devenv.backend.query.traces_data import traces_data
 from devenv.backend.store.decoding import Snapshot, Steps, encoded, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.turns import Turn, Turns
@@ -61,6 +62,21 @@ class StoreSource:
         """One trace; ``None`` if the store does not have it."""
         stored = self._store.get(_raw(trace_id))
         return None if stored is None else await _trace(snapshot(stored, self._store.scopes), self._turns.start())
+
+    def size(self, trace_id: str) -> int:
+        """The number of spans of a trace, with those that arrived twice; 0 if the store does not have it."""
+        stored = self._store.get(_raw(trace_id))
+        return 0 if stored is None else stored.spans
+
+    def encoded(self, trace_id: str) -> Iterator[bytes]:
+        """The ``TracesData`` of a trace, in pieces that each take about a millisecond; nothing if it is not there."""
+        stored = self._store.get(_raw(trace_id))
+        return iter(()) if stored is None else traces_data(snapshot(stored, self._store.scopes))
+
+    def truncated(self, trace_id: str) -> bool:
+        """Whether spans of a trace were refused because it is too large."""
+        stored = self._store.get(_raw(trace_id))
+        return stored is not None and stored.truncated
 
     async def traces(self, trace_ids: Iterable[str]) -> dict[str, Trace]:
         """Those of the traces that the store has, by ID."""

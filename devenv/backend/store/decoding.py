@@ -14,6 +14,7 @@ from devenv.otlp import messages
 from devenv.otlp.wire import read_varint
 
 T = TypeVar("T")
+Piece = TypeVar("Piece", str, bytes)
 Steps = Generator[None, None, T]
 """Work in pieces of about a millisecond: others may be served between two of them. Its value is the result."""
 
@@ -94,6 +95,17 @@ def encoded(taken: Snapshot) -> Steps[EncodedTrace]:
         if not is_small(taken):
             yield None
     return EncodedTrace(taken.id, found, taken.truncated)
+
+
+def paused(steps: Steps[T], pause: Piece) -> Generator[Piece, None, T]:
+    """Take steps, with ``pause``, an empty piece, after each; return their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        yield pause
 
 
 def readable(payloads: Sequence[bytes]) -> list[Any]:

@@ -6,20 +6,21 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
+from contextlib import aclosing
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol, cast
 
 import httptools
 
-from devenv.http.server.capacity import ByteBudget
+from devenv.http.server.capacity import ByteBudget, ListenerConnection
 from devenv.http.server.guard import Guard
 from devenv.http.server.head import response_head
 from devenv.http.server.limits import Limits
 from devenv.http.server.message import HttpRequest, Response, own_path
 from devenv.http.server.router import Router
-from devenv.http.server.turns import Turns
+from devenv.http.server.turns import Pieces, Turns
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,10 @@ class ConnectionOwner(Protocol):
     def turns(self) -> Turns:
         """The loop's time."""
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: ListenerConnection) -> None:
         """A client has connected."""
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ListenerConnection) -> None:
         """A client's connection has ended."""
 
 
@@ -281,7 +282,8 @@ class Connection(asyncio.Protocol):
         try:
             await self._writable.wait()
             if not isinstance(response.body, bytes) and request.version == "1.0":
-                response.body = await self._listener.turns.joined(response.body)  # HTTP/1.0 has no chunks
+                # HTTP/1.0 has no chunks.
+                response.body = b"".join([piece async for piece in self._listener.turns.paced(response.body)])
             if isinstance(response.body, bytes):
                 self._write_whole(request, response, response.body, keep)
             else:
@@ -301,17 +303,15 @@ class Connection(asyncio.Protocol):
         if not keep:
             self._end()
 
-    async def _write_chunks(self, request: HttpRequest, response: Response, body: Iterator[bytes], keep: bool) -> None:
+    async def _write_chunks(self, request: HttpRequest, response: Response, body: Pieces, keep: bool) -> None:
         keep = keep and not response.close
         self._transport.write(response_head(response, keep, b"Transfer-Encoding: chunked\r\n"))
         if request.method != "HEAD":
-            turn = self._listener.turns.start()
-            await turn.pause()
-            for chunk in body:
-                if chunk:
-                    self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-                await turn.pause()
-                await self._writable.wait()
+            async with aclosing(self._listener.turns.paced(body)) as chunks:
+                async for chunk in chunks:
+                    if chunk:
+                        self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                    await self._writable.wait()
             self._transport.write(b"0\r\n\r\n")
         if not keep:
             self._end()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -67,13 +67,13 @@ class Parameters:
 
 @dataclass(slots=True)
 class Response:
-    """A response. A body that is an iterator is sent in chunks as the client reads them.
+    """A response. A body that is not bytes is sent in chunks as the client reads them.
 
     Between two chunks other connections may be served; an empty chunk is only such a pause.
     """
 
     status: int = 200
-    body: bytes | Iterator[bytes] = b""
+    body: bytes | Iterator[bytes] | AsyncGenerator[bytes] = b""
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False

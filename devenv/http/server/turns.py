@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from time import monotonic
 
 SLICE = 0.003
@@ -18,6 +19,9 @@ _LARGE_READ = 64 * 1024
 _READERS = 4
 # What takes less is not counted: the count would cost more.
 _COUNTED = 0.0003
+
+Pieces = Iterable[bytes] | AsyncGenerator[bytes]
+"""A long text in pieces, made while it is sent."""
 
 
 class Turns:
@@ -34,15 +38,22 @@ class Turns:
         """Return the turn of one piece of long work; it begins to count with its first pause."""
         return Turn(self)
 
-    async def joined(self, pieces: Iterable[bytes]) -> bytes:
-        """Return the pieces, each of which takes time to make, as one."""
-        found = bytearray()
+    async def paced(self, pieces: Pieces) -> AsyncGenerator[bytes]:
+        """Yield the pieces, each of which takes time to make, with others served in between.
+
+        To be closed by its reader: what makes the pieces is closed with it.
+        """
         turn = self.start()
         await turn.pause()
+        if isinstance(pieces, AsyncGenerator):
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    yield piece
+                    await turn.pause()
+            return
         for piece in pieces:
-            found += piece
+            yield piece
             await turn.pause()
-        return bytes(found)
 
     async def wait(self) -> None:
         """Wait until all that waited before have had their slice."""

@@ -7,13 +7,12 @@ take precedence. The tool's other packages stay hidden, so that a package that t
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as in sitecustomize
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from importlib.metadata import Distribution, DistributionFinder
@@ -51,18 +50,31 @@ def borrow(libraries: str) -> str:
 def _borrow_pure(oldest: str, folders: list[str]) -> str:
     """Make packages importable that are pure Python, and so for each version from `oldest` on.
 
-    A program that has OpenTelemetry's API needs no other, so that an older Python is possible too.
+    A program that has OpenTelemetry's API needs no other. For an older Python the source of the API is adapted.
     """
-    enough = sys.version_info >= tuple(int(part) for part in oldest.split("."))
+    if sys.version_info >= tuple(int(part) for part in oldest.split(".")):
+        sys.meta_path.append(Lender(folders))
+        return ""
+    from importlib.util import find_spec
+
     try:
-        own = importlib.util.find_spec("opentelemetry.trace") is not None
+        own = find_spec("opentelemetry.trace") is not None
     except (ImportError, AttributeError, ValueError):  # a package of that name without such a module
         own = False
-    if not enough and not own:
-        mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        return f"Python {mine} is too old for the OpenTelemetry API that devenv adds, which requires {oldest} or later"
-    sys.meta_path.append(Lender(folders, LENT if enough else LENT - {"opentelemetry"}))
-    return ""
+    mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if sys.version_info < OLDEST:
+        return f"Python {mine} is too old: devenv's tracing requires 3.9 or later"
+    if own:
+        sys.meta_path.append(Lender(folders, LENT - {"opentelemetry"}))
+        return ""
+    lender = Lender(folders)
+    sys.meta_path.append(lender)
+    failure = str(importlib.import_module("_devenv_older").adapt(folders))
+    if not failure:
+        return ""
+    sys.meta_path.remove(lender)
+    reason = f"Python {mine} is too old for the OpenTelemetry API that devenv adds, which requires {oldest} or later"
+    return f"{reason} ({failure}); add `opentelemetry-api` to its own packages"
 
 
 class Lender:
@@ -82,11 +94,12 @@ class Lender:
         names = fullname.split(".")
         if names[0] not in self._names:
             return None
-        return PathFinder.find_spec(fullname, [str(Path(folder, *names[:-1])) for folder in self._folders], target)
+        return PathFinder.find_spec(fullname, [os.path.join(folder, *names[:-1]) for folder in self._folders], target)
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
         """Find the metadata of these packages: OpenTelemetry finds its parts by entry points."""
         from importlib.metadata import Distribution
+        from pathlib import Path
 
         for folder in self._folders:
             for path in Path(folder).glob("*.dist-info"):

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from pathlib import Path
-
 import pytest
+from compose.program import compose_command
 
 
 @pytest.fixture(scope="session")
 def compose() -> list[str]:
-    """The command of the compose plugin, as a plugin of ``docker`` or by itself."""
-    cache = Path(os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")) / "bin" / "docker-compose"
-    folders = (Path.home() / ".docker", Path("/usr/libexec/docker"), Path("/usr/lib/docker"))
-    found = [cache, *(folder / "cli-plugins" / "docker-compose" for folder in folders)]
-    program = shutil.which("docker-compose") or next((str(path) for path in found if path.is_file()), None)
-    if program is None:
-        reason = "no compose plugin; `.ci/go-build compose` builds it"
-        if "docker" in os.environ.get("DEVENV_TEST_REQUIRE", ""):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return [program]
+    """The command of the compose plugin."""
+    return compose_command()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -18,12 +16,6 @@ TRACE_ID = "5" * 31 + "7"
 pytestmark = [pytest.mark.node, pytest.mark.java]
 
 
-@pytest.fixture
-def agents(node_agent: Path, java_agent: Path) -> dict[str, str]:
-    assert node_agent == java_agent
-    return {"DEVENV_AGENTS_DIR": str(node_agent)}
-
-
 @pytest.mark.docker
 def test_an_order_is_one_trace_through_three_languages_a_database_and_a_queue(
     tmp_path: Path, agents: dict[str, str]
@@ -34,19 +26,13 @@ def test_an_order_is_one_trace_through_three_languages_a_database_and_a_queue(
 
 @pytest.mark.postgres
 @pytest.mark.redis
-@pytest.mark.usefixtures("package_registry")
-def test_the_same_from_what_is_installed_on_the_machine(tmp_path: Path, agents: dict[str, str]) -> None:
+def test_the_same_from_what_is_installed_on_the_machine(
+    tmp_path: Path, agents: dict[str, str], installed_packages: Path
+) -> None:
     folder = tmp_path / "shop"
     shutil.copytree(SHOP, folder)
-    installing = [
-        subprocess.Popen(
-            f"{sys.executable} -m venv .venv && .venv/bin/pip install -q -r requirements.txt",
-            shell=True,
-            cwd=folder / "orders",
-        ),
-        subprocess.Popen(["npm", "install", "--omit=dev", "--no-audit", "--no-fund"], cwd=folder / "web"),
-    ]
-    assert [each.wait(timeout=240) for each in installing] == [0, 0]
+    (folder / "orders" / ".venv").symlink_to(installed_packages / ".venv")
+    (folder / "web" / "node_modules").symlink_to(installed_packages / "node_modules")
     check(Devenv(folder, "process", files=(), environ=agents))
 
 

@@ -1,25 +1,19 @@
-"""A stored trace as OTLP protobuf: the bytes as they are stored, for devenv's own commands."""
+"""A stored trace as OTLP protobuf: the bytes as they are stored, for devenv's own commands and pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from devenv.backend.api.streaming import paused
-from devenv.backend.store.decoding import Snapshot, encoded
+from devenv.backend.store.decoding import Snapshot, encoded, paused
 from devenv.backend.store.scopes import Scope
-from devenv.http.server.message import Response
 from devenv.otlp.span_encoding import encode_attributes
 from devenv.otlp.wire import bytes_field
 
 MEDIA_TYPE = "application/x-protobuf"
 
 
-def traces_data(taken: Snapshot) -> Response:
-    """Return a trace as an encoded ``TracesData``, its spans as they were sent, each once."""
-    return Response(200, _traces_data(taken), MEDIA_TYPE)
-
-
-def _traces_data(taken: Snapshot) -> Iterator[bytes]:
+def traces_data(taken: Snapshot) -> Iterator[bytes]:
+    """Yield a trace as an encoded ``TracesData``, its spans as they were sent, each once; empty pieces are pauses."""
     trace = yield from paused(encoded(taken), b"")
     for scope, payloads in trace.chunks:
         if payloads:

@@ -1,0 +1,89 @@
+"""The waterfall of a large trace, made in a separate process while its page is sent.
+
+To decode and arrange 80,000 spans takes seconds of the interpreter. In a thread of the backend's process, the receiver
+would wait for the interpreter's lock, and longer for its collector of garbage, so its slowest request would take some
+hundred milliseconds. The memory is also given back with the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import suppress
+from typing import Protocol, cast, runtime_checkable
+
+from devenv.dashboard.layout import framed
+from devenv.dashboard.markup import element
+from devenv.http.server import Response
+
+LARGE = 1000
+"""A trace of more spans is arranged in a separate process."""
+PROCESS = "devenv.dashboard.large_trace_process"
+_READ = 64 * 1024
+
+
+@runtime_checkable
+class EncodedTraces(Protocol):
+    """A source whose spans are stored encoded, so that another process can read them."""
+
+    def size(self, trace_id: str) -> int:
+        """The number of spans of a trace; 0 if the source does not have it."""
+
+    def encoded(self, trace_id: str) -> Iterator[bytes]:
+        """The trace as an OTLP ``TracesData``, in pieces."""
+
+    def truncated(self, trace_id: str) -> bool:
+        """Whether spans of a trace were refused because it is too large."""
+
+
+class LargeTraces:
+    """Makes the pages of large traces, at most two at once: each uses a core, and up to some hundred megabytes."""
+
+    def __init__(self, source: EncodedTraces) -> None:
+        self._source = source
+        self._turn = asyncio.Semaphore(2)
+
+    def __contains__(self, trace_id: str) -> bool:
+        return self._source.size(trace_id) > LARGE
+
+    def page(self, trace_id: str, limit: int) -> Response:
+        """The page of a trace, whose head is sent at once; ``limit`` is the number of spans that it shows."""
+        return framed(f"Trace {trace_id[:8]}…", self._content(trace_id, limit))
+
+    async def _content(self, trace_id: str, limit: int) -> AsyncGenerator[bytes]:
+        truncated = "truncated" if self._source.truncated(trace_id) else "whole"
+        async with self._turn:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", PROCESS, str(limit), truncated),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            output = cast("asyncio.StreamReader", process.stdout)
+            feeding = asyncio.create_task(
+                _feed(cast("asyncio.StreamWriter", process.stdin), self._source.encoded(trace_id))
+            )
+            try:
+                while piece := await output.read(_READ):
+                    yield piece
+                if await process.wait() != 0:
+                    reason = f"The rest of this page could not be made: its process ended with {process.returncode}."
+                    yield element("p", reason, class_="bad").encode()
+            finally:
+                feeding.cancel()
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+
+
+async def _feed(pipe: asyncio.StreamWriter, pieces: Iterator[bytes]) -> None:
+    try:
+        for piece in pieces:
+            if piece:
+                pipe.write(piece)
+                await pipe.drain()
+            await asyncio.sleep(0)
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the process has ended, and its exit code says more
+    finally:
+        pipe.close()

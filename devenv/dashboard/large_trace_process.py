@@ -1,0 +1,31 @@
+"""``python -m devenv.dashboard.large_trace_process LIMIT TRUNCATED``: the other side of :mod:`large_trace`.
+
+It reads an OTLP ``TracesData`` from standard input, and writes the content of the trace's page to standard output.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from dataclasses import replace
+
+from devenv.analysis.waterfall import waterfall
+from devenv.dashboard.layout import in_pieces
+from devenv.dashboard.waterfall_view import heading, lines
+from devenv.model.trace import collect
+from devenv.otlp.proto_spans import parse_spans
+
+
+def main(limit: int, *, truncated: bool) -> None:
+    """Write the first ``limit`` spans; ``truncated`` as in :class:`~devenv.model.trace.Trace`."""
+    gc.disable()  # nothing is freed until the end
+    [trace] = collect(parse_spans(sys.stdin.buffer.read()))
+    trace = replace(trace, truncated=truncated)
+    rows = waterfall(trace)
+    for piece in in_pieces(heading(trace, rows, limit), lines(trace, rows, limit)):
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), truncated=sys.argv[2] == "truncated")

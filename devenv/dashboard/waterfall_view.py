@@ -1,0 +1,207 @@
+"""What a trace's page shows: the facts about it, and its spans as a waterfall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+from devenv.analysis.summary import summarize
+from devenv.analysis.waterfall import Row
+from devenv.dashboard.layout import MAX_DEPTH, Colours
+from devenv.dashboard.markup import Child, Markup, element, join
+from devenv.dashboard.units import show_duration, show_time
+from devenv.model.counts import plural
+from devenv.model.span import Span, SpanEvent, SpanLink, Status, Value
+from devenv.model.trace import MARKS, Mark, Trace, TraceSummary
+from devenv.traces.jaeger_text import as_text
+
+_TICKS = 4
+_NOTES: Mapping[Mark, str] = {
+    "orphan": "Some spans name a parent that is not in this trace: it was lost, has not arrived yet, or belongs to a "
+    "service that exports elsewhere. They are marked ⚠ and shown at the top level.",
+    "cycle": "The parents of some spans lead back to the spans themselves. The first span of each such cycle is marked "
+    "⚠ and shown at the top level.",
+    "duplicate": "Some spans have the ID of another span of this trace. Child spans are shown below the first of them.",
+    "skew": "Some spans start before their parent: the clocks of the machines differ. Times are shown as sent.",
+    "reversed": "Some spans end before they start, or have no end time: a clock was set back, or the exporter is "
+    "faulty. They are shown without a length.",
+    "untimed": "Some spans have no start time, so they begin in 1970. The trace is as long as that.",
+}
+
+
+def title(trace: Trace) -> str:
+    """The title of a trace's page."""
+    summary = summarize(trace)
+    if not summary.root_service:
+        return "Trace without a root span"
+    return f"{summary.root_service}: {summary.root_operation}"
+
+
+def heading(trace: Trace, rows: Sequence[Row], limit: int) -> Markup:
+    """What is above the waterfall; ``limit`` is the number of rows that are shown."""
+    summary = summarize(trace)
+    return join(
+        element("h1", title(trace)),
+        _facts(summary, rows),
+        _services(summary, Colours()),
+        _notes(trace, rows, limit),
+    )
+
+
+def lines(trace: Trace, rows: Sequence[Row], limit: int) -> Iterator[Markup]:
+    """The ruler and the first ``limit`` rows."""
+    summary = summarize(trace)
+    colours = Colours()
+    for name, _, _ in summary.services:
+        colours.of(name)
+    yield _ruler(summary)
+    for row in rows[:limit]:
+        yield _row(row, summary, colours)
+
+
+def _facts(summary: TraceSummary, rows: Sequence[Row]) -> Markup:
+    path = quote(summary.trace_id)
+    depth = max(row.depth for row in rows) + 1
+    size = f"{plural(summary.spans, 'span')}, {plural(len(summary.services), 'service')}, depth {depth}"
+    facts: list[Child] = [
+        element("span", "Trace ", element("code", summary.trace_id)),
+        element("span", show_time(summary.start_ns)),
+        element("span", "Duration ", element("strong", show_duration(summary.duration_ns))),
+        element("span", size),
+        element("span", plural(summary.errors, "error"), class_="bad") if summary.errors else None,
+        element("span", plural(summary.orphans, "orphan span"), class_="warn") if summary.orphans else None,
+        element("a", "Jaeger JSON", href=f"/api/traces/{path}"),
+        element("a", "OTLP JSON", href=f"/api/v3/traces/{path}"),
+    ]
+    return element("div", *facts, class_="facts")
+
+
+def _services(summary: TraceSummary, colours: Colours) -> Markup:
+    tags = (
+        element("span", f"{name} ({spans})", class_=f"tag {colours.of(name)}") for name, spans, _ in summary.services
+    )
+    return element("p", *tags)
+
+
+def _notes(trace: Trace, rows: Sequence[Row], limit: int) -> Markup:
+    marks = {mark for row in rows for mark in row.marks}
+    notes: list[Child] = [note for mark, note in _NOTES.items() if mark in marks]
+    if trace.truncated:
+        notes.append("The trace exceeds the backend's size limit; further spans were rejected.")
+    if len(rows) > limit:
+        more = element("a", f"show all {len(rows)}", href=f"?spans={len(rows)}")
+        notes.append(join(f"Showing the first {plural(limit, 'span')}; ", more, "."))
+    return join(*(element("p", note, class_="note") for note in notes))
+
+
+def _ruler(summary: TraceSummary) -> Markup:
+    whole = summary.duration_ns
+    ticks = (
+        element(
+            "text",
+            show_duration(whole * tick // _TICKS) if tick else "0",
+            x=f"{100 * tick / _TICKS:.0f}%",
+            y="14",
+            text_anchor="start" if tick == 0 else "end",
+        )
+        for tick in range(_TICKS + 1)
+    )
+    return element("div", element("div", "Service and operation", class_="name"), _line(*ticks), class_="ruler")
+
+
+def _line(*content: Child) -> Markup:
+    lines = (
+        element("line", x1=f"{100 * tick / _TICKS:.0f}%", x2=f"{100 * tick / _TICKS:.0f}%", y2="22", class_="grid")
+        for tick in range(1, _TICKS)
+    )
+    return element("svg", *lines, *content, class_="line")
+
+
+def _row(row: Row, summary: TraceSummary, colours: Colours) -> Markup:
+    span = row.span
+    colour = colours.of(span.service)
+    name = element(
+        "div",
+        element("b", span.service, class_=colour),
+        " ",
+        element("span", "● error ", class_="bad") if span.is_error else None,
+        *(element("span", f"⚠ {MARKS[mark]} ", class_="warn") for mark in row.marks),
+        element("span", span.name, class_="soft"),
+        class_=f"name d{min(row.depth, MAX_DEPTH)}",
+        title=f"{span.service}: {span.name}",
+    )
+    return element(
+        "details",
+        element("summary", name, _bar(row, summary, colour)),
+        _detail(row),
+        class_="span",
+        id=f"span-{span.span_id}",
+    )
+
+
+def _bar(row: Row, summary: TraceSummary, colour: str) -> Markup:
+    whole = max(summary.duration_ns, 1)
+    left = 100 * row.offset_ns / whole
+    width = min(max(100 * row.span.duration_ns / whole, 0.15), 100 - left)
+    # The label's position depends on the room: after the bar, before it, or on it.
+    x, anchor, shift, place = left + width, "start", "4", None
+    if left + width > 85:
+        x, anchor, shift, place = (left, "end", "-4", None) if left > 15 else (left, "start", "6", "on")
+    label = element(
+        "text", show_duration(row.span.duration_ns), x=f"{x:.3f}%", y="15", dx=shift, text_anchor=anchor, class_=place
+    )
+    bar = element("rect", x=f"{left:.3f}%", y="4", width=f"{max(width, 0.15):.3f}%", height="14", rx="2", class_=colour)
+    return _line(bar, label)
+
+
+def _detail(row: Row) -> Markup:
+    span = row.span
+    about = [
+        ("Span ID", span.span_id),
+        ("Parent", span.parent_id or ""),
+        ("Kind", span.kind.name.lower() if span.kind else ""),
+        ("Starts", f"{show_duration(row.offset_ns)} after the start of the trace"),
+        ("Duration", show_duration(span.duration_ns)),
+        ("Status", _status(span)),
+        ("Library", f"{span.scope} {span.scope_version}".strip()),
+        ("Trace state", span.trace_state),
+    ]
+    return element(
+        "div",
+        _table("", [pair for pair in about if pair[1]]),
+        _table("Attributes", _pairs(span.attributes)),
+        *(_event(event, span.start_ns) for event in span.events),
+        *(_link(link) for link in span.links),
+        _table("Resource", _pairs(span.resource)),
+        class_="detail",
+    )
+
+
+def _status(span: Span) -> str:
+    shown = span.status.name if span.status is not Status.UNSET else ""
+    return f"{shown} {span.status_message}".strip()
+
+
+def _pairs(attributes: Mapping[str, Value]) -> list[tuple[str, str]]:
+    return sorted((key, as_text(value)) for key, value in attributes.items())
+
+
+def _event(event: SpanEvent, start_ns: int) -> Markup:
+    offset = event.time_ns - start_ns
+    when = f"at {show_duration(offset)}" if offset >= 0 else f"{show_duration(-offset)} before the span"
+    return _table(f"Event {event.name} {when}", _pairs(event.attributes), always=True)
+
+
+def _link(link: SpanLink) -> Markup:
+    heading = element(
+        "h2", "Link to ", element("a", link.trace_id, href=f"/trace/{quote(link.trace_id)}#span-{link.span_id}")
+    )
+    return join(heading, _table("", _pairs(link.attributes)))
+
+
+def _table(heading: str, pairs: list[tuple[str, str]], *, always: bool = False) -> Markup:
+    title = element("h2", heading) if heading and (pairs or always) else None
+    if not pairs:
+        return join(title)
+    lines = (element("tr", element("td", key), element("td", value)) for key, value in pairs)
+    return join(title, element("table", *lines))
