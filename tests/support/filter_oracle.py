@@ -113,6 +113,7 @@ def field(reference: Field, span: Span, trace: Trace) -> Any:
         ("span", "endTime"): max(span.end_ns, span.start_ns + 1),
         ("span", "duration"): max(span.end_ns - span.start_ns, 1),
         ("resource", "service"): span.service,
+        ("resource", "schemaURL"): "",
         ("scope", "name"): span.scope,
         ("scope", "version"): span.scope_version,
         ("trace", "spans"): len(trace.spans),

@@ -115,7 +115,7 @@ class FilterTest:
     def prepare(self, trace: TraceView) -> Generator[None, None, None]:
         """Find out, in steps, which spans have a child that meets a condition, and whether any span of the trace does.
 
-        Each condition is tested once a span, however many spans ask for it.
+        Each condition is tested once per span, however many spans ask for it.
         """
         for number, level, inner in self._quantifiers:
             met: set[Any] = set()
@@ -198,7 +198,7 @@ class _Maker:
         )
 
     def _some_spans(self, level: str, inner: Test) -> Test:
-        # Inner ones stand before outer ones, which ask for their results.
+        # Inner ones come before outer ones, which use their results.
         number = len(self.quantifiers)
         self.quantifiers.append((number, level, inner))
         if level == "span":

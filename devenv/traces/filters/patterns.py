@@ -292,7 +292,7 @@ def _others(ranges: list[Range]) -> list[Range]:
 class _Automaton:
     """Thompson's automaton, made deterministic as far as texts need it.
 
-    A state either goes on to others at once (``_empty``), or by one character (``_steps``); state 0 accepts.
+    A state either leads to others at once (``_empty``), or by one character (``_steps``); state 0 accepts.
     """
 
     def __init__(self, tree: _Node) -> None:
@@ -344,7 +344,7 @@ class _Automaton:
         return len(self._empty) - 1
 
     def _build(self, node: _Node, after: int) -> int:
-        """The first state of ``node``, which goes on to the state ``after``."""
+        """The first state of ``node``, which leads to the state ``after``."""
         self._parts += 1
         if self._parts > _MAX_PARTS:
             raise PatternError("the pattern has too many repetitions", 0)

@@ -156,7 +156,9 @@ class _Parser:
         operator = self._take()
         negated = operator.is_word("not")
         if negated and not self._next.is_word("in"):
-            raise self._error("expected 'in' after 'not'", "'not' stands before a condition: not http.route = /health")
+            raise self._error(
+                "expected 'in' after 'not'", "write 'not' in front of a condition: not http.route = /health"
+            )
         if negated:
             self._take()
         type_ = self._take().value if self._next.is_word(*TYPES) else ""

@@ -1,4 +1,4 @@
-"""Checks a filter: what each operator takes, and that each constant can be compared with what stands beside it."""
+"""Checks a filter: what each operator takes, and that each constant can be compared with the operand beside it."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_the_example_of_the_documentation_is_written_as_it_was_read() -> None:
         ("a = int(x)", 5, "expected a whole number", ""),
         ("any event(any event(a = 1))", 15, "inside another one on one event", ""),
         ("a in (1 2)", 9, "found '2', expected ',' or ')'", ""),
-        ("a not (1)", 7, "expected 'in' after 'not'", "before a condition"),
+        ("a not (1)", 7, "expected 'in' after 'not'", "in front of a condition"),
         ("span. = 1", 1, "expected a name after it", ""),
         ("'' = 1", 1, "empty key", ""),
         ("= 1", 1, "expected a field, an attribute", ""),
