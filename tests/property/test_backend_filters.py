@@ -6,10 +6,10 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-import filter_oracle
-from filter_strategies import attributes_at, fields_at, filters, traces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trace_filters import oracle
+from trace_filters.strategies import attributes_at, fields_at, filters, traces
 
 from devenv.backend.query.search import Criteria, search
 from devenv.backend.store.store import Store
@@ -76,4 +76,4 @@ def matches(trace: Trace, filter_: Call, criteria: dict[str, Any]) -> bool:
             and span.end_ns - span.start_ns >= criteria.get("duration_min", -9)
         )
 
-    return any(meets(span) and filter_oracle.holds(filter_, span, trace, {}) for span in trace.spans)
+    return any(meets(span) and oracle.holds(filter_, span, trace, {}) for span in trace.spans)

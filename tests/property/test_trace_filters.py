@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import filter_oracle
-from filter_strategies import attributes_at, fields_at, filters, traces
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from trace_filters import oracle
+from trace_filters.strategies import attributes_at, fields_at, filters, traces
 
 from devenv.traces.filters.expression import Call, FilterError
 from devenv.traces.filters.fields import FIELDS
@@ -68,7 +68,7 @@ def test_both_forms_lead_back_to_the_tree(filter_: Call) -> None:
 @settings(max_examples=150)
 @given(answered, traces())
 def test_evaluation_is_what_the_terms_say(filter_: Call, trace: Any) -> None:
-    assert TraceFilter(filter_).matches(trace) == filter_oracle.meets(filter_, trace), text_of(filter_)
+    assert TraceFilter(filter_).matches(trace) == oracle.meets(filter_, trace), text_of(filter_)
 
 
 @given(st.one_of(st.text(), soup.map(" ".join), soup.map("".join)))
