@@ -63,6 +63,7 @@ table{border-collapse:collapse;margin:.2rem 0 .7rem;width:100%}
 td,th{text-align:left;vertical-align:top;padding:.15rem .6rem .15rem 0;border-bottom:1px solid var(--line)}
 td{overflow-wrap:anywhere;white-space:pre-wrap}td:first-child{color:var(--soft);width:24%}
 h2{font-size:.95rem;margin:.5rem 0 .1rem}
+pre{background:var(--card);padding:.5rem .8rem;border-radius:6px;overflow-x:auto;margin:.2rem 0 .8rem}
 .map{width:100%;height:auto;max-height:75vh}.map .box{fill:var(--card);stroke:var(--line)}
 .map text{font-size:12px;paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}
 .map text.small{font-size:10px;fill:var(--soft)}.map path{fill:none;stroke:var(--soft)}
@@ -97,6 +98,11 @@ _PARTS = 50
 def page(title: str, *content: Child, status: int = 200) -> Response:
     """A whole page."""
     return Response.html(_text(title, *content), status, _HEADERS)
+
+
+def refreshed(title: str, *content: Child) -> Response:
+    """A page that the browser asks for again every second, without a script."""
+    return Response.html(_text(title, *content), 200, (*_HEADERS, ("Refresh", "1")))
 
 
 def long_page(title: str, before: Child, parts: Iterable[Markup]) -> Response:
