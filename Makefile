@@ -1,6 +1,6 @@
 # `make` alone lists the targets. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-ingest bench-reading bench-load bench-overhead bench-integrations
+.PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-start bench-ingest bench-reading bench-load bench-overhead bench-integrations
 SHELL := /bin/sh
 # The tests start devenv a thousand times: it has to be compiled once.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,8 +51,12 @@ format: $(VENV)/.dev ## format the code and sort its imports
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-up: $(VENV)/.dev ## `devenv up` beside `docker compose up -d --wait` on the sample stack
+bench-up: $(VENV)/.dev ## `devenv up` beside `docker compose up -d --wait` on the sample stack, and of 20 services on both engines
 	$(BIN)/python tests/bench/up.py $(ARGS)
+	$(BIN)/python tests/bench/up_chains.py $(ARGS)
+
+bench-start: $(VENV)/.dev ## what added tracing costs the start of a Python container, beside the same without it
+	$(BIN)/python tests/bench/start.py $(ARGS)
 
 bench-ingest: $(VENV)/.dev ## the embedded backend beside Jaeger: ingest, memory, search
 	$(BIN)/python tests/bench/ingest.py $(ARGS)

@@ -35,7 +35,6 @@ class Setup:
         isolated: its loopback interface is its own (a container's), not this machine's.
         disabled: the SDK is disabled.
         instrumented: ``False`` if the stack file excludes it from tracing.
-        takes_grpc: the backend accepts OTLP over gRPC; the embedded one does not.
         unknown_host: the endpoint's host name does not exist on the stack's networks.
         wrong_port: the endpoint is the trace backend's, at a port that does not accept spans.
     """
@@ -49,7 +48,6 @@ class Setup:
     isolated: bool = False
     disabled: bool = False
     instrumented: bool = True
-    takes_grpc: bool = True
     unknown_host: bool = False
     wrong_port: bool = False
 
@@ -75,9 +73,6 @@ def find_fault(setup: Setup) -> Fault | None:
     if setup.sampler == "traceidratio" and not _is_one(setup.sampler_argument):
         text = "ignores the caller's sampling decision (sampler traceidratio instead of parentbased_traceidratio)"
         return Fault(text, "sampler")
-    if setup.protocol == "grpc" and not setup.takes_grpc:
-        text = "exports over gRPC, which the embedded backend does not support (wrong protocol: set http/protobuf)"
-        return Fault(text, "protocol")
     text = _endpoint_fault(setup)
     return Fault(text, "endpoint") if text else None
 

@@ -20,12 +20,13 @@ def _settings(pages: Pages | None) -> EmbeddedSettings:
     default = EmbeddedSettings()
     parser.add_argument("--host", default=default.host)
     parser.add_argument("--otlp-port", type=int, default=default.otlp_port)
+    parser.add_argument("--grpc-port", type=int, default=default.grpc_port)
     parser.add_argument("--query-port", type=int, default=default.query_port)
     parser.add_argument("--health-port", type=int, default=default.health_port)
     parser.add_argument("--max-bytes", type=int, default=default.max_bytes)
     given = parser.parse_args()
     ports = (given.otlp_port, given.query_port, given.health_port)
-    return EmbeddedSettings(given.host, *ports, given.max_bytes, pages)
+    return EmbeddedSettings(given.host, *ports, given.max_bytes, pages, grpc_port=given.grpc_port)
 
 
 async def _main(settings: EmbeddedSettings) -> None:
@@ -35,7 +36,10 @@ async def _main(settings: EmbeddedSettings) -> None:
         loop.add_signal_handler(number, stop.set)
     backend = await serve(settings)
     # One line with its ports, for a caller that asked for free ones.
-    sys.stdout.write(f"otlp={backend.otlp_port} query={backend.query_port} health={backend.health_port}\n")
+    ports = {"otlp": backend.otlp_port, "query": backend.query_port, "health": backend.health_port}
+    if settings.grpc_port is not None:
+        ports["grpc"] = backend.grpc_port
+    sys.stdout.write(" ".join(f"{name}={port}" for name, port in ports.items()) + "\n")
     sys.stdout.flush()
     await stop.wait()
     await backend.close()

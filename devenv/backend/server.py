@@ -14,6 +14,8 @@ from devenv.backend.api.v3_api import V3Api
 from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.query.source import StoreSource
 from devenv.backend.receiver import Receiver
+from devenv.backend.rpc.export_server import ExportServer
+from devenv.backend.rpc.forwarding import Forwarding, http_router
 from devenv.backend.settings import EmbeddedSettings
 from devenv.backend.store.figures import figures
 from devenv.backend.store.store import Store
@@ -33,6 +35,14 @@ class Backend:
         self._started = time()
         guard = Guard((settings.host, *settings.host_names))
         self._otlp = Listener(Router(self._receiver.routes()), guard, settings.limits, capacity)
+        self._exports = exports = ExportServer(self._receiver.routes(), capacity, settings.limits)
+        self._grpc = Listener(
+            http_router(lambda: self.otlp_port),
+            guard,
+            settings.limits,
+            capacity,
+            connection=lambda listener: Forwarding(listener, exports),
+        )
         self._query = Listener(self._query_router(), guard, settings.limits, capacity)
         self._health = Listener(Router(_health_routes()), guard, settings.limits, capacity, urgent=True)
 
@@ -62,6 +72,7 @@ class Backend:
         async with AsyncExitStack() as opened:
             for listener, port in (
                 (self._otlp, settings.otlp_port),
+                (self._grpc, settings.grpc_port),
                 (self._query, settings.query_port),
                 (self._health, settings.health_port),
             ):
@@ -74,6 +85,11 @@ class Backend:
     def otlp_port(self) -> int:
         """The receiver's port."""
         return self._otlp.port
+
+    @property
+    def grpc_port(self) -> int:
+        """The port of OTLP over gRPC; 0 if it is not served."""
+        return self._grpc.port
 
     @property
     def query_port(self) -> int:
@@ -101,7 +117,8 @@ class Backend:
 
     async def close(self) -> None:
         """Release the ports and close all connections; stored traces are lost with the process."""
-        for listener in (self._otlp, self._query, self._health):
+        await self._exports.close()
+        for listener in (self._otlp, self._grpc, self._query, self._health):
             await listener.close()
 
 

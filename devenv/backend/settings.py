@@ -22,6 +22,7 @@ class EmbeddedSettings:
         max_bytes: memory for traces; above it, whole traces are evicted, the oldest of the largest service first.
         pages: called with the source of traces; returns the routes that the query port serves in addition to the APIs.
         host_names: accepted host names, in addition to the loopback ones.
+        grpc_port: of OTLP over gRPC.
         token: what readers of the query APIs and pages must send; empty: they are open to every user of this machine.
     """
 
@@ -34,3 +35,4 @@ class EmbeddedSettings:
     host_names: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     token: str = field(default="", repr=False)
+    grpc_port: int | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from devenv.disk import make_state_directory, remove_file, replace_file
 from devenv.model.state import State
-from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,6 +69,7 @@ class EmbeddedBackend:
 
         settings = EmbeddedSettings(
             otlp_port=self._ports[OTLP_HTTP_PORT],
+            grpc_port=self._ports[OTLP_GRPC_PORT],
             query_port=self._ports[QUERY_PORT],
             health_port=self._ports[HEALTH_PORT],
             pages=page_routes,

@@ -34,7 +34,7 @@ from devenv.engine.process.process_identity import start_time
 from devenv.errors import EngineRefused, EnvironmentFailure, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import State
-from devenv.otlp.backend_ports import OTLP_HTTP_PORT, QUERY_PORT
+from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 EVENTS_KEPT = 500
 """Past events that a listener can still ask for: one that waits for the daemon to start misses none."""
 
-SHOWN = {QUERY_PORT, OTLP_HTTP_PORT}
+SHOWN = {QUERY_PORT, OTLP_HTTP_PORT, OTLP_GRPC_PORT}
 """The backend's ports are shown whether the stack file publishes them or not: everything here is on this machine."""
 
 ALIVE = frozenset({State.RUNNING, State.RESTARTING})

@@ -35,10 +35,15 @@ class FailureBudget:
 
 @immutable()
 class ChosenProbe:
-    """A probe, and the budget that its healthcheck sets; without one only the overall timeout counts."""
+    """A probe, and the budget that its healthcheck sets; without one only the overall timeout counts.
+
+    Attributes:
+        interval: seconds after which the engine's own healthcheck would ask again; ``None``: there is none.
+    """
 
     probe: Probe
     budget: FailureBudget | None = None
+    interval: float | None = None
 
 
 def choose(
@@ -71,9 +76,9 @@ def choose(
         return None
     timing = check if check is not None else Healthcheck()
     probe = ExecProbe(target, instance_id, shell_command(test), timing.timeout or EXEC_TIMEOUT)
-    return ChosenProbe(
-        probe, FailureBudget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval)
-    )
+    budget = FailureBudget(retries=timing.retries, seconds=timing.start_period + timing.retries * timing.interval)
+    interval = min(timing.interval, timing.start_interval) if timing.start_period else timing.interval
+    return ChosenProbe(probe, budget, interval)
 
 
 def _declared(

@@ -14,7 +14,7 @@ LATER_PACE = 0.1
 
 PATIENCE = 3.0
 REST_FACTOR = 5.0
-"""A costly probe rests this many times its last duration."""
+"""A costly probe rests this many times its last duration, but never longer than the interval that its file sets."""
 
 SETTLE_SECONDS = 0.2
 """How long an instance without a probe has to run to count as started rather than as exiting at once."""
@@ -66,6 +66,8 @@ class Questions:
                 return False
             pace = FIRST_PACE if now - self._started_at < PATIENCE else LATER_PACE
             rest = (now - begun) * REST_FACTOR if self._choice.probe.costly else 0.0
+            if self._choice.interval is not None:
+                rest = min(rest, self._choice.interval)
             await self._clock.sleep(max(pace, rest))
 
     def _spent(self, budget: FailureBudget | None, now: float) -> bool:

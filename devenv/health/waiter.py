@@ -1,7 +1,8 @@
 """Waits until an instance is ready, has completed, or has failed; and probes it once for ``status``.
 
 The probe is asked every 50 to 100 ms, independent of the engine's own health interval; an exec probe never overlaps
-and rests five times as long as its last run took. An instance that has died is not waited for.
+and rests five times as long as its last run took, at most for the healthcheck's interval. An instance that has died is
+not waited for.
 """
 
 from __future__ import annotations

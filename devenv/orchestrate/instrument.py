@@ -72,9 +72,6 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
         less = only_traces and not sends_to(service, elsewhere)
         services[service.name], stated = _with_tracing(service, found.name, stack, only_traces=less)
         warnings += [model.StackWarning(message=text, location=service.location) for text in stated]
-        if backend == "embedded" and _chose_grpc(service.environment):
-            text = f"{service.name} exports over gRPC; the embedded backend accepts OTLP over HTTP only"
-            warnings.append(model.StackWarning(message=text, location=service.location))
     return replace(stack, services=services, warnings=(*stack.warnings, *warnings))
 
 
@@ -190,11 +187,6 @@ def _export_settings(own: Mapping[str, str], host: str) -> dict[str, str]:
 
 def _chosen_protocol(own: Mapping[str, str]) -> str:
     return own.get(_TRACES_PROTOCOL) or own.get(_PROTOCOL) or ""
-
-
-def _chose_grpc(own: Mapping[str, str]) -> bool:
-    endpoint = own.get(_TRACES_ENDPOINT) or own.get(_ENDPOINT, "")
-    return (_chosen_protocol(own) or _protocol_of(endpoint)) == "grpc"
 
 
 def _protocol_of(endpoint: str) -> str:

@@ -8,5 +8,5 @@ QUERY_PORT = 16686
 """Query APIs and UI over HTTP."""
 QUERY_GRPC_PORT = 16685
 HEALTH_PORT = 13133
-EMBEDDED_PORTS = (QUERY_PORT, OTLP_HTTP_PORT, HEALTH_PORT)
+EMBEDDED_PORTS = (QUERY_PORT, OTLP_HTTP_PORT, OTLP_GRPC_PORT, HEALTH_PORT)
 """What the embedded trace backend listens on, of the ports that Jaeger has."""

@@ -7,9 +7,11 @@ costs almost nothing.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # importing `typing` takes longer than the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from devenv.tracing.asgi import TracingMiddleware
     from devenv.tracing.automatic import auto
     from devenv.tracing.clients import client_span

@@ -26,7 +26,6 @@ CALLED = Span(
 CALL = build_tree(Trace(CALLED.trace_id, (CALLED,)))
 FAULTS = [
     fault_of(Setup(endpoint="http://jaeger:4317", protocol="http/protobuf")),
-    fault_of(Setup(protocol="grpc", takes_grpc=False)),
     fault_of(Setup(endpoint="http://localhost:4318", protocol="http/protobuf", isolated=True)),
     fault_of(Setup(endpoint="http://jaeger:4318", protocol="grpc")),
     fault_of(Setup(endpoint="http://jager:4318", unknown_host=True)),

@@ -38,8 +38,7 @@ def setup_warnings(stack: Stack, capabilities: Capabilities | None) -> tuple[Sta
         service = stack.services[name]
         in_container = service.image is not None or service.build is not None
         shared = capabilities.shared_loopback if capabilities else not in_container
-        # A gRPC exporter and the embedded backend: `orchestrate.instrument` warns about them.
-        fault = find_fault(setup_of(stack, service, shared_loopback=shared, takes_grpc=True))
+        fault = find_fault(setup_of(stack, service, shared_loopback=shared))
         if fault is not None and fault.setting in _VARIABLES:
             place = _place(service, _VARIABLES[fault.setting])
             found.append(StackWarning(message=f"{name} {fault.text}", location=place or service.location))

@@ -41,7 +41,6 @@ def tracing_setups(stack: Stack, capabilities: Capabilities) -> dict[str, Setup]
             stack,
             stack.services[service],
             shared_loopback=capabilities.shared_loopback,
-            takes_grpc=capabilities.trace_backend != "embedded",
         )
         for name, service in names_in_spans(stack).items()
     }
@@ -71,14 +70,13 @@ def is_traced(service: Service) -> bool:
     return service.x.instrument and service.x.role != "trace-backend"
 
 
-def setup_of(stack: Stack, service: Service, *, shared_loopback: bool, takes_grpc: bool) -> Setup:
+def setup_of(stack: Stack, service: Service, *, shared_loopback: bool) -> Setup:
     """The tracing settings of one service.
 
     Args:
         stack: the whole stack, for its host names.
         service: one of its services.
         shared_loopback: 127.0.0.1 is the same for the service and for this machine.
-        takes_grpc: the trace backend accepts OTLP over gRPC.
     """
     own = service.environment
     endpoint = _first(own, *ENDPOINT_VARIABLES)
@@ -92,7 +90,6 @@ def setup_of(stack: Stack, service: Service, *, shared_loopback: bool, takes_grp
         disabled=own.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
         isolated=not shared_loopback and service.network_mode in _OWN_LOOPBACK,
         instrumented=service.x.instrument,
-        takes_grpc=takes_grpc,
         unknown_host=bool(endpoint) and _is_unknown(_host(endpoint), stack, service),
         wrong_port=bool(endpoint) and _is_no_receiver(endpoint, stack, service, shared_loopback=shared_loopback),
     )

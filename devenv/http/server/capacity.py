@@ -34,6 +34,13 @@ class Closable(Protocol):
         """Close it immediately."""
 
 
+class ListenerConnection(Closable, Protocol):
+    """A connection, as far as its listener uses it."""
+
+    def check(self, now: float) -> None:
+        """Close it if a time limit is exceeded; called every second."""
+
+
 class ByteBudget:
     """Bytes of request bodies in memory, as received and as decompressed; each is held until its answer is written."""
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from devenv.http.server.capacity import ByteBudget
+from devenv.http.server.capacity import ByteBudget, ListenerConnection
 from devenv.http.server.guard import Guard
 from devenv.http.server.head import response_head
 from devenv.http.server.limits import Limits
@@ -53,10 +53,10 @@ class ConnectionOwner(Protocol):
     def turns(self) -> Turns:
         """The loop's time."""
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: ListenerConnection) -> None:
         """A client has connected."""
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ListenerConnection) -> None:
         """A client's connection has ended."""
 
 

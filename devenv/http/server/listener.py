@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from devenv.errors import PortTaken
-from devenv.http.server.capacity import ByteBudget, Capacity
+from devenv.http.server.capacity import ByteBudget, Capacity, ListenerConnection
 from devenv.http.server.connection import Connection
 from devenv.http.server.guard import Guard
 from devenv.http.server.limits import Limits
@@ -23,7 +23,8 @@ class Listener:
     """One port. :meth:`open` binds it, :meth:`close` releases it and closes its connections.
 
     ``capacity`` is what it shares with other listeners; by default, it has its own. ``urgent`` means that its requests
-    are answered at once, whatever the others do: for a listener whose handlers do nothing long.
+    are answered at once, whatever the others do: for a listener whose handlers do nothing long. ``connection`` makes
+    the protocol of a new connection; by default, it is HTTP/1.1.
     """
 
     def __init__(
@@ -34,13 +35,15 @@ class Listener:
         capacity: Capacity | None = None,
         *,
         urgent: bool = False,
+        connection: Callable[[Listener], asyncio.BaseProtocol] = Connection,
     ) -> None:
         self.router = router
         self.guard = guard
         self.limits = limits or Limits()
         self.capacity = capacity or Capacity(self.limits)
         self.urgent = urgent
-        self.connections: set[Connection] = set()
+        self.connections: set[ListenerConnection] = set()
+        self._connection = connection
         self.port = 0
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
@@ -91,7 +94,7 @@ class Listener:
     async def _bind(self, host: str, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.create_server(lambda: Connection(self), host, port, backlog=self.capacity.backlog)
+            return await loop.create_server(lambda: self._connection(self), host, port, backlog=self.capacity.backlog)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -113,7 +116,7 @@ class Listener:
         for server in self._servers:
             await server.wait_closed()
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: ListenerConnection) -> None:
         """Add a connection; if there are too many, close another one."""
         self.connections.add(connection)
         self.capacity.connections.add(connection)
@@ -121,7 +124,7 @@ class Listener:
         if self._sweeper is None and not self._closing:
             self._sweeper = asyncio.get_running_loop().call_later(1.0, self._sweep)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ListenerConnection) -> None:
         """Remove a connection."""
         self.connections.discard(connection)
         self.capacity.connections.discard(connection)

@@ -5,20 +5,15 @@ Its services are not started. Their names lead to the backend, so that what is s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.http.origin import endpoint_port
 from devenv.model.stack import Attachment
 from devenv.orchestrate.telemetry.recognition import host_names, is_telemetry
-from devenv.orchestrate.telemetry.senders import host_of, senders_to
-from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
+from devenv.orchestrate.telemetry.senders import senders_to
 
 if TYPE_CHECKING:
     from devenv.model.stack import Service, Stack
-
-_SIGNALS = ("", "TRACES_")
 
 
 def replaced_services(stack: Stack) -> tuple[str, ...]:
@@ -39,7 +34,7 @@ def with_stand_in(stack: Stack) -> Stack:
         return stack
     names = frozenset[str]().union(*(host_names(stack.services[name]) for name in gone))
     services = {
-        service.name: _with_http(_without_dependencies(service, gone), names)
+        service.name: _without_dependencies(service, gone)
         for service in stack.services.values()
         if service.name not in gone
     }
@@ -66,24 +61,3 @@ def stand_in_notes(stack: Stack) -> tuple[str, ...]:
 def _without_dependencies(service: Service, gone: tuple[str, ...]) -> Service:
     kept = tuple(dependency for dependency in service.depends_on if dependency.service not in gone)
     return replace(service, depends_on=kept)
-
-
-def _with_http(service: Service, names: frozenset[str]) -> Service:
-    """``service`` with OTLP over HTTP to ``names``, unless it asks for gRPC in so many words."""
-    changed: dict[str, str] = {}
-    for signal in _SIGNALS:
-        variable, protocol = f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal}PROTOCOL"
-        endpoint = service.environment.get(variable, "")
-        if (
-            host_of(endpoint) not in names
-            or endpoint_port(endpoint) != OTLP_GRPC_PORT
-            or _protocol(service.environment, protocol)
-        ):
-            continue
-        path = "/v1/traces" if signal else ""
-        changed |= {variable: f"http://{host_of(endpoint)}:{OTLP_HTTP_PORT}{path}", protocol: "http/protobuf"}
-    return replace(service, environment={**service.environment, **changed}) if changed else service
-
-
-def _protocol(environment: Mapping[str, str], name: str) -> str:
-    return environment.get(name) or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL") or ""

@@ -8,13 +8,11 @@ take precedence. The tool's other packages stay hidden, so that a package that t
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as in sitecustomize
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from importlib.metadata import Distribution, DistributionFinder
@@ -54,16 +52,20 @@ def _borrow_pure(oldest: str, folders: list[str]) -> str:
 
     A program that has OpenTelemetry's API needs no other. For an older Python the source of the API is adapted.
     """
-    enough = sys.version_info >= tuple(int(part) for part in oldest.split("."))
+    if sys.version_info >= tuple(int(part) for part in oldest.split(".")):
+        sys.meta_path.append(Lender(folders))
+        return ""
+    from importlib.util import find_spec
+
     try:
-        own = importlib.util.find_spec("opentelemetry.trace") is not None
+        own = find_spec("opentelemetry.trace") is not None
     except (ImportError, AttributeError, ValueError):  # a package of that name without such a module
         own = False
     mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if sys.version_info < OLDEST:
         return f"Python {mine} is too old: devenv's tracing requires 3.9 or later"
-    if enough or own:
-        sys.meta_path.append(Lender(folders, LENT if enough else LENT - {"opentelemetry"}))
+    if own:
+        sys.meta_path.append(Lender(folders, LENT - {"opentelemetry"}))
         return ""
     lender = Lender(folders)
     sys.meta_path.append(lender)
@@ -92,11 +94,12 @@ class Lender:
         names = fullname.split(".")
         if names[0] not in self._names:
             return None
-        return PathFinder.find_spec(fullname, [str(Path(folder, *names[:-1])) for folder in self._folders], target)
+        return PathFinder.find_spec(fullname, [os.path.join(folder, *names[:-1]) for folder in self._folders], target)
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
         """Find the metadata of these packages: OpenTelemetry finds its parts by entry points."""
         from importlib.metadata import Distribution
+        from pathlib import Path
 
         for folder in self._folders:
             for path in Path(folder).glob("*.dist-info"):

@@ -2,48 +2,93 @@
 
 `devenv.tracing.launch.program.environment` returns the variables for it. The program's own `sitecustomize` runs first.
 The program may use another interpreter than devenv's; if that one has `devenv.tracing`, it is used.
+
+Every Python program of a service waits for it, so it imports almost nothing.
 """
 # ruff: noqa: INP001 - a folder for PYTHONPATH, not a package
 
 from __future__ import annotations
 
-import importlib.util
-import logging
+import importlib
 import os
 import sys
 from importlib.machinery import PathFinder
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # importing `typing` takes a while, too
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from devenv.tracing.runtime import Tracing
 
-HERE = Path(__file__).resolve().parent
-log = logging.getLogger("devenv.tracing")
+HERE = os.path.dirname(os.path.realpath(__file__))
 
 
 def trace_program() -> None:
-    """Set up tracing; an error is logged, and the program runs without tracing."""
+    """Set up tracing, or have it set up at its first use; an error is logged, and the program runs without tracing."""
     try:
+        libraries = os.environ.get("DEVENV_TRACING_LIBRARIES", "")
+        by_up = libraries.startswith(">=")  # `devenv up` put it in
         try:
-            from devenv.tracing import auto
+            find_library(whole=not by_up)
         except ImportError:
-            borrow = importlib.import_module("_devenv_borrowed").borrow
-            reason = borrow(os.environ.get("DEVENV_TRACING_LIBRARIES", ""))
+            reason = importlib.import_module("_devenv_borrowed").borrow(libraries)
             if reason:
-                log.warning("devenv: the program is not traced: %s", reason)
+                warn("devenv: the program is not traced: %s", reason)
                 return
-            from devenv.tracing import auto
+        if by_up:
+            put_in()
+        else:
+            start()
+    except Exception:  # noqa: BLE001 - logged; tracing must not stop a program
+        warn("the program is not traced", exc_info=True)
 
-        left_out = [name for name in os.environ.get("DEVENV_TRACING_LEAVE_OUT", "").split(",") if name]
-        config = os.environ.get("DEVENV_TRACING_CONFIG") or None
-        tracing = auto(config, leave_out=left_out)
-        if os.environ.get("DEVENV_TRACING_LIBRARIES", "").startswith(">="):  # `devenv up` put it in
-            stand_by(tracing, lambda: auto(config, leave_out=left_out))
-    except Exception:  # tracing must not stop a program
-        log.warning("the program is not traced", exc_info=True)
+
+def find_library(*, whole: bool) -> None:
+    """Check that the program's interpreter has the library, and what it needs.
+
+    Args:
+        whole: Import all of it.
+
+    Raises:
+        ImportError: If something is missing.
+    """
+    if whole:
+        from devenv.tracing import auto  # noqa: F401 - shows that it is there
+
+        return
+    from importlib.util import find_spec
+
+    if find_spec("opentelemetry.trace") is None:
+        raise ImportError("opentelemetry.trace")
+
+
+def put_in() -> None:
+    """Trace a program that knows nothing of devenv: from the first library on that is traced, if that is enough."""
+    try:
+        from devenv.tracing.launch.deferred import can_wait, on_first_use
+    except ImportError:  # the program's own, older version of the library
+        start_and_stand_by()
+        return
+    if can_wait(os.environ):
+        on_first_use(start_and_stand_by)
+    else:
+        start_and_stand_by()
+
+
+def start_and_stand_by() -> None:
+    """Set up tracing that the program may replace; an error is logged."""
+    try:
+        stand_by(start(), start)
+    except Exception:  # noqa: BLE001 - logged; the program's import must not fail
+        warn("the program is not traced", exc_info=True)
+
+
+def start() -> Tracing:
+    """Set up tracing."""
+    from devenv.tracing import auto
+
+    left_out = [name for name in os.environ.get("DEVENV_TRACING_LEAVE_OUT", "").split(",") if name]
+    return auto(os.environ.get("DEVENV_TRACING_CONFIG") or None, leave_out=left_out)
 
 
 def stand_by(tracing: Tracing, again: Callable[[], object]) -> None:
@@ -63,10 +108,19 @@ def stand_by(tracing: Tracing, again: Callable[[], object]) -> None:
 
 def run_the_programs_own() -> None:
     """Run the `sitecustomize` that this one hides, if there is one."""
-    elsewhere = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+    elsewhere = [entry for entry in sys.path if os.path.realpath(entry or ".") != HERE]
     spec = PathFinder.find_spec("sitecustomize", elsewhere)
     if spec is not None and spec.loader is not None:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        from importlib.util import module_from_spec
+
+        spec.loader.exec_module(module_from_spec(spec))
+
+
+def warn(message: str, *values: object, exc_info: bool = False) -> None:
+    """Log a warning; logging is imported for it only."""
+    import logging
+
+    logging.getLogger("devenv.tracing").warning(message, *values, exc_info=exc_info)
 
 
 try:

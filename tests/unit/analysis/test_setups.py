@@ -32,10 +32,9 @@ def test_what_the_file_sets_is_judged_by_the_engine_it_runs_on() -> None:
     assert fault_of(on_docker["host"]) == fault_of(on_docker["plain"]) == fault_of(on_process["web"]) == ""
 
 
-def test_grpc_is_a_fault_only_where_the_embedded_backend_stands() -> None:
+def test_grpc_is_no_fault_on_either_engine() -> None:
     made = stack(web={"environment": {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}})
-    assert "the embedded backend does not support" in fault_of(tracing_setups(made, PROCESS)["web"])
-    assert fault_of(tracing_setups(made, DOCKER)["web"]) == ""
+    assert fault_of(tracing_setups(made, PROCESS)["web"]) == fault_of(tracing_setups(made, DOCKER)["web"]) == ""
 
 
 def test_settings_for_traces_alone_win_and_spans_carry_another_name() -> None:

@@ -109,6 +109,28 @@ async def test_a_costly_probe_rests_five_times_its_duration_and_never_overlaps()
     assert all(rest >= 1.0 - 1e-9 for rest in rests)
 
 
+@pytest.mark.parametrize(
+    ("timing", "longest"),
+    [({"interval": 0.5}, 0.5), ({"interval": 30.0, "start_period": 60.0, "start_interval": 0.3}, 0.3)],
+)
+async def test_a_healthcheck_is_asked_as_often_as_its_file_says_however_slow_it_is(
+    timing: dict[str, float], longest: float
+) -> None:
+    bench = Bench(healthcheck=Healthcheck(test=("CMD", "healthy"), retries=99, **timing))
+    spans: list[tuple[float, float]] = []
+
+    async def answer(command: Sequence[str]) -> ExecResult:
+        begun = bench.clock.monotonic()
+        await bench.clock.sleep(0.4)
+        spans.append((begun, bench.clock.monotonic()))
+        return ExecResult(exit_code=0 if bench.clock.monotonic() > 4 else 1, output=b"")
+
+    bench.engine.scripts["web"] = Script(exec=answer)
+    assert (await bench.ready()).ready
+    rests = [later[0] - earlier[1] for earlier, later in itertools.pairwise(spans)]
+    assert rests == pytest.approx([longest] * len(rests))
+
+
 async def test_who_dies_is_not_waited_for() -> None:
     logs = [(0.1, "starting"), (0.4, "no database")]
     bench = Bench(Script(ready_after=None, exit_after=0.5, exit_code=3, logs=logs), x=EXEC)

@@ -185,12 +185,12 @@ def test_where_a_network_mode_leads(mode: str, endpoint: str | None) -> None:
     assert [w.message.split(",")[0] for w in made.warnings] == ([] if endpoint else [f"web has network_mode {mode}"])
 
 
-def test_the_embedded_backend_takes_http_only_and_says_so() -> None:
+def test_the_embedded_backend_takes_grpc_too() -> None:
     grpc = service("web", environment={"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
     made = instrument(stack(grpc, service("api"), backend=False), backend="embedded")
-    assert [w.message for w in made.warnings] == [
-        "web exports over gRPC; the embedded backend accepts OTLP over HTTP only"
-    ]
+    assert made.warnings == ()
+    assert made.services["web"].environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4317"
+    assert 4317 in {port.container for port in made.services["jaeger"].ports}
     assert made.services["jaeger"].command is None
     assert made.services["api"].environment["OTEL_METRICS_EXPORTER"] == "none"
 

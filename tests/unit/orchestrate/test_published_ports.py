@@ -111,21 +111,22 @@ async def test_the_embedded_backend_needs_both_addresses_and_its_port_is_checked
     assert world.engine.instances == {}
 
 
-@pytest.mark.parametrize("declared", [True, False])
-async def test_a_port_that_the_embedded_backend_does_not_listen_on_may_be_in_use(
-    declared: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_port_that_the_embedded_backend_does_not_listen_on_may_be_in_use() -> None:
     world = World()
     world.engine = FakeEngine(world.clock, capabilities=PROCESS)
     with listening() as port:
-        if declared:
-            backend = service("jaeger", image=JAEGER, ports=(Port(container=4317, host=port),))
-            wanted = stack(service("web"), backend, backend=False)
-        else:  # a service of the stack has it: whatever this machine runs on the fixed ports
-            monkeypatch.setattr("devenv.orchestrate.published_ports.is_free", lambda *_: True)
-            wanted = stack(service("web", ports=(Port(container=4317, host=4317),)), backend=False)
-        result = await world.up(wanted)
+        backend = service("jaeger", image=JAEGER, ports=(Port(container=9411, host=port),))
+        result = await world.up(stack(service("web"), backend, backend=False))
     assert not any(item.failure for item in result.services)
+
+
+async def test_the_embedded_backend_listens_for_grpc() -> None:
+    world = World()
+    world.engine = FakeEngine(world.clock, capabilities=PROCESS)
+    with listening() as port:
+        backend = service("jaeger", image=JAEGER, ports=(Port(container=4317, host=port),))
+        with pytest.raises(PortTaken, match=f"port {port} of jaeger is in use by "):
+            await world.up(stack(service("web"), backend, backend=False))
 
 
 def test_an_address_that_this_machine_does_not_have_is_not_in_use() -> None:

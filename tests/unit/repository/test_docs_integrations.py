@@ -16,8 +16,8 @@ COMPARISON = ROOT / "docs" / "tracing-or-stock.md"
 FAULTS = ROOT / "tests" / "integration" / "tracing" / "test_own_faults.py"
 INTEGRATIONS = ROOT / "devenv" / "tracing" / "integrations"
 
-NAMES = {name for name, *_ in automatic._INTEGRATIONS}
-LIBRARIES = {name: {library for other, library, *_ in automatic._INTEGRATIONS if other == name} for name in NAMES}
+NAMES = {name for name, *_ in automatic.INTEGRATIONS}
+LIBRARIES = {name: {library for other, library, *_ in automatic.INTEGRATIONS if other == name} for name in NAMES}
 # What the pages call a library, if it is not the name in `leave_out`.
 CALLED = {
     "aio_pika": "aio-pika",
@@ -34,6 +34,7 @@ CALLED = {
 }
 # Where a fault cannot reach the program, and why there is none to plant.
 WITHOUT_FAULTS = {
+    "integrations.supported": "a table",
     "integrations.on_import": "imports go through it; it catches what the actions raise",
     "integrations.rpc.grpc": "has `instrument` alone, whose faults `auto` logs",
     "integrations.starlette_routes": "called within the guard of `asgi`",
@@ -137,7 +138,7 @@ def test_faults_are_planted_in_every_module() -> None:
         for path in INTEGRATIONS.rglob("*.py")
         if path.stem != "__init__"
     }
-    hooked = {f"integrations.{module}" for _, _, module, _ in automatic._INTEGRATIONS}
+    hooked = {f"integrations.{module}" for _, _, module, _ in automatic.INTEGRATIONS}
     assert sorted(hooked - files) == []
     assert sorted(files - modules - WITHOUT_FAULTS.keys()) == [], "missing in MODULES of test_own_faults.py"
     assert sorted(modules - files) == []

@@ -265,9 +265,7 @@ def test_disabled_instrumentations_are_not_traced(monkeypatch, disabled, missing
         environ={"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": disabled, "OTEL_TRACES_EXPORTER": "none"}
     )
     tracing.shutdown(0.1)
-    everything = {name for name, *_ in automatic._INTEGRATIONS} | {
-        module for _, _, module, _ in automatic._INTEGRATIONS
-    }
+    everything = {name for name, *_ in automatic.INTEGRATIONS} | {module for _, _, module, _ in automatic.INTEGRATIONS}
     if missing is None:
         assert seen == set()
     else:

@@ -92,14 +92,14 @@ def test_every_row_of_the_guide_has_a_case(row):
     modules = set(re.findall(r"devenv\.tracing\.integrations\.([\w.]+?)`", manual))
     functions = set(re.findall(r"tracing\.(\w+)\(", manual)) | set(re.findall(r"`tracing\.(\w+)`", manual))
     left_out = re.findall(r"`(\w+)`", row[2]) if len(row) > 2 else []
-    automatically = {module for name, _, module, _ in automatic._INTEGRATIONS if name in left_out}
+    automatically = {module for name, _, module, _ in automatic.INTEGRATIONS if name in left_out}
     wanted = modules | automatically | {SAME.get(name, name) for name in functions}
     assert wanted, "a row from which no integration is known"
     assert wanted <= INTEGRATIONS
 
 
 def test_every_integration_of_auto_has_a_case():
-    assert {module for _, _, module, _ in automatic._INTEGRATIONS} <= INTEGRATIONS
+    assert {module for _, _, module, _ in automatic.INTEGRATIONS} <= INTEGRATIONS
 
 
 def made(**attributes):

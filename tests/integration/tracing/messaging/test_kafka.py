@@ -215,6 +215,6 @@ def test_an_old_broker_keeps_no_headers(rec):
 
 
 def test_each_name_can_be_disabled_as_stock_writes_it():
-    written = {(name, module) for name, _, module, _ in automatic._INTEGRATIONS if "_" in name}
+    written = {(name, module) for name, _, module, _ in automatic.INTEGRATIONS if "_" in name}
     for name, module in written:
-        assert name.replace("_", "-") in automatic._STOCK_NAMES[name, module]
+        assert name.replace("_", "-") in automatic.STOCK_NAMES[name, module]

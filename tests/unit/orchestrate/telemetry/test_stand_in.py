@@ -44,31 +44,32 @@ def test_its_names_lead_to_the_backend_and_nothing_waits_for_it() -> None:
     assert backend is not None
     aliases = [alias for attachment in backend.networks for alias in attachment.aliases]
     assert set(aliases) == {"otel-collector", "otel"}
-    assert [port.host for port in backend.ports] == [16686, 4318]
+    assert [port.host for port in backend.ports] == [16686, 4317, 4318]
 
 
 @pytest.mark.parametrize(
     ("own", "endpoint", "protocol"),
     [
-        ({"ENDPOINT": "http://otel:4317"}, "http://otel:4318", "http/protobuf"),
-        ({"ENDPOINT": "otel:4317"}, "http://otel:4318", "http/protobuf"),
+        ({"ENDPOINT": "http://otel:4317"}, "http://otel:4317", "grpc"),
+        ({"ENDPOINT": "otel:4317"}, "otel:4317", "grpc"),
+        ({"ENDPOINT": "http://otel:4318"}, "http://otel:4318", "http/protobuf"),
         ({"ENDPOINT": "http://otel:4317", "PROTOCOL": "grpc"}, "http://otel:4317", "grpc"),
         ({"ENDPOINT": "http://elsewhere:4317"}, "http://elsewhere:4317", "grpc"),
         ({}, "http://jaeger:4318", "http/protobuf"),
     ],
 )
-def test_a_port_of_grpc_becomes_that_of_http(own: dict[str, str], endpoint: str, protocol: str) -> None:
+def test_an_endpoint_stays_with_the_protocol_of_its_port(own: dict[str, str], endpoint: str, protocol: str) -> None:
     found = made(COLLECTOR, web({f"OTEL_EXPORTER_OTLP_{name}": value for name, value in own.items()}))
     environment = found.services["web"].environment
     assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == endpoint
     assert environment["OTEL_EXPORTER_OTLP_PROTOCOL"] == protocol
 
 
-def test_an_endpoint_of_traces_keeps_its_path() -> None:
+def test_an_endpoint_of_traces_stays_too() -> None:
     found = made(COLLECTOR, web({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://otel:4317"}))
     environment = found.services["web"].environment
-    assert environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] == "http://otel:4318/v1/traces"
-    assert environment["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "http/protobuf"
+    assert environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] == "http://otel:4317"
+    assert environment["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "grpc"
 
 
 def test_one_that_has_a_process_runs() -> None:
