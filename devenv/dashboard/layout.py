@@ -100,11 +100,6 @@ def page(title: str, *content: Child, status: int = 200) -> Response:
     return Response.html(_text(title, *content), status, _HEADERS)
 
 
-def refreshed(title: str, *content: Child) -> Response:
-    """A page that the browser asks for again every second, without a script."""
-    return Response.html(_text(title, *content), 200, (*_HEADERS, ("Refresh", "1")))
-
-
 def long_page(title: str, before: Child, parts: Iterable[Markup]) -> Response:
     """A page whose last element, of class ``spans``, has many parts; other requests are served between them."""
     top, bottom = _ends(title)

@@ -86,6 +86,7 @@ class ViewDocument(Document):
     ui_url: str
     query_url: str
     otlp_http_url: str
+    otlp_grpc_url: str
     traces: list[str]
     spans: int
     refused: int = 0

@@ -30,7 +30,7 @@ def view(
     ] = None,
     ports: Annotated[
         Literal["jaeger", "auto"],
-        typer.Option(help="Listen on the ports of Jaeger (OTLP over HTTP 4318, pages 16686), or on free ones."),
+        typer.Option(help="Listen on the ports of Jaeger (OTLP 4317 and 4318, pages 16686), or on free ones."),
     ] = "jaeger",
     only_print: Annotated[bool, typer.Option("--print", help="Print the URL instead of opening a browser.")] = False,
 ) -> None:
@@ -38,20 +38,18 @@ def view(
 
     The traces are in memory: they are gone when the command ends. Every
     program of this machine can send to it, and every SDK with its default
-    endpoint for HTTP does.
+    endpoint does.
     """
-    from devenv.app.view.viewer import viewer
+    from devenv.app.view.viewer import FREE_PORTS, ViewPorts, viewer
     from devenv.cli.browser import open_in_browser
     from devenv.cli.views.viewing import show_view
     from devenv.dashboard.pages import page_routes
-    from devenv.otlp.backend_ports import OTLP_HTTP_PORT, QUERY_PORT
 
     state: Globals = context.obj
-    otlp, query = (0, 0) if ports == "auto" else (OTLP_HTTP_PORT, QUERY_PORT)
     ended = asyncio.Event()
 
     async def main() -> None:
-        async with viewer(files or [], page_routes, otlp_port=otlp, query_port=query) as document:
+        async with viewer(files or [], page_routes, FREE_PORTS if ports == "auto" else ViewPorts()) as document:
             state.show(document, show_view)
             state.output.stdout.flush()
             if not only_print and not state.output.style.json:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def show_view(document: ViewDocument, output: Output) -> None:
     """The addresses, what the files gave, or the lines to paste if there is no file."""
     output.line(f"Traces: {document.ui_url}")
-    output.line(f"Receiver: {document.otlp_http_url} (OTLP over HTTP)")
+    output.line(f"OTLP over HTTP: {document.otlp_http_url}")
+    output.line(f"OTLP over gRPC: {document.otlp_grpc_url}")
     if document.traces:
         output.line(f"Read {plural(len(document.traces), 'trace')} with {plural(document.spans, 'span')}")
     if document.refused or document.refused_reason:

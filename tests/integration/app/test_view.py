@@ -16,7 +16,7 @@ import httpx
 import pytest
 from otlp_build import PROTOBUF, make_span, one, request, resource_spans, trace_id
 
-from devenv.app.view.viewer import viewer
+from devenv.app.view.viewer import FREE_PORTS, ViewPorts, viewer
 from devenv.dashboard.pages import page_routes
 from devenv.errors import ConfigurationError, PortTaken
 
@@ -37,14 +37,16 @@ def viewing(*arguments: str | Path) -> Iterator[tuple[dict[str, Any], subprocess
 
 def test_the_first_span_opens_its_traces() -> None:
     with viewing() as (document, process):
-        page = httpx.get(document["ui_url"])
-        assert page.headers["refresh"] == "1"
-        assert f"OTEL_EXPORTER_OTLP_ENDPOINT={document['otlp_http_url']}" in page.text
-        body = one("shop", make_span(trace_id(), name="GET /cart"))
-        assert httpx.post(f"{document['otlp_http_url']}/v1/traces", content=body, headers=PROTOBUF).status_code == 200
-        page = httpx.get(document["ui_url"], follow_redirects=True)
-        assert "refresh" not in page.headers
-        assert "shop: GET /cart" in page.text
+        with httpx.stream("GET", document["ui_url"], timeout=20) as page:
+            pieces = page.iter_text()
+            text = ""
+            while ".NET" not in text:
+                text += next(pieces)
+            assert f"OTEL_EXPORTER_OTLP_ENDPOINT={document['otlp_http_url']}" in text
+            body = one("shop", make_span(trace_id(), name="GET /cart"))
+            assert httpx.post(f"{document['otlp_http_url']}/v1/traces", content=body, headers=PROTOBUF).is_success
+            assert '<meta http-equiv="refresh" content="0;url=/search?service=shop">' in "".join(pieces)
+        assert "shop: GET /cart" in httpx.get(document["ui_url"], follow_redirects=True).text
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(timeout=20) == 0
         with pytest.raises(httpx.ConnectError):
@@ -64,13 +66,13 @@ def test_files_are_opened(tmp_path: Path) -> None:
 
 
 async def test_a_taken_port_and_a_bad_file_are_said(tmp_path: Path) -> None:
-    async with viewer([], page_routes, otlp_port=0, query_port=0) as document:
+    async with viewer([], page_routes, FREE_PORTS) as document:
         taken = int(document.query_url.rpartition(":")[2])
         with pytest.raises(PortTaken) as caught:
-            async with viewer([], page_routes, otlp_port=0, query_port=taken):
+            async with viewer([], page_routes, ViewPorts(0, 0, taken)):
                 pass
         assert "devenv view --ports auto" in (caught.value.hint or "")
         (tmp_path / "bad.json").write_text("{}")
         with pytest.raises(ConfigurationError, match=r"bad.json:1:1: found JSON of another kind"):
-            async with viewer([tmp_path / "bad.json"], page_routes, otlp_port=0, query_port=taken):
+            async with viewer([tmp_path / "bad.json"], page_routes, ViewPorts(0, 0, taken)):
                 pass
