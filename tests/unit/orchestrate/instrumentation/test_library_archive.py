@@ -30,8 +30,8 @@ LOOK = """
 import inspect, importlib, json
 import devenv.tracing.errors as module, opentelemetry, yaml
 source = inspect.getsource(module)
-print(json.dumps([[source == module.__spec__.loader.get_source(), importlib.reload(module) is module, len(yaml.__path__),
-                   getattr(opentelemetry, "__file__", None)], module.__file__]))
+print(json.dumps([[source == module.__spec__.loader.get_source(), importlib.reload(module) is module,
+                   len(yaml.__path__), getattr(opentelemetry, "__file__", None)], module.__file__]))
 """
 PROGRAM = """
 import sys, json
