@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
+PYTHON_IMAGES = frozenset(f"devenv-ci/python:{version}" for version in ("3.9", "3.10", "3.12", "3.13", "3.11-musl"))
+PYTHON_IMAGES |= {"devenv-ci/frameworks:bookworm"}
 PROBES = {  # these fixtures skip
     "docker": "docker_client",
     "podman": "podman_socket",
@@ -43,6 +45,7 @@ PROBES = {  # these fixtures skip
     "rabbitmq": "rabbitmq",
     "node": "node_agent",
     "java": "java_agent",
+    "pythons": "python_images",
 }
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
@@ -165,6 +168,18 @@ def docker_client() -> Iterator[DockerClient]:
             lacking("docker", f"the engine has no image {image}; `.ci/images all` creates it")
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def python_images(docker_client: DockerClient) -> frozenset[str]:
+    """The images of Pythons that the engine has; all of them, if they are required."""
+    found = frozenset(
+        tag for image in docker_client.images.list() for tag in image.tags if tag.startswith("devenv-ci/")
+    )
+    missing = sorted(PYTHON_IMAGES - found)
+    if missing and ("pythons" in REQUIRED or PYTHON_IMAGES.isdisjoint(found)):
+        lacking("pythons", f"the engine has no image {', '.join(missing)}; `.ci/images pythons` creates what it can")
+    return found
 
 
 @pytest.fixture(scope="session")
