@@ -64,7 +64,7 @@ class Backend:
         routes = [
             *LegacyApi(self.store, time_ns, self._large).routes(),
             *V3Api(self.store, self._turns).routes(),
-            *DevenvApi(self.store, self.stats).routes(),
+            *DevenvApi(self.store, self._turns, self.stats).routes(),
         ]
         if self.settings.pages is not None:
             routes += self.settings.pages(StoreSource(self.store, self._turns))

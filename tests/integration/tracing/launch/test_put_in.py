@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,9 +39,9 @@ FOUND = interpreters()
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("python")
-    for name, path in python_library().tree.files:
+    for name, file in python_library().tree.files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / name)
+        (folder / name).write_bytes(file if isinstance(file, bytes) else file.read_bytes())
     return folder
 
 
@@ -55,7 +56,7 @@ def traced(tree: Path, version: str, collector: Collector, *path: Path) -> None:
     environ = {
         "PYTHONPATH": ":".join([f"{tree}/devenv/tracing/startup", *map(str, path)]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "DEVENV_TRACING_LIBRARIES": f">={python_library().oldest}:{tree}",
+        "DEVENV_TRACING_LIBRARIES": f">={python_library().oldest}:{tree}/library.zip:{tree}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_SERVICE_NAME": "web",
     }
@@ -75,8 +76,9 @@ def test_a_program_without_opentelemetry_is_traced(tree: Path, version: str, col
 def test_a_program_with_an_opentelemetry_api_of_its_own_is_traced(
     tree: Path, version: str, collector: Collector, tmp_path: Path
 ) -> None:
-    shutil.copytree(tree / "opentelemetry", tmp_path / "opentelemetry")
-    shutil.copyfile(tree / "typing_extensions.py", tmp_path / "typing_extensions.py")
+    with zipfile.ZipFile(tree / "library.zip") as library:
+        own = [name for name in library.namelist() if name.startswith(("opentelemetry/", "typing_extensions"))]
+        library.extractall(tmp_path, [name for name in own if name.endswith(".py")])
     traced(tree, version, collector, tmp_path)
 
 
