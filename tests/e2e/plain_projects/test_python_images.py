@@ -28,7 +28,7 @@ SPANS = {**{name: {name: 1} for name in SERVICES}, "sender": {"sender": 2, "work
 
 EXIT_CODES = dict.fromkeys(("py39", "py310", "py312", "py313", "musl", "old-otel"), 7)
 PROGRAMS_OWN = ("own-sdk", "own-old-sdk")
-# What differs from one start to the next, whoever starts it: times, process IDs, the ID of the container.
+# What differs from one start to the next: times, process IDs, the ID and the address of the container.
 VARYING = re.compile(
     r"""
     \d{4}-\d\d-\d\d\s\d\d:\d\d:\d\d(?:,\d+)?(?:\s[+-]\d{4})? | \d\d[/\s]\w{3}[/\s]\d{4}\s\d\d:\d\d:\d\d(?:\.\d+)?
@@ -108,6 +108,7 @@ def run_of(client: Any, project: str, name: str, answer: str) -> Run:
 
 def ran(tool: Devenv, client: Any, services: set[str], *options: str) -> Stack:
     """Start the services, ask each once, look for its trace, and stop them."""
+    tool.json("up", "--no-canary", *options, "queue")  # and the trace backend: a worker may be faster, and say so
     document = tool.json("up", "--no-canary", *options, *sorted(services))
     urls = {
         service["name"]: f"http://127.0.0.1:{service['ports'][0]['host']}"
