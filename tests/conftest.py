@@ -11,13 +11,10 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,8 +29,6 @@ if TYPE_CHECKING:
 REQUIRED = frozenset(name for name in os.environ.get("DEVENV_TEST_REQUIRE", "").split(",") if name)
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 BASE_IMAGE = "python:3.12-slim"
-PYTHON_IMAGES = frozenset(f"devenv-ci/python:{version}" for version in ("3.9", "3.10", "3.12", "3.13", "3.11-musl"))
-PYTHON_IMAGES |= {"devenv-ci/frameworks:bookworm"}
 PROBES = {  # these fixtures skip
     "docker": "docker_client",
     "podman": "podman_socket",
@@ -173,12 +168,11 @@ def docker_client() -> Iterator[DockerClient]:
 @pytest.fixture(scope="session")
 def python_images(docker_client: DockerClient) -> frozenset[str]:
     """The images of Pythons that the engine has; all of them, if they are required."""
-    found = frozenset(
-        tag for image in docker_client.images.list() for tag in image.tags if tag.startswith("devenv-ci/")
-    )
-    missing = sorted(PYTHON_IMAGES - found)
-    if missing and ("pythons" in REQUIRED or PYTHON_IMAGES.isdisjoint(found)):
-        lacking("pythons", f"the engine has no image {', '.join(missing)}; `.ci/images pythons` creates what it can")
+    from servers.python_images import images_of_pythons
+
+    found, missing = images_of_pythons(docker_client)
+    if missing and ("pythons" in REQUIRED or not found):
+        lacking("pythons", missing)
     return found
 
 
@@ -217,26 +211,11 @@ class JaegerServer:
     log: Path
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
 def _await_jaeger(process: subprocess.Popen[bytes], server: JaegerServer, seconds: float = 30) -> None:
+    from servers.jaeger import answers
+
     deadline = time.monotonic() + seconds
-    while not _answers(f"{server.health_url}/status") or not _answers(f"{server.query_url}/api/services"):
+    while not answers(f"{server.health_url}/status") or not answers(f"{server.query_url}/api/services"):
         try:
             code = process.wait(timeout=0.05)
         except subprocess.TimeoutExpired:
@@ -259,10 +238,10 @@ def jaeger_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
     running: list[subprocess.Popen[bytes]] = []
 
     def start(backend: Mapping[str, Any] | None = None) -> JaegerServer:
-        from servers.jaeger import jaeger_config
+        from servers.jaeger import free_ports, jaeger_config
 
         folder = tmp_path_factory.mktemp("jaeger")
-        ports = _free_ports(6)
+        ports = free_ports(6)
         config = folder / "config.json"
         config.write_text(json.dumps(jaeger_config(backend or {"memory": {"max_traces": 100_000}}, ports)))
         with (folder / "log").open("wb") as log:
