@@ -58,7 +58,7 @@ class Archive:
         else:
             return None
         if spec.submodule_search_locations is not None:
-            spec.submodule_search_locations.append(place)  # where no other finder finds anything
+            spec.submodule_search_locations.append(place)  # other finders find nothing there
         spec.has_location = spec.loader is not None
         return spec
 
