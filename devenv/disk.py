@@ -1,4 +1,4 @@
-"""Files on disk: one read that never blocks, one written in one step, and a project's state directory."""
+"""Files on disk: one read that never blocks, one written in one step, and devenv's own directories."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from devenv.errors import DiskFull, EnvironmentFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import BinaryIO
 
 
@@ -149,6 +150,13 @@ def check_state_directory(path: Path) -> bool:
             hint=f"remove {path}, or run devenv as that user",
         )
     return True
+
+
+def user_cache(environ: Mapping[str, str]) -> Path:
+    """Return devenv's folder in the user's cache (XDG); it need not exist."""
+    cache = environ.get("XDG_CACHE_HOME", "")
+    base = Path(cache) if cache.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".cache"
+    return base / "devenv"
 
 
 def make_state_directory(path: Path) -> Path:

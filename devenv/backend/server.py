@@ -19,7 +19,9 @@ from devenv.backend.rpc.forwarding import Forwarding, http_router
 from devenv.backend.settings import EmbeddedSettings
 from devenv.backend.store.figures import figures
 from devenv.backend.store.store import Store
+from devenv.http.browser_origins import LOOPBACK_ORIGINS, BrowserOrigins
 from devenv.http.server import Capacity, Guard, HttpRequest, Listener, Response, Route, Router
+from devenv.http.server.cors import CorsRouter
 
 
 class Backend:
@@ -34,7 +36,13 @@ class Backend:
         self._receiver = Receiver(self.store, self._large)
         self._started = time()
         guard = Guard((settings.host, *settings.host_names))
-        self._otlp = Listener(Router(self._receiver.routes()), guard, settings.limits, capacity)
+        origins = BrowserOrigins((*LOOPBACK_ORIGINS, *settings.cors_origins))
+        self._otlp = Listener(
+            CorsRouter(self._receiver.routes(), origins),
+            Guard((settings.host, *settings.host_names), origins),
+            settings.limits,
+            capacity,
+        )
         self._exports = exports = ExportServer(self._receiver.routes(), capacity, settings.limits)
         self._grpc = Listener(
             http_router(lambda: self.otlp_port),
@@ -56,7 +64,7 @@ class Backend:
         routes = [
             *LegacyApi(self.store, time_ns, self._large).routes(),
             *V3Api(self.store, self._turns).routes(),
-            *DevenvApi(self.store, self.stats).routes(),
+            *DevenvApi(self.store, self._turns, self.stats).routes(),
         ]
         if self.settings.pages is not None:
             routes += self.settings.pages(StoreSource(self.store, self._turns))

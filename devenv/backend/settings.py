@@ -23,6 +23,8 @@ class EmbeddedSettings:
         pages: called with the source of traces; returns the routes that the query port serves in addition to the APIs.
         host_names: accepted host names, in addition to the loopback ones.
         grpc_port: of OTLP over gRPC.
+        cors_origins: whose pages may send OTLP over HTTP, in addition to those of loopback; patterns as
+            :mod:`devenv.http.browser_origins` has them.
         token: what readers of the query APIs and pages must send; empty: they are open to every user of this machine.
     """
 
@@ -36,3 +38,4 @@ class EmbeddedSettings:
     limits: Limits = field(default_factory=Limits)
     token: str = field(default="", repr=False)
     grpc_port: int | None = None
+    cors_origins: tuple[str, ...] = ()

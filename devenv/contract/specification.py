@@ -63,12 +63,12 @@ class FileTree:
 
     Attributes:
         target: absolute folder in the instance, such as ``/.devenv/python``.
-        files: path below ``target``, and the file on this machine.
+        files: path below ``target``, and the file on this machine or its content.
         digest: of the files' names and contents, so that new contents replace instances.
     """
 
     target: str
-    files: tuple[tuple[str, Path], ...] = field(repr=False)
+    files: tuple[tuple[str, Path | bytes], ...] = field(repr=False)
     digest: str
 
 

@@ -74,6 +74,7 @@ class EmbeddedBackend:
             health_port=self._ports[HEALTH_PORT],
             pages=page_routes,
             token=token,
+            cors_origins=self.launch.cors_origins,
         )
         if token:
             make_state_directory(self._header.parent)

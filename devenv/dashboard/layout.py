@@ -63,6 +63,7 @@ table{border-collapse:collapse;margin:.2rem 0 .7rem;width:100%}
 td,th{text-align:left;vertical-align:top;padding:.15rem .6rem .15rem 0;border-bottom:1px solid var(--line)}
 td{overflow-wrap:anywhere;white-space:pre-wrap}td:first-child{color:var(--soft);width:24%}
 h2{font-size:.95rem;margin:.5rem 0 .1rem}
+pre{background:var(--card);padding:.5rem .8rem;border-radius:6px;overflow-x:auto;margin:.2rem 0 .8rem}
 .map{width:100%;height:auto;max-height:75vh}.map .box{fill:var(--card);stroke:var(--line)}
 .map text{font-size:12px;paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}
 .map text.small{font-size:10px;fill:var(--soft)}.map path{fill:none;stroke:var(--soft)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 _UNIT_SECONDS = {
     "us": 1e-6,
@@ -101,17 +101,36 @@ class Load(Strict):
         return self
 
 
+# A name or an address in brackets, and a port; at most one `*`, as the OpenTelemetry Collector wants it.
+_NAME = r"([a-z0-9_-]+\.)*[a-z0-9_-]+"
+_ORIGIN = re.compile(rf"\*|https?://(\*\.{_NAME}(:\d{{1,5}})?|({_NAME}|\[[0-9a-f:.]+\])(:\d{{1,5}}|:\*)?)")
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError(
+            "an origin without a path, such as https://shop.test, https://*.shop.test, http://shop.test:*, *"
+        )
+    return text
+
+
+BrowserOrigin = Annotated[str, AfterValidator(_origin)]
+
+
 class Jaeger(Strict):
-    """Storage of the trace backend that devenv adds.
+    """Storage and receiver of the trace backend that devenv adds.
 
     Attributes:
         storage: ``memory``, or ``badger`` on a named volume, which keeps traces after ``down``.
         max_traces: limit of the memory store; the oldest traces are evicted first.
+        cors_origins: whose pages may send spans over HTTP, in addition to those of this machine: origins with at most
+            one ``*``, for a port, for the first labels of a host, or for everything.
         version: tag of the ``jaegertracing/jaeger`` image that devenv adds to stacks without a trace backend.
     """
 
     storage: Literal["memory", "badger"] = "memory"
     max_traces: Annotated[int, Field(ge=1)] = 100_000
+    cors_origins: tuple[BrowserOrigin, ...] = ()
     version: str = "2.13.0"
 
 

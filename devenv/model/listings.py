@@ -75,6 +75,25 @@ class ImportDocument(Document):
     refused_reason: str = ""
 
 
+class ViewDocument(Document):
+    """``devenv view``, printed when it listens.
+
+    ``traces`` and ``spans`` are those of the files, ``spans`` with the refused ones; ``setup`` has lines to paste, by
+    title.
+    """
+
+    schema_: Literal["devenv.view/1"] = Field(default="devenv.view/1", alias="schema")
+    ui_url: str
+    query_url: str
+    otlp_http_url: str
+    otlp_grpc_url: str
+    traces: list[str]
+    spans: int
+    refused: int = 0
+    refused_reason: str = ""
+    setup: dict[str, list[str]]
+
+
 class SpanPart(Part):
     """One row of a waterfall; offset from the trace's start and duration in milliseconds.
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from devenv.errors import Location
+from devenv.http.browser_origins import LOOPBACK_ORIGINS
 from devenv.model.extension import HttpReady, Jaeger, Ready, ServiceExtension
 from devenv.model.stack import Attachment, FileMount, FileSource, Mount, Port, Service, Volume
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_GRPC_PORT, QUERY_PORT
@@ -89,6 +90,7 @@ def configuration(settings: Jaeger) -> dict[str, Any]:
     if settings.storage == "badger":
         directories = {"keys": f"{DATA_PATH}/jaeger/keys", "values": f"{DATA_PATH}/jaeger/values"}
         store = {"badger": {"directories": directories, "ephemeral": False, "ttl": {"spans": SPAN_TTL}}}
+    cors = {"allowed_origins": [*LOOPBACK_ORIGINS, *settings.cors_origins], "allowed_headers": ["*"]}
     return {
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query", "remote_sampling", "healthcheckv2"],
@@ -117,7 +119,7 @@ def configuration(settings: Jaeger) -> dict[str, Any]:
             "otlp": {
                 "protocols": {
                     "grpc": {"endpoint": f"{_LISTEN}:{OTLP_GRPC_PORT}"},
-                    "http": {"endpoint": f"{_LISTEN}:{OTLP_HTTP_PORT}"},
+                    "http": {"endpoint": f"{_LISTEN}:{OTLP_HTTP_PORT}", "cors": cors},
                 }
             },
         },

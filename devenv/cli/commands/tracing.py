@@ -104,7 +104,10 @@ def export(
 def import_(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(help="OTLP JSON file: one document, or one per line. Use - for stdin.", metavar="FILE")
+        Path,
+        typer.Argument(
+            help="OTLP (JSON or protobuf), Jaeger's JSON or Zipkin's JSON. Use - for stdin.", metavar="FILE"
+        ),
     ],
 ) -> None:
     """Send traces from a file to the running trace backend."""

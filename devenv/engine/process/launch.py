@@ -47,6 +47,7 @@ class Launch:
         name: the instance's name, as on the other engines.
         kind: ``backend`` is the embedded trace backend.
         access: ``token``: the backend's query APIs and pages want its token.
+        cors_origins: whose pages may send spans to the backend, in addition to those of this machine.
         environment: complete, addresses not yet rewritten.
         port_env: variable that contains the first of its ports.
         maximum: number of restarts; ``None``: no limit.
@@ -62,6 +63,7 @@ class Launch:
     labels: Mapping[str, str]
     kind: Kind = "process"
     access: Access = "open"
+    cors_origins: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     cwd: str = "."
     environment: Mapping[str, str] = field(default_factory=dict)

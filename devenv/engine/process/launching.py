@@ -156,6 +156,7 @@ def _backend(spec: InstanceSpec) -> Launch:
         labels=dict(spec.labels),
         kind="backend",
         access=spec.stack.x.backend.access if spec.stack else "open",
+        cors_origins=spec.stack.x.jaeger.cors_origins if spec.stack else (),
         ports=backend_ports(service),
     )
 

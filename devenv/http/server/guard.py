@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+from devenv.http.browser_origins import BrowserOrigins
+
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -18,9 +20,11 @@ class Guard:
 
     Args:
         names: host names of this server, without port, in addition to the loopback names.
+        origins: whose pages may send requests, cross-site ones too.
     """
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    def __init__(self, names: Iterable[str] = (), origins: BrowserOrigins | None = None) -> None:
+        self._origins = origins
         self._names = LOOPBACK_NAMES | {name.lower().strip("[]") for name in names if name}
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
@@ -29,6 +33,8 @@ class Guard:
         if host is not None and not self._is_ours(f"//{host}"):
             return 403, "the Host header names another server"
         origin = headers.get("origin")
+        if origin is not None and self._origins is not None and self._origins.allows(origin):
+            return None
         if origin is not None and not self._is_ours(origin):
             return 403, "cross-origin requests are refused"
         if headers.get("sec-fetch-site") == "cross-site":

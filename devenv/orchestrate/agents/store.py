@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devenv.disk import not_read, not_removed, not_written, read_regular_file, remove_file, replace_file
+from devenv.disk import not_read, not_removed, not_written, read_regular_file, remove_file, replace_file, user_cache
 from devenv.errors import LockHeld
 from devenv.immutable import immutable
 from devenv.orchestrate.agents.catalogue import AGENTS
@@ -73,9 +73,7 @@ class AgentStore:
         """The store of the user: ``DEVENV_AGENTS_DIR``, else ``devenv/agents`` in the user's cache (XDG)."""
         if own := environ.get(VARIABLE):
             return cls(Path(own).absolute())
-        cache = environ.get("XDG_CACHE_HOME", "")
-        base = Path(cache) if cache.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".cache"
-        return cls(base / "devenv" / "agents")
+        return cls(user_cache(environ) / "agents")
 
     def find(self, kind: AgentKind) -> Agent | None:
         """Return the agent of a language, ``None`` if it is not there."""

@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from devenv.immutable import immutable
+from devenv.orchestrate.instrumentation.library_archive import ARCHIVE
 from devenv.orchestrate.instrumentation.python_library import TARGET
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def python_injection(surroundings: Surroundings, library: PythonLibrary) -> Inje
         library: devenv's own library on this machine.
     """
     startup = library.startup if surroundings.processes else f"{TARGET}/{library.startup_name}"
-    folders = library.folders if surroundings.processes else (TARGET,)
+    folders = library.folders if surroundings.processes else (f"{TARGET}/{ARCHIVE}", TARGET)
     separator = os.pathsep if surroundings.processes else ":"
     before = surroundings.value("PYTHONPATH")
     return Injection(

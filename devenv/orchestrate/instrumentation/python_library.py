@@ -6,6 +6,7 @@ The same packages that ``devenv run`` makes importable; a service's own packages
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from functools import cache, cached_property
 from importlib.metadata import Distribution, PackageNotFoundError
@@ -13,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from devenv.contract.specification import ADDED, FileTree
+from devenv.orchestrate.instrumentation.library_archive import ARCHIVE, MADE_BY, library_archive, startup_byte_code
 
 TARGET = f"{ADDED}/python"
 _DISTRIBUTIONS = ("opentelemetry-api",)
@@ -55,12 +57,18 @@ class PythonLibrary:
 
     @cached_property
     def tree(self) -> FileTree:
-        """All files, for a container."""
+        """All files, for a container: the modules in a zip file, and beside it what has to be a file."""
         files = dict(self._files())
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(MADE_BY.encode())
         for name in sorted(files):
             digest.update(name.encode() + b"\0" + files[name].read_bytes() + b"\0")
-        return FileTree(target=TARGET, files=tuple(sorted(files.items())), digest=digest.hexdigest())
+        key = digest.hexdigest()
+        startup = {name: path for name, path in files.items() if name.startswith(f"{self.startup_name}/")}
+        modules = {name: path for name, path in files.items() if name.endswith(".py") and name not in startup}
+        beside: dict[str, Path | bytes] = {name: path for name, path in files.items() if name not in modules}
+        beside.update(startup_byte_code(path, name) for name, path in startup.items())
+        beside[ARCHIVE] = library_archive(modules, key, f"{TARGET}/{ARCHIVE}", os.environ)
+        return FileTree(target=TARGET, files=tuple(sorted(beside.items())), digest=key)
 
     def _files(self) -> list[tuple[str, Path]]:
         found = [("devenv/__init__.py", self._package / "__init__.py")]

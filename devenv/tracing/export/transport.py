@@ -10,7 +10,6 @@ import gzip
 import http.client
 import json
 import logging
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -147,6 +146,10 @@ class Transport:
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         if self._https:
+            try:
+                import ssl  # takes milliseconds; a Python that is built without it reaches receivers that need none
+            except ImportError as error:
+                raise OSError(f"this Python has no TLS, which {self._settings.receiver} needs: {error}") from error
             context = ssl.create_default_context(cafile=self._settings.certificate)
             if self._settings.client_certificate:
                 context.load_cert_chain(self._settings.client_certificate, self._settings.client_key)

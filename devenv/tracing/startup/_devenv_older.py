@@ -14,6 +14,7 @@ import sys
 from importlib import import_module, metadata
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any, Union
+from zipimport import zipimporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +87,15 @@ class _Adapted(ast.NodeTransformer):
 
 
 class _Loader(SourceFileLoader):
+    def __init__(self, fullname: str, inner: Any) -> None:
+        super().__init__(fullname, inner.get_filename(fullname))
+        self._inner = inner
+
+    def get_data(self, path: str) -> bytes:
+        """Return the content of a file, which may be in a zip file."""
+        content: bytes = self._inner.get_data(path)
+        return content
+
     def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> Any:  # type: ignore[override]  # typeshed has wider types
         tree = _Adapted().visit(ast.parse(data, path))
         flags = __future__.annotations.compiler_flag
@@ -112,11 +122,11 @@ class Finder:
         if path is None or not fullname.startswith("opentelemetry."):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
-        if spec is None or not isinstance(spec.loader, SourceFileLoader):
+        if spec is None or not isinstance(spec.loader, (SourceFileLoader, zipimporter)):
             return None
-        if not spec.loader.path.startswith(self._folders):
+        if not str(spec.loader.get_filename(fullname)).startswith(self._folders):
             return None
-        spec.loader = _Loader(fullname, spec.loader.path)
+        spec.loader = _Loader(fullname, spec.loader)
         return spec
 
 

@@ -58,8 +58,9 @@ def find_library(*, whole: bool) -> None:
         return
     from importlib.util import find_spec
 
-    if find_spec("opentelemetry.trace") is None:
-        raise ImportError("opentelemetry.trace")
+    for name in ("devenv.tracing", "opentelemetry.trace"):
+        if find_spec(name) is None:
+            raise ImportError(name)
 
 
 def put_in() -> None:

@@ -214,10 +214,40 @@ def test_badger_lives_on_a_named_volume() -> None:
 
 
 @pytest.mark.jaeger
-@pytest.mark.parametrize("settings", [Jaeger(max_traces=123), Jaeger(storage="badger")])
+@pytest.mark.parametrize(
+    "settings", [Jaeger(max_traces=123, cors_origins=("https://*.shop.test", "*")), Jaeger(storage="badger")]
+)
 def test_jaeger_accepts_the_configuration(settings: Jaeger, tmp_path: Path, jaeger: Any) -> None:
     file = tmp_path / "jaeger.json"
     file.write_text(json.dumps(configuration(settings)))
     command = [f"/proc/{jaeger.pid}/exe", "validate", "--config", str(file)]  # the program that the fixture runs
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("origin", "good"),
+    [
+        ("https://shop.test", True),
+        ("http://shop-2.my_box.test:8080", True),
+        ("https://*.shop.test:8443", True),
+        ("http://shop.test:*", True),
+        ("http://[fe80::1]:*", True),
+        ("*", True),
+        ("shop.test", False),
+        ("https://shop.test/", False),
+        ("https://Shop.test", False),
+        ("https://*.shop.test:*", False),  # the Collector takes one star
+        ("https://a.*.test", False),
+        ("https://*", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+def test_which_origins_a_stack_may_list(origin: str, good: bool) -> None:
+    if good:
+        protocols = configuration(Jaeger(cors_origins=(origin,)))["receivers"]["otlp"]["protocols"]
+        assert protocols["http"]["cors"]["allowed_origins"][-1] == origin
+    else:
+        with pytest.raises(ValueError, match="without a path"):
+            Jaeger(cors_origins=(origin,))

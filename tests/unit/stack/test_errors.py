@@ -771,6 +771,16 @@ AT_THE_TOP: list[tuple[str, str, str, str, str]] = [
         "x-devenv.jaeger.storage must be 'memory' or 'badger', found 'disk'",
         "",
     ),
+    (
+        "x-devenv: {jaeger: {cors_origins: [https://shop.test, https://shop.test/page]}}",
+        "4:55",
+        "x-devenv.jaeger.cors_origins[1]",
+        (
+            "x-devenv.jaeger.cors_origins[1] must be valid: an origin without a path, such as https://shop.test, "
+            "https://*.shop.test, http://shop.test:*, *, found 'https://shop.test/page'"
+        ),
+        "",
+    ),
     ("x-devenv: []", "4:11", "x-devenv", "x-devenv must be a mapping, found a list", ""),
     (
         "networks: {n: {drivr: x}}",

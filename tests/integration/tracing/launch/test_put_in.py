@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,9 +39,9 @@ FOUND = interpreters()
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("python")
-    for name, path in python_library().tree.files:
+    for name, file in python_library().tree.files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / name)
+        (folder / name).write_bytes(file if isinstance(file, bytes) else file.read_bytes())
     return folder
 
 
@@ -51,13 +52,11 @@ def collector() -> Iterator[Collector]:
     made.stop()
 
 
-@pytest.mark.parametrize("version", FOUND)
-def test_a_program_without_opentelemetry_is_traced(tree: Path, version: str, collector: Collector) -> None:
-    oldest = python_library().oldest
+def traced(tree: Path, version: str, collector: Collector, *path: Path) -> None:
     environ = {
-        "PYTHONPATH": f"{tree}/devenv/tracing/startup",
+        "PYTHONPATH": ":".join([f"{tree}/devenv/tracing/startup", *map(str, path)]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "DEVENV_TRACING_LIBRARIES": f">={oldest}:{tree}",
+        "DEVENV_TRACING_LIBRARIES": f">={python_library().oldest}:{tree}/library.zip:{tree}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_SERVICE_NAME": "web",
     }
@@ -66,3 +65,27 @@ def test_a_program_without_opentelemetry_is_traced(tree: Path, version: str, col
     assert (done.returncode, done.stdout) == (0, "runs\n"), done.stderr
     assert done.stderr == ""
     assert collector.spans()
+
+
+@pytest.mark.parametrize("version", FOUND)
+def test_a_program_without_opentelemetry_is_traced(tree: Path, version: str, collector: Collector) -> None:
+    traced(tree, version, collector)
+
+
+@pytest.mark.parametrize("version", [version for version in FOUND if version != "3.9"])
+def test_a_program_with_an_opentelemetry_api_of_its_own_is_traced(
+    tree: Path, version: str, collector: Collector, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tree / "library.zip") as library:
+        own = [name for name in library.namelist() if name.startswith(("opentelemetry/", "typing_extensions"))]
+        library.extractall(tmp_path, [name for name in own if name.endswith(".py")])
+    traced(tree, version, collector, tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["_ssl"])
+def test_a_python_that_is_built_without_a_module_is_traced(
+    tree: Path, missing: str, collector: Collector, tmp_path: Path
+) -> None:
+    (tmp_path / f"{missing}.py").write_text("raise ImportError('not built')")
+    version = next(iter(FOUND))
+    traced(tree, version, collector, tmp_path)
