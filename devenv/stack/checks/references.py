@@ -94,7 +94,7 @@ def _check_contexts(merged: MergedStack, service: Service) -> None:
         if name in merged.active:
             if merged.active[name].build is None:
                 merged.add(
-                    f"service {name} has no build, so that its image is no context of another build",
+                    f"service {name} has no build: its image cannot be a context of another build",
                     *path,
                     found=f"service:{name}",
                     expected="a service with build",

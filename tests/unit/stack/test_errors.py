@@ -186,7 +186,7 @@ IN_A_SERVICE: list[tuple[str, str, str, str, str]] = [
         "build: {context: ., additional_contexts: {base: 'service:b'}}\n  b: {image: 'x:1'}",
         "4:53",
         "services.a.build.additional_contexts.base",
-        "service b has no build, so that its image is no context of another build",
+        "service b has no build: its image cannot be a context of another build",
         "write docker-image://x:1",
     ),
     (
