@@ -1,4 +1,4 @@
-"""Rate, errors and durations over time equal what is counted anew for each point."""
+"""Rate, errors and durations over time equal what a count for each point gives."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _min_step(request: HttpRequest) -> Response:  # noqa: ARG001 (the handler's 
 def _window(parameters: Parameters, now: int) -> MetricsWindow:
     services = frozenset(parameters.every("service"))
     if not services:
-        raise BadParameter("unable to parse param 'service': please provide at least one service name")
+        raise BadParameter("unable to parse param 'service': expected at least one service name")
     end = _milliseconds(parameters, "endTs", now // MILLISECOND, least=0)
     lookback = _milliseconds(parameters, "lookback", _LOOKBACK_MS, least=0)
     step = _milliseconds(parameters, "step", _STEP_MS, least=_MIN_STEP_MS)
