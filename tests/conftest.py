@@ -11,13 +11,10 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -43,6 +40,7 @@ PROBES = {  # these fixtures skip
     "rabbitmq": "rabbitmq",
     "node": "node_agent",
     "java": "java_agent",
+    "pythons": "python_images",
 }
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
 HERE = Path(__file__).parent
@@ -168,6 +166,17 @@ def docker_client() -> Iterator[DockerClient]:
 
 
 @pytest.fixture(scope="session")
+def python_images(docker_client: DockerClient) -> frozenset[str]:
+    """The images of Pythons that the engine has; all of them, if they are required."""
+    from servers.python_images import images_of_pythons
+
+    found, missing = images_of_pythons(docker_client)
+    if missing and ("pythons" in REQUIRED or not found):
+        lacking("pythons", missing)
+    return found
+
+
+@pytest.fixture(scope="session")
 def podman_socket() -> None:
     from servers.podman_socket import missing_podman  # not at the top: this file is also tested alone
 
@@ -202,26 +211,11 @@ class JaegerServer:
     log: Path
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
 def _await_jaeger(process: subprocess.Popen[bytes], server: JaegerServer, seconds: float = 30) -> None:
+    from servers.jaeger import answers
+
     deadline = time.monotonic() + seconds
-    while not _answers(f"{server.health_url}/status") or not _answers(f"{server.query_url}/api/services"):
+    while not answers(f"{server.health_url}/status") or not answers(f"{server.query_url}/api/services"):
         try:
             code = process.wait(timeout=0.05)
         except subprocess.TimeoutExpired:
@@ -244,10 +238,10 @@ def jaeger_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
     running: list[subprocess.Popen[bytes]] = []
 
     def start(backend: Mapping[str, Any] | None = None) -> JaegerServer:
-        from servers.jaeger import jaeger_config
+        from servers.jaeger import free_ports, jaeger_config
 
         folder = tmp_path_factory.mktemp("jaeger")
-        ports = _free_ports(6)
+        ports = free_ports(6)
         config = folder / "config.json"
         config.write_text(json.dumps(jaeger_config(backend or {"memory": {"max_traces": 100_000}}, ports)))
         with (folder / "log").open("wb") as log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devenv.model.build_contexts import context_images
 from devenv.stack.dockerfile import recipe_of
 
 if TYPE_CHECKING:
@@ -48,9 +49,13 @@ def cannot_be_built_here(stack: Stack) -> str:
 
 
 def base_images(build: Build) -> tuple[str, ...]:
-    """Base images of a Dockerfile; empty if it cannot be read, which the build then reports."""
+    """Base images that a Dockerfile's build needs; empty if it cannot be read, which the build then reports."""
     recipe = recipe_of(build)
-    return recipe.bases if recipe else ()
+    images = context_images(build)
+    bases = (
+        images.get(base, "" if base in build.additional_contexts else base) for base in (recipe.bases if recipe else ())
+    )
+    return tuple(base for base in bases if base)
 
 
 def start_commands(build: Build) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:

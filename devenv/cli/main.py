@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from devenv.cli.commands import agents, environment, inspection, loading, project, running, scaffolding, tracing
+from devenv.cli.commands import (
+    agents,
+    environment,
+    inspection,
+    loading,
+    project,
+    running,
+    scaffolding,
+    tracing,
+    viewing,
+)
 from devenv.cli.globals import VALUED, callback, hoist
 from devenv.cli.output import Output, Style
 from devenv.cli.streams import PipeClosed, StreamFailure, closed_stream, guarded_streams, not_writable
@@ -55,6 +65,7 @@ environment.register(app)
 loading.register(app)
 inspection.register(app)
 tracing.register(app)
+viewing.register(app)
 running.register(app)
 agents.register(app)
 project.register(app)

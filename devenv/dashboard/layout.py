@@ -41,6 +41,7 @@ background:var(--card);padding:.8rem;border-radius:6px;margin-bottom:1rem}
 label{display:grid;gap:.15rem;font-size:.85rem;color:var(--soft)}
 input,select,button{font:inherit;padding:.35rem .45rem;color:var(--fg);background:var(--bg);
 border:1px solid var(--line);border-radius:4px;width:100%}
+form .wide{grid-column:1/-1}form pre{white-space:pre}
 button{background:var(--link);color:var(--bg);border:0;cursor:pointer}
 .trace{display:block;border:1px solid var(--line);border-radius:6px;margin:.5rem 0;padding:.5rem .7rem;color:inherit}
 .trace:hover{background:var(--card);text-decoration:none}
@@ -63,6 +64,7 @@ table{border-collapse:collapse;margin:.2rem 0 .7rem;width:100%}
 td,th{text-align:left;vertical-align:top;padding:.15rem .6rem .15rem 0;border-bottom:1px solid var(--line)}
 td{overflow-wrap:anywhere;white-space:pre-wrap}td:first-child{color:var(--soft);width:24%}
 h2{font-size:.95rem;margin:.5rem 0 .1rem}
+pre{background:var(--card);padding:.5rem .8rem;border-radius:6px;overflow-x:auto;margin:.2rem 0 .8rem}
 .map{width:100%;height:auto;max-height:75vh}.map .box{fill:var(--card);stroke:var(--line)}
 .map text{font-size:12px;paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}
 .map text.small{font-size:10px;fill:var(--soft)}.map path{fill:none;stroke:var(--soft)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import time_ns
 
 from devenv.dashboard.layout import page
 from devenv.dashboard.map_page import MapPage
 from devenv.dashboard.markup import element
 from devenv.dashboard.search_page import SearchPage
+from devenv.dashboard.start_page import StartPage
 from devenv.dashboard.trace_page import TracePage
 from devenv.errors import BackendUnavailable
 from devenv.http.server import HttpRequest, Response, Route
@@ -17,10 +18,21 @@ from devenv.traces.source import TraceSource
 Page = Callable[[HttpRequest], Awaitable[Response]]
 
 
-def page_routes(source: TraceSource, now: Callable[[], int] = time_ns) -> Sequence[Route]:
-    """Routes of the pages over a source of traces; ``now`` returns nanoseconds since the epoch."""
+def page_routes(
+    source: TraceSource,
+    now: Callable[[], int] = time_ns,
+    *,
+    setup: Callable[[], Mapping[str, Sequence[str]]] | None = None,
+) -> Sequence[Route]:
+    """Routes of the pages over a source of traces.
+
+    Args:
+        source: the traces.
+        now: nanoseconds since the epoch.
+        setup: returns lines to paste, by title; the first page shows them until a span has arrived.
+    """
     return [
-        Route("GET", "/", _home),
+        Route("GET", "/", _available(StartPage(source, now, setup)) if setup else _home),
         Route("GET", "/search", _available(SearchPage(source, now))),
         Route("GET", "/trace/{id}", _available(TracePage(source))),
         Route("GET", "/dependencies", _available(MapPage(source, now))),

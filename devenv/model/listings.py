@@ -49,10 +49,16 @@ class TraceSummaryPart(Part):
 
 
 class TracesDocument(Document):
-    """``devenv traces search``, newest first."""
+    """``devenv traces search``, newest first.
+
+    ``looked_at`` is the number of traces that devenv itself read and filtered, because the backend does not know
+    filters; ``null`` if the backend searched all its traces. ``older_left_out``: it has older ones that were not read.
+    """
 
     schema_: Literal["devenv.traces/1"] = Field(default="devenv.traces/1", alias="schema")
     traces: list[TraceSummaryPart]
+    looked_at: int | None = None
+    older_left_out: bool = False
 
 
 class ExportDocument(Document):
@@ -73,6 +79,25 @@ class ImportDocument(Document):
     ui_urls: list[str]
     refused: int = 0
     refused_reason: str = ""
+
+
+class ViewDocument(Document):
+    """``devenv view``, printed when it listens.
+
+    ``traces`` and ``spans`` are those of the files, ``spans`` with the refused ones; ``setup`` has lines to paste, by
+    title.
+    """
+
+    schema_: Literal["devenv.view/1"] = Field(default="devenv.view/1", alias="schema")
+    ui_url: str
+    query_url: str
+    otlp_http_url: str
+    otlp_grpc_url: str
+    traces: list[str]
+    spans: int
+    refused: int = 0
+    refused_reason: str = ""
+    setup: dict[str, list[str]]
 
 
 class SpanPart(Part):

@@ -12,6 +12,7 @@ from devenv.contract.inheritance import inherited
 from devenv.errors import DevenvError, UsageError
 from devenv.events import Notice, Planned, ServiceFailed, Sink
 from devenv.immutable import immutable
+from devenv.model.build_contexts import with_contexts_of
 from devenv.orchestrate.concurrency import both
 from devenv.orchestrate.container_names import check_names
 from devenv.orchestrate.derivation.refusals import check_services
@@ -276,7 +277,7 @@ async def _survey(
     for text in disabled_checks(chosen, traced.services):
         sink(Notice(message=text, warning=True))
     check_services(engine, chosen, traced)
-    with_images = chosen if capabilities.images else []
+    with_images = with_contexts_of(chosen, traced.services) if capabilities.images else ()
     observed, ids = await both(engine.observe(project), image_ids(engine, project, with_images))
     ages = await image_ages(engine, project, with_images)
     tasks = image_tasks(project, with_images, ids, build=options.build, pull=options.pull, ages=ages)

@@ -8,7 +8,8 @@ Field numbers: ``opentelemetry/proto/trace/v1/trace.proto``, ``common/v1/common.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from devenv.model.span import Span, Status, Value
 from devenv.otlp.wire import bytes_field, fixed64_field, text_field, varint_field
@@ -22,11 +23,24 @@ def encode_request(resource: Mapping[str, Value], scope: str, spans: Iterable[by
     return bytes_field(1, bytes_field(1, encode_attributes(1, resource)) + bytes_field(2, scope_spans))
 
 
+def encode_spans(spans: Iterable[Span]) -> Iterator[bytes]:
+    """Yield spans as encoded ``ResourceSpans`` fields of a request, one for neighbours of one resource and scope."""
+    for (resource, scope, version), group in groupby(spans, _origin):
+        about = text_field(1, scope) + text_field(2, version)
+        scope_spans = bytes_field(1, about) + b"".join(bytes_field(2, encode_span(span)) for span in group)
+        yield bytes_field(1, bytes_field(1, encode_attributes(1, resource)) + bytes_field(2, scope_spans))
+
+
+def _origin(span: Span) -> tuple[Mapping[str, Value], str, str]:
+    return span.resource, span.scope, span.scope_version
+
+
 def encode_span(span: Span) -> bytes:
     """Return a ``Span`` message."""
     parts = [
         bytes_field(1, bytes.fromhex(span.trace_id)),
         bytes_field(2, bytes.fromhex(span.span_id)),
+        text_field(3, span.trace_state) if span.trace_state else b"",
         bytes_field(4, bytes.fromhex(span.parent_id)) if span.parent_id else b"",
         text_field(5, span.name),
         varint_field(6, int(span.kind)),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from devenv.analysis.summary import summarize
@@ -16,11 +16,15 @@ from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary
 from devenv.otlp import json_spans
 from devenv.traces import jaeger_json
 from devenv.traces.background import LARGE, in_background
-from devenv.traces.dialect import EVICTED_PATH, DialectCapabilities, json_object, probe
+from devenv.traces.dialect import EVICTED_PATH, FILTERED_PATH, DialectCapabilities, json_object, probe
 from devenv.traces.http import Authorized, BackendResponse, HttpClient, RequestSender, TransportError
 from devenv.traces.links import UiLinks
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
+from devenv.traces.source import Selection
 from devenv.traces.summary import parse_summary
+
+if TYPE_CHECKING:
+    from devenv.traces.filtered import Looked
 
 T = TypeVar("T")
 
@@ -72,6 +76,7 @@ class TraceClient:
         if token:
             self._http = Authorized(self._http, token)
         self._found: DialectCapabilities | None = None
+        self._depth: int | None = None  # the limit that the server accepted after it rejected a higher one
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,17 +117,39 @@ class TraceClient:
 
     async def search(self, query: Query) -> list[TraceSummary]:
         """Traces that match, newest first."""
+        if query.where is not None:
+            return (await self.select(query)).traces
         if not (await self.probe()).summaries:
             return [summarize(trace) for trace in await self.find(query)]
         answers = await asyncio.gather(*(self._summaries(each) for each in query.widened()))
         found = {summary.trace_id: summary for answer in answers for summary in answer}
         return newest_first(query, found.values(), lambda each: each.errors > 0)
 
+    async def select(self, query: Query) -> Selection:
+        """As :meth:`search`, with how many traces were looked at, if the server does not know filters.
+
+        Raises:
+            FilterError: If the filter asks for what such a server does not return.
+        """
+        if query.where is None:
+            return Selection(await self.search(query))
+        found = await self._select_there(query)
+        if found is not None:
+            return Selection(found)
+        looked = await self._look(query)
+        return Selection(list(map(summarize, looked.traces)), looked.looked_at, looked.more)
+
     async def find(self, query: Query) -> list[Trace]:
         """Traces that match, with all their spans, newest first.
 
         Before 2.19, Jaeger does not accept attributes in v3 searches. Hence the legacy dialect if both are available.
         """
+        if query.where is not None:
+            found_there = await self._select_there(query)
+            if found_there is None:
+                return (await self._look(query)).traces
+            whole = await self.traces(summary.trace_id for summary in found_there)
+            return [whole[summary.trace_id] for summary in found_there if summary.trace_id in whole]
         if (await self.probe()).legacy:
             services = [query.service] if query.service else await self.services()
             searches = [self._find_legacy(each, service) for each in query.widened() for service in services]
@@ -180,6 +207,29 @@ class TraceClient:
             fields = urlencode([("traceID", trace_id) for trace_id in trace_ids[start : start + BATCH]])
             gone.update((await self._get(f"{EVICTED_PATH}?{fields}")).get("evicted") or ())
         return frozenset(gone)
+
+    async def _select_there(self, query: Query) -> list[TraceSummary] | None:
+        """What devenv's own backend finds by a filter; ``None`` if it is another one, or an older version."""
+        if query.where is None or not (await self.probe()).embedded:
+            return None
+        from devenv.traces.filters.text_format import text_of  # only a search by a filter needs it
+
+        where = urlencode({"where": text_of(query.where)})
+        searches = (self._get(f"{FILTERED_PATH}?{v3_parameters(each)}&{where}") for each in query.widened())
+        answers = await asyncio.gather(*searches)
+        if not all("summaries" in answer for answer in answers):
+            return None
+        listed = [item for answer in answers for item in answer["summaries"]]
+        found = {summary.trace_id: summary for summary in self._read(lambda: list(map(parse_summary, listed)))}
+        return newest_first(query, found.values(), lambda each: each.errors > 0)
+
+    async def _look(self, query: Query) -> Looked:
+        from devenv.traces.filtered import MOST, asked, filtered
+
+        wide = asked(query, MOST)
+        found = await self.find(wide)
+        most = min(MOST, self._depth or MOST)
+        return await in_background(lambda: filtered(query, found, most))
 
     async def _summaries(self, query: Query) -> list[TraceSummary]:
         answer = await self._get_searched(query, lambda each: f"/api/v3/trace-summaries?{v3_parameters(each)}")
@@ -241,6 +291,7 @@ class TraceClient:
                 if query.limit <= 1:
                     raise
                 query = replace(query, limit=query.limit // 2)
+                self._depth = query.limit
 
     async def _get(self, path: str) -> dict[str, Any]:
         """The JSON object at ``path``; an empty one if the server has nothing (404)."""

@@ -12,6 +12,7 @@ from devenv.immutable import immutable
 from devenv.model.span import Span, Value
 from devenv.model.trace import OWN_SERVICE
 from devenv.otlp.span_encoding import encode_request, encode_span
+from devenv.otlp.values import text
 from devenv.traces.http import HttpClient, RequestSender, TransportError
 
 SCOPE = "devenv"
@@ -57,13 +58,15 @@ class SpanExporter:
         """
         await self._post(encode_request(RESOURCE, SCOPE, spans), "application/x-protobuf")
 
-    async def export_json(self, resource_spans: Sequence[Mapping[str, object]]) -> Refusal:
-        """Send spans that are already OTLP JSON, in one request, and return what the receiver refused of them.
+    async def export_request(self, request: bytes | Sequence[Mapping[str, object]]) -> Refusal:
+        """Send an encoded request, or ``resourceSpans`` of OTLP JSON, and return what the receiver refused of it.
 
         Raises:
-            BackendUnavailable: If the receiver does not accept them.
+            BackendUnavailable: If the receiver does not accept it.
         """
-        body = json.dumps({"resourceSpans": resource_spans}).encode()
+        if isinstance(request, bytes):
+            return _encoded_refusal(await self._post(request, "application/x-protobuf"))
+        body = json.dumps({"resourceSpans": request}).encode()
         return _refusal(await self._post(body, "application/json"))
 
     async def _post(self, body: bytes, content_type: str) -> bytes:
@@ -92,6 +95,19 @@ def _refusal(answer: bytes) -> Refusal:
         return Refusal(int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or ""))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Refusal()
+
+
+def _encoded_refusal(answer: bytes) -> Refusal:
+    """Read the answer to a request in protobuf; a body that is not one refuses nothing."""
+    from google.protobuf.message import DecodeError
+
+    from devenv.otlp import messages
+
+    try:
+        partial = messages.ExportResponse.FromString(answer).partial_success
+    except DecodeError:
+        return Refusal()
+    return Refusal(int(partial.rejected_spans), text(partial.error_message))
 
 
 def _text(answer: bytes) -> str:

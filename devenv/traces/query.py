@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
 from devenv.immutable import immutable
 from devenv.model.trace import Trace, TraceSummary
+
+if TYPE_CHECKING:
+    from devenv.traces.filters.expression import Call
 
 T = TypeVar("T", Trace, TraceSummary)
 
@@ -29,6 +32,7 @@ class Query:
         min_duration_ns, max_duration_ns: bounds of the span's duration.
         errors_only: only traces in which a span has an error status; need not be the span of the other criteria.
         limit: maximum number of traces, the newest ones.
+        where: a filter that the span has to meet, too.
     """
 
     service: str | None = None
@@ -40,6 +44,7 @@ class Query:
     max_duration_ns: int | None = None
     errors_only: bool = False
     limit: int = 20
+    where: Call | None = None
 
     def widened(self) -> tuple[Query, ...]:
         """The searches whose results together contain this one's; :func:`newest_first` filters and limits them.

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from devenv.immutable import immutable
 from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary
 from devenv.traces.links import UiLinks
 from devenv.traces.query import Query
+
+
+@immutable()
+class Selection:
+    """The result of a search.
+
+    Attributes:
+        traces: newest first.
+        looked_at: how many traces were read and filtered here; ``None`` if the backend searched all that it has.
+        more: whether there were more, older ones that were not looked at.
+    """
+
+    traces: list[TraceSummary]
+    looked_at: int | None = None
+    more: bool = False
 
 
 class TraceSource(Protocol):
@@ -35,6 +51,10 @@ class TraceSource(Protocol):
 
     async def search(self, query: Query) -> list[TraceSummary]:
         """Summaries of the traces that match, newest first."""
+        ...
+
+    async def select(self, query: Query) -> Selection:
+        """As :meth:`search`, with how many traces were looked at, if the backend itself does not know filters."""
         ...
 
     async def find(self, query: Query) -> list[Trace]:

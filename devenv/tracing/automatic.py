@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -66,6 +65,8 @@ def check_names(leave_out: Collection[str]) -> None:
     known = sorted({name for name, *_ in INTEGRATIONS})
     for name in leave_out:
         if name not in known:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, known, 1)
             raise ConfigError(
                 source="leave_out",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.context import Context
 
 from devenv.tracing.context.ambient import attach, current, detach
 from devenv.tracing.headers import extract
 from devenv.tracing.process.versions import ParamSpec
+
+if TYPE_CHECKING:
+    import asyncio  # a program without a loop does not need it
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +46,8 @@ def create_task(
 
     The task may outlive the request: its spans stay children of the span that was current here.
     """
+    import asyncio
+
     variables = contextvars.copy_context()
     if context is not None:
         variables.run(attach, context)
@@ -59,6 +63,8 @@ def create_task(
 
 async def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a blocking function in the loop's default executor, in the current context."""
+    import asyncio
+
     return await asyncio.to_thread(function, *args, **kwargs)
 
 

@@ -18,13 +18,15 @@ import statistics
 import sys
 import time
 from dataclasses import replace
+from functools import cache
+from importlib.util import MAGIC_NUMBER
 from typing import Any
 
 import docker
 
 from devenv.app.engines import connect
 from devenv.contract.engine import Engine
-from devenv.contract.specification import InstanceSpec
+from devenv.contract.specification import FileTree, InstanceSpec
 from devenv.model.identity import LABEL_PROJECT
 from devenv.orchestrate.instrumentation.injection import Surroundings, python_injection
 from devenv.orchestrate.instrumentation.python_library import python_library
@@ -54,7 +56,9 @@ SETTINGS = {
 }
 
 
-def specification(program: str, number: int, *, added: bool, options: dict[str, Any]) -> InstanceSpec:
+def specification(
+    program: str, number: int, *, added: bool, options: dict[str, Any], byte_code: bool = True
+) -> InstanceSpec:
     """The container of a program, as it is or with tracing."""
     service = make_service("web", image=IMAGE, command=("python", "-c", PROGRAMS[program]), **options)
     spec = InstanceSpec(
@@ -69,7 +73,18 @@ def specification(program: str, number: int, *, added: bool, options: dict[str, 
         return spec
     injection = python_injection(Surroundings(own={}), python_library())
     environment = {**SETTINGS, **injection.environment}
-    return replace(spec, service=replace(service, environment=environment), trees=injection.files)
+    trees = injection.files if byte_code else tuple(without_byte_code(tree) for tree in injection.files)
+    return replace(spec, service=replace(service, environment=environment), trees=trees)
+
+
+@cache
+def without_byte_code(tree: FileTree) -> FileTree:
+    """What an interpreter of another version than devenv's can use of the files."""
+    files = []
+    for name, file in tree.files:
+        content = file if isinstance(file, bytes) else file.read_bytes()
+        files.append((name, content.replace(MAGIC_NUMBER, b"\0\0\r\n")))  # of no version
+    return replace(tree, files=tuple(files))
 
 
 async def first_start(engine: Engine, client: docker.APIClient, spec: InstanceSpec) -> tuple[float, float]:
@@ -92,7 +107,7 @@ async def first_start(engine: Engine, client: docker.APIClient, spec: InstanceSp
         await engine.remove(instance)
 
 
-async def measure(engine: Engine, client: docker.APIClient, rounds: int, options: dict[str, Any]) -> Any:
+async def measure(engine: Engine, client: docker.APIClient, rounds: int, **options: Any) -> Any:
     """Figures of each program: creation and start, as it is and with tracing, and what tracing adds in a pair."""
     number = 0
     pairs: dict[str, list[tuple[float, float, float, float]]] = {program: [] for program in PROGRAMS}
@@ -101,7 +116,7 @@ async def measure(engine: Engine, client: docker.APIClient, rounds: int, options
             found = {}
             for added in (False, True) if turn % 2 else (True, False):
                 number += 1
-                spec = specification(program, number, added=added, options=options)
+                spec = specification(program, number, added=added, **options)
                 found[added] = await first_start(engine, client, spec)
             if turn:  # the first one warms caches
                 times.append((*found[False], *found[True]))
@@ -131,14 +146,14 @@ def sweep(client: docker.APIClient) -> None:
         client.remove_container(found["Id"], v=True, force=True)
 
 
-async def run(rounds: int, options: dict[str, Any]) -> Any:
+async def run(rounds: int, **options: Any) -> Any:
     client = docker.APIClient(version="auto")
     for line in client.build(fileobj=io.BytesIO(DOCKERFILE.encode()), tag=IMAGE, decode=True):
         if "error" in line:
             raise SystemExit(line["error"])
     engine = await connect("docker", PROJECT, os.environ)
     try:
-        return await measure(engine, client, rounds, options)
+        return await measure(engine, client, rounds, **options)
     finally:
         sweep(client)
         await engine.close()
@@ -150,9 +165,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--read-only", action="store_true", help="with a read-only root file system")
     parser.add_argument("--user", help="the user of the program, such as 1000")
+    parser.add_argument(
+        "--other-version",
+        action="store_true",
+        help="as for a Python of another version, which cannot use the byte code",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     arguments = parser.parse_args()
-    result = asyncio.run(run(arguments.rounds, {"read_only": arguments.read_only, "user": arguments.user}))
+    options = {"read_only": arguments.read_only, "user": arguments.user}
+    result = asyncio.run(run(arguments.rounds, options=options, byte_code=not arguments.other_version))
     if arguments.json:
         print(json.dumps({"limit_ms": LIMIT_MS, "rounds": arguments.rounds, "programs": result}))
     else:

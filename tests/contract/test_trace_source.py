@@ -7,10 +7,13 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from trace_sources import Site, ids, prefix, site
 
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
 from devenv.model.trace import REQUEST_KEY
+from devenv.traces.filters.expression import FilterError
+from devenv.traces.filters.text_form import parse
 from devenv.traces.newest import recent_spans
 from devenv.traces.parts import parts_of
 from devenv.traces.query import Query
@@ -128,6 +131,61 @@ async def test_search_by_each_criterion(site: Site, prefix: str) -> None:
     everywhere = ids(await site.source.find(query(None, errors_only=True, limit=200)))
     assert failed.trace_id in everywhere
     assert quick.trace_id not in everywhere
+
+
+async def test_search_by_a_filter(site: Site, prefix: str) -> None:
+    web, db = f"{prefix}web", f"{prefix}db"
+    base = time.time_ns() // 1000 * 1000 - 10 * SECOND
+    health = span(web, start_ns=base, end_ns=base + 300 * MS, attributes={"http.route": "/health"})
+    slow = span(web, start_ns=base + SECOND, end_ns=base + SECOND + 300 * MS, attributes={"http.route": "/x", "n": 7})
+    quick = span(web, start_ns=base + 2 * SECOND, end_ns=base + 2 * SECOND + MS, name="quick")
+    root = span(web, start_ns=base + 3 * SECOND, end_ns=base + 3 * SECOND + MS, name="root")
+    query_span = span(
+        db,
+        trace_id=root.trace_id,
+        parent_id=root.span_id,
+        start_ns=base + 3 * SECOND,
+        end_ns=base + 3 * SECOND + 2 * MS,
+        status=Status.ERROR,
+        events=(SpanEvent(base + 3 * SECOND, "exception", {"exception.type": "E"}),),
+    )
+    await site.store(health, slow, quick, root, query_span)
+    await site.arrived(root.trace_id, 2)
+    wanted = [
+        (f"service = {web} and (status = error or duration > 200ms) and not http.route = /health", {}, [slow]),
+        ("status = error or duration > 200ms", {"service": web}, [slow, health]),
+        (f"service = {web} and any child(service = {db} and status = error)", {}, [root]),
+        (f"any span(service = {web}) and any span(service = {db})", {}, [root]),
+        (f"root.service = {web} and trace.errors > 0 and service = {db}", {}, [root]),
+        (f"root.service = {web} and trace.spans = 1", {}, [quick, slow, health]),
+        (f"service = {web} and n >= 7", {}, [slow]),
+        ("n = 7", {"service": web}, [slow]),
+        (f"service = {web} and not http.route exists and name ~ 'qu.*k'", {}, [quick]),
+        (f"service = {db} and any event(name = exception and exception.type = E)", {}, [root]),
+        ("duration < 100ms", {"service": web, "operation": "quick"}, [quick]),
+        (f"service = {web}", {"tags": {"http.route": "/x"}}, [slow]),
+        (f"service = {web} and trace.duration > 1s", {}, []),
+    ]
+    for text, criteria, traces in wanted:
+        asked = query(**{"service": None, **criteria}, where=parse(text), limit=200)
+        selection = await site.source.select(asked)
+        assert ids(selection.traces) == [each.trace_id for each in traces], text
+        assert (selection.looked_at is None) == site.embedded
+        assert ids(await site.source.search(asked)) == ids(await site.source.find(asked)) == ids(selection.traces)
+    both = query(web, where=parse("status = error"))
+    assert await site.source.search(both) == [], "the error is another service's span"
+    first = await site.source.select(query(web, where=parse("duration > 0s"), limit=2))
+    assert len(first.traces) == 2
+
+
+async def test_what_a_filter_cannot_ask_of_jaeger(site: Site, prefix: str) -> None:
+    asked = query(f"{prefix}web", where=parse("scope.name = scope and not scope.a = b"))
+    await site.store(span(f"{prefix}web"))
+    if site.embedded:
+        await site.source.select(asked)
+    else:
+        with pytest.raises(FilterError, match="does not return attributes of scopes"):
+            await site.source.select(asked)
 
 
 async def test_dependencies(site: Site, prefix: str) -> None:

@@ -8,11 +8,20 @@ from collections.abc import Callable
 from devenv.backend.query.search import Criteria
 from devenv.http.server.message import Parameters
 from devenv.immutable import immutable
+from devenv.traces.filters.expression import Call, FilterError
+from devenv.traces.filters.json_form import read_json
 from devenv.traces.times import parse_bool, parse_duration, parse_integer, parse_rfc3339
 
 MICROSECOND = 1_000
 MILLISECOND = 1_000_000
 DEFAULT_LIMIT = 100
+_BESIDE_FILTER = (
+    ("query.serviceName", "query.service_name"),
+    ("query.operationName", "query.operation_name"),
+    ("query.durationMin", "query.duration_min"),
+    ("query.durationMax", "query.duration_max"),
+    ("query.attributes",),
+)
 # Jaeger's default for a search without a start.
 LEGACY_LOOKBACK = 48 * 3600 * 1_000_000_000
 
@@ -115,6 +124,7 @@ def v3_query(parameters: Parameters) -> Criteria:
     end = reader.read(parse_rfc3339, 0, "query.startTimeMax", "query.start_time_max")
     if start >= end:
         raise BadParameter("query.startTimeMin must be before query.startTimeMax")
+    _expect_filter_alone(parameters)
     given = parameters.first("query.attributes")
     depth = ("query.searchDepth", "query.search_depth", "query.num_traces")
     return Criteria(
@@ -126,7 +136,28 @@ def v3_query(parameters: Parameters) -> Criteria:
         duration_max=reader.read(parse_duration, 0, "query.durationMax", "query.duration_max"),
         attributes=_string_map(given, "malformed parameter query.attributes") if given else {},
         limit=_limit(reader.read(parse_integer, DEFAULT_LIMIT, *depth)),
+        where=_filter(parameters.first("query.filter")),
     )
+
+
+def _expect_filter_alone(parameters: Parameters) -> None:
+    """As Jaeger, which has the other criteria as conditions of the filter."""
+    if not parameters.first("query.filter"):
+        return
+    others = [name for names in _BESIDE_FILTER if (name := parameters.named(*names)[0]) and parameters.first(*names)]
+    if others:
+        raise BadParameter(
+            f"query.filter cannot be combined with {', '.join(others)}; express those conditions in the filter instead"
+        )
+
+
+def _filter(given: str) -> Call | None:
+    try:
+        return read_json(given) if given else None
+    except FilterError as error:
+        raise BadParameter(
+            f"malformed parameter query.filter: {error}{f' ({error.hint})' * bool(error.hint)}"
+        ) from error
 
 
 def legacy_raw(parameters: Parameters) -> bool:

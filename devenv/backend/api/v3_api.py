@@ -97,7 +97,7 @@ class V3Api:
             query = v3_query(request.parameters())
         except ValueError as error:
             return _failure(400, str(error))
-        return find(self._store, query, _summaries, self._turns)
+        return find(self._store, query, summary_list, self._turns)
 
 
 def _encoded(accept: str, taken: Snapshot) -> bool:
@@ -105,7 +105,8 @@ def _encoded(accept: str, taken: Snapshot) -> bool:
     return accepted == [MEDIA_TYPE] or (MEDIA_TYPE in accepted and not is_small(taken))
 
 
-def _summaries(found: Found) -> Response:
+def summary_list(found: Found) -> Response:
+    """Return the summaries of traces."""
     return list_response('{"summaries":[', map(_summary, found), "]}", size(found))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
+from devenv.backend.query.filtering import StoredFilter
 from devenv.backend.query.needles import ERROR_STATUS, Needle
 from devenv.backend.store.decoding import Steps, chunks, duration, is_error, one_by_one
 from devenv.backend.store.records import StoredTrace
@@ -13,6 +14,8 @@ from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.immutable import immutable
 from devenv.otlp.values import plain
+from devenv.traces.filters.expression import Call
+from devenv.traces.filters.narrowing import narrowing
 from devenv.traces.jaeger_text import as_text
 
 ERROR_KEY = "error"
@@ -27,7 +30,7 @@ class Criteria:
     """Criteria of a search; empty or zero means any. Times and durations in ns, ends inclusive.
 
     ``attributes`` are compared as text with a span's, its scope's, its resource's and its events' attributes; the key
-    ``error`` means the span's status.
+    ``error`` means the span's status. ``where`` is a filter that the same span has to meet.
     """
 
     service: str = ""
@@ -38,6 +41,7 @@ class Criteria:
     duration_max: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
     limit: int = 100
+    where: Call | None = None
 
 
 @immutable()
@@ -56,6 +60,7 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
     if query.limit <= 0:
         return
     plan = _Plan(store, query)
+    query = _narrowed(query)
     found = 0
     seen: set[bytes] = set()
     earliest, latest = query.start_min, query.start_max or _FOREVER
@@ -66,7 +71,7 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
         # The cheapest test first: it excludes most traces, and all may have to be tested.
         if trace.longest < shortest or trace.end < earliest or trace.start > latest or trace.owner is None:
             continue
-        if not plan.possible(trace.raw) or trace.id in seen:
+        if not plan.possible(trace) or trace.id in seen:
             continue
         if not plan.certain(trace):
             matches = yield from plan.matches(trace)
@@ -77,6 +82,23 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
         found += 1
         if found == query.limit:
             return
+
+
+def _narrowed(query: Criteria) -> Criteria:
+    """The criteria, with what the filter says that the index and the other tests know of."""
+    if query.where is None:
+        return query
+    narrow = narrowing(query.where)
+    indexed = "\ufffd" not in narrow.service + narrow.operation  # such a name has several encodings
+    return replace(
+        query,
+        service=query.service or (narrow.service if indexed else ""),
+        operation=query.operation or (narrow.operation if indexed else ""),
+        start_min=max(query.start_min, narrow.start_min),
+        start_max=min(filter(None, (query.start_max, narrow.start_max)), default=0),
+        duration_min=max(query.duration_min, narrow.duration_min),
+        duration_max=min(filter(None, (query.duration_max, narrow.duration_max)), default=0),
+    )
 
 
 class _Plan:
@@ -90,33 +112,41 @@ class _Plan:
         self._wanted = [self._want(name, value) for name, value in query.attributes.items() if name != ERROR_KEY]
         # The index has operations by service: without a service, `newest` returns every trace.
         indexed = bool(query.service or not query.operation)
-        self._whole = indexed and not (query.attributes or query.duration_min or query.duration_max)
+        self._unbounded = not (query.attributes or query.duration_min or query.duration_max)
+        self._whole = indexed and self._unbounded and query.where is None
+        self._filter = StoredFilter(store, query.where) if query.where is not None else None
 
     def _want(self, name: str, value: str) -> _Wanted:
         scopes = frozenset(scope.number for scope in self._store.scopes if _in_scope(scope, name, value))
         return _Wanted(name.encode("utf-8", "replace"), name, value, Needle(name, value), scopes)
 
-    def possible(self, raw: bytes) -> bool:
-        """Return False if no span of an encoded trace can have the attributes."""
+    def possible(self, trace: StoredTrace) -> bool:
+        """Return False if no span of a trace can have the attributes, or meet the filter."""
+        raw = trace.raw
         if self._error == "true" and ERROR_STATUS not in raw and b"error" not in raw:
             return False
-        for wanted in self._wanted:  # noqa: SIM110 (all() with a generator takes three times as long)
+        for wanted in self._wanted:
             if not wanted.scopes and not wanted.needle.within(raw):
                 return False
-        return True
+        return self._filter is None or self._filter.possible(trace)
 
     def certain(self, trace: StoredTrace) -> bool:
         """Return True if the index alone proves a match: all spans are in the window, without further criteria."""
+        return self._whole and self._within(trace)
+
+    def _within(self, trace: StoredTrace) -> bool:
+        """Whether all spans of a trace are in the window."""
         query = self._query
         return (
-            self._whole
-            and not trace.truncated
+            not trace.truncated
             and trace.start >= query.start_min
             and (not query.start_max or trace.end <= query.start_max)
         )
 
     def matches(self, trace: StoredTrace) -> Steps[bool]:
         """Return the result of the exact test; False if the trace is evicted meanwhile."""
+        if self._filter is not None:
+            return (yield from self._meets(trace, self._filter))
         for chunk in chunks(trace.raw):
             if not trace.alive:
                 return False
@@ -130,6 +160,34 @@ class _Plan:
                 self._decoded = 0
                 yield None
         return False
+
+    def _meets(self, trace: StoredTrace, filter_: StoredFilter) -> Steps[bool]:
+        """The exact test of a filter and, as far as the index does not prove them, the other criteria."""
+        inside = self._unbounded and not self._query.operation and self._within(trace)
+        services = {self._query.service, filter_.service} - {""}
+        for chunk in chunks(trace.raw):
+            scope = self._store.scopes[chunk.scope] if trace.alive else None
+            if scope is None or (services and services != {scope.service.name}):
+                continue
+            for payload in chunk.spans:
+                self._decoded += 1
+                if self._decoded >= _DECODES:
+                    self._decoded = 0
+                    yield None
+                    if not trace.alive:
+                        return False
+                if not filter_.meets(scope, payload) or not (inside or self._criteria_meet(scope, payload)):
+                    continue
+                if not filter_.whole:
+                    return True
+                return (yield from filter_.confirm(trace, self._criteria_meet))
+        return False
+
+    def _criteria_meet(self, scope: Scope, payload: bytes) -> bool:
+        service = self._query.service
+        if service and scope.service.name != service:
+            return False
+        return any(self._span_matches(scope, span) for span in one_by_one((payload,)))
 
     def _span_matches(self, scope: Scope, span: Any) -> bool:
         query = self._query

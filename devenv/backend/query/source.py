@@ -19,6 +19,7 @@ from devenv.model.span import Span
 from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary, collect
 from devenv.traces.links import UiLinks
 from devenv.traces.query import Query, newest_first
+from devenv.traces.source import Selection
 
 T = TypeVar("T", Trace, TraceSummary)
 R = TypeVar("R")
@@ -52,6 +53,10 @@ class StoreSource:
         """Summaries of the traces that match, newest first."""
         found = await self._found(query, _summary)
         return newest_first(query, found, lambda each: each.errors > 0)
+
+    async def select(self, query: Query) -> Selection:
+        """The search; the whole store is searched."""
+        return Selection(await self.search(query))
 
     async def find(self, query: Query) -> list[Trace]:
         """Traces that match, with all their spans, newest first."""
@@ -152,6 +157,7 @@ def _criteria(query: Query) -> Criteria:
         duration_max=query.max_duration_ns or 0,
         attributes=dict(query.tags),
         limit=query.limit,
+        where=query.where,
     )
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from devenv.contract.answers import Progress, ProgressSink
 from devenv.contract.specification import BuildSpec
 from devenv.engine.docker.configuration import extra_hosts
-from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile
+from devenv.engine.docker.dockerfile import Dockerfile, pack_context, read_dockerfile, with_images_as_contexts
 from devenv.engine.docker.podman import PODMAN, product_of
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.engine.docker.translation import NO_SPACE, answer_of
 from devenv.errors import BuildFailed, DevenvError, DiskFull, EngineRefused
+from devenv.model.build_contexts import context_images
 from devenv.model.stack import Build
 
 if TYPE_CHECKING:
@@ -49,9 +50,12 @@ class Builds:
             DiskFull: no space for it.
         """
         build, tag = spec.build, spec.tag
-        _refuse_contexts_of_services(build, tag)
         dockerfile = await asyncio.to_thread(read_dockerfile, build)
         keys = tuple(name for name in _BUILDKIT_KEYS if getattr(build, name))
+        if "additional_contexts" in keys and len(build.additional_contexts) == len(context_images(build)):
+            inserted = with_images_as_contexts(dockerfile, context_images(build))
+            if inserted is not None:
+                dockerfile, keys = inserted, tuple(key for key in keys if key != "additional_contexts")
         needs = (*dockerfile.buildkit_needs, *keys)
         if podman := product_of(await self._connection.version()) == PODMAN:
             _refuse_for_podman(build, keys, tag)
@@ -155,17 +159,6 @@ class Builds:
             await self._connection.call(
                 lambda client, r=repository, n=name: client.tag(tag, r, n or "latest"),  # type: ignore[misc]  # mypy infers no type for a lambda's default
                 doing=f"tagging {further}",
-            )
-
-
-def _refuse_contexts_of_services(build: Build, tag: str) -> None:
-    """A service as a context means its image, which would have to be built before this one."""
-    for name, source in build.additional_contexts.items():
-        if source.startswith("service:"):
-            raise BuildFailed(
-                f"cannot build {tag}: its additional context {name} is {source}, which devenv does not build first",
-                hint="give that service an image name, build it with `devenv up` first, and write docker-image://NAME",
-                details={"tag": tag, "context": name},
             )
 
 

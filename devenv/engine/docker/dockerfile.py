@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, cast
 
@@ -26,6 +27,11 @@ _BUILDKIT = tuple(
         (r"^\s*#\s*syntax\s*=\s*docker/dockerfile:\S*labs", "a labs syntax"),
     )
 )
+
+_SOURCE = re.compile(
+    r"(\s*(?:FROM\s+(?:--platform=\S+\s+)?|(?:ONBUILD\s+)?COPY\s+(?:--\S+\s+)*?--from=))(\S+)", re.IGNORECASE
+)
+"""The beginning of an instruction that names a stage, an image or a context, and that name."""
 
 
 @immutable()
@@ -71,6 +77,31 @@ def read_dockerfile(build: Build) -> Dockerfile:
     if resolved.is_relative_to(context):
         return Dockerfile(str(resolved.relative_to(context)), text, inside=True)
     return Dockerfile(INLINE_NAME, text, inside=False)
+
+
+def with_images_as_contexts(dockerfile: Dockerfile, images: Mapping[str, str]) -> Dockerfile | None:
+    """The Dockerfile with the references of images in the place of the contexts' names, for a builder without contexts.
+
+    BuildKit takes a context before a stage or an image of the same name. ``None``: a variable could be such a name, or
+    a mount has one, so that only BuildKit can tell.
+    """
+    by_name = {_familiar(name): reference for name, reference in images.items()}
+    lines = []
+    for line in dockerfile.text.splitlines():
+        found = _SOURCE.match(line)
+        if found is None:
+            lines.append(line)
+            continue
+        if "$" in found[2]:
+            return None
+        lines.append(f"{found[1]}{by_name.get(_familiar(found[2]), found[2])}{line[found.end() :]}")
+    if any("RUN --mount" in need for need in dockerfile.buildkit_needs):
+        return None
+    return Dockerfile(INLINE_NAME, "\n".join([*lines, ""]), inside=False)
+
+
+def _familiar(name: str) -> str:
+    return name.lower().removesuffix(":latest")
 
 
 def pack_context(build: Build, dockerfile: Dockerfile) -> IO[bytes]:

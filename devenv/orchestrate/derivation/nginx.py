@@ -58,7 +58,8 @@ def derive_nginx(
         "port": port,
         "ports": {str(p.container): p.host for p in service.ports if p.host is not None and p.container != port},
         "paths": paths,
-        "upstreams": upstreams,
+        # Name and port apart: an address in the command would be led to this machine, as that in the variable is.
+        "upstreams": [address.rsplit(":", 1) for address in upstreams],
     }
     process = Process(
         command=("sh", str(SCRIPTS / "nginx.sh"), sys.executable, json.dumps(options)),

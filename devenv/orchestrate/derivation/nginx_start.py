@@ -66,7 +66,8 @@ def main() -> None:
     """Write the configuration below the directory that the first argument names, and become nginx."""
     options = json.loads(sys.argv[1])
     data, paths = Path(options["data"]), dict(options["paths"])
-    addresses = dict(zip(options["upstreams"], os.environ.get(UPSTREAMS, "").split(), strict=False))
+    upstreams = [":".join(parts) for parts in options["upstreams"]]
+    addresses = dict(zip(upstreams, os.environ.get(UPSTREAMS, "").split(), strict=False))
     ports = {int(container): int(host) for container, host in options["ports"].items()}
     ports[options["port"]] = int(os.environ["PORT"])
     shutil.rmtree(data, ignore_errors=True)

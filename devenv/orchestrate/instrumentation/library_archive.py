@@ -1,8 +1,8 @@
 """The tracing library in one file, with the byte code of one version of Python.
 
 A container gets files at about 0.3 ms each, and an interpreter that has to compile what it imports takes several times
-as long to start. A zip file is one file, and Python imports from it directly. Byte code is used by the version that it
-is for (Python compares a magic number); any other version compiles the source, which is beside it.
+as long to start. A zip file is one file; devenv/tracing/startup/_devenv_archive.py imports from it. Byte code is used
+by the version that it is for, by its magic number; any other version compiles the source, which is beside it.
 
 The file is made once for each version of the library and of the interpreter, and kept in the user's cache. What
 another user could have written there is not used.
@@ -26,9 +26,10 @@ from devenv.disk import open_regular_file, replace_file, user_cache
 from devenv.errors import EnvironmentFailure
 
 ARCHIVE = "library.zip"
-MADE_BY = f"1 {sys.implementation.cache_tag} {MAGIC_NUMBER.hex()} {sys.flags.optimize}"
+MADE_BY = f"2 {sys.implementation.cache_tag} {MAGIC_NUMBER.hex()} {sys.flags.optimize}"
 """Part of the digest: the number is for what this module writes, the rest for whom the byte code is."""
 
+_NAMESPACE = "__path__"
 _UNCHECKED_HASH = 1
 """PEP 552: byte code that belongs to its source, which Python does not compare with it."""
 
@@ -63,18 +64,21 @@ def library_archive(files: Mapping[str, Path], digest: str, target: str, environ
 def _made(files: Mapping[str, Path], target: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # not every Python has zlib
-        for name in _folders(files):
-            archive.writestr(zipfile.ZipInfo(f"{name}/"), b"")  # of a namespace package, which Python looks for
+        for folder in _namespaces(files):
+            archive.writestr(zipfile.ZipInfo(f"{folder}.{_NAMESPACE}"), b"")
         for name, path in sorted(files.items()):
             source = path.read_bytes()
-            archive.writestr(zipfile.ZipInfo(name), source)
-            archive.writestr(zipfile.ZipInfo(f"{name}c"), _byte_code(path, source, f"{target}/{name}"))
+            entry = name.removesuffix(".py").replace("/", ".")
+            archive.writestr(zipfile.ZipInfo(f"{entry}.py"), source)
+            code = _byte_code(path, source, f"{target}/{name}")
+            archive.writestr(zipfile.ZipInfo(f"{entry}.{sys.implementation.cache_tag}.pyc"), code)
     return buffer.getvalue()
 
 
-def _folders(names: Iterable[str]) -> list[str]:
-    found = {str(folder) for name in names for folder in PurePosixPath(name).parents}
-    return sorted(found - {"."})
+def _namespaces(names: Iterable[str]) -> list[str]:
+    """Packages without an ``__init__``, such as ``opentelemetry``."""
+    folders = {folder.as_posix() for name in names for folder in PurePosixPath(name).parents}
+    return sorted(folder.replace("/", ".") for folder in folders - {"."} if f"{folder}/__init__.py" not in names)
 
 
 def _byte_code(path: Path, source: bytes, filename: str) -> bytes:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.contract.specification import BuildSpec
+from devenv.model.build_contexts import IMAGE_CONTEXT, context_services
 from devenv.model.identity import LABEL_PROJECT
 from devenv.orchestrate.files import build_secrets
 from devenv.orchestrate.hook_labels import pre_stop_of
+from devenv.orchestrate.naming import image_tag
 from devenv.orchestrate.planning.calls import (
     BuildImage,
     CreateInstance,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from devenv.model.state import ObservedState
     from devenv.orchestrate.image_tasks import ImageTask
     from devenv.orchestrate.planning.calls import Call
-    from devenv.orchestrate.planning.graph import ActionKind
+    from devenv.orchestrate.planning.graph import ActionKind, Step
     from devenv.orchestrate.target import Target
 
 
@@ -50,8 +53,11 @@ def plan_up(target: Target, observed: ObservedState, images: Iterable[ImageTask]
 
 def preparation(plan: Plan) -> Plan:
     """Return the part of ``plan`` that does not depend on image IDs: pulls, builds, new networks and volumes."""
-    steps = tuple(step for step in plan.calls(PullImage, BuildImage, CreateNetwork, CreateVolume) if not step.after)
-    return Plan(actions=tuple(step.action for step in steps), steps=steps)
+    steps: dict[int, Step] = {}
+    for step in plan.calls(PullImage, BuildImage, CreateNetwork, CreateVolume):
+        if steps.keys() >= set(step.after):  # a build may need another one's image
+            steps[step.id] = step
+    return Plan(actions=tuple(step.action for step in steps.values()), steps=tuple(steps.values()))
 
 
 def image_ids_of(plan: Plan, created: Mapping[int, str]) -> dict[str, str]:
@@ -70,6 +76,8 @@ class _UpPlanner:
         self._observed = observed
         self._graph = GraphBuilder()
         self._images: tuple[int, ...] = ()
+        self._image_steps: dict[str, int] = {}
+        """Steps that pull and build images, by reference."""
         self._objects: dict[tuple[str, str], int] = {}
         """Steps that create networks and volumes, by ``network`` or ``volume`` and key."""
         self._removed: dict[str, int] = {}
@@ -96,16 +104,26 @@ class _UpPlanner:
 
     def _add_image(self, task: ImageTask) -> Action:
         call: Call
+        contexts: dict[str, str] = {}
         if task.build is None:
             call = PullImage(reference=task.reference, platform=task.platform)
         else:
             labels = {LABEL_PROJECT: self._target.project.id}
             secrets = build_secrets(self._target.stack, task.build)
-            spec = BuildSpec(build=task.build, tag=task.reference, labels=labels, secrets=secrets)
+            services = self._target.stack.services
+            contexts = {
+                key: image_tag(self._target.project, services[name])
+                for key, name in context_services(task.build).items()
+            }
+            images = {key: f"{IMAGE_CONTEXT}{reference}" for key, reference in contexts.items()}
+            build = replace(task.build, additional_contexts={**task.build.additional_contexts, **images})
+            spec = BuildSpec(build=build, tag=task.reference, labels=labels, secrets=secrets)
             call = BuildImage(spec, task.services[0])
         kind: ActionKind = "pull" if task.build is None else "build"
         action = Action(kind=kind, target=task.reference, service=", ".join(task.services), reason=task.reason)
-        self._images = (*self._images, self._graph.add(call, action))
+        after = [self._image_steps[reference] for reference in contexts.values() if reference in self._image_steps]
+        step = self._image_steps[task.reference] = self._graph.add(call, action, after=after)
+        self._images = (*self._images, step)
         return action
 
     def _add_objects(self, networks: Iterable[Action], volumes: Iterable[Action]) -> None:

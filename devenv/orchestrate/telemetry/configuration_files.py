@@ -20,6 +20,7 @@ MAXIMUM_BYTES = 4 * 1024 * 1024
 """Of a configuration; a larger one is left as it is."""
 
 FLAG = "--config"
+_FROM_A_SERVER = re.compile(r"(?:^|\s)--manager-config\b")
 _IN_A_LINE = re.compile(r"--config[= ]['\"]?([^\s'\"]+)")
 
 
@@ -64,7 +65,7 @@ def find_configuration(stack: Stack, service: Service, found: Telemetry) -> Conf
         found: what it is.
     """
     words = (*(service.entrypoint or ()), *(service.command or ()))
-    if any(word.startswith("--manager-config") for word in words):
+    if any(_FROM_A_SERVER.search(word) for word in words):
         return "its configuration comes from a server (--manager-config)"
     paths, in_a_line = _named(words), False
     if not paths:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from devenv.orchestrate.telemetry.collectors import LEFT, decide
 from devenv.orchestrate.telemetry.configuration_text import lines_to_paste
 from devenv.orchestrate.telemetry.pipelines import EXPORTER, NO_PIPELINE, REACHED
-from devenv.orchestrate.telemetry.recognition import host_names
+from devenv.orchestrate.telemetry.recognition import OTLP_PORTS, host_names
 from devenv.orchestrate.telemetry.senders import senders_to
 from devenv.orchestrate.telemetry.stand_in import stand_in_notes
 from devenv.otlp.backend_ports import OTLP_HTTP_PORT
@@ -50,7 +50,9 @@ def _lines(stack: Stack, decision: Decision, containers: bool) -> Iterator[str]:
     if decision.reason == LEFT:
         yield f"{name} is left as it is (x-devenv.collector: leave): devenv does not see its spans"
         return
-    if found.kind == "receiver" and not senders:  # perhaps no collector at all
+    takes_traces = senders or any(port in OTLP_PORTS for port in stack.services[name].container_ports)
+    # A receiver without a sender is perhaps no collector at all, and Alloy more often collects logs and metrics.
+    if (found.kind == "receiver" and not senders) or (found.kind == "alloy" and not takes_traces):
         return
     if decision.reason in {REACHED, NO_PIPELINE}:
         yield f"{name} is left as it is: {decision.reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from devenv.model.build_contexts import context_services
 from devenv.model.stack import Service
 from devenv.stack.checks.merged_stack import MergedStack
 from devenv.stack.readers.networking import DEFAULT_NETWORK
@@ -15,7 +16,9 @@ def check_references(merged: MergedStack) -> None:
     for service in merged.active.values():
         _check_resources(merged, service)
         _check_dependencies(merged, service)
+        _check_contexts(merged, service)
     _check_cycles(merged)
+    _check_build_cycles(merged)
 
 
 def _check_resources(merged: MergedStack, service: Service) -> None:
@@ -82,6 +85,38 @@ def _check_dependencies(merged: MergedStack, service: Service) -> None:
             )
         elif name not in merged.defined("services"):  # else it exists and has its own problems
             merged.unknown("service", name, merged.active, path, "add it under services:")
+
+
+def _check_contexts(merged: MergedStack, service: Service) -> None:
+    """Services whose images are contexts of a build."""
+    for key, name in context_services(service.build).items():
+        path = ("services", service.name, "build", "additional_contexts", key)
+        if name in merged.active:
+            if merged.active[name].build is None:
+                merged.add(
+                    f"service {name} has no build: its image cannot be a context of another build",
+                    *path,
+                    found=f"service:{name}",
+                    expected="a service with build",
+                    hint=f"write docker-image://{merged.active[name].image or 'NAME'}",
+                )
+        elif name in merged.inactive:
+            merged.add(
+                f"the build of {service.name} needs the image of {name}, which is not in an active profile",
+                *path,
+                found=f"service:{name}",
+                hint=f"activate a profile of {name}",
+            )
+        elif name not in merged.defined("services"):
+            merged.unknown("service", name, merged.active, path, "add it under services:")
+
+
+def _check_build_cycles(merged: MergedStack) -> None:
+    builds = {name: list(context_services(service.build).values()) for name, service in merged.active.items()}
+    for cycle in _cycles({name: [to for to in found if to in builds] for name, found in builds.items()}):
+        text = " → ".join((*cycle, cycle[0]))
+        place = ("services", cycle[0], "build", "additional_contexts")
+        merged.add(f"circular builds: {text}", *place, found=text, expected="no circular builds")
 
 
 def _check_cycles(merged: MergedStack) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -106,7 +105,9 @@ def _known(document: Document, path: Path_, base: Path_) -> Key:
             if p.startswith(f"{group}." if group else "")
         }
     )
-    near = difflib.get_close_matches(leaf, siblings, n=1) or difflib.get_close_matches(dotted, allowed, n=1)
+    from difflib import get_close_matches
+
+    near = get_close_matches(leaf, siblings, n=1) or get_close_matches(dotted, allowed, n=1)
     place = document.key_place(path)
     raise ConfigError(
         source=document.source,
@@ -123,7 +124,9 @@ def _checked(document: Document, path: Path_, key: Key, value: Any) -> Any:
     try:
         return check_value(key, value)
     except ValueError as error:
-        near = difflib.get_close_matches(str(value), key.choices, n=1)
+        from difflib import get_close_matches
+
+        near = get_close_matches(str(value), key.choices, n=1)
         # Headers are secrets: the message names them, without their values.
         shown = repr(value) if key.kind != "map" else _names(value)
         raise _fault(document, path, shown, str(error), near[0] if near else "") from error

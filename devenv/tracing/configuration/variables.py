@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from devenv.tracing.configuration.environment import INSECURE
 from devenv.tracing.light.notices import warn_once
@@ -99,6 +98,8 @@ def warn_about_others(environ: Mapping[str, str]) -> None:
     for name in sorted(given.keys() & _UNUSED.keys()):
         warn_once(_log, "%s is not used: %s", name, _UNUSED[name])
     for name in sorted(given.keys() - known()):
+        from difflib import get_close_matches
+
         near = get_close_matches(name, _USED, 1, 0.9)
         if near:
             warn_once(_log, "%s is not a variable of OpenTelemetry (did you mean %s?)", name, near[0])

@@ -8,7 +8,6 @@ the spans since the last export.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable
@@ -33,8 +32,14 @@ def watch() -> None:
         _watched = True
         os.register_at_fork(after_in_child=_in_worker)
     _in_worker()
-    if multiprocessing.parent_process() is not None:
+    if started_by_multiprocessing():
         _at_worker_end(state)
+
+
+def started_by_multiprocessing() -> bool:
+    """Return whether this process is a worker of `multiprocessing`, which is imported in it then."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
 
 
 def _delivering(original: Callable[..., Any]) -> Callable[..., Any]:

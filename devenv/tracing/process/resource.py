@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import sys
@@ -10,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
+from devenv.tracing.process.ending import started_by_multiprocessing
 from devenv.tracing.settings import Settings
 
 
@@ -37,7 +37,7 @@ class ProcessResource:
         settings = self._settings
         configured = dict(settings.resource)
         instance = configured.pop("service.instance.id", "")
-        worker = self._pid != self._first_pid or multiprocessing.parent_process() is not None
+        worker = self._pid != self._first_pid or started_by_multiprocessing()
         if instance and worker:
             instance = f"{instance}-{self._pid}"
         attributes: dict[str, Any] = {

@@ -83,6 +83,7 @@ class Lender:
     def __init__(self, folders: list[str], names: Collection[str] = frozenset(LENT)) -> None:
         self._folders = folders
         self._names = names
+        self._archives = importlib.import_module("_devenv_archive").archives(folders)
 
     def find_spec(
         self,
@@ -94,6 +95,10 @@ class Lender:
         names = fullname.split(".")
         if names[0] not in self._names:
             return None
+        for archive in self._archives:
+            spec: ModuleSpec | None = archive.find_spec(fullname)
+            if spec is not None:
+                return spec
         return PathFinder.find_spec(fullname, [os.path.join(folder, *names[:-1]) for folder in self._folders], target)
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:

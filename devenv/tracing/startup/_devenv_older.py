@@ -14,7 +14,6 @@ import sys
 from importlib import import_module, metadata
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any, Union
-from zipimport import zipimporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +113,7 @@ class Finder:
 
     def __init__(self, folders: Sequence[str]) -> None:
         self._folders = tuple(f"{folder}/opentelemetry/" for folder in folders)
+        self._archives = import_module("_devenv_archive").archives(folders)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -121,12 +121,18 @@ class Finder:
         """Find a module of the API whose source is in one of the folders."""
         if path is None or not fullname.startswith("opentelemetry."):
             return None
-        spec = PathFinder.find_spec(fullname, path, target)
-        if spec is None or not isinstance(spec.loader, (SourceFileLoader, zipimporter)):
+        for archive in self._archives:
+            spec: ModuleSpec | None = archive.find_spec(fullname)
+            if spec is not None:
+                break
+        else:
+            spec = PathFinder.find_spec(fullname, path, target)
+        loader: Any = spec.loader if spec is not None else None
+        if spec is None or not hasattr(loader, "get_data"):
             return None
-        if not str(spec.loader.get_filename(fullname)).startswith(self._folders):
+        if not str(loader.get_filename(fullname)).startswith(self._folders):
             return None
-        spec.loader = _Loader(fullname, spec.loader)
+        spec.loader = _Loader(fullname, loader)
         return spec
 
 

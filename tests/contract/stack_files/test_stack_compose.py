@@ -293,6 +293,10 @@ REFUSED: dict[str, dict[str, str]] = {
         "compose.yaml": "include: [b.yaml]\nservices: {a: {extends: b}}",
         "b.yaml": "services: {b: {image: x}}",
     },
+    "context-unknown": {"compose.yaml": "services: {a: {build: {context: ., additional_contexts: {b: 'service:b'}}}}"},
+    "context-not-built": {
+        "compose.yaml": "services: {a: {build: {context: ., additional_contexts: {b: 'service:b'}}}, b: {image: x}}"
+    },
     "extends-file-missing": {"compose.yaml": "services: {a: {extends: {file: no.yaml, service: b}}}"},
 }
 

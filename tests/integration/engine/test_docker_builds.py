@@ -98,6 +98,23 @@ async def test_what_is_wrong_is_said(engine: DockerEngine, tmp_path: Path, docke
         await build(engine, Build(context=context(tmp_path, dockerfile)))
 
 
+async def test_images_are_contexts_without_the_plugin(
+    engine: DockerEngine, docker_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lib").mkdir()
+    await build(engine, Build(context=context(tmp_path / "lib", "COPY file /made\n", file="of the other")))
+    docker_client.images.get(TAG).tag(FURTHER)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "web").mkdir()
+    lines = "FROM lib AS first\nRUN cat /made\nFROM scratch\nCOPY --from=lib /made /copied\n"
+    folder = context(tmp_path / "web", "")
+    (folder / "Dockerfile").write_text(lines)
+    contexts = {"lib": f"docker-image://{FURTHER}"}
+    _, output = await build(engine, Build(context=folder, additional_contexts=contexts))
+    assert "of the other" in output
+    assert any("Successfully tagged" in line for line in output)
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "contexts", "said"),
     [

@@ -1,8 +1,12 @@
-"""The configuration of a real Jaeger."""
+"""The configuration of a real Jaeger, its ports, and whether it answers."""
 
 from __future__ import annotations
 
+import socket
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 
@@ -35,3 +39,20 @@ def jaeger_config(backend: Mapping[str, Any], ports: list[int]) -> dict[str, Any
         },
         "exporters": {"jaeger_storage_exporter": {"trace_storage": "store"}},
     }
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False

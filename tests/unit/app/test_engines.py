@@ -13,12 +13,12 @@ import pytest
 from devenv.app import engines
 from devenv.app.engines import choose
 from devenv.app.invocation import Invocation, read_stack
-from devenv.app.required_images import cannot_be_built_here
+from devenv.app.required_images import base_images, cannot_be_built_here
 from devenv.engine.process.engine import CAPABILITIES as PROCESSES
 from devenv.engine.process.launching import refuse_what_cannot_be
 from devenv.errors import ImageMissing, UsageError
 from devenv.model.identity import LABEL_DIRECTORY, LABEL_PROJECT, identify
-from devenv.model.stack import Service, Stack
+from devenv.model.stack import Build, Service, Stack
 from devenv.model.state import ObservedInstance, ObservedObject, ObservedState, State
 from devenv.stack import discovery, shipped_stacks
 from devenv.testing.fake_engine import CONTAINERS
@@ -325,3 +325,10 @@ async def test_a_project_on_both_engines_is_found_on_the_second(tmp_path, both, 
     found = await engines.other_engine(here, identify(tmp_path), environ)
     assert found is not None
     assert found.name == second
+
+
+def test_an_image_that_the_stack_builds_for_another_build_is_not_looked_for(tmp_path):
+    text = "FROM common\nFROM tools\nFROM lib\nFROM python:3.12\n"
+    contexts = {"common": "service:common", "tools": "docker-image://tools:1", "lib": "/lib"}
+    build = Build(context=tmp_path, dockerfile_inline=text, additional_contexts=contexts)
+    assert base_images(build) == ("tools:1", "python:3.12")

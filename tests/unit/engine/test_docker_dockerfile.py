@@ -11,7 +11,13 @@ import pytest
 
 from devenv.contract.specification import BuildSpec
 from devenv.engine.docker.builds import Builds, buildx_command
-from devenv.engine.docker.dockerfile import INLINE_NAME, Dockerfile, pack_context, read_dockerfile
+from devenv.engine.docker.dockerfile import (
+    INLINE_NAME,
+    Dockerfile,
+    pack_context,
+    read_dockerfile,
+    with_images_as_contexts,
+)
 from devenv.engine.docker.sdk_connection import SdkConnection
 from devenv.errors import BuildFailed
 from devenv.model.stack import Build, Ulimit
@@ -150,11 +156,33 @@ def test_a_fifo_in_the_build_context_is_packed_unread(tmp_path: Path) -> None:
         assert archive.getmember("pipe").isfifo()
 
 
-async def test_a_service_as_a_context_is_refused_by_name(tmp_path: Path) -> None:
-    builds = Builds(cast(SdkConnection, None))
-    build = Build(context=tmp_path, additional_contexts={"lib": "/lib", "base": "service:base"})
-    with pytest.raises(BuildFailed, match="its additional context base is service:base"):
-        await builds.build(BuildSpec(build=build, tag="t", labels={}), progress=lambda _: None)
+IMAGES = {"base": "shop-base:latest", "node": "node:22-slim", "tools": "tools:1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM base\n", "FROM shop-base:latest\n"),
+        ("from --platform=linux/amd64 Base:latest AS x\n", "from --platform=linux/amd64 shop-base:latest AS x\n"),
+        ("FROM base AS base\nFROM base\n", "FROM shop-base:latest AS base\nFROM shop-base:latest\n"),
+        ("FROM other\nCOPY --from=tools /a /b\n", "FROM other\nCOPY --from=tools:1 /a /b\n"),
+        (
+            "FROM x\nCOPY --chown=1 --from=base a \\\n  b\n",
+            "FROM x\nCOPY --chown=1 --from=shop-base:latest a \\\n  b\n",
+        ),
+        (
+            "FROM x\nONBUILD COPY --from=base a b\nRUN echo FROM base\n",
+            "FROM x\nONBUILD COPY --from=shop-base:latest a b\nRUN echo FROM base\n",
+        ),
+        ("FROM node:20\nCOPY base /from\n", "FROM node:20\nCOPY base /from\n"),
+        ("ARG BASE=base\nFROM $BASE\n", None),
+        ("FROM base\nRUN --mount=type=bind,from=tools,target=/t true\n", None),
+    ],
+)
+def test_images_as_contexts_are_put_in_for_a_builder_without_contexts(text: str, expected: str | None) -> None:
+    inserted = with_images_as_contexts(Dockerfile("Dockerfile", text, inside=True), IMAGES)
+    assert (inserted and inserted.text) == expected
+    assert inserted is None or (inserted.name, inserted.inside) == (INLINE_NAME, False)
 
 
 class Podman:

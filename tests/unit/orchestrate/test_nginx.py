@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from devenv.daemon.addresses import Ports, Rewriting
+from devenv.engine.process.launch import Listening, Peer
 from devenv.model.stack import Mount, Port
 from devenv.orchestrate.derivation.nginx import derive_nginx
 from devenv.orchestrate.derivation.nginx_start import edited, substituted
@@ -72,8 +74,12 @@ def test_what_is_mounted_is_found(tmp_path: Path) -> None:
         "port": 80,
         "ports": {"443": 8443},
         "paths": {"/etc/nginx/conf.d/default.conf": str(tmp_path / "site.conf")},
-        "upstreams": ["api:5000"],
+        "upstreams": [["api", "5000"]],
     }
+    peers = [Peer(service="api", names=("api",), ports=(Listening(container=5000, host=20001),))]
+    rewriting = Rewriting(peers, Ports(0))
+    assert rewriting.command(found.process.command) == tuple(found.process.command)
+    assert rewriting.environment(found.process.env) == {"DEVENV_UPSTREAMS": "127.0.0.1:20001"}
     assert found.line == (
         "web: nginx of this machine (/usr/sbin/nginx) for nginx:1.27-alpine; "
         "its configuration leads api:5000 to this machine"

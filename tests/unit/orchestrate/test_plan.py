@@ -15,7 +15,7 @@ from orchestration import IMAGE, World, service, stack, volumes
 from devenv.errors import ConfigurationError, ImageMissing, UnknownName
 from devenv.model.stack import AddressPool, Build, Dependency, FileMount, FileSource, Mount, Network, Port, Restart
 from devenv.model.state import State
-from devenv.orchestrate.planning.calls import CreateInstance
+from devenv.orchestrate.planning.calls import BuildImage, CreateInstance
 from devenv.orchestrate.up import UpOptions, make_plan
 from devenv.testing import FakeImage
 
@@ -355,6 +355,33 @@ async def test_a_build_gets_its_secrets(tmp_path: Path) -> None:
     secrets = {"token": FileSource(key="token", file=tmp_path / "token")}
     await world.up(stack(service("web", image="made:1", build=build), secrets=secrets))
     assert world.engine.build_secrets == {"npm": b"hush"}
+
+
+async def test_the_image_of_a_service_is_built_before_the_build_that_has_it_as_a_context() -> None:
+    world = World()
+    context = Path("/nowhere/shop")
+    wanted = stack(
+        service("web", image="web:1", build=Build(context=context, additional_contexts={"lib": "service:middle"})),
+        service(
+            "middle", image=None, build=Build(context=context, additional_contexts={"b": "service:base", "c": "/c"})
+        ),
+        service("base", image="base:1", build=Build(context=context)),
+        service("other"),
+    )
+    planned = lines(await world.plan(wanted, services=("web",)))
+    assert [line for line in planned if not line.startswith("create-network")] == [
+        "build base:1 for base (missing)",
+        "build P-middle:latest for middle (missing)",
+        "build web:1 for web (missing)",
+        "create P-web-1",
+    ]
+    result = await world.up(wanted, services=("web",))
+    base, middle, web = result.plan.calls(BuildImage)
+    assert (base.after, middle.after, web.after) == ((), (base.id,), (middle.id,))
+    contexts = [step.call.spec.build.additional_contexts for step in (middle, web) if isinstance(step.call, BuildImage)]
+    middle_tag = f"{world.project.id}-middle:latest"
+    assert contexts == [{"b": "docker-image://base:1", "c": "/c"}, {"lib": f"docker-image://{middle_tag}"}]
+    assert not [line for line in lines(await world.plan(wanted)) if line.startswith("build")]
 
 
 async def test_build_is_forced_when_asked_for() -> None:

@@ -26,7 +26,7 @@ class Answering:
 
 async def export(body: bytes, status: int = 200) -> Refusal:
     async with SpanExporter("http://backend:4318", sender=lambda _: Answering(status, body)) as exporter:
-        return await exporter.export_json([])
+        return await exporter.export_request([])
 
 
 @pytest.mark.parametrize(

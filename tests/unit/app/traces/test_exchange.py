@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from devenv.app.traces import exchange
-from devenv.app.traces.exchange import read, write
+from devenv.app.traces import trace_files
+from devenv.app.traces.exchange import verdict_code, write
+from devenv.app.traces.trace_files import read
 from devenv.cli.output import Output, Style
 from devenv.cli.views.traces import show_import
 from devenv.errors import ConfigurationError
@@ -23,13 +24,13 @@ RESOURCE = {"resource": {"attributes": []}, "scopeSpans": [{"spans": [SPAN]}]}
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     written = write({"resourceSpans": [RESOURCE]}, tmp_path / "trace.json")
     assert (written.traces, written.spans) == (1, 1)
-    assert read(tmp_path / "trace.json") == [RESOURCE]
+    assert read(tmp_path / "trace.json").requests == ([RESOURCE],)
 
 
 def test_documents_may_stand_one_a_line(tmp_path: Path) -> None:
     line = json.dumps({"resourceSpans": [RESOURCE]})
     (tmp_path / "lines.json").write_text(f"{line}\n{line}\n\n")
-    assert read(tmp_path / "lines.json") == [RESOURCE, RESOURCE]
+    assert read(tmp_path / "lines.json").requests == ([RESOURCE, RESOURCE],)
 
 
 def with_ids(trace_id: str, span_id: str) -> str:
@@ -41,13 +42,13 @@ def with_ids(trace_id: str, span_id: str) -> str:
     ("text", "said"),
     [
         ('{"resourceSpans": [', "trace.json:1:20: not valid JSON"),
-        ('{"resourceSpans": []}\n{"data": []}', "trace.json:2:1: found JSON without a resourceSpans list"),
-        ("[1, 2]", "trace.json:1:1: found JSON without a resourceSpans list"),
+        ('{"resourceSpans": []}\n{"date": []}', "trace.json:2:1: found JSON of another kind"),
+        ("[1, 2]", "trace.json:1:1: found JSON of another kind"),
         ('{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz", "spanId": "00"}]}]}]}', "hexadecimal IDs"),
         ('{"resourceSpans": ["x"]}', "hexadecimal IDs"),
         ("", "trace.json:1:1: found no span"),
         ('\ufeff{"resourceSpans": []}\n', "trace.json:1:1: found no span"),
-        ("null", "trace.json:1:1: found JSON without a resourceSpans list"),
+        ("null", "trace.json:1:1: found JSON of another kind"),
         ('{"resourceSpans": [{"instrumentationLibrarySpans": [{"spans": [{}]}]}]}', "found no span"),
         (with_ids("", ""), "trace.json:1:1: found a span without hexadecimal IDs (traceId '' of 'operationA')"),
         (with_ids("0" * 32, "1" * 16), f"(traceId '{'0' * 32}' of 'operationA')"),
@@ -92,7 +93,7 @@ def test_many_documents_take_linear_time(tmp_path: Path) -> None:
     for count in (10_000, 60_000):
         (tmp_path / "lines.json").write_text(f"{line}\n" * count)
         started = time.process_time()
-        assert len(read(tmp_path / "lines.json")) == count
+        assert read(tmp_path / "lines.json").spans == count
         took[count] = time.process_time() - started
     assert took[60_000] < 20 * took[10_000]
     assert took[60_000] < 5
@@ -102,13 +103,13 @@ def test_the_line_of_an_error_is_counted_over_all_documents(tmp_path: Path) -> N
     line = json.dumps({"resourceSpans": [RESOURCE]}, indent=1)
     (tmp_path / "lines.json").write_text(f"{line}\n\n" * 1000 + "{}")
     with pytest.raises(
-        ConfigurationError, match=rf"lines.json:{1000 * (line.count(chr(10)) + 2) + 1}:1: found JSON with"
+        ConfigurationError, match=rf"lines.json:{1000 * (line.count(chr(10)) + 2) + 1}:1: found JSON of"
     ):
         read(tmp_path / "lines.json")
 
 
 def test_a_file_over_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(trace_files, "MAX_BYTES", 1 << 20)
     (tmp_path / "trace.json").write_text(" " * (1 << 20) + "{}")
     with pytest.raises(ConfigurationError, match="found more than 1 MiB, expected less"):
         read(tmp_path / "trace.json")
@@ -130,4 +131,4 @@ def test_spans_that_the_backend_refused_are_counted(refused: int, reason: str, l
     out = io.StringIO()
     show_import(document, Output(style=Style(), stdout=out, stderr=io.StringIO(), live=False, colour=False))
     assert out.getvalue().splitlines()[1:] == ([line] if line else [])
-    assert exchange.verdict_code(document) == code
+    assert verdict_code(document) == code

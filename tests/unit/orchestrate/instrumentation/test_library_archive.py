@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,13 @@ def note(event, arguments):
         compiled.append(str(arguments[1]))
 sys.addaudithook(note)
 sys.compiled = compiled
+"""
+LOOK = """
+import inspect, importlib, json
+import devenv.tracing.errors as module, opentelemetry, yaml
+source = inspect.getsource(module)
+print(json.dumps([[source == module.__spec__.loader.get_source(), importlib.reload(module) is module,
+                   len(yaml.__path__), getattr(opentelemetry, "__file__", None)], module.__file__]))
 """
 PROGRAM = """
 import sys, json
@@ -42,7 +50,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(tree: Path, own: Path, *options: str) -> tuple[list[str], str]:
+def run(tree: Path, own: Path, program: str = PROGRAM) -> tuple[list[Any], str]:
     own.mkdir(exist_ok=True)
     (own / "sitecustomize.py").write_text(OWN_SITECUSTOMIZE)
     environ = {
@@ -51,7 +59,7 @@ def run(tree: Path, own: Path, *options: str) -> tuple[list[str], str]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    command = [sys._base_executable, "-s", *options, "-c", PROGRAM]
+    command = [sys._base_executable, "-s", "-c", program]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, cwd="/")
     assert (done.returncode, done.stderr) == (0, "")
     compiled, place = json.loads(done.stdout)
@@ -76,6 +84,12 @@ def test_one_that_does_not_take_the_byte_code_compiles_the_source(tree: Path, tm
     assert place.startswith(f"{other}/library.zip/opentelemetry/trace/")
 
 
+def test_its_modules_look_like_those_of_a_folder(tree: Path, tmp_path: Path) -> None:
+    found, place = run(tree, tmp_path / "own", LOOK)
+    assert found == [True, True, 1, None]
+    assert place == f"{tree}/library.zip/devenv/tracing/errors.py"
+
+
 def test_a_start_leaves_the_files_as_they_are(tree: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in tree.rglob("*")}
     run(tree, tmp_path / "own")
@@ -86,7 +100,7 @@ def test_no_path_of_this_machine_is_in_the_archive() -> None:
     content = dict(python_library().tree.files)["library.zip"]
     assert isinstance(content, bytes)
     with zipfile.ZipFile(io.BytesIO(content)) as found:
-        compiled = [found.read(name) for name in found.namelist() if name.endswith("tracing/runtime.pyc")]
+        compiled = [found.read(name) for name in found.namelist() if name.startswith("devenv.tracing.runtime.cpython")]
     assert len(compiled) == 1
     assert b"/.devenv/python/library.zip/devenv/tracing/runtime.py" in compiled[0]
     assert os.fsencode(Path(archive.__file__).parents[3]) not in compiled[0]
@@ -143,7 +157,10 @@ def test_a_broken_file_is_made_again(content: bytes, module: Mapping[str, Path],
 
 def test_without_a_cache_it_is_made_each_time(module: Mapping[str, Path], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
-    assert zipfile.ZipFile(io.BytesIO(made(module, tmp_path / "cache"))).namelist() == ["module.py", "module.pyc"]
+    assert zipfile.ZipFile(io.BytesIO(made(module, tmp_path / "cache"))).namelist() == [
+        "module.py",
+        f"module.{sys.implementation.cache_tag}.pyc",
+    ]
 
 
 def test_files_that_nothing_has_written_for_long_are_removed(module: Mapping[str, Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -166,13 +167,19 @@ def test_the_library_is_pure_python_and_has_what_it_needs() -> None:
     archive = files.pop("library.zip")
     assert isinstance(archive, bytes)
     names = set(zipfile.ZipFile(io.BytesIO(archive)).namelist())
-    assert {"devenv/tracing/__init__.py", "yaml/__init__.py", "typing_extensions.py", "opentelemetry/"} <= names
-    assert "opentelemetry/trace/__init__.py" in names
-    assert not [name for name in names if name.startswith("opentelemetry/sdk")]
-    assert all(name.endswith((".py", ".pyc", "/")) for name in names)
-    assert {name for name in names if name.endswith(".py")} == {name[:-1] for name in names if name.endswith(".pyc")}
-    own = {name for name in names if name.startswith("devenv/") and name.endswith(".py")}
-    assert {name for name in own if "/tracing/" not in name} == {"devenv/__init__.py"}
+    assert {"devenv.tracing.__init__.py", "yaml.__init__.py", "typing_extensions.py"} <= names
+    assert "opentelemetry.trace.__init__.py" in names
+    assert not [name for name in names if name.startswith("opentelemetry.sdk")]
+    sources = {name for name in names if name.endswith(".py")}
+    assert names == sources | {byte_code(name) for name in sources} | {"opentelemetry.__path__"} | {
+        f"opentelemetry.{name}.__path__" for name in ("propagators", "util")
+    }
+    own = {name for name in sources if name.startswith("devenv.")}
+    assert {name for name in own if ".tracing." not in name} == {"devenv.__init__.py"}
+
+
+def byte_code(name: str) -> str:
+    return f"{name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
 
 
 def test_few_files_are_put_beside_the_archive() -> None:

@@ -9,39 +9,55 @@ import pytest
 from orchestration import JAEGER, service, stack
 
 from devenv.model.stack import Attachment, Build, Port
-from devenv.orchestrate.instrumentation.infrastructure import kind_of_image
+from devenv.orchestrate.instrumentation.infrastructure import kind_of_image, repository_name
 from devenv.orchestrate.telemetry.recognition import IMAGES, host_names, is_telemetry, own_telemetry, telemetry_of
 
 LISTENS = (Port(container=4318, host=None),)
 
 
-@pytest.mark.parametrize(
-    ("image", "kind", "config"),
-    [
-        ("otel/opentelemetry-collector", "collector", "/etc/otelcol/config.yaml"),
-        ("otel/opentelemetry-collector:0.130.0", "collector", "/etc/otelcol/config.yaml"),
-        ("otel/opentelemetry-collector-contrib:0.130.0@sha256:ab", "collector", "/etc/otelcol-contrib/config.yaml"),
-        (
-            "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.1",
-            "collector",
-            "/etc/otelcol-contrib/config.yaml",
-        ),
-        ("mirror:5000/otel/opentelemetry-collector-k8s", "collector", "/etc/otelcol-k8s/config.yaml"),
-        ("grafana/alloy:latest", "alloy", ""),
-        ("docker.io/grafana/otel-lgtm", "otel-lgtm", "/otel-lgtm/otelcol-config.yaml"),
-        ("signoz/signoz-otel-collector:v0.111", "collector", ""),
-        ("signoz/signoz:v0.70", "signoz", ""),
-        ("jaegertracing/jaeger-collector:1.60", "jaeger", ""),
-        ("openzipkin/zipkin", "zipkin", ""),
-        ("ghcr.io/openzipkin/zipkin-slim:3", "zipkin", ""),
-        ("grafana/tempo:2.6", "tempo", ""),
-        ("mcr.microsoft.com/dotnet/aspire-dashboard:9.0", "aspire-dashboard", ""),
-    ],
-)
+CASES = [
+    ("otel/opentelemetry-collector", "collector", "/etc/otelcol/config.yaml"),
+    ("otel/opentelemetry-collector:0.130.0", "collector", "/etc/otelcol/config.yaml"),
+    ("otel/opentelemetry-collector-contrib:0.130.0@sha256:ab", "collector", "/etc/otelcol-contrib/config.yaml"),
+    (
+        "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.1",
+        "collector",
+        "/etc/otelcol-contrib/config.yaml",
+    ),
+    ("mirror:5000/otel/opentelemetry-collector-k8s", "collector", "/etc/otelcol-k8s/config.yaml"),
+    ("grafana/alloy:latest", "alloy", ""),
+    ("docker.io/grafana/otel-lgtm", "otel-lgtm", "/otel-lgtm/otelcol-config.yaml"),
+    ("signoz/signoz-otel-collector:v0.111", "collector", ""),
+    ("signoz/signoz:v0.70", "signoz", ""),
+    ("jaegertracing/jaeger-collector:1.60", "jaeger", ""),
+    ("openzipkin/zipkin", "zipkin", ""),
+    ("ghcr.io/openzipkin/zipkin-slim:3", "zipkin", ""),
+    ("grafana/tempo:2.6", "tempo", ""),
+    ("mcr.microsoft.com/dotnet/aspire-dashboard:9.0", "aspire-dashboard", ""),
+    (
+        "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-otlp:0.130.0",
+        "collector",
+        "/etc/otelcol-otlp/config.yaml",
+    ),
+    ("acme/otel-collector:1", "collector", ""),
+    ("acme/otelcol:1", "collector", ""),
+    ("acme/otelcol-contrib:1", "collector", ""),
+    ("aws-observability/aws-otel-collector:v0.43.1", "collector", ""),
+    ("signalfx/splunk-otel-collector:0.120.0", "collector", ""),
+    ("jaegertracing/jaeger-query:1.60", "jaeger", ""),
+    ("jaegertracing/jaeger-agent:1.60", "jaeger", ""),
+]
+
+
+@pytest.mark.parametrize(("image", "kind", "config"), CASES)
 def test_by_its_image(image: str, kind: str, config: str) -> None:
     found = telemetry_of(service("telemetry", image=image))
     assert found is not None
     assert (found.kind, found.config, found.sign, found.known) == (kind, config, f"image {image}", True)
+
+
+def test_each_known_image_has_a_case() -> None:
+    assert {repository_name(image) for image, _, _ in CASES} == IMAGES.keys()
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ FOLDERS = os.pathsep.join(LIBRARY.folders)
 SHOW = "import sys, json; print(json.dumps(sorted(sys.modules)))"
 AT_START = {
     "__future__", "importlib", "importlib._bootstrap", "importlib._bootstrap_external", "importlib.machinery",
-    "warnings", "sitecustomize", "_devenv_borrowed", "devenv", "devenv.tracing", "devenv.tracing.integrations",
-    "devenv.tracing.integrations.on_import", "devenv.tracing.integrations.supported", "devenv.tracing.launch",
+    "warnings", "sitecustomize", "_devenv_archive", "_devenv_borrowed", "devenv", "devenv.tracing",
+    "devenv.tracing.integrations", "devenv.tracing.integrations.on_import",
+    "devenv.tracing.integrations.supported", "devenv.tracing.launch",
     "devenv.tracing.launch.deferred",
 }  # fmt: skip
 WHOLE = "devenv.tracing.runtime"

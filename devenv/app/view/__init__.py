@@ -1,0 +1,1 @@
+"""``devenv view``: receivers and pages without a stack."""
