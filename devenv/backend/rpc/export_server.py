@@ -13,8 +13,8 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
@@ -108,9 +108,8 @@ class ExportServer:
     async def _start(self) -> grpc.aio.Server:
         if self._closing:
             raise RuntimeError("the trace backend is closing")
-        library: Any = await asyncio.to_thread(import_module, "grpc")  # the loop keeps serving
-        with _quiet():
-            server: grpc.aio.Server = library.aio.server(options=self._options())
+        library = await asyncio.to_thread(_library)  # the loop keeps serving
+        server: grpc.aio.Server = library.aio.server(options=self._options())
         for route in self._routes:
             call = _Call(self, route, library)
             methods = {"Export": library.stream_unary_rpc_method_handler(call.export)}
@@ -184,17 +183,17 @@ class ExportServer:
         return answer if isinstance(answer, Response) else await answer
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # grpcio writes a line to stderr for each odd header that a client sends; it reads the variable once, here.
-    if VERBOSITY in os.environ:
-        yield
-        return
-    os.environ[VERBOSITY] = "NONE"
+def _library() -> Any:
+    # grpcio writes a line to stderr for each odd header that a client sends; it reads the variable with its import.
+    # It is set for C only: a service that is started meanwhile gets what `os.environ` has.
+    given = VERBOSITY in os.environ
+    if not given:
+        os.putenv(VERBOSITY, "NONE")
     try:
-        yield
+        return import_module("grpc")
     finally:
-        del os.environ[VERBOSITY]
+        if not given:
+            os.unsetenv(VERBOSITY)
 
 
 class Refused(Exception):
