@@ -12,9 +12,6 @@ from devenv.errors import UsageError
 if TYPE_CHECKING:
     from devenv.traces.filters.expression import Call
 
-_EXCERPT = 70
-"""Characters of a filter that are shown with an error."""
-
 
 def seconds(text: str, option: str) -> float:
     """Seconds of a duration such as ``30s``, ``1m30s`` or ``250ms``.
@@ -65,19 +62,13 @@ def trace_filter(text: str, option: str) -> Call:
     """
     from devenv.traces.filters.expression import FilterError
     from devenv.traces.filters.text_form import parse
+    from devenv.traces.filters.text_tokens import pointed
 
     try:
         return parse(text)
     except FilterError as error:
-        details = {"column": error.column, "output": _pointed(text, error.column) if text.strip() else []}
+        details = {"column": error.column, "output": pointed(text, error.column)}
         raise UsageError(f"{option}: {error}", hint=error.hint, details=details) from error
-
-
-def _pointed(text: str, column: int) -> list[str]:
-    """The part of a text around a column, with a caret below it; a text has one line here."""
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    start = max(column - 1 - _EXCERPT // 2, 0)
-    return [shown[start : start + _EXCERPT], " " * (column - 1 - start) + "^"]
 
 
 def scale_of(pairs: Iterable[str]) -> dict[str, int]:

@@ -41,6 +41,7 @@ background:var(--card);padding:.8rem;border-radius:6px;margin-bottom:1rem}
 label{display:grid;gap:.15rem;font-size:.85rem;color:var(--soft)}
 input,select,button{font:inherit;padding:.35rem .45rem;color:var(--fg);background:var(--bg);
 border:1px solid var(--line);border-radius:4px;width:100%}
+form .wide{grid-column:1/-1}form pre{white-space:pre}
 button{background:var(--link);color:var(--bg);border:0;cursor:pointer}
 .trace{display:block;border:1px solid var(--line);border-radius:6px;margin:.5rem 0;padding:.5rem .7rem;color:inherit}
 .trace:hover{background:var(--card);text-decoration:none}
