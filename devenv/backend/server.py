@@ -10,6 +10,7 @@ from devenv.backend.access import Access, ClosedRouter
 from devenv.backend.api.devenv_api import DevenvApi
 from devenv.backend.api.envelopes import unknown_path
 from devenv.backend.api.legacy_api import LegacyApi
+from devenv.backend.api.metrics_api import MetricsApi
 from devenv.backend.api.v3_api import V3Api
 from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.query.source import StoreSource
@@ -63,6 +64,7 @@ class Backend:
     def _query_routes(self) -> list[Route]:
         routes = [
             *LegacyApi(self.store, time_ns, self._large).routes(),
+            *MetricsApi(self.store, time_ns, self._turns).routes(),
             *V3Api(self.store, self._turns).routes(),
             *DevenvApi(self.store, self._turns, self.stats).routes(),
         ]

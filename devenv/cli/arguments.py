@@ -1,12 +1,16 @@
-"""Parsers for option values: durations, times, regular expressions, numbers of instances and paths."""
+"""Parsers for option values: durations, times, regular expressions, filters, numbers of instances and paths."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from devenv.errors import UsageError
+
+if TYPE_CHECKING:
+    from devenv.traces.filters.expression import Call
 
 
 def seconds(text: str, option: str) -> float:
@@ -48,6 +52,23 @@ def pattern(text: str, option: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as error:
         raise UsageError(f"{option}: {text!r} is not a valid regular expression: {error}") from error
+
+
+def trace_filter(text: str, option: str) -> Call:
+    """A filter of traces in its text form.
+
+    Raises:
+        UsageError: If it is malformed; the message has the column, and the details show it.
+    """
+    from devenv.traces.filters.expression import FilterError
+    from devenv.traces.filters.text_form import parse
+    from devenv.traces.filters.text_tokens import pointed
+
+    try:
+        return parse(text)
+    except FilterError as error:
+        details = {"column": error.column, "output": pointed(text, error.column)}
+        raise UsageError(f"{option}: {error}", hint=error.hint, details=details) from error
 
 
 def scale_of(pairs: Iterable[str]) -> dict[str, int]:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from devenv.dashboard.markup import Child, Markup, element
 from devenv.http.server.message import Parameters
+from devenv.traces.filters.expression import FilterError
+from devenv.traces.filters.text_form import parse
+from devenv.traces.filters.text_tokens import pointed
 from devenv.traces.query import Query
 from devenv.traces.times import parse_duration, parse_integer
 
@@ -34,6 +37,7 @@ class Form:
     longest: str = ""
     limit: str = str(_DEFAULT_LIMIT)
     sort: str = "recent"
+    where: str = ""
     start: str = ""
     end: str = ""
     trace_ids: list[str] = field(default_factory=list)
@@ -51,6 +55,7 @@ class Form:
             longest=parameters.first("maxDuration"),
             limit=parameters.first("limit") or str(_DEFAULT_LIMIT),
             sort=parameters.first("sort") or "recent",
+            where=parameters.first("where"),
             start=parameters.first("start"),
             end=parameters.first("end"),
             trace_ids=parameters.every("traceID"),
@@ -61,6 +66,7 @@ class Form:
 
         Raises:
             BadForm: If a field is malformed.
+            FilterError: If the filter is malformed.
         """
         end = _parse("end", parse_integer, self.end) * 1000 if self.end else now
         if self.start:
@@ -71,7 +77,7 @@ class Form:
         if not 0 < limit <= MAX_LIMIT:
             raise BadForm(f"limit: expected a number from 1 to {MAX_LIMIT}")
         return Query(
-            service=self.service,
+            service=self.service or None,
             operation=self.operation or None,
             start_ns=start,
             end_ns=end,
@@ -79,6 +85,7 @@ class Form:
             max_duration_ns=_parse("max duration", parse_duration, self.longest) if self.longest else None,
             tags=parse_tags(self.tags),
             limit=limit,
+            where=parse(self.where) if self.where.strip() else None,
         )
 
 
@@ -116,7 +123,9 @@ def parse_tags(text: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def form_markup(form: Form, services: list[str], operations: list[str]) -> Markup:
+def form_markup(
+    form: Form, services: list[str], operations: list[str], wrong_filter: FilterError | None = None
+) -> Markup:
     """The form with its fields as entered; ``services`` and ``operations`` are suggested."""
     return element(
         "form",
@@ -129,10 +138,36 @@ def form_markup(form: Form, services: list[str], operations: list[str]) -> Marku
         _field("Max duration", _input("maxDuration", form.longest, "e.g. 1s")),
         _field("Limit", _input("limit", form.limit, "", inputmode="numeric")),
         _field("Order", _select("sort", _SORTS, form.sort)),
+        _where(form, wrong_filter),
         element("button", "Find traces", type="submit"),
         method="get",
         action="/search",
     )
+
+
+def _where(form: Form, wrong: FilterError | None) -> Markup:
+    """The field of the filter, with what is wrong with it and where."""
+    control = _input(
+        "where",
+        form.where,
+        "status = error or duration > 200ms",
+        aria_invalid="true" if wrong else None,
+        aria_describedby="where-error" if wrong else None,
+        spellcheck="false",
+        class_="mono",
+    )
+    label = element("label", "Where", control)
+    if wrong is None:
+        return element("div", label, class_="wide")
+    lines = "\n".join(pointed(form.where, wrong.column)) if wrong.column else ""
+    trouble = element(
+        "div",
+        element("span", f"{wrong}{f'; {wrong.hint}' if wrong.hint else ''}", class_="bad"),
+        element("pre", lines) if lines else None,
+        id="where-error",
+        role="alert",
+    )
+    return element("div", label, trouble, class_="wide")
 
 
 def _field(label: str, control: Markup) -> Markup:

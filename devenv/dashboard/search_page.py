@@ -13,8 +13,9 @@ from devenv.dashboard.units import show_duration, show_time
 from devenv.http.server import HttpRequest, Response
 from devenv.model.counts import plural
 from devenv.model.trace import TraceSummary
+from devenv.traces.filters.expression import FilterError
 from devenv.traces.ids import parse_trace_id
-from devenv.traces.source import TraceSource
+from devenv.traces.source import Selection, TraceSource
 
 
 class SearchPage:
@@ -30,22 +31,26 @@ class SearchPage:
             form = Form.read(request.parameters())
         except ValueError as error:
             return page("Search", element("p", str(error), class_="bad"), status=400)
+        wrong_filter: FilterError | None = None
         try:
             content, status = await self._results(form), 200
+        except FilterError as error:
+            wrong_filter, content, status = error, None, 400
         except ValueError as error:
             content, status = element("p", str(error), class_="bad", role="alert"), 400
-        return page("Search", element("h1", "Traces"), await self._form(form), content, status=status)
+        return page("Search", element("h1", "Traces"), await self._form(form, wrong_filter), content, status=status)
 
-    async def _form(self, form: Form) -> Markup:
+    async def _form(self, form: Form, wrong_filter: FilterError | None) -> Markup:
         operations = await self._source.operations(form.service) if form.service else []
         names = sorted({operation.name for operation in operations})
-        return form_markup(form, await self._source.services(), names)
+        return form_markup(form, await self._source.services(), names, wrong_filter)
 
     async def _results(self, form: Form) -> Markup | None:
         if form.trace_ids:
             return await self._by_ids(form)
-        if form.service:
-            return _list(await self._source.search(form.query(self._now())), form)
+        if form.service or form.where.strip():
+            found = await self._source.select(form.query(self._now()))
+            return join(_looked_at(found), _list(found.traces, form))
         return None
 
     async def _by_ids(self, form: Form) -> Markup:
@@ -62,6 +67,15 @@ class SearchPage:
             evicted = len(await self._source.evicted(missing))
             text += f"; {evicted} of them {'was' if evicted == 1 else 'were'} evicted to save memory"
         return element("p", f"{text}.", class_="note")
+
+
+def _looked_at(found: Selection) -> Markup | None:
+    if found.looked_at is None:
+        return None
+    older = (
+        ", the newest ones; older ones may match" if found.more else ", which is all that the trace backend returned"
+    )
+    return element("p", f"{plural(found.looked_at, 'trace')} looked at{older}.", class_="note")
 
 
 def _list(found: list[TraceSummary], form: Form) -> Markup:

@@ -49,10 +49,16 @@ class TraceSummaryPart(Part):
 
 
 class TracesDocument(Document):
-    """``devenv traces search``, newest first."""
+    """``devenv traces search``, newest first.
+
+    ``looked_at`` is the number of traces that devenv itself read and filtered, because the backend does not know
+    filters; ``null`` if the backend searched all its traces. ``older_left_out``: it has older ones that were not read.
+    """
 
     schema_: Literal["devenv.traces/1"] = Field(default="devenv.traces/1", alias="schema")
     traces: list[TraceSummaryPart]
+    looked_at: int | None = None
+    older_left_out: bool = False
 
 
 class ExportDocument(Document):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from devenv.analysis.summary import summarize
@@ -17,13 +17,14 @@ from devenv.otlp import json_spans
 from devenv.traces import jaeger_json
 from devenv.traces.background import LARGE, in_background
 from devenv.traces.dialect import EVICTED_PATH, FILTERED_PATH, DialectCapabilities, json_object, probe
-from devenv.traces.filtered import MOST, Looked, asked, filtered
-from devenv.traces.filters.text_format import text_of
 from devenv.traces.http import Authorized, BackendResponse, HttpClient, RequestSender, TransportError
 from devenv.traces.links import UiLinks
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
 from devenv.traces.source import Selection
 from devenv.traces.summary import parse_summary
+
+if TYPE_CHECKING:
+    from devenv.traces.filtered import Looked
 
 T = TypeVar("T")
 
@@ -211,6 +212,8 @@ class TraceClient:
         """What devenv's own backend finds by a filter; ``None`` if it is another one, or an older version."""
         if query.where is None or not (await self.probe()).embedded:
             return None
+        from devenv.traces.filters.text_format import text_of  # only a search by a filter needs it
+
         where = urlencode({"where": text_of(query.where)})
         searches = (self._get(f"{FILTERED_PATH}?{v3_parameters(each)}&{where}") for each in query.widened())
         answers = await asyncio.gather(*searches)
@@ -221,6 +224,8 @@ class TraceClient:
         return newest_first(query, found.values(), lambda each: each.errors > 0)
 
     async def _look(self, query: Query) -> Looked:
+        from devenv.traces.filtered import MOST, asked, filtered
+
         wide = asked(query, MOST)
         found = await self.find(wide)
         most = min(MOST, self._depth or MOST)

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
 from devenv.immutable import immutable
 from devenv.model.trace import Trace, TraceSummary
-from devenv.traces.filters.expression import Call
+
+if TYPE_CHECKING:
+    from devenv.traces.filters.expression import Call
 
 T = TypeVar("T", Trace, TraceSummary)
 

@@ -152,5 +152,8 @@ def test_a_service_without_a_proper_name_gets_one(backend: Backend, attribute: A
 
 def test_there_is_no_metrics_storage(backend: Backend) -> None:
     response = backend.get("/api/metrics/minstep")
+    if backend.name == "embedded":  # it computes them from the spans
+        assert response.json()["data"] == 1
+        return
     assert response.status_code == 501
     assert response.json()["errors"][0]["code"] == 501

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -160,6 +161,21 @@ def test_the_waterfall_is_drawn_to_scale(site: Site, browser: Chrome) -> None:
     assert len(colours) == 2  # a colour for each service
 
 
+@pytest.mark.parametrize("width", [400, 1280])
+def test_times_above_the_waterfall_do_not_overlap(site: Site, browser: Chrome, width: int) -> None:
+    from selenium.webdriver.common.by import By
+
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.get(f"{site.url}/trace/{site.good.hex()}")
+        boxes = [text.rect for text in browser.find_elements(By.CSS_SELECTOR, ".ruler text") if text.is_displayed()]
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert len(boxes) == (3 if width == 400 else 5)
+    assert all(left["x"] + left["width"] < right["x"] for left, right in pairwise(boxes))
+
+
 def test_the_map_shows_calls_and_failures(site: Site, browser: Chrome) -> None:
     from selenium.webdriver.common.by import By
 
@@ -239,6 +255,11 @@ def test_a_trace_links_to_its_json(site: Site) -> None:
         ("/search?service=gateway&tags=novalue", 400, "key=value"),
         ("/search?service=gateway&tags={", 400, "tags"),
         ("/search?service=nothing", 200, "No traces match"),
+        ("/search?where=status = error", 200, "1 trace<"),
+        ("/search?service=gateway&where=not any span(status = error)", 200, "1 trace<"),
+        ("/search?service=gateway&where=status = eror", 400, "column 10: found &#x27;eror&#x27;, expected one of"),
+        ("/search?where=status = eror", 400, "status = eror\n         ^"),
+        ("/search?where=a = '<script> ' <b>", 400, "a = &#x27;&lt;script&gt; &#x27; &lt;b&gt;"),
         ("/search?service=gateway&lookback=2d", 200, "2 traces"),
         ("/dependencies?lookback=x", 400, "invalid duration"),
         ("/nothing", 404, "not found"),

@@ -12,14 +12,12 @@ from devenv.model.listings import TraceDocument, TracesDocument, TraceSummaryPar
 from devenv.model.span import NS_PER_MS, SpanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from devenv.analysis.waterfall import Row, Waterfall
     from devenv.app.invocation import Invocation
     from devenv.app.urls import BackendAddress
     from devenv.model.trace import Trace, TraceSummary
     from devenv.traces.query import Query
-    from devenv.traces.source import TraceSource
+    from devenv.traces.source import Selection, TraceSource
 
 _KINDS = {kind: kind.name.lower() for kind in SpanKind}
 
@@ -33,12 +31,19 @@ async def search(invocation: Invocation, query: Query) -> TracesDocument:
     Raises:
         NotUp: If the project is not running.
         BackendUnavailable: If its trace backend does not respond.
+        UsageError: If the filter asks for what the trace backend does not return.
     """
     from devenv.traces.client import TraceClient
+    from devenv.traces.filters.expression import FilterError
 
     backend = await running_backend(invocation)
-    async with TraceClient(backend.query_url, token=backend.token) as client:
-        found = await client.search(query)
+    # A backend that does not know filters returns hundreds of traces to filter.
+    timeout = 10.0 if query.where is None else LARGE_TRACE_TIMEOUT
+    async with TraceClient(backend.query_url, token=backend.token, timeout=timeout) as client:
+        try:
+            found = await client.select(query)
+        except FilterError as error:
+            raise UsageError(f"filter: {error}", hint=error.hint) from error
         return traces_document(found, client)
 
 
@@ -92,9 +97,13 @@ def require_trace_id(text: str) -> None:
         ) from error
 
 
-def traces_document(found: Sequence[TraceSummary], source: TraceSource) -> TracesDocument:
+def traces_document(found: Selection, source: TraceSource) -> TracesDocument:
     """The document of a search's results, in their order."""
-    return TracesDocument(traces=[_summary(row, source.ui.trace(row.trace_id)) for row in found])
+    return TracesDocument(
+        traces=[_summary(row, source.ui.trace(row.trace_id)) for row in found.traces],
+        looked_at=found.looked_at,
+        older_left_out=found.more,
+    )
 
 
 def _summary(row: TraceSummary, ui_url: str) -> TraceSummaryPart:

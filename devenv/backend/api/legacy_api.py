@@ -42,7 +42,6 @@ class LegacyApi:
             Route("GET", "/api/traces/{id}", self.trace),
             Route("GET", "/api/dependencies", self.dependencies),
             Route("POST", "/api/transform", self.transform),
-            Route("GET", "/api/metrics/{name}", _no_metrics),
             Route("POST", "/api/archive/{id}", self.archive),
         ]
 
@@ -152,11 +151,6 @@ class LegacyApi:
             response.headers = (("Retry-After", "1"),)
             return response
         return _answer(raw=False)(found)
-
-
-def _no_metrics(request: HttpRequest) -> Response:  # noqa: ARG001 (the handler's signature)
-    # The response of Jaeger without a metrics storage.
-    return _failure(501, "metrics querying is currently disabled")
 
 
 class _Answer(Protocol):

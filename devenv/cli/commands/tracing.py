@@ -15,9 +15,16 @@ from devenv.errors import UsageError
 traces_app = typer.Typer(no_args_is_help=True, help="Search, show, export and import traces.")
 
 
+# Two paragraphs: each begins at its own line.
+_SEARCHES = (
+    "Example: devenv traces search --service gateway --min-duration 50ms --errors\n\n"
+    "Example: devenv traces search --where 'name = GET and not status = error'"
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    traces_app.command(epilog="Example: devenv traces search --service gateway --min-duration 50ms --errors")(search)
+    traces_app.command(epilog=_SEARCHES)(search)
     traces_app.command(epilog="Example: devenv traces show 4bf92f3577b34da6a3ce929d0e0e4736")(show)
     traces_app.command(epilog="Example: devenv traces export 4bf92f3577b34da6a3ce929d0e0e4736 -o trace.json")(export)
     traces_app.command("import", epilog="Example: devenv traces import trace.json")(import_)
@@ -33,6 +40,14 @@ def search(
     tag: Annotated[list[str] | None, typer.Option(help="Attribute to match. Repeatable.", metavar="KEY=VALUE")] = None,
     min_duration: Annotated[str | None, typer.Option(help="Minimum span duration.", metavar="DURATION")] = None,
     max_duration: Annotated[str | None, typer.Option(help="Maximum span duration.", metavar="DURATION")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Filter, such as 'status = error or duration > 200ms'. Has and, or, not, and conditions on whole "
+            "traces: any child(service = db), trace.duration > 1s.",
+            metavar="FILTER",
+        ),
+    ] = None,
     errors: Annotated[bool, typer.Option("--errors", help="Only spans with an error status.")] = False,
     since: Annotated[
         str, typer.Option(help="Search from an ISO 8601 time, or a duration ago such as 1h.", metavar="TIME")
@@ -40,9 +55,9 @@ def search(
     run: Annotated[str | None, typer.Option(help="Only traces of this load run (run ID).", metavar="RUN")] = None,
     limit: Annotated[int, typer.Option(help="Maximum number of traces.", min=1, metavar="N")] = 20,
 ) -> None:
-    """Search traces by service, operation, attributes, duration, error or run."""
+    """Search traces by service, operation, attributes, duration, error or run, or by a filter."""
     from devenv.app.traces import lookup as use_case
-    from devenv.cli.arguments import instant, seconds
+    from devenv.cli.arguments import instant, seconds, trace_filter
     from devenv.cli.views import traces as view
     from devenv.traces.query import Query
 
@@ -60,6 +75,7 @@ def search(
         max_duration_ns=nanoseconds(max_duration, "--max-duration"),
         errors_only=errors,
         limit=limit,
+        where=None if where is None else trace_filter(where, "--where"),
     )
     document = run_async(lambda: use_case.search(state.invocation, query))
     state.show(document, lambda found, output: view.show_search(found, output, since=since))

@@ -54,6 +54,7 @@ def show_search(document: TracesDocument, output: Output, *, since: str = "") ->
     """One trace per line, newest first; ``since`` is the start of the search as it was given."""
     if not document.traces:
         output.line(f"No trace matches (--since {since})." if since else "No trace matches.")
+        _show_looked_at(document, output)
         return
     rows = [
         (
@@ -68,6 +69,19 @@ def show_search(document: TracesDocument, output: Output, *, since: str = "") ->
         for trace in document.traces
     ]
     output.table(_COLUMNS, rows)
+    _show_looked_at(document, output)
+
+
+def _show_looked_at(document: TracesDocument, output: Output) -> None:
+    """How much was searched, where not the backend itself knows filters."""
+    if document.looked_at is None:
+        return
+    looked = plural(document.looked_at, "trace")
+    if not document.older_left_out:
+        output.line(f"{looked} looked at, which is all that the trace backend returned.")
+        return
+    output.line(f"{looked} looked at, the newest ones; older ones may match.")
+    output.line("To reach them, use --service or --since, or join conditions on one service by and.")
 
 
 def show_trace(trace: Waterfall, output: Output) -> None:

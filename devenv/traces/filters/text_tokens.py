@@ -13,6 +13,9 @@ KEYWORDS = frozenset({"and", "or", "not", "in", "exists", "any"})
 BARE = re.compile(r"[^\s()\"',=<>!~@\\]+\Z")
 """A value or a part of a key that needs no quotes."""
 
+EXCERPT = 70
+"""Characters of a filter that are shown with an error."""
+
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<word>[^\s()"',=<>!~@\\]+)
@@ -98,3 +101,12 @@ def quoted(value: str) -> str:
     """A value in quotes, as :func:`tokens` reads it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r") + '"'
+
+
+def pointed(text: str, column: int) -> list[str]:
+    """The part of a filter around a column, in one line, and a line with a caret below it; nothing of an empty one."""
+    if not text.strip():
+        return []
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    start = max(column - 1 - EXCERPT // 2, 0)
+    return [shown[start : start + EXCERPT], " " * (column - 1 - start) + "^"]

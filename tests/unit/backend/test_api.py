@@ -6,40 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from embedded.in_process import START, backend, get, post
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from otlp_build import MS, make_span, one, request, resource_spans, span_id, trace_id
 
-from devenv.backend import EmbeddedSettings
 from devenv.backend.server import Backend
-from devenv.http.server import HttpRequest, Response, Router
 
-PROTOBUF = "application/x-protobuf"
-START = 1_700_000_000_000_000_000
+__all__ = ["backend"]  # a fixture
 WINDOW = {"query.startTimeMin": "2023-11-14T22:00:00Z", "query.startTimeMax": "2023-11-14T23:00:00Z"}
-
-
-@pytest.fixture
-def backend() -> Backend:
-    return Backend(EmbeddedSettings(max_bytes=1 << 20))
-
-
-def post(backend: Backend, body: bytes, content_type: str = PROTOBUF) -> Response:
-    answer = backend._receiver.traces(HttpRequest("POST", "/v1/traces", "", {"content-type": content_type}, body))
-    assert isinstance(answer, Response)
-    return answer
-
-
-async def get(backend: Backend, path: str, **parameters: Any) -> tuple[int, Any]:
-    from urllib.parse import urlencode
-
-    asked = HttpRequest("GET", path, urlencode(parameters, doseq=True), {})
-    found = Router(backend._query_routes()).resolve(asked)
-    assert not isinstance(found, Response), path
-    response = found[0](found[1])
-    if not isinstance(response, Response):
-        response = await response
-    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
-    return response.status, json.loads(body)
 
 
 async def test_v3_in_camel_case_with_attributes(backend: Backend) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devenv.cli.arguments import exclude, scale_of, url_path
+from devenv.cli.arguments import exclude, scale_of, trace_filter, url_path
 from devenv.errors import UsageError
 
 
@@ -30,3 +30,29 @@ def test_options_that_contradict_each_other() -> None:
     exclude("--build", True, "--no-build", False)
     with pytest.raises(UsageError, match="--build and --no-build cannot be used together"):
         exclude("--build", True, "--no-build", True)
+
+
+def test_an_error_of_a_filter_points_at_its_column() -> None:
+    assert trace_filter("service = web", "--where").op == "eq"
+    with pytest.raises(UsageError) as error:
+        trace_filter("service = web\nand status = eror", "--where")
+    assert error.value.message == "--where: column 28: found 'eror', expected one of unset, ok, error"
+    assert error.value.hint == "did you mean 'error'?"
+    assert error.value.details == {
+        "column": 28,
+        "output": ["service = web and status = eror", " " * 27 + "^"],
+    }
+
+
+def test_a_long_filter_is_shown_around_the_column() -> None:
+    with pytest.raises(UsageError) as error:
+        trace_filter("a = 1 and " * 40 + "b ! c", "--where")
+    excerpt, caret = error.value.details["output"]
+    assert excerpt[caret.index("^")] == "!"
+    assert len(excerpt) <= 70
+
+
+def test_an_empty_filter_has_nothing_to_point_at() -> None:
+    with pytest.raises(UsageError, match="column 1: the filter is empty") as error:
+        trace_filter(" ", "--where")
+    assert error.value.details["output"] == []

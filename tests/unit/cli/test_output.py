@@ -276,6 +276,15 @@ def test_nothing_found_is_said(shown: Callable[..., str]) -> None:
     assert shown(show_runs, RunsDocument(runs=[])).startswith("No saved runs.")
 
 
+def test_how_much_was_searched_is_said_where_the_backend_knows_no_filters(shown: Callable[..., str]) -> None:
+    assert shown(show_search, TracesDocument(traces=[], looked_at=1)).splitlines()[1:] == [
+        "1 trace looked at, which is all that the trace backend returned."
+    ]
+    cut = search().model_copy(update={"looked_at": 500, "older_left_out": True})
+    assert shown(show_search, cut).splitlines()[-2] == "500 traces looked at, the newest ones; older ones may match."
+    assert "looked at" not in shown(show_search, search())
+
+
 def test_titles_stay_whole_where_a_column_can_go_below(shown: Callable[..., str]) -> None:
     document = StatusDocument.model_validate(
         {

@@ -92,3 +92,37 @@ def test_a_python_that_is_built_without_a_module_is_traced(
     (tmp_path / f"{missing}.py").write_text("raise ImportError('not built')")
     version = next(iter(FOUND))
     traced(tree, version, collector, tmp_path)
+
+
+WORKERS = """
+import multiprocessing, sys
+def work(number):
+    import sqlite3
+    sqlite3.connect(":memory:").execute(f"select {number} as worker")
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    processes = [context.Process(target=work, args=(number,)) for number in (1, 2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    print([process.exitcode for process in processes], "sqlite3" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_in_which_tracing_is_first_used_deliver_before_they_end(
+    tree: Path, collector: Collector, tmp_path: Path, method: str
+) -> None:
+    (tmp_path / "program.py").write_text(WORKERS)
+    environ = {
+        "PYTHONPATH": f"{tree}/devenv/tracing/startup",
+        "DEVENV_TRACING_LIBRARIES": f">={python_library().oldest}:{tree}/library.zip:{tree}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "60000",  # what is delivered is delivered at the end
+        "OTEL_SERVICE_NAME": "worker",
+    }
+    command = [sys._base_executable, "-s", str(tmp_path / "program.py"), method]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[0, 0] False\n", "")
+    assert len([span for span in collector.spans() if span.name.startswith("select")]) == 2
