@@ -74,9 +74,7 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
         ]
     result["healthcheck"] = normal_healthcheck(service.get("healthcheck"))
     drop_written_defaults(result)
-    deploy = dict(service.get("deploy") or {})
-    if "scale" in result:  # the older key of the same number
-        deploy["replicas"] = result.pop("scale")
+    deploy = dict(result.get("deploy") or {})
     limits = dict((deploy.get("resources") or {}).get("limits") or {})
     for key, limit in (("cpus", "cpus"), ("mem_limit", "memory"), ("pids_limit", "pids")):
         if key in result:  # the same limit, of which Compose keeps the key that the file has, or both
@@ -114,6 +112,8 @@ def drop_written_defaults(service: dict[str, Any]) -> None:
         if volume["type"] == "bind":
             volume["source"] = volume["source"].rstrip("/") or "/"
             volume.setdefault("bind", {"create_host_path": True})
+    if "scale" in service:  # the older key of the same number
+        service["deploy"] = {**service.get("deploy", {}), "replicas": service.pop("scale")}
     ranges = [str(port).partition("-") for port in service.get("expose", [])]
     if ranges:
         service["expose"] = [str(n) for low, _, high in ranges for n in range(int(low), int(high or low) + 1)]
