@@ -108,7 +108,6 @@ def run_of(client: Any, project: str, name: str, answer: str) -> Run:
 
 def ran(tool: Devenv, client: Any, services: set[str], *options: str) -> Stack:
     """Start the services, ask each once, look for its trace, and stop them."""
-    tool.json("up", "--no-canary", *options, "queue")  # and the trace backend: a worker may be faster, and say so
     document = tool.json("up", "--no-canary", *options, *sorted(services))
     urls = {
         service["name"]: f"http://127.0.0.1:{service['ports'][0]['host']}"
