@@ -28,6 +28,8 @@ _KIND = b"\x30"  # field 6 of Span
 _STATUS = b"\x18"  # field 3 of Status
 _MOST_NAMES = 30
 """Names that are looked for at once; a filter that more names meet excludes little."""
+_MOST_TESTED = 2000
+"""Names of spans in the whole store; programs that write IDs into them have any number."""
 
 _SERVICES = frozenset({("resource", "service"), ("trace", "service"), ("root", "service")})
 _NAMES = frozenset({("span", "name"), ("root", "name")})
@@ -81,7 +83,7 @@ class _Excluder:
     def _field(self, call: Call, field: Field) -> May | None:
         place = (field.level, field.name)
         if place in _NAMES:
-            return self._named(value_test(call))
+            return self._named(call)
         if place in _SERVICES:
             test = value_test(call)
             return lambda trace: any(test(service.name) for service in trace.services)
@@ -92,8 +94,11 @@ class _Excluder:
             return _above(place, call.op, constant.value)
         return None
 
-    def _named(self, test: Callable[[Any], bool]) -> May | None:
+    def _named(self, call: Call) -> May | None:
         """Whether a span has one of the names that pass."""
+        if sum(len(service.operations) for service in self._store.services.values()) > _MOST_TESTED:
+            return None  # to test them all would take as long as a search
+        test = value_test(call)
         known = {name for service in self._store.services.values() for name in service.operations}
         names = [name for name in known if name and test(text(name))]
         if len(names) > _MOST_NAMES:
