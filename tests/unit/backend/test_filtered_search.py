@@ -51,7 +51,6 @@ def store() -> Store:
         "name ~ '^'".replace("^", "ra.e"),
         "name in (rare, none)",
         "kind = internal",
-        "service = other",
         "trace.service = other",
         "trace.errors > 0",
         "any span(status = error)",
