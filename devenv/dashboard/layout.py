@@ -58,6 +58,7 @@ svg.bar{display:block;width:100%;height:6px;margin:.3rem 0}svg.bar .back{fill:va
 .name b{border-left:4px solid;padding-left:.4rem;font-weight:600}
 svg.line{display:block;width:100%;height:22px}svg text{fill:var(--fg);font-size:11px}
 svg text.on{fill:#fff}
+@media(max-width:700px){svg text.minor{display:none}}
 .grid{stroke:var(--line)}.ruler{color:var(--soft);font-size:.8rem;border-bottom:1px solid var(--line)}
 .detail{padding:.5rem .8rem .8rem 1.4rem;border-bottom:1px solid var(--line);background:var(--card)}
 table{border-collapse:collapse;margin:.2rem 0 .7rem;width:100%}

@@ -16,6 +16,7 @@ from devenv.model.trace import MARKS, Mark, Trace, TraceSummary
 from devenv.traces.jaeger_text import as_text
 
 _TICKS = 4
+_MAJOR = 2  # the others have no room on a narrow screen
 _NOTES: Mapping[Mark, str] = {
     "orphan": "Some spans name a parent that is not in this trace: it was lost, has not arrived yet, or belongs to a "
     "service that exports elsewhere. They are marked ⚠ and shown at the top level.",
@@ -103,6 +104,7 @@ def _ruler(summary: TraceSummary) -> Markup:
             x=f"{100 * tick / _TICKS:.0f}%",
             y="14",
             text_anchor="start" if tick == 0 else "end",
+            class_="minor" if tick % _MAJOR else None,
         )
         for tick in range(_TICKS + 1)
     )

@@ -4,6 +4,7 @@ Run: `make bench-ingest [ARGS='--spans 300000 --json']`. The same requests go to
 an SDK sends them: 512 spans of one service a POST, traces of six spans over three services, five attributes a span.
 
 - CPU per span: user and system time of the server process until it has settled, divided by the spans sent.
+- gRPC: the same requests by grpcio to two further servers, CPU and throughput alone.
 - Throughput: spans per second until the POSTs are answered (Jaeger answers before it stores), the median of ten parts.
 - Memory: resident size with all spans stored.
 - Search: median wall time of 20 traces of a service, and of 200 by duration and attribute, some in a hundred of all.
@@ -19,14 +20,13 @@ import argparse
 import http.client
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,11 +35,10 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import grpc
 import psutil
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from ingest_load import batches, spans_in
 
-BATCH = 512
-SERVICES = ("gateway", "auth", "user")
 # What devenv's figure may be as a part of Jaeger's; throughput is a lower bound.
 BOUNDS = {
     "cpu_us_per_span": 1.0,
@@ -49,75 +48,12 @@ BOUNDS = {
     "search_200_ms": 0.5,
     "search_filter_ms": 0.4,
 }
+GRPC_BOUNDS = {"cpu_us_per_span": 0.8, "spans_per_second": 1.0}
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 FLAT = 1.35
 FIRST_SPANS = 10_000
 FIRST_TURNS = 8
 MIB = 1024 * 1024
-
-
-# --- the load ---------------------------------------------------------------------------------------------------------
-
-
-def batches(spans: int, now: int, seed: int = 1) -> Iterator[bytes]:
-    """Encoded requests with `spans` spans in all, the traces of the last minutes in order of time."""
-    random_ = random.Random(seed)
-    open_requests = {service: _request(service) for service in SERVICES}
-    for number in range(spans // 6):
-        _trace(open_requests, random_, now - (spans // 6 - number) * 2_000_000)
-        for service, request in open_requests.items():
-            if len(request.resource_spans[0].scope_spans[0].spans) >= BATCH:
-                yield request.SerializeToString()
-                open_requests[service] = _request(service)
-    for request in open_requests.values():
-        if request.resource_spans[0].scope_spans[0].spans:
-            yield request.SerializeToString()
-
-
-def _request(service: str) -> ExportTraceServiceRequest:
-    request = ExportTraceServiceRequest()
-    resource_spans = request.resource_spans.add()
-    for key, value in (("service.name", service), ("service.version", "1.0.0"), ("telemetry.sdk.language", "python")):
-        resource_spans.resource.attributes.add(key=key).value.string_value = value
-    resource_spans.scope_spans.add().scope.name = "devenv.tracing"
-    return request
-
-
-def _trace(requests: dict[str, ExportTraceServiceRequest], random_: random.Random, start: int) -> None:
-    trace_id = random_.randbytes(16)
-    parent = b""
-    took = random_.randint(2, 60) * 1_000_000
-    status = 500 if random_.random() < 0.05 else 200
-    for depth, (service, name, kind) in enumerate(
-        (
-            ("gateway", "GET /orders/{id}", 2),
-            ("gateway", "GET auth", 3),
-            ("auth", "GET /verify", 2),
-            ("auth", "check token", 1),
-            ("user", "GET /users/{id}", 2),
-            ("user", "SELECT users", 3),
-        )
-    ):
-        span = (
-            requests[service]
-            .resource_spans[0]
-            .scope_spans[0]
-            .spans.add(
-                trace_id=trace_id,
-                span_id=random_.randbytes(8),
-                parent_span_id=parent,
-                name=name,
-                kind=kind,
-                start_time_unix_nano=start + depth * 100_000,
-                end_time_unix_nano=start + took - depth * 100_000,
-            )
-        )
-        parent = span.span_id
-        attributes = span.attributes
-        attributes.add(key="http.request.method").value.string_value = "GET"
-        attributes.add(key="http.route").value.string_value = "/orders/{id}"
-        attributes.add(key="url.path").value.string_value = f"/orders/{random_.randrange(10**6)}"
-        attributes.add(key="http.response.status_code").value.int_value = status
-        attributes.add(key="server.port").value.int_value = 8080
 
 
 # --- the servers ------------------------------------------------------------------------------------------------------
@@ -131,10 +67,16 @@ class Server:
     process: psutil.Process
     otlp_port: int
     query_port: int
+    grpc_port: int
     connection: http.client.HTTPConnection = field(init=False)
+    channel: grpc.Channel = field(init=False)
 
     def __post_init__(self) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", self.otlp_port, timeout=60)
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}")
+
+    def export(self, body: bytes) -> None:
+        self.channel.unary_unary(EXPORT)(body, timeout=60)
 
     def post(self, body: bytes) -> None:
         self.connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
@@ -177,7 +119,8 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def _running(name: str, command: list[str], otlp: int, query: int, folder: Path) -> Iterator[Server]:
+def _running(name: str, command: list[str], ports: list[int], folder: Path) -> Iterator[Server]:
+    otlp, query, grpc_port = ports[:3]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:
@@ -190,7 +133,9 @@ def _running(name: str, command: list[str], otlp: int, query: int, folder: Path)
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise SystemExit(f"{name} did not start:\n{(folder / 'log').read_text()[-2000:]}") from error
                 time.sleep(0.05)
-        yield Server(name, psutil.Process(process.pid), otlp, query)
+        server = Server(name, psutil.Process(process.pid), otlp, query, grpc_port)
+        yield server
+        server.channel.close()
     finally:
         process.terminate()
         try:
@@ -202,10 +147,11 @@ def _running(name: str, command: list[str], otlp: int, query: int, folder: Path)
 
 @contextmanager
 def embedded(max_bytes: int) -> Iterator[Server]:
-    otlp, query = free_ports(2)
-    command = [sys.executable, "-m", "devenv.dashboard", "--otlp-port", str(otlp), "--query-port", str(query)]
-    command += ["--health-port", "0", "--max-bytes", str(max_bytes)]
-    with tempfile.TemporaryDirectory() as folder, _running("devenv", command, otlp, query, Path(folder)) as server:
+    ports = free_ports(3)
+    otlp, query, grpc_port = map(str, ports)
+    command = [sys.executable, "-m", "devenv.dashboard", "--otlp-port", otlp, "--query-port", query]
+    command += ["--grpc-port", grpc_port, "--health-port", "0", "--max-bytes", str(max_bytes)]
+    with tempfile.TemporaryDirectory() as folder, _running("devenv", command, ports, Path(folder)) as server:
         yield server
 
 
@@ -215,7 +161,8 @@ def jaeger() -> Iterator[Server]:
     binary = os.environ.get("DEVENV_TEST_JAEGER_BIN", "/var/cache/devenv-ci/bin/jaeger")
     if not os.access(binary, os.X_OK):
         raise SystemExit(f"{binary} is not a program: `.ci/go-build jaeger` builds it, or set DEVENV_TEST_JAEGER_BIN")
-    otlp, query, grpc, health = free_ports(4)
+    ports = free_ports(5)
+    otlp, query, otlp_grpc, query_grpc, health = (f"127.0.0.1:{port}" for port in ports)
     config = {
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
@@ -229,12 +176,12 @@ def jaeger() -> Iterator[Server]:
             "jaeger_query": {
                 "storage": {"traces": "store"},
                 "enable_tracing": False,
-                "http": {"endpoint": f"127.0.0.1:{query}"},
-                "grpc": {"endpoint": f"127.0.0.1:{grpc}"},
+                "http": {"endpoint": query},
+                "grpc": {"endpoint": query_grpc},
             },
-            "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"127.0.0.1:{health}"}},
+            "healthcheckv2": {"use_v2": True, "http": {"endpoint": health}},
         },
-        "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{otlp}"}}}},
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": otlp}, "grpc": {"endpoint": otlp_grpc}}}},
         "processors": {"batch": {}},
         "exporters": {"jaeger_storage_exporter": {"trace_storage": "store"}},
     }
@@ -242,14 +189,16 @@ def jaeger() -> Iterator[Server]:
         folder = Path(name)
         (folder / "config.json").write_text(json.dumps(config))
         command = [binary, "--config", str(folder / "config.json")]
-        with _running("jaeger", command, otlp, query, folder) as server:
+        with _running("jaeger", command, ports, folder) as server:
             yield server
 
 
 # --- the measurements -------------------------------------------------------------------------------------------------
 
 
-def ingest(servers: list[Server], bodies: list[bytes], parts: int = 10) -> dict[str, dict[str, float]]:
+def ingest(
+    servers: list[Server], bodies: list[bytes], send: Callable[[Server, bytes], None] = Server.post, parts: int = 10
+) -> dict[str, dict[str, float]]:
     """The same requests to each server in turn, part by part, so that a busy machine disturbs all alike."""
     cpu: dict[str, float] = defaultdict(float)
     wall: dict[str, list[float]] = defaultdict(list)
@@ -258,7 +207,7 @@ def ingest(servers: list[Server], bodies: list[bytes], parts: int = 10) -> dict[
         for server in servers:
             before, begun = server.cpu(), time.perf_counter()
             for body in share:
-                server.post(body)
+                send(server, body)
             wall[server.name].append((time.perf_counter() - begun) / len(share))
             server.settle()
             cpu[server.name] += server.cpu() - before
@@ -271,11 +220,6 @@ def ingest(servers: list[Server], bodies: list[bytes], parts: int = 10) -> dict[
         }
         for server in servers
     }
-
-
-def spans_in(body: bytes) -> int:
-    parts = ExportTraceServiceRequest.FromString(body).resource_spans
-    return sum(len(scope.spans) for part in parts for scope in part.scope_spans)
 
 
 def search(
@@ -380,6 +324,16 @@ def idle() -> dict[str, float]:
         return {"cpu_percent": (server.cpu() - before) / 5 * 100, "rss_mb": server.rss()}
 
 
+def compare_grpc(spans: int) -> dict[str, dict[str, float]]:
+    bodies = list(batches(spans, time.time_ns()))
+    with jaeger() as reference, embedded(256 * MIB) as own:
+        servers = [reference, own]
+        for server in servers:
+            server.export(bodies[0])  # connects
+            server.settle()
+        return ingest(servers, bodies, Server.export)
+
+
 def compare(spans: int) -> dict[str, dict[str, float]]:
     bodies = list(batches(spans, time.time_ns()))
     selective = {"limit": 200, "minDuration": "50ms", "tags": json.dumps({"http.response.status_code": "500"})}
@@ -394,17 +348,27 @@ def compare(spans: int) -> dict[str, dict[str, float]]:
     return figures
 
 
-def report(figures: dict[str, dict[str, float]], flat: dict[str, float], quiet: dict[str, float]) -> list[str]:
+def report_table(title: str, figures: dict[str, dict[str, float]], bounds: dict[str, float]) -> list[str]:
     missed = []
-    print(f"{'':18} {'jaeger':>12} {'devenv':>12} {'ratio':>8} {'bound':>8}")
-    for key, bound in BOUNDS.items():
+    print(f"{title:18} {'jaeger':>12} {'devenv':>12} {'ratio':>8} {'bound':>8}")
+    for key, bound in bounds.items():
         ratio = figures["devenv"][key] / figures["jaeger"][key]
         good = ratio >= bound if key == "spans_per_second" else ratio <= bound
         sign = ">=" if key == "spans_per_second" else "<="
         values = f"{figures['jaeger'][key]:12.1f} {figures['devenv'][key]:12.1f}"
         print(f"{key:18} {values} {ratio:8.2f} {sign:>4} {bound:3.1f}{'' if good else '  MISSED'}")
         if not good:
-            missed.append(key)
+            missed.append(f"{title} {key}")
+    return missed
+
+
+def report(
+    figures: dict[str, dict[str, float]],
+    over_grpc: dict[str, dict[str, float]],
+    flat: dict[str, float],
+    quiet: dict[str, float],
+) -> list[str]:
+    missed = [*report_table("HTTP", figures, BOUNDS), *report_table("gRPC", over_grpc, GRPC_BOUNDS)]
     print(
         f"flat to {flat['spans']:.0f} spans: {flat['first_us']:.2f} µs a span of the first {FIRST_SPANS}, "
         f"{flat['last_us']:.2f} at last, ratio {flat['ratio']:.2f} (bound {FLAT}), {flat['rss_mb']:.0f} MB"
@@ -424,12 +388,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON document instead of the table")
     given = parser.parse_args()
     figures = compare(given.spans)
+    over_grpc = compare_grpc(given.spans)
     flat = flatness(given.flat_spans)
     quiet = idle()
     if given.json:
-        print(json.dumps({**figures, "flatness": flat, "idle": quiet}))
+        print(json.dumps({**figures, "grpc": over_grpc, "flatness": flat, "idle": quiet}))
         return 0
-    missed = report(figures, flat, quiet)
+    missed = report(figures, over_grpc, flat, quiet)
     return 1 if missed else 0
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -158,6 +159,21 @@ def test_the_waterfall_is_drawn_to_scale(site: Site, browser: Chrome) -> None:
         for index in (0, 2)
     }
     assert len(colours) == 2  # a colour for each service
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_times_above_the_waterfall_do_not_overlap(site: Site, browser: Chrome, width: int) -> None:
+    from selenium.webdriver.common.by import By
+
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.get(f"{site.url}/trace/{site.good.hex()}")
+        boxes = [text.rect for text in browser.find_elements(By.CSS_SELECTOR, ".ruler text") if text.is_displayed()]
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert len(boxes) == (3 if width == 400 else 5)
+    assert all(left["x"] + left["width"] < right["x"] for left, right in pairwise(boxes))
 
 
 def test_the_map_shows_calls_and_failures(site: Site, browser: Chrome) -> None:

@@ -35,6 +35,7 @@ MESSAGE_BYTES = 16 * 1024 * 1024
 """Largest message as sent. Decompressed, the limit is that of an HTTP body; Jaeger takes 4 MiB."""
 ABSTRACT = os.uname().sysname == "Linux"
 """Whether sockets can have a name without a file, which is gone with the process however it ends."""
+VERBOSITY = "GRPC_VERBOSITY"
 _COLLECTOR = "opentelemetry.proto.collector"
 _SERVICES = {
     "/v1/traces": f"{_COLLECTOR}.trace.v1.TraceService",
@@ -107,7 +108,7 @@ class ExportServer:
     async def _start(self) -> grpc.aio.Server:
         if self._closing:
             raise RuntimeError("the trace backend is closing")
-        library: Any = await asyncio.to_thread(import_module, "grpc")  # the loop keeps serving
+        library = await asyncio.to_thread(_library)  # the loop keeps serving
         server: grpc.aio.Server = library.aio.server(options=self._options())
         for route in self._routes:
             call = _Call(self, route, library)
@@ -180,6 +181,19 @@ class ExportServer:
         answer = route.handler(request)
         turns.spend(monotonic() - begun)
         return answer if isinstance(answer, Response) else await answer
+
+
+def _library() -> Any:
+    # grpcio writes a line to stderr for each odd header that a client sends; it reads the variable with its import.
+    # It is set for C only: a service that is started meanwhile gets what `os.environ` has.
+    given = VERBOSITY in os.environ
+    if not given:
+        os.putenv(VERBOSITY, "NONE")
+    try:
+        return import_module("grpc")
+    finally:
+        if not given:
+            os.unsetenv(VERBOSITY)
 
 
 class Refused(Exception):

@@ -10,6 +10,7 @@ import gzip
 import http.client
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -30,6 +31,10 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _LARGEST_ANSWER = 1 << 20
 _WARN_EVERY_S = 60.0
+_RECEIVER_STARTS_S = 10.0
+_BY_UP = "DEVENV_TRACING_LIBRARIES", ">="
+"""Set by `devenv up` for programs that it puts tracing in: it starts the receiver, too, maybe after the program."""
+
 _REJECTED = ("rejectedSpans", "rejectedLogRecords", "rejectedDataPoints")
 
 
@@ -62,12 +67,15 @@ class Transport:
         self._headers = _headers(settings)
         self._connection: http.client.HTTPConnection | None = None
         self._warned_at = float("-inf")
+        self._silent_until = float("-inf")
+        if os.environ.get(_BY_UP[0], "").startswith(_BY_UP[1]):
+            self._silent_until = monotonic() + _RECEIVER_STARTS_S
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:
         """Deliver a batch, retrying until the deadline (`time.monotonic`) if the receiver may recover.
 
         The first failed attempt is logged at once, at most once per minute: the deadline may be far, and the user may
-        be missing spans now.
+        be missing spans now. While `devenv up` starts the receiver beside the program, no failed attempt is logged.
         """
         if self._settings.protocol == "http/json":
             body = as_json(body, self._signal.message)
@@ -102,7 +110,7 @@ class Transport:
 
     def _warn(self, spans: int, reason: str, deadline: float) -> None:
         now = monotonic()
-        if self._signal.patient or now - self._warned_at < _WARN_EVERY_S:
+        if self._signal.patient or now < self._silent_until or now - self._warned_at < _WARN_EVERY_S:
             return
         self._warned_at = now
         _log.warning(

@@ -39,8 +39,8 @@ def trace_program() -> None:
             put_in()
         else:
             start()
-    except Exception:  # noqa: BLE001 - logged; tracing must not stop a program
-        warn("the program is not traced", exc_info=True)
+    except Exception as error:  # noqa: BLE001 - logged; tracing must not stop a program
+        report(error)
 
 
 def find_library(*, whole: bool) -> None:
@@ -80,8 +80,8 @@ def start_and_stand_by() -> None:
     """Set up tracing that the program may replace; an error is logged."""
     try:
         stand_by(start(), start)
-    except Exception:  # noqa: BLE001 - logged; the program's import must not fail
-        warn("the program is not traced", exc_info=True)
+    except Exception as error:  # noqa: BLE001 - logged; the program's import must not fail
+        report(error)
 
 
 def start() -> Tracing:
@@ -115,6 +115,14 @@ def run_the_programs_own() -> None:
         from importlib.util import module_from_spec
 
         spec.loader.exec_module(module_from_spec(spec))
+
+
+def report(error: Exception) -> None:
+    """Log why the program is not traced: in one line if its own OpenTelemetry API lacks something."""
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "opentelemetry":
+        warn("the program is not traced: %s; it needs opentelemetry-api 1.9 or later", error)
+    else:
+        warn("the program is not traced", exc_info=True)
 
 
 def warn(message: str, *values: object, exc_info: bool = False) -> None:

@@ -50,11 +50,10 @@ services:
     ports: ["4317:4317", "4318:4318"]
 {given}
   db:
-    image: python:3.12-slim
-    command: [python, -m, http.server, "5432"]
+    image: postgres:16
+    environment: {{ POSTGRES_PASSWORD: secret }}
     ports: ["5432:5432"]
-    init: true
-    x-devenv: {{ instrument: false, ready: {{ tcp: 5432 }} }}
+    healthcheck: {{ test: [CMD, pg_isready, --username, postgres, --host, 127.0.0.1], interval: 1s, retries: 60 }}
 {more}
 x-devenv:
   entrypoint: gateway
@@ -85,6 +84,13 @@ def project(directory: Path, shape: tuple[str, str]) -> Devenv:
     return Devenv(directory, "docker", files=())
 
 
+def query(tool: Devenv, statement: str) -> str:
+    """What the database of a project answers."""
+    done = tool.run("exec", "db", "psql", "-U", "postgres", "-h", "/tmp", "-Atc", statement)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 def is_complete_and_single(up: Any) -> None:
     """The canary's trace is complete, and has each span once."""
     assert up["canary"]["verdict"] == "complete", up["canary"]
@@ -112,6 +118,8 @@ def test_two_worktrees_with_a_collector_and_a_database_each(tmp_path: Path) -> N
             published = [{port["host"] for service in up["services"] for port in service["ports"]} for up in ups]
             assert not published[0] & published[1]
             assert {4317, 4318, 5432, 8082, 16686}.isdisjoint(published[0] | published[1])
+            for number, tool in enumerate(tools):
+                query(tool, f"CREATE TABLE worktree AS SELECT {number} AS number")
             load = ("load", "--rps", "10", "--duration", "2s", "--fail", "traced==100%")
             for run in pool.map(lambda tool: tool.json(*load), tools):
                 assert run["traces"]["complete"] == run["sent"] == 20
@@ -119,6 +127,7 @@ def test_two_worktrees_with_a_collector_and_a_database_each(tmp_path: Path) -> N
         left = tools[1].json("status")
         assert left["collectors"] == ups[1]["collectors"]
         assert {service["name"] for service in left["services"]} >= {"gateway", "otel-collector", "db"}
+        assert query(tools[1], "SELECT number FROM worktree") == "1"
         assert tools[1].json("down")["left"] == []
         assert [(tool.directory / "otel.yaml").read_text() for tool in tools] == [CONFIG, CONFIG]
     finally:

@@ -73,7 +73,8 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
             for mount in service.get(section, [])
         ]
     result["healthcheck"] = normal_healthcheck(service.get("healthcheck"))
-    deploy = dict(service.get("deploy") or {})
+    drop_written_defaults(result)
+    deploy = dict(result.get("deploy") or {})
     limits = dict((deploy.get("resources") or {}).get("limits") or {})
     for key, limit in (("cpus", "cpus"), ("mem_limit", "memory"), ("pids_limit", "pids")):
         if key in result:  # the same limit, of which Compose keeps the key that the file has, or both
@@ -98,6 +99,24 @@ def normal_service(service: dict[str, Any], present: set[str]) -> dict[str, Any]
 
 def normal_ulimits(holder: dict[str, Any]) -> dict[str, Any]:
     return {k: v if isinstance(v, dict) else {"soft": v, "hard": v} for k, v in holder.get("ulimits", {}).items()}
+
+
+def drop_written_defaults(service: dict[str, Any]) -> None:
+    """Take out what a file says although it is so anyway, which Compose writes as it is given."""
+    for key, default in (("restart", "no"), ("pull_policy", "missing")):
+        if service.get(key) == default:
+            del service[key]
+    if "build" in service:
+        service["build"] = {"dockerfile": "Dockerfile", **service["build"]}
+    for volume in service["volumes"]:
+        if volume["type"] == "bind":
+            volume["source"] = volume["source"].rstrip("/") or "/"
+            volume.setdefault("bind", {"create_host_path": True})
+    if "scale" in service:  # the older key of the same number
+        service["deploy"] = {**service.get("deploy", {}), "replicas": service.pop("scale")}
+    ranges = [str(port).partition("-") for port in service.get("expose", [])]
+    if ranges:
+        service["expose"] = [str(n) for low, _, high in ranges for n in range(int(low), int(high or low) + 1)]
 
 
 def drop_quirks(service: dict[str, Any]) -> None:

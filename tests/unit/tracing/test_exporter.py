@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
+from tracing_collector import dead_port
 
 from devenv.tracing.export import exporter as module
+from devenv.tracing.export import transport
 from devenv.tracing.export.encoding import Encoder
 from devenv.tracing.export.exporter import BatchExporter
 from devenv.tracing.export.redaction import Redactor
@@ -95,3 +98,17 @@ def test_a_failure_while_the_interpreter_ends_is_told_once(closed: bool, caplog:
     told = [record.getMessage() for record in caplog.records if record.exc_info]
     assert told == ([] if closed else ["export failed"])
     exporter.shutdown(5)
+
+
+@pytest.mark.parametrize(
+    ("libraries", "starts_s", "told"), [(">=3.9:/x", 60, 0), (">=3.9:/x", -1, 1), ("3.11:/x", 60, 1)]
+)
+def test_a_receiver_that_up_starts_beside_the_program_has_time_to(
+    libraries: str, starts_s: float, told: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEVENV_TRACING_LIBRARIES", libraries)
+    monkeypatch.setattr(transport, "_RECEIVER_STARTS_S", starts_s)
+    interrupted = [False, True]  # after the first attempt, before the second
+    made = transport.Transport(Settings(endpoint=dead_port()), lambda _: interrupted.pop(0))
+    assert made.send(b"", 1, time.monotonic() + 60).rejected == 1
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["export failed"] * told

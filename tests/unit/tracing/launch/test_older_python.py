@@ -99,3 +99,16 @@ def test_the_program_is_told_what_to_do(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert "RuntimeError: too new" in done.stderr
     assert "add `opentelemetry-api` to its own packages" in done.stderr
+
+
+def test_a_program_with_too_old_an_api_is_told_so_in_one_line(tmp_path: Path) -> None:
+    package = tmp_path / "opentelemetry"
+    package.mkdir()
+    (package / "trace.py").write_text("class TracerProvider: pass")
+    root = STARTUP.parents[2]
+    environ = {"PYTHONPATH": f"{STARTUP}:{tmp_path}:{root}", "DEVENV_TRACING_LIBRARIES": f">=3.9:{root}"}
+    command = [sys.executable, "-S", "-c", "import sitecustomize, sqlite3; print('runs')"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "runs\n")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "needs opentelemetry-api 1.9 or later" in done.stderr
