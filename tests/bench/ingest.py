@@ -31,12 +31,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
-from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import grpc
 import psutil
+from ingest_filter import FILTER, traces_in
 from ingest_load import batches, spans_in
 
 # What devenv's figure may be as a part of Jaeger's; throughput is a lower bound.
@@ -243,42 +243,12 @@ def search(
             connection.request("GET", filtered if by_filter else path)
             body = connection.getresponse().read()
             times[server.name].append((time.perf_counter() - begun) * 1000)
-            found = _traces_in(json.loads(body))
+            found = traces_in(json.loads(body))
             if found != query["limit"]:
                 raise SystemExit(f"{server.name} found {found} traces instead of {query['limit']}")
     for connection in connections:
         connection.close()
     return {name: statistics.median(each) for name, each in times.items()}
-
-
-def _traces_in(answer: dict[str, Any]) -> int:
-    """The number of traces in an answer of either API."""
-    if "data" in answer:
-        return len(answer["data"])
-    parts = answer["result"]["resourceSpans"]
-    return len({span["traceId"] for part in parts for scope in part["scopeSpans"] for span in scope["spans"]})
-
-
-def _call(op: str, *args: dict[str, Any]) -> dict[str, Any]:
-    return {"op": op, "args": [{"call": each} if "op" in each else each for each in args]}
-
-
-def _compared(op: str, level: str, name: str, value: str) -> dict[str, Any]:
-    return _call(op, {"field": {"level": level, "name": name}}, {"scalar": {"value": value}})
-
-
-def _attribute(key: str, value: str) -> dict[str, Any]:
-    return _call("eq", {"attr": {"key": key}}, {"scalar": {"value": value}})
-
-
-# service = gateway and (… = 500 or kind = consumer) and duration >= 50ms and not http.route = /x
-FILTER = _call(
-    "and",
-    _compared("eq", "resource", "service", "gateway"),
-    _call("or", _attribute("http.response.status_code", "500"), _compared("eq", "span", "kind", "consumer")),
-    _compared("gte", "span", "duration", "50ms"),
-    _call("not", _attribute("http.route", "/x")),
-)
 
 
 def flatness(spans: int) -> dict[str, float]:
