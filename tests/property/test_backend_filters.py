@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trace_filters import oracle
 from trace_filters.strategies import attributes_at, fields_at, filters, traces
@@ -54,7 +54,7 @@ def store_of(found: list[Trace]) -> Store:
     return store
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(everything, stored_traces, st.sampled_from([{}, {"service": "web"}, {"operation": "x"}, {"duration_min": 5}]))
 def test_the_store_finds_what_a_plain_walk_finds(filter_: Call, made: list[Trace], criteria: dict[str, Any]) -> None:
     found = search(store_of(made), Criteria(**criteria, where=filter_))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from trace_filters import oracle
 from trace_filters.strategies import attributes_at, fields_at, filters, traces
@@ -58,6 +58,7 @@ def outcome(read: Callable[[Any], Any], given_: Any) -> tuple[Any, Any]:
         return None, error
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(everything)
 def test_both_forms_lead_back_to_the_tree(filter_: Call) -> None:
     assert parse(text_of(filter_)) == filter_
@@ -65,12 +66,13 @@ def test_both_forms_lead_back_to_the_tree(filter_: Call) -> None:
     assert from_json(to_json(parse(text_of(filter_)))) == filter_
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(answered, traces())
 def test_evaluation_is_what_the_terms_say(filter_: Call, trace: Any) -> None:
     assert TraceFilter(filter_).matches(trace) == oracle.meets(filter_, trace), text_of(filter_)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(), soup.map(" ".join), soup.map("".join)))
 def test_any_text_is_a_filter_or_an_error_with_its_column(text: str) -> None:
     found, error = outcome(parse, text)
@@ -99,6 +101,7 @@ documents = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents)
 def test_any_document_is_a_filter_or_an_error(document: Any) -> None:
     found, error = outcome(from_json, document)
@@ -108,6 +111,7 @@ def test_any_document_is_a_filter_or_an_error(document: Any) -> None:
         assert error.path.startswith("filter")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(everything, st.data())
 def test_a_changed_document_is_a_filter_or_an_error(filter_: Call, data: st.DataObject) -> None:
     text = json.dumps(to_json(filter_))
@@ -125,12 +129,14 @@ pieces = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pieces, st.text("abx5.-\n", max_size=12))
 def test_patterns_match_what_python_matches(parts: list[str], text: str) -> None:
     source = "".join(parts)
     assert Pattern(source).within(text) == (re.search(source, text, re.ASCII) is not None)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text("ab()[]{}|*+?\\^$.,-0129:PQxd<>", max_size=30))
 @example("(((){1000}){1000}){1000}")
 @example("((a{100}){100}){100}")

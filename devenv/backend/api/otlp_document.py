@@ -56,11 +56,25 @@ def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
 
 
 def _resource(scope: Scope) -> str:
+    written = scope.written.get("resource")
+    if written is None:
+        written = scope.written["resource"] = _written_resource(scope)
+    return written
+
+
+def _written_resource(scope: Scope) -> str:
     attributes = _json([{"key": key, "value": otlp(value)} for key, value in scope.resource.items()])
     return f'{{"resource":{{"attributes":{attributes}}},"scopeSpans":['
 
 
 def _scope(scope: Scope) -> str:
+    written = scope.written.get("scope")
+    if written is None:
+        written = scope.written["scope"] = _written_scope(scope)
+    return written
+
+
+def _written_scope(scope: Scope) -> str:
     about: Document = {"name": scope.name, "version": scope.version, "attributes": otlp_attributes(scope.attributes)}
     return f'{{"scope":{_json(_present(about))},"spans":['
 

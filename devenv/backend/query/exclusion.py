@@ -17,8 +17,9 @@ from devenv.otlp.values import text
 from devenv.otlp.wire import varint
 from devenv.traces.filters.constants import field_value, number
 from devenv.traces.filters.evaluation import value_test
-from devenv.traces.filters.expression import Attribute, Call, Expression, Field, Scalar
+from devenv.traces.filters.expression import Attribute, Call, Expression, Field, Scalar, conjuncts
 from devenv.traces.filters.fields import SPAN_KINDS, STATUSES
+from devenv.traces.filters.narrowing import narrowing
 from devenv.traces.jaeger_text import as_text
 
 May = Callable[[StoredTrace], bool]
@@ -28,6 +29,8 @@ _KIND = b"\x30"  # field 6 of Span
 _STATUS = b"\x18"  # field 3 of Status
 _MOST_NAMES = 30
 """Names that are looked for at once; a filter that more names meet excludes little."""
+_MOST_TESTED = 2000
+"""Names of spans in the whole store; programs that write IDs into them have any number."""
 
 _SERVICES = frozenset({("resource", "service"), ("trace", "service"), ("root", "service")})
 _NAMES = frozenset({("span", "name"), ("root", "name")})
@@ -35,8 +38,17 @@ _WORDS = {"kind": (_KIND, SPAN_KINDS), "status": (_STATUS, STATUSES)}
 
 
 def may_meet(filter_: Call, store: Store) -> May | None:
-    """Return a test of whether a trace may meet a checked filter; ``None`` if any may."""
-    return _Excluder(store).test(filter_)
+    """Return a test of whether a trace may meet a checked filter; ``None`` if any may.
+
+    What the index is asked anyway (:func:`~devenv.traces.filters.narrowing.narrowing`) is left out.
+    """
+    excluder = _Excluder(store)
+    return _every([excluder.test(part) for part in conjuncts(filter_) if not _is_indexed(part)])
+
+
+def _is_indexed(part: Call) -> bool:
+    narrow = narrowing(part)
+    return bool(narrow.service or narrow.duration_min or narrow.start_min) and "\ufffd" not in narrow.service
 
 
 class _Excluder:
@@ -81,7 +93,7 @@ class _Excluder:
     def _field(self, call: Call, field: Field) -> May | None:
         place = (field.level, field.name)
         if place in _NAMES:
-            return self._named(value_test(call))
+            return self._named(call)
         if place in _SERVICES:
             test = value_test(call)
             return lambda trace: any(test(service.name) for service in trace.services)
@@ -92,8 +104,11 @@ class _Excluder:
             return _above(place, call.op, constant.value)
         return None
 
-    def _named(self, test: Callable[[Any], bool]) -> May | None:
+    def _named(self, call: Call) -> May | None:
         """Whether a span has one of the names that pass."""
+        if sum(len(service.operations) for service in self._store.services.values()) > _MOST_TESTED:
+            return None  # to test them all would take as long as a search
+        test = value_test(call)
         known = {name for service in self._store.services.values() for name in service.operations}
         names = [name for name in known if name and test(text(name))]
         if len(names) > _MOST_NAMES:
@@ -118,6 +133,9 @@ def _every(tests: list[May | None]) -> May | None:
     known = [test for test in tests if test is not None]
     if len(known) <= 1:
         return known[0] if known else None
+    if len(known) == 2:  # without a generator in half the time
+        first, second = known
+        return lambda trace: first(trace) and second(trace)
     return lambda trace: all(test(trace) for test in known)
 
 
@@ -125,6 +143,9 @@ def _one(tests: list[May | None]) -> May | None:
     known = [test for test in tests if test is not None]
     if len(known) < len(tests):
         return None
+    if len(known) == 2:
+        first, second = known
+        return lambda trace: first(trace) or second(trace)
     return lambda trace: any(test(trace) for test in known)
 
 
@@ -133,6 +154,9 @@ def _worded(name: str, test: Callable[[Any], bool]) -> May | None:
     if test(words[0]):  # the default, which is not encoded
         return None
     encoded = [tag + bytes([code]) for code, word in enumerate(words) if test(word)]
+    if len(encoded) == 1:
+        (only,) = encoded
+        return lambda trace: only in trace.raw
     return lambda trace: any(each in trace.raw for each in encoded)
 
 

@@ -14,7 +14,7 @@ from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.otlp import messages
 from devenv.traces.filters.evaluation import FilterTest, Place, is_whole
-from devenv.traces.filters.expression import Call, conjuncts
+from devenv.traces.filters.expression import Call, conjuncts, size
 from devenv.traces.filters.narrowing import narrowing
 
 _BETWEEN_STEPS = 256
@@ -35,6 +35,8 @@ class StoredFilter:
         if self._test.whole:
             parts = tuple(part for part in conjuncts(filter_) if not is_whole(part))
             self._span_test = FilterTest(Call("and", parts), reader)
+        self.weight = size(filter_)
+        """How many times as long as one condition a test takes."""
         self.service = narrowing(filter_).service
         """Of the span that meets the filter, if it says that; any if empty."""
         self.whole = self._test.whole
@@ -61,6 +63,6 @@ class StoredFilter:
         for count, each in enumerate(view.spans()):
             if self._test.meets(each, view) and criteria(each.scope, each.span.SerializeToString()):
                 return True
-            if count % _BETWEEN_STEPS == 0:
+            if count % max(_BETWEEN_STEPS // self.weight, 1) == 0:
                 yield
         return False

@@ -14,7 +14,7 @@ from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.immutable import immutable
 from devenv.otlp.values import plain
-from devenv.traces.filters.expression import Call
+from devenv.traces.filters.expression import Call, size
 from devenv.traces.filters.narrowing import narrowing
 from devenv.traces.jaeger_text import as_text
 
@@ -22,6 +22,7 @@ ERROR_KEY = "error"
 # Candidates read between two pauses of a search: a millisecond of work.
 _LOOKS = 4096
 _DECODES = 256  # spans
+_SLOWER = 8  # times as long as without a filter, for each of its conditions
 _FOREVER = 1 << 64
 
 
@@ -65,8 +66,9 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
     seen: set[bytes] = set()
     earliest, latest = query.start_min, query.start_max or _FOREVER
     shortest = query.duration_min if query.duration_min > 1 else 0
+    looks = _LOOKS if query.where is None else max(_LOOKS // (_SLOWER * size(query.where)), 1)
     for looked, trace in enumerate(store.newest(query.service, query.operation), 1):
-        if looked % _LOOKS == 0:
+        if looked % looks == 0:
             yield None
         # The cheapest test first: it excludes most traces, and all may have to be tested.
         if trace.longest < shortest or trace.end < earliest or trace.start > latest or trace.owner is None:
@@ -170,8 +172,8 @@ class _Plan:
             if scope is None or (services and services != {scope.service.name}):
                 continue
             for payload in chunk.spans:
-                self._decoded += 1
-                if self._decoded >= _DECODES:
+                self._decoded += filter_.weight
+                if self._decoded >= 2 * _DECODES:
                     self._decoded = 0
                     yield None
                     if not trace.alive:

@@ -28,7 +28,9 @@ class Scope:
         self.service = service
         self.spans = 0
         self.prefix = b"\x08" + varint(number)
-        self.cost = SCOPE_BYTES + 3 * sum(map(len, key))
+        self.cost = SCOPE_BYTES + 5 * sum(map(len, key))
+        self.written: dict[str, str] = {}
+        """Resource and scope as an API writes them: each of their traces has them."""
         self._resource = resource
         self._scope = scope
 

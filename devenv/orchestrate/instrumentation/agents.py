@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devenv.orchestrate.agents.catalogue import JAVA, NODE, AgentKind
 from devenv.orchestrate.agents.store import AgentStore
 from devenv.orchestrate.instrumentation.agent_injections import java_injection, node_injection
-from devenv.orchestrate.instrumentation.injection import Injection, Surroundings, python_injection
+from devenv.orchestrate.instrumentation.injection import Injection, Surroundings, python_injection, too_old_python
 from devenv.orchestrate.instrumentation.python_library import python_library
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def _missing(kind: AgentKind) -> str:
     return f"run `devenv agents add {kind.language}`, then `devenv up`, to trace it"
 
 
-def _python(surroundings: Surroundings) -> Injection:
-    return python_injection(surroundings, python_library())
+def _python(surroundings: Surroundings) -> Injection | str:
+    return too_old_python(surroundings) or python_injection(surroundings, python_library())
 
 
 AGENTS: Agents = MappingProxyType({"python": _python, "node": _node, "java": _java})

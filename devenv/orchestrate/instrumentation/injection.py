@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -14,6 +16,10 @@ from devenv.orchestrate.instrumentation.python_library import TARGET
 if TYPE_CHECKING:
     from devenv.contract.specification import FileTree
     from devenv.orchestrate.instrumentation.python_library import PythonLibrary
+
+_OLDEST = (3, 9)
+_NUMBERED_PYTHON = re.compile(r"python(\d+\.\d+)")
+_VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 @immutable(kw_only=True)
@@ -50,6 +56,22 @@ class Surroundings:
     def value(self, variable: str) -> str:
         """Return the value that the program would see without devenv; empty if it is not set."""
         return self.own.get(variable, self.beneath.get(variable, ""))
+
+
+def too_old_python(surroundings: Surroundings) -> str:
+    """Return why a program's Python is not traced, as far as its command or its image tells; empty if it may be.
+
+    A Python that is older than 3.7 cannot even read devenv's ``sitecustomize``, so that it gets none.
+    """
+    named = [
+        match[1] for word in surroundings.command if (match := _NUMBERED_PYTHON.fullmatch(posixpath.basename(word)))
+    ]
+    if not named and not surroundings.processes:
+        named = [surroundings.beneath.get("PYTHON_VERSION", "")]
+    version = _VERSION.match(named[0]) if named else None
+    if version is None or (int(version[1]), int(version[2])) >= _OLDEST:
+        return ""
+    return f"Python {version[0]} is too old: devenv traces {_OLDEST[0]}.{_OLDEST[1]} or later"
 
 
 def python_injection(surroundings: Surroundings, library: PythonLibrary) -> Injection:

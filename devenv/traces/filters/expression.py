@@ -106,6 +106,11 @@ Reference = Attribute | Field
 Expression = Attribute | Field | Collection | Scalar | Values | Call
 
 
+def size(filter_: Call) -> int:
+    """The number of calls in a filter."""
+    return 1 + sum(size(argument) for argument in filter_.args if isinstance(argument, Call))
+
+
 def conjuncts(filter_: Call) -> Iterator[Call]:
     """Yield the conditions that a matching span meets all: those joined by ``and`` at the top."""
     if filter_.op != "and":

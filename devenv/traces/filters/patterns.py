@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 MAX_PATTERN = 1000
-_MAX_STATES = 1000
+_MAX_STATES = 500
 _MAX_PARTS = 10_000
 _MAX_REPEATS = 1000
 _MAX_DEPTH = 50
 _MAX_CACHED = 100_000
-MAX_TEXT = 64 * 1024
+MAX_TEXT = 16 * 1024
 """Characters of a value in which a pattern is looked for."""
 
 _ENDLESS = -1

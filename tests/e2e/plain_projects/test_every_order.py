@@ -71,11 +71,14 @@ def check(tool: Devenv) -> None:
         assert document["entrypoint_url"] == URL
         traced = {service["name"]: service["tracing"]["by"] for service in document["services"]}
         assert traced == {**dict.fromkeys(SERVICES, "devenv"), "database": "not needed", "jaeger": "not needed"}
+        query_url = document["trace_backend"]["query_url"]
+        canary = wait_for_trace(query_url, document["canary"]["trace_id"], set(SERVICES))
+        assert {tags.get("db.system.name") for _, tags in spans_of(canary)} >= {"postgresql"}
         ids = {order: os.urandom(16).hex() for order in permutations(SERVICES)}
         for order, trace_id in ids.items():
             assert answer(order, {"traceparent": f"00-{trace_id}-{'6' * 16}-01"}) == f"flask {' '.join(order)}"
         for order, trace_id in ids.items():
-            trace = complete_trace(document["trace_backend"]["query_url"], trace_id)
+            trace = complete_trace(query_url, trace_id)
             assert served(trace) == ["flask", *order]
             statements = [service for service, tags in spans_of(trace) if tags.get("db.system.name") == "postgresql"]
             assert set(statements) == {"flask"}

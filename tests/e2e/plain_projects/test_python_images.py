@@ -118,7 +118,7 @@ def ran(tool: Devenv, client: Any, services: set[str], *options: str) -> Stack:
     answers = {name: asked(f"{url}/hello/{name}", traces[name]) for name, url in urls.items()}
     found: dict[str, Any] = {}
     incomplete: dict[str, Any] = {}
-    deadline = time.monotonic() + (10 if not options else 0)
+    deadline = time.monotonic() + (20 if not options else 0)
     query = document["trace_backend"]["query_url"]
     while time.monotonic() < deadline and found.keys() != traces.keys() - set(PROGRAMS_OWN):
         for name in traces.keys() - found.keys() - set(PROGRAMS_OWN):

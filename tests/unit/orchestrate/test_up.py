@@ -20,7 +20,7 @@ from devenv.events import (
     ServiceWaiting,
 )
 from devenv.model.identity import LABEL_ROLE, LABEL_SERVICE
-from devenv.model.stack import Build, Dependency, Mount, Network, Port, Restart, Volume
+from devenv.model.stack import Build, Dependency, Healthcheck, Mount, Network, Port, Restart, Volume
 from devenv.model.state import Health, State
 from devenv.testing import Script
 
@@ -67,6 +67,23 @@ async def test_a_chain_takes_the_longest_path_and_no_more() -> None:
         )
     )
     assert world.clock.monotonic() == pytest.approx(2.0, abs=0.5)
+
+
+async def test_20_services_take_at_most_a_third_more_than_their_slowest_chain() -> None:
+    world = World()
+    chains = {"slow": (2.5,) * 6, "steady": (1.5,) * 6, "quick": (0.3,) * 5, "late": (0.1, 4.0, 0.1)}
+    services = []
+    for chain, boots in chains.items():
+        for number, boot in enumerate(boots):
+            name = f"{chain}{number}"
+            world.engine.scripts[name] = Script(ready_after=boot, start_seconds=0.3)
+            needs = [after(f"{chain}{number - 1}")] if number else []
+            check = Healthcheck(test=("CMD", "true"), interval=1.0, retries=99)
+            services.append(service(name, healthcheck=check, depends_on=needs))
+    result = await world.up(stack(*services))
+    assert len(result.services) == 21
+    assert not result.failed
+    assert world.clock.monotonic() <= 1.3 * max(sum(boots) for boots in chains.values())
 
 
 async def test_a_one_shot_that_exits_with_0_lets_dependents_start() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 import zipfile
 from dataclasses import replace
@@ -141,6 +142,26 @@ def test_a_pythonpath_is_kept(own: dict[str, str], image: dict[str, str], kept: 
     version, *folders = found.environment["DEVENV_TRACING_LIBRARIES"].split(":")
     assert version.startswith(">=3.")
     assert folders == ["/.devenv/python/library.zip", "/.devenv/python"]
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "too_old"),
+    [
+        ("3.8.18", "python app.py", "3.8"),
+        ("2.7.18", "python app.py", "2.7"),
+        ("3.9.0", "python app.py", ""),
+        ("3.13.1", "gunicorn app:app", ""),
+        ("3.12.1", "/usr/bin/python3.6 app.py", "3.6"),
+        ("3.6.15", "/opt/venv/bin/python3.11 app.py", ""),
+        ("3.12.1", "sh -c 'exec python2.7 app.py'", ""),  # a script is not looked into: the log says it
+        ("latest", "python app.py", ""),
+    ],
+)
+def test_a_python_that_is_too_old_is_left_alone_and_said(image: str, command: str, too_old: str) -> None:
+    config = ImageConfig(environment={"PYTHON_VERSION": image}, command=tuple(shlex.split(command)))
+    found = decided(config)
+    assert (found.by, found.language) == ("none" if too_old else "devenv", "python")
+    assert found.note == (f"Python {too_old} is too old: devenv traces 3.9 or later" if too_old else "")
 
 
 def test_nothing_is_copied_for_a_process_of_this_machine() -> None:
