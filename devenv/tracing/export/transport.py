@@ -6,7 +6,6 @@ OpenTelemetry exporter's client: that one costs 100 ms of import and 10 MB, and 
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import json
 import logging
@@ -80,6 +79,8 @@ class Transport:
         if self._settings.protocol == "http/json":
             body = as_json(body, self._signal.message)
         if self._settings.compression == "gzip":
+            import gzip  # takes a millisecond; some Pythons are built without zlib
+
             body = gzip.compress(body, 4)
         pause = _FIRST_PAUSE_S
         while True:

@@ -56,11 +56,11 @@ def find_library(*, whole: bool) -> None:
         from devenv.tracing import auto  # noqa: F401 - shows that it is there
 
         return
+    importlib.import_module("devenv.tracing")  # few programs have it, and get beyond this line
     from importlib.util import find_spec
 
-    for name in ("devenv.tracing", "opentelemetry.trace"):
-        if find_spec(name) is None:
-            raise ImportError(name)
+    if find_spec("opentelemetry.trace") is None:
+        raise ImportError("opentelemetry.trace")
 
 
 def put_in() -> None:

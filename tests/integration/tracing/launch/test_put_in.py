@@ -98,7 +98,9 @@ def test_a_program_with_an_opentelemetry_api_of_its_own_is_traced(
     traced(tree, version, collector, tmp_path)
 
 
-@pytest.mark.parametrize("missing", ["_ssl"])
+@pytest.mark.parametrize(
+    "missing", ["_ssl", "zlib", "_bz2", "_lzma", "_ctypes", "_hashlib", "_multiprocessing", "_uuid", "_decimal"]
+)
 def test_a_python_that_is_built_without_a_module_is_traced(
     tree: Path, missing: str, collector: Collector, tmp_path: Path
 ) -> None:
