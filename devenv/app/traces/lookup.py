@@ -12,6 +12,8 @@ from devenv.model.listings import TraceDocument, TracesDocument, TraceSummaryPar
 from devenv.model.span import NS_PER_MS, SpanKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from devenv.analysis.waterfall import Row, Waterfall
     from devenv.app.invocation import Invocation
     from devenv.app.urls import BackendAddress
