@@ -25,7 +25,6 @@ from devenv.model.listings import TraceDocument
 from devenv.model.trace import MARKS
 from devenv.testing.messy_traces import MESSY_TRACES, MessyTrace, Place, messy_trace
 from devenv.traces.query import Query
-from devenv.traces.source import Selection
 
 __all__ = ["prefix", "site"]  # fixtures
 
@@ -108,7 +107,7 @@ async def same_summary(site: Site, prefix: str, messy: MessyTrace, trace_page: s
     now = time.time_ns()
     found = await site.source.search(Query(service=f"{prefix}web", start_ns=now - 60 * SECOND, end_ns=now + SECOND))
     assert ids(found) == [messy.trace_id]
-    (row,) = traces_document(Selection(found), site.source).traces
+    (row,) = traces_document(found, site.source).traces
     assert (row.root_operation, row.spans, row.orphans, row.errors) == (
         messy.root,
         len(messy.rows),
