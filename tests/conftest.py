@@ -215,7 +215,7 @@ def _await_jaeger(process: subprocess.Popen[bytes], server: JaegerServer, second
     from servers.jaeger import answers
 
     deadline = time.monotonic() + seconds
-    while not answers(f"{server.health_url}/status") or not answers(f"{server.query_url}/api/services"):
+    while not answers(f"{server.health_url}/status") or not answers(f"{server.query_url}/api/v3/services"):
         try:
             code = process.wait(timeout=0.05)
         except subprocess.TimeoutExpired:

@@ -12,12 +12,14 @@ from devenv.model.listings import TraceDocument, TracesDocument, TraceSummaryPar
 from devenv.model.span import NS_PER_MS, SpanKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from devenv.analysis.waterfall import Row, Waterfall
     from devenv.app.invocation import Invocation
     from devenv.app.urls import BackendAddress
     from devenv.model.trace import Trace, TraceSummary
     from devenv.traces.query import Query
-    from devenv.traces.source import Selection, TraceSource
+    from devenv.traces.source import TraceSource
 
 _KINDS = {kind: kind.name.lower() for kind in SpanKind}
 
@@ -44,7 +46,7 @@ async def search(invocation: Invocation, query: Query) -> TracesDocument:
             found = await client.select(query)
         except FilterError as error:
             raise UsageError(f"filter: {error}", hint=error.hint) from error
-        return traces_document(found, client)
+        return traces_document(found.traces, client, looked_at=found.looked_at, older_left_out=found.more)
 
 
 async def show(invocation: Invocation, trace_id: str) -> Waterfall:
@@ -97,12 +99,14 @@ def require_trace_id(text: str) -> None:
         ) from error
 
 
-def traces_document(found: Selection, source: TraceSource) -> TracesDocument:
+def traces_document(
+    found: Sequence[TraceSummary], source: TraceSource, *, looked_at: int | None = None, older_left_out: bool = False
+) -> TracesDocument:
     """The document of a search's results, in their order."""
     return TracesDocument(
-        traces=[_summary(row, source.ui.trace(row.trace_id)) for row in found.traces],
-        looked_at=found.looked_at,
-        older_left_out=found.more,
+        traces=[_summary(row, source.ui.trace(row.trace_id)) for row in found],
+        looked_at=looked_at,
+        older_left_out=older_left_out,
     )
 
 
