@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from devenv.orchestrate.instrumentation.python_library import PythonLibrary
 
 _OLDEST = (3, 9)
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _NUMBERED_PYTHON = re.compile(r"python(\d+\.\d+)")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
@@ -89,6 +90,7 @@ def python_injection(surroundings: Surroundings, library: PythonLibrary) -> Inje
         environment={
             "PYTHONPATH": separator.join([startup, before]) if before else startup,
             "DEVENV_TRACING_LIBRARIES": separator.join([f">={library.oldest}", *folders]),
+            **({} if any(map(surroundings.value, _ENDPOINTS)) else {"DEVENV_TRACING_RECEIVER": "starting"}),
         },
         files=() if surroundings.processes else (library.tree,),
     )

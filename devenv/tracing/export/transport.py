@@ -31,8 +31,8 @@ _LONGEST_PAUSE_S = 5.0
 _LARGEST_ANSWER = 1 << 20
 _WARN_EVERY_S = 60.0
 _RECEIVER_STARTS_S = 10.0
-_BY_UP = "DEVENV_TRACING_LIBRARIES", ">="
-"""Set by `devenv up` for programs that it puts tracing in: it starts the receiver, too, maybe after the program."""
+_STARTING = "DEVENV_TRACING_RECEIVER"
+"""`starting`: `devenv up` starts the receiver, too, maybe after the program. Not set if the endpoint is the user's."""
 
 _REJECTED = ("rejectedSpans", "rejectedLogRecords", "rejectedDataPoints")
 
@@ -67,7 +67,7 @@ class Transport:
         self._connection: http.client.HTTPConnection | None = None
         self._warned_at = float("-inf")
         self._silent_until = float("-inf")
-        if os.environ.get(_BY_UP[0], "").startswith(_BY_UP[1]):
+        if os.environ.get(_STARTING) == "starting":
             self._silent_until = monotonic() + _RECEIVER_STARTS_S
 
     def send(self, body: bytes, spans: int, deadline: float) -> Outcome:

@@ -100,13 +100,11 @@ def test_a_failure_while_the_interpreter_ends_is_told_once(closed: bool, caplog:
     exporter.shutdown(5)
 
 
-@pytest.mark.parametrize(
-    ("libraries", "starts_s", "told"), [(">=3.9:/x", 60, 0), (">=3.9:/x", -1, 1), ("3.11:/x", 60, 1)]
-)
+@pytest.mark.parametrize(("receiver", "starts_s", "told"), [("starting", 60, 0), ("starting", -1, 1), ("", 60, 1)])
 def test_a_receiver_that_up_starts_beside_the_program_has_time_to(
-    libraries: str, starts_s: float, told: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    receiver: str, starts_s: float, told: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DEVENV_TRACING_LIBRARIES", libraries)
+    monkeypatch.setenv("DEVENV_TRACING_RECEIVER", receiver)
     monkeypatch.setattr(transport, "_RECEIVER_STARTS_S", starts_s)
     interrupted = [False, True]  # after the first attempt, before the second
     made = transport.Transport(Settings(endpoint=dead_port()), lambda _: interrupted.pop(0))

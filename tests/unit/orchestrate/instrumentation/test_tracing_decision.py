@@ -144,6 +144,13 @@ def test_a_pythonpath_is_kept(own: dict[str, str], image: dict[str, str], kept: 
     assert folders == ["/.devenv/python/library.zip", "/.devenv/python"]
 
 
+@pytest.mark.parametrize("endpoint", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+def test_a_failing_export_to_an_own_endpoint_is_said_at_once(endpoint: str) -> None:
+    own = {endpoint: "http://127.0.0.1:4399"}
+    assert python_injection(Surroundings(own={}), python_library()).environment["DEVENV_TRACING_RECEIVER"] == "starting"
+    assert "DEVENV_TRACING_RECEIVER" not in python_injection(Surroundings(own=own), python_library()).environment
+
+
 @pytest.mark.parametrize(
     ("image", "command", "too_old"),
     [
