@@ -162,6 +162,11 @@ class Tracing:
         atexit.register(self._at_exit)
         watch()
 
+    def leave_exit(self) -> Callable[[], None]:
+        """Register nothing for the interpreter's exit; return what has to be called at it instead."""
+        atexit.unregister(self._at_exit)
+        return self._at_exit
+
     def _at_exit(self) -> None:
         try:
             self.shutdown(EXIT_TIMEOUT_S)

@@ -5,6 +5,7 @@ A program that uses OpenTelemetry or `devenv.tracing` itself finds tracing set u
 
 from __future__ import annotations
 
+import atexit
 from _thread import allocate_lock
 
 from devenv.tracing.integrations.on_import import before_import, when_imported
@@ -36,7 +37,10 @@ def on_first_use(start: Callable[[], object]) -> None:
     Args:
         start: Sets up tracing, also for the library whose import has just ended. It must not raise.
     """
-    begin = _Once(start).begin
+    once = _Once(start)
+    begin = once.begin
+    # Before the exit functions of the program, so that it runs after them, and exports their spans, too.
+    atexit.register(once.end)
     for name, library, _, _ in INTEGRATIONS:
         if name not in _WAIT_FOR_OTHERS:
             when_imported(library, name, begin)
@@ -50,7 +54,16 @@ class _Once:
     def __init__(self, call: Callable[[], object]) -> None:
         self._call = call
         self._lock = allocate_lock()  # never waited for: a thread that imports may hold what the first one needs
+        self._finish: Callable[[], object] | None = None
 
     def begin(self) -> None:
         if self._lock.acquire(blocking=False):
             self._call()
+            from devenv.tracing.active import state
+
+            if state.tracing is not None:
+                self._finish = state.tracing.leave_exit()
+
+    def end(self) -> None:
+        if self._finish is not None:
+            self._finish()

@@ -17,7 +17,7 @@ LIBRARY = python_library()
 FOLDERS = os.pathsep.join(LIBRARY.folders)
 SHOW = "import sys, json; print(json.dumps(sorted(sys.modules)))"
 AT_START = {
-    "__future__", "importlib", "importlib._bootstrap", "importlib._bootstrap_external", "importlib.machinery",
+    "__future__", "atexit", "importlib", "importlib._bootstrap", "importlib._bootstrap_external", "importlib.machinery",
     "warnings", "sitecustomize", "_devenv_archive", "_devenv_borrowed", "devenv", "devenv.tracing",
     "devenv.tracing.integrations", "devenv.tracing.integrations.on_import",
     "devenv.tracing.integrations.supported", "devenv.tracing.launch",
@@ -100,6 +100,20 @@ def test_what_is_collected_from_the_start_is_set_up_at_the_start() -> None:
     assert not can_wait({"OTEL_LOGS_EXPORTER": "otlp"})
     for name in ("OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE", "DEVENV_TRACING_CONFIG"):
         assert not can_wait({name: "/config.yaml"})
+
+
+def test_spans_of_an_exit_function_that_was_registered_before_are_exported() -> None:
+    program = """
+import atexit, sys
+sys.stderr = sys.stdout
+def last():
+    from devenv.tracing import span
+    with span("at the exit"):
+        pass
+atexit.register(last)
+import sqlite3
+"""
+    assert '"name":"at the exit"' in run(program, OTEL_TRACES_EXPORTER="console")
 
 
 def test_a_wrong_setting_is_said_at_the_first_use_and_the_import_succeeds() -> None:
