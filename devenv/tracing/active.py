@@ -58,9 +58,6 @@ class Active(Protocol):
     def force_flush(self, timeout_s: float = ...) -> bool:
         """Deliver every ended span within the time; False if that failed."""
 
-    def leave_exit(self) -> Callable[[], None]:
-        """Register nothing for the interpreter's exit; return what has to be called at it instead."""
-
     def shutdown(self, timeout_s: float = ...) -> bool:
         """Export all waiting spans within the time and stop exporting."""
 

@@ -15,6 +15,8 @@ TYPE_CHECKING = False  # as in devenv.tracing.integrations.on_import
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from devenv.tracing.runtime import Tracing
+
 _WAIT_FOR_OTHERS = frozenset({"threads", "logging"})
 """Concern a program that is traced, and do not make it one: almost every program imports these libraries."""
 
@@ -31,11 +33,12 @@ def can_wait(environ: Mapping[str, str]) -> bool:
     return signals and not any(environ.get(name) for name in _AT_ONCE)
 
 
-def on_first_use(start: Callable[[], object]) -> None:
+def on_first_use(start: Callable[[], Tracing | None]) -> None:
     """Start tracing once, when the program first imports something that is traced.
 
     Args:
-        start: Sets up tracing, also for the library whose import has just ended. It must not raise.
+        start: Sets up tracing, also for the library whose import has just ended, and returns it; None if it cannot.
+            It must not raise.
     """
     once = _Once(start)
     begin = once.begin
@@ -51,18 +54,16 @@ def on_first_use(start: Callable[[], object]) -> None:
 class _Once:
     """Calls a function once per program: also if its own imports ask again, or another thread does meanwhile."""
 
-    def __init__(self, call: Callable[[], object]) -> None:
+    def __init__(self, call: Callable[[], Tracing | None]) -> None:
         self._call = call
         self._lock = allocate_lock()  # never waited for: a thread that imports may hold what the first one needs
         self._finish: Callable[[], object] | None = None
 
     def begin(self) -> None:
         if self._lock.acquire(blocking=False):
-            self._call()
-            from devenv.tracing.active import state
-
-            if state.tracing is not None:
-                self._finish = state.tracing.leave_exit()
+            tracing = self._call()
+            if tracing is not None:
+                self._finish = tracing.leave_exit()
 
     def end(self) -> None:
         if self._finish is not None:

@@ -76,12 +76,15 @@ def put_in() -> None:
         start_and_stand_by()
 
 
-def start_and_stand_by() -> None:
-    """Set up tracing that the program may replace; an error is logged."""
+def start_and_stand_by() -> Tracing | None:
+    """Set up tracing that the program may replace, and return it; an error is logged."""
     try:
-        stand_by(start(), start)
+        tracing = start()
+        stand_by(tracing, start)
     except Exception as error:  # noqa: BLE001 - logged; the program's import must not fail
         report(error)
+        return None
+    return tracing
 
 
 def start() -> Tracing:
