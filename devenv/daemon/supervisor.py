@@ -35,6 +35,7 @@ from devenv.errors import EngineRefused, EnvironmentFailure, NotUp, PortTaken
 from devenv.model.identity import LABEL_PROJECT
 from devenv.model.state import State
 from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT
+from devenv.own_child import is_starting, own_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,14 +204,15 @@ class Supervisor:
         """Processes of instances that have left session, group and environment: descendants of the daemon."""
         if self._is_spawning():
             return ()
-        return tuple(member for member in descendants(processes(), os.getpid()) if member.pid not in self._others)
+        others = self._others | own_children()
+        return tuple(member for member in descendants(processes(), os.getpid()) if member.pid not in others)
 
     def _is_spawning(self) -> bool:
-        return any(isinstance(item, Supervised) and item.is_spawning for item in self._items.values())
+        return is_starting() or any(isinstance(item, Supervised) and item.is_spawning for item in self._items.values())
 
     def _leaders(self) -> set[int]:
         own = {item.pid for item in self._items.values() if isinstance(item, Supervised)}
-        return own | self._others
+        return own | self._others | own_children()
 
     def _mark(self, launch: Launch) -> Mark:
         return Mark(

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import suppress
 from typing import Protocol, cast, runtime_checkable
 
 from devenv.dashboard.layout import framed
 from devenv.dashboard.markup import element
 from devenv.http.server import Response
+from devenv.own_child import own_child
 
 LARGE = 1000
 """A trace of more spans is arranged in a separate process."""
@@ -53,12 +53,8 @@ class LargeTraces:
 
     async def _content(self, trace_id: str, limit: int) -> AsyncGenerator[bytes]:
         truncated = "truncated" if self._source.truncated(trace_id) else "whole"
-        async with self._turn:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", PROCESS, str(limit), truncated),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
+        command = (sys.executable, "-m", PROCESS, str(limit), truncated)
+        async with self._turn, own_child(*command) as process:
             output = cast("asyncio.StreamReader", process.stdout)
             feeding = asyncio.create_task(
                 _feed(cast("asyncio.StreamWriter", process.stdin), self._source.encoded(trace_id))
@@ -71,9 +67,6 @@ class LargeTraces:
                     yield element("p", reason, class_="bad").encode()
             finally:
                 feeding.cancel()
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
 
 
 async def _feed(pipe: asyncio.StreamWriter, pieces: Iterator[bytes]) -> None:
