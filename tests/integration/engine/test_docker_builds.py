@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import ImageNotFound
 from engine_harness import BASE_IMAGE
 
 from devenv.contract.answers import Progress
@@ -32,8 +34,11 @@ async def engine() -> AsyncIterator[DockerEngine]:
 @pytest.fixture(autouse=True)
 def _no_images_left(docker_client: Any) -> Iterator[None]:
     yield
-    for image in docker_client.images.list(filters={"label": "devenv.test=build"}):
-        docker_client.images.remove(image.id, force=True)
+    images = docker_client.images.list(filters={"label": "devenv.test=build"})
+    # An image that others are made from has fewer steps than they, and goes after them, or with the last of them.
+    for image in sorted(images, key=lambda image: len(image.history()), reverse=True):
+        with suppress(ImageNotFound):
+            docker_client.images.remove(image.id, force=True)
 
 
 def context(folder: Path, dockerfile: str, **files: str) -> Path:
