@@ -1,4 +1,4 @@
-"""A process that the daemon starts for its own work is neither collected nor ended as one that a service left."""
+"""A process that the daemon starts for its own work is neither collected nor ended, unlike what services leave."""
 
 from __future__ import annotations
 
