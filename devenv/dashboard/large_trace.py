@@ -16,6 +16,7 @@ from devenv.dashboard.layout import framed
 from devenv.dashboard.markup import element
 from devenv.http.server import Response
 from devenv.own_child import own_child
+from devenv.traces.source import EncodedSpans
 
 LARGE = 1000
 """A trace of more spans is arranged in a separate process."""
@@ -27,14 +28,8 @@ _READ = 64 * 1024
 class EncodedTraces(Protocol):
     """A source whose spans are stored encoded, so that another process can read them."""
 
-    def size(self, trace_id: str) -> int:
-        """The number of spans of a trace; 0 if the source does not have it."""
-
-    def encoded(self, trace_id: str) -> Iterator[bytes]:
-        """The trace as an OTLP ``TracesData``, in pieces."""
-
-    def truncated(self, trace_id: str) -> bool:
-        """Whether spans of a trace were refused because it is too large."""
+    def encoded(self, trace_id: str) -> EncodedSpans | None:
+        """One trace as it is now; ``None`` if the source does not have it."""
 
 
 class LargeTraces:
@@ -44,21 +39,23 @@ class LargeTraces:
         self._source = source
         self._turn = asyncio.Semaphore(2)
 
-    def __contains__(self, trace_id: str) -> bool:
-        return self._source.size(trace_id) > LARGE
+    def page(self, trace_id: str, limit: int) -> Response | None:
+        """The page of a large trace, whose head is sent at once; ``None`` for another one, or for none at all.
 
-    def page(self, trace_id: str, limit: int) -> Response:
-        """The page of a trace, whose head is sent at once; ``limit`` is the number of spans that it shows."""
-        return framed(f"Trace {trace_id[:8]}…", self._content(trace_id, limit))
+        Args:
+            trace_id: 32 hex digits.
+            limit: the number of spans that it shows.
+        """
+        found = self._source.encoded(trace_id)
+        if found is None or found.count <= LARGE:
+            return None
+        return framed(f"Trace {trace_id[:8]}…", self._content(found, limit))
 
-    async def _content(self, trace_id: str, limit: int) -> AsyncGenerator[bytes]:
-        truncated = "truncated" if self._source.truncated(trace_id) else "whole"
-        command = (sys.executable, "-m", PROCESS, str(limit), truncated)
+    async def _content(self, found: EncodedSpans, limit: int) -> AsyncGenerator[bytes]:
+        command = (sys.executable, "-m", PROCESS, str(limit), "truncated" if found.truncated else "whole")
         async with self._turn, own_child(*command) as process:
             output = cast("asyncio.StreamReader", process.stdout)
-            feeding = asyncio.create_task(
-                _feed(cast("asyncio.StreamWriter", process.stdin), self._source.encoded(trace_id))
-            )
+            feeding = asyncio.create_task(_feed(cast("asyncio.StreamWriter", process.stdin), found.pieces))
             try:
                 while piece := await output.read(_READ):
                     yield piece

@@ -9,9 +9,8 @@ import gc
 import sys
 from dataclasses import replace
 
-from devenv.analysis.waterfall import waterfall
 from devenv.dashboard.layout import in_pieces
-from devenv.dashboard.waterfall_view import heading, lines
+from devenv.dashboard.waterfall_view import WaterfallView
 from devenv.model.trace import collect
 from devenv.otlp.proto_spans import parse_spans
 
@@ -20,9 +19,8 @@ def main(limit: int, *, truncated: bool) -> None:
     """Write the first ``limit`` spans; ``truncated`` as in :class:`~devenv.model.trace.Trace`."""
     gc.disable()  # nothing is freed until the end
     [trace] = collect(parse_spans(sys.stdin.buffer.read()))
-    trace = replace(trace, truncated=truncated)
-    rows = waterfall(trace)
-    for piece in in_pieces(heading(trace, rows, limit), lines(trace, rows, limit)):
+    view = WaterfallView(replace(trace, truncated=truncated), limit)
+    for piece in in_pieces(view.heading(), view.lines()):
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
 

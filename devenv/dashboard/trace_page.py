@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from devenv.analysis.waterfall import waterfall
 from devenv.dashboard.large_trace import EncodedTraces, LargeTraces
 from devenv.dashboard.layout import long_page, page
 from devenv.dashboard.markup import element
-from devenv.dashboard.waterfall_view import heading, lines, title
+from devenv.dashboard.waterfall_view import WaterfallView
 from devenv.http.server import HttpRequest, Response
 from devenv.traces.ids import parse_trace_id
 from devenv.traces.source import TraceSource
@@ -31,13 +30,13 @@ class TracePage:
         except ValueError as error:
             return page("Trace", element("h1", "Invalid trace address"), element("p", str(error)), status=400)
         limit = max(limit, 1)
-        if self._large is not None and trace_id in self._large:
-            return self._large.page(trace_id, limit)
+        if self._large is not None and (large := self._large.page(trace_id, limit)) is not None:
+            return large
         trace = await self._source.trace(trace_id)
         if trace is None:
             return await self._missing(trace_id)
-        rows = waterfall(trace)
-        return long_page(title(trace), heading(trace, rows, limit), lines(trace, rows, limit))
+        view = WaterfallView(trace, limit)
+        return long_page(view.title, view.heading(), view.lines())
 
     async def _missing(self, trace_id: str) -> Response:
         if await self._source.evicted([trace_id]):

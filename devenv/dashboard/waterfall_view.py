@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from devenv.analysis.summary import summarize
-from devenv.analysis.waterfall import Row
+from devenv.analysis.waterfall import Row, waterfall
 from devenv.dashboard.layout import MAX_DEPTH, Colours
 from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.units import show_duration, show_time
@@ -30,34 +30,45 @@ _NOTES: Mapping[Mark, str] = {
 }
 
 
-def title(trace: Trace) -> str:
-    """The title of a trace's page."""
-    summary = summarize(trace)
-    if not summary.root_service:
-        return "Trace without a root span"
-    return f"{summary.root_service}: {summary.root_operation}"
+class WaterfallView:
+    """A trace as it is drawn; the parts have to be in one page, because they share the services' colours.
 
+    Args:
+        trace: the trace.
+        limit: the number of spans that are shown.
+    """
 
-def heading(trace: Trace, rows: Sequence[Row], limit: int) -> Markup:
-    """What is above the waterfall; ``limit`` is the number of rows that are shown."""
-    summary = summarize(trace)
-    return join(
-        element("h1", title(trace)),
-        _facts(summary, rows),
-        _services(summary, Colours()),
-        _notes(trace, rows, limit),
-    )
+    def __init__(self, trace: Trace, limit: int) -> None:
+        self._trace = trace
+        self._limit = limit
+        self._rows = waterfall(trace)
+        self._summary = summarize(trace)
+        self._colours = Colours()
+        for name, _, _ in self._summary.services:
+            self._colours.of(name)
 
+    @property
+    def title(self) -> str:
+        """The title of the page."""
+        summary = self._summary
+        if not summary.root_service:
+            return "Trace without a root span"
+        return f"{summary.root_service}: {summary.root_operation}"
 
-def lines(trace: Trace, rows: Sequence[Row], limit: int) -> Iterator[Markup]:
-    """The ruler and the first ``limit`` rows."""
-    summary = summarize(trace)
-    colours = Colours()
-    for name, _, _ in summary.services:
-        colours.of(name)
-    yield _ruler(summary)
-    for row in rows[:limit]:
-        yield _row(row, summary, colours)
+    def heading(self) -> Markup:
+        """What is above the waterfall."""
+        return join(
+            element("h1", self.title),
+            _facts(self._summary, self._rows),
+            _services(self._summary, self._colours),
+            _notes(self._trace, self._rows, self._limit),
+        )
+
+    def lines(self) -> Iterator[Markup]:
+        """The ruler and the spans."""
+        yield _ruler(self._summary)
+        for row in self._rows[: self._limit]:
+            yield _row(row, self._summary, self._colours)
 
 
 def _facts(summary: TraceSummary, rows: Sequence[Row]) -> Markup:

@@ -30,6 +30,13 @@ class Refusal:
     reason: str = ""
 
 
+def joined(refusals: Iterable[Refusal]) -> Refusal:
+    """What several requests had refused, each reason once."""
+    found = list(refusals)
+    reasons = dict.fromkeys(each.reason for each in found if each.reason)
+    return Refusal(sum(each.spans for each in found), "; ".join(reasons))
+
+
 class SpanExporter:
     """Posts spans of devenv's own to an OTLP/HTTP receiver.
 

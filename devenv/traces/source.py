@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from devenv.immutable import immutable
@@ -24,6 +24,21 @@ class Selection:
     traces: list[TraceSummary]
     looked_at: int | None = None
     more: bool = False
+
+
+@immutable()
+class EncodedSpans:
+    """A trace at one moment, not affected by later spans and eviction.
+
+    Attributes:
+        count: the number of spans, with those that arrived twice.
+        truncated: see :class:`~devenv.model.trace.Trace`.
+        pieces: an OTLP ``TracesData``, made while it is read; each piece takes about a millisecond.
+    """
+
+    count: int
+    truncated: bool
+    pieces: Iterator[bytes]
 
 
 class TraceSource(Protocol):

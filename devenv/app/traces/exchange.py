@@ -89,18 +89,16 @@ async def send(file: TraceFile, otlp_http_url: str, name: str) -> Refusal:
         ConfigurationError: If values are nested too deeply to be written as JSON.
         BackendUnavailable: If the receiver does not accept them.
     """
-    from devenv.traces.export import Refusal, SpanExporter
+    from devenv.traces.export import SpanExporter, joined
 
-    refused, reasons = 0, dict[str, None]()
+    refusals = []
     async with SpanExporter(otlp_http_url) as exporter:
         for request in file.requests:
             try:
-                refusal = await exporter.export_request(request)
+                refusals.append(await exporter.export_request(request))
             except RecursionError as error:  # the encoder needs more levels than the parser
                 raise trace_files.too_deep(name) from error
-            refused += refusal.spans
-            reasons |= dict.fromkeys([refusal.reason] if refusal.reason else [])
-    return Refusal(refused, "; ".join(reasons))
+    return joined(refusals)
 
 
 def verdict_code(document: ImportDocument) -> int:

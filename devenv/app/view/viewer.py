@@ -97,11 +97,10 @@ async def viewer(files: Sequence[Path], pages: MakePages, ports: ViewPorts) -> A
 
 
 async def _sent(read: Sequence[tuple[Path, TraceFile]], otlp_http_url: str) -> Refusal:
-    from devenv.traces.export import Refusal
+    from devenv.traces.export import Refusal, joined
 
-    refused, reasons = 0, []
+    refusals = []
     for path, file in read:
         refusal = await send(file, otlp_http_url, str(path))
-        refused += refusal.spans
-        reasons += [f"{path}: {refusal.reason}"] if refusal.reason else []
-    return Refusal(refused, "; ".join(reasons))
+        refusals.append(Refusal(refusal.spans, refusal.reason and f"{path}: {refusal.reason}"))
+    return joined(refusals)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from devenv.backend.api.envelopes import legacy, legacy_failure
-from devenv.backend.api.params import MILLISECOND, BadParameter
+from devenv.backend.api.params import MILLISECOND, BadParameter, ParameterReader
 from devenv.backend.query.span_metrics import MOST_POINTS, Group, Measure, MetricsWindow, Point, series
 from devenv.backend.store.decoding import KINDS
 from devenv.backend.store.store import Store
@@ -57,14 +57,8 @@ class MetricsApi:
             asked = _window(parameters, self._now())
         except ValueError as error:
             return legacy_failure(400, str(error))
-        steps = series(self._store, asked, measure, quantile)
-        turn = self._turns.start()
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return Response.json(_family(measure, quantile, end.value, by_operation=asked.by_operation))
-            await turn.pause()
+        found = await self._turns.start().take(series(self._store, asked, measure, quantile))
+        return Response.json(_family(measure, quantile, found, by_operation=asked.by_operation))
 
 
 def _min_step(request: HttpRequest) -> Response:  # noqa: ARG001 (the handler's signature)
@@ -75,41 +69,31 @@ def _window(parameters: Parameters, now: int) -> MetricsWindow:
     services = frozenset(parameters.every("service"))
     if not services:
         raise BadParameter("unable to parse param 'service': expected at least one service name")
-    end = _milliseconds(parameters, "endTs", now // MILLISECOND, least=0)
-    lookback = _milliseconds(parameters, "lookback", _LOOKBACK_MS, least=0)
-    step = _milliseconds(parameters, "step", _STEP_MS, least=_MIN_STEP_MS)
+    reader = ParameterReader(parameters, "unable to parse param '{}'")
+    end = reader.read(_milliseconds(0), now // MILLISECOND, "endTs")
+    lookback = reader.read(_milliseconds(0), _LOOKBACK_MS, "lookback")
+    step = reader.read(_milliseconds(_MIN_STEP_MS), _STEP_MS, "step")
     if lookback // step >= MOST_POINTS:
         raise BadParameter(f"unable to parse param 'step': found {step}, expected at most {MOST_POINTS} points")
     return MetricsWindow(
         services=services,
         kinds=frozenset(map(_kind, parameters.every("spanKind") or [_DEFAULT_KIND])),
-        by_operation=_flag(parameters, "groupByOperation"),
+        by_operation=bool(reader.read(parse_bool, False, "groupByOperation")),
         start=(end - lookback) * MILLISECOND,
         end=end * MILLISECOND,
         step=step * MILLISECOND,
-        window=_milliseconds(parameters, "ratePer", _WINDOW_MS, least=1) * MILLISECOND,
+        window=reader.read(_milliseconds(1), _WINDOW_MS, "ratePer") * MILLISECOND,
     )
 
 
-def _milliseconds(parameters: Parameters, name: str, default: int, *, least: int) -> int:
-    given = parameters.first(name)
-    if not given:
-        return default
-    try:
-        value = parse_integer(given)
-    except ValueError as error:
-        raise BadParameter(f"unable to parse param '{name}': {error}") from error
-    if not least <= value <= _LAST_MS:
-        raise BadParameter(f"unable to parse param '{name}': found {value}, expected {least} to {_LAST_MS}")
-    return value
+def _milliseconds(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = parse_integer(text)
+        if not least <= value <= _LAST_MS:
+            raise ValueError(f"found {value}, expected {least} to {_LAST_MS}")
+        return value
 
-
-def _flag(parameters: Parameters, name: str) -> bool:
-    given = parameters.first(name)
-    try:
-        return bool(given) and parse_bool(given)
-    except ValueError as error:
-        raise BadParameter(f"unable to parse param '{name}': {error}") from error
+    return parse
 
 
 def _kind(name: str) -> int:

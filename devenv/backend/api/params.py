@@ -31,13 +31,18 @@ class BadParameter(ValueError):
 
 
 @immutable()
-class _Reader:
-    """Reads one parameter under any of its names."""
+class ParameterReader:
+    """Reads parameters under any of their names; ``wording`` begins an error, with ``{}`` for the name."""
 
     parameters: Parameters
     wording: str
 
     def read(self, parse: Callable[[str], int], default: int, *names: str) -> int:
+        """Return the parsed value of the first name that has one, else the default.
+
+        Raises:
+            BadParameter: If ``parse`` raises ValueError.
+        """
         name, value = self.parameters.named(*names)
         if not value:
             return default
@@ -53,7 +58,7 @@ def legacy_query(parameters: Parameters, now: int) -> Criteria:
     Raises:
         BadParameter: If a parameter is malformed or missing.
     """
-    reader = _Reader(parameters, "unable to parse param '{}'")
+    reader = ParameterReader(parameters, "unable to parse param '{}'")
     service = parameters.first("service")
     if not service:
         raise BadParameter("parameter 'service' is required")
@@ -114,7 +119,7 @@ def v3_query(parameters: Parameters) -> Criteria:
     Raises:
         BadParameter: If a parameter is malformed or missing.
     """
-    reader = _Reader(parameters, "malformed parameter {}")
+    reader = ParameterReader(parameters, "malformed parameter {}")
     if not (
         parameters.first("query.startTimeMin", "query.start_time_min")
         and parameters.first("query.startTimeMax", "query.start_time_max")
@@ -179,7 +184,7 @@ def dependency_window(parameters: Parameters, now: int) -> tuple[int, int]:
     Raises:
         BadParameter: If one of them is not an integer.
     """
-    reader = _Reader(parameters, "unable to parse param '{}'")
+    reader = ParameterReader(parameters, "unable to parse param '{}'")
     end = reader.read(parse_integer, now // MILLISECOND, "endTs") * MILLISECOND
     lookback = reader.read(parse_integer, 24 * 3600 * 1000, "lookback") * MILLISECOND
     return end - lookback, end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,17 +12,16 @@ from devenv.backend.query.search import Criteria, search
 from devenv.backend.query.spans import spans
 from devenv.backend.query.summaries import summarized
 from devenv.backend.query.traces_data import traces_data
-from devenv.backend.store.decoding import Snapshot, Steps, encoded, snapshot
+from devenv.backend.store.decoding import Snapshot, encoded, snapshot
 from devenv.backend.store.store import Store
 from devenv.http.server.turns import Turn, Turns
 from devenv.model.span import Span
 from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary, collect
 from devenv.traces.links import UiLinks
 from devenv.traces.query import Query, newest_first
-from devenv.traces.source import Selection
+from devenv.traces.source import EncodedSpans, Selection
 
 T = TypeVar("T", Trace, TraceSummary)
-R = TypeVar("R")
 
 _BETWEEN_PAUSES = 32
 
@@ -68,20 +67,12 @@ class StoreSource:
         stored = self._store.get(_raw(trace_id))
         return None if stored is None else await _trace(snapshot(stored, self._store.scopes), self._turns.start())
 
-    def size(self, trace_id: str) -> int:
-        """The number of spans of a trace, with those that arrived twice; 0 if the store does not have it."""
+    def encoded(self, trace_id: str) -> EncodedSpans | None:
+        """One trace as it is stored now; ``None`` if the store does not have it."""
         stored = self._store.get(_raw(trace_id))
-        return 0 if stored is None else stored.spans
-
-    def encoded(self, trace_id: str) -> Iterator[bytes]:
-        """The ``TracesData`` of a trace, in pieces that each take about a millisecond; nothing if it is not there."""
-        stored = self._store.get(_raw(trace_id))
-        return iter(()) if stored is None else traces_data(snapshot(stored, self._store.scopes))
-
-    def truncated(self, trace_id: str) -> bool:
-        """Whether spans of a trace were refused because it is too large."""
-        stored = self._store.get(_raw(trace_id))
-        return stored is not None and stored.truncated
+        if stored is None:
+            return None
+        return EncodedSpans(stored.spans, stored.truncated, traces_data(snapshot(stored, self._store.scopes)))
 
     async def traces(self, trace_ids: Iterable[str]) -> dict[str, Trace]:
         """Those of the traces that the store has, by ID."""
@@ -120,24 +111,13 @@ class StoreSource:
         return [each for each in found.values() if each is not None]
 
 
-async def _taken(steps: Steps[R], turn: Turn) -> R:
-    """The result of steps, with a pause after each."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: R = end.value
-            return result
-        await turn.pause()
-
-
 async def _summary(taken: Snapshot, turn: Turn) -> TraceSummary:
-    return await _taken(summarized(taken), turn)
+    return await turn.take(summarized(taken))
 
 
 async def _trace(taken: Snapshot, turn: Turn) -> Trace | None:
     """The trace; ``None`` if none of its spans can be decoded."""
-    trace = await _taken(encoded(taken), turn)
+    trace = await turn.take(encoded(taken))
     found: list[Span] = []
     for number, span in enumerate(spans(trace)):
         found.append(span)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import aclosing
 from time import monotonic
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SLICE = 0.003
 """Seconds of long work, and of short requests, between two looks at the sockets."""
@@ -128,3 +131,13 @@ class Turn:
             return
         await self._turns.wait()
         self._until = monotonic() + SLICE
+
+    async def take(self, steps: Generator[None, None, T]) -> T:
+        """Take steps of about a millisecond, with a pause after each; return their result."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            await self.pause()

@@ -21,6 +21,7 @@ from devenv.dashboard.trace_page import TracePage
 from devenv.http.server import HttpRequest, Response, Router
 from devenv.model.trace import Trace
 from devenv.traces.client import TraceClient
+from devenv.traces.source import EncodedSpans
 
 __all__ = ["backend"]  # a fixture
 SPANS = large_trace.LARGE + 200
@@ -66,7 +67,7 @@ async def test_it_shows_what_a_source_without_encoded_spans_shows(
         raise AssertionError(f"{trace.trace_id} was arranged in the backend's process")
 
     monkeypatch.setattr(arranging, "waterfall", never)
-    monkeypatch.setattr("devenv.dashboard.trace_page.waterfall", never)
+    monkeypatch.setattr("devenv.dashboard.waterfall_view.waterfall", never)
     separate = await whole(await ask(StoreSource(backend.store), f"/trace/{trace}", "spans=1100"))
     assert content(separate) == content(b"".join(usual.body).decode())
     assert separate.count("<details") == 1100
@@ -79,17 +80,20 @@ class Slow:
     def __init__(self) -> None:
         self.taken = 0
 
-    def size(self, trace_id: str) -> int:
-        return SPANS if trace_id == TRACE else 0
+    def encoded(self, trace_id: str) -> EncodedSpans | None:
+        return EncodedSpans(SPANS, False, self._pieces()) if trace_id == TRACE else None
 
-    def truncated(self, trace_id: str) -> bool:
-        return trace_id != TRACE
-
-    def encoded(self, trace_id: str) -> Iterator[bytes]:
-        assert trace_id == TRACE
+    def _pieces(self) -> Iterator[bytes]:
         while True:
             self.taken += 1
             yield b""
+
+
+def slow_page() -> AsyncGenerator[bytes]:
+    page = large_trace.LargeTraces(Slow()).page(TRACE, 10)
+    assert page is not None
+    assert isinstance(page.body, AsyncGenerator)
+    return page.body
 
 
 async def test_its_head_is_sent_before_a_span_is_read() -> None:
@@ -112,10 +116,9 @@ async def test_its_process_ends_with_the_reader(monkeypatch: pytest.MonkeyPatch)
         return process
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
-    page = large_trace.LargeTraces(Slow()).page(TRACE, 10)
-    assert isinstance(page.body, AsyncGenerator)
-    await anext(page.body)
-    reading = asyncio.ensure_future(anext(page.body))
+    page = slow_page()
+    await anext(page)
+    reading = asyncio.ensure_future(anext(page))
     process = await started.get()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -127,7 +130,7 @@ async def test_its_process_ends_with_the_reader(monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_process_that_fails_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_trace, "PROCESS", "devenv.no_such_module")
-    text = await whole(large_trace.LargeTraces(Slow()).page(TRACE, 10))
+    text = b"".join([piece async for piece in slow_page()]).decode()
     assert "The rest of this page could not be made: its process ended with 1." in text
     assert text.endswith("</html>")
 
