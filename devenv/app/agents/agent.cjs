@@ -33,6 +33,8 @@ const PER_LIBRARY = new Set([
   'generic-pool', 'graphql', 'ioredis', 'kafkajs', 'knex', 'lru-memoizer', 'memcached', 'mongodb', 'mongoose', 'mysql',
   'mysql2', 'openai', 'oracledb', 'pino', 'restify', 'router', 'socket.io', 'tedious', 'winston',
 ]);
+// Signals that end a program which does not listen to them.
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 // Programs that only start the one that serves.
 const LAUNCHERS = new Set([
   'npm', 'npm-cli.js', 'npx', 'npx-cli.js', 'yarn', 'yarn.js', 'yarnpkg', 'pnpm', 'pnpm.cjs', 'pnpm.mjs', 'corepack',
@@ -163,23 +165,39 @@ function watchRequires(pack, names) {
   };
 }
 
-// Spans that are still in memory are sent at the end; a signal then has the effect that it has without this listener.
+// Spans that are still in memory are sent at the end, however the program ends. A signal then has the effect that it has
+// without this listener, and libraries that look at the listeners of signals do not see it.
 function flushAtEnd(pack) {
+  const provider = pack.load('@opentelemetry/api').trace.getTracerProvider();
+  const own = provider.getDelegate ? provider.getDelegate() : provider;
   const flush = async () => {
-    const provider = pack.load('@opentelemetry/api').trace.getTracerProvider();
-    const own = provider.getDelegate ? provider.getDelegate() : provider;
     if (own.forceFlush) await own.forceFlush().catch(() => {});
   };
-  const onSignal = () => {
-    const alone = process.listenerCount('SIGTERM') === 1;
-    flush().finally(() => {
-      if (!alone) return;
-      process.removeListener('SIGTERM', onSignal);
-      process.kill(process.pid, 'SIGTERM');
-    });
+  const sendLast = require('./last_spans.cjs').watch(own);
+  const onSignal = (signal) => {
+    if (process.listeners(signal).length) return; // the program ends by itself, and then the spans are sent
+    const again = () => {
+      process.removeListener(signal, onSignal);
+      process.kill(process.pid, signal);
+    };
+    if (!sendLast) flush().finally(again);
+    else {
+      guarded(sendLast);
+      again();
+    }
   };
-  process.on('SIGTERM', onSignal);
+  hide(onSignal);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
   process.once('beforeExit', flush);
+  if (sendLast) process.on('exit', () => guarded(sendLast));
+}
+
+// Node.js itself asks `listenerCount`, by which it stops to listen to a signal.
+function hide(listener) {
+  const listeners = process.listeners;
+  process.listeners = function (event) {
+    return listeners.call(this, event).filter((each) => each !== listener);
+  };
 }
 
 function start() {

@@ -19,7 +19,7 @@ from devenv.errors import UsageError
 from devenv.orchestrate.agents.catalogue import NODE
 
 PACK = "agent.pack"
-_STARTERS = (NODE.entry, "agent.cjs")
+_STARTERS = (NODE.entry, "agent.cjs", "last_spans.cjs")
 _INSTRUMENTATION = "@opentelemetry/instrumentation-"
 _SDK = "@opentelemetry/sdk-node"
 _SEPARATE = ("import-in-the-middle", "es-module-lexer", "cjs-module-lexer", "module-details-from-path")
