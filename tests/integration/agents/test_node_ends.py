@@ -1,4 +1,4 @@
-"""However a Node.js program ends, the spans that it has ended arrive, over HTTP and over gRPC, and it ends as it would."""
+"""However a Node.js program ends, the spans that it has ended arrive, over HTTP and gRPC, and it ends as it would."""
 
 from __future__ import annotations
 
