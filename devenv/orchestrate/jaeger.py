@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ DATA_PATH = "/tmp"  # noqa: S108 - a directory of the image, not of this machine
 mode of the directory that it covers, and only ``/tmp`` is writable for every user."""
 
 SPAN_TTL = "720h"
+_RELEASE = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?")
+_MCP_AT_QUERY_PORT = (2, 20)
 PUBLISHED = (QUERY_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT)
 _LISTEN = "0.0.0.0"  # noqa: S104 - inside its container; published ports are bound to loopback
 
@@ -52,10 +55,17 @@ def is_managed(service: Service) -> bool:
     return not any(part.startswith("--config") for part in service.command or ())
 
 
+def release(image: str | None) -> tuple[int, int] | None:
+    """Return the major and minor number in an image's tag; ``None`` if it has none, as ``latest`` or a digest alone."""
+    tag = (image or "").split("@")[0].rpartition("/")[2].partition(":")[2]
+    found = _RELEASE.fullmatch(tag)
+    return (int(found[1]), int(found[2])) if found else None
+
+
 def configured(stack: Stack, service: Service) -> tuple[Stack, Service]:
     """Return ``service`` with a configuration written by devenv, and the stack with the config and volume for it."""
     settings = stack.x.jaeger
-    content = json.dumps(configuration(settings), indent=1, sort_keys=True)
+    content = json.dumps(configuration(settings, release(service.image)), indent=1, sort_keys=True)
     configs = {**stack.configs, CONFIG_KEY: FileSource(key=CONFIG_KEY, content=content)}
     mount = FileMount(source=CONFIG_KEY, target=CONFIG_PATH, mode=0o444)
     service = replace(
@@ -84,8 +94,13 @@ def attached(service: Service, networks: Mapping[str, object]) -> Service:
     )
 
 
-def configuration(settings: Jaeger) -> dict[str, Any]:
-    """Return Jaeger's configuration: all-in-one, traces only, with the storage of ``settings``."""
+def configuration(settings: Jaeger, version: tuple[int, int] | None = None) -> dict[str, Any]:
+    """Return Jaeger's configuration: all-in-one, traces only, with the storage of ``settings``.
+
+    Args:
+        settings: ``x-devenv.jaeger``.
+        version: major and minor number; without it, only what every version from 2.13 on accepts.
+    """
     store: dict[str, Any] = {"memory": {"max_traces": settings.max_traces}}
     if settings.storage == "badger":
         directories = {"keys": f"{DATA_PATH}/jaeger/keys", "values": f"{DATA_PATH}/jaeger/values"}
@@ -107,6 +122,7 @@ def configuration(settings: Jaeger) -> dict[str, Any]:
                 "enable_tracing": False,
                 "http": {"endpoint": f"{_LISTEN}:{QUERY_PORT}"},
                 "grpc": {"endpoint": f"{_LISTEN}:{QUERY_GRPC_PORT}"},
+                **_ai(version),
             },
             "remote_sampling": {
                 "file": {"path": "", "default_sampling_probability": 1},
@@ -127,3 +143,13 @@ def configuration(settings: Jaeger) -> dict[str, Any]:
         "processors": {"batch": {"timeout": "50ms", "send_batch_size": 512}},
         "exporters": {"jaeger_storage_exporter": {"trace_storage": "traces"}},
     }
+
+
+def _ai(version: tuple[int, int] | None) -> dict[str, Any]:
+    """Jaeger's MCP server below ``/api/ai/mcp/`` on the query port, under the key that each version reads.
+
+    2.15 to 2.19 have it as an extension with another port, which would have to be published: they go without.
+    """
+    if version is None or version < _MCP_AT_QUERY_PORT:
+        return {}
+    return {"ai": {"enable_mcp": True} if version == _MCP_AT_QUERY_PORT else {"mcp": {}}}

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import httpx
@@ -25,7 +25,8 @@ from devenv.traces.source import TraceSource
 DIALECTS = {
     "embedded v3": DialectCapabilities(summaries=True, v3=True, embedded=True),
     "embedded legacy": DialectCapabilities(legacy=True, embedded=True),
-    "jaeger v3": DialectCapabilities(v3=True),
+    # Of what the Jaeger at hand has: 2.13 has both, from 2.19 on with summaries, later ones have v3 alone.
+    "jaeger v3": DialectCapabilities(summaries=True, v3=True),
     "jaeger legacy": DialectCapabilities(legacy=True),
 }
 KINDS = ["store", *(pytest.param(name, marks=pytest.mark.jaeger) if "jaeger" in name else name for name in DIALECTS)]
@@ -39,6 +40,7 @@ class Site:
     source: TraceSource
     otlp_url: str
     http: httpx.AsyncClient
+    searches_attributes: bool = True  # Jaeger before 2.19 does not in v3
 
     @property
     def embedded(self) -> bool:
@@ -61,6 +63,11 @@ class Site:
                 await asyncio.sleep(0.02)
 
 
+def _both(one: DialectCapabilities, other: DialectCapabilities) -> DialectCapabilities:
+    names = (field.name for field in fields(DialectCapabilities))
+    return DialectCapabilities(**{name: getattr(one, name) and getattr(other, name) for name in names})
+
+
 @pytest.fixture(params=KINDS)
 async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
     kind: str = request.param
@@ -68,8 +75,10 @@ async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
         if "jaeger" in kind:
             jaeger: Any = request.getfixturevalue("jaeger")
             async with TraceClient(jaeger.query_url) as client:
-                client._found = DIALECTS[kind]
-                yield Site(kind, client, jaeger.otlp_url, http)
+                client._found = found = _both(await client.probe(), DIALECTS[kind])
+                if not found.any:
+                    pytest.skip(f"this Jaeger has no {kind.split()[1]} API")
+                yield Site(kind, client, jaeger.otlp_url, http, found.legacy or found.summaries)
             return
         backend = await serve(EmbeddedSettings(otlp_port=0, query_port=0, health_port=None))
         otlp_url = f"http://127.0.0.1:{backend.otlp_port}"

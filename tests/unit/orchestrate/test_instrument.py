@@ -15,7 +15,7 @@ from devenv.errors import ConfigurationError
 from devenv.model.extension import Jaeger
 from devenv.model.stack import Attachment, Network, Port, Service, Stack
 from devenv.orchestrate.instrument import ADDED_BACKEND, instance_environment, instrument
-from devenv.orchestrate.jaeger import CONFIG_PATH, configuration
+from devenv.orchestrate.jaeger import CONFIG_PATH, IMAGE, configuration, release
 
 PROJECT = World().project
 DEFAULTS = {
@@ -218,11 +218,33 @@ def test_badger_lives_on_a_named_volume() -> None:
     "settings", [Jaeger(max_traces=123, cors_origins=("https://*.shop.test", "*")), Jaeger(storage="badger")]
 )
 def test_jaeger_accepts_the_configuration(settings: Jaeger, tmp_path: Path, jaeger: Any) -> None:
+    program = f"/proc/{jaeger.pid}/exe"  # that the fixture runs
+    told = subprocess.run([program, "version"], capture_output=True, text=True, timeout=60, check=True)
     file = tmp_path / "jaeger.json"
-    file.write_text(json.dumps(configuration(settings)))
-    command = [f"/proc/{jaeger.pid}/exe", "validate", "--config", str(file)]  # the program that the fixture runs
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert checked.returncode == 0, checked.stderr
+    for version in (None, release(f"{IMAGE}:{json.loads(told.stdout)['gitVersion']}")):
+        file.write_text(json.dumps(configuration(settings, version)))
+        command = [program, "validate", "--config", str(file)]
+        checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "ai"),
+    [
+        ("jaegertracing/jaeger:2.13.0", (2, 13), None),
+        ("jaegertracing/jaeger:v2.19.0@sha256:12", (2, 19), None),
+        ("registry.test:5000/jaegertracing/jaeger:2.20.0", (2, 20), {"enable_mcp": True}),
+        ("jaegertracing/jaeger:2.21", (2, 21), {"mcp": {}}),
+        ("jaegertracing/jaeger:latest", None, None),
+        ("registry.test:5000/jaegertracing/jaeger", None, None),
+        ("jaegertracing/jaeger@sha256:12", None, None),
+    ],
+)
+def test_a_version_gets_the_configuration_that_it_reads(image: str, version: tuple[int, int] | None, ai: Any) -> None:
+    assert release(image) == version
+    made = traced(service("web"), service("jaeger", image=image, x={"role": "trace-backend"}))
+    query = json.loads(made.configs["devenv-jaeger"].content or "")["extensions"]["jaeger_query"]
+    assert query.get("ai") == ai
 
 
 @pytest.mark.parametrize(
