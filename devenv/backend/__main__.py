@@ -24,9 +24,12 @@ def _settings(pages: Pages | None) -> EmbeddedSettings:
     parser.add_argument("--query-port", type=int, default=default.query_port)
     parser.add_argument("--health-port", type=int, default=default.health_port)
     parser.add_argument("--max-bytes", type=int, default=default.max_bytes)
+    parser.add_argument("--max-log-bytes", type=int, default=default.max_log_bytes)
     given = parser.parse_args()
     ports = (given.otlp_port, given.query_port, given.health_port)
-    return EmbeddedSettings(given.host, *ports, given.max_bytes, pages, grpc_port=given.grpc_port)
+    return EmbeddedSettings(
+        given.host, *ports, given.max_bytes, pages, grpc_port=given.grpc_port, max_log_bytes=given.max_log_bytes
+    )
 
 
 async def _main(settings: EmbeddedSettings) -> None:

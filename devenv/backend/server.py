@@ -10,9 +10,11 @@ from devenv.backend.access import Access, ClosedRouter
 from devenv.backend.api.devenv_api import DevenvApi
 from devenv.backend.api.envelopes import unknown_path
 from devenv.backend.api.legacy_api import LegacyApi
+from devenv.backend.api.logs_api import LogsApi
 from devenv.backend.api.metrics_api import MetricsApi
 from devenv.backend.api.v3_api import V3Api
 from devenv.backend.large_bodies import LargeBodies
+from devenv.backend.logs.store import LogStore
 from devenv.backend.query.source import StoreSource
 from devenv.backend.receiver import Receiver
 from devenv.backend.rpc.export_server import ExportServer
@@ -31,10 +33,11 @@ class Backend:
     def __init__(self, settings: EmbeddedSettings) -> None:
         self.settings = settings
         self.store = Store(settings.max_bytes)
+        self.logs = LogStore(settings.max_log_bytes)
         capacity = Capacity(settings.limits)
         self._turns = capacity.turns
         self._large = LargeBodies(capacity.budget, settings.limits.body_bytes, self._turns)
-        self._receiver = Receiver(self.store, self._large)
+        self._receiver = Receiver(self.store, self._large, self.logs)
         self._started = time()
         guard = Guard((settings.host, *settings.host_names))
         origins = BrowserOrigins((*LOOPBACK_ORIGINS, *settings.cors_origins))
@@ -66,10 +69,11 @@ class Backend:
             *LegacyApi(self.store, time_ns, self._large).routes(),
             *MetricsApi(self.store, time_ns, self._turns).routes(),
             *V3Api(self.store, self._turns).routes(),
+            *LogsApi(self.logs, self._turns).routes(),
             *DevenvApi(self.store, self._turns, self.stats).routes(),
         ]
         if self.settings.pages is not None:
-            routes += self.settings.pages(StoreSource(self.store, self._turns))
+            routes += self.settings.pages(StoreSource(self.store, self._turns, self.logs))
         return routes
 
     async def open(self) -> None:
@@ -122,11 +126,12 @@ class Backend:
                 "logs": receiver.logs_posts,
                 "refused": receiver.refused_posts,
             },
+            "logs": self.logs.figures(),
             "started": self._started,
         }
 
     async def close(self) -> None:
-        """Release the ports and close all connections; stored traces are lost with the process."""
+        """Release the ports and close all connections; what is stored is lost with the process."""
         await self._exports.close()
         for listener in (self._otlp, self._grpc, self._query, self._health):
             await listener.close()

@@ -20,6 +20,7 @@ class EmbeddedSettings:
 
     Attributes:
         max_bytes: memory for traces; above it, whole traces are evicted, the oldest of the largest service first.
+        max_log_bytes: memory for log records; above it, the oldest of the largest service are evicted.
         pages: called with the source of traces; returns the routes that the query port serves in addition to the APIs.
         host_names: accepted host names, in addition to the loopback ones.
         grpc_port: of OTLP over gRPC.
@@ -39,3 +40,4 @@ class EmbeddedSettings:
     token: str = field(default="", repr=False)
     grpc_port: int | None = None
     cors_origins: tuple[str, ...] = ()
+    max_log_bytes: int = 32 * 1024 * 1024

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from devenv.otlp import messages
 
 MAX_DEPTH = 100
-"""A value may be nested so deep; a span with a deeper one is refused."""
+"""A value may be nested so deep; a span or log record with a deeper one is refused."""
 
 STORED_DEPTH = 30
 """Levels that are stored as values."""
 
 MAX_BYTES = 256 * 1024
-"""Size of a span whose deep values are looked at."""
+"""Size of a span or log record whose deep values are looked at."""
 
 TOO_DEEP = "MaxDepth"
 """In what the decoder says of a message with too many levels."""
@@ -36,7 +37,7 @@ class TooDeep(ValueError):
 
 @dataclass(slots=True)
 class DeepValues:
-    """Makes spans shallower, as many as take some 20 ms: the caller reads one batch of a request at once.
+    """Makes spans and log records shallower, as many as take some 20 ms: the caller reads a batch at once.
 
     Attributes:
         left: values that may still be read; a large one counts several times.
@@ -51,15 +52,21 @@ class DeepValues:
             TooDeep: If a value is too deep.
             google.protobuf.message.DecodeError: If it is not a span.
         """
-        if len(span) > MAX_BYTES:
-            raise TooDeep("a large span with deep values")
-        try:
+        with _bounded(span):
             found = messages.LayeredSpan.FromString(span)
             found.attributes[:] = [self._pair(pair, 0) for pair in found.attributes]
             found.events[:] = [self._part(event, messages.LayeredEvent) for event in found.events]
             found.links[:] = [self._part(link, messages.LayeredLink) for link in found.links]
-        except RecursionError as error:
-            raise TooDeep("values are nested too deep") from error
+        encoded: bytes = found.SerializeToString()
+        return encoded
+
+    def record(self, record: bytes) -> bytes:
+        """Return an encoded log record that the decoder can read; raises as :meth:`shallower`."""
+        with _bounded(record):
+            found = messages.LayeredLogRecord.FromString(record)
+            if found.body:
+                found.body = self._value(found.body, 0)
+            found.attributes[:] = [self._pair(pair, 0) for pair in found.attributes]
         encoded: bytes = found.SerializeToString()
         return encoded
 
@@ -74,10 +81,8 @@ class DeepValues:
             TooDeep: If a value is too deep.
             google.protobuf.message.DecodeError: If it is not such a message.
         """
-        try:
+        with _bounded(b""):
             return self._part(encoded, message)
-        except RecursionError as error:
-            raise TooDeep("values are nested too deep") from error
 
     def _part(self, encoded: bytes, message: Any) -> bytes:
         found = message.FromString(encoded)
@@ -129,6 +134,16 @@ class DeepValues:
         if self.left < 0:
             raise TooDeep("too many values beside deep ones")
         return messages.LayeredValue.FromString(encoded)
+
+
+@contextmanager
+def _bounded(encoded: bytes) -> Iterator[None]:
+    if len(encoded) > MAX_BYTES:
+        raise TooDeep(f"deep values in more than {MAX_BYTES} bytes")
+    try:
+        yield
+    except RecursionError as error:
+        raise TooDeep("values are nested too deep") from error
 
 
 _NESTED = frozenset({"array_value", "kvlist_value"})

@@ -11,21 +11,19 @@ from typing import Any
 
 from devenv.otlp.batches import CHUNK_BYTES, Batch
 from devenv.otlp.columns import MAX_SPAN_BYTES
+from devenv.otlp.json_fields import checked, objects
 from devenv.otlp.json_requests import (
     CHUNK_SPANS,
     REFUSED,
-    checked,
+    SPANS,
+    JsonSignal,
     described_resource,
     described_scope,
-    encoded_span,
-    objects,
     resource_batches,
 )
 from devenv.otlp.json_scanner import PIECE, Extent, Scanner
 from devenv.otlp.wire import TooLarge, Undecodable
 
-_RESOURCE_SPANS = ("resourceSpans", "resource_spans")
-_SCOPE_SPANS = ("scopeSpans", "scope_spans")
 _URLS = ("schemaUrl", "schema_url")
 # A description of a service, and the values of one span: far above the limits of all SDKs.
 _MAX_DESCRIPTION = 1024 * 1024
@@ -35,10 +33,11 @@ Steps = Iterator[Batch | None]
 
 
 class JsonRequest:
-    """An ExportTraceServiceRequest (or TracesData) in JSON; ``body`` may be a ``bytearray``."""
+    """An ExportTraceServiceRequest (or TracesData) in JSON, or another signal's; ``body`` may be a ``bytearray``."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, signal: JsonSignal = SPANS) -> None:
         self._scanner = Scanner(body)
+        self._signal = signal
         self._size = len(body)
 
     def steps(self) -> Steps:
@@ -56,55 +55,55 @@ class JsonRequest:
         document = self._whole((0, self._size))
         if document is not None:
             with checked():
-                parts = objects(document, *_RESOURCE_SPANS)
+                parts = objects(document, *self._signal.resources)
             for part in parts:
-                yield from resource_batches(part)
+                yield from resource_batches(part, self._signal)
             return
         yield from scanner.count()
-        members, end = yield from scanner.members(start, _RESOURCE_SPANS)
+        members, end = yield from scanner.members(start, self._signal.resources)
         if scanner.space(end) != self._size:
             raise Undecodable(f"JSON: text after the document, at byte {end}")
-        for extent in self._items(members, _RESOURCE_SPANS):
+        for extent in self._items(members, self._signal.resources):
             if extent is None:
                 yield None
             else:
-                yield from self._resource_spans(extent)
+                yield from self._resource(extent)
 
-    def _resource_spans(self, extent: Extent) -> Steps:
+    def _resource(self, extent: Extent) -> Steps:
         document = self._whole(extent)
         if document is not None:
-            yield from resource_batches(document)
+            yield from resource_batches(document, self._signal)
             return
-        names = ("resource", *_URLS, *_SCOPE_SPANS)
+        names = ("resource", *_URLS, *self._signal.scopes)
         members, _ = yield from self._scanner.members(self._object(extent), names)
         with checked():
             resource, url = described_resource(self._described(members, ("resource", *_URLS)))
-        for item in self._items(members, _SCOPE_SPANS):
+        for item in self._items(members, self._signal.scopes):
             if item is None:
                 yield None
             else:
-                yield from self._scope_spans(item, resource, url)
+                yield from self._scope(item, resource, url)
 
-    def _scope_spans(self, extent: Extent, resource: bytes, url: bytes) -> Steps:
-        names = ("scope", *_URLS, "spans")
+    def _scope(self, extent: Extent, resource: bytes, url: bytes) -> Steps:
+        names = ("scope", *_URLS, *self._signal.items)
         members, _ = yield from self._scanner.members(self._object(extent), names)
         with checked():
             scope, scope_url = described_scope(self._described(members, ("scope", *_URLS)))
-        spans: list[bytes] = []
+        items: list[bytes] = []
         size = 0
-        for item in self._items(members, ("spans",)):
+        for item in self._items(members, self._signal.items):
             if item is None:
                 yield None
                 continue
-            spans.append(self._span(item))
+            items.append(self._item(item))
             size += item[1] - item[0]
-            if len(spans) == CHUNK_SPANS or size >= CHUNK_BYTES:
-                yield Batch(resource, url, scope, scope_url, spans)
-                spans, size = [], 0
-        if spans:
-            yield Batch(resource, url, scope, scope_url, spans)
+            if len(items) == CHUNK_SPANS or size >= CHUNK_BYTES:
+                yield Batch(resource, url, scope, scope_url, items)
+                items, size = [], 0
+        if items:
+            yield Batch(resource, url, scope, scope_url, items)
 
-    def _span(self, extent: Extent) -> bytes:
+    def _item(self, extent: Extent) -> bytes:
         start, end = extent
         if end - start > PIECE:
             text = self._scanner.body[start:end] if end - start <= MAX_SPAN_BYTES else None
@@ -116,7 +115,7 @@ class JsonRequest:
         except RecursionError:
             return REFUSED
         with checked():
-            return encoded_span(document)
+            return self._signal.encode(document)
 
     def _whole(self, extent: Extent) -> Any:
         """The object of this extent; None if it has to be read member by member."""
@@ -127,7 +126,7 @@ class JsonRequest:
         except RecursionError:
             return None
         if not isinstance(document, dict):
-            raise Undecodable("OTLP JSON: resourceSpans is not a list of objects")
+            raise Undecodable(f"OTLP JSON: {self._signal.resources[0]} is not a list of objects")
         return document
 
     def _described(self, members: dict[str, Extent], names: tuple[str, ...]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""OTLP's trace messages as the embedded backend reads them, with the field numbers of opentelemetry-proto 1.x.
+"""OTLP's messages of traces and logs as the embedded backend reads them, with the numbers of opentelemetry-proto 1.x.
 
 They differ from the published ones in three ways, none of which is visible on the wire:
 
@@ -45,6 +45,19 @@ _SPAN = (
     "15 status Status",
     "16 flags fixed32",
 )
+_LOG_RECORD = (
+    "1 time fixed64",
+    "2 severity int32",
+    "3 severity_text bytes",
+    "5 body AnyValue",
+    "6 attributes KeyValue*",
+    "7 dropped_attributes uint32",
+    "8 flags fixed32",
+    "9 trace_id bytes",
+    "10 span_id bytes",
+    "11 observed_time fixed64",
+    "12 event_name bytes",
+)
 _MESSAGES: dict[str, tuple[str, ...]] = {
     "AnyValue": (
         "1 string_value bytes",
@@ -71,8 +84,9 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "6 flags fixed32",
     ),
     "Span": _SPAN,
+    "LogRecord": _LOG_RECORD,
     "SpanColumns": tuple(line if line.endswith("*") else f"{line}*" for line in _SPAN),
-    # The outer layers of a request, with their contents still encoded.
+    # The outer layers of a request, with their contents still encoded. Those of logs have the same numbers.
     "Request": ("1 resource_spans ResourceSpans*",),
     "ResourceSpans": ("1 resource bytes", "2 scope_spans ScopeSpans*", "3 url bytes"),
     "ScopeSpans": ("1 scope bytes", "2 spans bytes*", "3 url bytes"),
@@ -81,6 +95,9 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     # Messages whose inner messages stay encoded, for values that are nested deeper than the decoder allows.
     "LayeredSpan": tuple(
         f"{line.rpartition(' ')[0]} bytes*" if line.split()[0] in {"9", "11", "13"} else line for line in _SPAN
+    ),
+    "LayeredLogRecord": tuple(
+        {"5": "5 body bytes", "6": "6 attributes bytes*"}.get(line.split()[0], line) for line in _LOG_RECORD
     ),
     "LayeredEvent": ("1 time fixed64", "2 name bytes", "3 attributes bytes*", "4 dropped_attributes uint32"),
     "LayeredLink": (
@@ -106,6 +123,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     # What tells which spans share an ID, of many spans or of one.
     "Identities": ("2 span_id bytes*", "6 kind int32*"),
+    # The response to logs is the same on the wire.
     "PartialSuccess": ("1 rejected_spans int64", "2 error_message bytes"),
     "ExportResponse": ("1 partial_success PartialSuccess",),
     "RpcStatus": ("1 code int32", "2 message bytes"),
@@ -159,6 +177,8 @@ Stored = _message("Stored")
 Chunk = _message("Chunk")
 Identities = _message("Identities")
 LayeredSpan = _message("LayeredSpan")
+LogRecord = _message("LogRecord")
+LayeredLogRecord = _message("LayeredLogRecord")
 LayeredEvent = _message("LayeredEvent")
 LayeredLink = _message("LayeredLink")
 LayeredResource = _message("LayeredResource")

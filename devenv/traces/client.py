@@ -19,6 +19,8 @@ from devenv.traces.background import LARGE, in_background
 from devenv.traces.dialect import EVICTED_PATH, FILTERED_PATH, DialectCapabilities, json_object, probe
 from devenv.traces.http import Authorized, BackendResponse, HttpClient, RequestSender, TransportError
 from devenv.traces.links import UiLinks
+from devenv.traces.logs.json_form import log_parameters, parse_record
+from devenv.traces.logs.source import LOGS_PATH, LogQuery, LogSelection
 from devenv.traces.query import Query, legacy_parameters, newest_first, v3_parameters
 from devenv.traces.source import Selection
 from devenv.traces.summary import parse_summary
@@ -193,6 +195,14 @@ class TraceClient:
                 for item in answer.get("data") or ()
             ]
         )
+
+    async def logs(self, query: LogQuery) -> LogSelection:
+        """The newest log records that match; of a Jaeger, none."""
+        if not (await self.probe()).embedded:
+            return LogSelection([])
+        answer = await self._get(f"{LOGS_PATH}?{log_parameters(query)}")
+        records = self._read(lambda: list(map(parse_record, answer.get("records") or ())))
+        return LogSelection(records, str(answer.get("next") or ""))
 
     async def reports_evictions(self) -> bool:
         """Whether the server reports which traces it evicted: the embedded backend does, Jaeger does not."""

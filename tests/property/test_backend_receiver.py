@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otlp_build import field, make_span, request, resource_spans
 
 from devenv.backend.large_bodies import LargeBodies
+from devenv.backend.logs.store import LogStore
 from devenv.backend.receiver import Receiver
 from devenv.backend.store.store import Store
 from devenv.http.server import HttpRequest, Response
@@ -56,7 +57,7 @@ requests = st.lists(groups, max_size=3).map(lambda parts: request(*parts))
 
 
 def receiver(store: Store, limit: int) -> Receiver:
-    return Receiver(store, LargeBodies(ByteBudget(limit), limit))
+    return Receiver(store, LargeBodies(ByteBudget(limit), limit), LogStore(limit))
 
 
 def post(target: Receiver, body: bytes, content_type: str = PROTOBUF, **headers: str) -> int:

@@ -6,6 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from devenv.backend.logs.decoding import model_record
+from devenv.backend.logs.search import position
+from devenv.backend.logs.search import search as search_logs
+from devenv.backend.logs.store import LogStore
 from devenv.backend.query.dependencies import dependencies
 from devenv.backend.query.lookups import operations
 from devenv.backend.query.search import Criteria, search
@@ -18,6 +22,7 @@ from devenv.http.server.turns import Turn, Turns
 from devenv.model.span import Span
 from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary, collect
 from devenv.traces.links import UiLinks
+from devenv.traces.logs.source import LogQuery, LogSelection
 from devenv.traces.query import Query, newest_first
 from devenv.traces.source import EncodedSpans, Selection
 
@@ -32,12 +37,16 @@ class StoreSource:
     Args:
         store: the backend's.
         turns: the loop's time; by default, not shared with others.
+        logs: the backend's log records; by default, none.
         ui_url: base URL of the pages; the default gives addresses relative to the server.
     """
 
-    def __init__(self, store: Store, turns: Turns | None = None, *, ui_url: str = "") -> None:
+    def __init__(
+        self, store: Store, turns: Turns | None = None, logs: LogStore | None = None, *, ui_url: str = ""
+    ) -> None:
         self._store = store
         self._turns = turns or Turns()
+        self._logs = logs or LogStore(0)
         self.ui = UiLinks(ui_url)
 
     async def services(self) -> list[str]:
@@ -98,6 +107,17 @@ class StoreSource:
         """Those of the traces that the store evicted, as far as it remembers."""
         by_raw = {_raw(trace_id): trace_id for trace_id in trace_ids}
         return frozenset(by_raw[raw] for raw in self._store.evicted.among(by_raw))
+
+    async def logs(self, query: LogQuery) -> LogSelection:
+        """The newest log records that match."""
+        turn = self._turns.start()
+        found = await turn.take(search_logs(self._logs, query))
+        records = []
+        for number, record in enumerate(found.records, 1):
+            records.append(model_record(record))
+            if number % _BETWEEN_PAUSES == 0:
+                await turn.pause()
+        return LogSelection(records, position(found.records[0]) if found.more else "")
 
     async def _found(self, query: Query, read: Callable[[Snapshot, Turn], Awaitable[T | None]]) -> list[T]:
         """What ``read`` makes of the traces that match the query or its wider forms, each trace once."""

@@ -19,30 +19,25 @@ _MAX_BYTES = 1024 * 1024
 Key = tuple[bytes, bytes, bytes, bytes]
 
 
-class Scope:
-    """A resource with one instrumentation scope, and the number by which stored chunks refer to it."""
+class Description:
+    """A resource with one instrumentation scope.
 
-    def __init__(self, number: int, key: Key, service: StoredService, resource: Any, scope: Any) -> None:
-        self.number = number
+    Args:
+        key: resource and scope as they were sent, with their schema URLs.
+        service_name: of the resource, as :func:`service_name` returns it.
+        resource, scope: decoded.
+    """
+
+    def __init__(self, key: Key, service_name: str, resource: Any, scope: Any) -> None:
         self.key = key
-        self.service = service
-        self.spans = 0
-        self.prefix = b"\x08" + varint(number)
-        self.cost = SCOPE_BYTES + 5 * sum(map(len, key))
-        self.written: dict[str, str] = {}
-        """Resource and scope as an API writes them: each of their traces has them."""
+        self._service_name = service_name
         self._resource = resource
         self._scope = scope
-
-    @property
-    def resource_key(self) -> bytes:
-        """Equal for equal resources."""
-        return self.key[0]
 
     @cached_property
     def resource(self) -> dict[str, Any]:
         """The resource's attributes, always with a service name (Jaeger's placeholder if it has none)."""
-        return {**attributes(self._resource.attributes), "service.name": self.service.name}
+        return {**attributes(self._resource.attributes), "service.name": self._service_name}
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
@@ -63,6 +58,25 @@ class Scope:
     def urls(self) -> tuple[str, str]:
         """Schema URLs of resource and scope."""
         return text(self.key[1]), text(self.key[3])
+
+
+class Scope(Description):
+    """A resource with one instrumentation scope, and the number by which stored chunks refer to it."""
+
+    def __init__(self, number: int, key: Key, service: StoredService, resource: Any, scope: Any) -> None:
+        super().__init__(key, service.name, resource, scope)
+        self.number = number
+        self.service = service
+        self.spans = 0
+        self.prefix = b"\x08" + varint(number)
+        self.cost = SCOPE_BYTES + 5 * sum(map(len, key))
+        self.written: dict[str, str] = {}
+        """Resource and scope as an API writes them: each of their traces has them."""
+
+    @property
+    def resource_key(self) -> bytes:
+        """Equal for equal resources."""
+        return self.key[0]
 
 
 def service_name(resource: Any) -> str:

@@ -60,6 +60,10 @@ class Parameters:
                     return name, value
         return names[0], ""
 
+    def names(self) -> list[str]:
+        """Return the names of all parameters."""
+        return list(self._values)
+
     def every(self, name: str) -> list[str]:
         """Return all values of ``name`` in order."""
         return self._values.get(name, [])

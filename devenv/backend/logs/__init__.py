@@ -1,0 +1,1 @@
+"""Log records in memory, received by OTLP, and the search over them."""

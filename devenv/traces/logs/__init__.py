@@ -1,0 +1,1 @@
+"""Log records beside the traces: queries, and their form in requests and responses."""
