@@ -40,6 +40,7 @@ PROBES = {  # these fixtures skip
     "rabbitmq": "rabbitmq",
     "node": "node_agent",
     "java": "java_agent",
+    "go": "go_spans",
     "pythons": "python_images",
 }
 CI_CACHE = os.environ.get("DEVENV_CI_CACHE", "/var/cache/devenv-ci")  # as in .ci/settings.sh
@@ -350,19 +351,16 @@ def java_agent() -> Path:
     return _agent("java")
 
 
-# --- Browser ----------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def go_spans() -> Path:
+    """A program with OpenTelemetry's SDK of Go, built from `tests/support/sdks/go`."""
+    program = Path(CI_CACHE) / "bin" / "go-spans"
+    if not os.access(program, os.X_OK):
+        lacking("go", f"{program} is not a program; `.ci/go-build spans` builds it, if Go and its modules are there")
+    return program
 
-CHROMIUM_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-)
+
+# --- Browser ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -371,15 +369,9 @@ def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     for name, path in programs.items():
         if path is None:
             lacking("browser", f"there is no {name}: Debian's packages are chromium and chromium-driver")
-    from selenium import webdriver
+    from servers.chromium import start
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(programs["chromium"])
-    for flag in (*CHROMIUM_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(programs["chromedriver"])))
-    driver.set_page_load_timeout(30)
+    driver = start({name: str(path) for name, path in programs.items()}, tmp_path_factory.mktemp("chromium"))
     yield driver
     driver.quit()
 

@@ -14,7 +14,6 @@ from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status, Value
 
 _KINDS = {kind.name.lower(): kind for kind in SpanKind}
 _STATUSES = {"OK": Status.OK, "ERROR": Status.ERROR}
-_PLAIN = {"string", "float64"}
 
 
 def parse_spans(trace: Mapping[str, Any]) -> Iterator[Span]:
@@ -98,7 +97,7 @@ def _event(log: Mapping[str, Any]) -> SpanEvent:
 def _tags(tags: list[Mapping[str, Any]] | None) -> dict[str, Value]:
     """Tags by name; the first of equal names counts, as in Jaeger's look-up."""
     tags = tags or []
-    found = {tag["key"]: tag["value"] if tag["type"] in _PLAIN else _value(tag) for tag in tags}
+    found = {tag["key"]: tag["value"] if tag["type"] == "string" else _value(tag) for tag in tags}
     return found if len(found) == len(tags) else {tag["key"]: _value(tag) for tag in reversed(tags)}
 
 
@@ -109,6 +108,8 @@ def _value(tag: Mapping[str, Any]) -> Value:
             return base64.b64decode(value)
         case "int64" if isinstance(value, str):
             return int(value)
+        case "float64" if isinstance(value, int):  # Jaeger writes 2.0 as 2
+            return float(value)
         case "bool" if isinstance(value, str):
             return value == "true"
     return value
