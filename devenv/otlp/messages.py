@@ -92,6 +92,11 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "ScopeSpans": ("1 scope bytes", "2 spans bytes*", "3 url bytes"),
     # A span whose attributes stay encoded, for a reader that caches attributes by their bytes.
     "OpaqueSpan": tuple("9 attributes bytes*" if line.startswith("9 ") else line for line in _SPAN),
+    # The same as columns, without the trace ID, for `devenv.otlp.span_table`.
+    "MarkedSpans": tuple(
+        f"{name} bytes*" if name.split()[0] in {"9", "11", "13", "15"} else f"{name} {kind}*"
+        for name, _, kind in (line.rpartition(" ") for line in _SPAN[1:])
+    ),
     # Messages whose inner messages stay encoded, for values that are nested deeper than the decoder allows.
     "LayeredSpan": tuple(
         f"{line.rpartition(' ')[0]} bytes*" if line.split()[0] in {"9", "11", "13"} else line for line in _SPAN
@@ -171,6 +176,7 @@ KeyValue = _message("KeyValue")
 Span = _message("Span")
 OpaqueSpan = _message("OpaqueSpan")
 SpanColumns = _message("SpanColumns")
+MarkedSpans = _message("MarkedSpans")
 ExportResponse = _message("ExportResponse")
 RpcStatus = _message("RpcStatus")
 Stored = _message("Stored")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from devenv.backend.api.envelopes import legacy as _envelope
 from devenv.backend.api.envelopes import legacy_failure as _failure
-from devenv.backend.api.legacy_json import trace_json
+from devenv.backend.api.legacy_json import traces_json
 from devenv.backend.api.params import BadParameter, dependency_window, legacy_query, legacy_raw
 from devenv.backend.api.streaming import list_response
 from devenv.backend.api.transform import MAX_BYTES, transform
@@ -161,7 +161,7 @@ def _answer(*, raw: bool) -> _Answer:
     """Return what makes an answer of traces; they are adjusted as Jaeger adjusts them, unless they are to be raw."""
 
     def answer(found: Found, errors: list[dict[str, Any]] | None = None) -> Response:
-        return list_response(_OPENING, (trace_json(taken, raw=raw) for taken in found), _closing(errors), size(found))
+        return list_response(_OPENING, traces_json(found, raw=raw), _closing(errors), size(found))
 
     return answer
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from devenv.backend.api.envelopes import v3_failure as _failure
-from devenv.backend.api.otlp_document import resource_spans
+from devenv.backend.api.otlp_document import traces_documents
 from devenv.backend.api.params import v3_query
 from devenv.backend.api.streaming import list_response
 from devenv.backend.query.lookups import Found, find, operations, size
@@ -118,8 +118,7 @@ def _summary(taken: Snapshot) -> Iterator[str]:
 def _traces(found: Found, *, raw: bool) -> Response:
     if not found:
         return _failure(404, "No traces found")
-    documents = (resource_spans(taken, raw=raw) for taken in found)
-    return list_response('{"result":{"resourceSpans":[', documents, "]}}", size(found))
+    return list_response('{"result":{"resourceSpans":[', traces_documents(found, raw=raw), "]}}", size(found))
 
 
 def _time(parameters: Parameters, *names: str) -> None:

@@ -48,8 +48,10 @@ class EncodedTrace:
 def snapshot(trace: StoredTrace, scopes: Scopes) -> Snapshot:
     """Return the trace in its present state."""
     raw = trace.raw
-    # A chunk begins with the tag and the number of its scope.
-    numbers = {read_varint(raw, start + 1, end)[0] for start, end in _extents(raw)}
+    if len(raw) <= _SMALL:
+        numbers = {chunk.scope for chunk in chunks(raw)}
+    else:  # a chunk begins with the tag and the number of its scope
+        numbers = {read_varint(raw, start + 1, end)[0] for start, end in _extents(raw)}
     return Snapshot(trace.id, raw, trace.truncated, {number: scopes[number] for number in numbers})
 
 

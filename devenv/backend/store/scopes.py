@@ -70,8 +70,8 @@ class Scope(Description):
         self.spans = 0
         self.prefix = b"\x08" + varint(number)
         self.cost = SCOPE_BYTES + 5 * sum(map(len, key))
-        self.written: dict[str, str] = {}
-        """Resource and scope as an API writes them: each of their traces has them."""
+        self.written: dict[str, Any] = {}
+        """Resource and scope as the APIs write them: each of their traces has them."""
 
     @property
     def resource_key(self) -> bytes:
