@@ -11,7 +11,7 @@ from typing import Any
 
 from devenv.backend.query.encoded_values import EncodedValues
 from devenv.backend.query.needles import Needle
-from devenv.backend.store.records import StoredTrace
+from devenv.backend.store.records import StoredService, StoredTrace
 from devenv.backend.store.store import Store
 from devenv.otlp.values import text
 from devenv.otlp.wire import varint
@@ -99,7 +99,7 @@ class _Excluder:
             return lambda trace: any(test(service.name) for service in trace.services)
         constant = call.args[1]
         if field.name in _WORDS and field.level in {"span", "root"}:
-            return _worded(field.name, value_test(call))
+            return self._worded(field.name, value_test(call))
         if isinstance(constant, Scalar) and call.op in {"eq", "gt", "gte"}:
             return _above(place, call.op, constant.value)
         return None
@@ -117,6 +117,30 @@ class _Excluder:
             return lambda _: False
         found = re.compile(b"|".join(re.escape(_NAME + varint(len(name)) + name) for name in names)).search
         return lambda trace: found(trace.raw) is not None
+
+    def _worded(self, name: str, test: Callable[[Any], bool]) -> May | None:
+        tag, words = _WORDS[name]
+        if test(words[0]):  # the default, which is not encoded
+            return None
+        codes = [code for code, word in enumerate(words) if test(word)]
+        encoded = [tag + bytes([code]) for code in codes]
+        services = self._with_kinds(codes) if name == "kind" else None
+        if services is not None and not services:
+            return lambda _: False
+        if len(encoded) != 1:
+            return lambda trace: any(each in trace.raw for each in encoded)
+        (only,) = encoded
+        if services is None:
+            return lambda trace: only in trace.raw
+        return lambda trace: not services.isdisjoint(trace.services) and only in trace.raw
+
+    def _with_kinds(self, kinds: list[int]) -> set[StoredService] | None:
+        """The services that have spans of one of these kinds."""
+        services = self._store.services.values()
+        if sum(len(service.operations) for service in services) > _MOST_TESTED:
+            return None
+        bits = sum(1 << kind for kind in kinds)
+        return {each for each in services if any(operation.kinds & bits for operation in each.operations.values())}
 
 
 def _needle(call: Call) -> Needle | None:
@@ -147,17 +171,6 @@ def _one(tests: list[May | None]) -> May | None:
         first, second = known
         return lambda trace: first(trace) or second(trace)
     return lambda trace: any(test(trace) for test in known)
-
-
-def _worded(name: str, test: Callable[[Any], bool]) -> May | None:
-    tag, words = _WORDS[name]
-    if test(words[0]):  # the default, which is not encoded
-        return None
-    encoded = [tag + bytes([code]) for code, word in enumerate(words) if test(word)]
-    if len(encoded) == 1:
-        (only,) = encoded
-        return lambda trace: only in trace.raw
-    return lambda trace: any(each in trace.raw for each in encoded)
 
 
 def _above(place: tuple[str, str], op: str, value: str) -> May | None:

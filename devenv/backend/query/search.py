@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
+from itertools import islice
 from typing import Any
 
 from devenv.backend.query.filtering import StoredFilter
 from devenv.backend.query.needles import ERROR_STATUS, Needle
+from devenv.backend.query.stored_spans import attribute, span_attribute
 from devenv.backend.store.decoding import Steps, chunks, duration, is_error, one_by_one
 from devenv.backend.store.records import StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.immutable import immutable
+from devenv.otlp import messages
+from devenv.otlp.attribute_cache import key_value
 from devenv.otlp.values import plain
 from devenv.traces.filters.expression import Call, size
 from devenv.traces.filters.narrowing import narrowing
 from devenv.traces.jaeger_text import as_text
 
 ERROR_KEY = "error"
-# Candidates read between two pauses of a search: a millisecond of work.
-_LOOKS = 4096
+# Candidates whose encoded spans are looked at between two pauses of a search: a millisecond of work.
+_LOOKS = 512
 _DECODES = 256  # spans
-_SLOWER = 8  # times as long as without a filter, for each of its conditions
+# Candidates that are compared with the bounds of the search at once: the fewest, for a short search, and the most.
+_BLOCK = 32
+_LARGEST_BLOCK = 1024
+_QUICKER = 16  # times as quick as a look
 _FOREVER = 1 << 64
 
 
@@ -49,9 +57,7 @@ class Criteria:
 class _Wanted:
     """One attribute, with what excludes a trace quickly."""
 
-    key: bytes
-    name: str
-    value: str
+    has: Callable[[Any], bool]
     needle: Needle
     scopes: frozenset[int]
 
@@ -64,26 +70,46 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
     query = _narrowed(query)
     found = 0
     seen: set[bytes] = set()
+    looks = _LOOKS if query.where is None else max(_LOOKS // size(query.where), 1)
+    looked = 0
+    for candidates, compared in _within(store.newest(query.service, query.operation), query):
+        looked += compared // _QUICKER
+        for trace in candidates:
+            if looked >= looks:
+                looked = 0
+                yield None
+            looked += 1
+            if trace.owner is None or not plan.possible(trace) or trace.id in seen:
+                continue
+            if not plan.certain(trace):
+                matches = yield from plan.matches(trace)
+                if not matches or not trace.alive:
+                    continue
+            seen.add(trace.id)
+            yield trace
+            found += 1
+            if found == query.limit:
+                return
+        if looked >= looks:
+            looked = 0
+            yield None
+
+
+def _within(traces: Iterable[StoredTrace], query: Criteria) -> Iterator[tuple[list[StoredTrace], int]]:
+    """Yield the traces whose bounds do not exclude them, block by block, with the number of those compared.
+
+    The cheapest test first: it excludes most traces, and all may have to be tested.
+    """
     earliest, latest = query.start_min, query.start_max or _FOREVER
     shortest = query.duration_min if query.duration_min > 1 else 0
-    looks = _LOOKS if query.where is None else max(_LOOKS // (_SLOWER * size(query.where)), 1)
-    for looked, trace in enumerate(store.newest(query.service, query.operation), 1):
-        if looked % looks == 0:
-            yield None
-        # The cheapest test first: it excludes most traces, and all may have to be tested.
-        if trace.longest < shortest or trace.end < earliest or trace.start > latest or trace.owner is None:
-            continue
-        if not plan.possible(trace) or trace.id in seen:
-            continue
-        if not plan.certain(trace):
-            matches = yield from plan.matches(trace)
-            if not matches or not trace.alive:
-                continue
-        seen.add(trace.id)
-        yield trace
-        found += 1
-        if found == query.limit:
-            return
+    remaining = iter(traces)
+    count = _BLOCK
+    while block := list(islice(remaining, count)):
+        yield (
+            [each for each in block if each.longest >= shortest and each.end >= earliest and each.start <= latest],
+            len(block),
+        )
+        count = min(2 * count, _LARGEST_BLOCK)
 
 
 def _narrowed(query: Criteria) -> Criteria:
@@ -120,7 +146,7 @@ class _Plan:
 
     def _want(self, name: str, value: str) -> _Wanted:
         scopes = frozenset(scope.number for scope in self._store.scopes if _in_scope(scope, name, value))
-        return _Wanted(name.encode("utf-8", "replace"), name, value, Needle(name, value), scopes)
+        return _Wanted(_holds(name, value), Needle(name, value), scopes)
 
     def possible(self, trace: StoredTrace) -> bool:
         """Return False if no span of a trace can have the attributes, or meet the filter."""
@@ -156,7 +182,7 @@ class _Plan:
             if self._query.service and scope.service.name != self._query.service:
                 continue
             self._decoded += len(chunk.spans)
-            if any(self._span_matches(scope, span) for span in one_by_one(chunk.spans)):
+            if any(self._span_matches(scope, span) for span in one_by_one(chunk.spans, messages.OpaqueSpan)):
                 return True
             if self._decoded >= _DECODES:
                 self._decoded = 0
@@ -189,7 +215,7 @@ class _Plan:
         service = self._query.service
         if service and scope.service.name != service:
             return False
-        return any(self._span_matches(scope, span) for span in one_by_one((payload,)))
+        return any(self._span_matches(scope, span) for span in one_by_one((payload,), messages.OpaqueSpan))
 
     def _span_matches(self, scope: Scope, span: Any) -> bool:
         query = self._query
@@ -202,7 +228,7 @@ class _Plan:
             return False
         if self._error is not None and not _error_matches(span, self._error):
             return False
-        return all((wanted.scopes and scope.number in wanted.scopes) or _has(span, wanted) for wanted in self._wanted)
+        return all((wanted.scopes and scope.number in wanted.scopes) or wanted.has(span) for wanted in self._wanted)
 
 
 def _in_scope(scope: Scope, name: str, value: str) -> bool:
@@ -213,20 +239,26 @@ def _in_scope(scope: Scope, name: str, value: str) -> bool:
 
 def _error_matches(span: Any, wanted: str) -> bool:
     # Jaeger derives an error tag from the status; older instrumentation sets the attribute itself.
-    error = is_error(span) or any(
-        pair.key == b"error" and as_text(plain(pair.value)) == "true" for pair in span.attributes
-    )
+    error = is_error(span) or any(map(_is_error_tag, filter(_NAMES_ERROR, span.attributes)))
     return error if wanted == "true" else wanted == "false" and not error
 
 
-def _has(span: Any, wanted: _Wanted) -> bool:
-    if _attribute_is(span.attributes, wanted):
-        return True
-    return any(_attribute_is(event.attributes, wanted) for event in span.events)
+_NAMES_ERROR = re.compile(rb"\n\x05error").match
 
 
-def _attribute_is(attributes: Any, wanted: _Wanted) -> bool:
-    for pair in attributes:
-        if pair.key == wanted.key:
-            return as_text(plain(pair.value)) == wanted.value
-    return False
+def _is_error_tag(encoded: bytes) -> bool:
+    pair = key_value(encoded)
+    return pair.key == b"error" and as_text(plain(pair.value)) == "true"
+
+
+def _holds(name: str, value: str) -> Callable[[Any], bool]:
+    """Return a test of whether a span, or one of its events, has an attribute that Jaeger prints as ``value``."""
+    own, of_event = span_attribute(name), attribute(name)
+
+    def holds(span: Any) -> bool:
+        found = own(span)
+        if found and as_text(found[0]) == value:
+            return True
+        return any(as_text(each) == value for event in span.events for each in of_event(event))
+
+    return holds

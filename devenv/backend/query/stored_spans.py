@@ -77,7 +77,7 @@ class StoredReader:
             return lambda each: (each.scope.resource[key],) if key in each.scope.resource else ()
         if level == "scope":
             return lambda each: (each.scope.attributes[key],) if key in each.scope.attributes else ()
-        get = _span_attribute(key)
+        get = span_attribute(key)
         return lambda each: get(each.span)
 
     def elements(self, level: str) -> Callable[[StoredSpan], Sequence[Any]]:
@@ -91,10 +91,10 @@ class StoredReader:
 
     def element_attribute(self, level: str, key: str) -> Callable[[Any], Found]:  # noqa: ARG002 (events and links alike)
         """An attribute of an event or link."""
-        return _attribute(key)
+        return attribute(key)
 
 
-def _attribute(key: str) -> Callable[[Any], Found]:
+def attribute(key: str) -> Callable[[Any], Found]:
     """The value of an attribute of anything that has attributes; the first of equal keys counts."""
     encoded_key = key.encode("utf-8", "replace")
     if "\ufffd" in key:  # several byte strings are shown so
@@ -113,8 +113,8 @@ def _attribute(key: str) -> Callable[[Any], Found]:
     return exact
 
 
-def _span_attribute(key: str) -> Callable[[Any], Found]:
-    """As :func:`_attribute`, of a span whose attributes are still encoded; most values occur in many spans."""
+def span_attribute(key: str) -> Callable[[Any], Found]:
+    """As :func:`attribute`, of a span whose attributes are still encoded; most values occur in many spans."""
     encoded_key = key.encode("utf-8", "replace")
     prefix = b"\x0a" + varint(len(encoded_key)) + encoded_key + b"\x12"
     if "\ufffd" in key:

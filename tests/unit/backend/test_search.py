@@ -55,7 +55,13 @@ def test_any_service_and_no_service() -> None:
 def test_a_long_search_pauses() -> None:
     store = store_with(*(one("a", *(make_span(trace_id()) for _ in range(500))) for _ in range(10)))
     steps = list(search(store, Criteria(service="a", attributes={"none": "such"})))
-    assert steps == [None]
+    assert steps == [None] * 10
+
+
+def test_a_search_pauses_where_bounds_exclude_everything() -> None:
+    store = store_with(*(one("a", *(make_span(trace_id()) for _ in range(500))) for _ in range(40)))
+    steps = list(search(store, Criteria(service="a", duration_min=10**12)))
+    assert steps == [None] * 2
 
 
 def test_a_trace_evicted_while_a_search_pauses_is_left_out() -> None:
