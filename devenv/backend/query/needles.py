@@ -12,6 +12,7 @@ import binascii
 import math
 import re
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 
 from devenv.otlp.wire import varint
@@ -30,13 +31,18 @@ class Needle:
             start = b""
         # Lists, maps and text with replacement characters have several encodings: then only the key is searched.
         untold = value == "" or value[0] in "[{" or "\ufffd" in value + key
-        values = [b""] if untold else [re.escape(encoded) for encoded in _values(value)]
-        # One pattern with a common prefix finds any of several values in the time of one.
-        self._search = re.compile(re.escape(start) + b"(?:" + b"|".join(values) + b")").search
+        values = [b""] if untold else _values(value)
+        self.within = _finder(start, values)
+        """Whether an encoded trace may contain such an attribute."""
 
-    def within(self, raw: bytes) -> bool:
-        """Return whether ``raw`` may contain such an attribute."""
-        return self._search(raw) is not None
+
+def _finder(start: bytes, values: list[bytes]) -> Callable[[bytes], bool]:
+    if len(values) == 1:  # in half the time of a pattern
+        only = start + values[0]
+        return lambda raw: only in raw
+    # A pattern with a common prefix finds any of three values in the time of two.
+    search = re.compile(re.escape(start) + b"(?:" + b"|".join(map(re.escape, values)) + b")").search
+    return lambda raw: search(raw) is not None
 
 
 def _values(value: str) -> list[bytes]:
