@@ -58,8 +58,9 @@ bench-up: $(VENV)/.dev ## `devenv up` beside `docker compose up -d --wait` on th
 bench-start: $(VENV)/.dev ## what added tracing costs the start of a Python container, beside the same without it
 	$(BIN)/python tests/bench/start.py $(ARGS)
 
-bench-ingest: $(VENV)/.dev ## the embedded backend beside Jaeger: ingest, memory, search
+bench-ingest: $(VENV)/.dev ## the embedded backend beside Jaeger: ingest, memory, search, disk
 	$(BIN)/python tests/bench/ingest.py $(ARGS)
+	$(BIN)/python tests/bench/ingest_disk.py $(ARGS)
 
 bench-reading: $(VENV)/.dev ## how long spans wait to be stored while a large trace is read
 	$(BIN)/python tests/bench/reading.py $(ARGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from devenv.errors import BackendUnavailable
@@ -21,12 +21,17 @@ _LISTENING = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
 
 @immutable(kw_only=True)
 class BackendAddress:
-    """The trace backend; the UI and the query API are at one address, and want ``token`` if there is one."""
+    """The trace backend; the UI and the query API are at one address, and want ``token`` if there is one.
+
+    ``storage`` is the folder with its traces, if they are on disk and on this machine.
+    """
 
     kind: BackendKind
     query_url: str
     otlp_http_url: str
     token: str = field(default="", repr=False)
+    storage: str = ""
+    storage_notices: tuple[str, ...] = ()
 
 
 def url_of(port: PublishedPort) -> str:
@@ -64,14 +69,16 @@ async def trace_backend(engine: Engine, observed: ObservedState, service: str | 
         otlp_url = await port_url(engine, instance, OTLP_HTTP_PORT)
         if query_url and otlp_url:
             kind = engine.capabilities.trace_backend
-            token = await _token(engine, instance) if kind == "embedded" else ""
-            return BackendAddress(kind=kind, query_url=query_url, otlp_http_url=otlp_url, token=token)
+            address = BackendAddress(kind=kind, query_url=query_url, otlp_http_url=otlp_url)
+            return await _with_own(engine, instance, address) if kind == "embedded" else address
     return None
 
 
-async def _token(engine: Engine, instance: ObservedInstance) -> str:
+async def _with_own(engine: Engine, instance: ObservedInstance, address: BackendAddress) -> BackendAddress:
     endpoint = await engine.endpoint(instance.id, QUERY_PORT)
-    return endpoint.token if endpoint else ""
+    if endpoint is None:
+        return address
+    return replace(address, token=endpoint.token, storage=endpoint.storage, storage_notices=endpoint.storage_notices)
 
 
 async def require_backend(running: Running) -> BackendAddress:

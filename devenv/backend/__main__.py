@@ -7,11 +7,12 @@ import asyncio
 import logging
 import signal
 import sys
+from pathlib import Path
 
 import uvloop
 
 from devenv.backend import EmbeddedSettings, serve
-from devenv.backend.settings import Pages
+from devenv.backend.settings import Pages, StorageSettings
 from devenv.errors import DevenvError
 
 
@@ -25,10 +26,19 @@ def _settings(pages: Pages | None) -> EmbeddedSettings:
     parser.add_argument("--health-port", type=int, default=default.health_port)
     parser.add_argument("--max-bytes", type=int, default=default.max_bytes)
     parser.add_argument("--max-log-bytes", type=int, default=default.max_log_bytes)
+    parser.add_argument("--storage", type=Path)
+    parser.add_argument("--storage-bytes", type=int, default=512 * 1024 * 1024)
     given = parser.parse_args()
+    storage = StorageSettings(given.storage, given.storage_bytes) if given.storage else None
     ports = (given.otlp_port, given.query_port, given.health_port)
     return EmbeddedSettings(
-        given.host, *ports, given.max_bytes, pages, grpc_port=given.grpc_port, max_log_bytes=given.max_log_bytes
+        given.host,
+        *ports,
+        given.max_bytes,
+        pages,
+        grpc_port=given.grpc_port,
+        max_log_bytes=given.max_log_bytes,
+        storage=storage,
     )
 
 

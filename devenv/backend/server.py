@@ -20,6 +20,7 @@ from devenv.backend.receiver import Receiver
 from devenv.backend.rpc.export_server import ExportServer
 from devenv.backend.rpc.forwarding import Forwarding, http_router
 from devenv.backend.settings import EmbeddedSettings
+from devenv.backend.storage.opening import Storage
 from devenv.backend.store.figures import figures
 from devenv.backend.store.store import Store
 from devenv.http.browser_origins import LOOPBACK_ORIGINS, BrowserOrigins
@@ -34,6 +35,7 @@ class Backend:
         self.settings = settings
         self.store = Store(settings.max_bytes)
         self.logs = LogStore(settings.max_log_bytes)
+        self._storage: Storage | None = None
         capacity = Capacity(settings.limits)
         self._turns = capacity.turns
         self._large = LargeBodies(capacity.budget, settings.limits.body_bytes, self._turns)
@@ -77,13 +79,20 @@ class Backend:
         return routes
 
     async def open(self) -> None:
-        """Bind all ports, or none.
+        """Read the traces on disk, if some are kept, and bind all ports, or none.
 
         Raises:
             PortTaken: If one of them is in use.
+            LockHeld, ConfigurationError, EnvironmentFailure: See :class:`~devenv.backend.storage.opening.Storage`.
         """
         settings = self.settings
         async with AsyncExitStack() as opened:
+            if settings.storage is not None:
+                self._storage = Storage(settings.storage, self.store)
+                opened.callback(self._storage.close)
+                turn = self._turns.start()
+                for _ in self._storage.steps():
+                    await turn.pause()
             for listener, port in (
                 (self._otlp, settings.otlp_port),
                 (self._grpc, settings.grpc_port),
@@ -128,13 +137,27 @@ class Backend:
             },
             "logs": self.logs.figures(),
             "started": self._started,
+            "storage": self._storage.figures() if self._storage is not None else None,
         }
 
+    @property
+    def storage_notices(self) -> tuple[str, ...]:
+        """What is wrong with the traces on disk: damage that was found, and why nothing is written any more."""
+        return self._storage.notices if self._storage is not None else ()
+
+    @property
+    def restored_spans(self) -> int:
+        """Number of the spans that were on disk."""
+        return self._storage.restored if self._storage is not None else 0
+
     async def close(self) -> None:
-        """Release the ports and close all connections; what is stored is lost with the process."""
+        """Release the ports, close all connections, and write what the storage has not written yet."""
         await self._exports.close()
         for listener in (self._otlp, self._grpc, self._query, self._health):
             await listener.close()
+        if self._storage is not None:
+            self._storage.close()
+            self._storage = None
 
 
 async def serve(settings: EmbeddedSettings) -> Backend:
@@ -142,6 +165,7 @@ async def serve(settings: EmbeddedSettings) -> Backend:
 
     Raises:
         PortTaken: If one of its ports is in use; then it binds none.
+        LockHeld, ConfigurationError, EnvironmentFailure: If its storage cannot be opened.
     """
     backend = Backend(settings)
     await backend.open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
+from pathlib import Path
 
 from devenv.http.server.limits import Limits
 from devenv.http.server.router import Route
@@ -12,6 +13,34 @@ from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_HTTP_PORT, QUERY_PORT
 from devenv.traces.source import TraceSource
 
 Pages = Callable[[TraceSource], Sequence[Route]]
+
+MIB = 1024 * 1024
+_PARTS = 16
+
+
+@immutable()
+class StorageSettings:
+    """A folder that keeps the traces, and its limits.
+
+    Attributes:
+        directory: of devenv alone; created if it is missing.
+        max_bytes: of its files; above it, the oldest traces are removed from it.
+        max_age: seconds after which traces are removed from it.
+    """
+
+    directory: Path
+    max_bytes: int = 512 * MIB
+    max_age: float = 30 * 86400.0
+
+    @property
+    def segment_bytes(self) -> int:
+        """Size from which a new file is begun."""
+        return min(16 * MIB, self.max_bytes // _PARTS)
+
+    @property
+    def segment_seconds(self) -> float:
+        """Age from which a new file is begun."""
+        return self.max_age / _PARTS
 
 
 @immutable()
@@ -24,6 +53,7 @@ class EmbeddedSettings:
         pages: called with the source of traces; returns the routes that the query port serves in addition to the APIs.
         host_names: accepted host names, in addition to the loopback ones.
         grpc_port: of OTLP over gRPC.
+        storage: what keeps the traces after the process has ended; None: nothing does.
         cors_origins: whose pages may send OTLP over HTTP, in addition to those of loopback; patterns as
             :mod:`devenv.http.browser_origins` has them.
         token: what readers of the query APIs and pages must send; empty: they are open to every user of this machine.
@@ -41,3 +71,4 @@ class EmbeddedSettings:
     grpc_port: int | None = None
     cors_origins: tuple[str, ...] = ()
     max_log_bytes: int = 32 * 1024 * 1024
+    storage: StorageSettings | None = None

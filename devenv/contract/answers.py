@@ -114,8 +114,16 @@ class EngineEvent:
 
 @immutable(kw_only=True)
 class Endpoint:
-    """Address at which this process reaches a port of an instance; ``token``: what it must send as a bearer token."""
+    """Address at which this process reaches a port of an instance, and what only that of a trace backend has.
+
+    Attributes:
+        token: what it must send as a bearer token.
+        storage: the folder on this machine that keeps the traces.
+        storage_notices: what is wrong with it.
+    """
 
     host: str
     port: int
     token: str = field(default="", repr=False)
+    storage: str = ""
+    storage_notices: tuple[str, ...] = ()

@@ -44,6 +44,7 @@ class EmbeddedBackend:
         self._notify = notify
         self._backend: Backend | None = None
         self._header = directory / HEADER_FILE
+        self.storage = directory / launch.storage.path if launch.storage else None
         self.token = ""
         self.state = State.CREATED
         self.exit_code: int | None = None
@@ -59,14 +60,17 @@ class EmbeddedBackend:
 
         Raises:
             PortTaken: If one of them is in use.
-            EnvironmentFailure: If the file with the token's header cannot be written.
+            EnvironmentFailure: If the file with the token's header cannot be written, or the traces on disk cannot be
+                read.
         """
         if self._backend is not None:
             return
         token = secrets.token_urlsafe(32) if self.launch.access == "token" else ""
         from devenv.backend import EmbeddedSettings, serve
+        from devenv.backend.settings import StorageSettings
         from devenv.dashboard.pages import page_routes
 
+        folder, kept = self.storage, self.launch.storage
         settings = EmbeddedSettings(
             otlp_port=self._ports[OTLP_HTTP_PORT],
             grpc_port=self._ports[OTLP_GRPC_PORT],
@@ -75,6 +79,7 @@ class EmbeddedBackend:
             pages=page_routes,
             token=token,
             cors_origins=self.launch.cors_origins,
+            storage=StorageSettings(folder, kept.max_bytes, kept.max_age) if kept and folder else None,
         )
         if token:
             make_state_directory(self._header.parent)
@@ -85,6 +90,11 @@ class EmbeddedBackend:
         self.ended.clear()
         self.state, self.started_at, self.finished_at, self.exit_code = State.RUNNING, time.time(), None, None
         self._notify(self, "start")
+
+    @property
+    def storage_notices(self) -> tuple[str, ...]:
+        """What is wrong with the traces on disk."""
+        return self._backend.storage_notices if self._backend is not None else ()
 
     async def stop(self, grace: float | None) -> None:
         """Free its ports, without waiting: ``grace`` is not used."""

@@ -267,6 +267,8 @@ class Supervisor:
             cwd=launch.cwd,
             environment=item.environment if isinstance(item, Supervised) else {},
             token=item.token if isinstance(item, EmbeddedBackend) else "",
+            storage=str(item.storage or "") if isinstance(item, EmbeddedBackend) else "",
+            storage_notices=item.storage_notices if isinstance(item, EmbeddedBackend) else (),
         )
 
     def listen(self, since: float) -> asyncio.Queue[ProjectEvent]:

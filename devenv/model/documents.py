@@ -80,6 +80,8 @@ class TraceBackendDocument(Part):
     """The trace backend, with URLs that are reachable from this machine.
 
     ``access``: ``token`` if query APIs and pages want one, else every user of this machine can read the traces.
+    ``storage``: the folder with the embedded one's traces, if they are on disk; ``storage_notices``: what is wrong
+    with it.
     """
 
     kind: Literal["jaeger", "embedded"]
@@ -87,6 +89,8 @@ class TraceBackendDocument(Part):
     query_url: str
     otlp_http_url: str
     access: Literal["open", "token"] = "open"
+    storage: str = ""
+    storage_notices: list[str] = Field(default_factory=list)
 
 
 class LogLineDocument(Part):

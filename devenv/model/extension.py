@@ -42,7 +42,24 @@ def parse_duration(value: object) -> float:
     return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?b)?", re.IGNORECASE)
+_SIZE_UNITS = " kmgt"
+
+
+def parse_size(value: object) -> int:
+    """Return the bytes of a size as Compose writes it, such as ``512m``, ``1gb`` or a bare number; 1k is 1024.
+
+    Raises:
+        ValueError: If the text is not a size.
+    """
+    found = None if isinstance(value, bool) else _SIZE.fullmatch(str(value).strip())
+    if found is None:
+        raise ValueError("a size such as 512m or 1gb")
+    return int(float(found[1]) * 1024 ** _SIZE_UNITS.index(found[2].lower() or " "))
+
+
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 HttpMethod = Annotated[str, StringConstraints(pattern=r"^[A-Z]+$")]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
@@ -121,8 +138,11 @@ class Jaeger(Strict):
     """Storage and receiver of the trace backend that devenv adds.
 
     Attributes:
-        storage: ``memory``, or ``badger`` on a named volume, which keeps traces after ``down``.
+        storage: ``memory``, or ``badger``: on disk, where the traces stay after ``down``. That is a named volume for
+            Jaeger, and a folder in ``.devenv/volumes/`` for the embedded backend.
         max_traces: limit of the memory store; the oldest traces are evicted first.
+        max_age: seconds after which traces on disk are removed.
+        max_bytes: size of the embedded backend's folder; above it, the oldest traces are removed.
         cors_origins: whose pages may send spans over HTTP, in addition to those of this machine: origins with at most
             one ``*``, for a port, for the first labels of a host, or for everything.
         version: tag of the ``jaegertracing/jaeger`` image that devenv adds to stacks without a trace backend.
@@ -130,6 +150,8 @@ class Jaeger(Strict):
 
     storage: Literal["memory", "badger"] = "memory"
     max_traces: Annotated[int, Field(ge=1)] = 100_000
+    max_age: Annotated[Seconds, Field(gt=0)] = 30 * 86400
+    max_bytes: Annotated[Size, Field(ge=16 * 1024 * 1024)] = 512 * 1024 * 1024
     cors_origins: tuple[BrowserOrigin, ...] = ()
     version: str = "2.13.0"
 

@@ -85,7 +85,8 @@ class ViewDocument(Document):
     """``devenv view``, printed when it listens.
 
     ``traces`` and ``spans`` are those of the files, ``spans`` with the refused ones; ``setup`` has lines to paste, by
-    title.
+    title. ``storage`` is the folder that keeps the traces, if one does, ``storage_notices`` what is wrong with it, and
+    ``restored_spans`` the number of spans that it had.
     """
 
     schema_: Literal["devenv.view/1"] = Field(default="devenv.view/1", alias="schema")
@@ -97,6 +98,9 @@ class ViewDocument(Document):
     spans: int
     refused: int = 0
     refused_reason: str = ""
+    storage: str = ""
+    storage_notices: list[str] = Field(default_factory=list)
+    restored_spans: int = 0
     setup: dict[str, list[str]]
 
 

@@ -17,6 +17,7 @@ from devenv.orchestrate.files import file_digest
 from devenv.orchestrate.naming import network_name, volume_name
 
 if TYPE_CHECKING:
+    from devenv.model.extension import Jaeger
     from devenv.model.identity import Project
     from devenv.model.stack import Network, Service, Stack, Volume
     from devenv.orchestrate.instrumentation.injection import Injection
@@ -96,14 +97,22 @@ def service_fingerprint(
     if processes:
         parts["process"] = plain(service.x.process.model_dump() if service.x.process else None)
         backend = stack.trace_backend
-        if backend is not None and backend.name == service.name and stack.x.backend.access != "open":
-            parts["access"] = stack.x.backend.access
+        if backend is not None and backend.name == service.name:
+            if stack.x.backend.access != "open":
+                parts["access"] = stack.x.backend.access
+            parts["jaeger"] = _of_the_embedded_backend(stack.x.jaeger)
     if injection is not None:
         files = {tree.target: tree.digest for tree in injection.files}
         parts[INJECTED] = {"environment": plain(injection.environment), "files": files}
     written = {name: canonical(value) for name, value in parts.items() if value not in (None, "", [], {}, False)}
     short = {name: hashlib.sha256(text.encode()).hexdigest()[:6] for name, text in written.items()}
     return Fingerprint(_digest(written), short)
+
+
+def _of_the_embedded_backend(settings: Jaeger) -> dict[str, Any]:
+    """The settings that differ from the defaults, of those that the embedded backend has."""
+    names = {"storage", "max_age", "max_bytes", "cors_origins"} if settings.storage != "memory" else {"cors_origins"}
+    return settings.model_dump(mode="json", include=names, exclude_defaults=True)
 
 
 def network_digest(network: Network) -> str:

@@ -29,7 +29,6 @@ DATA_PATH = "/tmp"  # noqa: S108 - a directory of the image, not of this machine
 """Mount point of badger's volume. Jaeger runs as user 10001 and its image has no data directory. A new volume gets the
 mode of the directory that it covers, and only ``/tmp`` is writable for every user."""
 
-SPAN_TTL = "720h"
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?")
 _MCP_AT_QUERY_PORT = (2, 20)
 PUBLISHED = (QUERY_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT)
@@ -104,7 +103,8 @@ def configuration(settings: Jaeger, version: tuple[int, int] | None = None) -> d
     store: dict[str, Any] = {"memory": {"max_traces": settings.max_traces}}
     if settings.storage == "badger":
         directories = {"keys": f"{DATA_PATH}/jaeger/keys", "values": f"{DATA_PATH}/jaeger/values"}
-        store = {"badger": {"directories": directories, "ephemeral": False, "ttl": {"spans": SPAN_TTL}}}
+        ttl = {"spans": f"{max(1, round(settings.max_age))}s"}
+        store = {"badger": {"directories": directories, "ephemeral": False, "ttl": ttl}}
     cors = {"allowed_origins": [*LOOPBACK_ORIGINS, *settings.cors_origins], "allowed_headers": ["*"]}
     return {
         "service": {

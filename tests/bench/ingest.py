@@ -151,23 +151,28 @@ def _running(name: str, command: list[str], ports: list[int], folder: Path) -> I
 
 
 @contextmanager
-def embedded(max_bytes: int) -> Iterator[Server]:
+def embedded(max_bytes: int, storage: Path | None = None) -> Iterator[Server]:
     ports = free_ports(3)
     otlp, query, grpc_port = map(str, ports)
     command = [sys.executable, "-m", "devenv.dashboard", "--otlp-port", otlp, "--query-port", query]
     command += ["--grpc-port", grpc_port, "--health-port", "0", "--max-bytes", str(max_bytes)]
+    command += ["--storage", str(storage)] if storage else []
     with tempfile.TemporaryDirectory() as folder, _running("devenv", command, ports, Path(folder)) as server:
         yield server
 
 
 @contextmanager
-def jaeger() -> Iterator[Server]:
-    """Jaeger's all-in-one pipeline (its own defaults), without tracing of itself."""
+def jaeger(badger: Path | None = None) -> Iterator[Server]:
+    """Jaeger's all-in-one pipeline (its own defaults), without tracing of itself; in memory or on badger."""
     binary = os.environ.get("DEVENV_TEST_JAEGER_BIN", "/var/cache/devenv-ci/bin/jaeger")
     if not os.access(binary, os.X_OK):
         raise SystemExit(f"{binary} is not a program: `.ci/go-build jaeger` builds it, or set DEVENV_TEST_JAEGER_BIN")
     ports = free_ports(5)
     otlp, query, otlp_grpc, query_grpc, health = (f"127.0.0.1:{port}" for port in ports)
+    store: dict[str, object] = {"memory": {"max_traces": 400_000}}
+    if badger is not None:
+        directories = {"keys": str(badger / "keys"), "values": str(badger / "values")}
+        store = {"badger": {"directories": directories, "ephemeral": False, "ttl": {"spans": "720h"}}}
     config = {
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
@@ -177,7 +182,7 @@ def jaeger() -> Iterator[Server]:
             "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
         },
         "extensions": {
-            "jaeger_storage": {"backends": {"store": {"memory": {"max_traces": 400_000}}}},
+            "jaeger_storage": {"backends": {"store": store}},
             "jaeger_query": {
                 "storage": {"traces": "store"},
                 "enable_tracing": False,
@@ -194,7 +199,7 @@ def jaeger() -> Iterator[Server]:
         folder = Path(name)
         (folder / "config.json").write_text(json.dumps(config))
         command = [binary, "--config", str(folder / "config.json")]
-        with _running("jaeger", command, ports, folder) as server:
+        with _running("badger" if badger else "jaeger", command, ports, folder) as server:
             yield server
 
 

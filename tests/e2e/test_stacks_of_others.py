@@ -134,11 +134,10 @@ def test_a_stack_without_any_tracing_is_traced_from_outside(engine: str, tool: D
         assert "the own sitecustomize runs" in tool.run("logs", "web").stdout
 
 
-@pytest.mark.docker
-def test_history_on_badger_outlives_down(tmp_path: Path) -> None:
+def test_history_on_badger_outlives_down(engine: str, tmp_path: Path) -> None:
     override = tmp_path / "badger.yaml"
     override.write_text("x-devenv:\n  jaeger: { storage: badger }\n")
-    tool = Devenv(tmp_path, "docker", files=(SAMPLE, override))
+    tool = Devenv(tmp_path, engine, files=(SAMPLE, override))
     try:
         first = tool.json("up")
         trace_id = first["canary"]["trace_id"]
@@ -148,9 +147,14 @@ def test_history_on_badger_outlives_down(tmp_path: Path) -> None:
         found = find_trace(second["trace_backend"]["query_url"], trace_id)
         assert found is not None
         assert services_of(found) >= {"gateway", "auth", "user"}
+        place = tool.json("status")["trace_backend"]["storage"]
+        assert bool(place) == (engine == "process")
     finally:
         last = tool.down()
     assert last["removed"]["volumes"] == removed["kept"]["volumes"]
+    if engine == "process":
+        assert not Path(place).exists()
+        return
     listed = subprocess.run(["docker", "volume", "ls", "-q"], capture_output=True, text=True, check=True).stdout
     assert not set(last["removed"]["volumes"]) & set(listed.split())
 

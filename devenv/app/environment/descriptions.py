@@ -130,6 +130,8 @@ def backend_document(backend: BackendAddress | None) -> TraceBackendDocument | N
         query_url=backend.query_url,
         otlp_http_url=backend.otlp_http_url,
         access="token" if backend.token else "open",
+        storage=backend.storage,
+        storage_notices=list(backend.storage_notices),
     )
 
 

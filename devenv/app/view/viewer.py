@@ -45,20 +45,24 @@ FREE_PORTS = ViewPorts(0, 0, 0)
 
 
 @asynccontextmanager
-async def viewer(files: Sequence[Path], pages: MakePages, ports: ViewPorts) -> AsyncIterator[ViewDocument]:
+async def viewer(
+    files: Sequence[Path], pages: MakePages, ports: ViewPorts, storage: Path | None = None
+) -> AsyncIterator[ViewDocument]:
     """Listen until the context is left; the files are read first, so that a bad one keeps no port.
 
     Args:
         files: see :func:`~devenv.app.traces.trace_files.read`.
         pages: what the port of the query APIs serves beside them.
         ports: what to listen on.
+        storage: absolute path of the folder that keeps the traces; None: they are in memory.
 
     Raises:
         ConfigurationError: If a file cannot be read.
         PortTaken: If a port is in use.
+        LockHeld, ConfigurationError, EnvironmentFailure: If the folder cannot be used.
     """
     from devenv.backend.server import Backend
-    from devenv.backend.settings import EmbeddedSettings
+    from devenv.backend.settings import EmbeddedSettings, StorageSettings
 
     read = [(path, await in_background(partial(trace_files.read, path))) for path in files]
 
@@ -69,7 +73,12 @@ async def viewer(files: Sequence[Path], pages: MakePages, ports: ViewPorts) -> A
         return pages(source, setup=lambda: setup_lines(receiver()))
 
     settings = EmbeddedSettings(
-        otlp_port=ports.otlp, grpc_port=ports.grpc, query_port=ports.query, health_port=None, pages=routes
+        otlp_port=ports.otlp,
+        grpc_port=ports.grpc,
+        query_port=ports.query,
+        health_port=None,
+        pages=routes,
+        storage=StorageSettings(storage) if storage is not None else None,
     )
     backend = Backend(settings)
     try:
@@ -90,6 +99,9 @@ async def viewer(files: Sequence[Path], pages: MakePages, ports: ViewPorts) -> A
             spans=sum(file.spans for _, file in read),
             refused=refusal.spans,
             refused_reason=refusal.reason,
+            storage=str(storage) if storage is not None else "",
+            storage_notices=list(backend.storage_notices),
+            restored_spans=backend.restored_spans,
             setup={title: list(lines) for title, lines in setup_lines(receiver()).items()},
         )
     finally:

@@ -20,12 +20,12 @@ class StoredTrace:
 
     ``start`` and ``end`` (ns) enclose all spans, ``longest`` (ns) is the longest span's duration: bounds by which a
     search excludes a trace without decoding it. ``fresh`` collects spans while a batch is stored; ``truncated`` is true
-    if spans were rejected because it was too large.
+    if spans were rejected because it was too large. ``segment`` is that of the disk in which it began.
     """
 
-    __slots__ = ("end", "fresh", "id", "longest", "owner", "raw", "services", "spans", "start", "truncated")
+    __slots__ = ("end", "fresh", "id", "longest", "owner", "raw", "segment", "services", "spans", "start", "truncated")
 
-    def __init__(self, trace_id: bytes, owner: StoredService, start: int, end: int) -> None:
+    def __init__(self, trace_id: bytes, owner: StoredService, start: int, end: int, segment: int = 0) -> None:
         self.id = trace_id
         self.raw = b""
         self.start = start
@@ -36,6 +36,7 @@ class StoredTrace:
         self.owner: StoredService | None = owner
         self.fresh: list[bytes] | None = None
         self.truncated = False
+        self.segment = segment
 
     @property
     def alive(self) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from time import monotonic
 
+from devenv.backend.store.additions import Journal, Kept, Marks
 from devenv.backend.store.evicted_ids import EvictedIds
 from devenv.backend.store.rate import Rate
 from devenv.backend.store.records import (
@@ -42,6 +44,10 @@ class Store:
     Args:
         max_bytes: limit on the memory of traces and indexes, as the store counts it.
         now: monotonic seconds, for rates.
+
+    Attributes:
+        journal: keeps what is added, if set.
+        segment: that of the journal in which new traces begin; ``begun`` has the stored traces of each by number.
     """
 
     def __init__(self, max_bytes: int, now: Callable[[], float] = monotonic) -> None:
@@ -59,6 +65,9 @@ class Store:
         self.rate = Rate()
         self.version = 0
         self.now = now
+        self.journal: Journal | None = None
+        self.segment = 0
+        self.begun = Counter[int]()
         self._largest = max_bytes // _TRACE_SHARE
         self._memberships: dict[tuple[StoredService, ...], tuple[StoredService, ...]] = {}
 
@@ -75,10 +84,21 @@ class Store:
         scope = self.scopes.find(batch)
         if scope is None:
             scope = self._new_scope(batch)
-        touched = self._index(scope.service, columns)
+        marks = Marks(scope.service, set(columns.names)) if self.journal is not None else None
+        kept: Kept = []
         refused = 0
-        for trace in touched:
-            refused += self._settle(trace, scope)
+        for trace in self._index(scope.service, columns):
+            fresh = trace.fresh or []
+            trace.fresh = None
+            payload, count = b"".join(fresh), len(fresh) // 2
+            if self._append(trace, scope, payload, count):
+                kept.append((trace, payload, count))
+            else:
+                refused += count
+                if trace.alive:
+                    kept.append((trace, b"", 0))
+        if self.journal is not None and marks is not None:
+            self.journal.add(scope, marks.addition(kept, self.segment))
         stored = len(columns.payloads) - refused
         self.rejected += refused
         self._count(scope, stored)
@@ -92,11 +112,7 @@ class Store:
     def _new_scope(self, batch: Batch) -> Scope:
         parsed = parse(batch)
         name = service_name(parsed[0])
-        service = self.services.get(name)
-        if service is None:
-            service = self.services[name] = StoredService(name)
-            self.bytes += SERVICE_BYTES
-        return self.scopes.add(batch, service, parsed)
+        return self.scopes.add(batch, self.known_service(name), parsed)
 
     def _index(self, service: StoredService, columns: Columns) -> list[StoredTrace]:
         # The innermost loop of the receiver: most of its 1 µs per span.
@@ -142,22 +158,19 @@ class Store:
         return touched
 
     def _new_trace(self, trace_id: bytes, service: StoredService, start: int, end: int) -> StoredTrace:
-        service.owned.append(trace := StoredTrace(trace_id, service, start, end))
+        service.owned.append(trace := StoredTrace(trace_id, service, start, end, self.segment))
+        self.begun[self.segment] += 1
         self._charge(trace, TRACE_BYTES)
         return trace
 
-    def _settle(self, trace: StoredTrace, scope: Scope) -> int:
-        # Joins the new spans of one trace into a chunk; returns the number of rejected spans.
-        fresh = trace.fresh or []
-        trace.fresh = None
-        count = len(fresh) // 2
-        payload = b"".join(fresh)
+    def _append(self, trace: StoredTrace, scope: Scope, payload: bytes, count: int) -> bool:
+        # Appends the new spans of one trace as a chunk, if it does not become too large.
         raw = trace.raw
         if len(raw) + len(payload) > self._largest:
             trace.truncated = True
             if not trace.spans:
                 self._evict(trace)
-            return count
+            return False
         prefix = scope.prefix
         size = len(prefix) + len(payload)
         head = _CHUNK_HEADS[size] if size < _READY else _CHUNK_TAG + varint(size)
@@ -167,7 +180,7 @@ class Store:
         service = scope.service
         if service not in trace.services:
             self._join(trace, service)
-        return 0
+        return True
 
     def _join(self, trace: StoredTrace, service: StoredService) -> None:
         # All traces have the same few sets of services: each set is stored once.
@@ -192,6 +205,77 @@ class Store:
         self.received += stored
         self.version += 1
 
+    # -- restoring ----------------------------------------------------------------------------------------------
+
+    def known_service(self, name: str) -> StoredService:
+        """Return a service, a new one if the store has none of the name."""
+        service = self.services.get(name)
+        if service is None:
+            service = self.services[name] = StoredService(name)
+            self.bytes += SERVICE_BYTES
+        return service
+
+    def known_scope(self, batch: Batch) -> Scope:
+        """Return the scope of a batch, a new one if the store has none like it.
+
+        Raises:
+            Undecodable, TooLarge: See :func:`~devenv.backend.store.scopes.parse`.
+        """
+        return self.scopes.find(batch) or self._new_scope(batch)
+
+    def extend(
+        self,
+        trace_id: bytes,
+        chunks: list[bytes],
+        spans: int,
+        services: tuple[StoredService, ...],
+        bounds: tuple[int, int, int],
+    ) -> StoredTrace:
+        """Append chunks to a trace, or begin it with them, without an entry in an index.
+
+        Args:
+            trace_id: 16 bytes.
+            chunks: encoded, in pieces, with the numbers of known scopes.
+            spans: their number.
+            services: those of the whole trace; the first one owns it.
+            bounds: of the whole trace: start, end and the longest span.
+        """
+        trace = self.traces.get(trace_id)
+        if trace is None:
+            trace = self.traces[trace_id] = self._new_trace(trace_id, services[0], bounds[0], bounds[1])
+        before = len(trace.raw)
+        trace.raw = b"".join((trace.raw, *chunks)) if before else b"".join(chunks)
+        trace.start, trace.end, trace.longest = bounds
+        trace.services = services
+        trace.spans += spans
+        self._charge(trace, len(trace.raw) - before + SPAN_BYTES * spans)
+        self.spans += spans
+        return trace
+
+    def refer(self, service: StoredService, name: bytes, kinds: int, traces: list[StoredTrace]) -> None:
+        """Add traces to an operation of the index; without one, only the kinds of an operation that it has."""
+        operation = service.operations.get(name)
+        if operation is None and not traces:
+            return
+        if operation is None:
+            operation = service.operations[name] = StoredOperation()
+            self.bytes += OPERATION_BYTES + len(name)
+        operation.kinds |= kinds
+        operation.recent += traces
+        operation.last = operation.recent[-1]
+
+    def settle(self, extended: Iterable[bytes]) -> None:
+        """Evict what is above the limits, after the traces ``extended`` were."""
+        self.version += 1
+        for trace_id in extended:
+            if len((trace := self.traces[trace_id]).raw) > self._largest:
+                self._evict(trace)
+        for scope in [each for each in self.scopes if each.spans <= 0]:
+            self.scopes.release(scope.number, 0)
+        self._tidy()
+        if self.bytes + self.scopes.bytes > self.max_bytes:
+            self._make_room()
+
     # -- evicting -----------------------------------------------------------------------------------------------
 
     def _make_room(self) -> None:
@@ -209,6 +293,7 @@ class Store:
     def _evict(self, trace: StoredTrace) -> None:
         del self.traces[trace.id]
         self.evicted.add(trace.id)
+        self.begun[trace.segment] -= 1
         self._charge(trace, -trace.cost)
         trace.owner = None
         self.spans -= trace.spans

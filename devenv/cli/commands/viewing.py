@@ -32,13 +32,17 @@ def view(
         Literal["jaeger", "auto"],
         typer.Option(help="Listen on the ports of Jaeger (OTLP 4317 and 4318, pages 16686), or on free ones."),
     ] = "jaeger",
+    persist: Annotated[
+        Path | None,
+        typer.Option(help="Keep the traces in this directory, and show those that it has.", metavar="DIR"),
+    ] = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print the URL instead of opening a browser.")] = False,
 ) -> None:
     """Receive traces and show them, without a project, until Ctrl-C.
 
-    The traces are in memory: they are gone when the command ends. Every
-    program of this machine can send to it, and every SDK with its default
-    endpoint does.
+    The traces are in memory: they are gone when the command ends, unless
+    --persist keeps them. Every program of this machine can send to it, and
+    every SDK with its default endpoint does.
     """
     from devenv.app.view.viewer import FREE_PORTS, ViewPorts, viewer
     from devenv.cli.browser import open_in_browser
@@ -46,10 +50,12 @@ def view(
     from devenv.dashboard.pages import page_routes
 
     state: Globals = context.obj
+    listening = FREE_PORTS if ports == "auto" else ViewPorts()
+    storage = persist.absolute() if persist else None
     ended = asyncio.Event()
 
     async def main() -> None:
-        async with viewer(files or [], page_routes, FREE_PORTS if ports == "auto" else ViewPorts()) as document:
+        async with viewer(files or [], page_routes, listening, storage) as document:
             state.show(document, show_view)
             state.output.stdout.flush()
             if not only_print and not state.output.style.json:

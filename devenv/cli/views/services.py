@@ -237,3 +237,7 @@ def _places(entrypoint: str | None, backend: TraceBackendDocument | None, output
         what = "Jaeger" if backend.kind == "jaeger" else "Traces"
         how = "  (wants a token: open it with `devenv open jaeger`)" if backend.access == "token" else ""
         output.line(f"{what:<12} {backend.ui_url}{how}")
+        if backend.storage:
+            output.line(f"{'Kept in':<12} {backend.storage}")
+        for notice in backend.storage_notices:
+            output.warn(f"warning: {notice}")

@@ -16,6 +16,10 @@ def show_view(document: ViewDocument, output: Output) -> None:
     output.line(f"Traces: {document.ui_url}")
     output.line(f"OTLP over HTTP: {document.otlp_http_url}")
     output.line(f"OTLP over gRPC: {document.otlp_grpc_url}")
+    if document.storage:
+        output.line(f"Kept in: {document.storage} ({plural(document.restored_spans, 'span')} from before)")
+    for notice in document.storage_notices:
+        output.warn(f"warning: {notice}")
     if document.traces:
         output.line(f"Read {plural(len(document.traces), 'trace')} with {plural(document.spans, 'span')}")
     if document.refused or document.refused_reason:
@@ -30,4 +34,7 @@ def show_view(document: ViewDocument, output: Output) -> None:
             for line in lines:
                 output.line(f"    {line}")
     output.line("")
-    output.line("Press Ctrl-C to end. The traces are kept in memory until then.")
+    if document.storage:
+        output.line("Press Ctrl-C to end. The traces are kept on disk.")
+    else:
+        output.line("Press Ctrl-C to end. The traces are kept in memory until then.")

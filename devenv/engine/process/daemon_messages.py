@@ -80,7 +80,13 @@ class HostPort:
 
 @immutable(kw_only=True)
 class InstanceReport:
-    """One instance: what the engine observes, how to run a command beside it, and the token of the backend, if any."""
+    """One instance: what the engine observes, how to run a command beside it, and what only the backend has.
+
+    Attributes:
+        token: what its readers must send, if anything.
+        storage: the folder with its traces, if they are on disk.
+        storage_notices: what is wrong with it.
+    """
 
     id: str
     name: str
@@ -98,6 +104,8 @@ class InstanceReport:
     cwd: str
     environment: Mapping[str, str]
     token: str = field(default="", repr=False)
+    storage: str = ""
+    storage_notices: tuple[str, ...] = ()
 
 
 @immutable(kw_only=True)

@@ -284,7 +284,15 @@ class ProcessEngine:
         ports = {known.container: known.host for known in report.ports} if report else {}
         if report is None or port not in ports:
             return None
-        return Endpoint(host=LOOPBACK, port=ports[port], token=report.token if port == QUERY_PORT else "")
+        if port != QUERY_PORT:
+            return Endpoint(host=LOOPBACK, port=ports[port])
+        return Endpoint(
+            host=LOOPBACK,
+            port=ports[port],
+            token=report.token,
+            storage=report.storage,
+            storage_notices=report.storage_notices,
+        )
 
     async def close(self) -> None:
         """Nothing is held open between requests; a daemon without instances is ended.

@@ -39,6 +39,15 @@ class Peer:
 
 
 @immutable(kw_only=True)
+class TraceFolder:
+    """A folder, relative to ``.devenv/``, in which the backend keeps its traces, and its limits."""
+
+    path: str
+    max_bytes: int
+    max_age: float
+
+
+@immutable(kw_only=True)
 class Launch:
     """One instance.
 
@@ -47,6 +56,7 @@ class Launch:
         name: the instance's name, as on the other engines.
         kind: ``backend`` is the embedded trace backend.
         access: ``token``: the backend's query APIs and pages want its token.
+        storage: where the backend keeps its traces; ``None``: in memory.
         cors_origins: whose pages may send spans to the backend, in addition to those of this machine.
         environment: complete, addresses not yet rewritten.
         port_env: variable that contains the first of its ports.
@@ -64,6 +74,7 @@ class Launch:
     kind: Kind = "process"
     access: Access = "open"
     cors_origins: tuple[str, ...] = ()
+    storage: TraceFolder | None = None
     command: tuple[str, ...] = ()
     cwd: str = "."
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.engine.process.launch import Launch, Listening, Peer
+from devenv.engine.process.launch import Launch, Listening, Peer, TraceFolder
 from devenv.errors import ConfigurationError
 from devenv.otlp.backend_ports import EMBEDDED_PORTS
 
 if TYPE_CHECKING:
     from devenv.contract.specification import InstanceSpec
+    from devenv.model.extension import Jaeger
     from devenv.model.stack import Service, Stack
 
 _REFUSED = (
@@ -157,8 +158,19 @@ def _backend(spec: InstanceSpec) -> Launch:
         kind="backend",
         access=spec.stack.x.backend.access if spec.stack else "open",
         cors_origins=spec.stack.x.jaeger.cors_origins if spec.stack else (),
+        storage=_trace_folder(spec.stack.x.jaeger) if spec.stack else None,
         ports=backend_ports(service),
     )
+
+
+TRACES = "volumes/jaeger-data"
+"""Below ``.devenv/``: the counterpart of Jaeger's volume, kept and removed like the data of other named volumes."""
+
+
+def _trace_folder(settings: Jaeger) -> TraceFolder | None:
+    if settings.storage == "memory":
+        return None
+    return TraceFolder(path=TRACES, max_bytes=settings.max_bytes, max_age=settings.max_age)
 
 
 def _peers(stack: Stack) -> tuple[Peer, ...]:

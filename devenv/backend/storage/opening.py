@@ -1,0 +1,175 @@
+"""Opens the folder of a storage: its traces are added to the store again, what is damaged is left out and told."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import replace
+from time import monotonic, process_time, time
+from typing import Any
+
+from devenv.backend.settings import StorageSettings
+from devenv.backend.storage.folder import Folder, SegmentFile
+from devenv.backend.storage.framing import Damaged, records
+from devenv.backend.storage.journal import SCOPE, SPANS, FileJournal
+from devenv.backend.storage.span_records import decode_scope, decode_spans
+from devenv.backend.store.restoration import Restoration
+from devenv.backend.store.store import Store
+from devenv.disk import not_read, not_removed, read_regular_file
+from devenv.immutable import immutable
+from devenv.model.counts import plural
+from devenv.otlp.batches import Batch
+from devenv.otlp.wire import TooLarge, Undecodable
+
+# Far above the size of a segment: a larger file is not one.
+_MOST = 256 * 1024 * 1024
+
+_logger = logging.getLogger(__name__)
+
+
+@immutable()
+class Damage:
+    """Damaged bytes of a segment; ``cut`` if they were its end, and were removed."""
+
+    file: str
+    bytes: int
+    cut: bool
+
+
+class Storage:
+    """An open folder, whose traces are in the store; what the store adds from now on is written to it."""
+
+    def __init__(self, settings: StorageSettings, store: Store, clock: Callable[[], float] = time) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._folder = Folder(settings.directory)
+        self._journal: FileJournal | None = None
+        self._damages: list[Damage] = []
+        self.restored = 0
+        self._seconds = self._cpu_seconds = 0.0
+
+    def steps(self) -> Generator[None, None, None]:
+        """Read the folder, with a pause after each record; it has to be closed by :meth:`close` also if this fails.
+
+        Raises:
+            EnvironmentFailure: If a segment cannot be read, or an old one not be removed.
+        """
+        begun, worked = monotonic(), process_time()
+        collected = gc.isenabled()
+        gc.disable()  # it would visit all that is restored again and again
+        try:
+            segments = self._kept()
+            for at, segment in enumerate(segments):
+                segments[at] = yield from self._restore(segment)
+        finally:
+            if collected:
+                gc.enable()
+        self._seconds, self._cpu_seconds = monotonic() - begun, process_time() - worked
+        self._journal = FileJournal(self._folder, self._store, segments, self._settings, self._clock)
+        self._journal.prune()
+        self._store.journal = self._journal
+
+    def _kept(self) -> list[SegmentFile]:
+        # The newest that are within the limits; the others are removed.
+        kept: list[SegmentFile] = []
+        size, now = 0, self._clock()
+        for segment in reversed(self._folder.segments()):
+            size += segment.size
+            if size <= self._settings.max_bytes and now - segment.written < self._settings.max_age:
+                kept.insert(0, segment)
+                continue
+            try:
+                segment.path.unlink()
+            except OSError as error:
+                raise not_removed(segment.path, error) from error
+        return kept
+
+    def _restore(self, segment: SegmentFile) -> Generator[None, None, SegmentFile]:
+        try:
+            content = memoryview(read_regular_file(segment.path, _MOST))
+        except OSError as error:
+            raise not_read(segment.path, error) from error
+        restoration = Restoration(self._store, segment.number)
+        scopes: dict[int, Batch] = {}
+        damaged = end = 0
+        for record in records(content):
+            damaged += len(record.body) if not _added(record.kind, record.body, scopes, restoration) else 0
+            if record.kind:
+                end = record.end
+            yield
+        self.restored += restoration.finish()
+        yield
+        tail = len(content) - end
+        if damaged - tail > 0:
+            self._tell(Damage(segment.path.name, damaged - tail, cut=False))
+        if tail:
+            with suppress(OSError):  # it is left out all the same
+                os.truncate(segment.path, end)
+            self._tell(Damage(segment.path.name, tail, cut=True))
+        return replace(segment, size=end)
+
+    def _tell(self, damage: Damage) -> None:
+        self._damages.append(damage)
+        _logger.warning("%s", self._said(damage))
+
+    def _said(self, damage: Damage) -> str:
+        size = plural(damage.bytes, "byte")
+        what = f"the last {size} were damaged and were cut off" if damage.cut else f"left out {size} that are damaged"
+        return f"{self._settings.directory / damage.file}: {what}"
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is wrong with the folder, in sentences."""
+        error = self._journal.error if self._journal else ""
+        failed = (error,) if error else ()
+        return (*map(self._said, self._damages), *failed)
+
+    def figures(self) -> dict[str, Any]:
+        """Where the traces are kept, how much it is, what was read at the start, and why nothing is written, if so."""
+        journal = self._journal
+        return {
+            "directory": str(self._settings.directory),
+            "bytes": journal.bytes if journal else 0,
+            "max_bytes": self._settings.max_bytes,
+            "max_age_s": self._settings.max_age,
+            "segments": journal.segments if journal else 0,
+            "restored": {
+                "spans": self.restored,
+                "seconds": round(self._seconds, 3),
+                "cpu_seconds": round(self._cpu_seconds, 3),
+            },
+            "damaged": [{"file": each.file, "bytes": each.bytes, "cut": each.cut} for each in self._damages],
+            "error": journal.error if journal else "",
+        }
+
+    def flush(self) -> None:
+        """Wait until everything is written, or has failed."""
+        if self._journal is not None:
+            self._journal.flush()
+
+    def close(self) -> None:
+        """Write what is left and release the folder; the store then keeps nothing on disk any more."""
+        self._store.journal = None
+        if self._journal is not None:
+            self._journal.close()
+        self._folder.close()
+
+
+def _added(kind: bytes, body: memoryview, scopes: dict[int, Batch], restoration: Restoration) -> bool:
+    """Return whether a record could be read. One of a later version's kind is left out."""
+    try:
+        if kind == SCOPE:
+            number, batch = decode_scope(body)
+            scopes[number] = batch
+        elif kind == SPANS:
+            number, addition = decode_spans(body)
+            if number not in scopes:
+                return False
+            restoration.add(scopes[number], addition)
+    except (Damaged, Undecodable, TooLarge):
+        return False
+    return kind != b""

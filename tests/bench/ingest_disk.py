@@ -1,0 +1,81 @@
+"""The embedded backend with its storage on disk, beside Jaeger with memory and with badger, in one run.
+
+The load and the measures are those of `ingest.py`. Besides: the bytes on disk per span, and how many spans per second
+the embedded backend opens again after it was killed: of the whole start, and of the reading alone.
+
+Exit code 1 where a bound is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+from ingest import MIB, embedded, ingest, jaeger
+from ingest_load import batches
+
+# What devenv's figure may be as a part of another's; for throughput, a lower bound.
+BOUNDS = (("cpu_us_per_span", "jaeger", 1.0), ("cpu_us_per_span", "badger", 0.5), ("spans_per_second", "badger", 1.0))
+OPENED_PER_SECOND = 500_000
+
+
+def compare(spans: int, folder: Path) -> dict[str, dict[str, float]]:
+    bodies = list(batches(spans, time.time_ns()))
+    own, badger = folder / "devenv", folder / "badger"
+    with jaeger() as memory, jaeger(badger) as disk, embedded(1024 * MIB, own) as server:
+        figures = ingest([memory, disk, server], bodies)
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+    for name, place in (("devenv", own), ("badger", badger)):
+        size = sum(file.stat().st_blocks * 512 for file in place.rglob("*") if file.is_file())
+        figures[name]["disk_bytes_per_span"] = size / spans
+    begun = time.perf_counter()
+    with embedded(1024 * MIB, own) as server:
+        took = time.perf_counter() - begun
+        storage = server.get("/api/devenv/stats")["storage"]
+    restored = storage["restored"]
+    if restored["spans"] != spans:
+        raise SystemExit(f"opened again with {restored['spans']} of {spans} spans: {storage}")
+    figures["devenv"]["opened_per_second"] = spans / restored["seconds"]
+    figures["devenv"]["start_seconds"] = took
+    return figures
+
+
+def report(figures: dict[str, dict[str, float]]) -> list[str]:
+    missed = []
+    for key, other, bound in BOUNDS:
+        mine, theirs = figures["devenv"][key], figures[other][key]
+        ratio = mine / theirs
+        good = ratio >= bound if key == "spans_per_second" else ratio <= bound
+        sign = ">=" if key == "spans_per_second" else "<="
+        line = f"disk {key:18} {other} {theirs:10.1f} devenv {mine:10.1f} {ratio:6.2f} {sign} {bound:3.1f}"
+        print(line + ("" if good else "  MISSED"))
+        missed += [] if good else [f"{key} beside {other}"]
+    own = figures["devenv"]
+    sizes = (
+        f"{own['disk_bytes_per_span']:.0f} bytes a span on disk, badger {figures['badger']['disk_bytes_per_span']:.0f}"
+    )
+    opened = f"opened again: {own['opened_per_second']:.0f} spans/s, the whole start {own['start_seconds']:.2f} s"
+    print(f"{sizes}; {opened} (bound {OPENED_PER_SECOND} spans/s)")
+    return missed + (["opening"] if own["opened_per_second"] < OPENED_PER_SECOND else [])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spans", type=int, default=300_000)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of the table")
+    given, _ = parser.parse_known_args()  # the other options are those of ingest.py
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # /tmp may be in memory
+        figures = compare(given.spans - given.spans % 6, Path(folder))
+    if given.json:
+        print(json.dumps(figures))
+        return 0
+    return 1 if report(figures) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
