@@ -7,6 +7,7 @@ from time import time, time_ns
 from typing import Any
 
 from devenv.backend.access import Access, ClosedRouter
+from devenv.backend.api.analysis_api import AnalysisApi
 from devenv.backend.api.devenv_api import DevenvApi
 from devenv.backend.api.envelopes import unknown_path
 from devenv.backend.api.legacy_api import LegacyApi
@@ -70,6 +71,7 @@ class Backend:
         routes = [
             *LegacyApi(self.store, time_ns, self._large).routes(),
             *MetricsApi(self.store, time_ns, self._turns).routes(),
+            *AnalysisApi(self.store, time_ns, self._turns).routes(),
             *V3Api(self.store, self._turns).routes(),
             *LogsApi(self.logs, self._turns).routes(),
             *DevenvApi(self.store, self._turns, self.stats).routes(),

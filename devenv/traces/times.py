@@ -48,6 +48,24 @@ def parse_duration(text: str) -> int:
     return sign * int(total)
 
 
+def show_duration(nanoseconds: int) -> str:
+    """A duration as Go prints it: ``1.5ms``, ``-45ms``, ``1m30s``, ``0s``."""
+    sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    if rest < _UNITS["s"]:
+        unit = next((each for each in ("ms", "µs", "ns") if rest >= _UNITS[each]), "s")
+        return f"{sign}{_decimal(rest, _UNITS[unit])}{unit}"
+    minutes, seconds = divmod(rest, _UNITS["m"])
+    hours, minutes = divmod(minutes, 60)
+    above = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{sign}{above}{_decimal(seconds, _UNITS['s'])}s"
+
+
+def _decimal(number: int, unit: int) -> str:
+    whole, part = divmod(number, unit)
+    digits = f"{part:0{len(str(unit)) - 1}}".rstrip("0") if part else ""
+    return f"{whole}.{digits}" if digits else str(whole)
+
+
 def parse_rfc3339(text: str) -> int:
     """An RFC 3339 time with up to nanoseconds, in ns since the epoch.
 

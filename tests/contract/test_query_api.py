@@ -111,7 +111,6 @@ def test_the_latest_to_arrive_come_first_and_the_limit_counts_traces(backend: Ba
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"service": ""},
         {"limit": "many"},
         {"limit": "-1"},
         {"limit": "0"},
@@ -193,8 +192,8 @@ def normal(document: dict[str, Any]) -> dict[str, Any]:
     spans = {}
     for span in document["spans"]:
         logs = sorted(span.pop("logs"), key=json.dumps)
-        # Jaeger also remarks on clock skew, which devenv does not judge.
-        warnings = [text for text in span.pop("warnings") or () if "parent" in text]
+        # Jaeger 2.13 tells hosts apart in another way here than in API v3, where clock skew is compared.
+        warnings = [text for text in span.pop("warnings") or () if "delta" not in text]
         process = processes[span.pop("processID")]
         spans[span["spanID"]] = {**span, "logs": logs, "warnings": warnings, "process": process}
     return {"traceID": document["traceID"], "spans": spans, "processes": sorted(processes.values())}

@@ -25,7 +25,7 @@ def traces_json(found: Iterable[Snapshot], *, raw: bool) -> Iterator[Iterable[st
         raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
     """
     for group in grouped(found):
-        several = together(group)
+        several = together(group, adjusted=not raw)
         if several is not None:
             yield (_together(several, raw=raw),)
         else:
@@ -37,7 +37,7 @@ def trace_json(taken: Snapshot, *, raw: bool) -> Iterator[str]:
     """Yield ``{traceID, spans, processes, warnings}`` in pieces; an empty one is a pause."""
     trace = yield from paused(decoded(taken, separate=not raw), "")
     processes = _Processes()
-    owner = OwningTrace(trace.id, show_trace_id(trace.id), trace.known)
+    owner = OwningTrace(trace.id, show_trace_id(trace.id), trace.judged)
     opening = _opening(owner)
     for scope, parts in trace.chunks:
         process = processes.name(scope)
@@ -58,7 +58,7 @@ def _together(several: SmallTraces, *, raw: bool) -> str:
 def _small(trace: SmallTrace, writer: LegacySpans, *, raw: bool) -> str:
     taken = trace.taken
     processes = _Processes()
-    owner = OwningTrace(taken.id, show_trace_id(taken.id), trace.known)
+    owner = OwningTrace(taken.id, show_trace_id(taken.id), trace.judged)
     spans = writer.write(owner, [(scope, processes.name(scope), count) for scope, count in trace.parts])
     if spans is None or not trace.plain:
         return "".join(trace_json(taken, raw=raw))

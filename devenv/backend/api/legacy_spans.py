@@ -16,21 +16,23 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from devenv.backend.api.legacy_tags import ODD, attribute_tags, common_tags, joined, sortable, status_tags, tag
+from devenv.backend.query.clock_skew import Judged
+from devenv.backend.query.span_warnings import LEGACY_PARENT, span_warnings
 from devenv.backend.store.decoding import KINDS, readable
 from devenv.backend.store.scopes import Scope
 from devenv.immutable import immutable
 from devenv.otlp.span_table import SpanTable
 from devenv.otlp.values import plain, text
-from devenv.traces.ids import show_span_id, show_trace_id
+from devenv.traces.ids import show_trace_id
 
 
 @immutable()
 class OwningTrace:
-    """The trace of some spans: its ID, also as text, and the IDs of all its spans."""
+    """The trace of some spans: its ID, also as text, and what warnings need of it."""
 
     id: bytes
     shown: str
-    known: frozenset[bytes]
+    judged: Judged
 
 
 class LegacySpans:
@@ -60,7 +62,8 @@ class LegacySpans:
             owner: the trace.
             parts: for each scope of the trace the name of its process and the number of its spans.
         """
-        tags, at, position, known, rare = self._tags, self._tag, self._position, owner.known, self._rare
+        tags, at, position, known, rare = self._tags, self._tag, self._position, owner.judged.known, self._rare
+        skewed = {span_id.hex() for span_id in owner.judged.skews}
         opening = f'{{"traceID":"{owner.shown}","spanID":"'
         child = f',"references":[{{"refType":"CHILD_OF","traceID":"{owner.shown}","spanID":"'
         found = []
@@ -69,7 +72,7 @@ class LegacySpans:
             closing = f'],"logs":[],"processID":"{process}","warnings":null}}'
             for span_id, parent, name, kind, start, end in islice(self._spans, count):
                 until = tags.index("", at)
-                if (parent and parent not in known) or end < start or position in rare:
+                if (parent and parent not in known) or end <= start or position in rare or span_id in skewed:
                     given = readable(self._payloads[position : position + 1])
                     found += [span_json(owner, scope, span, process) for span in given]
                 else:
@@ -101,7 +104,7 @@ def span_json(owner: OwningTrace, scope: Scope, span: Any, process: str) -> str:
         f'"references":[{_references(owner, span.links, parent)}],"startTime":{start // 1000},'
         f'"duration":{(end - start) // 1000 if end > start else 0},"tags":[{joined(tags)}],'
         f'"logs":[{",".join(map(_log, events))}],"processID":"{process}",'
-        f'"warnings":{_warnings(start, end, parent, owner.known)}}}'
+        f'"warnings":{json.dumps(span_warnings(owner.judged, span, LEGACY_PARENT) or None)}}}'
     )
 
 
@@ -141,12 +144,3 @@ def _log(event: Any) -> str:
         named = [("event", text(event.name))]
     shown = ",".join(tag(*field) for field in (*named, *fields))
     return f'{{"timestamp":{event.time // 1000},"fields":[{shown}]}}'
-
-
-def _warnings(start: int, end: int, parent: bytes, known: frozenset[bytes]) -> str:
-    warnings = []
-    if end < start:
-        warnings.append("Negative duration detected, sanitizing end timestamp.")
-    if parent not in known and any(parent):
-        warnings.append(f"invalid parent span IDs={show_span_id(parent)}; skipping clock skew adjustment")
-    return json.dumps(warnings) if warnings else "null"

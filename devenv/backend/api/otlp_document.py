@@ -29,7 +29,7 @@ def traces_documents(found: Iterable[Snapshot], *, raw: bool) -> Iterator[Iterab
         raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
     """
     for group in grouped(found):
-        several = together(group)
+        several = together(group, adjusted=not raw)
         if several is not None:
             writer = OtlpSpans(several.table, several.payloads)
             yield (",".join([_small(trace, writer, raw=raw) for trace in several.traces]),)
@@ -43,14 +43,14 @@ def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
     trace = yield from paused(decoded(taken, separate=not raw), "")
     trace_id = trace.id.hex()
     yield from _by_resource(
-        (scope, (",".join([span_json(trace_id, span) for span in spans]) for spans in parts))
+        (scope, (",".join([span_json(trace.judged, trace_id, span) for span in spans]) for spans in parts))
         for scope, parts in trace.chunks
     )
 
 
 def _small(trace: SmallTrace, writer: OtlpSpans, *, raw: bool) -> str:
     trace_id = trace.taken.id.hex()
-    written = [(scope, (writer.write(trace_id, count),)) for scope, count in trace.parts]
+    written = [(scope, (writer.write(trace.judged, trace_id, count),)) for scope, count in trace.parts]
     return "".join(_by_resource(written) if trace.plain else resource_spans(trace.taken, raw=raw))
 
 

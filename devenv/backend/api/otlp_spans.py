@@ -8,8 +8,11 @@ from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
+from devenv.backend.query.clock_skew import Judged
+from devenv.backend.query.span_warnings import V3_PARENT, span_warnings
 from devenv.backend.store.decoding import ends, readable
 from devenv.http.server.message import dumps
+from devenv.model.span import Value
 from devenv.otlp.attribute_cache import AttributeCache, key_value
 from devenv.otlp.span_table import MARK, SpanTable
 from devenv.otlp.values import otlp, plain, text
@@ -33,15 +36,17 @@ class OtlpSpans:
         times = zip(table.starts, table.ends, strict=True)
         self._spans = zip(ids, table.parents, names, table.kinds, times, attributes, table.flags, strict=True)
 
-    def write(self, trace_id: str, count: int) -> str:
+    def write(self, judged: Judged, trace_id: str, count: int) -> str:
         """Return the next ``count`` spans of a trace with commas between them."""
-        rare, position = self._rare, self._position
+        rare, position, known = self._rare, self._position, judged.known
+        adjusted, skewed = judged.adjusted, {span_id.hex() for span_id in judged.skews}
         opening = f'{{"traceId":"{trace_id}","spanId":"'
         found = []
         for span_id, parent, name, kind, (start, end), attributes, flags in islice(self._spans, count):
-            if position in rare:
+            odd = adjusted and ((parent and parent not in known) or end <= start or span_id in skewed)
+            if odd or position in rare:
                 given = readable(self._payloads[position : position + 1])
-                found += [span_json(trace_id, span) for span in given]
+                found += [span_json(judged, trace_id, span) for span in given]
             else:
                 above = f'","parentSpanId":"{parent.hex()}' if parent and parent != _NO_PARENT else ""
                 named = f',"name":{name}' if name != '""' else ""
@@ -57,7 +62,7 @@ class OtlpSpans:
         return ",".join(found)
 
 
-def span_json(trace_id: str, span: Any) -> str:
+def span_json(judged: Judged, trace_id: str, span: Any) -> str:
     """Return any span, as ``messages.OpaqueSpan``, as JSON."""
     found = f'{{"traceId":"{trace_id}","spanId":"{span.span_id.hex()}"'
     parent = span.parent_span_id
@@ -70,9 +75,12 @@ def span_json(trace_id: str, span: Any) -> str:
     if span.kind:
         found += f',"kind":{span.kind}'
     found += f',"startTimeUnixNano":"{span.start}","endTimeUnixNano":"{ends(span)}"'
-    attributes = span.attributes
+    attributes = _attributes.values(span.attributes)
+    warnings = span_warnings(judged, span, V3_PARENT) if judged.adjusted else []
+    if warnings:  # Jaeger adds them as an attribute
+        attributes.append(_json({"key": "@jaeger@warnings", "value": otlp(list[Value](warnings))}))
     if attributes:
-        found += f',"attributes":[{",".join(_attributes.values(attributes))}]'
+        found += f',"attributes":[{",".join(attributes)}]'
     return f"{found}{_rarely(span)}{_status(span)}}}"
 
 

@@ -59,15 +59,12 @@ def legacy_query(parameters: Parameters, now: int) -> Criteria:
         BadParameter: If a parameter is malformed or missing.
     """
     reader = ParameterReader(parameters, "unable to parse param '{}'")
-    service = parameters.first("service")
-    if not service:
-        raise BadParameter("parameter 'service' is required")
     shortest = reader.read(parse_duration, 0, "minDuration")
     longest = reader.read(parse_duration, 0, "maxDuration")
     if shortest and longest and longest < shortest:
         raise BadParameter("'maxDuration' should be greater than 'minDuration'")
     return Criteria(
-        service=service,
+        service=parameters.first("service"),  # none is any, as API v3 has it
         operation=parameters.first("operation"),
         start_min=reader.read(_micros, now - LEGACY_LOOKBACK, "start"),
         start_max=reader.read(_micros, now, "end"),

@@ -12,12 +12,15 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from devenv.backend.store.decoding import PART, EncodedTrace, Snapshot, Steps, encoded, is_small, readable
+from devenv.backend.query.clock_skew import Judged, TimedSpan, clock_skews, host_of, one_clock
+from devenv.backend.store.decoding import PART, EncodedTrace, Snapshot, Steps, encoded, ends, is_small, readable
 from devenv.backend.store.scopes import Scope
 from devenv.immutable import immutable
 from devenv.otlp import messages
 
 _SERVER, _CLIENT = 2, 3
+
+Chunks = list[tuple[Scope, Iterable[list[Any]]]]
 
 
 @immutable()
@@ -28,13 +31,13 @@ class DecodedTrace:
         id: its ID.
         chunks: the spans in order of arrival, in parts, each small enough for one piece of work; a part is decoded when
             it is reached. The attributes stay encoded.
-        known: the IDs of all spans.
+        judged: the IDs of all spans, and what does not fit.
         truncated: whether spans of it were rejected.
     """
 
     id: bytes
-    chunks: list[tuple[Scope, Iterable[list[Any]]]]
-    known: frozenset[bytes]
+    chunks: Chunks
+    judged: Judged
     truncated: bool
 
 
@@ -46,11 +49,27 @@ def decoded(taken: Snapshot, *, separate: bool) -> Steps[DecodedTrace]:
         ids = [span.span_id for _, spans in whole for span in spans]
         known = frozenset(ids)
         if len(known) == len(ids) or not separate:
-            return DecodedTrace(trace.id, [(scope, (spans,)) for scope, spans in whole], known, trace.truncated)
+            parts: Chunks = [(scope, (spans,)) for scope, spans in whole]
+            skews = (yield from _skews(parts)) if separate else {}
+            return DecodedTrace(trace.id, parts, Judged(known, skews, separate), trace.truncated)
     known, renamed = yield from _ids(trace, separate=separate)
-    return DecodedTrace(
-        trace.id, [(scope, _Parts(payloads, renamed)) for scope, payloads in trace.chunks], known, trace.truncated
-    )
+    parts = [(scope, _Parts(payloads, renamed)) for scope, payloads in trace.chunks]
+    skews = (yield from _skews(parts)) if separate else {}
+    return DecodedTrace(trace.id, parts, Judged(known, skews, separate), trace.truncated)
+
+
+def _skews(parts: Chunks) -> Steps[dict[bytes, int]]:
+    if one_clock(host_of(scope) for scope, _ in parts):
+        return {}
+    spans: dict[bytes, TimedSpan] = {}
+    for scope, chunk in parts:
+        host = host_of(scope)
+        for number, part in enumerate(chunk):
+            if number:
+                yield None
+            for span in part:
+                spans.setdefault(span.span_id, TimedSpan(span.parent_span_id, span.start, ends(span), host))
+    return clock_skews(spans)
 
 
 class _Parts:

@@ -263,8 +263,8 @@ async def test_unknown_paths_and_the_archive_answer_in_the_envelope(backend: Bac
     known = trace_id()
     await post(backend, one("a", make_span(known)), PROTOBUF)
     for path, method, status in (
-        (f"/api/archive/{known.hex()}", "POST", 501),
-        (f"/api/archive/{1:032x}", "POST", 404),
+        (f"/api/archive/{known.hex()}", "POST", 500),
+        (f"/api/archive/{1:032x}", "POST", 500),
         ("/api/archive/xyz", "POST", 400),
         ("/api/nothing", "GET", 404),
         ("/api/services", "DELETE", 405),
