@@ -54,6 +54,23 @@ def pattern(text: str, option: str) -> re.Pattern[str]:
         raise UsageError(f"{option}: {text!r} is not a valid regular expression: {error}") from error
 
 
+def level(text: str, option: str) -> int:
+    """The least severity number of a level such as ``warn``.
+
+    Raises:
+        UsageError: If the text is not a level.
+    """
+    from devenv.model.severity import LEVELS, severity_number
+    from devenv.suggestions import suggest
+
+    found = severity_number(text)
+    if not found:
+        names = [name.lower() for name in LEVELS]
+        message = f"{option}: found {text!r}, expected one of {', '.join(names)}"
+        raise UsageError(message, hint=suggest(text.lower(), names))
+    return found
+
+
 def trace_filter(text: str, option: str) -> Call:
     """A filter of traces in its text form.
 

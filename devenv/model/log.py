@@ -1,4 +1,4 @@
-"""A log record as the trace backend stores it, in OpenTelemetry's terms."""
+"""Log records as the trace backend stores them, in OpenTelemetry's terms, and lines of logs as commands show them."""
 
 from __future__ import annotations
 
@@ -32,3 +32,31 @@ class LogRecord:
     attributes: Mapping[str, Value] = field(default_factory=dict)
     resource: Mapping[str, Value] = field(default_factory=dict)
     scope: str = ""
+
+
+@immutable(kw_only=True)
+class ServiceLine:
+    """One line: a line of an instance's output, a log record, or an event of a span.
+
+    Attributes:
+        instance: number of the instance; 0 if it is not known.
+        time: seconds since the epoch, when the line was read; of a record or an event its own time.
+        stream: stdout or stderr; otlp for a log record, event for an event of a span; devenv for what devenv says.
+        trace_id, span_id, severity, message: what the line says; ``None`` if it does not. ``message`` is that of JSON.
+        logged: the time in the line, or of the record that repeats it, in seconds since the epoch.
+        attributes: of the record or the event.
+        repeated: whether the service also sent the line as a log record, which is not shown a second time.
+    """
+
+    service: str
+    instance: int
+    time: float
+    stream: str
+    text: str
+    trace_id: str | None
+    span_id: str | None = None
+    severity: str | None = None
+    message: str | None = None
+    logged: float | None = None
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    repeated: bool = False

@@ -1,4 +1,8 @@
-"""``devenv logs``: service output, merged by time, with the trace ID of each line."""
+"""``devenv logs``: service output and what services send about themselves, merged by time.
+
+Output is what an engine has captured. The embedded trace backend has log records beside it, and each trace backend the
+events of a trace's spans.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,24 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from devenv.analysis.log_lines import is_of_trace, said_in
+from devenv.analysis.repeated_lines import once
 from devenv.app.environment.following import Following
 from devenv.app.environment.lifecycle import require_service
+from devenv.app.environment.sent_lines import SentQuery, sent_lines
 from devenv.app.session import Running, running
 from devenv.immutable import immutable
+from devenv.model.log import ServiceLine
+from devenv.model.severity import level_of, severity_number
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from devenv.app.invocation import Invocation
     from devenv.contract.answers import LogLine
     from devenv.model.state import ObservedInstance
 
-_TRACE_ID = re.compile(r"(?i)trace[_-]?id\W{1,4}([0-9a-f]{32})\b|\b00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\b")
+_WHOLE = re.compile(r"[0-9a-f]{32}|[0-9a-f]{16}")
 
 
 @immutable(kw_only=True)
@@ -30,7 +39,8 @@ class LogOptions:
         since: seconds since the epoch.
         tail: number of lines from the end of each instance's output.
         grep: regular expression that the text must match.
-        trace: trace ID that the line must contain.
+        trace: trace ID that the line must contain, or a part of it; its log records and span events are shown, too.
+        severity: the least number; lines whose severity is not known are not shown. 0: all.
     """
 
     services: tuple[str, ...] = ()
@@ -39,25 +49,16 @@ class LogOptions:
     tail: int | None = None
     grep: re.Pattern[str] | None = None
     trace: str | None = None
+    severity: int = 0
 
 
-@immutable(kw_only=True)
-class ServiceLine:
-    """One line of one instance; ``trace_id`` is ``None`` if it contains none.
+async def logs(invocation: Invocation, options: LogOptions, warn: Callable[[str], None]) -> AsyncIterator[ServiceLine]:
+    """Yield lines in order of time; with ``follow`` the captured ones as they arrive, until cancelled.
 
-    ``stream`` is stdout, stderr, or devenv for a line that is not the service's.
-    """
-
-    service: str
-    instance: int
-    time: float
-    stream: str
-    text: str
-    trace_id: str | None
-
-
-async def logs(invocation: Invocation, options: LogOptions) -> AsyncIterator[ServiceLine]:
-    """Yield lines in order of time; with ``follow`` as they arrive, until cancelled.
+    Args:
+        invocation: the global options.
+        options: which lines.
+        warn: called with the reason if the trace backend cannot be read.
 
     Raises:
         NotUp: If the project is not running.
@@ -68,7 +69,13 @@ async def logs(invocation: Invocation, options: LogOptions) -> AsyncIterator[Ser
             require_service(project, name)
         chosen = [i for i in project.observed.instances if not options.services or i.service in options.services]
         if not options.follow:
-            async for line in _merged(project, chosen, options):
+            printed = await _printed(project, chosen, options)
+            query = _sent_query(options, printed)
+            sent = [] if query is None else await sent_lines(project, query, warn)
+            merged = in_order(once(printed, sent, whole=options.trace is not None), exact=options.trace is not None)
+            if options.tail is not None and options.trace is None:
+                merged = last_of_each(merged, options.tail)
+            for line in merged:
                 if _wanted(line, options):
                     yield line
             return
@@ -80,34 +87,73 @@ async def logs(invocation: Invocation, options: LogOptions) -> AsyncIterator[Ser
                 yield found
 
 
-def trace_id_of(text: str) -> str | None:
-    """The trace ID in a log line: after a key such as ``trace_id``, or in a ``traceparent``."""
-    found = _TRACE_ID.search(text)
-    return (found[1] or found[2]).lower() if found else None
-
-
-def in_order(lines: Iterable[ServiceLine]) -> list[ServiceLine]:
+def in_order(lines: Iterable[ServiceLine], *, exact: bool = False) -> list[ServiceLine]:
     """Sort lines by time; within one millisecond by service and instance, and those of one instance as they arrived.
 
-    Finer times are those of reading the services' pipes, whose order has no meaning.
+    Finer times are those of reading the services' pipes, whose order has no meaning. With ``exact``, a line that was
+    also sent as a log record has the record's time, so that it is in order with the other records.
     """
-    return sorted(lines, key=lambda line: (round(line.time * 1e6) // 1000, line.service, line.instance))
+
+    def place(line: ServiceLine) -> tuple[int, str, int]:
+        time = line.logged if exact and line.repeated and line.logged is not None else line.time
+        return round(time * 1e6) // 1000, line.service, line.instance
+
+    return sorted(lines, key=place)
+
+
+def last_of_each(lines: list[ServiceLine], count: int) -> list[ServiceLine]:
+    """The last lines of each instance: a record may be of a line that is before the captured ones."""
+    left: dict[tuple[str, int], int] = {}
+    kept = []
+    for line in reversed(lines):
+        place = (line.service, line.instance)
+        left[place] = left.get(place, count) - 1
+        if left[place] >= 0:
+            kept.append(line)
+    return kept[::-1]
 
 
 def _wanted(line: ServiceLine, options: LogOptions) -> bool:
-    if options.trace is not None and options.trace.lower() not in line.text.lower():
+    if options.trace is not None and not is_of_trace(line.text, line.trace_id, options.trace.lower()):
+        return False
+    if options.severity and (line.severity is None or severity_number(line.severity) < _level(options.severity)):
         return False
     return options.grep is None or options.grep.search(line.text) is not None
 
 
+def _level(severity: int) -> int:
+    """The lowest number of a severity's level: lines have levels."""
+    return severity_number(level_of(severity))
+
+
+def _sent_query(options: LogOptions, printed: list[ServiceLine]) -> SentQuery | None:
+    """What to ask the trace backend for; ``None`` if of the trace only a part of the ID is known."""
+    traces: tuple[str, ...] = ()
+    if options.trace is not None:
+        wanted = options.trace.lower()
+        # A part of an ID becomes a whole one by the lines that have it.
+        known = (line.trace_id for line in printed if line.trace_id is not None and line.trace_id.startswith(wanted))
+        traces = (wanted,) if _WHOLE.fullmatch(wanted) else tuple(dict.fromkeys(known))
+        if not traces:
+            return None
+    return SentQuery(
+        traces=traces, services=options.services, since=options.since, severity=options.severity, tail=options.tail
+    )
+
+
 def _line(instance: ObservedInstance, line: LogLine) -> ServiceLine:
+    said = said_in(line.text)
     return ServiceLine(
         service=instance.service,
         instance=instance.index,
         time=line.time,
         stream=line.stream,
         text=line.text,
-        trace_id=trace_id_of(line.text),
+        trace_id=said.trace_id,
+        span_id=said.span_id,
+        severity=said.severity,
+        message=said.message,
+        logged=said.time,
     )
 
 
@@ -118,15 +164,12 @@ def _told(instance: ObservedInstance, text: str) -> ServiceLine:
     )
 
 
-async def _merged(
-    project: Running, instances: list[ObservedInstance], options: LogOptions
-) -> AsyncIterator[ServiceLine]:
-    """All existing lines, by time."""
+async def _printed(project: Running, instances: list[ObservedInstance], options: LogOptions) -> list[ServiceLine]:
+    """All captured lines, those of one instance as they arrived."""
 
     async def collect(instance: ObservedInstance) -> list[ServiceLine]:
         source = project.engine.logs(instance.id, since=options.since, tail=options.tail)
         return [_line(instance, line) async for line in source]
 
     found = await asyncio.gather(*(collect(instance) for instance in instances))
-    for line in in_order(line for lines in found for line in lines):
-        yield line
+    return [line for lines in found for line in lines]

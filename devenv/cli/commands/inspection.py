@@ -37,11 +37,20 @@ def logs(
     grep: Annotated[
         str | None, typer.Option(help="Show only lines that match this regular expression.", metavar="PATTERN")
     ] = None,
-    trace: Annotated[str | None, typer.Option(help="Show only lines with this trace ID.", metavar="TRACE_ID")] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            help="Show only lines with this trace ID, and its log records and span events.", metavar="TRACE_ID"
+        ),
+    ] = None,
+    severity: Annotated[
+        str | None,
+        typer.Option(help="Show only lines that are at least this severe, such as warn.", metavar="LEVEL"),
+    ] = None,
 ) -> None:
-    """Show service output, merged by time. With --json, print one JSON object per line."""
+    """Show service output and log records, merged by time. With --json, print one JSON object per line."""
     from devenv.app.environment import logs as use_case
-    from devenv.cli.arguments import instant, pattern
+    from devenv.cli.arguments import instant, level, pattern
     from devenv.cli.views.lines import LineView
 
     state: Globals = context.obj
@@ -52,11 +61,12 @@ def logs(
         tail=tail,
         grep=None if grep is None else pattern(grep, "--grep"),
         trace=trace,
+        severity=0 if severity is None else level(severity, "--severity"),
     )
     view = LineView(state.output)
 
     async def stream() -> None:
-        async for line in use_case.logs(state.invocation, options):
+        async for line in use_case.logs(state.invocation, options, state.output.warn):
             if state.output.style.json:
                 state.output.json_line(asdict(line))
             else:

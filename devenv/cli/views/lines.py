@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from devenv.cli.table import Styled
 
 if TYPE_CHECKING:
-    from devenv.app.environment.logs import ServiceLine
     from devenv.cli.output import Output
+    from devenv.model.log import ServiceLine
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 """ANSI foreground colours that are legible on light and dark."""
+_SENT = {"otlp": "log record", "event": "event"}
 
 
 class LineView:
@@ -27,4 +28,16 @@ class LineView:
         name = line.service if line.instance <= 1 else f"{line.service}-{line.instance}"
         self._width = max(self._width, len(name))
         colour = self._colours.setdefault(line.service, _COLOURS[len(self._colours) % len(_COLOURS)])
-        self._output.log_line(Styled(f"{name:<{self._width}} |", str(colour)), line.text)
+        head = Styled(f"{name:<{self._width}} |", str(colour))
+        for text in _texts(line):
+            self._output.log_line(head, text)
+
+
+def _texts(line: ServiceLine) -> list[str]:
+    """What to print: a log record or an event is marked as such, because the service did not print it."""
+    if line.stream not in _SENT:
+        return [line.text]
+    first, *rest = line.text.splitlines() or [""]
+    where = f" of span {line.span_id}" if line.span_id else ""
+    severity = f"{line.severity} " if line.severity else ""
+    return [f"{severity}{first}  [{_SENT[line.stream]}{where}]", *rest]

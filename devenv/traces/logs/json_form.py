@@ -46,8 +46,8 @@ def record_json(record: LogRecord) -> dict[str, Any]:
         "trace_id": record.trace_id,
         "span_id": record.span_id,
         "event_name": record.event_name,
-        "attributes": _plain_map(record.attributes),
-        "resource": _plain_map(record.resource),
+        "attributes": plain_map(record.attributes),
+        "resource": plain_map(record.resource),
         "scope": record.scope,
     }
 
@@ -81,8 +81,9 @@ def _plain(value: Value) -> Any:
         return as_json_number(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return _plain_map(value) if isinstance(value, dict) else value
+    return plain_map(value) if isinstance(value, dict) else value
 
 
-def _plain_map(values: Mapping[str, Value]) -> dict[str, Any]:
+def plain_map(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Return attributes as JSON has them; bytes in base64."""
     return {key: _plain(value) for key, value in values.items()}

@@ -7,6 +7,7 @@ from dataclasses import field
 
 from devenv.immutable import immutable
 from devenv.model.log import LogRecord
+from devenv.model.span import SpanEvent
 from devenv.traces.jaeger_text import as_text
 
 LOGS_PATH = "/api/devenv/logs"
@@ -57,3 +58,12 @@ class LogSelection:
 def text_of(record: LogRecord) -> str:
     """What a record says as one text: its body, or the name of its event."""
     return as_text(record.body) if record.body is not None else record.event_name
+
+
+def event_text(event: SpanEvent) -> str:
+    """What an event of a span says as one text: its name and its attributes; of an exception its type and message."""
+    values = event.attributes
+    if event.name == "exception":
+        said = (as_text(values[key]) for key in ("exception.type", "exception.message") if key in values)
+        return ": ".join([event.name, *said])
+    return " ".join([event.name, *(f"{key}={as_text(value)}" for key, value in values.items())])

@@ -15,7 +15,6 @@ import pytest
 
 from devenv import events as e
 from devenv.analysis.waterfall import Row, Waterfall
-from devenv.app.environment.logs import ServiceLine
 from devenv.cli.control_characters import visible, visible_in_json
 from devenv.cli.output import Output, Style
 from devenv.cli.table import cell_len
@@ -28,6 +27,7 @@ from devenv.errors import EnvironmentFailure
 from devenv.model.documents import StatusDocument, UpDocument
 from devenv.model.down_document import DownDocument
 from devenv.model.listings import OpenDocument, RunsDocument, TracesDocument
+from devenv.model.log import ServiceLine
 from devenv.model.span import Span, SpanKind
 
 HOSTILE = "oops [/nope] [link=http://x]y[/link] \x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b2J \u202egnp.exe\nforged row\r\ttab"
@@ -364,3 +364,18 @@ def test_warnings_are_printed_above_a_live_view(view: Any) -> None:
     found = b"".join(parts).decode()
     assert "warning: [red]spans[/red] were \\x1b]52;c;eA==\\x07lost" in found
     assert "\x1b]52" not in found
+
+
+def test_a_log_record_is_marked_and_each_of_its_lines_has_the_name() -> None:
+    screen = Screen(80)
+    view = LineView(Output(style=Style(), stdout=screen, stderr=screen, live=False, colour=False))
+    record = ServiceLine(
+        service="web", instance=0, time=1.0, stream="otlp", text="boom\x1b[2J\n  at x", trace_id="a", severity="ERROR"
+    )
+    view.show(record)
+    view.show(ServiceLine(service="web", instance=2, time=1.0, stream="event", text="miss", trace_id="a", span_id="b"))
+    assert screen.getvalue().splitlines() == [
+        "web | ERROR boom\\x1b[2J  [log record]",
+        "web |   at x",
+        "web-2 | miss  [event of span b]",
+    ]

@@ -140,6 +140,7 @@ async def test_the_reason_for_the_process_engine(
 
 
 WRAPPERS = {
+    "app/environment/sent_lines.py": "only captured output is shown: {}",
     "app/environment/down.py": "{} runs on the {} engine, which does not respond: {}",
     "app/environment/port_checks.py": "not checked: {}",
     "engine/process/engine.py": "was lost: {}",
