@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable
+from itertools import chain
 from typing import Protocol, cast, runtime_checkable
 
+from devenv.dashboard.large_trace_logs import encoded_logs
 from devenv.dashboard.layout import framed
 from devenv.dashboard.markup import element
 from devenv.http.server import Response
 from devenv.own_child import own_child
+from devenv.traces.logs.source import LogSelection
 from devenv.traces.source import EncodedSpans
 
 LARGE = 1000
@@ -39,23 +42,25 @@ class LargeTraces:
         self._source = source
         self._turn = asyncio.Semaphore(2)
 
-    def page(self, trace_id: str, limit: int) -> Response | None:
+    def page(self, trace_id: str, limit: int, logs: LogSelection) -> Response | None:
         """The page of a large trace, whose head is sent at once; ``None`` for another one, or for none at all.
 
         Args:
             trace_id: 32 hex digits.
             limit: the number of spans that it shows.
+            logs: its log records.
         """
         found = self._source.encoded(trace_id)
         if found is None or found.count <= LARGE:
             return None
-        return framed(f"Trace {trace_id[:8]}…", self._content(found, limit))
+        return framed(f"Trace {trace_id[:8]}…", self._content(found, limit, logs))
 
-    async def _content(self, found: EncodedSpans, limit: int) -> AsyncGenerator[bytes]:
+    async def _content(self, found: EncodedSpans, limit: int, logs: LogSelection) -> AsyncGenerator[bytes]:
+        pieces = chain([encoded_logs(logs)], found.pieces)
         command = (sys.executable, "-m", PROCESS, str(limit), "truncated" if found.truncated else "whole")
         async with self._turn, own_child(*command) as process:
             output = cast("asyncio.StreamReader", process.stdout)
-            feeding = asyncio.create_task(_feed(cast("asyncio.StreamWriter", process.stdin), found.pieces))
+            feeding = asyncio.create_task(_feed(cast("asyncio.StreamWriter", process.stdin), pieces))
             try:
                 while piece := await output.read(_READ):
                     yield piece
@@ -66,7 +71,7 @@ class LargeTraces:
                 feeding.cancel()
 
 
-async def _feed(pipe: asyncio.StreamWriter, pieces: Iterator[bytes]) -> None:
+async def _feed(pipe: asyncio.StreamWriter, pieces: Iterable[bytes]) -> None:
     try:
         for piece in pieces:
             if piece:

@@ -1,6 +1,7 @@
 """``python -m devenv.dashboard.large_trace_process LIMIT TRUNCATED``: the other side of :mod:`large_trace`.
 
-It reads an OTLP ``TracesData`` from standard input, and writes the content of the trace's page to standard output.
+It reads the log records and an OTLP ``TracesData`` from standard input, and writes the content of the trace's page to
+standard output.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import gc
 import sys
 from dataclasses import replace
 
-from devenv.dashboard.layout import in_pieces
+from devenv.dashboard.large_trace_logs import read_logs
 from devenv.dashboard.waterfall_view import WaterfallView
 from devenv.model.trace import collect
 from devenv.otlp.proto_spans import parse_spans
@@ -18,9 +19,10 @@ from devenv.otlp.proto_spans import parse_spans
 def main(limit: int, *, truncated: bool) -> None:
     """Write the first ``limit`` spans; ``truncated`` as in :class:`~devenv.model.trace.Trace`."""
     gc.disable()  # nothing is freed until the end
+    logs = read_logs(sys.stdin.buffer)
     [trace] = collect(parse_spans(sys.stdin.buffer.read()))
-    view = WaterfallView(replace(trace, truncated=truncated), limit)
-    for piece in in_pieces(view.heading(), view.lines()):
+    view = WaterfallView(replace(trace, truncated=truncated), limit, logs)
+    for piece in view.pieces():
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
 

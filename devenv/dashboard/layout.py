@@ -60,6 +60,16 @@ svg.line{display:block;width:100%;height:22px}svg text{fill:var(--fg);font-size:
 svg text.on{fill:#fff}
 @media(max-width:700px){svg text.minor{display:none}}
 .grid{stroke:var(--line)}.ruler{color:var(--soft);font-size:.8rem;border-bottom:1px solid var(--line)}
+.dot{stroke:var(--bg);stroke-width:1;fill:var(--soft)}.dot.bad{fill:var(--bad)}.dot.warn{fill:var(--warn)}
+.logs{margin-top:1.2rem;border-top:1px solid var(--line)}.logs h2{font-size:1.05rem;margin:.6rem 0}
+.log>summary{display:grid;grid-template-columns:6.5rem minmax(90px,12rem) 5rem 1fr minmax(80px,16rem);gap:0 .6rem;
+align-items:baseline;list-style:none;cursor:pointer;padding:.1rem .5rem;border-bottom:1px solid var(--line)}
+.log>summary::-webkit-details-marker{display:none}.log>summary:hover,.log[open]>summary{background:var(--card)}
+.log b{border-left:4px solid;padding-left:.4rem;font-weight:600}
+.log b,.log .where{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.log .said{overflow-wrap:anywhere}.log .at,.log .where{text-align:right}.log .at{font-variant-numeric:tabular-nums}
+@media(max-width:700px){.log>summary{display:flex;flex-wrap:wrap}.log .said{flex-basis:100%}
+.log .where{margin-left:auto}}
 .detail{padding:.5rem .8rem .8rem 1.4rem;border-bottom:1px solid var(--line);background:var(--card)}
 table{border-collapse:collapse;margin:.2rem 0 .7rem;width:100%}
 td,th{text-align:left;vertical-align:top;padding:.15rem .6rem .15rem 0;border-bottom:1px solid var(--line)}
@@ -102,10 +112,10 @@ def page(title: str, *content: Child, status: int = 200) -> Response:
     return Response.html(_text(title, *content), status, _HEADERS)
 
 
-def long_page(title: str, before: Child, parts: Iterable[Markup]) -> Response:
-    """A page whose last element, of class ``spans``, has many parts; other requests are served between them."""
+def long_page(title: str, pieces: Iterable[bytes]) -> Response:
+    """A page whose content is in pieces (:func:`in_pieces`); other requests are served between them."""
     top, bottom = _ends(title)
-    return Response(200, chain([top], in_pieces(before, parts), [bottom]), HTML, _HEADERS)
+    return Response(200, chain([top], pieces, [bottom]), HTML, _HEADERS)
 
 
 def framed(title: str, content: AsyncGenerator[bytes]) -> Response:
@@ -113,9 +123,9 @@ def framed(title: str, content: AsyncGenerator[bytes]) -> Response:
     return Response(200, _framed(title, content), HTML, _HEADERS)
 
 
-def in_pieces(before: Child, parts: Iterable[Markup]) -> Iterator[bytes]:
-    """The content of a long page; empty pieces are pauses."""
-    top, bottom = join(before, element("div", _GAP, class_="spans")).split(_GAP)
+def in_pieces(before: Child, parts: Iterable[Markup], class_: str = "spans") -> Iterator[bytes]:
+    """An element with many parts, and what is before it, in pieces; empty ones are pauses."""
+    top, bottom = join(before, element("div", _GAP, class_=class_)).split(_GAP)
     yield top.encode("utf-8", "replace")
     left = iter(parts)
     while some := list(islice(left, _PARTS)):

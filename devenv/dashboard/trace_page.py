@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from devenv.dashboard.large_trace import EncodedTraces, LargeTraces
-from devenv.dashboard.layout import long_page, page
+from devenv.dashboard.layout import Colours, long_page, page
+from devenv.dashboard.log_list import SHOWN, log_lines, log_list
 from devenv.dashboard.markup import element
 from devenv.dashboard.waterfall_view import WaterfallView
 from devenv.http.server import HttpRequest, Response
 from devenv.traces.ids import parse_trace_id
+from devenv.traces.logs.source import NO_LOGS, LogQuery, LogSelection, LogSource
 from devenv.traces.source import TraceSource
 from devenv.traces.times import parse_integer
 
@@ -30,18 +32,27 @@ class TracePage:
         except ValueError as error:
             return page("Trace", element("h1", "Invalid trace address"), element("p", str(error)), status=400)
         limit = max(limit, 1)
-        if self._large is not None and (large := self._large.page(trace_id, limit)) is not None:
+        logs = await self._logs(trace_id)
+        if self._large is not None and (large := self._large.page(trace_id, limit, logs)) is not None:
             return large
         trace = await self._source.trace(trace_id)
         if trace is None:
-            return await self._missing(trace_id)
-        view = WaterfallView(trace, limit)
-        return long_page(view.title, view.heading(), view.lines())
+            return await self._missing(trace_id, logs)
+        view = WaterfallView(trace, limit, logs)
+        return long_page(view.title, view.pieces())
 
-    async def _missing(self, trace_id: str) -> Response:
+    async def _logs(self, trace_id: str) -> LogSelection:
+        if not isinstance(self._source, LogSource):
+            return NO_LOGS
+        return await self._source.logs(LogQuery(trace_id=trace_id, limit=SHOWN))
+
+    async def _missing(self, trace_id: str, logs: LogSelection) -> Response:
         if await self._source.evicted([trace_id]):
             reason = "The trace was evicted to make room for newer ones."
         else:
             reason = "No span of this trace has arrived. It may still be in transit, not sampled, or sent elsewhere."
         heading = element("h1", "Trace ", element("code", trace_id), " not found")
-        return page("Trace", heading, element("p", reason, class_="note"), status=404)
+        lines = log_lines((), logs.records)
+        start_ns = lines[0].time_ns if lines else 0
+        listed = element("div", *log_list(lines, start_ns, {}, Colours(), older=bool(logs.before)), class_="logs")
+        return page("Trace", heading, element("p", reason, class_="note"), listed if lines else None, status=404)

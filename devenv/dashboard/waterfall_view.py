@@ -7,15 +7,18 @@ from urllib.parse import quote
 
 from devenv.analysis.summary import summarize
 from devenv.analysis.waterfall import Row, waterfall
-from devenv.dashboard.layout import MAX_DEPTH, Colours
+from devenv.dashboard.layout import MAX_DEPTH, Colours, in_pieces
+from devenv.dashboard.log_list import TraceLine, detail_id, line_count, lines_of_span, log_lines, log_list, span_link
 from devenv.dashboard.markup import Child, Markup, element, join
 from devenv.dashboard.units import show_duration, show_time
 from devenv.model.counts import plural
 from devenv.model.span import Span, SpanEvent, SpanLink, Status, Value
 from devenv.model.trace import MARKS, Mark, Trace, TraceSummary
 from devenv.traces.jaeger_text import as_text
+from devenv.traces.logs.source import NO_LOGS, LogSelection
 
 _TICKS = 4
+_DOTS = 50  # log lines that are drawn on the bar of one span
 _MAJOR = 2  # the others have no room on a narrow screen
 _NOTES: Mapping[Mark, str] = {
     "orphan": "Some spans name a parent that is not in this trace: it was lost, has not arrived yet, or belongs to a "
@@ -36,13 +39,19 @@ class WaterfallView:
     Args:
         trace: the trace.
         limit: the number of spans that are shown.
+        logs: its log records.
     """
 
-    def __init__(self, trace: Trace, limit: int) -> None:
+    def __init__(self, trace: Trace, limit: int, logs: LogSelection = NO_LOGS) -> None:
         self._trace = trace
         self._limit = limit
         self._rows = waterfall(trace)
         self._summary = summarize(trace)
+        self._older_logs = bool(logs.before)
+        self._lines = log_lines(trace.spans, logs.records)
+        self._lines_of: dict[str, list[TraceLine]] = {}
+        for line in self._lines:
+            self._lines_of.setdefault(line.span_id, []).append(line)
         self._colours = Colours()
         for name, _, _ in self._summary.services:
             self._colours.of(name)
@@ -55,23 +64,39 @@ class WaterfallView:
             return "Trace without a root span"
         return f"{summary.root_service}: {summary.root_operation}"
 
-    def heading(self) -> Markup:
+    def pieces(self) -> Iterator[bytes]:
+        """The content of the page; empty pieces are pauses."""
+        yield from in_pieces(self._heading(), self._waterfall())
+        if self._lines:
+            yield from in_pieces(None, self._logs(), "logs")
+
+    def _heading(self) -> Markup:
         """What is above the waterfall."""
         return join(
             element("h1", self.title),
-            _facts(self._summary, self._rows),
+            _facts(self._summary, self._rows, self._lines),
             _services(self._summary, self._colours),
             _notes(self._trace, self._rows, self._limit),
         )
 
-    def lines(self) -> Iterator[Markup]:
+    def _waterfall(self) -> Iterator[Markup]:
         """The ruler and the spans."""
         yield _ruler(self._summary)
         for row in self._rows[: self._limit]:
-            yield _row(row, self._summary, self._colours)
+            yield _row(row, self._summary, self._colours, self._lines_of.get(row.span.span_id, ()))
+
+    def _logs(self) -> Iterator[Markup]:
+        """What is below the waterfall."""
+        wanted = {line.span_id for line in self._lines}
+        whole = f"?spans={len(self._rows)}"
+        links: dict[str, Markup] = {}
+        for number, row in enumerate(self._rows):
+            if row.span.span_id in wanted:
+                links.setdefault(row.span.span_id, span_link(row.span, "" if number < self._limit else whole))
+        yield from log_list(self._lines, self._summary.start_ns, links, self._colours, older=self._older_logs)
 
 
-def _facts(summary: TraceSummary, rows: Sequence[Row]) -> Markup:
+def _facts(summary: TraceSummary, rows: Sequence[Row], lines: Sequence[TraceLine]) -> Markup:
     path = quote(summary.trace_id)
     depth = max(row.depth for row in rows) + 1
     size = f"{plural(summary.spans, 'span')}, {plural(len(summary.services), 'service')}, depth {depth}"
@@ -82,6 +107,7 @@ def _facts(summary: TraceSummary, rows: Sequence[Row]) -> Markup:
         element("span", size),
         element("span", plural(summary.errors, "error"), class_="bad") if summary.errors else None,
         element("span", plural(summary.orphans, "orphan span"), class_="warn") if summary.orphans else None,
+        line_count(lines),
         element("a", "Jaeger JSON", href=f"/api/traces/{path}"),
         element("a", "OTLP JSON", href=f"/api/v3/traces/{path}"),
     ]
@@ -130,7 +156,7 @@ def _line(*content: Child) -> Markup:
     return element("svg", *lines, *content, class_="line")
 
 
-def _row(row: Row, summary: TraceSummary, colours: Colours) -> Markup:
+def _row(row: Row, summary: TraceSummary, colours: Colours, lines: Sequence[TraceLine]) -> Markup:
     span = row.span
     colour = colours.of(span.service)
     name = element(
@@ -145,14 +171,14 @@ def _row(row: Row, summary: TraceSummary, colours: Colours) -> Markup:
     )
     return element(
         "details",
-        element("summary", name, _bar(row, summary, colour)),
-        _detail(row),
+        element("summary", name, _bar(row, summary, colour, lines)),
+        _detail(row, lines),
         class_="span",
         id=f"span-{span.span_id}",
     )
 
 
-def _bar(row: Row, summary: TraceSummary, colour: str) -> Markup:
+def _bar(row: Row, summary: TraceSummary, colour: str, lines: Sequence[TraceLine]) -> Markup:
     whole = max(summary.duration_ns, 1)
     left = 100 * row.offset_ns / whole
     width = min(max(100 * row.span.duration_ns / whole, 0.15), 100 - left)
@@ -164,10 +190,17 @@ def _bar(row: Row, summary: TraceSummary, colour: str) -> Markup:
         "text", show_duration(row.span.duration_ns), x=f"{x:.3f}%", y="15", dx=shift, text_anchor=anchor, class_=place
     )
     bar = element("rect", x=f"{left:.3f}%", y="4", width=f"{max(width, 0.15):.3f}%", height="14", rx="2", class_=colour)
-    return _line(bar, label)
+    return _line(bar, *(_dot(line, summary, whole) for line in lines[:_DOTS]), label)
 
 
-def _detail(row: Row) -> Markup:
+def _dot(line: TraceLine, summary: TraceSummary, whole: int) -> Markup:
+    """A log line at its time; what is outside of the trace's time is at the end of it."""
+    place = min(max(100 * (line.time_ns - summary.start_ns) / whole, 0), 100)
+    title = element("title", f"{line.level} {line.text[:200]}".strip())
+    return element("circle", title, cx=f"{place:.3f}%", cy="19", r="2.5", class_=f"dot {line.look}")
+
+
+def _detail(row: Row, lines: Sequence[TraceLine]) -> Markup:
     span = row.span
     about = [
         ("Span ID", span.span_id),
@@ -183,10 +216,12 @@ def _detail(row: Row) -> Markup:
         "div",
         _table("", [pair for pair in about if pair[1]]),
         _table("Attributes", _pairs(span.attributes)),
+        lines_of_span(lines, span.start_ns),
         *(_event(event, span.start_ns) for event in span.events),
         *(_link(link) for link in span.links),
         _table("Resource", _pairs(span.resource)),
         class_="detail",
+        id=detail_id(span.span_id),
     )
 
 

@@ -32,7 +32,7 @@ _BETWEEN_PAUSES = 32
 
 
 class StoreSource:
-    """Implements :class:`~devenv.traces.source.TraceSource`.
+    """Implements :class:`~devenv.traces.source.TraceSource` and :class:`~devenv.traces.logs.source.LogSource`.
 
     Args:
         store: the backend's.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Protocol, runtime_checkable
 
 from devenv.immutable import immutable
 from devenv.model.log import LogRecord
@@ -53,6 +54,18 @@ class LogSelection:
 
     records: list[LogRecord]
     before: str = ""
+
+
+NO_LOGS = LogSelection([])
+
+
+@runtime_checkable
+class LogSource(Protocol):
+    """Reads log records. Jaeger has none, so not every source of traces is one."""
+
+    async def logs(self, query: LogQuery) -> LogSelection:
+        """The newest log records that match."""
+        ...
 
 
 def text_of(record: LogRecord) -> str:
