@@ -12,6 +12,7 @@ They differ from the published ones in three ways, none of which is visible on t
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -23,9 +24,12 @@ _SCALARS = {
     "int32": _Field.TYPE_INT32,
     "uint32": _Field.TYPE_UINT32,
     "int64": _Field.TYPE_INT64,
+    "sint32": _Field.TYPE_SINT32,
+    "uint64": _Field.TYPE_UINT64,
     "double": _Field.TYPE_DOUBLE,
     "fixed32": _Field.TYPE_FIXED32,
     "fixed64": _Field.TYPE_FIXED64,
+    "sfixed64": _Field.TYPE_SFIXED64,
 }
 _SPAN = (
     "1 trace_id bytes",
@@ -136,59 +140,68 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "Stored": ("1 chunks Chunk*",),
 }
 _ONE_OF = frozenset({"AnyValue", "LayeredValue"})
-_PACKAGE = "devenv.backend"
 
 
-def _file() -> descriptor_pb2.FileDescriptorProto:
-    file = descriptor_pb2.FileDescriptorProto(name="devenv/backend.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
+def define(package: str, table: Mapping[str, tuple[str, ...]], one_of: Collection[str] = ()) -> dict[str, Any]:
+    """Return the classes of messages by name; they are created at run time, so they have no static type.
+
+    Args:
+        package: their package in protobuf.
+        table: the fields of each message, as "number name type": ``*`` after the type: repeated; ``?``: a number
+            whose absence differs from 0.
+        one_of: the messages that have at most one of their fields.
+    """
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package.replace('.', '/')}.proto", package=package)
+    file.syntax = "proto3"
+    for name, fields in table.items():
         message = file.message_type.add(name=name)
-        if name in _ONE_OF:
+        if name in one_of:
             message.oneof_decl.add(name="value")
         for line in fields:
             number, field_name, kind = line.split()
             field = message.field.add(name=field_name, number=int(number))
             field.label = _Field.LABEL_REPEATED if kind.endswith("*") else _Field.LABEL_OPTIONAL
-            scalar = _SCALARS.get(kind.rstrip("*"))
+            scalar = _SCALARS.get(kind.rstrip("*?"))
             if scalar is None:
                 field.type = _Field.TYPE_MESSAGE
-                field.type_name = f".{_PACKAGE}.{kind.rstrip('*')}"
+                field.type_name = f".{package}.{kind.rstrip('*')}"
             else:
                 field.type = scalar
-            if name in _ONE_OF:
+            if kind.endswith("?"):
+                field.proto3_optional = True
+                field.oneof_index = len(message.oneof_decl)
+                message.oneof_decl.add(name=f"_{field_name}")
+            elif name in one_of:
                 field.oneof_index = 0
-    return file
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    found = {name: pool.FindMessageTypeByName(f"{package}.{name}") for name in table}
+    return {name: message_factory.GetMessageClass(descriptor) for name, descriptor in found.items()}
 
 
-_pool = descriptor_pool.DescriptorPool()
-_pool.Add(_file())
+_CLASSES = define("devenv.backend", _MESSAGES, _ONE_OF)
 
-
-def _message(name: str) -> Any:  # the classes are created at run time, so they have no static type
-    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-Request = _message("Request")
-AnyValue = _message("AnyValue")
-Resource = _message("Resource")
-Scope = _message("Scope")
-KeyValue = _message("KeyValue")
-Span = _message("Span")
-OpaqueSpan = _message("OpaqueSpan")
-SpanColumns = _message("SpanColumns")
-MarkedSpans = _message("MarkedSpans")
-ExportResponse = _message("ExportResponse")
-RpcStatus = _message("RpcStatus")
-Stored = _message("Stored")
-Chunk = _message("Chunk")
-Identities = _message("Identities")
-LayeredSpan = _message("LayeredSpan")
-LogRecord = _message("LogRecord")
-LayeredLogRecord = _message("LayeredLogRecord")
-LayeredEvent = _message("LayeredEvent")
-LayeredLink = _message("LayeredLink")
-LayeredResource = _message("LayeredResource")
-LayeredScope = _message("LayeredScope")
-LayeredPair = _message("LayeredPair")
-LayeredItems = _message("LayeredItems")
-LayeredValue = _message("LayeredValue")
+Request = _CLASSES["Request"]
+AnyValue = _CLASSES["AnyValue"]
+Resource = _CLASSES["Resource"]
+Scope = _CLASSES["Scope"]
+KeyValue = _CLASSES["KeyValue"]
+Span = _CLASSES["Span"]
+OpaqueSpan = _CLASSES["OpaqueSpan"]
+SpanColumns = _CLASSES["SpanColumns"]
+MarkedSpans = _CLASSES["MarkedSpans"]
+ExportResponse = _CLASSES["ExportResponse"]
+RpcStatus = _CLASSES["RpcStatus"]
+Stored = _CLASSES["Stored"]
+Chunk = _CLASSES["Chunk"]
+Identities = _CLASSES["Identities"]
+LayeredSpan = _CLASSES["LayeredSpan"]
+LogRecord = _CLASSES["LogRecord"]
+LayeredLogRecord = _CLASSES["LayeredLogRecord"]
+LayeredEvent = _CLASSES["LayeredEvent"]
+LayeredLink = _CLASSES["LayeredLink"]
+LayeredResource = _CLASSES["LayeredResource"]
+LayeredScope = _CLASSES["LayeredScope"]
+LayeredPair = _CLASSES["LayeredPair"]
+LayeredItems = _CLASSES["LayeredItems"]
+LayeredValue = _CLASSES["LayeredValue"]
