@@ -9,8 +9,10 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from devenv.backend.large_bodies import AT_ONCE, AT_ONCE_JSON, Busy, LargeBodies
-from devenv.backend.logs.checked_records import check
+from devenv.backend.logs import checked_records
 from devenv.backend.logs.store import LogStore
+from devenv.backend.metrics import checked_metrics
+from devenv.backend.metrics.store import MetricStore
 from devenv.backend.signals import Body, Checked, Signal, SignalTexts
 from devenv.backend.store.store import Store
 from devenv.http.server.body_errors import BadEncoding, BodyTooLarge, UnknownEncoding
@@ -18,8 +20,9 @@ from devenv.http.server.compression import SUPPORTED
 from devenv.http.server.message import JSON, HttpRequest, Response, dumps
 from devenv.http.server.router import Route
 from devenv.immutable import immutable
-from devenv.otlp import columns, json_requests, messages
+from devenv.otlp import columns, messages
 from devenv.otlp.json_logs import LOGS
+from devenv.otlp.json_metrics import METRICS
 from devenv.otlp.json_requests import SPANS
 from devenv.otlp.wire import TooLarge, Undecodable
 
@@ -45,22 +48,33 @@ _LOG_TEXTS = SignalTexts(
     refused="a log record above the backend's size limit",
     nothing="no log record found, expected resourceLogs[].scopeLogs[].logRecords[]: nothing was stored",
 )
+_METRIC_TEXTS = SignalTexts(
+    rejected="rejectedDataPoints",
+    unusable="data points without a value, of a metric without a name or temporality or larger than 1 MiB, or with "
+    "bounds that do not fit their buckets; /api/devenv/metrics has the reasons",
+    refused="data points of more series than the backend keeps, or older than the newest ones of their series",
+    nothing="no metric found, expected resourceMetrics[].scopeMetrics[].metrics[]: nothing was stored",
+)
+# A data point takes ten times as long as a span of the same size.
+_METRICS_AT_ONCE = 16 * 1024
 _REFUSED = (BodyTooLarge, UnknownEncoding, BadEncoding, Undecodable, TooLarge)
 
 
 class Receiver:
-    """The handlers: traces and logs are stored, metrics are counted and dropped.
+    """The handlers: traces, logs and metrics are stored.
 
     Args:
         store: receives the spans.
         large: the queues for large bodies.
         logs: receives the log records.
+        metrics: receives the data points.
     """
 
-    def __init__(self, store: Store, large: LargeBodies, logs: LogStore) -> None:
+    def __init__(self, store: Store, large: LargeBodies, logs: LogStore, metrics: MetricStore) -> None:
         self._large = large
         self._spans = Signal(SPANS, columns.decode, store.add, _SPAN_TEXTS)
-        self._logs = Signal(LOGS, check, logs.add, _LOG_TEXTS)
+        self._logs = Signal(LOGS, checked_records.check, logs.add, _LOG_TEXTS)
+        self._metrics = Signal(METRICS, checked_metrics.check, metrics.add, _METRIC_TEXTS, _METRICS_AT_ONCE)
         self.traces_posts = 0
         self.metrics_posts = 0
         self.logs_posts = 0
@@ -85,16 +99,17 @@ class Receiver:
         return self._take(request, self._logs)
 
     def metrics(self, request: HttpRequest) -> Response | Awaitable[Response]:
-        """Accept metrics, so that an exporter does not retry and warn; they are counted, not stored."""
+        """Store the data points of one request: all usable ones, or none if a part cannot be decoded."""
         self.metrics_posts += 1
-        return self._ignore(request)
+        return self._take(request, self._metrics)
 
     def _take(self, request: HttpRequest, signal: Signal[C]) -> Response | Awaitable[Response]:
         sent = self._sent(request)
         if isinstance(sent, Response):
             return sent
         try:
-            body = self._large.small(request.body, sent.encoding, AT_ONCE if sent.encoded else AT_ONCE_JSON)
+            most = min(AT_ONCE if sent.encoded else AT_ONCE_JSON, signal.at_once)
+            body = self._large.small(request.body, sent.encoding, most)
             if body is None:
                 return self._in_turns(request, sent, signal)
             steps = [step for step in Body(body, signal, encoded=sent.encoded).steps() if step is not None]
@@ -105,20 +120,6 @@ class Receiver:
             return self._failed(error, sent.encoded)
         return _accepted(rejected, reasons, sent.encoded, signal.texts.rejected)
 
-    def _ignore(self, request: HttpRequest) -> Response | Awaitable[Response]:
-        sent = self._sent(request)
-        if isinstance(sent, Response):
-            return sent
-        try:
-            body = self._large.small(request.body, sent.encoding, AT_ONCE if sent.encoded else AT_ONCE_JSON)
-            if body is None:
-                return self._in_turns(request, sent, None)
-            if not sent.encoded:
-                json_requests.parse(body)
-        except _REFUSED as error:
-            return self._failed(error, sent.encoded)
-        return _accepted(0, set(), sent.encoded)
-
     def _sent(self, request: HttpRequest) -> _Sent | Response:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in {PROTOBUF, JSON}:
@@ -126,11 +127,9 @@ class Receiver:
             return Response.text(f"415 unsupported media type, supported: [{PROTOBUF}, {JSON}]\n", 415)
         return _Sent(content_type == PROTOBUF, request.headers.get("content-encoding", "").strip().lower())
 
-    async def _in_turns(self, request: HttpRequest, sent: _Sent, signal: Signal[C] | None) -> Response:
+    async def _in_turns(self, request: HttpRequest, sent: _Sent, signal: Signal[C]) -> Response:
         try:
             async with self._large.opened(request.body, sent.encoding) as body:
-                if signal is None:
-                    return _accepted(0, set(), sent.encoded)
                 rejected, reasons = await self._store_in_turns(Body(body, signal, encoded=sent.encoded), signal)
         except _REFUSED as error:
             return self._failed(error, sent.encoded)
@@ -180,7 +179,7 @@ class _Sent:
     encoding: str
 
 
-def _accepted(rejected: int, reasons: set[str], encoded: bool, name: str = "") -> Response:
+def _accepted(rejected: int, reasons: set[str], encoded: bool, name: str) -> Response:
     reason = "; ".join(sorted(reasons))
     if not rejected and not reason:
         return Response(200, b"", PROTOBUF) if encoded else Response(200, b"{}", JSON)

@@ -13,9 +13,11 @@ from devenv.backend.api.envelopes import unknown_path
 from devenv.backend.api.legacy_api import LegacyApi
 from devenv.backend.api.logs_api import LogsApi
 from devenv.backend.api.metrics_api import MetricsApi
+from devenv.backend.api.series_api import SeriesApi
 from devenv.backend.api.v3_api import V3Api
 from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.logs.store import LogStore
+from devenv.backend.metrics.store import MetricStore
 from devenv.backend.query.source import StoreSource
 from devenv.backend.receiver import Receiver
 from devenv.backend.rpc.export_server import ExportServer
@@ -37,10 +39,11 @@ class Backend:
         self.store = Store(settings.max_bytes)
         self.logs = LogStore(settings.max_log_bytes)
         self._storage: Storage | None = None
+        self.metrics = MetricStore(time_ns)
         capacity = Capacity(settings.limits)
         self._turns = capacity.turns
         self._large = LargeBodies(capacity.budget, settings.limits.body_bytes, self._turns)
-        self._receiver = Receiver(self.store, self._large, self.logs)
+        self._receiver = Receiver(self.store, self._large, self.logs, self.metrics)
         self._started = time()
         guard = Guard((settings.host, *settings.host_names))
         origins = BrowserOrigins((*LOOPBACK_ORIGINS, *settings.cors_origins))
@@ -73,6 +76,7 @@ class Backend:
             *MetricsApi(self.store, time_ns, self._turns).routes(),
             *AnalysisApi(self.store, time_ns, self._turns).routes(),
             *V3Api(self.store, self._turns).routes(),
+            *SeriesApi(self.metrics, self.store, time_ns, self._turns).routes(),
             *LogsApi(self.logs, self._turns).routes(),
             *DevenvApi(self.store, self._turns, self.stats).routes(),
         ]
@@ -138,6 +142,7 @@ class Backend:
                 "refused": receiver.refused_posts,
             },
             "logs": self.logs.figures(),
+            "metrics": self.metrics.figures(),
             "started": self._started,
             "storage": self._storage.figures() if self._storage is not None else None,
         }

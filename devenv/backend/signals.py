@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-from devenv.backend.large_bodies import MEDIUM
+from devenv.backend.large_bodies import AT_ONCE, MEDIUM
 from devenv.backend.store.scopes import parse
 from devenv.immutable import immutable
 from devenv.otlp.batches import Batch, batches, steps
@@ -51,12 +52,14 @@ class Signal(Generic[C]):
         check: returns the items of a batch as ``add`` stores them; raises Undecodable if one is not such an item.
         add: stores the items of a batch, and returns the number of rejected ones.
         texts: its words.
+        at_once: bytes of encoded items that are checked and stored in one step of a few milliseconds.
     """
 
     json: JsonSignal
     check: Callable[[list[bytes]], C]
     add: Callable[[Batch, C], int]
     texts: SignalTexts
+    at_once: int = AT_ONCE
 
     def store(self, items: list[tuple[Batch, C]]) -> tuple[int, set[str]]:
         """Store checked batches; return the number of rejected items, and the reasons."""
@@ -99,5 +102,23 @@ class Body(Generic[C]):
 
     def _batches(self) -> Iterator[Batch | None]:
         if self._json is not None:
-            return self._json.steps()
-        return batches(self._body) if len(self._body) <= MEDIUM else steps(self._body)
+            found: Iterator[Batch | None] = self._json.steps()
+        else:
+            found = batches(self._body) if len(self._body) <= MEDIUM else steps(self._body)
+        return found if self._signal.at_once >= AT_ONCE else _smaller(found, self._signal.at_once)
+
+
+def _smaller(found: Iterator[Batch | None], most: int) -> Iterator[Batch | None]:
+    """The batches in parts of ``most`` bytes, or of one item."""
+    for batch in found:
+        if batch is None:
+            yield None
+            continue
+        first = size = 0
+        for place, item in enumerate(batch.spans):
+            size += len(item)
+            if size >= most:
+                yield replace(batch, spans=batch.spans[first : place + 1])
+                first, size = place + 1, 0
+        if first < len(batch.spans):
+            yield replace(batch, spans=batch.spans[first:])

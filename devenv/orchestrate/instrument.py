@@ -34,6 +34,9 @@ __all__ = ["ADDED_BACKEND", "instance_environment", "instrument"]
 EXPORT_NETWORK = "devenv"
 """Key of the network that is added if all networks of the stack are internal, because those publish no ports."""
 
+METRIC_INTERVAL_MS = "10000"
+"""As often as the embedded backend keeps values; the default of SDKs is a minute."""
+
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 _TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -61,7 +64,7 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
         found = stack.services[ADDED_BACKEND]
     stack = _with_backend_set_up(stack, found, backend)
     stack = with_copies(stack) if backend == "jaeger" else with_stand_in(stack)
-    only_traces = backend == "embedded" or is_jaeger(found)
+    signals = _signals(found, backend)
     elsewhere = {name for item in own_telemetry(stack) for name in host_names(stack.services[item.service])}
     services: dict[str, Service] = {}
     warnings: list[model.StackWarning] = []
@@ -69,8 +72,8 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
         if service.name == found.name or not service.x.instrument or is_telemetry(service):
             services[service.name] = service
             continue
-        less = only_traces and not sends_to(service, elsewhere)
-        services[service.name], stated = _with_tracing(service, found.name, stack, only_traces=less)
+        settings = {} if sends_to(service, elsewhere) else signals
+        services[service.name], stated = _with_tracing(service, found.name, stack, settings)
         warnings += [model.StackWarning(message=text, location=service.location) for text in stated]
     return replace(stack, services=services, warnings=(*stack.warnings, *warnings))
 
@@ -111,6 +114,13 @@ def is_traced(stack: Stack, service: Service) -> bool:
     return service.x.instrument and (backend is None or backend.name != service.name) and not is_telemetry(service)
 
 
+def _signals(backend: Service, kind: BackendKind) -> Mapping[str, str]:
+    """The variables for the signals that the backend does not store, and for the interval of those that it does."""
+    if kind == "embedded":
+        return {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRIC_EXPORT_INTERVAL": METRIC_INTERVAL_MS}
+    return {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"} if is_jaeger(backend) else {}
+
+
 def _with_added_backend(stack: Stack) -> Stack:
     taken = stack.services.get(ADDED_BACKEND)
     if taken is not None or ADDED_BACKEND in stack.inactive:
@@ -141,7 +151,7 @@ def _with_backend_set_up(stack: Stack, backend: Service, kind: BackendKind) -> S
 
 
 def _with_tracing(
-    service: Service, backend: str, stack: Stack, *, only_traces: bool
+    service: Service, backend: str, stack: Stack, signals: Mapping[str, str]
 ) -> tuple[Service, tuple[str, ...]]:
     """The service with the variables that it does not set itself, and warnings about what cannot work."""
     own = service.environment
@@ -149,7 +159,7 @@ def _with_tracing(
     added = {
         **(_export_settings(own, host) if host else {}),
         "OTEL_BSP_SCHEDULE_DELAY": "200",
-        **({"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"} if only_traces else {}),
+        **signals,
         **_sampling(stack),
     }
     if "service.name=" not in own.get(_ATTRIBUTES, ""):

@@ -82,7 +82,8 @@ def _plain(document: Document, depth: int) -> Any:
     return found
 
 
-def _given(document: Document, *names: str) -> Any:
+def value_of(document: Document, *names: str) -> Any:
+    """Return the value under the first of ``names`` that the document has; None if it has none."""
     for name in names:
         value = document.get(name)
         if value is not None:
@@ -106,7 +107,7 @@ def objects(document: Document, *names: str) -> list[Document]:
     Raises:
         TypeError: If it is something else.
     """
-    value = _given(document, *names)
+    value = value_of(document, *names)
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -116,7 +117,7 @@ def objects(document: Document, *names: str) -> list[Document]:
 
 def text_of(document: Document, *names: str) -> bytes:
     """Return the text under the first of ``names`` that the document has, as UTF-8."""
-    value = _given(document, *names)
+    value = value_of(document, *names)
     return b"" if value is None else _utf8(value)
 
 
@@ -128,11 +129,16 @@ def _utf8(value: Any) -> bytes:
 
 def integer(document: Document, *names: str) -> int:
     """Return the integer under the first of ``names`` that the document has, else 0."""
-    value = _given(document, *names)
-    return 0 if value is None else _whole(value)
+    value = value_of(document, *names)
+    return 0 if value is None else whole(value)
 
 
-def _whole(value: Any) -> int:
+def whole(value: Any) -> int:
+    """Return a number or a decimal string as an integer.
+
+    Raises:
+        TypeError, ValueError: If it is not one.
+    """
     if (
         isinstance(value, bool)
         or not isinstance(value, int | str | float)
@@ -147,15 +153,15 @@ def _whole(value: Any) -> int:
 
 def enum(document: Document, prefix: str, words: tuple[str, ...], *names: str) -> int:
     """Return an enumeration's value, which is given as a number or as ``prefix`` and one of ``words``."""
-    value = _given(document, *names)
+    value = value_of(document, *names)
     if isinstance(value, str) and value.startswith(prefix) and value.removeprefix(prefix) in words:
         return words.index(value.removeprefix(prefix))
-    return 0 if value is None else _whole(value)
+    return 0 if value is None else whole(value)
 
 
 def identifier(document: Document, size: int, *names: str) -> bytes:
     """Return an ID of ``size`` bytes, given in hexadecimal; empty if there is none."""
-    value = _given(document, *names)
+    value = value_of(document, *names)
     if value is None or value == "":
         return b""
     if not isinstance(value, str) or len(value) != 2 * size:
@@ -181,7 +187,7 @@ _SCALARS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     for field, camel, convert in (
         ("string_value", "stringValue", _utf8),
         ("bool_value", "boolValue", _boolean),
-        ("int_value", "intValue", _whole),
+        ("int_value", "intValue", whole),
         ("double_value", "doubleValue", float),
         ("bytes_value", "bytesValue", _base64),
     )

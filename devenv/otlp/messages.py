@@ -151,15 +151,15 @@ def define(package: str, table: Mapping[str, tuple[str, ...]], one_of: Collectio
             whose absence differs from 0.
         one_of: the messages that have at most one of their fields.
     """
-    file = descriptor_pb2.FileDescriptorProto(name=f"{package.replace('.', '/')}.proto", package=package)
-    file.syntax = "proto3"
+    name = f"{package.replace('.', '/')}.proto"
+    file = descriptor_pb2.FileDescriptorProto(name=name, package=package, syntax="proto3")
     for name, fields in table.items():
         message = file.message_type.add(name=name)
         if name in one_of:
             message.oneof_decl.add(name="value")
         for line in fields:
             number, field_name, kind = line.split()
-            field = message.field.add(name=field_name, number=int(number))
+            field = message.field.add(name=field_name, number=int(number), proto3_optional=kind.endswith("?"))
             field.label = _Field.LABEL_REPEATED if kind.endswith("*") else _Field.LABEL_OPTIONAL
             scalar = _SCALARS.get(kind.rstrip("*?"))
             if scalar is None:
@@ -168,7 +168,6 @@ def define(package: str, table: Mapping[str, tuple[str, ...]], one_of: Collectio
             else:
                 field.type = scalar
             if kind.endswith("?"):
-                field.proto3_optional = True
                 field.oneof_index = len(message.oneof_decl)
                 message.oneof_decl.add(name=f"_{field_name}")
             elif name in one_of:

@@ -16,7 +16,14 @@ from devenv.model.trace import Operation, ServiceDependency, Trace, TraceSummary
 from devenv.otlp import json_spans
 from devenv.traces import jaeger_json
 from devenv.traces.background import LARGE, in_background
-from devenv.traces.dialect import EVICTED_PATH, FILTERED_PATH, DialectCapabilities, json_object, probe
+from devenv.traces.dialect import (
+    EVICTED_PATH,
+    FILTERED_PATH,
+    METRICS_PATH,
+    DialectCapabilities,
+    json_object,
+    probe,
+)
 from devenv.traces.http import Authorized, BackendResponse, HttpClient, RequestSender, TransportError
 from devenv.traces.links import UiLinks
 from devenv.traces.logs.json_form import log_parameters, parse_record
@@ -217,6 +224,18 @@ class TraceClient:
             fields = urlencode([("traceID", trace_id) for trace_id in trace_ids[start : start + BATCH]])
             gone.update((await self._get(f"{EVICTED_PATH}?{fields}")).get("evicted") or ())
         return frozenset(gone)
+
+    async def metrics(self, service: str | None = None) -> dict[str, Any] | None:
+        """The metrics that services sent, as devenv's own backend has them; ``None`` if it is another one.
+
+        Args:
+            service: only this one's.
+        """
+        if not (await self.probe()).embedded:
+            return None
+        fields = "" if service is None else f"?{urlencode({'service': service})}"
+        answer = await self._get(f"{METRICS_PATH}{fields}")
+        return answer if "series" in answer else None
 
     async def _select_there(self, query: Query) -> list[TraceSummary] | None:
         """What devenv's own backend finds by a filter; ``None`` if it is another one, or an older version."""

@@ -14,6 +14,7 @@ from devenv.traces.http import BackendResponse, RequestSender
 
 EVICTED_PATH = "/api/devenv/evicted"
 FILTERED_PATH = "/api/devenv/trace-summaries"
+METRICS_PATH = "/api/devenv/metrics"
 _NO_TRACE = "0" * 31 + "1"
 _WINDOW = "query.start_time_min=2000-01-01T00:00:00Z&query.start_time_max=2000-01-01T00:00:01Z"
 

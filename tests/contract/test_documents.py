@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from devenv.model import agents, documents, down_document, listings, load_documents, scaffold
+from devenv.model import agents, documents, down_document, listings, load_documents, metrics_document, scaffold
 from devenv.model.documents import Document
 from devenv.model.extension import ServiceExtension, StackExtension
 
 GOLDEN = Path(__file__).parent / "golden"
 DOCUMENTS = {
     cls.model_fields["schema_"].default.removeprefix("devenv.").replace("/", "-"): cls
-    for module in (agents, documents, down_document, listings, load_documents, scaffold)
+    for module in (agents, documents, down_document, listings, load_documents, metrics_document, scaffold)
     for cls in vars(module).values()
     if isinstance(cls, type) and issubclass(cls, Document) and "schema_" in cls.model_fields
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import time_ns
 from typing import Any
 
 from embedded.log_build import as_json, log_request, make_record, resource_logs
@@ -15,6 +16,7 @@ from devenv.backend.logs.checked_records import check
 from devenv.backend.logs.decoding import model_record
 from devenv.backend.logs.records import RECORD_BYTES, SERVICE_BYTES, TRACE_BYTES
 from devenv.backend.logs.store import LogStore
+from devenv.backend.metrics.store import MetricStore
 from devenv.backend.receiver import Receiver
 from devenv.backend.store.store import Store
 from devenv.http.server import HttpRequest, Response
@@ -53,7 +55,7 @@ requests = st.lists(groups, max_size=3).map(lambda parts: log_request(*parts))
 
 
 def post(store: LogStore, body: bytes, content_type: str = PROTOBUF, encoding: str = "") -> int:
-    target = Receiver(Store(MIB), LargeBodies(ByteBudget(MIB), MIB), store)
+    target = Receiver(Store(MIB), LargeBodies(ByteBudget(MIB), MIB), store, MetricStore(time_ns))
     headers = {"content-type": content_type, "content-encoding": encoding}
     answer = target.logs(HttpRequest("POST", "/v1/logs", "", headers, body))
     assert isinstance(answer, Response)

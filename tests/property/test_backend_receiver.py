@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import time_ns
 from typing import Any
 
 from embedded.stored_spans import as_legacy, as_otlp, decode_trace, summary
@@ -13,6 +14,7 @@ from otlp_build import field, make_span, request, resource_spans
 
 from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.logs.store import LogStore
+from devenv.backend.metrics.store import MetricStore
 from devenv.backend.receiver import Receiver
 from devenv.backend.store.store import Store
 from devenv.http.server import HttpRequest, Response
@@ -57,7 +59,7 @@ requests = st.lists(groups, max_size=3).map(lambda parts: request(*parts))
 
 
 def receiver(store: Store, limit: int) -> Receiver:
-    return Receiver(store, LargeBodies(ByteBudget(limit), limit), LogStore(limit))
+    return Receiver(store, LargeBodies(ByteBudget(limit), limit), LogStore(limit), MetricStore(time_ns))
 
 
 def post(target: Receiver, body: bytes, content_type: str = PROTOBUF, **headers: str) -> int:

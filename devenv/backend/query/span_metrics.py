@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from devenv.analysis.percentiles import nearest_rank
+from devenv.analysis.span_figures import ANSWERED, Answered, SpanFigures, span_figures
 from devenv.backend.store.decoding import Steps, duration, encoded, ends, is_error, readable, snapshot
 from devenv.backend.store.store import Store
 from devenv.immutable import immutable
-from devenv.model.span import NS_PER_MS
+from devenv.model.span import NS_PER_MS, SpanKind
 from devenv.otlp.values import text
 
 Measure = Literal["calls", "errors", "latencies"]
@@ -52,12 +53,6 @@ class MetricsWindow:
     window: int
 
 
-class _Ended(NamedTuple):
-    end: int
-    took: int
-    failed: bool
-
-
 def series(
     store: Store, asked: MetricsWindow, measure: Measure, quantile: float = 0.0
 ) -> Steps[dict[Group, list[Point]]]:
@@ -78,8 +73,24 @@ def series(
     return found
 
 
-def _ended(store: Store, asked: MetricsWindow) -> Steps[dict[Group, list[_Ended]]]:
-    found: dict[Group, list[_Ended]] = {}
+def figures(store: Store, services: frozenset[str], now: int, window: int) -> Steps[dict[str, SpanFigures]]:
+    """Compute the figures of each service that has answered a call in the ``window`` before ``now``, both in ns."""
+    asked = MetricsWindow(
+        services=services,
+        kinds=frozenset(tuple(SpanKind).index(kind) for kind in ANSWERED),
+        by_operation=False,
+        start=now,
+        end=now,
+        step=window,
+        window=window,
+    )
+    spans = yield from _ended(store, asked)
+    found = {service: span_figures(calls, now) for (service, _), calls in sorted(spans.items())}
+    return {service: each for service, each in found.items() if each is not None}
+
+
+def _ended(store: Store, asked: MetricsWindow) -> Steps[dict[Group, list[Answered]]]:
+    found: dict[Group, list[Answered]] = {}
     earliest = asked.start - asked.window
     seen: set[bytes] = set()
     for service in sorted(asked.services):
@@ -98,11 +109,11 @@ def _ended(store: Store, asked: MetricsWindow) -> Steps[dict[Group, list[_Ended]
                     end = ends(span)
                     if span.kind in asked.kinds and earliest < end <= asked.end:
                         group = (name, text(span.name) if asked.by_operation else "")
-                        found.setdefault(group, []).append(_Ended(end, duration(span), is_error(span)))
+                        found.setdefault(group, []).append(Answered(end, duration(span), is_error(span)))
     return found
 
 
-def _points(spans: list[_Ended], asked: MetricsWindow, measure: Measure, quantile: float) -> Iterator[Point]:
+def _points(spans: list[Answered], asked: MetricsWindow, measure: Measure, quantile: float) -> Iterator[Point]:
     # The spans are in order of their ends: `first` and `next_` are the edges of the window, which only move on.
     first = next_ = failed = 0
     durations: list[int] = []

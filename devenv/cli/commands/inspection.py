@@ -1,4 +1,4 @@
-"""Commands that inspect running services: logs, exec and open."""
+"""Commands that inspect running services: logs, metrics, exec and open."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command(epilog="Example: devenv logs gateway auth --follow --tail 20")(logs)
+    app.command(epilog="Example: devenv metrics gateway")(metrics)
     app.command("exec", context_settings=PASS_THROUGH, epilog="Example: devenv exec user -- python3 --version")(exec_)
     app.command("open", epilog="Example: devenv open jaeger --print")(open_)
 
@@ -73,6 +74,21 @@ def logs(
                 view.show(line)
 
     run_async(stream)
+
+
+def metrics(
+    context: typer.Context,
+    service: Annotated[str | None, typer.Argument(metavar="SERVICE", help="Service to show. Default: all.")] = None,
+) -> None:
+    """Show the newest metrics of services, and rate, errors and durations computed from their spans."""
+    from devenv.app.traces import metrics as use_case
+    from devenv.cli.views.metrics import show_metrics
+    from devenv.clock import SystemClock
+
+    state: Globals = context.obj
+    clock = SystemClock()
+    document = run_async(lambda: use_case.metrics(state.invocation, service, clock=clock))
+    state.show(document, lambda found, output: show_metrics(found, output, now=clock.now()))
 
 
 def exec_(

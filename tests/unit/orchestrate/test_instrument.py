@@ -192,7 +192,15 @@ def test_the_embedded_backend_takes_grpc_too() -> None:
     assert made.services["web"].environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4317"
     assert 4317 in {port.container for port in made.services["jaeger"].ports}
     assert made.services["jaeger"].command is None
-    assert made.services["api"].environment["OTEL_METRICS_EXPORTER"] == "none"
+
+
+def test_the_embedded_backend_stores_metrics() -> None:
+    own = service("own", environment={"OTEL_METRIC_EXPORT_INTERVAL": "500", "OTEL_METRICS_EXPORTER": "none"})
+    made = instrument(stack(service("web"), own, backend=False), backend="embedded").services
+    assert "OTEL_METRICS_EXPORTER" not in made["web"].environment
+    assert made["web"].environment["OTEL_METRIC_EXPORT_INTERVAL"] == "10000"
+    assert made["own"].environment["OTEL_METRIC_EXPORT_INTERVAL"] == "500"
+    assert made["own"].environment["OTEL_METRICS_EXPORTER"] == "none"
 
 
 def test_instrumenting_is_pure_and_happens_once() -> None:
