@@ -13,6 +13,7 @@ from devenv.backend.api.envelopes import unknown_path
 from devenv.backend.api.legacy_api import LegacyApi
 from devenv.backend.api.logs_api import LogsApi
 from devenv.backend.api.metrics_api import MetricsApi
+from devenv.backend.api.sampling_api import SamplingApi
 from devenv.backend.api.series_api import SeriesApi
 from devenv.backend.api.v3_api import V3Api
 from devenv.backend.large_bodies import LargeBodies
@@ -63,6 +64,7 @@ class Backend:
         )
         self._query = Listener(self._query_router(), guard, settings.limits, capacity)
         self._health = Listener(Router(_health_routes()), guard, settings.limits, capacity, urgent=True)
+        self._sampling = Listener(Router(SamplingApi(settings.strategies).routes()), guard, settings.limits, capacity)
 
     def _query_router(self) -> Router:
         if not self.settings.token:
@@ -104,6 +106,7 @@ class Backend:
                 (self._grpc, settings.grpc_port),
                 (self._query, settings.query_port),
                 (self._health, settings.health_port),
+                (self._sampling, settings.sampling_port),
             ):
                 if port is not None:
                     await listener.open(settings.host, port)
@@ -129,6 +132,11 @@ class Backend:
     def health_port(self) -> int:
         """The port of ``/status``; 0 if it is not served."""
         return self._health.port
+
+    @property
+    def sampling_port(self) -> int:
+        """The port of remote sampling; 0 if it is not served."""
+        return self._sampling.port
 
     def stats(self) -> dict[str, Any]:
         """Return what was received, stored and evicted; rates are spans per second over the last 10 s."""
@@ -160,7 +168,7 @@ class Backend:
     async def close(self) -> None:
         """Release the ports, close all connections, and write what the storage has not written yet."""
         await self._exports.close()
-        for listener in (self._otlp, self._grpc, self._query, self._health):
+        for listener in (self._otlp, self._grpc, self._query, self._health, self._sampling):
             await listener.close()
         if self._storage is not None:
             self._storage.close()

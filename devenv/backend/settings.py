@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 from devenv.http.server.limits import Limits
 from devenv.http.server.router import Route
@@ -56,6 +57,8 @@ class EmbeddedSettings:
         storage: what keeps the traces after the process has ended; None: nothing does.
         cors_origins: whose pages may send OTLP over HTTP, in addition to those of loopback; patterns as
             :mod:`devenv.http.browser_origins` has them.
+        sampling_port: of remote sampling.
+        strategies: its answers, as :mod:`devenv.contract.sampling_strategies` makes them.
         token: what readers of the query APIs and pages must send; empty: they are open to every user of this machine.
     """
 
@@ -70,5 +73,7 @@ class EmbeddedSettings:
     token: str = field(default="", repr=False)
     grpc_port: int | None = None
     cors_origins: tuple[str, ...] = ()
+    sampling_port: int | None = None
+    strategies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     max_log_bytes: int = 32 * 1024 * 1024
     storage: StorageSettings | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from devenv.disk import make_state_directory, remove_file, replace_file
 from devenv.model.state import State
-from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT
+from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT, SAMPLING_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +80,8 @@ class EmbeddedBackend:
             token=token,
             cors_origins=self.launch.cors_origins,
             storage=StorageSettings(folder, kept.max_bytes, kept.max_age) if kept and folder else None,
+            sampling_port=self._ports[SAMPLING_PORT] if self.launch.strategies else None,
+            strategies=self.launch.strategies,
         )
         if token:
             make_state_directory(self._header.parent)

@@ -167,6 +167,36 @@ class BackendSettings(Strict):
     access: Literal["open", "token"] = "open"
 
 
+class ServiceSampling(Strict):
+    """Sampling ratios of one service: of its ``operations`` by span name, and of the others.
+
+    Attributes:
+        default: if it is not given, that of the stack.
+    """
+
+    default: Ratio | None = None
+    operations: dict[str, Ratio] = Field(default_factory=dict)
+
+
+class Sampling(Strict):
+    """Sampling ratios of new traces: by service, and of the services that are not listed."""
+
+    default: Ratio = 1.0
+    services: dict[str, Ratio | ServiceSampling] = Field(default_factory=dict)
+
+    def ratio(self, service: str) -> float:
+        """Return the ratio of a service's operations that are not listed."""
+        found = self.services.get(service)
+        if isinstance(found, ServiceSampling):
+            found = found.default
+        return self.default if found is None else found
+
+    def operations(self, service: str) -> dict[str, float]:
+        """Return the ratios of a service's operations by span name."""
+        found = self.services.get(service)
+        return found.operations if isinstance(found, ServiceSampling) else {}
+
+
 class Objective(Strict):
     """Service level objective of a service or of one of its operations; latencies in seconds."""
 
@@ -183,12 +213,19 @@ class StackExtension(Strict):
 
     entrypoint: str | None = None
     canary: Request | None = None
-    sampling: Ratio | None = None
+    sampling: Ratio | Sampling | None = None
     load: Load = Field(default_factory=Load)
     slo: dict[str, Objective] = Field(default_factory=dict)
     jaeger: Jaeger = Field(default_factory=Jaeger)
     backend: BackendSettings = Field(default_factory=BackendSettings)
     collector: Literal["tee", "leave"] = "tee"
+
+    @property
+    def sampling_ratio(self) -> float:
+        """The ratio of traces that begin in a service that is not listed, such as devenv's own."""
+        if self.sampling is None:
+            return 1.0
+        return self.sampling.default if isinstance(self.sampling, Sampling) else self.sampling
 
 
 class HttpReady(Strict):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from devenv.errors import ConfigurationError, Location
 from devenv.http.origin import endpoint_port
 from devenv.model import stack as model
+from devenv.model.extension import Sampling
 from devenv.model.stack import Network, Stack
 from devenv.orchestrate.jaeger import (
     ADDED_BACKEND,
@@ -22,7 +23,7 @@ from devenv.orchestrate.telemetry.collectors import with_copies
 from devenv.orchestrate.telemetry.recognition import host_names, is_telemetry, own_telemetry
 from devenv.orchestrate.telemetry.senders import sends_to
 from devenv.orchestrate.telemetry.stand_in import with_stand_in
-from devenv.otlp.backend_ports import EMBEDDED_PORTS, OTLP_GRPC_PORT, OTLP_HTTP_PORT
+from devenv.otlp.backend_ports import EMBEDDED_PORTS, OTLP_GRPC_PORT, OTLP_HTTP_PORT, SAMPLING_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.capabilities import BackendKind
@@ -36,6 +37,9 @@ EXPORT_NETWORK = "devenv"
 
 METRIC_INTERVAL_MS = "10000"
 """As often as the embedded backend keeps values; the default of SDKs is a minute."""
+
+POLLING_MS = 5000
+"""Between two requests for the sampling strategy, as the specification of the remote sampler has it."""
 
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
@@ -131,7 +135,7 @@ def _with_added_backend(stack: Stack) -> Stack:
             key=f"services.{ADDED_BACKEND}",
             hint="set `x-devenv: {role: trace-backend}` on the service that receives traces, or rename this one",
         )
-    added = added_backend(stack.x.jaeger)
+    added = added_backend(stack.x)
     return replace(stack, services={**stack.services, added.name: added})
 
 
@@ -144,7 +148,8 @@ def _with_backend_set_up(stack: Stack, backend: Service, kind: BackendKind) -> S
     stack = replace(stack, networks=networks)
     service = attached(backend, networks)
     if kind == "embedded":  # a port that it does not listen on may be in use
-        service = replace(service, ports=tuple(port for port in service.ports if port.container in EMBEDDED_PORTS))
+        listens = (*EMBEDDED_PORTS, SAMPLING_PORT) if isinstance(stack.x.sampling, Sampling) else EMBEDDED_PORTS
+        service = replace(service, ports=tuple(port for port in service.ports if port.container in listens))
     if kind == "jaeger" and is_managed(service):
         stack, service = configured(stack, service)
     return replace(stack, services={**stack.services, service.name: service})
@@ -160,7 +165,7 @@ def _with_tracing(
         **(_export_settings(own, host) if host else {}),
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         **signals,
-        **_sampling(stack),
+        **_sampling(stack.x.sampling, service.name, host),
     }
     if "service.name=" not in own.get(_ATTRIBUTES, ""):
         added["OTEL_SERVICE_NAME"] = service.name
@@ -204,7 +209,14 @@ def _protocol_of(endpoint: str) -> str:
     return "grpc" if endpoint_port(endpoint) == OTLP_GRPC_PORT else "http/protobuf"
 
 
-def _sampling(stack: Stack) -> dict[str, str]:
-    if stack.x.sampling is None:
+def _sampling(sampling: float | Sampling | None, service: str, host: str | None) -> dict[str, str]:
+    """The sampler of a service; only one with ratios for operations has to poll for them."""
+    if sampling is None:
         return {}
-    return {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": f"{stack.x.sampling:g}"}
+    ratio = sampling.ratio(service) if isinstance(sampling, Sampling) else sampling
+    if isinstance(sampling, Sampling) and sampling.operations(service) and host is not None:
+        argument = (
+            f"endpoint=http://{host}:{SAMPLING_PORT},pollingIntervalMs={POLLING_MS},initialSamplingRate={ratio:g}"
+        )
+        return {"OTEL_TRACES_SAMPLER": "parentbased_jaeger_remote", "OTEL_TRACES_SAMPLER_ARG": argument}
+    return {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": f"{ratio:g}"}

@@ -8,11 +8,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from devenv.contract.sampling_strategies import strategies_file
 from devenv.errors import Location
 from devenv.http.browser_origins import LOOPBACK_ORIGINS
-from devenv.model.extension import HttpReady, Jaeger, Ready, ServiceExtension
+from devenv.model.extension import HttpReady, Ready, Sampling, ServiceExtension, StackExtension
 from devenv.model.stack import Attachment, FileMount, FileSource, Mount, Port, Service, Volume
-from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_GRPC_PORT, QUERY_PORT
+from devenv.otlp.backend_ports import (
+    HEALTH_PORT,
+    OTLP_GRPC_PORT,
+    OTLP_HTTP_PORT,
+    QUERY_GRPC_PORT,
+    QUERY_PORT,
+    SAMPLING_PORT,
+)
 
 if TYPE_CHECKING:
     from devenv.model.stack import Stack
@@ -23,6 +31,8 @@ ADDED_BACKEND = "jaeger"
 IMAGE = "jaegertracing/jaeger"
 CONFIG_KEY = "devenv-jaeger"
 CONFIG_PATH = "/etc/jaeger/devenv.json"
+STRATEGIES_KEY = "devenv-jaeger-sampling"
+STRATEGIES_PATH = "/etc/jaeger/devenv-sampling.json"
 DATA_KEY = "jaeger-data"
 
 DATA_PATH = "/tmp"  # noqa: S108 - a directory of the image, not of this machine
@@ -35,14 +45,15 @@ PUBLISHED = (QUERY_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT)
 _LISTEN = "0.0.0.0"  # noqa: S104 - inside its container; published ports are bound to loopback
 
 
-def added_backend(settings: Jaeger) -> Service:
+def added_backend(x: StackExtension) -> Service:
     """Return the service for a stack without a trace backend; the caller attaches its networks."""
+    published = (*PUBLISHED, SAMPLING_PORT) if isinstance(x.sampling, Sampling) else PUBLISHED
     return Service(
         name=ADDED_BACKEND,
         x=ServiceExtension(role="trace-backend"),
         location=Location("added by devenv"),
-        image=f"{IMAGE}:{settings.version}",
-        ports=tuple(Port(container=port, host=port, address="127.0.0.1") for port in PUBLISHED),
+        image=f"{IMAGE}:{x.jaeger.version}",
+        ports=tuple(Port(container=port, host=port, address="127.0.0.1") for port in published),
     )
 
 
@@ -64,14 +75,14 @@ def release(image: str | None) -> tuple[int, int] | None:
 def configured(stack: Stack, service: Service) -> tuple[Stack, Service]:
     """Return ``service`` with a configuration written by devenv, and the stack with the config and volume for it."""
     settings = stack.x.jaeger
-    content = json.dumps(configuration(settings, release(service.image)), indent=1, sort_keys=True)
-    configs = {**stack.configs, CONFIG_KEY: FileSource(key=CONFIG_KEY, content=content)}
-    mount = FileMount(source=CONFIG_KEY, target=CONFIG_PATH, mode=0o444)
-    service = replace(
-        service,
-        command=(*(service.command or ()), "--config", CONFIG_PATH),
-        configs=(*service.configs, mount),
-    )
+    files = {CONFIG_KEY: (CONFIG_PATH, configuration(stack.x, release(service.image)))}
+    if isinstance(stack.x.sampling, Sampling):
+        files[STRATEGIES_KEY] = (STRATEGIES_PATH, strategies_file(stack.x.sampling))
+    configs = dict(stack.configs)
+    for key, (path, content) in files.items():
+        configs[key] = FileSource(key=key, content=json.dumps(content, indent=1, sort_keys=True))
+        service = replace(service, configs=(*service.configs, FileMount(source=key, target=path, mode=0o444)))
+    service = replace(service, command=(*(service.command or ()), "--config", CONFIG_PATH))
     volumes = stack.volumes
     if settings.storage == "badger":
         volumes = {**volumes, DATA_KEY: volumes.get(DATA_KEY, Volume(key=DATA_KEY))}
@@ -93,13 +104,15 @@ def attached(service: Service, networks: Mapping[str, object]) -> Service:
     )
 
 
-def configuration(settings: Jaeger, version: tuple[int, int] | None = None) -> dict[str, Any]:
-    """Return Jaeger's configuration: all-in-one, traces only, with the storage of ``settings``.
+def configuration(x: StackExtension, version: tuple[int, int] | None = None) -> dict[str, Any]:
+    """Return Jaeger's configuration: all-in-one, traces only, with the storage and the sampling of ``x``.
 
     Args:
-        settings: ``x-devenv.jaeger``.
+        x: ``x-devenv``.
         version: major and minor number; without it, only what every version from 2.13 on accepts.
     """
+    settings = x.jaeger
+    strategies = STRATEGIES_PATH if isinstance(x.sampling, Sampling) else ""
     store: dict[str, Any] = {"memory": {"max_traces": settings.max_traces}}
     if settings.storage == "badger":
         directories = {"keys": f"{DATA_PATH}/jaeger/keys", "values": f"{DATA_PATH}/jaeger/values"}
@@ -125,8 +138,8 @@ def configuration(settings: Jaeger, version: tuple[int, int] | None = None) -> d
                 **_ai(version),
             },
             "remote_sampling": {
-                "file": {"path": "", "default_sampling_probability": 1},
-                "http": {"endpoint": f"{_LISTEN}:5778"},
+                "file": {"path": strategies, "default_sampling_probability": x.sampling_ratio},
+                "http": {"endpoint": f"{_LISTEN}:{SAMPLING_PORT}"},
                 "grpc": {"endpoint": f"{_LISTEN}:5779"},
             },
             "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"{_LISTEN}:{HEALTH_PORT}"}},

@@ -92,7 +92,10 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str
         if name in inherited:
             continue
         below, many = models_in(info.annotation)
+        short = any(typing.get_args(each)[:1] == (float,) for each in typing.get_args(info.annotation))
         if below is not None:
+            if short and not many:  # a number, or a mapping
+                yield f"{prefix}{name}", shown(info.get_default())
             yield from keys_of(below, f"{prefix}{name}.{'NAME.' if many else ''}")
         else:
             yield (

@@ -86,7 +86,7 @@ async def _load(
             scenario=scenario,
             scenario_name=name,
             target=_target(project, options.target),
-            sampling=1.0 if stack.x.sampling is None else stack.x.sampling,
+            sampling=stack.x.sampling_ratio,
         )
         backend = await require_backend(project)
         entry = stack.services.get(project.record.entrypoint or "")

@@ -108,7 +108,7 @@ def _is_no_receiver(endpoint: str, stack: Stack, service: Service, *, shared_loo
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         return False
-    backend = stack.trace_backend or added_backend(stack.x.jaeger)
+    backend = stack.trace_backend or added_backend(stack.x)
     if not is_managed(backend) or service.name == backend.name:
         return False
     if shared_loopback and host in _LOOPBACK:

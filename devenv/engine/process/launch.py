@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Literal
+from typing import Any, Literal
 
 from devenv.immutable import immutable
 
@@ -58,6 +58,7 @@ class Launch:
         access: ``token``: the backend's query APIs and pages want its token.
         storage: where the backend keeps its traces; ``None``: in memory.
         cors_origins: whose pages may send spans to the backend, in addition to those of this machine.
+        strategies: of the backend's remote sampling, by service; none: it does not serve them.
         environment: complete, addresses not yet rewritten.
         port_env: variable that contains the first of its ports.
         maximum: number of restarts; ``None``: no limit.
@@ -75,6 +76,7 @@ class Launch:
     access: Access = "open"
     cors_origins: tuple[str, ...] = ()
     storage: TraceFolder | None = None
+    strategies: Mapping[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     cwd: str = "."
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -6,11 +6,11 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv.engine.process.launch import Launch, Listening, Peer, TraceFolder
 from devenv.errors import ConfigurationError
-from devenv.otlp.backend_ports import EMBEDDED_PORTS
+from devenv.otlp.backend_ports import EMBEDDED_PORTS, SAMPLING_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.specification import InstanceSpec
@@ -141,10 +141,18 @@ def _published(stack: Stack | None) -> frozenset[int]:
     return frozenset(port.host for service in services for port in service.ports if port.host is not None)
 
 
-def backend_ports(service: Service) -> tuple[Listening, ...]:
+def backend_ports(service: Service, stack: Stack | None) -> tuple[Listening, ...]:
     """The embedded backend's ports: as published, else Jaeger's own numbers if those are free."""
+    numbers = (*EMBEDDED_PORTS, SAMPLING_PORT) if _strategies(stack) else EMBEDDED_PORTS
     published = {port.container: port for port in listening(service) if port.host is not None}
-    return tuple(published.get(number) or Listening(container=number, same=True) for number in EMBEDDED_PORTS)
+    return tuple(published.get(number) or Listening(container=number, same=True) for number in numbers)
+
+
+def _strategies(stack: Stack | None) -> dict[str, Any]:
+    """What SDKs get that poll; empty if the stack has no ratios of services and operations."""
+    from devenv.contract.sampling_strategies import strategies_of  # needs pydantic, and the daemon imports this module
+
+    return strategies_of(stack.x.sampling if stack else None)
 
 
 def _backend(spec: InstanceSpec) -> Launch:
@@ -159,7 +167,8 @@ def _backend(spec: InstanceSpec) -> Launch:
         access=spec.stack.x.backend.access if spec.stack else "open",
         cors_origins=spec.stack.x.jaeger.cors_origins if spec.stack else (),
         storage=_trace_folder(spec.stack.x.jaeger) if spec.stack else None,
-        ports=backend_ports(service),
+        strategies=_strategies(spec.stack),
+        ports=backend_ports(service, spec.stack),
     )
 
 
@@ -184,7 +193,7 @@ def _peers(stack: Stack) -> tuple[Peer, ...]:
         linked = [alias for target, alias in links if target == service.name]
         ports = listening(service, taken)
         if is_backend(service, stack):
-            ports = backend_ports(service)
+            ports = backend_ports(service, stack)
         names = tuple(dict.fromkeys([*service.host_names, *filter(None, linked)]))
         found.append(Peer(service=service.name, names=names, ports=ports))
     return tuple(found)

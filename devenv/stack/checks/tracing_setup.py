@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from devenv.model.extension import StackExtension
+from devenv.model.extension import Sampling, StackExtension
 from devenv.model.stack import Service
 from devenv.stack.checks.merged_stack import MergedStack
 
 
 def _named_in_traces(x: StackExtension) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Paths and names of the services that the canary, the scenarios and the objectives expect in traces."""
+    """Paths and names of the services that are expected in traces: by the canary, scenarios, objectives, sampling."""
     yield from ((("canary", "services", i), name) for i, name in enumerate(x.canary.services if x.canary else ()))
     for scenario, request in x.load.scenarios.items():
         yield from ((("load", "scenarios", scenario, "services", i), name) for i, name in enumerate(request.services))
     yield from ((("slo", name), name) for name in x.slo)
+    if isinstance(x.sampling, Sampling):
+        yield from ((("sampling", "services", name), name) for name in x.sampling.services)
 
 
 def _traced_names(service: Service) -> Iterator[str]:

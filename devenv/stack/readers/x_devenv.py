@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar, get_args
@@ -15,6 +16,7 @@ from devenv.stack.readers.cursor import Cursor
 from devenv.stack.yaml.nodes import Entry, ListNode, MapNode, Node, describe, plain
 from devenv.suggestions import suggest
 
+_MAPPING = re.compile(r"a valid dictionary( or instance of \w+)?")
 Extension = TypeVar("Extension", bound=Strict)
 
 
@@ -80,6 +82,7 @@ def _problem(member: Cursor, model: type[BaseModel], details: Any) -> Problem:
     if details["type"] == "missing":
         return Problem(message=f"{key} requires {last}", location=entry.node.place, key=key, expected=last)
     message = str(details["msg"]).removeprefix("Value error, ").partition(", unable to parse")[0]
+    message = _MAPPING.sub("a mapping", message)
     subject = message.split(" ")[0]
     named = _child(entry.node, subject)  # the message of a mapping's check starts with the key that is wrong
     if named is not None:

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from orchestration import JAEGER, World, service, stack
 
+from devenv.contract.capabilities import BackendKind
 from devenv.errors import ConfigurationError
-from devenv.model.extension import Jaeger
+from devenv.model.extension import Jaeger, Sampling, StackExtension
 from devenv.model.stack import Attachment, Network, Port, Service, Stack
 from devenv.orchestrate.instrument import ADDED_BACKEND, instance_environment, instrument
-from devenv.orchestrate.jaeger import CONFIG_PATH, IMAGE, configuration, release
+from devenv.orchestrate.jaeger import CONFIG_PATH, IMAGE, STRATEGIES_KEY, STRATEGIES_PATH, configuration, release
 
 PROJECT = World().project
+_ARGUMENT = "OTEL_TRACES_SAMPLER_ARG"
 DEFAULTS = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4318",
     "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -91,6 +93,47 @@ def test_sampling_only_where_set() -> None:
     own = environment({"OTEL_TRACES_SAMPLER": "always_on"}, x={"sampling": 0.25})
     assert own["OTEL_TRACES_SAMPLER"] == "always_on"
     assert "OTEL_TRACES_SAMPLER_ARG" not in own
+
+
+SAMPLING = {
+    "default": 0.1,
+    "services": {"web": 0.5, "api": {"operations": {"GET /health": 0, "GET /": 1}}, "db": {"default": 0.2}},
+}
+
+
+@pytest.mark.parametrize("backend", ["jaeger", "embedded"])
+def test_ratios_of_services_and_operations(backend: BackendKind) -> None:
+    """Only a service with ratios of operations has to poll: every SDK knows a ratio."""
+    names = ("web", "api", "db", "other", "apart")
+    services = [service(name, network_mode="none" if name == "apart" else None) for name in names]
+    made = instrument(stack(*services, backend=False, x={"sampling": SAMPLING}), backend=backend)
+    found = {
+        name: (made.services[name].environment["OTEL_TRACES_SAMPLER"], made.services[name].environment[_ARGUMENT])
+        for name in names
+    }
+    assert found == {
+        "web": ("parentbased_traceidratio", "0.5"),
+        "api": (
+            "parentbased_jaeger_remote",
+            "endpoint=http://jaeger:5778,pollingIntervalMs=5000,initialSamplingRate=0.1",
+        ),
+        "db": ("parentbased_traceidratio", "0.2"),
+        "other": ("parentbased_traceidratio", "0.1"),
+        "apart": ("parentbased_traceidratio", "0.1"),
+    }
+    assert 5778 in {port.container for port in made.services["jaeger"].ports}
+
+
+def test_jaeger_gets_the_strategies_as_a_file() -> None:
+    made = traced(service("web"), x={"sampling": SAMPLING})
+    assert [mount.target for mount in made.services["jaeger"].configs] == [CONFIG_PATH, STRATEGIES_PATH]
+    sampling = json.loads(made.configs["devenv-jaeger"].content or "")["extensions"]["remote_sampling"]
+    assert sampling["file"] == {"path": STRATEGIES_PATH, "default_sampling_probability": 0.1}
+    given = json.loads(made.configs[STRATEGIES_KEY].content or "")
+    assert [each["service"] for each in given["service_strategies"]] == ["web", "api", "db"]
+    one = traced(service("web"), x={"sampling": 0.25})
+    assert STRATEGIES_KEY not in one.configs
+    assert 5778 not in {port.container for port in one.services["jaeger"].ports}
 
 
 def test_a_service_can_stay_out() -> None:
@@ -223,14 +266,18 @@ def test_badger_lives_on_a_named_volume() -> None:
 
 @pytest.mark.jaeger
 @pytest.mark.parametrize(
-    "settings", [Jaeger(max_traces=123, cors_origins=("https://*.shop.test", "*")), Jaeger(storage="badger")]
+    "x",
+    [
+        StackExtension(jaeger=Jaeger(max_traces=123, cors_origins=("https://*.shop.test", "*")), sampling=0.5),
+        StackExtension(jaeger=Jaeger(storage="badger"), sampling=Sampling(default=0.1, services={"web": 1})),
+    ],
 )
-def test_jaeger_accepts_the_configuration(settings: Jaeger, tmp_path: Path, jaeger: Any) -> None:
+def test_jaeger_accepts_the_configuration(x: StackExtension, tmp_path: Path, jaeger: Any) -> None:
     program = f"/proc/{jaeger.pid}/exe"  # that the fixture runs
     told = subprocess.run([program, "version"], capture_output=True, text=True, timeout=60, check=True)
     file = tmp_path / "jaeger.json"
     for version in (None, release(f"{IMAGE}:{json.loads(told.stdout)['gitVersion']}")):
-        file.write_text(json.dumps(configuration(settings, version)))
+        file.write_text(json.dumps(configuration(x, version)))
         command = [program, "validate", "--config", str(file)]
         checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert checked.returncode == 0, checked.stderr
@@ -276,7 +323,9 @@ def test_a_version_gets_the_configuration_that_it_reads(image: str, version: tup
 )
 def test_which_origins_a_stack_may_list(origin: str, good: bool) -> None:
     if good:
-        protocols = configuration(Jaeger(cors_origins=(origin,)))["receivers"]["otlp"]["protocols"]
+        protocols = configuration(StackExtension(jaeger=Jaeger(cors_origins=(origin,))))["receivers"]["otlp"][
+            "protocols"
+        ]
         assert protocols["http"]["cors"]["allowed_origins"][-1] == origin
     else:
         with pytest.raises(ValueError, match="without a path"):
