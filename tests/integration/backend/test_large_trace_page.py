@@ -21,6 +21,7 @@ from devenv.dashboard.trace_page import TracePage
 from devenv.http.server import HttpRequest, Response, Router
 from devenv.model.trace import Trace
 from devenv.traces.client import TraceClient
+from devenv.traces.logs.source import NO_LOGS
 from devenv.traces.source import EncodedSpans
 
 __all__ = ["backend"]  # a fixture
@@ -90,7 +91,7 @@ class Slow:
 
 
 def slow_page() -> AsyncGenerator[bytes]:
-    page = large_trace.LargeTraces(Slow()).page(TRACE, 10)
+    page = large_trace.LargeTraces(Slow()).page(TRACE, 10, NO_LOGS)
     assert page is not None
     assert isinstance(page.body, AsyncGenerator)
     return page.body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from embedded.stored_spans import decode_trace
@@ -20,14 +21,13 @@ Document = dict[str, Any]
 def legacy(trace: StoredTrace, scopes: Scopes) -> Document:
     """A trace in Jaeger's own JSON, as it was sent."""
     found = decode_trace(trace, scopes)
-    known = {span.span_id for _, span in found.spans}
     processes: dict[bytes, tuple[str, Document]] = {}
     spans = []
     for scope, span in found.spans:
         tags = [_tag(key, value) for key, value in sorted(scope.resource.items()) if key != "service.name"]
         process = {"serviceName": scope.service.name, "tags": tags}
         name, _ = processes.setdefault(scope.key[0], (f"p{len(processes) + 1}", process))
-        spans.append(_legacy_span(scope, span, trace.id, known) | {"processID": name})
+        spans.append(_legacy_span(scope, span, trace.id) | {"processID": name})
     return {
         "traceID": _short(trace.id),
         "spans": spans,
@@ -36,7 +36,7 @@ def legacy(trace: StoredTrace, scopes: Scopes) -> Document:
     }
 
 
-def _legacy_span(scope: Scope, span: Any, trace_id: bytes, known: set[bytes]) -> Document:
+def _legacy_span(scope: Scope, span: Any, trace_id: bytes) -> Document:
     tags = [_tag(text(pair.key), plain(pair.value)) for pair in span.attributes]
     tags += [
         _tag(f"otel.scope.{key}", value) for key, value in (("name", scope.name), ("version", scope.version)) if value
@@ -65,10 +65,11 @@ def _legacy_span(scope: Scope, span: Any, trace_id: bytes, known: set[bytes]) ->
         else:
             references.append((kind, link.trace_id, link.span_id))
     warnings = []
-    if span.end < span.start:
-        warnings.append("Negative duration detected, sanitizing end timestamp.")
-    if parent and parent not in known:
-        warnings.append(f"invalid parent span IDs={parent.hex()}; skipping clock skew adjustment")
+    if span.end <= span.start:  # the receiver's remark; a raw trace has none of the query service's
+        warnings.append(
+            "Negative duration detected, sanitizing end timestamp. "
+            f"Original end timestamp: {_time(span.end)}, adjusted to: {_time(span.start + 1)}"
+        )
     return {
         "traceID": _short(trace_id),
         "spanID": span.span_id.hex(),
@@ -83,6 +84,12 @@ def _legacy_span(scope: Scope, span: Any, trace_id: bytes, known: set[bytes]) ->
         "logs": [_log(event) for event in span.events],
         "warnings": warnings or None,
     }
+
+
+def _time(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%d %H:%M:%S") + (f".{rest:09}".rstrip("0") if rest else "") + " +0000 UTC"
 
 
 def _log(event: Any) -> Document:
