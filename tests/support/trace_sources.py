@@ -29,7 +29,9 @@ DIALECTS = {
     "jaeger v3": DialectCapabilities(summaries=True, v3=True),
     "jaeger legacy": DialectCapabilities(legacy=True),
 }
-KINDS = ["store", *(pytest.param(name, marks=pytest.mark.jaeger) if "jaeger" in name else name for name in DIALECTS)]
+OVER_HTTP = [pytest.param(name, marks=pytest.mark.jaeger if "jaeger" in name else ()) for name in DIALECTS]
+OF_JAEGER = [each for each in OVER_HTTP if each.marks]
+KINDS = ["store", *OVER_HTTP]
 
 
 @dataclass

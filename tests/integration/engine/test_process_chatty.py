@@ -60,9 +60,12 @@ async def test_yes_leaves_the_daemon_idle_and_the_backend_quick(harness: Harness
     assert used < 0.5, f"{used:.0%} of a core"
     assert sorted(posts)[int(len(posts) * 0.95)] < 0.05
     assert sorted(looks)[int(len(looks) * 0.95)] < 0.05
-    started = time.monotonic()
-    assert len(await harness.lines(chatty, tail=2)) == 2
-    assert time.monotonic() - started < 0.5
+    reads = []
+    for _ in range(3):  # reading all of the output instead of its end would be slow each time
+        started = time.monotonic()
+        assert len(await harness.lines(chatty, tail=2)) == 2
+        reads.append(time.monotonic() - started)
+    assert min(reads) < 0.5
 
 
 async def test_what_was_dropped_is_said_and_the_last_lines_are_kept(harness: Harness) -> None:
