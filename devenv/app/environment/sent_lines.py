@@ -51,6 +51,7 @@ async def sent_lines(project: Running, query: SentQuery, warn: Callable[[str], N
         query: which.
         warn: called with the reason if they cannot be read.
     """
+    from devenv.app.traces.canary import lean_sender
     from devenv.traces.client import TraceClient
 
     if project.record.trace_backend is None:
@@ -60,10 +61,11 @@ async def sent_lines(project: Running, query: SentQuery, warn: Callable[[str], N
     instances = _Instances(project)
     try:
         backend = await require_backend(project)
-        async with TraceClient(backend.query_url, token=backend.token, timeout=LARGE_TRACE_TIMEOUT) as client:
-            if query.traces:
+        if query.traces:
+            async with TraceClient(backend.query_url, token=backend.token, timeout=LARGE_TRACE_TIMEOUT) as client:
                 found = await _of_traces(client, query, instances)
-            else:
+        else:
+            async with TraceClient(backend.query_url, token=backend.token, sender=lean_sender) as client:
                 found = await _of_services(client, query, instances)
     except BackendUnavailable as error:
         warn(f"only captured output is shown: {error.message}")
