@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +136,14 @@ def test_what_listens_is_known() -> None:
         "SIGINT",
     )
     assert derived("redis", ports=(Port(container=6379, host=7000),)).ports == ()
+
+
+def test_what_keeps_mariadb_from_making_its_tables_is_in_its_output(tmp_path: Path) -> None:
+    made = tmp_path / "mariadb-install-db"
+    made.write_text("#!/bin/sh\necho 'FATAL ERROR: Could not find my_print_defaults'\nexit 1\n")
+    made.chmod(0o755)
+    command = ["sh", str(SCRIPTS / "mariadb.sh"), str(tmp_path / "data"), "mariadbd", "0"]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": path}, timeout=30)
+    assert done.returncode == 1
+    assert "my_print_defaults" in done.stderr

@@ -19,7 +19,11 @@ if [ ! -d "$data/mysql" ]; then
   new=$data.new
   rm -rf "$new"
   mkdir -p "$new"
-  mariadb-install-db --no-defaults "--datadir=$new" $as_root --auth-root-authentication-method=normal --skip-test-db >/dev/null
+  # It says on its standard output what it lacks, such as my_print_defaults, which Debian has in another package.
+  said=$(mariadb-install-db --no-defaults "--datadir=$new" $as_root --auth-root-authentication-method=normal --skip-test-db) || {
+    printf '%s\n' "$said" >&2
+    exit 1
+  }
   {
     echo "FLUSH PRIVILEGES;"
     [ -z "$database" ] || echo "CREATE DATABASE IF NOT EXISTS \`$database\`;"
