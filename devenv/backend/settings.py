@@ -75,5 +75,5 @@ class EmbeddedSettings:
     cors_origins: tuple[str, ...] = ()
     sampling_port: int | None = None
     strategies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    max_log_bytes: int = 32 * 1024 * 1024
+    max_log_bytes: int = 32 * MIB
     storage: StorageSettings | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WINDOW_S = 15 * 60
 MOST = 500
-"""Traces that are read of each service if the trace backend does not compute the figures: some seconds of work."""
+"""Traces that are read if the trace backend does not compute the figures: some seconds of work."""
 TIMEOUT = 60.0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devenv.backend.api.envelopes import legacy_failure
-from devenv.backend.api.params import MICROSECOND, BadParameter, ParameterReader
+from devenv.backend.api.params import MICROSECOND, BadParameter, legacy_reader
 from devenv.backend.query.deep_dependencies import Focus, PathStep, deep_dependencies
 from devenv.backend.query.quality import Rule, Verdict, quality
 from devenv.backend.store.store import Store
@@ -62,15 +62,11 @@ class AnalysisApi:
         try:
             parameters = request.parameters()
             service = _service(parameters)
-            hours = _reader(parameters).read(_hours, 1, "hours")
+            hours = legacy_reader(parameters).read(_hours, 1, "hours")
         except ValueError as error:
             return legacy_failure(400, str(error))
         found = await self._turns.start().take(quality(self._store, service, self._now() - hours * _HOUR))
         return Response.json(_document(service, hours, found))
-
-
-def _reader(parameters: Parameters) -> ParameterReader:
-    return ParameterReader(parameters, "unable to parse param '{}'")
 
 
 def _service(parameters: Parameters) -> str:
@@ -81,7 +77,7 @@ def _service(parameters: Parameters) -> str:
 
 
 def _focus(parameters: Parameters) -> Focus:
-    reader = _reader(parameters)
+    reader = legacy_reader(parameters)
     start, end = (reader.read(parse_integer, 0, name) * MICROSECOND for name in ("start", "end"))
     return Focus(_service(parameters), parameters.first("operation"), start, end)
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from devenv.backend.api.envelopes import legacy, legacy_failure
-from devenv.backend.api.params import MILLISECOND, BadParameter, ParameterReader
+from devenv.backend.api.params import MILLISECOND, BadParameter, legacy_reader
 from devenv.backend.query.span_metrics import MOST_POINTS, Group, Measure, MetricsWindow, Point, series
 from devenv.backend.store.decoding import KINDS
 from devenv.backend.store.store import Store
@@ -69,7 +69,7 @@ def _window(parameters: Parameters, now: int) -> MetricsWindow:
     services = frozenset(parameters.every("service"))
     if not services:
         raise BadParameter("unable to parse param 'service': expected at least one service name")
-    reader = ParameterReader(parameters, "unable to parse param '{}'")
+    reader = legacy_reader(parameters)
     end = reader.read(_milliseconds(0), now // MILLISECOND, "endTs")
     lookback = reader.read(_milliseconds(0), _LOOKBACK_MS, "lookback")
     step = reader.read(_milliseconds(_MIN_STEP_MS), _STEP_MS, "step")

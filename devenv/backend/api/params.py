@@ -52,13 +52,18 @@ class ParameterReader:
             raise BadParameter(f"{self.wording.format(name)}: {error}") from error
 
 
+def legacy_reader(parameters: Parameters) -> ParameterReader:
+    """Return a reader whose errors are worded as those of Jaeger's legacy API."""
+    return ParameterReader(parameters, "unable to parse param '{}'")
+
+
 def legacy_query(parameters: Parameters, now: int) -> Criteria:
     """Return the criteria of a search with ``/api/traces``; ``now`` in ns.
 
     Raises:
         BadParameter: If a parameter is malformed or missing.
     """
-    reader = ParameterReader(parameters, "unable to parse param '{}'")
+    reader = legacy_reader(parameters)
     shortest = reader.read(parse_duration, 0, "minDuration")
     longest = reader.read(parse_duration, 0, "maxDuration")
     if shortest and longest and longest < shortest:
@@ -181,7 +186,7 @@ def dependency_window(parameters: Parameters, now: int) -> tuple[int, int]:
     Raises:
         BadParameter: If one of them is not an integer.
     """
-    reader = ParameterReader(parameters, "unable to parse param '{}'")
+    reader = legacy_reader(parameters)
     end = reader.read(parse_integer, now // MILLISECOND, "endTs") * MILLISECOND
     lookback = reader.read(parse_integer, 24 * 3600 * 1000, "lookback") * MILLISECOND
     return end - lookback, end

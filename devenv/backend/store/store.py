@@ -81,9 +81,7 @@ class Store:
         self.rejected += columns.rejected
         if not columns.payloads:
             return 0
-        scope = self.scopes.find(batch)
-        if scope is None:
-            scope = self._new_scope(batch)
+        scope = self.known_scope(batch)
         marks = Marks(scope.service, set(columns.names)) if self.journal is not None else None
         kept: Kept = []
         refused = 0
