@@ -106,6 +106,8 @@ def _value(tag: Mapping[str, Any]) -> Value:
     match tag.get("type"):
         case "binary" if isinstance(value, str):
             return base64.b64decode(value)
+        case "binary" if value is None:  # Jaeger writes no bytes as null
+            return b""
         case "int64" if isinstance(value, str):
             return int(value)
         case "float64" if isinstance(value, int):  # Jaeger writes 2.0 as 2

@@ -56,7 +56,8 @@ def _typed(value: Any) -> tuple[str, str]:
         finite = value - value == 0
         return "float64", json.dumps(value) if finite else f'"{as_json_number(value)}"'
     if isinstance(value, bytes):
-        return "binary", f'"{base64.b64encode(value).decode("ascii")}"'
+        # Go writes no bytes as null.
+        return "binary", f'"{base64.b64encode(value).decode("ascii")}"' if value else "null"
     return "string", quoted(as_text(value))
 
 

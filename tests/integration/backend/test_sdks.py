@@ -1,5 +1,7 @@
 """SDKs of four languages with each protocol that they offer: every span, link, event and attribute is read back equal.
 
+So is what devenv's own library makes with the program for Python's SDK.
+
 A program of each language makes the same spans. The answers of both dialects are compared with what it made, those of
 the embedded backend and those of a real Jaeger.
 """
@@ -31,7 +33,7 @@ from devenv.traces.client import TraceClient
 HERE = Path(spans.__file__).parent
 SETTINGS = {
     "OTEL_SERVICE_NAME": "größe",
-    "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,a.b=c d",
+    "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,a.b=c d,none=",
     "OTEL_TRACES_EXPORTER": "otlp",
     "OTEL_METRICS_EXPORTER": "none",
     "OTEL_LOGS_EXPORTER": "none",
@@ -41,10 +43,12 @@ SETTINGS = {
     "OTEL_JAVAAGENT_ADD_THREAD_DETAILS": "false",
 }
 PROTOCOLS = ("grpc", "http/protobuf", "http/json")
+SAYS = {"node": "nodejs", "devenv": "python"}
+OFFERED = {"node": PROTOCOLS, "devenv": ("http/protobuf",)}
 CASES = [
-    pytest.param(language, protocol, marks=getattr(pytest.mark, language) if language != "python" else ())
-    for language in ("python", "node", "java", "go")
-    for protocol in (PROTOCOLS if language == "node" else PROTOCOLS[:2])
+    pytest.param(language, protocol, marks=getattr(pytest.mark, language) if language in {"node", "java", "go"} else ())
+    for language in ("python", "devenv", "node", "java", "go")
+    for protocol in OFFERED.get(language, PROTOCOLS[:2])
 ]
 
 
@@ -96,8 +100,8 @@ def java_classes(java_agent: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def command(language: str, request: pytest.FixtureRequest) -> list[str]:
-    if language == "python":
-        return [sys.executable, str(HERE / "spans_of_python.py")]
+    if language in {"python", "devenv"}:
+        return [sys.executable, str(HERE / "spans_of_python.py"), language]
     if language == "go":
         return [str(request.getfixturevalue("go_spans"))]
     kind = NODE if language == "node" else JAVA
@@ -136,12 +140,12 @@ async def test_what_an_sdk_sends_is_read_back(
         assert found.keys() == expected.keys()
         for name, span in expected.items():
             # An SDK adds attributes of the process to the resource.
-            resource = {key: found[name].resource.get(key) for key in spans.RESOURCE}
-            assert found[name].resource.get("telemetry.sdk.language") == {"node": "nodejs"}.get(language, language)
+            resource = {key: found[name].resource.get(key) for key in spans.resource(language)}
+            assert found[name].resource.get("telemetry.sdk.language") == SAYS.get(language, language)
             wanted = span if dialect == "v3" else spans.in_legacy(span)
             assert spans.exact(spans.with_resource(found[name], resource)) == spans.exact(wanted), dialect
-    # The exporters of Python and Go leave the trace state of a link out.
-    assert await states_of_links(server) == ["l=1" if language in {"node", "java"} else "", ""]
+    # The exporters of the SDKs of Python and Go leave the trace state of a link out.
+    assert await states_of_links(server) == ["l=1" if language in {"node", "java", "devenv"} else "", ""]
 
 
 async def states_of_links(server: Server) -> list[str]:

@@ -6,6 +6,7 @@ import io.opentelemetry.javaagent.shaded.io.opentelemetry.api.trace.*;
 import io.opentelemetry.javaagent.shaded.io.opentelemetry.context.Context;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 
 /** Makes the spans of spans.py with the API that OpenTelemetry's agent of Java has, and prints their IDs. */
 public class Spans {
@@ -22,7 +23,13 @@ public class Spans {
             .put(stringArrayKey("texts"), List.of("a", "", "ü")).put(booleanArrayKey("flags"), List.of(true, false))
             .put(longArrayKey("numbers"), List.of(1L, (1L << 53) + 1))
             .put(doubleArrayKey("parts"), List.of(1.5, -2.25)).put(stringArrayKey("nothing"), List.of())
-            .put(stringKey("long"), "x".repeat(5000)).build();
+            .put(stringKey("long"), "x".repeat(5000))
+            .put(valueKey("bytes"), Value.of(new byte[] {0, -1, -128, 'a'}))
+            .put(valueKey("no bytes"), Value.of(new byte[0])).put(valueKey("null"), Value.empty())
+            .put(valueKey("map"), Value.of(Map.of("b", Value.of(1), "", Value.of(Map.of()))))
+            .put(valueKey("mixed"), Value.of(Value.of(1), Value.of("<a>"), Value.of(true), Value.empty(),
+                Value.of(new byte[] {-1}), Value.of(Value.of(0.5))))
+            .put(stringKey(""), "a key is never empty").build();
     }
 
     static SpanContext remote(String trace, String span, TraceState state) {
@@ -60,6 +67,12 @@ public class Spans {
             span.end(at(3_000_004));
             ids.append(",\"" + name + "\":\"" + span.getSpanContext().getSpanId() + "\"");
         }
+        Span empty = GlobalOpenTelemetry.getTracer("").spanBuilder("").setParent(within)
+            .setStartTimestamp(at(3_000_003)).startSpan();
+        empty.addEvent("", at(3_000_003));
+        empty.end(at(3_000_004));
+        // The SDK gives it a name.
+        ids.append(",\"<unspecified span name>\":\"" + empty.getSpanContext().getSpanId() + "\"");
         root.end(at(9_999_999));
         System.out.println(ids.append("}"));
     }

@@ -8,7 +8,7 @@ const at = (offset) => [1_700_000_000, 123_456_789 + offset];
 const values = {
   text: 'größe ☃ 😀 "<&>"', empty: '', yes: true, no: false, zero: 0, beyond: 2 ** 53, least: -(2 ** 53), part: 0.1,
   small: 5e-324, texts: ['a', '', 'ü'], flags: [true, false], numbers: [1, 2 ** 53], parts: [1.5, -2.25], nothing: [],
-  long: 'x'.repeat(5000),
+  long: 'x'.repeat(5000), null: null, holes: ['a', null], '': 'a key is never empty',
 };
 
 function remote(traceId, spanId, state) {
@@ -37,5 +37,9 @@ for (const [name, kind] of [['internal', 0], ['producer', 3], ['consumer', 4]]) 
   span.end(at(3_000_004));
   ids[name] = span.spanContext().spanId;
 }
+const empty = trace.getTracer('').startSpan('', { startTime: at(3_000_003) }, within);
+empty.addEvent('', {}, at(3_000_003));
+empty.end(at(3_000_004));
+ids[''] = empty.spanContext().spanId;
 root.end(at(9_999_999));
 console.log(JSON.stringify(ids));

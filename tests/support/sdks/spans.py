@@ -13,27 +13,58 @@ from typing import Any
 from sdks.spans_of_python import START, VALUES
 
 from devenv.model.span import Span, SpanEvent, SpanKind, SpanLink, Status
+from devenv.traces.jaeger_text import as_text
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
-RESOURCE = {"service.name": "größe", "deployment.environment.name": "test", "a.b": "c d"}
+_RESOURCE = {"service.name": "größe", "deployment.environment.name": "test", "a.b": "c d", "none": ""}
+
+
+_NOT_OF_NODE = ("whole", "bytes", "no bytes", "null", "map", "mixed")
 
 
 def values(language: str) -> dict[str, Any]:
-    """The attributes: JavaScript has doubles only, so that its whole numbers are exact up to 2**53."""
-    if language != "node":
-        return dict(VALUES)
-    exact = {"beyond": 2**53, "least": -(2**53), "numbers": [1, 2**53]}
-    return {key: exact.get(key, value) for key, value in VALUES.items() if key != "whole"}
+    """The attributes of the span, as far as the SDK of a language accepts them."""
+    found = dict(VALUES)
+    match language:
+        case "node":
+            # Numbers are doubles, exact up to 2**53; lists are of one kind.
+            exact = {"beyond": 2**53, "least": -(2**53), "numbers": [1, 2**53], "holes": ["a", None]}
+            found = {key: value for key, value in VALUES.items() if key not in _NOT_OF_NODE} | exact
+        case "go":
+            del found["map"]
+        case "python" | "devenv":
+            found["map"] = {"b": 1}
+    return found
+
+
+def more(language: str) -> dict[str, Any]:
+    """The attributes of an event or a link: Go checks the keys of spans only, and Node drops null of spans only."""
+    empty = {"": "a key is never empty"} if language == "go" else {}
+    null = {"null": None} if language == "node" else {}
+    return {**values(language), **null, **empty}
+
+
+def resource(language: str) -> dict[str, str]:
+    """What the environment says of the resource; Java's SDK drops an empty value."""
+    return {key: value for key, value in _RESOURCE.items() if value or language != "java"}
 
 
 def expected(language: str, ids: Mapping[str, str]) -> dict[str, Span]:
     """The spans by name."""
-    attributes = values(language)
+    attributes, others = values(language), more(language)
+    scope_of_nameless = "go.opentelemetry.io/otel/sdk/tracer" if language == "go" else ""
+    name_of_nameless = "<unspecified span name>" if language == "java" else ""
     common = {"trace_id": TRACE, "service": "größe", "scope": "a.library", "scope_version": "1.2.3"}
-    common |= {"resource": RESOURCE, "trace_state": "vendor=1,other=a:b", "parent_id": ids["root"]}
-    links = (SpanLink("0102030405060708090a0b0c0d0e0f10", "1112131415161718", attributes), SpanLink(TRACE, PARENT))
-    events = (SpanEvent(START + 1_500_001, "first", attributes), SpanEvent(START + 1_600_002, "größe"))
+    common |= {"resource": resource(language), "trace_state": "vendor=1,other=a:b", "parent_id": ids["root"]}
+    links = (SpanLink("0102030405060708090a0b0c0d0e0f10", "1112131415161718", others), SpanLink(TRACE, PARENT))
+    events = (SpanEvent(START + 1_500_001, "first", others), SpanEvent(START + 1_600_002, "größe"))
+
+    nameless: dict[str, Any] = {
+        "scope": scope_of_nameless,
+        "scope_version": "",
+        "events": (SpanEvent(START + 3_000_003, ""),),
+    }
 
     def one(name: str, start: int, end: int, kind: SpanKind, **more: Any) -> Span:
         given: dict[str, Any] = {**common, "span_id": ids[name], "name": name, "kind": kind, **more}
@@ -54,6 +85,7 @@ def expected(language: str, ids: Mapping[str, str]) -> dict[str, Span]:
         one("internal", 3_000_003, 3_000_004, SpanKind.INTERNAL),
         one("producer", 3_000_003, 3_000_004, SpanKind.PRODUCER, status=Status.OK),
         one("consumer", 3_000_003, 3_000_004, SpanKind.CONSUMER),
+        one(name_of_nameless, 3_000_003, 3_000_004, SpanKind.INTERNAL, **nameless),
     )
     return {span.name: span for span in spans}
 
@@ -84,12 +116,14 @@ def _texts(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return as_text(value) if value is None or isinstance(value, (list, dict)) else value
 
 
 def exact(span: Span) -> str:
     """Everything that a span has, in a form that tells 1, 1.0 and True apart."""
     document = dataclasses.asdict(span)
-    return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, default=dict)
+    return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return repr(value) if isinstance(value, bytes) else dict(value)

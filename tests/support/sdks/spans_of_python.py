@@ -1,10 +1,11 @@
-"""Makes the spans of `spans.py` with OpenTelemetry's SDK of Python, and prints their IDs."""
+"""Makes the spans of `spans.py` with OpenTelemetry's SDK of Python or with `devenv.tracing`, and prints their IDs."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import Callable
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -28,7 +29,13 @@ VALUES = {
     "parts": [1.5, -2.25],
     "nothing": [],
     "long": "x" * 5000,
+    "bytes": b"\x00\xff\x80a",
+    "no bytes": b"",
+    "null": None,
+    "map": {"b": 1, "": {}},
+    "mixed": [1, "<a>", True, None, b"\xff", [0.5]],
 }
+GIVEN = {**VALUES, "": "a key is never empty"}
 
 
 def exporter() -> SpanExporter:
@@ -47,19 +54,27 @@ def remote(trace_id: str, span_id: str, *state: tuple[str, str]) -> trace.SpanCo
 
 
 def main() -> None:
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(exporter()))
+    if sys.argv[1:] == ["devenv"]:
+        from devenv import tracing
+
+        shut_down: Callable[[], object] = tracing.setup().shutdown
+    else:
+        sdk = TracerProvider()
+        sdk.add_span_processor(BatchSpanProcessor(exporter()))
+        trace.set_tracer_provider(sdk)
+        shut_down = sdk.shutdown
+    provider = trace.get_tracer_provider()
     tracer = provider.get_tracer("a.library", "1.2.3")
     parent = remote("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", ("vendor", "1"), ("other", "a:b"))
     under = trace.set_span_in_context(trace.NonRecordingSpan(parent))
-    root = tracer.start_span("root", under, trace.SpanKind.SERVER, VALUES, start_time=START)
+    root = tracer.start_span("root", under, trace.SpanKind.SERVER, GIVEN, start_time=START)
     within = trace.set_span_in_context(root)
     links = [
-        trace.Link(remote("0102030405060708090a0b0c0d0e0f10", "1112131415161718", ("l", "1")), VALUES),
+        trace.Link(remote("0102030405060708090a0b0c0d0e0f10", "1112131415161718", ("l", "1")), GIVEN),
         trace.Link(remote("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")),
     ]
     child = tracer.start_span("größe", within, trace.SpanKind.CLIENT, None, links, START + 1_000_001)
-    child.add_event("first", VALUES, START + 1_500_001)
+    child.add_event("first", GIVEN, START + 1_500_001)
     child.add_event("größe", None, START + 1_600_002)
     child.set_status(trace.StatusCode.ERROR, "warum ☃")
     child.end(START + 2_000_002)
@@ -70,8 +85,11 @@ def main() -> None:
         if name == "producer":
             spans[name].set_status(trace.StatusCode.OK)
         spans[name].end(START + 3_000_004)
+    spans[""] = provider.get_tracer("").start_span("", within, start_time=START + 3_000_003)
+    spans[""].add_event("", None, START + 3_000_003)
+    spans[""].end(START + 3_000_004)
     root.end(START + 9_999_999)
-    provider.shutdown()
+    shut_down()
     sys.stdout.write(json.dumps({name: f"{span.get_span_context().span_id:016x}" for name, span in spans.items()}))
 
 

@@ -40,6 +40,12 @@ func values() []attribute.KeyValue {
 		attribute.Float64Slice("parts", []float64{1.5, -2.25}),
 		attribute.StringSlice("nothing", []string{}),
 		attribute.String("long", long()),
+		attribute.ByteSlice("bytes", []byte("\x00\xff\x80a")),
+		attribute.ByteSlice("no bytes", []byte{}),
+		attribute.KeyValue{Key: "null"},
+		attribute.Slice("mixed", attribute.Int64Value(1), attribute.StringValue("<a>"), attribute.BoolValue(true),
+			attribute.Value{}, attribute.ByteSliceValue([]byte("\xff")), attribute.SliceValue(attribute.Float64Value(0.5))),
+		attribute.String("", "a key is never empty"),
 	}
 }
 
@@ -69,17 +75,25 @@ func check(err error) {
 	}
 }
 
-func main() {
-	ctx := context.Background()
+func exporter(ctx context.Context) *otlptrace.Exporter {
 	var client otlptrace.Client
 	if os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc" {
 		client = otlptracegrpc.NewClient()
 	} else {
 		client = otlptracehttp.NewClient()
 	}
-	exporter, err := otlptrace.New(ctx, client)
+	made, err := otlptrace.New(ctx, client)
 	check(err)
-	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter))
+	return made
+}
+
+func main() {
+	ctx := context.Background()
+	if len(os.Args) > 1 {
+		sampled(ctx, os.Args[1:])
+		return
+	}
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter(ctx)))
 	tracer := provider.Tracer("a.library", trace.WithInstrumentationVersion("1.2.3"))
 	ids := map[string]string{}
 	parent := remote("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "vendor=1,other=a:b")
@@ -105,6 +119,10 @@ func main() {
 		span.End(trace.WithTimestamp(at(3_000_004)))
 		ids[name] = span.SpanContext().SpanID().String()
 	}
+	_, empty := provider.Tracer("").Start(rootContext, "", trace.WithTimestamp(at(3_000_003)))
+	empty.AddEvent("", trace.WithTimestamp(at(3_000_003)))
+	empty.End(trace.WithTimestamp(at(3_000_004)))
+	ids[""] = empty.SpanContext().SpanID().String()
 	root.End(trace.WithTimestamp(at(9_999_999)))
 	ids["root"] = root.SpanContext().SpanID().String()
 	check(provider.Shutdown(ctx))
