@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from devenv.model.trace import Trace, TraceSummary
+from devenv.model.trace import OWN_SERVICE, Trace, TraceSummary
 
 
 class Outline(NamedTuple):
@@ -27,6 +27,8 @@ class Outlines:
         self._ids: set[str] = set()
         self._parents: list[str] = []
         self._roots: list[tuple[int, str, str, str]] = []
+        self._own: set[str] = set()
+        self._first_below: dict[str, tuple[int, str, str, str]] = {}
         self._counts: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._start: int | None = None
@@ -35,10 +37,14 @@ class Outlines:
     def add(self, span: Outline) -> None:
         """Add one span."""
         self._ids.add(span.span_id)
+        found = (span.start_ns, span.span_id, span.service, span.name)
+        if span.service == OWN_SERVICE:
+            self._own.add(span.span_id)
         if span.parent_id is None:
-            self._roots.append((span.start_ns, span.span_id, span.service, span.name))
+            self._roots.append(found)
         else:
             self._parents.append(span.parent_id)
+            self._first_below[span.parent_id] = min(self._first_below.get(span.parent_id, found), found)
         self._counts[span.service] += 1
         if span.is_error:
             self._errors[span.service] += 1
@@ -46,9 +52,16 @@ class Outlines:
             self._start = span.start_ns
         self._end = max(self._end, span.end_ns)
 
+    def _entry(self) -> tuple[int, str, str, str]:
+        """The first span of the system: a root, or what is below devenv's own span that sent the request."""
+        roots = [root for root in self._roots if root[2] != OWN_SERVICE]
+        below = [found for own in self._own if (found := self._first_below.get(own)) and found[2] != OWN_SERVICE]
+        return min(roots or below, default=(0, "", "", ""))
+
     def summary(self, trace_id: str) -> TraceSummary:
         """Return the summary of the trace."""
         _, _, root_service, root_operation = min(self._roots, default=(0, "", "", ""))
+        _, _, entry_service, entry_operation = self._entry()
         return TraceSummary(
             trace_id=trace_id,
             root_service=root_service,
@@ -59,6 +72,8 @@ class Outlines:
             errors=self._errors.total(),
             orphans=sum(1 for parent in self._parents if parent not in self._ids),
             services=tuple((name, count, self._errors[name]) for name, count in sorted(self._counts.items())),
+            entry_service=entry_service,
+            entry_operation=entry_operation,
         )
 
 

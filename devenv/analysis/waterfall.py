@@ -16,15 +16,20 @@ class Row:
     Attributes:
         depth: 0 for a root, an orphan, and the span at which a cycle of parents was cut.
         offset_ns: from the start of the trace's first span.
-        on_critical_path: a part of the span's own time is on the critical path.
+        path: the parts of the span's own time that are on the critical path, from and to, as ``offset_ns``.
         marks: what is wrong with the span's place in the trace or with its times.
     """
 
     span: Span
     depth: int
     offset_ns: int
-    on_critical_path: bool
+    path: tuple[tuple[int, int], ...] = ()
     marks: tuple[Mark, ...] = ()
+
+    @property
+    def on_critical_path(self) -> bool:
+        """Whether a part of the span's own time is on the critical path."""
+        return bool(self.path)
 
     @property
     def orphan(self) -> bool:
@@ -53,9 +58,11 @@ class Waterfall:
 def waterfall(trace: Trace) -> tuple[Row, ...]:
     """All spans, parents before children, siblings in order of start; orphans come after the roots."""
     tree = build_tree(trace)
-    critical = {id(segment.span) for segment in critical_path(tree)}
     start_ns = trace.start_ns
+    path: dict[int, list[tuple[int, int]]] = {}
+    for segment in critical_path(tree):
+        path.setdefault(id(segment.span), []).append((segment.start_ns - start_ns, segment.end_ns - start_ns))
     return tuple(
-        Row(span, depth, span.start_ns - start_ns, id(span) in critical, tree.marks(span))
+        Row(span, depth, span.start_ns - start_ns, tuple(path.get(id(span), ())), tree.marks(span))
         for span, depth in tree.walk()
     )

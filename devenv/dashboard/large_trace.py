@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import chain
 from typing import Protocol, cast, runtime_checkable
 
-from devenv.dashboard.large_trace_logs import encoded_logs
-from devenv.dashboard.layout import framed
-from devenv.dashboard.markup import element
+from devenv.dashboard.large_trace_header import encoded_header
+from devenv.dashboard.layout import Frame, framed
+from devenv.drawing.markup import element
 from devenv.http.server import Response
 from devenv.own_child import own_child
 from devenv.traces.logs.source import LogSelection
@@ -42,21 +42,23 @@ class LargeTraces:
         self._source = source
         self._turn = asyncio.Semaphore(2)
 
-    def page(self, trace_id: str, limit: int, logs: LogSelection) -> Response | None:
+    def page(self, trace_id: str, limit: int, logs: LogSelection, services: Sequence[str]) -> Response | None:
         """The page of a large trace, whose head is sent at once; ``None`` for another one, or for none at all.
 
         Args:
             trace_id: 32 hex digits.
             limit: the number of spans that it shows.
             logs: its log records.
+            services: names of all services, which decide about colours.
         """
         found = self._source.encoded(trace_id)
         if found is None or found.count <= LARGE:
             return None
-        return framed(f"Trace {trace_id[:8]}…", self._content(found, limit, logs))
+        header = encoded_header(logs, services)
+        return framed(Frame(f"Trace {trace_id[:8]}…", "/search", wide=True), self._content(found, limit, header))
 
-    async def _content(self, found: EncodedSpans, limit: int, logs: LogSelection) -> AsyncGenerator[bytes]:
-        pieces = chain([encoded_logs(logs)], found.pieces)
+    async def _content(self, found: EncodedSpans, limit: int, header: bytes) -> AsyncGenerator[bytes]:
+        pieces = chain([header], found.pieces)
         command = (sys.executable, "-m", PROCESS, str(limit), "truncated" if found.truncated else "whole")
         async with self._turn, own_child(*command) as process:
             output = cast("asyncio.StreamReader", process.stdout)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from devenv.dashboard.layout import Colours
-from devenv.dashboard.markup import Child, Markup, element, join
-from devenv.dashboard.units import show_duration, show_time
+from devenv.dashboard.services import ServiceMarks
+from devenv.drawing.markup import Child, Markup, element, join
+from devenv.drawing.shapes import Shape, status
+from devenv.drawing.words import counted, show_count, show_duration, show_time
 from devenv.immutable import immutable
-from devenv.model.counts import plural
 from devenv.model.log import LogRecord
 from devenv.model.severity import level_of
 from devenv.model.span import Span
@@ -19,7 +19,7 @@ SHOWN = 1000
 """Lines in the list of a page, the first ones."""
 _SHORT = 300
 """Characters of a line that are shown before it is opened."""
-_MARKS = {"ERROR": ("✘ ", "bad"), "FATAL": ("✘ ", "bad"), "WARN": ("⚠ ", "warn")}
+_SHAPES: Mapping[str, Shape] = {"ERROR": "bad", "FATAL": "bad", "WARN": "warn"}
 
 
 @immutable(kw_only=True)
@@ -44,7 +44,7 @@ class TraceLine:
     @property
     def look(self) -> str:
         """Class of its colour."""
-        return _MARKS.get(self.level, ("", "soft"))[1]
+        return _SHAPES.get(self.level, "soft")
 
 
 def log_lines(spans: Iterable[Span], records: Iterable[LogRecord]) -> list[TraceLine]:
@@ -83,7 +83,7 @@ def _record_line(record: LogRecord) -> TraceLine:
 
 
 def log_list(
-    lines: Sequence[TraceLine], start_ns: int, links: Mapping[str, Markup], colours: Colours, *, older: bool
+    lines: Sequence[TraceLine], start_ns: int, links: Mapping[str, Markup], marks: ServiceMarks, *, older: bool
 ) -> Iterator[Markup]:
     """Yield the list in parts: its heading, and its lines.
 
@@ -91,7 +91,7 @@ def log_list(
         lines: of the whole trace.
         start_ns: the start of the trace.
         links: to its spans, by their IDs.
-        colours: those of the services on this page.
+        marks: those of the services on this page.
         older: whether older log records were left out.
     """
     if not lines:
@@ -101,20 +101,20 @@ def log_list(
     if older:
         notes.append("The trace has older log records, too.")
     if len(lines) > SHOWN:
-        notes.append(f"Showing the first {SHOWN} of {len(lines)} lines.")
+        notes.append(f"Showing the first {show_count(SHOWN)} of {counted(len(lines), 'line')}.")
     if notes:
         whole = "All of them: devenv logs --trace with the ID of this trace."
         yield element("p", " ".join([*map(str, notes), whole]), class_="note")
     for line in lines[:SHOWN]:
-        yield _line(line, start_ns, links, colours)
+        yield _line(line, start_ns, links, marks)
 
 
 def line_count(lines: Sequence[TraceLine]) -> Markup | None:
     """The link to the list, for the facts about a trace."""
-    return element("a", plural(len(lines), "log line"), href="#logs") if lines else None
+    return element("a", counted(len(lines), "log line"), href="#logs") if lines else None
 
 
-def _line(line: TraceLine, start_ns: int, links: Mapping[str, Markup], colours: Colours) -> Markup:
+def _line(line: TraceLine, start_ns: int, links: Mapping[str, Markup], marks: ServiceMarks) -> Markup:
     first, _, rest = line.text.partition("\n")
     short = first[:_SHORT] + ("…" if rest or len(first) > _SHORT else "")
     return element(
@@ -122,7 +122,7 @@ def _line(line: TraceLine, start_ns: int, links: Mapping[str, Markup], colours: 
         element(
             "summary",
             element("span", _offset(line.time_ns - start_ns), class_="at", title=show_time(line.time_ns)),
-            element("b", line.service, class_=colours.of(line.service)),
+            element("b", marks.stripe(line.service), line.service),
             level_mark(line),
             element("span", short, class_="said"),
             links.get(line.span_id) or _no_link(line),
@@ -141,13 +141,15 @@ def level_mark(line: TraceLine) -> Markup:
     """The severity with its shape; of an event without one, that it is an event."""
     if not line.level:
         return element("span", "event" if line.event else "", class_="soft")
-    mark, look = _MARKS.get(line.level, ("", "soft"))
-    return element("span", f"{mark}{line.level}", class_=look)
+    if line.level in _SHAPES:
+        return status(_SHAPES[line.level], line.level)
+    return element("span", line.level, class_="soft")
 
 
 def detail_table(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Names and values as a table."""
-    return element("table", *(element("tr", element("td", key), element("td", value)) for key, value in pairs))
+    rows = (element("tr", element("td", key), element("td", value)) for key, value in pairs)
+    return element("table", *rows, class_="pairs")
 
 
 def span_link(span: Span, query: str = "") -> Markup:
@@ -169,7 +171,7 @@ def _no_link(line: TraceLine) -> Markup:
 
 
 def _offset(nanoseconds: int) -> str:
-    return f"+{show_duration(nanoseconds)}" if nanoseconds >= 0 else f"-{show_duration(-nanoseconds)}"
+    return f"{'+' if nanoseconds >= 0 else ''}{show_duration(nanoseconds)}"
 
 
 def lines_of_span(lines: Iterable[TraceLine], start_ns: int) -> Markup:
@@ -183,4 +185,4 @@ def lines_of_span(lines: Iterable[TraceLine], start_ns: int) -> Markup:
         for line in lines
         if not line.event
     ]
-    return join(element("h2", "Log records"), element("table", *rows)) if rows else join()
+    return join(element("h2", "Log records"), element("table", *rows, class_="pairs")) if rows else join()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from devenv.dashboard.layout import Colours, page
+from devenv.dashboard.layout import Frame, page
 from devenv.dashboard.map_layout import HEIGHT, WIDTH, Placed, over_columns, place
-from devenv.dashboard.markup import Markup, element, join
+from devenv.dashboard.services import ServiceMarks
+from devenv.drawing.markup import Markup, element, join
 from devenv.http.server import HttpRequest, Response
 from devenv.model.counts import plural
 from devenv.model.trace import OWN_SERVICE, ServiceDependency
@@ -16,6 +17,8 @@ from devenv.traces.times import parse_duration
 _LOOKBACK = "24h"
 _AHEAD_NS = 60_000_000_000
 """Spans of services whose clocks are ahead are shown as well."""
+
+_FRAME = Frame("Service map", "/dependencies")
 
 Edges = dict[tuple[str, str], ServiceDependency]
 
@@ -33,7 +36,7 @@ class MapPage:
             parameters = request.parameters()
             lookback = parse_duration(parameters.first("lookback") or _LOOKBACK)
         except ValueError as error:
-            return page("Service map", element("p", str(error), class_="bad"), status=400)
+            return page(_FRAME, element("p", str(error), class_="bad"), status=400)
         found = await self._source.dependencies(self._now() + _AHEAD_NS, lookback + _AHEAD_NS)
         own = bool(parameters.first("own"))
         # devenv's own spans (of the canary and the load generator) are not part of the system under test.
@@ -41,19 +44,19 @@ class MapPage:
             (each.parent, each.child): each for each in found if own or OWN_SERVICE not in (each.parent, each.child)
         }
         services = {name for name in await self._source.services() if own or name != OWN_SERVICE}
-        return page("Service map", element("h1", "Service map"), _map(services, edges), _table(edges))
+        return page(_FRAME, element("h1", "Service map"), _map(services, edges), _table(edges))
 
 
 def _map(services: set[str], edges: Edges) -> Markup:
     if not services:
         return element("p", "No spans have arrived yet.", class_="note")
     placed = place(services, set(edges))
-    colours = Colours()
+    marks = ServiceMarks(services)
     lines = (
         _edge(placed, pair, edge.calls, edge.errors or 0) for pair, edge in sorted(edges.items()) if len({*pair}) > 1
     )
     inside = {caller: edge.calls for (caller, callee), edge in edges.items() if caller == callee}
-    boxes = (_box(placed, name, colours.of(name), inside.get(name, 0)) for name in sorted(placed.at))
+    boxes = (_box(placed, name, marks, inside.get(name, 0)) for name in sorted(placed.at))
     arrow = element(
         "marker",
         element("path", d="M0,0 L8,4 L0,8 z", class_="tip"),
@@ -77,7 +80,7 @@ def _map(services: set[str], edges: Edges) -> Markup:
     )
 
 
-def _box(placed: Placed, name: str, colour: str, inside: int) -> Markup:
+def _box(placed: Placed, name: str, marks: ServiceMarks, inside: int) -> Markup:
     x, y = placed.at[name]
     shown = name if len(name) <= 22 else f"{name[:21]}…"
     middle = x + WIDTH / 2
@@ -86,7 +89,7 @@ def _box(placed: Placed, name: str, colour: str, inside: int) -> Markup:
         "g",
         element("title", f"{name} {note}".strip()),
         element("rect", x=x, y=y, width=WIDTH, height=HEIGHT, rx="6", class_="box"),
-        element("rect", x=x, y=y, width="6", height=HEIGHT, rx="3", class_=colour),
+        marks.bar(name, x=x, y=y, width="6", height=HEIGHT, rx="3"),
         element("text", shown, x=middle, y=y + HEIGHT / 2 + (-2 if inside else 4), text_anchor="middle"),
         element("text", note, x=middle, y=y + HEIGHT - 8, text_anchor="middle", class_="small") if inside else None,
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import time_ns
 
-from devenv.dashboard.layout import page
+from devenv.dashboard.layout import Frame, page
 from devenv.dashboard.map_page import MapPage
-from devenv.dashboard.markup import element
 from devenv.dashboard.search_page import SearchPage
 from devenv.dashboard.start_page import StartPage
 from devenv.dashboard.trace_page import TracePage
+from devenv.drawing.markup import element
 from devenv.errors import BackendUnavailable
 from devenv.http.server import HttpRequest, Response, Route
 from devenv.traces.source import TraceSource
@@ -50,7 +50,8 @@ def _available(handler: Page) -> Page:
         try:
             return await handler(request)
         except BackendUnavailable as error:
-            hint = element("p", error.hint, class_="note") if error.hint else None
-            return page("Traces", element("h1", "Traces"), element("p", error.message, class_="bad"), hint, status=502)
+            hint = element("p", error.hint) if error.hint else None
+            trouble = element("p", error.message, class_="note bad", role="alert")
+            return page(Frame("Traces", "/search"), element("h1", "Traces"), trouble, hint, status=502)
 
     return answer

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from devenv.dashboard.markup import Child, Markup, element
+from devenv.drawing.markup import Child, Markup, element
+from devenv.drawing.shapes import shape
 from devenv.http.server.message import Parameters
 from devenv.traces.filters.expression import FilterError
 from devenv.traces.filters.text_form import parse
@@ -60,6 +61,12 @@ class Form:
             end=parameters.first("end"),
             trace_ids=parameters.every("traceID"),
         )
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether a field beside the filter is filled in, so that they are shown."""
+        usual = Form(where=self.where, start=self.start, end=self.end, trace_ids=self.trace_ids)
+        return self != usual
 
     def query(self, now: int) -> Query:
         """The search that the form describes.
@@ -127,8 +134,8 @@ def form_markup(
     form: Form, services: list[str], operations: list[str], wrong_filter: FilterError | None = None
 ) -> Markup:
     """The form with its fields as entered; ``services`` and ``operations`` are suggested."""
-    return element(
-        "form",
+    fields = element(
+        "div",
         _field("Service", _select("service", services, form.service)),
         _field("Operation", _input("operation", form.operation, "all", list_="operations")),
         element("datalist", *(element("option", value=name) for name in operations), id="operations"),
@@ -138,10 +145,14 @@ def form_markup(
         _field("Max duration", _input("maxDuration", form.longest, "e.g. 1s")),
         _field("Limit", _input("limit", form.limit, "", inputmode="numeric")),
         _field("Order", _select("sort", _SORTS, form.sort)),
+    )
+    return element(
+        "form",
         _where(form, wrong_filter),
-        element("button", "Find traces", type="submit"),
+        element("details", element("summary", "Fields"), fields, open="" if form.has_fields else None),
         method="get",
         action="/search",
+        role="search",
     )
 
 
@@ -156,18 +167,19 @@ def _where(form: Form, wrong: FilterError | None) -> Markup:
         spellcheck="false",
         class_="mono",
     )
-    label = element("label", "Where", control)
+    button = element("button", "Find traces", type="submit")
+    line = element("div", element("label", "Where", control), button, class_="find")
     if wrong is None:
-        return element("div", label, class_="wide")
+        return line
     lines = "\n".join(pointed(form.where, wrong.column)) if wrong.column else ""
     trouble = element(
         "div",
-        element("span", f"{wrong}{f'; {wrong.hint}' if wrong.hint else ''}", class_="bad"),
+        element("p", shape("bad"), f"{wrong}{f'; {wrong.hint}' if wrong.hint else ''}", class_="bad"),
         element("pre", lines) if lines else None,
         id="where-error",
         role="alert",
     )
-    return element("div", label, trouble, class_="wide")
+    return element("div", line, trouble, class_="wide")
 
 
 def _field(label: str, control: Markup) -> Markup:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from urllib.parse import urlencode
 
-from devenv.dashboard.layout import framed
-from devenv.dashboard.markup import element, join
+from devenv.dashboard.layout import Frame, framed
+from devenv.drawing.markup import element, join
 from devenv.http.server import HttpRequest, Response
 from devenv.traces.query import Query
 from devenv.traces.source import TraceSource
@@ -36,7 +36,7 @@ class StartPage:
         """The lines to paste; the traces as soon as there is one."""
         if await self._source.services():
             return Response.redirect(await self._traces())
-        return framed("Waiting for the first span", self._content())
+        return framed(Frame("Waiting for the first span", ""), self._content())
 
     async def _content(self) -> AsyncGenerator[bytes]:
         # The page stays open instead of being asked for again and again, so that its text can be selected.

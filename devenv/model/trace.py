@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import field
 from typing import Literal, get_args
 
 from devenv.immutable import immutable
@@ -106,6 +107,8 @@ class TraceSummary:
     Attributes:
         root_service, root_operation: of the earliest span without a parent; empty if the trace has none (yet).
         services: ``(name, spans, error spans)`` of each service.
+        entry_service, entry_operation: of the earliest span that is not devenv's own, below the root of a request of
+            devenv; empty if it is not known, as in the summaries that Jaeger makes.
         orphans: number of spans whose parent is not in the trace.
     """
 
@@ -118,6 +121,13 @@ class TraceSummary:
     errors: int = 0
     orphans: int = 0
     services: tuple[tuple[str, int, int], ...] = ()
+    entry_service: str = field(default="", compare=False)
+    entry_operation: str = field(default="", compare=False)
+
+    @property
+    def title(self) -> str:
+        """What the trace is called: where a request entered the system; empty for a trace of lost parents."""
+        return f"{self.entry_service or self.root_service} {self.entry_operation or self.root_operation}".strip()
 
     @property
     def duration_ns(self) -> int:

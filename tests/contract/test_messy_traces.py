@@ -16,11 +16,11 @@ from trace_sources import Site, ids, prefix, site
 from devenv.analysis.waterfall import Waterfall
 from devenv.app.traces.lookup import shown_trace, trace_document, traces_document
 from devenv.cli.views.traces import LEVELS, show_trace
-from devenv.dashboard.layout import MAX_DEPTH
 from devenv.dashboard.pages import page_routes
+from devenv.dashboard.sheet import MAX_DEPTH
+from devenv.drawing.words import counted
 from devenv.http.server import HttpRequest, Response, Router
 from devenv.http.server.turns import Turns
-from devenv.model.counts import plural
 from devenv.model.listings import TraceDocument
 from devenv.model.trace import MARKS
 from devenv.testing.messy_traces import MESSY_TRACES, MessyTrace, Place, messy_trace
@@ -61,7 +61,7 @@ async def page(site: Site, path: str, query: str = "") -> str:
 def places_on_page(text: str) -> tuple[Place, ...]:
     found = []
     for depth, name, content in CELL.findall(text):
-        marks = tuple(MARK_OF[mark] for mark in re.findall(r"⚠ ([^<]*?) <", content))
+        marks = tuple(MARK_OF[mark] for mark in re.findall(r'#i-warn"></use></svg>([^<]*?) <', content))
         found.append((html.unescape(name), int(depth), marks))
     return tuple(found)
 
@@ -116,8 +116,8 @@ async def same_summary(site: Site, prefix: str, messy: MessyTrace, trace_page: s
     )
     search_page = await page(site, "/search", f"service={prefix}web&lookback=1m")
     for text in (search_page, trace_page):
-        assert plural(len(messy.rows), "span") in text
-        assert (f"{prefix}web: root" in text) == bool(messy.root)
+        assert counted(len(messy.rows), "span") in text
+        assert (f"{prefix}web root" in text) == bool(messy.root)
         for count, noun in ((messy.orphans, "orphan span"), (messy.errors, "error")):
-            shown = re.findall(rf">\s*(\d+ {noun}s?)<", text)
-            assert shown == ([plural(count, noun)] if count else [])
+            shown = re.findall(rf">\s*([\d,]+ {noun}s?)<", text)
+            assert shown == ([counted(count, noun)] if count else [])

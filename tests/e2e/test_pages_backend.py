@@ -98,12 +98,13 @@ def test_from_the_form_to_a_span(site: Site, browser: Chrome) -> None:
 
     browser.get(f"{site.url}/")
     assert browser.current_url.endswith("/search")
+    browser.find_element(By.CSS_SELECTOR, "form summary").click()
     Select(browser.find_element(By.NAME, "service")).select_by_visible_text("gateway")
     browser.find_element(By.NAME, "tags").send_keys("error=true")
     browser.find_element(By.CSS_SELECTOR, "button").click()
     traces = WebDriverWait(browser, 10).until(lambda page: page.find_elements(By.CSS_SELECTOR, "a.trace"))
     assert len(traces) == 1
-    assert "gateway: GET /orders" in traces[0].text
+    assert "gateway GET /orders" in traces[0].text
     assert "2 errors" in traces[0].text
     traces[0].click()
     rows = WebDriverWait(browser, 10).until(lambda page: page.find_elements(By.CSS_SELECTOR, ".span .name"))
@@ -131,7 +132,7 @@ def test_markup_in_spans_stays_text(site: Site, browser: Chrome) -> None:
         "/dependencies",
     ):
         browser.get(f"{site.url}{path}")
-        assert "broken out" not in browser.title.removeprefix("gateway: GET /orders")
+        assert "broken out" not in browser.title.removeprefix("gateway GET /orders")
         assert browser.find_elements(By.TAG_NAME, "script") == []
         assert browser.find_elements(By.TAG_NAME, "img") == []
         assert [message for message in console(browser) if "400 (Bad Request)" not in message] == []
@@ -145,7 +146,7 @@ def test_the_waterfall_is_drawn_to_scale(site: Site, browser: Chrome) -> None:
     from selenium.webdriver.common.by import By
 
     browser.get(f"{site.url}/trace/{site.good.hex()}")
-    bars = [row.rect for row in browser.find_elements(By.CSS_SELECTOR, ".span svg.line rect")]
+    bars = [row.rect for row in browser.find_elements(By.CSS_SELECTOR, ".span svg.line > rect[height='14']")]
     indents = [
         row.value_of_css_property("padding-left") for row in browser.find_elements(By.CSS_SELECTOR, ".span .name")
     ]
@@ -154,10 +155,8 @@ def test_the_waterfall_is_drawn_to_scale(site: Site, browser: Chrome) -> None:
     assert [round((bar["x"] - bars[0]["x"]) / whole, 3) for bar in bars] == [0.0, 0.025, 0.05]
     assert indents == sorted(indents, key=lambda text: float(text.removesuffix("px")))
     assert len(set(indents)) == 3
-    colours = {
-        browser.find_elements(By.CSS_SELECTOR, ".span svg.line rect")[index].value_of_css_property("fill")
-        for index in (0, 2)
-    }
+    drawn = browser.find_elements(By.CSS_SELECTOR, ".span svg.line > rect[height='14']")
+    colours = {drawn[index].value_of_css_property("fill") for index in (0, 2)}
     assert len(colours) == 2  # a colour for each service
 
 
@@ -255,12 +254,12 @@ def test_a_trace_links_to_its_json(site: Site) -> None:
         ("/search?service=gateway&tags=novalue", 400, "key=value"),
         ("/search?service=gateway&tags={", 400, "tags"),
         ("/search?service=nothing", 200, "No traces match"),
-        ("/search?where=status = error", 200, "1 trace<"),
-        ("/search?service=gateway&where=not any span(status = error)", 200, "1 trace<"),
+        ("/search?where=status = error", 200, "1 trace, 1 with errors"),
+        ("/search?service=gateway&where=not any span(status = error)", 200, "1 trace, none with errors"),
         ("/search?service=gateway&where=status = eror", 400, "column 10: found &#x27;eror&#x27;, expected one of"),
         ("/search?where=status = eror", 400, "status = eror\n         ^"),
         ("/search?where=a = '<script> ' <b>", 400, "a = &#x27;&lt;script&gt; &#x27; &lt;b&gt;"),
-        ("/search?service=gateway&lookback=2d", 200, "2 traces"),
+        ("/search?service=gateway&lookback=2d", 200, "2 traces, 1 with errors"),
         ("/dependencies?lookback=x", 400, "invalid duration"),
         ("/nothing", 404, "not found"),
     ],
@@ -287,7 +286,10 @@ def test_no_page_can_run_or_load_anything(site: Site) -> None:
 def test_orders_of_the_list(site: Site) -> None:
     def order(sort: str) -> list[bytes]:
         text = get(site, "/search", service="user", sort=sort).text
-        ids = {text.find(f'href="/trace/{each.hex()}'): each for each in (site.good, site.failed, site.orphaned)}
+        ids = {
+            text.find(f'href="/trace/{each.hex()}" class="trace"'): each
+            for each in (site.good, site.failed, site.orphaned)
+        }
         return [ids[at] for at in sorted(ids)]
 
     assert order("longest")[0] == site.orphaned

@@ -81,6 +81,9 @@ class Slow:
     def __init__(self) -> None:
         self.taken = 0
 
+    async def services(self) -> list[str]:
+        return ["web"]
+
     def encoded(self, trace_id: str) -> EncodedSpans | None:
         return EncodedSpans(SPANS, False, self._pieces()) if trace_id == TRACE else None
 
@@ -91,7 +94,7 @@ class Slow:
 
 
 def slow_page() -> AsyncGenerator[bytes]:
-    page = large_trace.LargeTraces(Slow()).page(TRACE, 10, NO_LOGS)
+    page = large_trace.LargeTraces(Slow()).page(TRACE, 10, NO_LOGS, ["web"])
     assert page is not None
     assert isinstance(page.body, AsyncGenerator)
     return page.body
@@ -102,7 +105,7 @@ async def test_its_head_is_sent_before_a_span_is_read() -> None:
     response = await TracePage(source)(HttpRequest("GET", f"/trace/{TRACE}", "", {}, arguments={"id": TRACE}))  # type: ignore[arg-type]
     assert isinstance(response.body, AsyncGenerator)
     head = await anext(response.body)
-    assert head.endswith(b"<main>")
+    assert head.endswith(b'<main id="main" class="wide">')
     assert source.taken == 0
     await response.body.aclose()
 

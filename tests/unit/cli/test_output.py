@@ -78,7 +78,7 @@ def span(name: str, *, depth: int = 0, offset: float = 0, took: float = 1, servi
         start_ns=start_ns,
         end_ns=start_ns + round(took * 1e6),
     )
-    return Row(found, depth, start_ns, on_critical_path=False)
+    return Row(found, depth, start_ns)
 
 
 def trace(*rows: Row, duration_ms: float = 10) -> Waterfall:

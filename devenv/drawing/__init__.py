@@ -1,0 +1,1 @@
+"""What the pages, the report of a run and the terminal share: tokens, words, scales and pictures."""
