@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import time_ns
 
 from devenv.dashboard.layout import Frame, page
-from devenv.dashboard.map_page import MapPage
 from devenv.dashboard.search_page import SearchPage
+from devenv.dashboard.service_map.page import MapPage
 from devenv.dashboard.start_page import StartPage
 from devenv.dashboard.trace_page import TracePage
 from devenv.drawing.markup import element

@@ -1,0 +1,1 @@
+"""``/dependencies``: which service calls which, as a picture and as a table."""
