@@ -136,7 +136,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "PartialSuccess": ("1 rejected_spans int64", "2 error_message bytes"),
     "ExportResponse": ("1 partial_success PartialSuccess",),
     "RpcStatus": ("1 code int32", "2 message bytes"),
-    "Chunk": ("1 scope uint32", "2 spans bytes*"),
+    "Chunk": ("1 scope uint32", "2 spans bytes*", "15 count uint32"),
     "Stored": ("1 chunks Chunk*",),
 }
 _ONE_OF = frozenset({"AnyValue", "LayeredValue"})

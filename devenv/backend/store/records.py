@@ -19,11 +19,11 @@ class StoredTrace:
     """One trace. ``raw`` is an encoded ``Stored``: chunks of spans, each with the number of its scope.
 
     ``start`` and ``end`` (ns) enclose all spans, ``longest`` (ns) is the longest span's duration: bounds by which a
-    search excludes a trace without decoding it. ``fresh`` collects spans while a batch is stored; ``truncated`` is true
-    if spans were rejected because it was too large. ``segment`` is that of the disk in which it began.
+    search excludes a trace without decoding it. ``truncated`` is true if spans were rejected because it was too large.
+    ``segment`` is that of the disk in which it began.
     """
 
-    __slots__ = ("end", "fresh", "id", "longest", "owner", "raw", "segment", "services", "spans", "start", "truncated")
+    __slots__ = ("end", "id", "longest", "owner", "raw", "segment", "services", "spans", "start", "truncated")
 
     def __init__(self, trace_id: bytes, owner: StoredService, start: int, end: int, segment: int = 0) -> None:
         self.id = trace_id
@@ -34,7 +34,6 @@ class StoredTrace:
         self.spans = 0
         self.services: tuple[StoredService, ...] = ()
         self.owner: StoredService | None = owner
-        self.fresh: list[bytes] | None = None
         self.truncated = False
         self.segment = segment
 
@@ -50,11 +49,15 @@ class StoredTrace:
 
 
 class StoredOperation:
-    """One span name of a service: the kinds it occurred with, as bits, and its traces in order of arrival."""
+    """One span name of a service: the kinds it occurred with, as bits, and its traces in order of arrival.
 
-    __slots__ = ("kinds", "last", "recent")
+    ``kind`` and ``last`` are those of its last span.
+    """
+
+    __slots__ = ("kind", "kinds", "last", "recent")
 
     def __init__(self) -> None:
+        self.kind: int | None = None
         self.kinds = 0
         self.recent: list[StoredTrace] = []
         self.last: StoredTrace | None = None
@@ -95,11 +98,11 @@ class StoredService:
 
     def compact(self) -> int:
         """Remove evicted traces from the indexes, and return the number of operations removed with them."""
-        self.recent = [trace for trace in self.recent if trace.alive]
+        self.recent = [trace for trace in self.recent if trace.owner is not None]
         self.dead = 0
         gone = []
         for name, operation in self.operations.items():
-            operation.recent = [trace for trace in operation.recent if trace.alive]
+            operation.recent = [trace for trace in operation.recent if trace.owner is not None]
             if operation.last is not None and not operation.last.alive:
                 operation.last = None
             if not operation.recent:

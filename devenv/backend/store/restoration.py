@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from devenv.backend.store.additions import BatchAddition
+from devenv.backend.store.chunks import chunk_count, chunk_head
 from devenv.backend.store.records import StoredService, StoredTrace
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.otlp.batches import Batch
-from devenv.otlp.wire import varint
 
-_CHUNK_TAG = b"\x0a"
 _State = tuple[tuple[StoredService, ...], tuple[int, int, int]]
 
 
@@ -50,7 +49,7 @@ class Restoration:
 
     def _collect(self, scope: Scope, addition: BatchAddition) -> None:
         chunks, counts = self._chunks, self._counts
-        heads: dict[int, bytes] = {}
+        heads: dict[tuple[int, int], bytes] = {}
         for trace_id, payload, count in zip(addition.ids, addition.payloads, addition.counts, strict=True):
             if not count:
                 continue
@@ -60,10 +59,11 @@ class Restoration:
             else:
                 found = chunks[trace_id] = []
                 counts[trace_id] = count
-            size = len(payload)
-            head = heads.get(size)
+            shape = (count, len(payload))
+            head = heads.get(shape)
             if head is None:
-                head = heads[size] = _CHUNK_TAG + varint(len(scope.prefix) + size) + scope.prefix
+                numbers = scope.prefix + chunk_count(count)
+                head = heads[shape] = chunk_head(len(numbers) + len(payload)) + numbers
             found += (head, payload)
 
     def _refer(self, service: StoredService, addition: BatchAddition, traces: dict[bytes, StoredTrace]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from devenv.backend.store.additions import Journal, Kept, Marks
+from devenv.backend.store.chunks import CHUNK_HEADS, READY, SPAN_HEADS, chunk_count, chunk_head, counts, span_head
 from devenv.backend.store.evicted_ids import EvictedIds
 from devenv.backend.store.rate import Rate
 from devenv.backend.store.records import (
@@ -20,17 +21,9 @@ from devenv.backend.store.records import (
 )
 from devenv.backend.store.scopes import Scope, Scopes, parse, service_name
 from devenv.backend.store.shares import shares
-from devenv.otlp import messages
 from devenv.otlp.batches import Batch
 from devenv.otlp.columns import Columns
-from devenv.otlp.wire import varint
 
-# Tag (field 2, bytes) and length of a span in a chunk, precomputed for the usual sizes.
-_SPAN_TAG = b"\x12"
-_CHUNK_TAG = b"\x0a"
-_READY = 4096
-_HEADS = [_SPAN_TAG + varint(size) for size in range(_READY)]
-_CHUNK_HEADS = [_CHUNK_TAG + varint(size) for size in range(_READY)]
 # One trace may use this part of the memory; a runaway trace must not evict all others.
 _TRACE_SHARE = 8
 # Eviction frees a little more than necessary, so that it does not run for every batch.
@@ -83,18 +76,7 @@ class Store:
             return 0
         scope = self.known_scope(batch)
         marks = Marks(scope.service, set(columns.names)) if self.journal is not None else None
-        kept: Kept = []
-        refused = 0
-        for trace in self._index(scope.service, columns):
-            fresh = trace.fresh or []
-            trace.fresh = None
-            payload, count = b"".join(fresh), len(fresh) // 2
-            if self._append(trace, scope, payload, count):
-                kept.append((trace, payload, count))
-            else:
-                refused += count
-                if trace.alive:
-                    kept.append((trace, b"", 0))
+        kept, refused = self._append(scope, self._index(scope.service, columns))
         if self.journal is not None and marks is not None:
             self.journal.add(scope, marks.addition(kept, self.segment))
         stored = len(columns.payloads) - refused
@@ -112,12 +94,13 @@ class Store:
         name = service_name(parsed[0])
         return self.scopes.add(batch, self.known_service(name), parsed)
 
-    def _index(self, service: StoredService, columns: Columns) -> list[StoredTrace]:
-        # The innermost loop of the receiver: most of its 1 µs per span.
+    def _index(self, service: StoredService, columns: Columns) -> dict[StoredTrace, list[bytes]]:
+        # The innermost loop of the receiver. Returns the spans of each trace, each after its head.
         traces = self.traces
         operations = service.operations
-        heads = _HEADS
-        touched = []
+        heads = SPAN_HEADS
+        touched: dict[StoredTrace, list[bytes]] = {}
+        last = b""
         for trace_id, payload, name, kind, start, end in zip(
             columns.trace_ids,
             columns.payloads,
@@ -127,15 +110,16 @@ class Store:
             columns.ends,
             strict=True,
         ):
-            trace = traces.get(trace_id)
-            if trace is None:
-                trace = traces[trace_id] = self._new_trace(trace_id, service, start, end)
-            fresh = trace.fresh
-            if fresh is None:
-                fresh = trace.fresh = []
-                touched.append(trace)
+            if trace_id != last:  # the spans of a trace often follow each other
+                last = trace_id
+                known = traces.get(trace_id)
+                trace = known if known is not None else self._new_trace(trace_id, service, start, end)
+                if trace in touched:
+                    fresh = touched[trace]
+                else:
+                    fresh = touched[trace] = []
             size = len(payload)
-            fresh.append(heads[size] if size < _READY else _SPAN_TAG + varint(size))
+            fresh.append(heads[size] if size < READY else span_head(size))
             fresh.append(payload)
             if start < trace.start:
                 trace.start = start
@@ -150,35 +134,52 @@ class Store:
             if operation.last is not trace:
                 operation.last = trace
                 operation.recent.append(trace)
-            bit = 1 << kind if 0 <= kind <= _LAST_KIND else 1
-            if not operation.kinds & bit:
-                operation.kinds |= bit
+            if kind != operation.kind:
+                operation.kind = kind
+                operation.kinds |= 1 << kind if 0 <= kind <= _LAST_KIND else 1
         return touched
 
     def _new_trace(self, trace_id: bytes, service: StoredService, start: int, end: int) -> StoredTrace:
-        service.owned.append(trace := StoredTrace(trace_id, service, start, end, self.segment))
+        trace = self.traces[trace_id] = StoredTrace(trace_id, service, start, end, self.segment)
+        service.owned.append(trace)
         self.begun[self.segment] += 1
-        self._charge(trace, TRACE_BYTES)
+        self.bytes += TRACE_BYTES
+        service.bytes += TRACE_BYTES
         return trace
 
-    def _append(self, trace: StoredTrace, scope: Scope, payload: bytes, count: int) -> bool:
-        # Appends the new spans of one trace as a chunk, if it does not become too large.
-        raw = trace.raw
-        if len(raw) + len(payload) > self._largest:
-            trace.truncated = True
-            if not trace.spans:
-                self._evict(trace)
-            return False
-        prefix = scope.prefix
-        size = len(prefix) + len(payload)
-        head = _CHUNK_HEADS[size] if size < _READY else _CHUNK_TAG + varint(size)
-        trace.raw = b"".join((raw, head, prefix, payload))
-        trace.spans += count
-        self._charge(trace, size + len(head) + SPAN_BYTES * count)
+    def _append(self, scope: Scope, touched: dict[StoredTrace, list[bytes]]) -> tuple[Kept, int]:
+        # Appends the new spans of each trace as a chunk, if it does not become too large. Returns what the journal
+        # keeps, if there is one, and the number of refused spans.
         service = scope.service
-        if service not in trace.services:
-            self._join(trace, service)
-        return True
+        kept: Kept = []
+        refused = 0
+        numbers: dict[int, bytes] = {}
+        for trace, fresh in touched.items():
+            payload, count, raw = b"".join(fresh), len(fresh) // 2, trace.raw
+            if len(raw) + len(payload) > self._largest:
+                refused += count
+                trace.truncated = True
+                if not trace.spans:
+                    self._evict(trace)
+                    continue
+                payload, count = b"", 0
+            else:
+                known = numbers.get(count)
+                if known is None:
+                    known = numbers[count] = scope.prefix + chunk_count(count)
+                size = len(known) + len(payload)
+                head = CHUNK_HEADS[size] if size < READY else chunk_head(size)
+                trace.raw = found = b"".join((raw, head, known, payload))
+                trace.spans += count
+                size = len(found) - len(raw) + SPAN_BYTES * count
+                self.bytes += size
+                if trace.owner is not None:
+                    trace.owner.bytes += size
+                if service not in trace.services:
+                    self._join(trace, service)
+            if self.journal is not None:
+                kept.append((trace, payload, count))
+        return kept, refused
 
     def _join(self, trace: StoredTrace, service: StoredService) -> None:
         # All traces have the same few sets of services: each set is stored once.
@@ -240,7 +241,7 @@ class Store:
         """
         trace = self.traces.get(trace_id)
         if trace is None:
-            trace = self.traces[trace_id] = self._new_trace(trace_id, services[0], bounds[0], bounds[1])
+            trace = self._new_trace(trace_id, services[0], bounds[0], bounds[1])
         before = len(trace.raw)
         trace.raw = b"".join((trace.raw, *chunks)) if before else b"".join(chunks)
         trace.start, trace.end, trace.longest = bounds
@@ -299,9 +300,8 @@ class Store:
         for service in trace.services:
             service.dead += 1
             service.evicted_traces += 1
-        for chunk in messages.Stored.FromString(trace.raw).chunks:
-            count = len(chunk.spans)
-            self.scopes.release(chunk.scope, count).service.evicted_spans += count
+        for number, count in counts(trace.raw):
+            self.scopes.release(number, count).service.evicted_spans += count
         # The indexes may still refer to the trace; its spans are released now.
         trace.raw = b""
 
