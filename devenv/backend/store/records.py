@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from devenv.backend.store.packs import Pack
 from devenv.backend.store.rate import Rate
 
 # Memory of a trace in addition to its encoded spans, and of a service, an operation or a scope, measured with CPython
@@ -15,19 +16,37 @@ OPERATION_BYTES = 420
 SCOPE_BYTES = 900
 
 
+RECENT, APART = -1, -2
+"""Places of traces that are not in a pack: one of the newest, or not."""
+
+
 class StoredTrace:
     """One trace. ``raw`` is an encoded ``Stored``: chunks of spans, each with the number of its scope.
 
+    It is ``stored`` as it is, or at a ``place`` in a pack.
     ``start`` and ``end`` (ns) enclose all spans, ``longest`` (ns) is the longest span's duration: bounds by which a
     search excludes a trace without decoding it. ``truncated`` is true if spans were rejected because it was too large.
     ``segment`` is that of the disk in which it began.
     """
 
-    __slots__ = ("end", "id", "longest", "owner", "raw", "segment", "services", "spans", "start", "truncated")
+    __slots__ = (
+        "end",
+        "id",
+        "longest",
+        "owner",
+        "place",
+        "segment",
+        "services",
+        "spans",
+        "start",
+        "stored",
+        "truncated",
+    )
 
     def __init__(self, trace_id: bytes, owner: StoredService, start: int, end: int, segment: int = 0) -> None:
         self.id = trace_id
-        self.raw = b""
+        self.stored: bytes | Pack = b""
+        self.place = APART
         self.start = start
         self.end = end
         self.longest = 0
@@ -38,14 +57,21 @@ class StoredTrace:
         self.segment = segment
 
     @property
+    def raw(self) -> bytes:
+        """The encoded trace."""
+        stored = self.stored
+        return stored if isinstance(stored, bytes) else stored.raw(self.place)
+
+    @property
     def alive(self) -> bool:
         """Whether it is still in the store."""
         return self.owner is not None
 
     @property
     def cost(self) -> int:
-        """Bytes of memory, as the store counts them."""
-        return len(self.raw) + TRACE_BYTES + SPAN_BYTES * self.spans
+        """Bytes of memory, as the store counts them; without the pack's."""
+        size = len(self.stored) if isinstance(self.stored, bytes) else 0
+        return size + TRACE_BYTES + SPAN_BYTES * self.spans
 
 
 class StoredOperation:
@@ -66,7 +92,8 @@ class StoredOperation:
 class StoredService:
     """One service: its operations, its traces, and those that count against its share of the memory.
 
-    A trace counts against the service whose span arrived first, so a noisy service pays for its own traces.
+    A trace counts against the service whose span arrived first, so a noisy service pays for its own traces. ``old`` are
+    those that are packed next, of ``old_bytes`` when they became old.
     """
 
     __slots__ = (
@@ -75,6 +102,8 @@ class StoredService:
         "evicted_spans",
         "evicted_traces",
         "name",
+        "old",
+        "old_bytes",
         "operations",
         "owned",
         "rate",
@@ -88,6 +117,8 @@ class StoredService:
         self.operations: dict[bytes, StoredOperation] = {}
         self.recent: list[StoredTrace] = []
         self.owned: deque[StoredTrace] = deque()
+        self.old: list[StoredTrace] = []
+        self.old_bytes = 0
         self.bytes = 0
         self.dead = 0
         self.received = 0

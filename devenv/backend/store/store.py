@@ -9,9 +9,11 @@ from time import monotonic
 from devenv.backend.store.additions import Journal, Kept, Marks
 from devenv.backend.store.chunks import CHUNK_HEADS, READY, SPAN_HEADS, chunk_count, chunk_head, counts, span_head
 from devenv.backend.store.evicted_ids import EvictedIds
+from devenv.backend.store.packing import Packing
 from devenv.backend.store.rate import Rate
 from devenv.backend.store.records import (
     OPERATION_BYTES,
+    RECENT,
     SERVICE_BYTES,
     SPAN_BYTES,
     TRACE_BYTES,
@@ -26,6 +28,8 @@ from devenv.otlp.columns import Columns
 
 # One trace may use this part of the memory; a runaway trace must not evict all others.
 _TRACE_SHARE = 8
+# The newest traces, in this part of the memory, are not packed.
+_RECENT_SHARE = 8
 # Eviction frees a little more than necessary, so that it does not run for every batch.
 _SLACK = 64
 _LAST_KIND = 5
@@ -62,6 +66,7 @@ class Store:
         self.segment = 0
         self.begun = Counter[int]()
         self._largest = max_bytes // _TRACE_SHARE
+        self._packing = Packing(max_bytes // _RECENT_SHARE, self._charge)
         self._memberships: dict[tuple[StoredService, ...], tuple[StoredService, ...]] = {}
 
     # -- storing -----------------------------------------------------------------------------------------------
@@ -85,6 +90,7 @@ class Store:
         if scope.spans == 0:
             self.scopes.release(scope.number, 0)
             self._tidy()
+        self._packing.pack()
         if self.bytes + self.scopes.bytes > self.max_bytes:
             self._make_room()
         return refused
@@ -100,7 +106,8 @@ class Store:
         operations = service.operations
         heads = SPAN_HEADS
         touched: dict[StoredTrace, list[bytes]] = {}
-        last = b""
+        last, trace = b"", StoredTrace(b"", service, 0, 0)  # none yet
+        fresh: list[bytes] = []
         for trace_id, payload, name, kind, start, end in zip(
             columns.trace_ids,
             columns.payloads,
@@ -142,6 +149,7 @@ class Store:
     def _new_trace(self, trace_id: bytes, service: StoredService, start: int, end: int) -> StoredTrace:
         trace = self.traces[trace_id] = StoredTrace(trace_id, service, start, end, self.segment)
         service.owned.append(trace)
+        self._packing.add(trace)
         self.begun[self.segment] += 1
         self.bytes += TRACE_BYTES
         service.bytes += TRACE_BYTES
@@ -152,10 +160,12 @@ class Store:
         # keeps, if there is one, and the number of refused spans.
         service = scope.service
         kept: Kept = []
-        refused = 0
+        refused = recent = 0
         numbers: dict[int, bytes] = {}
         for trace, fresh in touched.items():
-            payload, count, raw = b"".join(fresh), len(fresh) // 2, trace.raw
+            payload, count, raw = b"".join(fresh), len(fresh) // 2, trace.stored
+            if not isinstance(raw, bytes):
+                raw = self._packing.unpack(trace)
             if len(raw) + len(payload) > self._largest:
                 refused += count
                 trace.truncated = True
@@ -169,9 +179,12 @@ class Store:
                     known = numbers[count] = scope.prefix + chunk_count(count)
                 size = len(known) + len(payload)
                 head = CHUNK_HEADS[size] if size < READY else chunk_head(size)
-                trace.raw = found = b"".join((raw, head, known, payload))
+                trace.stored = b"".join((raw, head, known, payload))
                 trace.spans += count
-                size = len(found) - len(raw) + SPAN_BYTES * count
+                size += len(head)
+                if trace.place == RECENT:
+                    recent += size
+                size += SPAN_BYTES * count
                 self.bytes += size
                 if trace.owner is not None:
                     trace.owner.bytes += size
@@ -179,6 +192,7 @@ class Store:
                     self._join(trace, service)
             if self.journal is not None:
                 kept.append((trace, payload, count))
+        self._packing.bytes += recent
         return kept, refused
 
     def _join(self, trace: StoredTrace, service: StoredService) -> None:
@@ -242,12 +256,15 @@ class Store:
         trace = self.traces.get(trace_id)
         if trace is None:
             trace = self._new_trace(trace_id, services[0], bounds[0], bounds[1])
-        before = len(trace.raw)
-        trace.raw = b"".join((trace.raw, *chunks)) if before else b"".join(chunks)
+        before = self._packing.unpack(trace)
+        trace.stored = after = b"".join((before, *chunks)) if before else b"".join(chunks)
         trace.start, trace.end, trace.longest = bounds
         trace.services = services
         trace.spans += spans
-        self._charge(trace, len(trace.raw) - before + SPAN_BYTES * spans)
+        size = len(after) - len(before)
+        if trace.place == RECENT:
+            self._packing.bytes += size
+        self._charge(trace, size + SPAN_BYTES * spans)
         self.spans += spans
         return trace
 
@@ -273,6 +290,7 @@ class Store:
             self.scopes.release(scope.number, 0)
         self._tidy()
         if self.bytes + self.scopes.bytes > self.max_bytes:
+            self._packing.pack(len(self.traces))  # all that was there before, if need be
             self._make_room()
 
     # -- evicting -----------------------------------------------------------------------------------------------
@@ -290,20 +308,22 @@ class Store:
         self._tidy()
 
     def _evict(self, trace: StoredTrace) -> None:
+        raw = trace.raw
         del self.traces[trace.id]
         self.evicted.add(trace.id)
         self.begun[trace.segment] -= 1
         self._charge(trace, -trace.cost)
+        self._packing.remove(trace)
         trace.owner = None
         self.spans -= trace.spans
         self.evicted_spans += trace.spans
         for service in trace.services:
             service.dead += 1
             service.evicted_traces += 1
-        for number, count in counts(trace.raw):
+        for number, count in counts(raw):
             self.scopes.release(number, count).service.evicted_spans += count
         # The indexes may still refer to the trace; its spans are released now.
-        trace.raw = b""
+        trace.stored = b""
 
     def _tidy(self) -> None:
         for service in list(self.services.values()):
