@@ -16,7 +16,6 @@ from devenv.backend.api.metrics_api import MetricsApi
 from devenv.backend.api.sampling_api import SamplingApi
 from devenv.backend.api.series_api import SeriesApi
 from devenv.backend.api.v3_api import V3Api
-from devenv.backend.collection import RareCollection
 from devenv.backend.large_bodies import LargeBodies
 from devenv.backend.logs.store import LogStore
 from devenv.backend.metrics.store import MetricStore
@@ -24,6 +23,7 @@ from devenv.backend.query.source import StoreSource
 from devenv.backend.receiver import Receiver
 from devenv.backend.rpc.export_server import ExportServer
 from devenv.backend.rpc.forwarding import Forwarding, http_router
+from devenv.backend.runtime import Runtime
 from devenv.backend.settings import EmbeddedSettings
 from devenv.backend.storage.opening import Storage
 from devenv.backend.store.figures import figures
@@ -41,7 +41,7 @@ class Backend:
         self.store = Store(settings.max_bytes)
         self.logs = LogStore(settings.max_log_bytes)
         self._storage: Storage | None = None
-        self._collection = RareCollection()
+        self._runtime = Runtime()
         self.metrics = MetricStore(time_ns)
         capacity = Capacity(settings.limits)
         self._turns = capacity.turns
@@ -114,7 +114,7 @@ class Backend:
                     await listener.open(settings.host, port)
                     opened.push_async_callback(listener.close)
             opened.pop_all()
-        self._collection.begin()
+        self._runtime.begin()
 
     @property
     def otlp_port(self) -> int:
@@ -170,7 +170,7 @@ class Backend:
 
     async def close(self) -> None:
         """Release the ports, close all connections, and write what the storage has not written yet."""
-        self._collection.end()
+        self._runtime.end()
         await self._exports.close()
         for listener in (self._otlp, self._grpc, self._query, self._health, self._sampling):
             await listener.close()

@@ -18,21 +18,17 @@ class Packing:
     Args:
         limit: encoded bytes of the newest traces, which stay as they are.
         charge: counts bytes of memory for the service of a trace.
+
+    Attributes:
+        recent: the newest traces; new ones are to be appended.
+        bytes: of them, encoded; what is appended to one of them is to be added.
     """
 
     def __init__(self, limit: int, charge: Callable[[StoredTrace, int], None]) -> None:
         self._limit = limit
         self._charge = charge
-        self._recent: deque[StoredTrace] = deque()
+        self.recent: deque[StoredTrace] = deque()
         self.bytes = 0
-        """Of the newest traces, encoded; what is appended to one of them is to be added."""
-
-    def add(self, trace: StoredTrace) -> None:
-        """Take a trace as one of the newest."""
-        if AVAILABLE:
-            trace.place = RECENT
-            self._recent.append(trace)
-            self.bytes += len(trace.raw)
 
     def unpack(self, trace: StoredTrace) -> bytes:
         """Return an encoded trace that is going to grow, and is not packed any more."""
@@ -40,8 +36,10 @@ class Packing:
         if isinstance(trace.stored, Pack):
             self._leave(trace, trace.stored)
             trace.stored = raw
+            trace.place = RECENT
+            self.recent.append(trace)
+            self.bytes += len(raw)
             self._charge(trace, len(raw))
-            self.add(trace)
         return raw
 
     def remove(self, trace: StoredTrace) -> None:
@@ -60,14 +58,14 @@ class Packing:
     def pack(self, most: int = _AT_ONCE) -> None:
         """Pack the oldest of the newest traces while they have too many bytes, in at most ``most`` packs."""
         while self.bytes > self._limit and most > 0:
-            trace = self._recent.popleft()
+            trace = self.recent.popleft()
             service = trace.owner
             if service is None or trace.place != RECENT or not isinstance(trace.stored, bytes):
                 continue  # evicted
             size = len(trace.stored)
             self.bytes -= size
             trace.place = APART
-            if size <= LARGEST:
+            if AVAILABLE and size <= LARGEST:
                 service.old.append(trace)
                 service.old_bytes += size
                 if service.old_bytes >= PACK_BYTES:

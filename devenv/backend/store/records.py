@@ -46,7 +46,7 @@ class StoredTrace:
     def __init__(self, trace_id: bytes, owner: StoredService, start: int, end: int, segment: int = 0) -> None:
         self.id = trace_id
         self.stored: bytes | Pack = b""
-        self.place = APART
+        self.place = RECENT
         self.start = start
         self.end = end
         self.longest = 0

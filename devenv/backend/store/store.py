@@ -106,6 +106,8 @@ class Store:
         operations = service.operations
         heads = SPAN_HEADS
         touched: dict[StoredTrace, list[bytes]] = {}
+        segment, owned, recent = self.segment, service.owned, self._packing.recent
+        already = len(owned)
         last, trace = b"", StoredTrace(b"", service, 0, 0)  # none yet
         fresh: list[bytes] = []
         for trace_id, payload, name, kind, start, end in zip(
@@ -120,11 +122,17 @@ class Store:
             if trace_id != last:  # the spans of a trace often follow each other
                 last = trace_id
                 known = traces.get(trace_id)
-                trace = known if known is not None else self._new_trace(trace_id, service, start, end)
-                if trace in touched:
-                    fresh = touched[trace]
-                else:
+                if known is None:
+                    trace = traces[trace_id] = StoredTrace(trace_id, service, start, end, segment)
+                    owned.append(trace)
+                    recent.append(trace)
                     fresh = touched[trace] = []
+                else:
+                    trace = known
+                    if trace in touched:
+                        fresh = touched[trace]
+                    else:
+                        fresh = touched[trace] = []
             size = len(payload)
             fresh.append(heads[size] if size < READY else span_head(size))
             fresh.append(payload)
@@ -144,16 +152,13 @@ class Store:
             if kind != operation.kind:
                 operation.kind = kind
                 operation.kinds |= 1 << kind if 0 <= kind <= _LAST_KIND else 1
+        self._begin(service, len(owned) - already)
         return touched
 
-    def _new_trace(self, trace_id: bytes, service: StoredService, start: int, end: int) -> StoredTrace:
-        trace = self.traces[trace_id] = StoredTrace(trace_id, service, start, end, self.segment)
-        service.owned.append(trace)
-        self._packing.add(trace)
-        self.begun[self.segment] += 1
-        self.bytes += TRACE_BYTES
-        service.bytes += TRACE_BYTES
-        return trace
+    def _begin(self, service: StoredService, traces: int) -> None:
+        self.begun[self.segment] += traces
+        self.bytes += TRACE_BYTES * traces
+        service.bytes += TRACE_BYTES * traces
 
     def _append(self, scope: Scope, touched: dict[StoredTrace, list[bytes]]) -> tuple[Kept, int]:
         # Appends the new spans of each trace as a chunk, if it does not become too large. Returns what the journal
@@ -162,6 +167,7 @@ class Store:
         kept: Kept = []
         refused = recent = 0
         numbers: dict[int, bytes] = {}
+        joined: dict[tuple[StoredService, ...], tuple[StoredService, ...]] = {}
         for trace, fresh in touched.items():
             payload, count, raw = b"".join(fresh), len(fresh) // 2, trace.stored
             if not isinstance(raw, bytes):
@@ -188,20 +194,21 @@ class Store:
                 self.bytes += size
                 if trace.owner is not None:
                     trace.owner.bytes += size
-                if service not in trace.services:
-                    self._join(trace, service)
+                services = trace.services
+                if service not in services:
+                    trace.services = joined.get(services) or joined.setdefault(services, self._with(services, service))
+                    service.recent.append(trace)
             if self.journal is not None:
                 kept.append((trace, payload, count))
         self._packing.bytes += recent
         return kept, refused
 
-    def _join(self, trace: StoredTrace, service: StoredService) -> None:
+    def _with(self, services: tuple[StoredService, ...], service: StoredService) -> tuple[StoredService, ...]:
         # All traces have the same few sets of services: each set is stored once.
-        joined = (*trace.services, service)
+        found = (*services, service)
         if len(self._memberships) > 4096:
             self._memberships.clear()
-        trace.services = self._memberships.setdefault(joined, joined)
-        service.recent.append(trace)
+        return self._memberships.setdefault(found, found)
 
     def _charge(self, trace: StoredTrace, size: int) -> None:
         self.bytes += size
@@ -255,7 +262,10 @@ class Store:
         """
         trace = self.traces.get(trace_id)
         if trace is None:
-            trace = self._new_trace(trace_id, services[0], bounds[0], bounds[1])
+            trace = self.traces[trace_id] = StoredTrace(trace_id, services[0], bounds[0], bounds[1], self.segment)
+            services[0].owned.append(trace)
+            self._packing.recent.append(trace)
+            self._begin(services[0], 1)
         before = self._packing.unpack(trace)
         trace.stored = after = b"".join((before, *chunks)) if before else b"".join(chunks)
         trace.start, trace.end, trace.longest = bounds
