@@ -1,6 +1,6 @@
 # `make` alone lists the targets. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-quick lint types format dist soak clean bench-up bench-start bench-ingest bench-reading bench-load bench-overhead bench-integrations
+.PHONY: help demo install test test-quick lint types format dist soak clean compile bench-up bench-start bench-ingest bench-reading bench-load bench-overhead bench-integrations
 SHELL := /bin/sh
 # The tests start devenv a thousand times: it has to be compiled once.
 unexport PYTHONDONTWRITEBYTECODE
@@ -68,6 +68,9 @@ bench-reading: $(VENV)/.dev ## how long spans wait to be stored while a large tr
 bench-load: $(VENV)/.dev ## the load generator beside other load generators
 	$(BIN)/python tests/bench/load.py $(ARGS)
 
+compile: $(VENV)/.dev ## compile the optional part of the tracing library in place, for this Python
+	$(BIN)/python .ci/compile.py
+
 bench-overhead: $(VENV)/stock ## what tracing adds to a request, beside the stock instrumentation
 	$(BIN)/python tests/bench/overhead.py --stock $(VENV)/stock $(ARGS)
 
@@ -90,6 +93,7 @@ $(VENV)/stock: | $(VENV)/.dev
 
 clean: ## remove the virtual environment, caches and builds; run `devenv down` first
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -f devenv/tracing/_speed.*.so
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:

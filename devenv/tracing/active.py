@@ -13,6 +13,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
 
 from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.export.redaction import Redactor
+from devenv.tracing.light.native import speed
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.tracer import LightTracer
 from devenv.tracing.process.global_api import api_tracer
@@ -144,7 +145,8 @@ class State:
         """Measure by this meter from now on, or by none."""
         self.meter: Meter | None = meter
         self.idle: type | None = self.passing if meter is None else None
-        self.skips: Callable[[], Span | None] = self.passive if meter is None else _never
+        passive: Callable[[], Span | None] = self.passive if speed is None else speed.quick("passive", self.passive)
+        self.skips: Callable[[], Span | None] = passive if meter is None else _never
 
     def use(self, light: LightTracer | None) -> None:
         """Use the light provider's tracer, or OpenTelemetry's API with any other provider."""
@@ -183,3 +185,5 @@ def _idle(span: Span) -> Span:
 
 
 state = State()
+if speed is not None:
+    speed.use_state(state)

@@ -17,6 +17,7 @@ from devenv.tracing.active import state
 from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach, with_value
 from devenv.tracing.context.baggage_header import BAGGAGE_KEY
 from devenv.tracing.context.suppression import is_http_suppressed, without_http
+from devenv.tracing.light.native import quick
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import NO_STATE, UnsampledSpan
@@ -284,6 +285,7 @@ def _refused(span: Span, status: int) -> None:
     span.set_status(StatusCode.ERROR)
 
 
+@quick
 def client_span(method: str, url: str, headers: MutableMapping[str, str] | None = None) -> ClientSpan | Span:
     """Create a client span for an HTTP call in the block, and set the context's headers in `headers`.
 

@@ -15,6 +15,7 @@ from devenv.tracing.context.ambient import SPAN_KEY, attach, current, detach, wi
 from devenv.tracing.context.decoration import around
 from devenv.tracing.context.suppression import is_suppressed
 from devenv.tracing.light.exceptions import described, type_name
+from devenv.tracing.light.native import quick
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import UnsampledSpan
@@ -91,6 +92,7 @@ class SpanScope:
         self._token = attach(self._context)
 
 
+@quick
 def span(
     name: str,
     *,
@@ -165,6 +167,7 @@ def current_span() -> Span:
     return span if known or isinstance(span, Span) else trace.INVALID_SPAN
 
 
+@quick
 def current_ids() -> tuple[str, str]:
     """Return the IDs of the current trace and span in hexadecimal, for log lines; empty if there are none.
 
@@ -182,11 +185,13 @@ def current_ids() -> tuple[str, str]:
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else ("", "")
 
 
+@quick
 def add_event(name: str, attributes: Mapping[str, Any] | None = None) -> None:
     """Add an event to the current span."""
     current_span().add_event(name, attributes)
 
 
+@quick
 def set_attributes(attributes: Mapping[str, Any] | None = None, /, **more: Any) -> None:
     """Set attributes of the current span."""
     current_span().set_attributes({**(attributes or {}), **more} if more else attributes or {})

@@ -6,6 +6,9 @@ services:
 - `bare`: three ASGI handlers that do nothing but ask the next one (`overhead_service.py`): no work hides the cost;
 - `sample`: the gateway, auth and user of `stacks/sample` with their real work (GET /api/profile).
 
+The compiled part is measured if `make compile` has built it and DEVENV_TRACING_PURE is not set; the first line
+says so.
+
 Modes: `absent` (no tracing in the code), `off` (OTEL_SDK_DISABLED), `unsampled` (ratio 0), `1%`, `10%`, `100%`, and on
 the bare chain `stock 10%` and `stock 100%`: OpenTelemetry's SDK with its own ASGI and aiohttp-client instrumentation
 (`--stock DIR`, a folder made by `pip install --target DIR`; `make` makes it). The `off` of the bare chain has no
@@ -17,7 +20,7 @@ sent what it had: encoding and export are in it, whole.
 
 The same program differs by ten percent and more from one start to the next (where its memory happens to lie). The
 sample's modes are therefore taken in turn by the same processes (`overhead_switch.py`), in an order that changes each
-time, and the processes are restarted several times: the difference to `off` is a mean within each such generation,
+time, and the processes are restarted several times: the difference to `absent` is a mean within each such generation,
 and its interval a bootstrap of the generations. The bare chain's modes, whose differences are many times larger, are
 processes side by side; what they take when nothing is asked is subtracted. Latencies are of an open loop at a fixed
 rate, of the sample. The services have one core, this program and the receiver another.
@@ -44,11 +47,13 @@ from overhead_bare import serve
 from overhead_chain import Chain, Mode, Sample, closed_loop, open_loop, start, start_sample
 from overhead_report import Measured, rows_of, text, verdict
 
+from devenv.tracing.light.native import speed
+
 SETTLE_S = 6.0  # the exporters' delay in production is 5 s
 IDLE_S = 3.0
 WARM = 40  # requests after each change of mode
 RATIOS = {"unsampled": 0.0, "1%": 0.01, "10%": 0.1, "100%": 1.0}
-SAMPLE = ("off", "absent", *RATIOS)
+SAMPLE = ("absent", "off", *RATIOS)
 
 
 def bare_modes(options: argparse.Namespace) -> list[Mode]:
@@ -131,7 +136,7 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=20, help="of the sample's processes")
     parser.add_argument("--rounds", type=int, default=10, help="of turns, a generation")
     parser.add_argument("--turn", type=int, default=400, help="requests of a mode's turn")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(SAMPLE), help="'off' and others")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(SAMPLE), help="'absent' and others")
     parser.add_argument("--bare", type=int, default=6, help="generations of the bare chain; 0: none")
     parser.add_argument("--requests", type=int, default=2000, help="of a mode of the bare chain, a generation")
     parser.add_argument("--workers", type=int, default=4)
@@ -156,10 +161,11 @@ def main() -> None:
         receiver.terminate()
     rows = rows_of(results)
     short = verdict(rows)
+    library = "pure" if speed is None else "compiled"
     if options.json:
-        print(json.dumps({"schema": "devenv.bench.overhead/2", "rows": rows, "short": short}))
+        print(json.dumps({"schema": "devenv.bench.overhead/2", "library": library, "rows": rows, "short": short}))
     else:
-        print(*map(text, rows), *(f"falls short: {line}" for line in short), sep="\n")
+        print(f"the library is {library}", *map(text, rows), *(f"falls short: {line}" for line in short), sep="\n")
     sys.exit(1 if short else 0)
 
 

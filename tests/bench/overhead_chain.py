@@ -39,8 +39,8 @@ class Mode:
 
     @property
     def base(self) -> str:
-        """The label of the mode that it is compared with."""
-        return Mode(self.chain, "off", client=self.client).label
+        """The label of the mode that it is compared with: services without tracing."""
+        return Mode(self.chain, "absent" if self.chain == "sample" else "off", client=self.client).label
 
     def environment(self, endpoint: str, stock: str) -> dict[str, str]:
         """Variables of its services: the library's defaults for production, but for the ratio."""

@@ -6,8 +6,8 @@ On SIGUSR1 what waits for export is sent, the file CONTROL is read, and its mode
 Then the file `CONTROL.MODULE` holds the mode. One process in all modes has its memory in the same places in all of
 them; its position differs between two processes by more than tracing costs.
 
-`absent` comes as near to a program without tracing as a running one can: the middleware is passed by, and the functions
-that the sample calls are those of `untraced/`. Only its SQLite connection stays what it is.
+`absent` comes as near to a program without tracing as a running one can: the middleware is passed by, the functions
+that the sample calls are those of `untraced/`, and its SQLite connection has the methods of its base class.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from __future__ import annotations
 import importlib.util
 import runpy
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from devenv import tracing
+from devenv.tracing.integrations.sqlite import TracedConnection
 
 UNTRACED = Path(__file__).parent / "untraced" / "devenv" / "tracing.py"
 FUNCTIONS = ("span", "client_span", "current_ids", "set_attributes", "add_event", "record_exception")
+STATEMENTS = ("cursor", "execute", "executemany", "executescript", "commit", "rollback", "__exit__")
 FLUSH_S = 5.0
 
 
@@ -45,6 +48,7 @@ class Switch:
         self._active: tracing.Tracing | None = None
         self._setup = tracing.setup
         self._real = {name: getattr(tracing, name) for name in FUNCTIONS}
+        self._statements = {name: vars(TracedConnection)[name] for name in STATEMENTS}
         spec = importlib.util.spec_from_file_location("untraced", UNTRACED)
         assert spec is not None
         assert spec.loader is not None
@@ -63,6 +67,8 @@ class Switch:
         self.shutdown()
         self.middle = mode != "absent"
         vars(tracing).update(self._real if self.middle else self._none)
+        for name, method in self._statements.items():
+            setattr(TracedConnection, name, method if self.middle else getattr(sqlite3.Connection, name))
         ratio = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": mode}
         environ = {"OTEL_SDK_DISABLED": "true"} if mode in {"absent", "off"} else ratio
         self._active = self._setup(self._config, environ={**BASE, **environ})

@@ -79,8 +79,8 @@ def _sources() -> Iterable[Path]:
 
 
 def _is_leftover(path: Path) -> bool:
-    """Whether a file was left by a cache, an editor or the operating system."""
-    return "__pycache__" in path.parts or path.name.startswith(".") or path.name.endswith((".pyc", "~", ".orig"))
+    """Whether a file was left by a cache, a compiler, an editor or the operating system."""
+    return "__pycache__" in path.parts or path.name.startswith(".") or path.name.endswith((".pyc", ".so", "~", ".orig"))
 
 
 def _metadata(distribution: Distribution) -> str:

@@ -15,6 +15,8 @@ from opentelemetry import context as otel
 from opentelemetry import trace
 from opentelemetry.context import Context
 
+from devenv.tracing.light.native import speed
+
 _log = logging.getLogger(__name__)
 
 SPAN_KEY: str = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
@@ -27,6 +29,8 @@ def _variable() -> ContextVar[Context] | None:
 
 
 _found = _variable()
+if speed is not None and _found is not None:
+    speed.use_context(_found, SPAN_KEY, Context)
 
 current: Callable[[], Context] = _found.get if _found is not None else otel.get_current
 """Returns the current context."""

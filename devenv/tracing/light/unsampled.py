@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContext, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
+
+from devenv.tracing.light.native import speed
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -55,6 +57,7 @@ class UnsampledSpan(NonRecordingSpan):
         state: The tracestate to propagate.
     """
 
+    __slots__ = ("flags", "hex", "state")
     _id = 0
     _read_context: SpanContext | None = None
 
@@ -118,6 +121,10 @@ class UnsampledSpan(NonRecordingSpan):
         self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
     ) -> None:
         """Do nothing."""
+
+
+if speed is not None:
+    speed.use_unsampled(UnsampledSpan, NO_STATE, INVALID_SPAN)
 
 
 class Ancestor(Protocol):
