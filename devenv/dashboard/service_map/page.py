@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from devenv.dashboard.layout import Frame, page
 from devenv.dashboard.service_map.calls import ServiceCalls, service_calls
 from devenv.dashboard.service_map.picture import MAX_LABELS, View, pictures
 from devenv.dashboard.service_map.table import calls_table
-from devenv.dashboard.service_map.texts import range_text
+from devenv.dashboard.service_map.texts import calls_address, range_text
 from devenv.dashboard.services import ServiceMarks
-from devenv.drawing.markup import Markup, element
+from devenv.drawing.markup import Markup, element, join
 from devenv.drawing.words import counted, show_count, show_share
 from devenv.http.server import HttpRequest, Response
 from devenv.http.server.message import Parameters
@@ -90,14 +91,15 @@ class MapPage:
             return page(_FRAME, title, element("p", missing, class_="bad", role="alert"), form, status=404)
         shown = calls.around(wanted.focus, wanted.hops) if wanted.focus else calls
         drawn = shown.busiest(MAX_SERVICES)
-        view = View(parse_duration(lookback) / 1e9, lookback, ServiceMarks(calls.services))
+        view = View(calls, parse_duration(lookback) / 1e9, lookback, ServiceMarks(calls.services))
         return page(
             _FRAME,
             title,
             element("p", _answer(shown, calls, wanted, lookback), class_="answer"),
             form,
             _left_out(shown, drawn),
-            pictures(drawn, view),
+            # A large map takes 100 ms and more, in which spans are received and other pages answer.
+            await asyncio.to_thread(pictures, drawn, view),
             calls_table(shown, view),
         )
 
@@ -116,23 +118,24 @@ class MapPage:
         return _LONG_LOOKBACK, await within(_LONG_LOOKBACK)
 
 
-def _answer(shown: ServiceCalls, calls: ServiceCalls, wanted: Wanted, lookback: str) -> str:
+def _answer(shown: ServiceCalls, calls: ServiceCalls, wanted: Wanted, lookback: str) -> Markup:
     span = range_text(parse_duration(lookback) // 1_000_000_000)
     counts = f"{counted(len(shown.services), 'service')}, {counted(len(shown.between), 'edge')} in the last {span}"
     if wanted.focus:
         within = "1 call" if wanted.hops == 1 else f"{wanted.hops} calls"
         counts += f": {wanted.focus} and what is at most {within} away, of {counted(len(calls.services), 'service')}"
     if not shown.between:
-        return f"{counts}; no service calls another."
+        return join(f"{counts}; no service calls another.")
     if all(edge.errors is None for edge in shown.between):
-        return f"{counts}; this trace backend does not count errors."
+        return join(f"{counts}; this trace backend does not count errors.")
     worst = max(shown.between, key=lambda edge: (edge.errors or 0, (edge.errors or 0) / edge.calls))
     if not worst.errors:
-        return f"{counts}; no call failed."
+        return join(f"{counts}; no call failed.")
     failing = sum(1 for edge in shown.between if edge.errors)
-    most = f"{worst.parent} → {worst.child} fails" + (" most" if failing > 1 else "")
+    edge = element("a", f"{worst.parent} → {worst.child}", href=calls_address(worst, lookback))
+    most = "fails most" if failing > 1 else "fails"
     part = f"{show_count(worst.errors)} of {counted(worst.calls, 'call')} ({show_share(worst.errors, worst.calls)})"
-    return f"{counts}; {most}: {part}."
+    return join(f"{counts}; ", edge, f" {most}: {part}.")
 
 
 def _left_out(shown: ServiceCalls, drawn: ServiceCalls) -> Markup | None:
@@ -161,7 +164,7 @@ def _form(calls: ServiceCalls, wanted: Wanted) -> Markup:
     return element(
         "form",
         element("label", "Show what is around", element("select", *names, name="focus")),
-        element("label", "At most this far away", element("select", *hops, name="hops")),
+        element("label", "Within", element("select", *hops, name="hops")),
         element("input", type="hidden", name="lookback", value=wanted.lookback) if wanted.lookback else None,
         element("input", type="hidden", name="own", value="1") if wanted.own else None,
         element("button", "Show"),

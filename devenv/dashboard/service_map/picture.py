@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from devenv.dashboard.service_map.calls import ServiceCalls
-from devenv.dashboard.service_map.texts import calls_address, calls_text, name_in_box, rate, service_address
+from devenv.dashboard.service_map.texts import calls_address, calls_text, name_in_box, received_text, service_address
 from devenv.dashboard.service_map.texts import text_width as width_of
 from devenv.dashboard.services import ServiceMarks
 from devenv.drawing.layered.graph import Direction, GraphEdge, GraphNode, Point, Rectangle, RoutedEdge
@@ -37,35 +37,37 @@ class View:
     """What a map shows beside its services.
 
     Attributes:
+        calls: all of them; what a box says is true for the whole, also if a part is drawn.
         seconds: the range of time.
         lookback: it, as the search page takes it.
         marks: of the services.
     """
 
+    calls: ServiceCalls
     seconds: float
     lookback: str
     marks: ServiceMarks
 
 
-def picture(calls: ServiceCalls, view: View, direction: Direction) -> Markup:
+def picture(drawn: ServiceCalls, view: View, direction: Direction) -> Markup:
     """The map in its box: it shrinks to the width of the box until its text has 9 px, then it scrolls."""
-    entry = calls.entry()
-    labelled = len(calls.between) <= MAX_LABELS
+    entry = drawn.entry()
+    labelled = len(drawn.between) <= MAX_LABELS
     drawing = lay_out(
-        [GraphNode(name, _WIDTH, _HEIGHT) for name in calls.services],
-        [_graph_edge(edge, labelled=labelled) for edge in calls.between],
+        [GraphNode(name, _WIDTH, _HEIGHT) for name in drawn.services],
+        [_graph_edge(edge, labelled=labelled) for edge in drawn.between],
         direction=direction,
         entry=entry,
     )
-    by_ends = {(edge.parent, edge.child): edge for edge in calls.between}
+    by_ends = {(edge.parent, edge.child): edge for edge in drawn.between}
     # Lines that fail are over the others, where several meet at a tip.
     routed = [(by_ends[line.edge.source, line.edge.target], line) for line in drawing.edges]
     lines = (_line(edge, line, view) for edge, line in sorted(routed, key=lambda pair: bool(pair[0].errors)))
     anchor = f"entry-{direction.value}"
-    boxes = (_box(name, box, calls, view, anchor if name == entry else None) for name, box in drawing.boxes.items())
+    boxes = (_box(name, box, view, anchor if name == entry else None) for name, box in drawing.boxes.items())
     width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN
     least = ceil(width * _LEAST_SCALE)
-    counts = f"{counted(len(calls.services), 'node')}, {counted(len(calls.between), 'edge')}"
+    counts = f"{counted(len(drawn.services), 'node')}, {counted(len(drawn.between), 'edge')}"
     svg = element(
         "svg",
         *lines,
@@ -80,7 +82,7 @@ def picture(calls: ServiceCalls, view: View, direction: Direction) -> Markup:
     # Two spacers, in one line or in two: what is around them is between the first one's width and both.
     spacers = (element("svg", width=f"{each:g}", height="1", aria_hidden="true") for each in (least, width - least))
     seen = _SEEN[direction]
-    begin = f"To {entry}, which no service calls"
+    begin = f"To {entry}, where the map begins"
     hidden = drawing.width * _LEAST_SCALE > seen[0] or drawing.height * _LEAST_SCALE > seen[1]
     return element(
         "div",
@@ -156,12 +158,13 @@ def _cross(x: float, y: float) -> Markup:
     return element("path", d=path, class_="cross")
 
 
-def _box(name: str, box: Rectangle, calls: ServiceCalls, view: View, anchor: str | None) -> Markup:
+def _box(name: str, box: Rectangle, view: View, anchor: str | None) -> Markup:
+    calls = view.calls
     received, failed, inside = calls.received(name), calls.failed(name), calls.inside.get(name, 0)
-    often = rate(received, view.seconds) if received is not None else "no caller"
+    often = received_text(received, view.seconds)
     spoken = [name, "service"]
     if received is not None:
-        spoken.append(f"called at {often}")
+        spoken.append(f"receives {often}")
         spoken.append(f"called by {', '.join(calls.callers(name))}")
     if failed and received:
         spoken.append(f"{show_share(failed, received)} of these calls failed")
@@ -188,6 +191,6 @@ def _box(name: str, box: Rectangle, calls: ServiceCalls, view: View, anchor: str
     )
 
 
-def pictures(calls: ServiceCalls, view: View) -> Markup:
+def pictures(drawn: ServiceCalls, view: View) -> Markup:
     """From left to right for wide windows, and from top to bottom for narrow ones: the style sheet shows one."""
-    return join(*(picture(calls, view, direction) for direction in Direction))
+    return join(*(picture(drawn, view, direction) for direction in Direction))

@@ -30,6 +30,13 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
 
 
+def received_text(calls: int | None, seconds: float) -> str:
+    """The rate of calls to a service, or their number if it is less than one a minute."""
+    if calls is None:
+        return "no caller"
+    return rate(calls, seconds) if calls * 60 >= seconds else counted(calls, "call")
+
+
 def range_text(seconds: int) -> str:
     """``15 min``, ``24 h``, ``1 h 30 min``; 0 s for less than a second."""
     parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
@@ -64,7 +71,8 @@ def service_address(service: str, lookback: str) -> str:
     return f"/search?{urlencode({'service': service, 'lookback': lookback})}"
 
 
-def calls_address(edge: ServiceDependency, lookback: str) -> str:
-    """The page with the traces in which a span of the caller has a child of the called service."""
-    where = f"service = {quoted(edge.parent)} and any child(service = {quoted(edge.child)})"
+def calls_address(edge: ServiceDependency, lookback: str, *, failed: bool = False) -> str:
+    """The page with the traces in which a span of the caller has a child, or one that failed, of the called service."""
+    child = f"service = {quoted(edge.child)}" + (" and status = error" if failed else "")
+    where = f"service = {quoted(edge.parent)} and any child({child})"
     return f"/search?{urlencode({'service': edge.parent, 'where': where, 'lookback': lookback})}"

@@ -135,7 +135,7 @@ def test_from_an_edge_to_its_traces_and_by_keyboard_to_a_service(few: str, brows
     browser.get(few)
     row = next(row for row in browser.find_elements(By.CSS_SELECTOR, "tbody tr") if row.text.startswith("auth user"))
     assert "✘ 1 (100 %)" in row.text
-    row.find_element(By.LINK_TEXT, "traces").click()
+    row.find_element(By.PARTIAL_LINK_TEXT, "✘ 1").click()
     traces = WebDriverWait(browser, 10).until(lambda page: page.find_elements(By.CSS_SELECTOR, "a.trace"))
     assert len(traces) == 1
     assert "auth call" in traces[0].text
@@ -156,7 +156,7 @@ def test_the_form_shows_what_is_around_a_service_and_a_link_leads_to_the_entry(m
     with wide(browser, 400):
         browser.get(many)
         begin = next(each for each in browser.find_elements(By.CSS_SELECTOR, ".begin") if each.is_displayed())
-        assert begin.text == "To service-00, which no service calls"
+        assert begin.text == "To service-00, where the map begins"
         begin.click()
         entry, picture = boxes(browser, "#entry-down")[0], boxes(browser, ".picture")[0]
         assert picture["left"] <= entry["left"]

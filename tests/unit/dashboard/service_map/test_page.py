@@ -53,7 +53,7 @@ async def shown(source: Source, status: int = 200, **parameters: str) -> str:
 
 def answer_of(page: str) -> str:
     found = re.search('<p class="answer">(.*?)</p>', page)
-    return unescape(found[1]) if found else ""
+    return unescape(re.sub("<[^>]*>", "", found[1])) if found else ""
 
 
 def nodes(page: str) -> list[str]:
@@ -87,8 +87,8 @@ async def test_callers_are_drawn_before_what_they_call_and_a_self_call_is_a_badg
     page = await shown(Source(SHOP))
     assert nodes(page) == ["gateway", "auth", "orders", "user"]
     titles = [unescape(each) for each in re.findall("<title>([^<]*)</title>", page)]
-    assert "user, service, called at 1/s, called by auth, 1 % of these calls failed" in titles
-    assert "orders, service, called at 48/h, called by gateway, 7 calls inside" in titles
+    assert "user, service, receives 1/s, called by auth, 1 % of these calls failed" in titles
+    assert "orders, service, receives 12 calls, called by gateway, 7 calls inside" in titles
     assert "gateway → orders: 12 calls" in titles
     assert "↻ 7" in page
     assert "orders → orders" not in page
@@ -96,14 +96,15 @@ async def test_callers_are_drawn_before_what_they_call_and_a_self_call_is_a_badg
 
 
 async def test_every_box_row_and_line_leads_to_its_traces() -> None:
-    page = await shown(Source([Calls('web "shop"', "Größe & Co", 3, 0)]))
+    page = await shown(Source([Calls('web "shop"', "Größe & Co", 3, 1)]))
     found = {
         (query["service"][0], query.get("where", [""])[0])
         for query in (parse_qs(urlsplit(each).query) for each in links(page))
     }
     where = 'service = "web \\"shop\\"" and any child(service = "Größe & Co")'
-    assert found == {('web "shop"', ""), ("Größe & Co", ""), ('web "shop"', where)}
-    parse(where)  # the search page reads it
+    failed = 'service = "web \\"shop\\"" and any child(service = "Größe & Co" and status = error)'
+    assert found == {('web "shop"', ""), ("Größe & Co", ""), ('web "shop"', where), ('web "shop"', failed)}
+    assert parse(where) != parse(failed)  # the search page reads both
     assert all("lookback=15m" in each for each in links(page))
 
 
@@ -133,6 +134,12 @@ async def test_focus_shows_what_is_near_and_keeps_its_form() -> None:
     assert "<option selected>auth</option>" in page
     assert '<option value="1" selected>1 call</option>' in page
     assert '<input type="hidden" name="lookback" value="1h">' in page
+    assert "user, service, receives 15/min, called by auth" in page
+    around_user = await shown(Source(SHOP), focus="user")
+    assert (
+        "auth, service, receives 1/s, called by gateway, calls user" in around_user
+    )  # true of the whole, not of the part
+    assert "no caller" not in around_user
     assert nodes(await shown(Source(SHOP), focus="auth", hops="2")) == ["gateway", "auth", "orders", "user"]
 
 

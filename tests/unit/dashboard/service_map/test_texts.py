@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devenv.dashboard.service_map.texts import name_in_box, range_text, rate
+from devenv.dashboard.service_map.texts import name_in_box, range_text, rate, received_text
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,16 @@ from devenv.dashboard.service_map.texts import name_in_box, range_text, rate
 )
 def test_a_rate_has_the_unit_that_gives_at_least_one(calls: int, seconds: float, said: str) -> None:
     assert rate(calls, seconds) == said
+
+
+def test_few_calls_are_counted_instead() -> None:
+    assert [received_text(calls, 900) for calls in (None, 1, 14, 15, 1_800)] == [
+        "no caller",
+        "1 call",
+        "14 calls",
+        "1/min",
+        "2/s",
+    ]
 
 
 @pytest.mark.parametrize(
