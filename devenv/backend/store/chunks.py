@@ -5,8 +5,6 @@ The bytes are those of ``messages.Stored``; the numbers come first, so that they
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from devenv.otlp.wire import read_varint, varint
 
 _SPAN_TAG = b"\x12"
@@ -34,8 +32,9 @@ def chunk_count(count: int) -> bytes:
     return _COUNT_TAG + varint(count)
 
 
-def counts(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Yield each chunk's number of its scope and number of its spans; reads the heads of the chunks only."""
+def counts(raw: bytes) -> list[tuple[int, int]]:
+    """Return each chunk's number of its scope and number of its spans; reads the heads of the chunks only."""
+    found = []
     position, end = 0, len(raw)
     while position < end:
         size, start = raw[position + 1], position + 2
@@ -46,5 +45,9 @@ def counts(raw: bytes) -> Iterator[tuple[int, int]]:
             else:
                 size, start = read_varint(raw, position + 1, end)
         position = start + size
-        scope, start = read_varint(raw, start + 1, end)
-        yield scope, read_varint(raw, start + 1, end)[0]
+        scope, count = raw[start + 1], raw[start + 3]
+        if scope >= 0x80 or count >= 0x80:
+            scope, start = read_varint(raw, start + 1, end)
+            count, start = read_varint(raw, start + 1, end)
+        found.append((scope, count))
+    return found

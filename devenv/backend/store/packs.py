@@ -45,7 +45,8 @@ class Pack:
         return cast("bytes", _tools()[1].decompress(self._content))
 
 
-@lru_cache(maxsize=2)  # those of a pack are usually read one after the other
+# A search meets the traces in order of arrival: in turn those of the packs of all services where requests begin.
+@lru_cache(maxsize=64)
 def _opened(pack: Pack) -> bytes:
     return pack.opened()
 

@@ -331,7 +331,12 @@ class Store:
             service.dead += 1
             service.evicted_traces += 1
         for number, count in counts(raw):
-            self.scopes.release(number, count).service.evicted_spans += count
+            scope = self.scopes[number]
+            scope.service.evicted_spans += count
+            if scope.spans > count:
+                scope.spans -= count
+            else:
+                self.scopes.release(number, count)
         # The indexes may still refer to the trace; its spans are released now.
         trace.stored = b""
 
