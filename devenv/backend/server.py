@@ -89,7 +89,7 @@ class Backend:
         return routes
 
     async def open(self) -> None:
-        """Read the traces on disk, if some are kept, and bind all ports, or none.
+        """Read the traces and log records on disk, if some are kept, and bind all ports, or none.
 
         Raises:
             PortTaken: If one of them is in use.
@@ -98,7 +98,7 @@ class Backend:
         settings = self.settings
         async with AsyncExitStack() as opened:
             if settings.storage is not None:
-                self._storage = Storage(settings.storage, self.store)
+                self._storage = Storage(settings.storage, self.store, self.logs)
                 opened.callback(self._storage.close)
                 turn = self._turns.start()
                 for _ in self._storage.steps():
@@ -167,6 +167,11 @@ class Backend:
     def restored_spans(self) -> int:
         """Number of the spans that were on disk."""
         return self._storage.restored if self._storage is not None else 0
+
+    @property
+    def restored_logs(self) -> int:
+        """Number of the log records that were on disk."""
+        return self._storage.restored_logs if self._storage is not None else 0
 
     async def close(self) -> None:
         """Release the ports, close all connections, and write what the storage has not written yet."""

@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded.stores import content, opened, put
+from embedded.log_build import logged, make_record
+from embedded.stores import MIB, content, log_content, opened, put, put_logs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from otlp_build import make_span, request, resource_spans
 
-from devenv.backend.storage.framing import Damaged, framed, records
+from devenv.backend.logs.decoding import model_record
+from devenv.backend.logs.search import position
+from devenv.backend.logs.store import LogStore
+from devenv.backend.storage import framing
+from devenv.backend.storage.framing import Damaged, framed
+from devenv.backend.storage.journal import LOGS, SCOPE, SPANS
+from devenv.backend.storage.log_records import decode_logs
 from devenv.backend.storage.span_records import decode_scope, decode_spans
+from devenv.backend.store.store import Store
 
 IDS = [bytes([n]) * 16 for n in range(1, 9)]
 
@@ -34,35 +42,63 @@ groups = st.builds(
     st.dictionaries(st.sampled_from(["zone", "pod"]), st.text(max_size=5), max_size=2),
 )
 requests = st.lists(groups, min_size=1, max_size=3).map(lambda parts: request(*parts))
-sessions = st.lists(st.lists(requests, max_size=4), min_size=1, max_size=3)
+records = st.builds(
+    make_record,
+    st.none() | st.text(max_size=200),
+    trace=st.sampled_from([b"", *IDS]),
+    at=st.integers(0, 2**64 - 1),
+    severity=st.integers(-(2**31), 2**31 - 1),
+    attributes=st.dictionaries(st.text(max_size=3), st.text(max_size=20), max_size=3),
+)
+log_requests = st.builds(
+    lambda service, own, resource: logged(service, *own, resource=resource),
+    st.sampled_from(["web", "auth", "", "db"]),
+    st.lists(records, min_size=1, max_size=5),
+    st.dictionaries(st.sampled_from(["zone", "pod"]), st.text(max_size=5), max_size=2),
+)
+bodies = st.tuples(st.just(True), requests) | st.tuples(st.just(False), log_requests)
+"""Whether it has spans, else log records; and the request."""
+sessions = st.lists(st.lists(bodies, max_size=4), min_size=1, max_size=3)
+Body = tuple[bool, bytes]
+
+
+def put_any(store: Store, logs: LogStore, body: Body) -> None:
+    if body[0]:
+        put(store, body[1])
+    else:
+        put_logs(logs, body[1])
 
 
 @settings(max_examples=30, deadline=None)
 @given(sessions)
-def test_every_session_begins_with_what_the_last_one_ended_with(made: list[list[bytes]]) -> None:
+def test_every_session_begins_with_what_the_last_one_ended_with(made: list[list[Body]]) -> None:
     with tempfile.TemporaryDirectory() as name:
-        before: dict[str, Any] | None = None
+        before: tuple[Any, Any] | None = None
         for session in made:
-            store, storage = opened(Path(name))
-            assert before is None or content(store) == before
+            logs = LogStore(64 * MIB)
+            store, storage = opened(Path(name), logs=logs)
+            assert before is None or (content(store), log_content(logs)) == before
             assert storage.figures()["damaged"] == []
             for body in session:
-                put(store, body)
-            before = content(store)
+                put_any(store, logs, body)
+            before = content(store), log_content(logs)
             storage.close()
 
 
 @settings(max_examples=20, deadline=None)
 @given(sessions)
-def test_limits_hold_and_what_is_stored_was_sent(made: list[list[bytes]]) -> None:
+def test_limits_hold_and_what_is_stored_was_sent(made: list[list[Body]]) -> None:
     with tempfile.TemporaryDirectory() as name:
         sent = {}
         for session in made:
-            store, storage = opened(Path(name), memory=12_000, max_bytes=16_000)
+            logs = LogStore(12_000)
+            store, storage = opened(Path(name), memory=12_000, max_bytes=16_000, logs=logs)
             for body in session:
-                put(store, body)
-                sent.update(dict.fromkeys(span[1] for each in _spans(body) for span in [each]))
+                put_any(store, logs, body)
+                if body[0]:
+                    sent.update(dict.fromkeys(span[1] for each in _spans(body[1]) for span in [each]))
             assert store.bytes + store.scopes.bytes <= 12_000
+            assert logs.bytes <= 12_000
             storage.close()
             stored = [found for trace in content(store)["traces"].values() for found in trace[0]]
             assert {span.name for _, span in stored} <= set(sent)
@@ -76,21 +112,29 @@ def _spans(body: bytes) -> list[tuple[bytes, bytes]]:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A folder with one segment, and what the store has."""
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[Any]]:
+    """A folder with one segment, what the store has, and the log records."""
     folder = tmp_path_factory.mktemp("written")
-    store, storage = opened(folder)
+    logs = LogStore(MIB)
+    store, storage = opened(folder, logs=logs)
     for number, service in enumerate(["web", "auth", "db"] * 4):
         traces = [IDS[number % 8], IDS[(number + 3) % 8]]
         put(store, request(resource_spans(service, *(make_span(trace, name=f"op {number}") for trace in traces))))
+        put_logs(logs, logged(service, make_record("a"), *(make_record(number, trace=trace) for trace in traces)))
     storage.close()
-    return folder, content(store)
+    return folder, content(store), seen(logs)
+
+
+def seen(logs: LogStore) -> list[Any]:
+    return [(position(record), model_record(record)) for record in logs.of_services()]
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0), st.sampled_from(["flip", "cut", "insert", "zeros", "swap"]))
-def test_damage_loses_records_and_nothing_else(written: tuple[Path, dict[str, Any]], seed: int, how: str) -> None:
-    folder, whole = written
+def test_damage_loses_records_and_nothing_else(
+    written: tuple[Path, dict[str, Any], list[Any]], seed: int, how: str
+) -> None:
+    folder, whole, whole_logs = written
     (segment,) = folder.glob("traces-*")
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
@@ -98,18 +142,21 @@ def test_damage_loses_records_and_nothing_else(written: tuple[Path, dict[str, An
             (copy / file.name).write_bytes(file.read_bytes())
         damaged = _damaged(segment.read_bytes(), random.Random(seed), how)
         (copy / segment.name).write_bytes(damaged)
-        store, storage = opened(copy)
-        found = content(store)
+        logs = LogStore(MIB)
+        store, storage = opened(copy, logs=logs)
+        found, found_logs = content(store), log_content(logs)
         assert found["spans"] <= whole["spans"]
+        assert all(each in whole_logs for each in seen(logs))
         for trace_id, trace in found["traces"].items():
             every = [(key, span.SerializeToString()) for key, span in whole["traces"][trace_id][0]]
             assert [(key, span.SerializeToString()) in every for key, span in trace[0]]
         told = storage.figures()["damaged"]
-        assert told or found["spans"] == whole["spans"]
+        assert told or (found["spans"] == whole["spans"] and seen(logs) == whole_logs)
         assert sum(each["bytes"] for each in told) <= len(damaged)
         storage.close()
-        again, storage = opened(copy)
-        assert content(again) == found
+        logs = LogStore(MIB)
+        again, storage = opened(copy, logs=logs)
+        assert (content(again), log_content(logs)) == (found, found_logs)
         assert not any(each["cut"] for each in storage.figures()["damaged"])
         storage.close()
 
@@ -131,16 +178,16 @@ def _damaged(content: bytes, random_: random.Random, how: str) -> bytes:
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0))
 def test_a_record_with_a_right_checksum_and_a_wrong_content_is_damaged(
-    written: tuple[Path, dict[str, Any]], seed: int
+    written: tuple[Path, dict[str, Any], list[Any]], seed: int
 ) -> None:
     random_ = random.Random(seed)
     (segment,) = written[0].glob("traces-*")
-    bodies = [(record.kind, bytes(record.body)) for record in records(memoryview(segment.read_bytes()))]
+    bodies = [(record.kind, bytes(record.body)) for record in framing.records(memoryview(segment.read_bytes()))]
     kind, body = random_.choice(bodies)
     at = random_.randrange(len(body))
     wrong = body[:at] + random_.randbytes(random_.randrange(1, 9)) + body[at + random_.randrange(9) :]
-    (record,) = records(memoryview(framed(kind, [wrong])))
+    (record,) = framing.records(memoryview(framed(kind, [wrong])))
     try:
-        (decode_scope if kind == b"S" else decode_spans)(record.body)
+        {SCOPE: decode_scope, SPANS: decode_spans, LOGS: decode_logs}[kind](record.body)
     except Damaged:
         return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from devenv.backend.store.rate import Rate
 from devenv.backend.store.scopes import Description, Key
+from devenv.immutable import immutable
 
 # Memory in addition to the encoded bytes, measured with CPython 3.11 and rounded up: of a record, of the list of a
 # trace's records, of a service, and of a resource with its instrumentation scope.
@@ -24,6 +26,24 @@ class LogScope(Description):
         self.service = service
         self.records = 0
         self.cost = SCOPE_BYTES + 5 * sum(map(len, key))
+
+
+@immutable()
+class LogAddition:
+    """The records of one scope that are stored together, encoded; ``first`` is the order of the first of them."""
+
+    first: int
+    payloads: Sequence[bytes]
+    times: Sequence[int]
+    severities: Sequence[int]
+    trace_ids: Sequence[bytes]
+
+
+class LogJournal(Protocol):
+    """Keeps what is added."""
+
+    def add_logs(self, key: Key, addition: LogAddition) -> None:
+        """Keep the records of a scope; returns without waiting for the disk."""
 
 
 class StoredRecord:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import compress
 from time import monotonic, time_ns
 from typing import Any
 
 from devenv.backend.logs.checked_records import CheckedRecords
-from devenv.backend.logs.records import RECORD_BYTES, SERVICE_BYTES, TRACE_BYTES, LogScope, LogService, StoredRecord
+from devenv.backend.logs.records import (
+    RECORD_BYTES,
+    SERVICE_BYTES,
+    TRACE_BYTES,
+    LogAddition,
+    LogJournal,
+    LogScope,
+    LogService,
+    StoredRecord,
+)
 from devenv.backend.store.rate import Rate
 from devenv.backend.store.scopes import Key, parse, service_name
 from devenv.backend.store.shares import shares
-from devenv.otlp.batches import CHUNK_SPANS, Batch
+from devenv.otlp.batches import Batch
 from devenv.otlp.wire import fixed64_field
 
 # Eviction frees a little more than necessary, so that it does not run for every batch.
@@ -31,6 +41,10 @@ class LogStore:
         max_bytes: limit on the memory of records and indexes, as the store counts it.
         now: monotonic seconds, for rates.
         wall: nanoseconds since the epoch: the time of a record that has none.
+
+    Attributes:
+        journal: keeps what is added, if set.
+        next: order of the next record.
     """
 
     def __init__(self, max_bytes: int, now: Callable[[], float] = monotonic, wall: Callable[[], int] = time_ns) -> None:
@@ -42,6 +56,8 @@ class LogStore:
         self.rejected = 0
         self.evicted = 0
         self.rate = Rate()
+        self.journal: LogJournal | None = None
+        self.next = 0
         self._of_trace: dict[bytes, list[StoredRecord]] = {}
         self._scopes: dict[Key, LogScope] = {}
         self._evicted_of: dict[str, int] = {}
@@ -53,43 +69,75 @@ class LogStore:
     def add(self, batch: Batch, checked: CheckedRecords) -> int:
         """Store the records of ``batch`` as they were checked, and return the number of rejected ones.
 
-        A record is rejected if it exceeds its part of the memory. Older records may be evicted. This is the only way
-        in: a journal of batches, added again in their order, is the same store.
+        A record is rejected if it exceeds its part of the memory. Older records may be evicted.
         """
-        self.rejected += checked.rejected
+        addition = self._addition(checked)
+        stored = len(addition.payloads)
+        refused = len(checked.payloads) - stored
+        self.rejected += checked.rejected + refused
+        if not stored:
+            return refused
+        scope = self._scope(batch)
+        now = self._now()
+        scope.service.received += stored
+        scope.service.rate.add(stored, now)
+        self.rate.add(stored, now)
+        self.received += stored
+        self._store(scope, addition)
+        if self.journal is not None:
+            self.journal.add_logs(scope.key, addition)
+        return refused
+
+    def restore(self, batch: Batch, addition: LogAddition) -> None:
+        """Store again what a journal has kept; ``batch`` has no records, only their scope.
+
+        Raises:
+            Undecodable, TooLarge: If the scope is not valid; then nothing is stored.
+        """
+        if addition.payloads:
+            self._store(self._scope(batch), addition)
+
+    def _addition(self, checked: CheckedRecords) -> LogAddition:
+        # The records that are not too large, each with a time.
+        payloads, times = checked.payloads, checked.times
+        severities, trace_ids = checked.severities, checked.trace_ids
         largest = self.max_bytes // _RECORD_SHARE
-        scope: LogScope | None = None
-        refused = 0
-        wall = self._wall()
+        if payloads and len(max(payloads, key=len)) > largest:
+            fits = [len(payload) <= largest for payload in payloads]
+            payloads, trace_ids = list(compress(payloads, fits)), list(compress(trace_ids, fits))
+            times, severities = list(compress(times, fits)), list(compress(severities, fits))
+        if not all(times):
+            wall = self._wall()
+            observed = fixed64_field(_OBSERVED_TIME, wall)
+            payloads = [payload if at else payload + observed for payload, at in zip(payloads, times, strict=True)]
+            times = [at or wall for at in times]
+        return LogAddition(self.next, payloads, times, severities, trace_ids)
+
+    def _store(self, scope: LogScope, addition: LogAddition) -> None:
+        service, order = scope.service, addition.first
+        before, traces = self.bytes, 0
         for payload, time, severity, trace_id in zip(
-            checked.payloads, checked.times, checked.severities, checked.trace_ids, strict=True
+            addition.payloads, addition.times, addition.severities, addition.trace_ids, strict=True
         ):
-            if len(payload) > largest:
-                refused += 1
-                continue
-            scope = scope or self._scope(batch)
-            if not time:
-                time, payload = wall, payload + fixed64_field(_OBSERVED_TIME, wall)  # noqa: PLW2901 (as it is stored)
-            record = StoredRecord(scope, self.received, payload, time, severity, trace_id)
-            self.received += 1
-            scope.service.owned.append(record)
-            size = RECORD_BYTES + len(payload)
+            record = StoredRecord(scope, order, payload, time, severity, trace_id)
+            order += 1
+            service.owned.append(record)
+            self.bytes += RECORD_BYTES + len(payload)
             if trace_id:
                 same = self._of_trace.get(trace_id)
                 if same is None:
                     self._of_trace[trace_id] = [record]
-                    self.bytes += TRACE_BYTES
+                    traces += 1
                 else:
                     record.trace_id = same[0].trace_id  # one object for all records of a trace
                     same.append(record)
-            self.bytes += size
-            scope.service.bytes += size
-        self.rejected += refused
-        if scope is not None:
-            self._count(scope, len(checked.payloads) - refused)
+        service.bytes += self.bytes - before
+        self.bytes += TRACE_BYTES * traces
+        self.next = order
+        scope.records += order - addition.first
+        self.records += order - addition.first
         if self.bytes > self.max_bytes:
             self._make_room()
-        return refused
 
     def _scope(self, batch: Batch) -> LogScope:
         key = (batch.resource, batch.resource_url, batch.scope, batch.scope_url)
@@ -108,14 +156,6 @@ class LogStore:
         self.bytes += found.cost
         service.bytes += found.cost
         return found
-
-    def _count(self, scope: LogScope, stored: int) -> None:
-        now = self._now()
-        scope.records += stored
-        scope.service.received += stored
-        scope.service.rate.add(stored, now)
-        self.rate.add(stored, now)
-        self.records += stored
 
     # -- evicting -----------------------------------------------------------------------------------------------
 
@@ -175,19 +215,10 @@ class LogStore:
         for service in wanted:
             yield from list(service.owned)
 
-    def encoded(self) -> Iterator[Batch]:
-        """Yield all records as batches that :meth:`add` takes again, in order of arrival within each service."""
-        for service in list(self.services.values()):
-            scope: LogScope | None = None
-            payloads: list[bytes] = []
-            for record in list(service.owned):
-                if scope is not None and (record.scope is not scope or len(payloads) == CHUNK_SPANS):
-                    yield Batch(*scope.key, payloads)
-                    payloads = []
-                scope = record.scope
-                payloads.append(record.payload)
-            if scope is not None:
-                yield Batch(*scope.key, payloads)
+    @property
+    def oldest(self) -> int:
+        """Order of the oldest stored record; that of the next one, if there is none."""
+        return min((service.owned[0].order for service in self.services.values() if service.owned), default=self.next)
 
     # -- figures -----------------------------------------------------------------------------------------------
 

@@ -23,12 +23,16 @@ _HARMLESS = {".gitignore", ".gitkeep", ".DS_Store", "lost+found"}
 
 @immutable()
 class SegmentFile:
-    """A file of records. ``written`` is the time of the last write, in seconds since 1970."""
+    """A file of records.
+
+    ``written`` is the time of the last write, in seconds since 1970; ``logs_end`` the order after the last log record.
+    """
 
     number: int
     path: Path
     size: int
     written: float
+    logs_end: int = 0
 
 
 class Folder:

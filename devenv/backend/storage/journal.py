@@ -1,32 +1,39 @@
-"""The journal of a store: what it adds goes to the newest segment, and old segments are removed."""
+"""The journal of the stores: what they add goes to the newest segment, and old segments are removed."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
 
+from devenv.backend.logs.records import LogAddition
+from devenv.backend.logs.store import LogStore
 from devenv.backend.settings import StorageSettings
 from devenv.backend.storage.folder import Folder, SegmentFile
 from devenv.backend.storage.framing import framed
+from devenv.backend.storage.log_records import encode_logs
 from devenv.backend.storage.span_records import encode_scope, encode_spans
 from devenv.backend.storage.writer import Writer
 from devenv.backend.store.additions import BatchAddition
-from devenv.backend.store.scopes import Scope
+from devenv.backend.store.scopes import Key, Scope
 from devenv.backend.store.store import Store
 
 SCOPE = b"S"
 SPANS = b"T"
+LOGS = b"L"
 _PRUNING_S = 1.0
 
 _logger = logging.getLogger(__name__)
 
 
 class FileJournal:
-    """Appends to a new segment of a folder; implements :class:`devenv.backend.store.additions.Journal`.
+    """Appends to a new segment of a folder.
+
+    Implements :class:`devenv.backend.store.additions.Journal` and :class:`devenv.backend.logs.records.LogJournal`.
 
     Args:
         folder: the folder.
         store: its current segment is set, and says which segments have no trace that is still stored.
+        logs: says which segments have no log record that is still stored.
         segments: those that are on disk, the oldest first.
         settings: the limits.
         clock: seconds since 1970.
@@ -36,18 +43,20 @@ class FileJournal:
         self,
         folder: Folder,
         store: Store,
+        logs: LogStore,
         segments: Sequence[SegmentFile],
         settings: StorageSettings,
         clock: Callable[[], float],
     ) -> None:
         self._folder = folder
         self._store = store
+        self._logs = logs
         self._settings = settings
         self._clock = clock
         self._old = list(segments)
-        self._scopes: dict[Scope, int] = {}
+        self._scopes: dict[Key, int] = {}
         self._writer = Writer(self._failed)
-        self._pruned = self._begun = self._written = clock()
+        self._pruned = self._begun = clock()
         self._begin(segments[-1].number + 1 if segments else 1)
 
     def _begin(self, number: int) -> None:
@@ -60,15 +69,26 @@ class FileJournal:
 
     def add(self, scope: Scope, addition: BatchAddition) -> None:
         """Append the record of an addition, before it that of its scope if the segment has none yet."""
-        number = self._scopes.get(scope)
+        self._append(framed(SPANS, encode_spans(self._number_of(scope.key), addition)))
+        self._continue()
+
+    def add_logs(self, key: Key, addition: LogAddition) -> None:
+        """Append the record of log records, before it that of their scope if the segment has none yet."""
+        self._append(framed(LOGS, encode_logs(self._number_of(key), addition)))
+        self._continue()
+
+    def _number_of(self, key: Key) -> int:
+        number = self._scopes.get(key)
         if number is None:
-            number = self._scopes[scope] = len(self._scopes)
-            self._append(framed(SCOPE, encode_scope(number, scope.key)))
-        self._append(framed(SPANS, encode_spans(number, addition)))
-        self._written = now = self._clock()
+            number = self._scopes[key] = len(self._scopes)
+            self._append(framed(SCOPE, encode_scope(number, key)))
+        return number
+
+    def _continue(self) -> None:
+        now = self._clock()
         if self._size >= self._settings.segment_bytes or now - self._begun >= self._settings.segment_seconds:
-            # After it, not before: the addition knows the segment in which its traces began.
-            self._old.append(SegmentFile(self._number, self._path, self._size, now))
+            # After an addition, not before: it knows the segment in which its traces began.
+            self._old.append(SegmentFile(self._number, self._path, self._size, now, self._logs.next))
             self._begin(self._number + 1)
             self.prune()
         elif now - self._pruned >= _PRUNING_S:
@@ -79,12 +99,12 @@ class FileJournal:
         self._writer.append(self._path, record)
 
     def prune(self) -> None:
-        """Remove the oldest segments: without a stored trace that began there, too old, or above the limit in bytes."""
+        """Remove the oldest segments: without a stored trace or log record, too old, or above the limit in bytes."""
         self._pruned = now = self._clock()
         while self._old:
             oldest = self._old[0]
             if (
-                self._store.begun[oldest.number] > 0
+                (self._store.begun[oldest.number] > 0 or self._logs.oldest < oldest.logs_end)
                 and now - oldest.written < self._settings.max_age
                 and self.bytes <= self._settings.max_bytes
             ):
@@ -110,8 +130,8 @@ class FileJournal:
         if error is None:
             return ""
         return (
-            f"cannot write {self._folder.path}: {error.strerror or error}; since then, traces are in memory only, "
-            "until the trace backend is started again"
+            f"cannot write {self._folder.path}: {error.strerror or error}; since then, traces and log records are in "
+            "memory only, until the trace backend is started again"
         )
 
     def _failed(self) -> None:

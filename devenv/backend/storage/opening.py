@@ -1,4 +1,4 @@
-"""Opens the folder of a storage: its traces are added to the store again, what is damaged is left out and told."""
+"""Opens the folder of a storage: what it has is added to the stores again, what is damaged is left out and told."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from dataclasses import replace
 from time import monotonic, process_time, time
 from typing import Any
 
+from devenv.backend.logs.store import LogStore
 from devenv.backend.settings import StorageSettings
 from devenv.backend.storage.folder import Folder, SegmentFile
 from devenv.backend.storage.framing import Damaged, records
-from devenv.backend.storage.journal import SCOPE, SPANS, FileJournal
+from devenv.backend.storage.journal import LOGS, SCOPE, SPANS, FileJournal
+from devenv.backend.storage.log_records import decode_logs
 from devenv.backend.storage.span_records import decode_scope, decode_spans
 from devenv.backend.store.restoration import Restoration
 from devenv.backend.store.store import Store
@@ -40,16 +42,20 @@ class Damage:
 
 
 class Storage:
-    """An open folder, whose traces are in the store; what the store adds from now on is written to it."""
+    """An open folder, whose traces and log records are in the stores; what they add from now on is written to it."""
 
-    def __init__(self, settings: StorageSettings, store: Store, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self, settings: StorageSettings, store: Store, logs: LogStore, clock: Callable[[], float] = time
+    ) -> None:
         self._settings = settings
         self._store = store
+        self._logs = logs
         self._clock = clock
         self._folder = Folder(settings.directory)
         self._journal: FileJournal | None = None
         self._damages: list[Damage] = []
         self.restored = 0
+        self.restored_logs = 0
         self._seconds = self._cpu_seconds = 0.0
 
     def steps(self) -> Generator[None, None, None]:
@@ -69,9 +75,9 @@ class Storage:
             if collected:
                 gc.enable()
         self._seconds, self._cpu_seconds = monotonic() - begun, process_time() - worked
-        self._journal = FileJournal(self._folder, self._store, segments, self._settings, self._clock)
+        self._journal = FileJournal(self._folder, self._store, self._logs, segments, self._settings, self._clock)
         self._journal.prune()
-        self._store.journal = self._journal
+        self._store.journal = self._logs.journal = self._journal
 
     def _kept(self) -> list[SegmentFile]:
         # The newest that are within the limits; the others are removed.
@@ -97,7 +103,7 @@ class Storage:
         scopes: dict[int, Batch] = {}
         damaged = end = 0
         for record in records(content):
-            damaged += len(record.body) if not _added(record.kind, record.body, scopes, restoration) else 0
+            damaged += 0 if self._added(record.kind, record.body, scopes, restoration) else len(record.body)
             if record.kind:
                 end = record.end
             yield
@@ -110,7 +116,28 @@ class Storage:
             with suppress(OSError):  # it is left out all the same
                 os.truncate(segment.path, end)
             self._tell(Damage(segment.path.name, tail, cut=True))
-        return replace(segment, size=end)
+        return replace(segment, size=end, logs_end=self._logs.next)
+
+    def _added(self, kind: bytes, body: memoryview, scopes: dict[int, Batch], restoration: Restoration) -> bool:
+        """Return whether a record could be read. One of a later version's kind is left out."""
+        try:
+            if kind == SCOPE:
+                number, batch = decode_scope(body)
+                scopes[number] = batch
+            elif kind == SPANS:
+                number, addition = decode_spans(body)
+                if number not in scopes:
+                    return False
+                restoration.add(scopes[number], addition)
+            elif kind == LOGS:
+                number, logs = decode_logs(body)
+                if number not in scopes:
+                    return False
+                self._logs.restore(scopes[number], logs)
+                self.restored_logs += len(logs.payloads)
+        except (Damaged, Undecodable, TooLarge):
+            return False
+        return kind != b""
 
     def _tell(self, damage: Damage) -> None:
         self._damages.append(damage)
@@ -139,6 +166,7 @@ class Storage:
             "segments": journal.segments if journal else 0,
             "restored": {
                 "spans": self.restored,
+                "log_records": self.restored_logs,
                 "seconds": round(self._seconds, 3),
                 "cpu_seconds": round(self._cpu_seconds, 3),
             },
@@ -153,23 +181,7 @@ class Storage:
 
     def close(self) -> None:
         """Write what is left and release the folder; the store then keeps nothing on disk any more."""
-        self._store.journal = None
+        self._store.journal = self._logs.journal = None
         if self._journal is not None:
             self._journal.close()
         self._folder.close()
-
-
-def _added(kind: bytes, body: memoryview, scopes: dict[int, Batch], restoration: Restoration) -> bool:
-    """Return whether a record could be read. One of a later version's kind is left out."""
-    try:
-        if kind == SCOPE:
-            number, batch = decode_scope(body)
-            scopes[number] = batch
-        elif kind == SPANS:
-            number, addition = decode_spans(body)
-            if number not in scopes:
-                return False
-            restoration.add(scopes[number], addition)
-    except (Damaged, Undecodable, TooLarge):
-        return False
-    return kind != b""

@@ -10,15 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from embedded.forked_backend import forked_backend
-from embedded.stores import content, opened
+from embedded.log_build import logged, make_record
+from embedded.stores import MIB, content, opened
 from otlp_build import PROTOBUF, make_span, one, trace_id
 
+from devenv.backend.logs.store import LogStore
 from devenv.backend.storage.writer import INTERVAL
 
 KILLS = int(os.environ.get("DEVENV_TEST_KILLS", "20"))
@@ -28,11 +31,12 @@ PROMISED_S = 0.2
 
 @dataclass
 class Sent:
-    """A trace, and when its two requests were acknowledged; 0: they were not."""
+    """A trace, and when its two requests and its log record were acknowledged; 0: they were not."""
 
     trace: bytes
     first: float = 0
     second: float = 0
+    logged: float = 0
 
 
 @contextmanager
@@ -54,17 +58,21 @@ def send_until_killed(pid: int, port: int, lifetime: float) -> tuple[list[Sent],
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     sent: list[Sent] = []
 
-    def post(trace: bytes, name: str) -> float:
-        connection.request("POST", "/v1/traces", one("web", make_span(trace, name=name)), PROTOBUF)
+    def post(path: str, body: bytes) -> float:
+        connection.request("POST", path, body, PROTOBUF)
         assert connection.getresponse().read() == b""
         return time.monotonic()
+
+    def span(trace: bytes, name: str) -> float:
+        return post("/v1/traces", one("web", make_span(trace, name=name)))
 
     end = time.monotonic() + lifetime
     while time.monotonic() < end:
         sent.append(Sent(trace_id()))
-        sent[-1].first = post(sent[-1].trace, "first")
+        sent[-1].first = span(sent[-1].trace, "first")
         if len(sent) > 20:
-            sent[-20].second = post(sent[-20].trace, "second")
+            sent[-20].second = span(sent[-20].trace, "second")
+        sent[-1].logged = post("/v1/logs", logged("web", make_record("x", trace=sent[-1].trace)))
     # the last request is not answered, as a rule: its bytes are on their way when the process ends
     connection.request("POST", "/v1/traces", one("web", make_span(trace_id(), name="first")), PROTOBUF)
     os.kill(pid, signal.SIGKILL)
@@ -77,11 +85,14 @@ def test_what_was_acknowledged_is_there_once_after_each_kill(tmp_path: Path) -> 
     assert 2 * INTERVAL <= PROMISED_S / 2
     random_ = random.Random(7)
     known: dict[bytes, set[str]] = {}
+    known_records: Counter[bytes] = Counter()
     for _ in range(KILLS):
         with forked_backend(tmp_path / "traces") as (process, port):
             assert process.pid is not None
             sent, killed = send_until_killed(process.pid, port, random_.uniform(0.0, 0.5))
-        store, storage = opened(tmp_path / "traces")
+        logs = LogStore(64 * MIB)
+        store, storage = opened(tmp_path / "traces", logs=logs)
+        records = Counter(record.trace_id for record in logs.of_services())
         stored = {
             trace: [span.name.decode() for _, span in found[0]] for trace, found in content(store)["traces"].items()
         }
@@ -95,9 +106,16 @@ def test_what_was_acknowledged_is_there_once_after_each_kill(tmp_path: Path) -> 
             for name, acknowledged in (("first", each.first), ("second", each.second)):
                 if acknowledged and killed - acknowledged > PROMISED_S:
                     assert stored[each.trace].count(name) == 1
+            if each.logged and killed - each.logged > PROMISED_S:
+                assert records[each.trace] == 1
+        assert set(records.values()) <= {1}
+        assert known_records <= records
+        assert sum(records.values()) == storage.restored_logs
+        known_records = records
         assert all(len(names) == len(set(names)) for names in stored.values())
         known = {trace: set(names) for trace, names in stored.items()}
     assert known
+    assert known_records
 
 
 def test_the_backend_says_where_the_traces_are(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from embedded.log_build import logged, make_record
+from embedded.stores import LogRecorder, log_content
 from otlp_build import field, span_id, trace_id
 
 from devenv.backend.logs.checked_records import check
@@ -88,13 +89,12 @@ def test_text_and_attributes() -> None:
 
 def test_a_record_without_a_time_gets_the_time_when_it_arrived() -> None:
     store = LogStore(MIB, wall=lambda: 77)
-    put(store, logged("a", make_record("x", at=0)))
-    [record] = store.of_services()
-    assert record.time == 77
+    store.journal = journal = LogRecorder()
+    put(store, logged("a", make_record("x", at=0), make_record("y", at=5)))
+    assert [record.time for record in store.of_services()] == [77, 5]
     copy = LogStore(MIB, wall=lambda: 99)
-    for batch in store.encoded():
-        copy.add(batch, check(batch.spans))
-    assert [each.time for each in copy.of_services()] == [77]
+    journal.restore(copy)
+    assert log_content(copy) == log_content(store)
 
 
 def test_a_record_names_its_severity_in_words_only() -> None:
@@ -104,15 +104,29 @@ def test_a_record_names_its_severity_in_words_only() -> None:
     assert found(store, severity=14) == []
 
 
-def test_what_is_encoded_is_the_same_store() -> None:
+def test_what_a_journal_gets_is_the_same_store() -> None:
     store, trace = LogStore(MIB), trace_id()
+    store.journal = journal = LogRecorder()
     for number in range(700):
         put(store, logged("ab"[number % 2], make_record(number, trace=trace, at=number + 1)))
     copy = LogStore(MIB)
-    for batch in store.encoded():
-        assert copy.add(batch, check(batch.spans)) == 0
-    assert found(copy, trace_id=trace.hex()) == found(store, trace_id=trace.hex())
-    assert (copy.bytes, copy.records) == (store.bytes, store.records)
+    journal.restore(copy)
+    assert log_content(copy) == log_content(store)
+    assert (copy.received, copy.next) == (0, store.next)
+    put(store, logged("a", make_record("new", at=701)))
+    put(copy, logged("a", make_record("new", at=701)))
+    assert log_content(copy) == log_content(store)
+
+
+def test_a_record_above_its_part_of_the_memory_is_rejected_alone() -> None:
+    store = LogStore(64 * 1024)
+    store.journal = journal = LogRecorder()
+    assert put(store, logged("a", make_record("x"), make_record("x" * 9000), make_record("y"))) == 1
+    assert found(store) == ["x", "y"]
+    assert [len(addition.payloads) for _, addition in journal.added] == [2]
+    assert put(store, logged("b", make_record("x" * 9000))) == 1
+    assert list(store.services) == ["a"]
+    assert len(journal.added) == 1
 
 
 def test_the_memory_is_bounded_and_given_back() -> None:

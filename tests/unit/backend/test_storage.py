@@ -231,8 +231,8 @@ def test_a_full_disk_ends_the_writing_and_nothing_else(
     monkeypatch.undo()
     assert store.spans == 4
     (record,) = caplog.records
-    said = "No space left on device; since then, traces are in memory only, until the trace backend is started again"
-    assert record.getMessage() == f"cannot write {tmp_path}: {said}"
+    said = "since then, traces and log records are in memory only, until the trace backend is started again"
+    assert record.getMessage() == f"cannot write {tmp_path}: No space left on device; {said}"
     assert storage.notices == (record.getMessage(),)
     assert storage.figures()["error"] == record.getMessage()
     storage.close()
