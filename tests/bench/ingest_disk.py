@@ -1,7 +1,8 @@
 """The embedded backend with its storage on disk, beside Jaeger with memory and with badger, in one run.
 
-The load and the measures are those of `ingest.py`. Besides: the bytes on disk per span, and how many spans per second
-the embedded backend opens again after it was killed: of the whole start, and of the reading alone.
+The load and the measures are those of `ingest.py`. Besides: the bytes on disk per span, and what it takes to open the
+folder again after the backend was killed: the CPU time per span, all of it (reading, checksums, indexes), for which
+there is a bound that the load of the machine does not change much, and how long the whole start took.
 
 Exit code 1 where a bound is missed.
 """
@@ -20,7 +21,7 @@ from ingest_load import batches
 
 # What devenv's figure may be as a part of another's; for throughput, a lower bound.
 BOUNDS = (("cpu_us_per_span", "jaeger", 1.0), ("cpu_us_per_span", "badger", 0.5), ("spans_per_second", "badger", 1.0))
-OPENED_PER_SECOND = 500_000
+OPENED_US_PER_SPAN = 2.0  # 500,000 spans per second
 
 
 def compare(spans: int, folder: Path) -> dict[str, dict[str, float]]:
@@ -40,6 +41,7 @@ def compare(spans: int, folder: Path) -> dict[str, dict[str, float]]:
     restored = storage["restored"]
     if restored["spans"] != spans:
         raise SystemExit(f"opened again with {restored['spans']} of {spans} spans: {storage}")
+    figures["devenv"]["opened_us_per_span"] = restored["cpu_seconds"] * 1e6 / spans
     figures["devenv"]["opened_per_second"] = spans / restored["seconds"]
     figures["devenv"]["start_seconds"] = took
     return figures
@@ -59,9 +61,13 @@ def report(figures: dict[str, dict[str, float]]) -> list[str]:
     sizes = (
         f"{own['disk_bytes_per_span']:.0f} bytes a span on disk, badger {figures['badger']['disk_bytes_per_span']:.0f}"
     )
-    opened = f"opened again: {own['opened_per_second']:.0f} spans/s, the whole start {own['start_seconds']:.2f} s"
-    print(f"{sizes}; {opened} (bound {OPENED_PER_SECOND} spans/s)")
-    return missed + (["opening"] if own["opened_per_second"] < OPENED_PER_SECOND else [])
+    slow = own["opened_us_per_span"] > OPENED_US_PER_SPAN
+    print(
+        f"{sizes}; opened again with {own['opened_us_per_span']:.2f} us of CPU a span <= {OPENED_US_PER_SPAN}"
+        f"{'  MISSED' if slow else ''} ({own['opened_per_second']:.0f} spans/s), "
+        f"the whole start took {own['start_seconds']:.2f} s"
+    )
+    return missed + (["opening"] if slow else [])
 
 
 def main() -> int:

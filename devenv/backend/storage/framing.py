@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from mmap import mmap
 
 from devenv.immutable import immutable
 
@@ -25,10 +26,10 @@ class Damaged(ValueError):
 
 @immutable()
 class FramedRecord:
-    """A record of a file: its kind, its body, and its end in the file. Without a kind: bytes that are damaged."""
+    """A record of a file: its kind, and where its body is. Without a kind: bytes that are damaged."""
 
     kind: bytes
-    body: memoryview
+    begin: int
     end: int
 
 
@@ -39,14 +40,14 @@ def framed(kind: bytes, parts: Sequence[bytes]) -> bytes:
     return b"".join((head, _SUM.pack(zlib.crc32(head)), body))
 
 
-def records(data: memoryview) -> Iterator[FramedRecord]:
+def records(content: bytes | mmap) -> Iterator[FramedRecord]:
     """Yield the records of a file's content, and one without a kind for each piece of it that is damaged."""
+    data = memoryview(content)
     at = 0
     while at < len(data):
         found = _record(data, at)
         if found is None:
-            end = _next(data, at + 1)
-            found = FramedRecord(b"", data[at:end], end)
+            found = FramedRecord(b"", at, _next(content, at + 1))
         yield found
         at = found.end
 
@@ -60,19 +61,18 @@ def _record(data: memoryview, at: int) -> FramedRecord | None:
     if mark != MARK or zlib.crc32(head) != _SUM.unpack_from(data, at + _HEAD.size)[0] or size > len(data) - begin:
         return None
     end = begin + size
-    body = data[begin:end]
-    return FramedRecord(kind, body, end) if zlib.crc32(body) == checksum else FramedRecord(b"", data[at:end], end)
+    whole = zlib.crc32(data[begin:end]) == checksum
+    return FramedRecord(kind, begin, end) if whole else FramedRecord(b"", at, end)
 
 
-def _next(data: memoryview, at: int) -> int:
+def _next(content: bytes | mmap, at: int) -> int:
     # Where a whole head follows; else the end.
-    content = data.obj if isinstance(data.obj, bytes) else bytes(data)
     while True:
         at = content.find(MARK, at)
         if at < 0:
-            return len(data)
-        if len(data) - at >= HEAD_BYTES:
-            head = data[at : at + _HEAD.size]
-            if zlib.crc32(head) == _SUM.unpack_from(data, at + _HEAD.size)[0]:
+            return len(content)
+        if len(content) - at >= HEAD_BYTES:
+            head = content[at : at + _HEAD.size]
+            if zlib.crc32(head) == _SUM.unpack_from(content, at + _HEAD.size)[0]:
                 return at
         at += 1

@@ -67,9 +67,9 @@ class FileJournal:
         self._scopes.clear()
         self._store.segment = number
 
-    def add(self, scope: Scope, addition: BatchAddition) -> None:
+    def add(self, scope: Scope, addition: BatchAddition, payloads: Sequence[bytes]) -> None:
         """Append the record of an addition, before it that of its scope if the segment has none yet."""
-        self._append(framed(SPANS, encode_spans(self._number_of(scope.key), addition)))
+        self._append(framed(SPANS, encode_spans(self._number_of(scope.key), addition, payloads)))
         self._continue()
 
     def add_logs(self, key: Key, addition: LogAddition) -> None:

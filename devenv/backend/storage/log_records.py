@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from devenv.backend.logs.records import LogAddition
-from devenv.backend.storage.packing import BodyReader, check_positions, equal_slices, slices, words
+from devenv.backend.storage.packing import BodyReader, check_positions, equal_slices, words
 
 # Scope, numbers of log records and of their traces, order of the first.
 _HEAD = struct.Struct("<3IQ")
@@ -28,17 +28,16 @@ def encode_logs(scope: int, addition: LogAddition) -> list[bytes]:
     ]
 
 
-def decode_logs(body: memoryview) -> tuple[int, LogAddition]:
+def decode_logs(reader: BodyReader) -> tuple[int, LogAddition]:
     """Return the number of the scope and the addition.
 
     Raises:
         Damaged: If it is not such a record.
     """
-    reader = BodyReader(body)
     scope, count, traces, first = reader.unpack(_HEAD)
-    ids = [b"", *equal_slices(bytes(reader.take(traces * _ID)), _ID)]
+    ids = [b"", *equal_slices(reader.take(traces * _ID), _ID)]
     positions, sizes = reader.words("I", count), reader.words("I", count)
     severities, times = reader.words("i", count), reader.words("Q", count)
     check_positions(positions, len(ids))
-    payloads = slices(reader.rest(), sizes)
+    payloads = list(reader.pieces(sizes))
     return scope, LogAddition(first, payloads, times, severities, [ids[at] for at in positions])

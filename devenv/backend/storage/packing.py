@@ -6,9 +6,11 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain
+from mmap import mmap
 
 from devenv.backend.storage.framing import Damaged
+from devenv.backend.store.additions import Pieces
 
 _SWAPPED = sys.byteorder == "big"
 
@@ -21,21 +23,9 @@ def words(code: str, numbers: Sequence[int]) -> bytes:
     return found.tobytes()
 
 
-def slices(content: bytes, sizes: Sequence[int]) -> list[bytes]:
-    """Return the pieces of these sizes.
-
-    Raises:
-        Damaged: If they are not all of the content.
-    """
-    ends = list(accumulate(sizes, initial=0))
-    if ends[-1] != len(content):
-        raise Damaged("pieces of another length")
-    return [content[begin:end] for begin, end in pairwise(ends)]
-
-
 def equal_slices(content: bytes, size: int) -> list[bytes]:
     """Return the pieces of one size."""
-    return [content[at : at + size] for at in range(0, len(content), size)]
+    return list(chain.from_iterable(struct.iter_unpack(f"{size}s", content)))
 
 
 def check_positions(positions: Sequence[int], count: int) -> None:
@@ -49,31 +39,38 @@ def check_positions(positions: Sequence[int], count: int) -> None:
 
 
 class BodyReader:
-    """Takes pieces off a record's body; each method raises :class:`Damaged` if it would go beyond the end."""
+    """Takes pieces off a record's body, which ``content`` has from ``begin`` to ``end``.
 
-    def __init__(self, body: memoryview) -> None:
-        self._body = body
-        self._at = 0
+    Each method raises :class:`Damaged` if the body has less, or more if all of it is taken.
+    """
 
-    def take(self, size: int) -> memoryview:
+    def __init__(self, content: bytes | mmap, begin: int, end: int) -> None:
+        self._content = content
+        self._at = begin
+        self._end = end
+
+    def take(self, size: int) -> bytes:
         """Take ``size`` bytes."""
         begin, self._at = self._at, self._at + size
-        if self._at > len(self._body):
+        if self._at > self._end:
             raise Damaged("shorter than it says")
-        return self._body[begin : self._at]
+        return self._content[begin : self._at]
 
     def unpack(self, shape: struct.Struct) -> tuple[int, ...]:
         """Take numbers."""
         return shape.unpack(self.take(shape.size))
 
-    def words(self, code: str, count: int) -> list[int]:
+    def words(self, code: str, count: int) -> array[int]:
         """Take ``count`` words of a type code of ``array``."""
         found = array(code)
         found.frombytes(self.take(count * found.itemsize))
         if _SWAPPED:
             found.byteswap()
-        return found.tolist()
+        return found
 
-    def rest(self) -> bytes:
-        """Take what is left."""
-        return bytes(self.take(len(self._body) - self._at))
+    def pieces(self, sizes: array[int]) -> Pieces:
+        """Take what is left: pieces of these sizes."""
+        begins = list(accumulate(sizes, initial=self._at))
+        if begins.pop() != self._end:
+            raise Damaged("pieces of another length")
+        return Pieces(self._content, begins, sizes)

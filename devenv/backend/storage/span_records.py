@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 
 from devenv.backend.storage.framing import Damaged
-from devenv.backend.storage.packing import BodyReader, check_positions, equal_slices, slices, words
-from devenv.backend.store.additions import BatchAddition, OperationMembers
+from devenv.backend.storage.packing import BodyReader, check_positions, equal_slices, words
+from devenv.backend.store.additions import BatchAddition, OperationMembers, Pieces
 from devenv.backend.store.scopes import Key
 from devenv.otlp.batches import Batch
 
@@ -28,20 +29,19 @@ def encode_scope(number: int, key: Key) -> list[bytes]:
     return [_SCOPE.pack(number, *map(len, key)), *key]
 
 
-def decode_scope(body: memoryview) -> tuple[int, Batch]:
+def decode_scope(reader: BodyReader) -> tuple[int, Batch]:
     """Return the number of a scope and a batch of it without spans.
 
     Raises:
         Damaged: If it is not such a record.
     """
-    reader = BodyReader(body)
     number, *sizes = reader.unpack(_SCOPE)
-    resource, resource_url, scope, scope_url = (bytes(reader.take(size)) for size in sizes)
+    resource, resource_url, scope, scope_url = (reader.take(size) for size in sizes)
     return number, Batch(resource, resource_url, scope, scope_url, [])
 
 
-def encode_spans(scope: int, addition: BatchAddition) -> list[bytes]:
-    """Return the body, in parts, of the record of an addition."""
+def encode_spans(scope: int, addition: BatchAddition, payloads: Sequence[bytes]) -> list[bytes]:
+    """Return the body, in parts, of the record of an addition, with the spans of its traces."""
     operations = addition.operations
     sets = json.dumps(addition.sets).encode()
     lists = (addition.joined, addition.continued, addition.truncated)
@@ -49,7 +49,7 @@ def encode_spans(scope: int, addition: BatchAddition) -> list[bytes]:
         _HEAD.pack(scope, len(sets), len(addition.ids), len(operations), *map(len, lists)),
         sets,
         *addition.ids,
-        words("I", list(map(len, addition.payloads))),
+        words("I", list(map(len, payloads))),
         words("I", addition.counts),
         words("I", addition.services),
         words("Q", addition.starts),
@@ -59,36 +59,34 @@ def encode_spans(scope: int, addition: BatchAddition) -> list[bytes]:
         *(_OPERATION.pack(len(each.name), each.kinds, len(each.members)) for each in operations),
         *(each.name for each in operations),
         *(words("I", each.members) for each in operations),
-        *addition.payloads,
+        *payloads,
     ]
 
 
-def decode_spans(body: memoryview) -> tuple[int, BatchAddition]:
-    """Return the number of the scope and the addition.
+def decode_spans(reader: BodyReader) -> tuple[int, BatchAddition, Pieces]:
+    """Return the number of the scope, the addition, and the spans of its traces.
 
     Raises:
         Damaged: If it is not such a record.
     """
-    reader = BodyReader(body)
     scope, size, count, operations, *lengths = reader.unpack(_HEAD)
-    sets = _sets(bytes(reader.take(size)))
-    ids = equal_slices(bytes(reader.take(count * _ID)), _ID)
+    sets = _sets(reader.take(size))
+    ids = equal_slices(reader.take(count * _ID), _ID)
     sizes, counts, services = (reader.words("I", count) for _ in range(3))
     starts, ends, longest = (reader.words("Q", count) for _ in range(3))
     joined, continued, truncated = (reader.words("I", length) for length in lengths)
     heads = [reader.unpack(_OPERATION) for _ in range(operations)]
-    names = [bytes(reader.take(size)) for size, _, _ in heads]
+    names = [reader.take(size) for size, _, _ in heads]
     members = [
         OperationMembers(name, kinds, reader.words("I", size))
         for name, (_, kinds, size) in zip(names, heads, strict=True)
     ]
-    payloads = slices(reader.rest(), sizes)
+    pieces = reader.pieces(sizes)
     for positions in (joined, continued, truncated, *(each.members for each in members)):
         check_positions(positions, count)
     check_positions(services, len(sets))
-    return scope, BatchAddition(
-        ids, payloads, counts, starts, ends, longest, services, sets, members, joined, continued, truncated
-    )
+    addition = BatchAddition(ids, counts, starts, ends, longest, services, sets, members, joined, continued, truncated)
+    return scope, addition, pieces
 
 
 def _sets(encoded: bytes) -> list[tuple[str, ...]]:

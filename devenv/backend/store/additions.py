@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from mmap import mmap
 from typing import Protocol
 
 from devenv.backend.store.records import StoredOperation, StoredService, StoredTrace
@@ -24,10 +26,10 @@ class OperationMembers:
 
 @immutable()
 class BatchAddition:
-    """The spans of one scope, by trace; the first seven lists have one item per trace. Times in ns.
+    """What a batch adds to the index, by trace; the first six lists have one item per trace. Times in ns.
 
     Attributes:
-        payloads: the spans as in a chunk, without its head and the number of its scope.
+        counts: the numbers of spans; 0 if they were rejected.
         starts, ends, longest: of the whole trace as it was then, as in ``StoredTrace``.
         services: the services of the whole trace as it was then, as a position in ``sets``.
         sets: names of services, in the order of their arrival.
@@ -38,7 +40,6 @@ class BatchAddition:
     """
 
     ids: Sequence[bytes]
-    payloads: Sequence[bytes]
     counts: Sequence[int]
     starts: Sequence[int]
     ends: Sequence[int]
@@ -50,9 +51,8 @@ class BatchAddition:
     continued: Sequence[int] = ()
     truncated: Sequence[int] = ()
 
-    def without(self, positions: Collection[int]) -> BatchAddition:
-        """Return the addition without some of its traces."""
-        stay = [at for at in range(len(self.ids)) if at not in positions]
+    def only(self, stay: Sequence[int]) -> BatchAddition:
+        """Return the addition with these of its traces."""
         moved = {old: new for new, old in enumerate(stay)}
 
         def of(found: Sequence[int]) -> list[int]:
@@ -60,7 +60,6 @@ class BatchAddition:
 
         return BatchAddition(
             [self.ids[at] for at in stay],
-            [self.payloads[at] for at in stay],
             [self.counts[at] for at in stay],
             [self.starts[at] for at in stay],
             [self.ends[at] for at in stay],
@@ -74,11 +73,33 @@ class BatchAddition:
         )
 
 
+@immutable()
+class Pieces:
+    """Pieces of ``content``, cut when they are asked for: so each of them is in the processor's cache."""
+
+    content: bytes | mmap
+    begins: list[int]
+    sizes: array[int]
+
+    def only(self, stay: Sequence[int]) -> Pieces:
+        """Return these of the pieces."""
+        return Pieces(self.content, [self.begins[at] for at in stay], array("I", [self.sizes[at] for at in stay]))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self.content[begin : begin + size] for begin, size in zip(self.begins, self.sizes, strict=True))
+
+
 class Journal(Protocol):
     """Keeps what is added."""
 
-    def add(self, scope: Scope, addition: BatchAddition) -> None:
-        """Keep it; returns without waiting for the disk."""
+    def add(self, scope: Scope, addition: BatchAddition, payloads: Sequence[bytes]) -> None:
+        """Keep it; returns without waiting for the disk.
+
+        Args:
+            scope: of the spans.
+            addition: of the index.
+            payloads: the spans of each trace as in a chunk, without its head and the number of its scope.
+        """
 
 
 class Marks:
@@ -97,7 +118,6 @@ class Marks:
         sets: dict[tuple[StoredService, ...], int] = {}
         return BatchAddition(
             [trace.id for trace in traces],
-            [payload for _, payload, _ in kept],
             [count for _, _, count in kept],
             [trace.start for trace in traces],
             [trace.end for trace in traces],

@@ -83,7 +83,7 @@ class Store:
         marks = Marks(scope.service, set(columns.names)) if self.journal is not None else None
         kept, refused = self._append(scope, self._index(scope.service, columns))
         if self.journal is not None and marks is not None:
-            self.journal.add(scope, marks.addition(kept, self.segment))
+            self.journal.add(scope, marks.addition(kept, self.segment), [payload for _, payload, _ in kept])
         stored = len(columns.payloads) - refused
         self.rejected += refused
         self._count(scope, stored)
@@ -261,13 +261,23 @@ class Store:
             bounds: of the whole trace: start, end and the longest span.
         """
         trace = self.traces.get(trace_id)
-        if trace is None:
-            trace = self.traces[trace_id] = StoredTrace(trace_id, services[0], bounds[0], bounds[1], self.segment)
-            services[0].owned.append(trace)
+        self.spans += spans
+        if trace is None:  # without a call: this is the innermost loop of a restoration
+            start, end, longest = bounds
+            owner = services[0]
+            trace = self.traces[trace_id] = StoredTrace(trace_id, owner, start, end, self.segment)
+            trace.stored = after = b"".join(chunks)
+            trace.longest, trace.services, trace.spans = longest, services, spans
+            owner.owned.append(trace)
             self._packing.recent.append(trace)
-            self._begin(services[0], 1)
+            self._packing.bytes += len(after)
+            self.begun[self.segment] += 1
+            size = TRACE_BYTES + len(after) + SPAN_BYTES * spans
+            self.bytes += size
+            owner.bytes += size
+            return trace
         before = self._packing.unpack(trace)
-        trace.stored = after = b"".join((before, *chunks)) if before else b"".join(chunks)
+        trace.stored = after = b"".join((before, *chunks))
         trace.start, trace.end, trace.longest = bounds
         trace.services = services
         trace.spans += spans
@@ -275,7 +285,6 @@ class Store:
         if trace.place == RECENT:
             self._packing.bytes += size
         self._charge(trace, size + SPAN_BYTES * spans)
-        self.spans += spans
         return trace
 
     def refer(self, service: StoredService, name: bytes, kinds: int, traces: list[StoredTrace]) -> None:
@@ -290,11 +299,11 @@ class Store:
         operation.recent += traces
         operation.last = operation.recent[-1]
 
-    def settle(self, extended: Iterable[bytes]) -> None:
+    def settle(self, extended: Iterable[StoredTrace]) -> None:
         """Evict what is above the limits, after the traces ``extended`` were."""
         self.version += 1
-        for trace_id in extended:
-            if len((trace := self.traces[trace_id]).raw) > self._largest:
+        for trace in extended:
+            if len(trace.raw) > self._largest:
                 self._evict(trace)
         for scope in [each for each in self.scopes if each.spans <= 0]:
             self.scopes.release(scope.number, 0)
