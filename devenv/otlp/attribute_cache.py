@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -26,21 +25,27 @@ def key_value(encoded: bytes) -> Any:
 
 
 class AttributeCache(Generic[T]):
-    """Makes encoded ``KeyValue`` messages into values with ``make``, which must not raise."""
+    """Makes encoded ``KeyValue`` messages into values with ``make``, which must not raise, nor return ``None``."""
 
     def __init__(self, make: Callable[[bytes], T]) -> None:
         self._make = make
-        self._cached = lru_cache(maxsize=_CACHED)(make)
+        self._known: dict[bytes, T] = {}
 
     def values(self, encoded: Iterable[bytes]) -> list[T]:
         """Return the values of one span's attributes, in their order."""
-        pairs = list(encoded)  # each look at a repeated field makes new bytes
-        if len(b"".join(pairs)) <= 2 * _CACHED_BYTES:  # looking at each one takes three times as long
-            return list(map(self._cached, pairs))
-        return [self._cached(pair) if len(pair) <= _CACHED_BYTES else self._make(pair) for pair in pairs]
+        return self.column(list(encoded))  # each look at a repeated field makes new bytes
 
     def column(self, encoded: list[bytes]) -> list[T]:
         """Return the values of the attributes of many spans."""
-        if max(map(len, encoded), default=0) <= _CACHED_BYTES:
-            return list(map(self._cached, encoded))
-        return [self._cached(pair) if len(pair) <= _CACHED_BYTES else self._make(pair) for pair in encoded]
+        found = list(map(self._known.get, encoded))  # in half the time of functools' cache, which notes each use
+        if None not in found:
+            return found  # type: ignore[return-value] # as checked
+        return [self._learn(pair) if value is None else value for pair, value in zip(encoded, found, strict=True)]
+
+    def _learn(self, pair: bytes) -> T:
+        value = self._make(pair)
+        if len(pair) <= _CACHED_BYTES:
+            if len(self._known) >= _CACHED:
+                self._known.clear()
+            self._known[pair] = value
+        return value

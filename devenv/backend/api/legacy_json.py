@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from json.encoder import encode_basestring_ascii as quoted
 
-from devenv.backend.api.legacy_spans import LegacySpans, OwningTrace, span_json
-from devenv.backend.api.legacy_tags import tag
+from devenv.backend.api.legacy_spans import (
+    OwningTrace,
+    SpanFrames,
+    span_child,
+    span_closing,
+    span_json,
+    span_opening,
+    table_json,
+)
+from devenv.backend.api.legacy_tags import common_tags, tag
 from devenv.backend.query.shared_span_ids import decoded
-from devenv.backend.query.small_traces import SmallTrace, SmallTraces, grouped, together
+from devenv.backend.query.small_traces import Shape, SmallTraces, grouped, together
 from devenv.backend.store.decoding import Snapshot, paused
 from devenv.backend.store.scopes import Scope
 from devenv.traces.ids import show_trace_id
@@ -24,10 +32,12 @@ def traces_json(found: Iterable[Snapshot], *, raw: bool) -> Iterator[Iterable[st
         found: the traces.
         raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
     """
+    frames = _Frames()
     for group in grouped(found):
         several = together(group, adjusted=not raw)
-        if several is not None:
-            yield (_together(several, raw=raw),)
+        written = several and table_json(several, frames.of(several))
+        if written:
+            yield (written,)
         else:
             for taken in group:
                 yield trace_json(taken, raw=raw)
@@ -38,7 +48,7 @@ def trace_json(taken: Snapshot, *, raw: bool) -> Iterator[str]:
     trace = yield from paused(decoded(taken, separate=not raw), "")
     processes = _Processes()
     owner = OwningTrace(trace.id, show_trace_id(trace.id), trace.judged)
-    opening = _opening(owner)
+    opening = _opening(owner.shown)
     for scope, parts in trace.chunks:
         process = processes.name(scope)
         for spans in parts:
@@ -50,23 +60,47 @@ def trace_json(taken: Snapshot, *, raw: bool) -> Iterator[str]:
     yield processes.closing(truncated=trace.truncated)
 
 
-def _together(several: SmallTraces, *, raw: bool) -> str:
-    writer = LegacySpans(several.table, several.payloads)
-    return ",".join([_small(trace, writer, raw=raw) for trace in several.traces])
+def _opening(shown: str) -> str:
+    return f'{{"traceID":"{shown}","spans":['
 
 
-def _small(trace: SmallTrace, writer: LegacySpans, *, raw: bool) -> str:
-    taken = trace.taken
-    processes = _Processes()
-    owner = OwningTrace(taken.id, show_trace_id(taken.id), trace.judged)
-    spans = writer.write(owner, [(scope, processes.name(scope), count) for scope, count in trace.parts])
-    if spans is None or not trace.plain:
-        return "".join(trace_json(taken, raw=raw))
-    return f"{_opening(owner)}{spans}{processes.closing(truncated=taken.truncated)}"
+class _Frames:
+    """What is around the spans of small traces; the processes of a shape are written once for all its traces."""
 
+    def __init__(self) -> None:
+        self._known: dict[Shape, _Learnt] = {}
 
-def _opening(owner: OwningTrace) -> str:
-    return f'{{"traceID":"{owner.shown}","spans":['
+    def of(self, several: SmallTraces) -> SpanFrames:
+        """Return the frames of traces that share a table."""
+        frames = SpanFrames([], [], [], [], [], [])
+        between = ""
+        for taken, shape in zip(several.taken, several.shapes, strict=True):
+            scopes, commons, names, closings, processes = self._known.get(shape) or self._learn(shape)
+            shown = show_trace_id(taken.id)
+            opening = span_opening(shown)
+            frames.openings.append(between + _opening(shown) + opening)
+            frames.openings.extend(["," + opening] * (len(names) - 1))
+            frames.children.extend([span_child(shown)] * len(names))
+            frames.scopes.extend(scopes)
+            frames.commons.extend(commons)
+            frames.processes.extend(names)
+            frames.closings.extend(closings)
+            frames.closings[-1] += processes.closing(truncated=taken.truncated)
+            between = ","
+        return frames
+
+    def _learn(self, shape: Shape) -> _Learnt:
+        processes = _Processes()
+        scopes = [scope for scope, count in shape for _ in range(count)]
+        names = list(map(processes.name, scopes))
+        found = self._known[shape] = (
+            scopes,
+            list(map(common_tags, scopes)),
+            names,
+            list(map(span_closing, names)),
+            processes,
+        )
+        return found
 
 
 class _Processes:
@@ -97,3 +131,6 @@ class _Processes:
 def _process(scope: Scope) -> str:
     tags = [tag(key, value) for key, value in sorted(scope.resource.items()) if key != "service.name"]
     return f'{{"serviceName":{quoted(scope.service.name)},"tags":[{",".join(tags)}]}}'
+
+
+_Learnt = tuple[list[Scope], list[list[list[str]]], list[str], list[str], _Processes]

@@ -9,14 +9,16 @@ quarter of the time that it takes with an object per span.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, repeat
 from json.encoder import encode_basestring_ascii as quoted
+from operator import floordiv, sub
 from typing import Any
 
 from devenv.backend.api.legacy_tags import ODD, attribute_tags, common_tags, joined, sortable, status_tags, tag
 from devenv.backend.query.clock_skew import Judged
+from devenv.backend.query.small_traces import SmallTraces
 from devenv.backend.query.span_warnings import LEGACY_PARENT, span_warnings
 from devenv.backend.store.decoding import KINDS, readable
 from devenv.backend.store.scopes import Scope
@@ -35,59 +37,100 @@ class OwningTrace:
     judged: Judged
 
 
-class LegacySpans:
-    """Writes the spans of a table, one trace after the other.
+@immutable()
+class SpanFrames:
+    """What is written around spans: columns with one entry per span.
 
-    Args:
-        table: the spans.
-        payloads: the same, encoded.
+    Attributes:
+        scopes: those of the spans.
+        commons: what :func:`common_tags` returns of them.
+        processes: the names of their processes.
+        openings: what precedes a span's ID.
+        children: what precedes the ID of its parent.
+        closings: what follows its tags.
     """
 
-    def __init__(self, table: SpanTable, payloads: Sequence[bytes]) -> None:
-        self._rare = table.rare
-        self._payloads = payloads
-        self._tags = attribute_tags.column(table.attributes)
-        self._tag = 0
-        self._position = 0
-        kinds = table.kinds
-        if min(kinds) < 0 or max(kinds) >= len(KINDS):
-            kinds = [kind if 0 <= kind < len(KINDS) else 0 for kind in kinds]
-        ids, names = map(bytes.hex, table.span_ids), map(_name, table.names)
-        self._spans = zip(ids, table.parents, names, kinds, table.starts, table.ends, strict=True)
+    scopes: list[Scope]
+    commons: list[list[list[str]]]
+    processes: list[str]
+    openings: list[str]
+    children: list[str]
+    closings: list[str]
 
-    def write(self, owner: OwningTrace, parts: Iterable[tuple[Scope, str, int]]) -> str | None:
-        """Return the next spans as JSON with commas between them; ``None`` if that is left to :func:`span_json`.
 
-        Args:
-            owner: the trace.
-            parts: for each scope of the trace the name of its process and the number of its spans.
-        """
-        tags, at, position, known, rare = self._tags, self._tag, self._position, owner.judged.known, self._rare
-        skewed = {span_id.hex() for span_id in owner.judged.skews}
-        opening = f'{{"traceID":"{owner.shown}","spanID":"'
-        child = f',"references":[{{"refType":"CHILD_OF","traceID":"{owner.shown}","spanID":"'
-        found = []
-        for scope, process, count in parts:
-            common = common_tags(scope)
-            closing = f'],"logs":[],"processID":"{process}","warnings":null}}'
-            for span_id, parent, name, kind, start, end in islice(self._spans, count):
-                until = tags.index("", at)
-                if (parent and parent not in known) or end <= start or position in rare or span_id in skewed:
-                    given = readable(self._payloads[position : position + 1])
-                    found += [span_json(owner, scope, span, process) for span in given]
-                else:
-                    own = tags[at:until] + common[kind]
-                    own.sort()
-                    references = f'{child}{parent.hex()}"}}]' if parent else ',"references":[]'
-                    found.append(
-                        f'{opening}{span_id}","operationName":{name}{references},"startTime":{start // 1000},'
-                        f'"duration":{(end - start) // 1000},"tags":[{",".join(own)}{closing}'
-                    )
-                at = until + 1
-                position += 1
-        self._tag, self._position = at, position
-        written = ",".join(found)
-        return None if ODD in written else written
+def span_opening(shown: str) -> str:
+    """Return what precedes the ID of a span; ``shown`` is that of its trace."""
+    return f'{{"traceID":"{shown}","spanID":"'
+
+
+def span_child(shown: str) -> str:
+    """Return what precedes the ID of a span's parent."""
+    return f',"references":[{{"refType":"CHILD_OF","traceID":"{shown}","spanID":"'
+
+
+def span_closing(process: str) -> str:
+    """Return what follows the tags of a span."""
+    return f'],"logs":[],"processID":"{process}","warnings":null}}'
+
+
+def table_json(several: SmallTraces, frames: SpanFrames) -> str | None:
+    """Return small traces as JSON, column by column; ``None`` if one of their spans is not readable."""
+    table = several.table
+    references = [
+        f'{child}{parent.hex()}"}}],"startTime":' if parent else ',"references":[],"startTime":'
+        for child, parent in zip(frames.children, table.parents, strict=True)
+    ]
+    took = map(sub, table.ends, table.starts)
+    columns = zip(
+        frames.openings,
+        map(bytes.hex, table.span_ids),
+        repeat('","operationName":'),
+        map(_name, table.names),
+        references,
+        map(str, map(floordiv, table.starts, repeat(1000))),
+        repeat(',"duration":'),
+        map(str, map(floordiv, took, repeat(1000))),
+        repeat(',"tags":['),
+        _tags(table, frames.commons),
+        frames.closings,
+        strict=False,
+    )
+    unusual = several.unusual | table.rare
+    if not unusual:
+        return "".join(chain.from_iterable(columns))
+    rows: list[tuple[str, ...]] = list(columns)
+    for at in unusual:
+        span = next(iter(readable(several.payloads[at : at + 1])), None)
+        if span is None:
+            return None
+        trace_id = several.taken[several.owners[at]].id
+        owner = OwningTrace(trace_id, show_trace_id(trace_id), several.judged(at))
+        before = frames.openings[at].rindex("{")
+        after = len(span_closing(frames.processes[at]))
+        own = span_json(owner, frames.scopes[at], span, frames.processes[at])
+        rows[at] = (frames.openings[at][:before], own, frames.closings[at][after:])
+    return "".join(chain.from_iterable(rows))
+
+
+def _tags(table: SpanTable, commons: list[list[list[str]]]) -> Iterator[str]:
+    """Yield the tags of each span, in the order of their keys, with commas between them."""
+    tags = attribute_tags.column(table.attributes)
+    join = joined if ODD in "".join(tags) else None
+    kinds = table.kinds
+    if min(kinds) < 0 or max(kinds) >= len(KINDS):
+        kinds = [kind if 0 <= kind < len(KINDS) else 0 for kind in kinds]
+    index = tags.index
+    at = 0
+    for common, kind in zip(commons, kinds, strict=True):
+        until = index("", at)
+        own = tags[at:until]
+        at = until + 1
+        own += common[kind]
+        if join is None:
+            own.sort()
+            yield ",".join(own)
+        else:
+            yield join(own)
 
 
 def span_json(owner: OwningTrace, scope: Scope, span: Any, process: str) -> str:

@@ -7,16 +7,20 @@ by their encoded bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
 
-from devenv.backend.api.otlp_spans import Document, OtlpSpans, present, span_json
+from devenv.backend.api.otlp_spans import Document, Layout, present, span_json, table_json
 from devenv.backend.query.shared_span_ids import decoded
-from devenv.backend.query.small_traces import SmallTrace, grouped, together
+from devenv.backend.query.small_traces import Shape, grouped, together
 from devenv.backend.store.decoding import Snapshot, paused
 from devenv.backend.store.scopes import Scope
 from devenv.http.server.message import dumps
 from devenv.otlp.values import otlp, otlp_attributes
+
+_MARK = "\0"  # JSON text does not contain it
+_LAYOUTS = 256
 
 
 def traces_documents(found: Iterable[Snapshot], *, raw: bool) -> Iterator[Iterable[str]]:
@@ -28,11 +32,12 @@ def traces_documents(found: Iterable[Snapshot], *, raw: bool) -> Iterator[Iterab
         found: the traces.
         raw: whether the spans are wanted as they were sent, without Jaeger's adjustments.
     """
+    layout = lru_cache(_LAYOUTS)(_layout)
     for group in grouped(found):
         several = together(group, adjusted=not raw)
-        if several is not None:
-            writer = OtlpSpans(several.table, several.payloads)
-            yield (",".join([_small(trace, writer, raw=raw) for trace in several.traces]),)
+        written = several and table_json(several, map(layout, several.shapes))
+        if written:
+            yield (written,)
         else:
             for taken in group:
                 yield resource_spans(taken, raw=raw)
@@ -48,10 +53,15 @@ def resource_spans(taken: Snapshot, *, raw: bool) -> Iterator[str]:
     )
 
 
-def _small(trace: SmallTrace, writer: OtlpSpans, *, raw: bool) -> str:
-    trace_id = trace.taken.id.hex()
-    written = [(scope, (writer.write(trace.judged, trace_id, count),)) for scope, count in trace.parts]
-    return "".join(_by_resource(written) if trace.plain else resource_spans(trace.taken, raw=raw))
+def _layout(shape: Shape) -> Layout:
+    """Return what is around the spans of a trace, from its document with numbers in place of the spans."""
+    chunks = []
+    first = 0
+    for scope, count in shape:
+        chunks.append((scope, [f"{_MARK}{at}{_MARK}" for at in range(first, first + count)]))
+        first += count
+    pieces = "".join(_by_resource(chunks)).split(_MARK)
+    return Layout(list(zip(map(int, pieces[1::2]), pieces[::2], strict=False)), pieces[-1])
 
 
 def _by_resource(chunks: Iterable[tuple[Scope, Iterable[str]]]) -> Iterator[str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
-from itertools import islice
+from itertools import repeat
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from devenv.backend.query.clock_skew import Judged
+from devenv.backend.query.small_traces import SmallTraces
 from devenv.backend.query.span_warnings import V3_PARENT, span_warnings
 from devenv.backend.store.decoding import ends, readable
 from devenv.http.server.message import dumps
+from devenv.immutable import immutable
 from devenv.model.span import Value
 from devenv.otlp.attribute_cache import AttributeCache, key_value
-from devenv.otlp.span_table import MARK, SpanTable
+from devenv.otlp.span_table import MARK
 from devenv.otlp.values import otlp, plain, text
 
 Document = dict[str, Any]
@@ -24,42 +26,61 @@ _END = "\n"
 _NO_PARENT = bytes(8)
 
 
-class OtlpSpans:
-    """Writes the spans of a table, one trace after the other; ``payloads`` are the same spans, encoded."""
+@immutable()
+class Layout:
+    """What is around the spans of a trace: in OTLP, they are put by resource.
 
-    def __init__(self, table: SpanTable, payloads: Sequence[bytes]) -> None:
-        self._payloads = payloads
-        self._rare: Container[int] = range(len(payloads)) if table.dropped else table.rare
-        self._position = 0
-        attributes = ",".join(_attributes.column(table.attributes)).split(_END)[:-1]
-        ids, names = map(bytes.hex, table.span_ids), map(_name, table.names)
-        times = zip(table.starts, table.ends, strict=True)
-        self._spans = zip(ids, table.parents, names, table.kinds, times, attributes, table.flags, strict=True)
+    Attributes:
+        spans: which span of the trace comes next, and what precedes it.
+        closing: what follows the last one.
+    """
 
-    def write(self, judged: Judged, trace_id: str, count: int) -> str:
-        """Return the next ``count`` spans of a trace with commas between them."""
-        rare, position, known = self._rare, self._position, judged.known
-        adjusted, skewed = judged.adjusted, {span_id.hex() for span_id in judged.skews}
-        opening = f'{{"traceId":"{trace_id}","spanId":"'
-        found = []
-        for span_id, parent, name, kind, (start, end), attributes, flags in islice(self._spans, count):
-            odd = adjusted and ((parent and parent not in known) or end <= start or span_id in skewed)
-            if odd or position in rare:
-                given = readable(self._payloads[position : position + 1])
-                found += [span_json(judged, trace_id, span) for span in given]
-            else:
-                above = f'","parentSpanId":"{parent.hex()}' if parent and parent != _NO_PARENT else ""
-                named = f',"name":{name}' if name != '""' else ""
-                kinded = f',"kind":{kind}' if kind else ""
-                own = f',"attributes":[{attributes.strip(",")}]' if len(attributes) > 2 else ""
-                flagged = f',"flags":{flags}' if flags else ""
-                found.append(
-                    f'{opening}{span_id}{above}"{named}{kinded},"startTimeUnixNano":"{start}","endTimeUnixNano":"'
-                    f'{end if end > start else start + 1}"{own}{flagged},"status":{{}}}}'
-                )
-            position += 1
-        self._position = position
-        return ",".join(found)
+    spans: list[tuple[int, str]]
+    closing: str
+
+
+def table_json(several: SmallTraces, layouts: Iterable[Layout]) -> str | None:
+    """Return small traces as JSON, column by column; ``None`` if one of their spans is not readable.
+
+    Args:
+        several: the traces.
+        layouts: of each trace.
+    """
+    table = several.table
+    shown = [taken.id.hex() for taken in several.taken]
+    own = ",".join(_attributes.column(table.attributes)).split(_END)[:-1]
+    columns = zip(
+        [f'{{"traceId":"{shown[owner]}","spanId":"' for owner in several.owners],
+        map(bytes.hex, table.span_ids),
+        [f'","parentSpanId":"{each.hex()}"' if each and each != _NO_PARENT else '"' for each in table.parents],
+        map(_named, table.names),
+        map(_kinded, table.kinds),
+        map(str, table.starts),
+        repeat('","endTimeUnixNano":"'),
+        map(str, table.ends),
+        [f'","attributes":[{each.strip(",")}]' if len(each) > 2 else '"' for each in own],
+        map(_flagged, table.flags),
+        repeat(',"status":{}}'),
+        strict=False,
+    )
+    rows: list[tuple[str, ...]] = list(columns)
+    for at in range(len(rows)) if table.dropped else several.unusual | table.rare:
+        span = next(iter(readable(several.payloads[at : at + 1])), None)
+        if span is None:
+            return None
+        rows[at] = (span_json(several.judged(at), shown[several.owners[at]], span),)
+    found: list[str] = []
+    first = 0
+    between = ""
+    for layout in layouts:
+        found.append(between)
+        for at, before in layout.spans:
+            found.append(before)
+            found += rows[first + at]
+        found.append(layout.closing)
+        first += len(layout.spans)
+        between = ","
+    return "".join(found)
 
 
 def span_json(judged: Judged, trace_id: str, span: Any) -> str:
@@ -70,11 +91,7 @@ def span_json(judged: Judged, trace_id: str, span: Any) -> str:
         found += f',"parentSpanId":"{parent.hex()}"'
     if span.trace_state:
         found += f',"traceState":{quoted(text(span.trace_state))}'
-    if span.name:
-        found += f',"name":{_name(span.name)}'
-    if span.kind:
-        found += f',"kind":{span.kind}'
-    found += f',"startTimeUnixNano":"{span.start}","endTimeUnixNano":"{ends(span)}"'
+    found += f'{_named(span.name)}{_kinded(span.kind)}{span.start}","endTimeUnixNano":"{ends(span)}"'
     attributes = _attributes.values(span.attributes)
     warnings = span_warnings(judged, span, V3_PARENT) if judged.adjusted else []
     if warnings:  # Jaeger adds them as an attribute
@@ -110,8 +127,18 @@ def _status(span: Any) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _name(name: bytes) -> str:
-    return quoted(text(name))
+def _named(name: bytes) -> str:
+    return f',"name":{quoted(text(name))}' if name else ""
+
+
+@lru_cache(maxsize=64)
+def _kinded(kind: int) -> str:
+    return f',"kind":{kind},"startTimeUnixNano":"' if kind else ',"startTimeUnixNano":"'
+
+
+@lru_cache(maxsize=64)
+def _flagged(flags: int) -> str:
+    return f',"flags":{flags}' if flags else ""
 
 
 def _attribute(encoded: bytes) -> str:

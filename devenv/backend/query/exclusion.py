@@ -22,7 +22,7 @@ from devenv.traces.filters.fields import SPAN_KINDS, STATUSES
 from devenv.traces.filters.narrowing import narrowing
 from devenv.traces.jaeger_text import as_text
 
-May = Callable[[StoredTrace], bool]
+May = Callable[[StoredTrace], object]
 
 _NAME = b"\x2a"  # field 5 of Span
 _KIND = b"\x30"  # field 6 of Span
@@ -35,6 +35,10 @@ _MOST_TESTED = 2000
 _SERVICES = frozenset({("resource", "service"), ("trace", "service"), ("root", "service")})
 _NAMES = frozenset({("span", "name"), ("root", "name")})
 _WORDS = {"kind": (_KIND, SPAN_KINDS), "status": (_STATUS, STATUSES)}
+
+
+def _never(_: StoredTrace) -> bool:
+    return False
 
 
 def may_meet(filter_: Call, store: Store) -> May | None:
@@ -86,7 +90,7 @@ class _Excluder:
             if key in held and test(held[key]):
                 return None  # of which traces is not known without reading them
         if level in {"resource", "scope"}:
-            return lambda _: False
+            return _never
         within = (needle or EncodedValues(key, test)).within
         return lambda trace: within(trace.raw)
 
@@ -114,7 +118,7 @@ class _Excluder:
         if len(names) > _MOST_NAMES:
             return None
         if not names:
-            return lambda _: False
+            return _never
         found = re.compile(b"|".join(re.escape(_NAME + varint(len(name)) + name) for name in names)).search
         return lambda trace: found(trace.raw) is not None
 
@@ -126,7 +130,7 @@ class _Excluder:
         encoded = [tag + bytes([code]) for code in codes]
         services = self._with_kinds(codes) if name == "kind" else None
         if services is not None and not services:
-            return lambda _: False
+            return _never
         if len(encoded) != 1:
             return lambda trace: any(each in trace.raw for each in encoded)
         (only,) = encoded
@@ -167,6 +171,9 @@ def _one(tests: list[May | None]) -> May | None:
     known = [test for test in tests if test is not None]
     if len(known) < len(tests):
         return None
+    known = [test for test in known if test is not _never]
+    if len(known) <= 1:
+        return known[0] if known else _never
     if len(known) == 2:
         first, second = known
         return lambda trace: first(trace) or second(trace)

@@ -25,7 +25,8 @@ class StoredFilter:
 
     def __init__(self, store: Store, filter_: Call) -> None:
         self._store = store
-        self._may = may_meet(filter_, store)
+        self.may = may_meet(filter_, store)
+        """Whether a span of a trace may meet the filter, if that can be told quickly."""
         reader = StoredReader()
         self._test = FilterTest(filter_, reader)
         self._span_test = self._test
@@ -41,10 +42,6 @@ class StoredFilter:
         """Of the span that meets the filter, if it says that; any if empty."""
         self.whole = self._test.whole
         """Whether a span that meets the filter as far as it is about one span does not prove a match."""
-
-    def possible(self, trace: StoredTrace) -> bool:
-        """Return False if no span of a trace can meet the filter."""
-        return self._may is None or self._may(trace)
 
     def meets(self, scope: Scope, payload: bytes) -> bool:
         """Return whether an encoded span meets the filter as far as it is about one span."""

@@ -33,16 +33,15 @@ class Needle:
         untold = value == "" or value[0] in "[{" or "\ufffd" in value + key
         values = [b""] if untold else _values(value)
         self.within = _finder(start, values)
-        """Whether an encoded trace may contain such an attribute."""
+        """Whether an encoded trace may contain such an attribute: true or false in a condition."""
 
 
-def _finder(start: bytes, values: list[bytes]) -> Callable[[bytes], bool]:
+def _finder(start: bytes, values: list[bytes]) -> Callable[[bytes], object]:
     if len(values) == 1:  # in half the time of a pattern
         only = start + values[0]
         return lambda raw: only in raw
     # A pattern with a common prefix finds any of three values in the time of two.
-    search = re.compile(re.escape(start) + b"(?:" + b"|".join(map(re.escape, values)) + b")").search
-    return lambda raw: search(raw) is not None
+    return re.compile(re.escape(start) + b"(?:" + b"|".join(map(re.escape, values)) + b")").search
 
 
 def _values(value: str) -> list[bytes]:

@@ -72,24 +72,28 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
     seen: set[bytes] = set()
     looks = _LOOKS if query.where is None else max(_LOOKS // size(query.where), 1)
     looked = 0
-    for candidates, compared in _within(store.newest(query.service, query.operation), query):
+    for inside, compared in _within(store.newest(query.service, query.operation), query):
         looked += compared // _QUICKER
-        for trace in candidates:
+        first = 0
+        while first < len(inside):
             if looked >= looks:
                 looked = 0
                 yield None
-            looked += 1
-            if trace.owner is None or not plan.possible(trace) or trace.id in seen:
-                continue
-            if not plan.certain(trace):
-                matches = yield from plan.matches(trace)
-                if not matches or not trace.alive:
+            part = inside[first : first + looks - looked]
+            first += len(part)
+            looked += len(part)
+            for trace in plan.possible(part):
+                if trace.owner is None or trace.id in seen:
                     continue
-            seen.add(trace.id)
-            yield trace
-            found += 1
-            if found == query.limit:
-                return
+                if not plan.certain(trace):
+                    matches = yield from plan.matches(trace)
+                    if not matches or not trace.alive:
+                        continue
+                seen.add(trace.id)
+                yield trace
+                found += 1
+                if found == query.limit:
+                    return
         if looked >= looks:
             looked = 0
             yield None
@@ -148,15 +152,16 @@ class _Plan:
         scopes = frozenset(scope.number for scope in self._store.scopes if _in_scope(scope, name, value))
         return _Wanted(_holds(name, value), Needle(name, value), scopes)
 
-    def possible(self, trace: StoredTrace) -> bool:
-        """Return False if no span of a trace can have the attributes, or meet the filter."""
-        raw = trace.raw
-        if self._error == "true" and ERROR_STATUS not in raw and b"error" not in raw:
-            return False
+    def possible(self, traces: list[StoredTrace]) -> list[StoredTrace]:
+        """Leave out traces of which no span can have the attributes, or meet the filter; one test after the other."""
+        if self._error == "true":
+            traces = [each for each in traces if ERROR_STATUS in each.raw or b"error" in each.raw]
         for wanted in self._wanted:
-            if not wanted.scopes and not wanted.needle.within(raw):
-                return False
-        return self._filter is None or self._filter.possible(trace)
+            if not wanted.scopes:
+                within = wanted.needle.within
+                traces = [each for each in traces if within(each.raw)]
+        may = self._filter and self._filter.may
+        return [each for each in traces if may(each)] if may else traces
 
     def certain(self, trace: StoredTrace) -> bool:
         """Return True if the index alone proves a match: all spans are in the window, without further criteria."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import field
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -28,12 +29,17 @@ KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
 @immutable()
 class Snapshot:
-    """A trace at one moment, not affected by later spans and eviction; taking it decodes no span."""
+    """A trace at one moment, not affected by later spans and eviction; taking it decodes no span.
+
+    Attributes:
+        parts: of a small trace, the encoded spans with their scopes, chunk by chunk; empty for a large one.
+    """
 
     id: bytes
     raw: bytes
     truncated: bool
     scopes: dict[int, Scope]
+    parts: list[tuple[Scope, list[bytes]]] = field(default_factory=list)
 
 
 @immutable()
@@ -49,9 +55,10 @@ def snapshot(trace: StoredTrace, scopes: Scopes) -> Snapshot:
     """Return the trace in its present state."""
     raw = trace.raw
     if len(raw) <= _SMALL:
-        numbers = {chunk.scope for chunk in chunks(raw)}
-    else:  # a chunk begins with the tag and the number of its scope
-        numbers = {read_varint(raw, start + 1, end)[0] for start, end in _extents(raw)}
+        parts = [(scopes[chunk.scope], chunk.spans[:]) for chunk in messages.Stored.FromString(raw).chunks]
+        return Snapshot(trace.id, raw, trace.truncated, {scope.number: scope for scope, _ in parts}, parts)
+    # A chunk begins with the tag and the number of its scope.
+    numbers = {read_varint(raw, start + 1, end)[0] for start, end in _extents(raw)}
     return Snapshot(trace.id, raw, trace.truncated, {number: scopes[number] for number in numbers})
 
 
@@ -80,10 +87,9 @@ def _extents(raw: bytes) -> Iterator[tuple[int, int]]:
 def encoded(taken: Snapshot) -> Steps[EncodedTrace]:
     """Find the distinct spans of a snapshot."""
     if is_small(taken):
-        received = [(taken.scopes[chunk.scope], list(chunk.spans)) for chunk in chunks(taken.raw)]
-        every = [payload for _, payloads in received for payload in payloads]
+        every = [payload for _, payloads in taken.parts for payload in payloads]
         if len(set(every)) == len(every):  # the common case
-            return EncodedTrace(taken.id, received, taken.truncated)
+            return EncodedTrace(taken.id, taken.parts, taken.truncated)
     found: list[tuple[Scope, list[bytes]]] = []
     seen: dict[bytes, set[bytes]] = {}
     for chunk in chunks(taken.raw):
@@ -93,7 +99,8 @@ def encoded(taken: Snapshot) -> Steps[EncodedTrace]:
         if not known.isdisjoint(payloads):
             payloads = [payload for payload in payloads if payload not in known]
         known.update(payloads)
-        found.append((scope, payloads))
+        if payloads:
+            found.append((scope, payloads))
         if not is_small(taken):
             yield None
     return EncodedTrace(taken.id, found, taken.truncated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from secrets import token_urlsafe
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from embedded.stored_spans import decode_trace
 from otlp_build import MS, make_span, one, request, resource_spans, span_id, trace_id
 
+from devenv.backend.api.otlp_document import traces_documents
 from devenv.backend.query.search import Criteria, search
+from devenv.backend.store.decoding import snapshot
 from devenv.backend.store.figures import figures
 from devenv.backend.store.records import StoredService
 from devenv.backend.store.shares import shares
@@ -60,6 +63,15 @@ def test_the_same_span_of_two_resources_is_two_spans() -> None:
     put(store, one("a", span))
     put(store, one("b", span))
     assert len(decode_trace(store.traces[trace], store.scopes).spans) == 2
+
+
+def test_a_span_that_comes_again_under_another_scope_leaves_no_scope_without_spans() -> None:
+    store, trace = Store(MIB), trace_id()
+    span = make_span(trace)
+    put(store, request(resource_spans("a", span, scope="first"), resource_spans("a", span, scope="second")))
+    (pieces,) = traces_documents([snapshot(store.traces[trace], store.scopes)], raw=True)
+    (document,) = json.loads(f"[{''.join(pieces)}]")
+    assert [(each["scope"]["name"], len(each["spans"])) for each in document["scopeSpans"]] == [("first", 1)]
 
 
 def test_memory_stays_within_the_bound_and_what_goes_is_counted() -> None:
