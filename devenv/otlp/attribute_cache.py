@@ -15,6 +15,9 @@ _CACHED = 16384
 _CACHED_BYTES = 256
 """Of an attribute; a longer one seldom occurs twice."""
 
+_FIRST, _SECOND = 0x0A, 0x12  # tags of the fields 1 and 2 with bytes
+_ONE_BYTE = 127  # so is each length
+
 
 def key_value(encoded: bytes) -> Any:
     """Return an attribute decoded; an empty one if it passed the check only as a part of its neighbour."""
@@ -22,6 +25,26 @@ def key_value(encoded: bytes) -> Any:
         return messages.KeyValue.FromString(encoded)
     except DecodeError:
         return messages.KeyValue()
+
+
+def short_text(encoded: bytes) -> tuple[bytes, str] | None:
+    """Return key and value of an attribute that is a short text, in a quarter of the time of :func:`key_value`.
+
+    Returns:
+        ``None`` if it is something else, or encoded in an unusual way.
+    """
+    size = len(encoded)
+    if not 6 <= size <= _ONE_BYTE or encoded[0] != _FIRST:
+        return None
+    at = encoded[1] + 2
+    if at + 4 > size or encoded[at] != _SECOND or encoded[at + 1] != size - at - 2:
+        return None
+    if encoded[at + 2] != _FIRST or encoded[at + 3] != size - at - 4:
+        return None
+    try:
+        return encoded[2:at], encoded[at + 4 :].decode()
+    except UnicodeDecodeError:
+        return None
 
 
 class AttributeCache(Generic[T]):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from devenv.backend.store.decoding import ERROR, KINDS
 from devenv.backend.store.scopes import Scope
-from devenv.otlp.attribute_cache import AttributeCache, key_value
+from devenv.otlp.attribute_cache import AttributeCache, key_value, short_text
 from devenv.otlp.span_table import MARK
 from devenv.otlp.values import as_json_number, plain, text
 from devenv.traces.jaeger_text import as_text
@@ -86,9 +87,17 @@ def common_tags(scope: Scope) -> list[list[str]]:
     return tags
 
 
+@lru_cache(maxsize=1024)
+def _opening(key: bytes) -> str:
+    return sortable(text(key), "").removesuffix('""}')
+
+
 def _attribute(encoded: bytes) -> str:
     if encoded == MARK:  # the end of a span's attributes in a table
         return ""
+    short = short_text(encoded)
+    if short is not None:
+        return f"{_opening(short[0])}{quoted(short[1])}}}"
     pair = key_value(encoded)
     return sortable(text(pair.key), plain(pair.value))
 

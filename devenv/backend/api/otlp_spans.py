@@ -15,7 +15,7 @@ from devenv.backend.store.decoding import ends, readable
 from devenv.http.server.message import dumps
 from devenv.immutable import immutable
 from devenv.model.span import Value
-from devenv.otlp.attribute_cache import AttributeCache, key_value
+from devenv.otlp.attribute_cache import AttributeCache, key_value, short_text
 from devenv.otlp.span_table import MARK
 from devenv.otlp.values import otlp, plain, text
 
@@ -141,9 +141,17 @@ def _flagged(flags: int) -> str:
     return f',"flags":{flags}' if flags else ""
 
 
+@lru_cache(maxsize=1024)
+def _opening(key: bytes) -> str:
+    return f'{{"key":{quoted(text(key))},"value":{{"stringValue":'
+
+
 def _attribute(encoded: bytes) -> str:
     if encoded == MARK:
         return _END
+    short = short_text(encoded)
+    if short is not None:
+        return f"{_opening(short[0])}{quoted(short[1])}}}}}"
     pair = key_value(encoded)
     return f'{{"key":{quoted(text(pair.key))},"value":{_json(otlp(plain(pair.value)))}}}'
 
