@@ -22,7 +22,7 @@ from devenv.traces.filters.fields import SPAN_KINDS, STATUSES
 from devenv.traces.filters.narrowing import narrowing
 from devenv.traces.jaeger_text import as_text
 
-May = Callable[[StoredTrace], object]
+May = Callable[[StoredTrace, bytes], object]
 
 _NAME = b"\x2a"  # field 5 of Span
 _KIND = b"\x30"  # field 6 of Span
@@ -37,7 +37,7 @@ _NAMES = frozenset({("span", "name"), ("root", "name")})
 _WORDS = {"kind": (_KIND, SPAN_KINDS), "status": (_STATUS, STATUSES)}
 
 
-def _never(_: StoredTrace) -> bool:
+def _never(_: StoredTrace, __: bytes) -> bool:
     return False
 
 
@@ -92,7 +92,7 @@ class _Excluder:
         if level in {"resource", "scope"}:
             return _never
         within = (needle or EncodedValues(key, test)).within
-        return lambda trace: within(trace.raw)
+        return lambda _, raw: within(raw)
 
     def _field(self, call: Call, field: Field) -> May | None:
         place = (field.level, field.name)
@@ -100,7 +100,7 @@ class _Excluder:
             return self._named(call)
         if place in _SERVICES:
             test = value_test(call)
-            return lambda trace: any(test(service.name) for service in trace.services)
+            return lambda trace, _: any(test(service.name) for service in trace.services)
         constant = call.args[1]
         if field.name in _WORDS and field.level in {"span", "root"}:
             return self._worded(field.name, value_test(call))
@@ -120,7 +120,7 @@ class _Excluder:
         if not names:
             return _never
         found = re.compile(b"|".join(re.escape(_NAME + varint(len(name)) + name) for name in names)).search
-        return lambda trace: found(trace.raw) is not None
+        return lambda _, raw: found(raw) is not None
 
     def _worded(self, name: str, test: Callable[[Any], bool]) -> May | None:
         tag, words = _WORDS[name]
@@ -132,11 +132,11 @@ class _Excluder:
         if services is not None and not services:
             return _never
         if len(encoded) != 1:
-            return lambda trace: any(each in trace.raw for each in encoded)
+            return lambda _, raw: any(each in raw for each in encoded)
         (only,) = encoded
         if services is None:
-            return lambda trace: only in trace.raw
-        return lambda trace: not services.isdisjoint(trace.services) and only in trace.raw
+            return lambda _, raw: only in raw
+        return lambda trace, raw: not services.isdisjoint(trace.services) and only in raw
 
     def _with_kinds(self, kinds: list[int]) -> set[StoredService] | None:
         """The services that have spans of one of these kinds."""
@@ -163,8 +163,8 @@ def _every(tests: list[May | None]) -> May | None:
         return known[0] if known else None
     if len(known) == 2:  # without a generator in half the time
         first, second = known
-        return lambda trace: first(trace) and second(trace)
-    return lambda trace: all(test(trace) for test in known)
+        return lambda trace, raw: first(trace, raw) and second(trace, raw)
+    return lambda trace, raw: all(test(trace, raw) for test in known)
 
 
 def _one(tests: list[May | None]) -> May | None:
@@ -176,21 +176,21 @@ def _one(tests: list[May | None]) -> May | None:
         return known[0] if known else _never
     if len(known) == 2:
         first, second = known
-        return lambda trace: first(trace) or second(trace)
-    return lambda trace: any(test(trace) for test in known)
+        return lambda trace, raw: first(trace, raw) or second(trace, raw)
+    return lambda trace, raw: any(test(trace, raw) for test in known)
 
 
 def _above(place: tuple[str, str], op: str, value: str) -> May | None:
     extra = op == "gt"
     if place in {("span", "duration"), ("root", "duration")}:
         shortest = int(field_value("duration", value)) + extra
-        return lambda trace: max(trace.longest, 1) >= shortest
+        return lambda trace, _: max(trace.longest, 1) >= shortest
     if place == ("trace", "duration"):
         wanted = int(field_value("duration", value)) + extra
-        return lambda trace: max(trace.end - trace.start, 1) + 1 >= wanted
+        return lambda trace, _: max(trace.end - trace.start, 1) + 1 >= wanted
     if place == ("trace", "spans"):
         least = int(field_value("number", value)) + extra
-        return lambda trace: trace.spans >= least
+        return lambda trace, _: trace.spans >= least
     if place == ("trace", "errors") and int(field_value("number", value)) + extra > 0:
-        return lambda trace: _STATUS + b"\x02" in trace.raw
+        return lambda _, raw: _STATUS + b"\x02" in raw
     return None

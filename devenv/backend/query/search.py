@@ -82,11 +82,11 @@ def search(store: Store, query: Criteria) -> Iterator[StoredTrace | None]:
             part = inside[first : first + looks - looked]
             first += len(part)
             looked += len(part)
-            for trace in plan.possible(part):
+            for trace, raw in plan.possible(part):
                 if trace.owner is None or trace.id in seen:
                     continue
                 if not plan.certain(trace):
-                    matches = yield from plan.matches(trace)
+                    matches = yield from plan.matches(trace, raw or trace.raw)
                     if not matches or not trace.alive:
                         continue
                 seen.add(trace.id)
@@ -152,16 +152,23 @@ class _Plan:
         scopes = frozenset(scope.number for scope in self._store.scopes if _in_scope(scope, name, value))
         return _Wanted(_holds(name, value), Needle(name, value), scopes)
 
-    def possible(self, traces: list[StoredTrace]) -> list[StoredTrace]:
-        """Leave out traces of which no span can have the attributes, or meet the filter; one test after the other."""
+    def possible(self, traces: list[StoredTrace]) -> list[tuple[StoredTrace, bytes]]:
+        """Leave out traces of which no span can have the attributes, or meet the filter; one test after the other.
+
+        Returns:
+            the others, encoded; empty if that was not looked at.
+        """
+        may = self._filter and self._filter.may
+        if self._error != "true" and not self._wanted and not may:
+            return [(each, b"") for each in traces]
+        found = [(each, each.raw) for each in traces]  # an older one is decompressed each time
         if self._error == "true":
-            traces = [each for each in traces if ERROR_STATUS in each.raw or b"error" in each.raw]
+            found = [pair for pair in found if ERROR_STATUS in pair[1] or b"error" in pair[1]]
         for wanted in self._wanted:
             if not wanted.scopes:
                 within = wanted.needle.within
-                traces = [each for each in traces if within(each.raw)]
-        may = self._filter and self._filter.may
-        return [each for each in traces if may(each)] if may else traces
+                found = [pair for pair in found if within(pair[1])]
+        return [pair for pair in found if may(*pair)] if may else found
 
     def certain(self, trace: StoredTrace) -> bool:
         """Return True if the index alone proves a match: all spans are in the window, without further criteria."""
@@ -176,11 +183,11 @@ class _Plan:
             and (not query.start_max or trace.end <= query.start_max)
         )
 
-    def matches(self, trace: StoredTrace) -> Steps[bool]:
-        """Return the result of the exact test; False if the trace is evicted meanwhile."""
+    def matches(self, trace: StoredTrace, raw: bytes) -> Steps[bool]:
+        """Return the result of the exact test of a trace, given encoded; False if it is evicted meanwhile."""
         if self._filter is not None:
-            return (yield from self._meets(trace, self._filter))
-        for chunk in chunks(trace.raw):
+            return (yield from self._meets(trace, raw, self._filter))
+        for chunk in chunks(raw):
             if not trace.alive:
                 return False
             scope = self._store.scopes[chunk.scope]
@@ -194,11 +201,11 @@ class _Plan:
                 yield None
         return False
 
-    def _meets(self, trace: StoredTrace, filter_: StoredFilter) -> Steps[bool]:
+    def _meets(self, trace: StoredTrace, raw: bytes, filter_: StoredFilter) -> Steps[bool]:
         """The exact test of a filter and, as far as the index does not prove them, the other criteria."""
         inside = self._unbounded and not self._query.operation and self._within(trace)
         services = {self._query.service, filter_.service} - {""}
-        for chunk in chunks(trace.raw):
+        for chunk in chunks(raw):
             scope = self._store.scopes[chunk.scope] if trace.alive else None
             if scope is None or (services and services != {scope.service.name}):
                 continue

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from devenv.backend.query.clock_skew import Judged, TimedSpan, clock_skews, host_of, one_clock
+from devenv.backend.query.clock_skew import Judged, TimedSpan, host_of, one_clock, skew_steps
 from devenv.backend.store.decoding import PART, EncodedTrace, Snapshot, Steps, encoded, ends, is_small, readable
 from devenv.backend.store.scopes import Scope
 from devenv.immutable import immutable
@@ -69,7 +69,7 @@ def _skews(parts: Chunks) -> Steps[dict[bytes, int]]:
                 yield None
             for span in part:
                 spans.setdefault(span.span_id, TimedSpan(span.parent_span_id, span.start, ends(span), host))
-    return clock_skews(spans)
+    return (yield from skew_steps(spans))
 
 
 class _Parts:
