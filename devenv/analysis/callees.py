@@ -50,17 +50,15 @@ class Callees:
             return None
         attributes = span.attributes
         for key in _PEER_KEYS:
-            if text := _text(attributes.get(key)):
-                host, port = _host_and_port(text)
-                port = port or next((n for k in _PORT_KEYS if (n := _number(attributes.get(k)))), None)
-                if found := self._service(host, port):
-                    return found
+            if (text := _text(attributes.get(key))) and (found := self.at(*_with_port(span, text))):
+                return found
         for key in _URL_KEYS:
             if text := _text(attributes.get(key)):
-                return self._service(*_host_and_port(text))
+                return self.at(*_host_and_port(text))
         return None
 
-    def _service(self, host: str, port: int | None) -> str | None:
+    def at(self, host: str, port: int | None) -> str | None:
+        """The service at an address; ``None`` if it is not one of these."""
         host = host.lower().rstrip(".")
         if found := self.hosts.get(host):
             return found
@@ -86,6 +84,19 @@ def silent_services(trace: Trace, callees: Callees) -> tuple[str, ...]:
         return ()
     answered = _answered(trace)
     return tuple(dict.fromkeys(name for span, name in calls if span.span_id not in answered and _is_evidence(span)))
+
+
+def called_address(span: Span) -> tuple[str, int | None]:
+    """Host and port that a span's attributes name as called, the host in lowercase; it is empty if none does."""
+    for key in _PEER_KEYS:
+        if text := _text(span.attributes.get(key)):
+            host, port = _with_port(span, text)
+            return host.lower(), port
+    for key in _URL_KEYS:
+        if text := _text(span.attributes.get(key)):
+            host, port = _host_and_port(text)
+            return host.lower(), port
+    return "", None
 
 
 def callee(span: Span) -> str | None:
@@ -125,6 +136,12 @@ def _is_evidence(span: Span) -> bool:
     if any(_UNTRACED_PATH.search(path) for path in paths):
         return False
     return span.status is not Status.ERROR or any(attributes.get(key) is not None for key in _RESPONSE_KEYS)
+
+
+def _with_port(span: Span, text: str) -> tuple[str, int | None]:
+    """Host and port of a peer's attribute; the port may be in its own attribute."""
+    host, port = _host_and_port(text)
+    return host, port or next((n for key in _PORT_KEYS if (n := _number(span.attributes.get(key)))), None)
 
 
 def _host_and_port(text: str) -> tuple[str, int | None]:

@@ -19,6 +19,15 @@ def samples_needed(quantile: float) -> int:
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(quantile))
 
 
+TAIL = 10
+"""Samples beyond a percentile in maps and reports, so that one slow call more or less moves it little."""
+
+
+def settled_samples_needed(quantile: float) -> int:
+    """The number of samples of which :data:`TAIL` lie beyond a quantile: p50 needs 20, p90 100, p99 1,000."""
+    return math.ceil(round(TAIL / (1 - quantile), 6))
+
+
 class Ordered(Protocol):
     """Samples in ascending order: a list, or an array of numpy's."""
 
@@ -42,6 +51,16 @@ def percentile(ordered: Ordered, quantile: float) -> float | None:
     if count < samples_needed(quantile):
         return None
     return nearest_rank(ordered, quantile)
+
+
+def settled_percentile(ordered: Ordered, quantile: float) -> float | None:
+    """The percentile by :func:`nearest_rank`, ``None`` with less than :func:`settled_samples_needed` samples.
+
+    Args:
+        ordered: samples in ascending order.
+        quantile: 0 < q < 1.
+    """
+    return nearest_rank(ordered, quantile) if len(ordered) >= settled_samples_needed(quantile) else None
 
 
 def nearest_rank(ordered: Ordered, quantile: float) -> float:

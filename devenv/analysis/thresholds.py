@@ -1,10 +1,10 @@
-"""Parses and evaluates --fail thresholds, such as `p99<250ms`, `errors<1%` or `traced==100%`."""
+"""Parses and evaluates --fail thresholds, such as `p99<250ms`, `errors<1%`, `traced==100%` or `budget>0%`."""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from devenv.errors import UsageError
 from devenv.model.run import Threshold
@@ -28,28 +28,36 @@ _UNITS: dict[str, dict[str, tuple[str, float]]] = {
     "traced": {"%": ("traced", 1.0)},
     "rate": {"": ("rate", 1.0), "rps": ("rate", 1.0), "/s": ("rate", 1.0)},
     "dropped": {"": ("dropped", 1.0)},
+    "budget": {"%": ("budget", 1.0)},
 }
-METRICS = (*_LATENCIES, *_UNITS)
+METRICS = (*_LATENCIES, "errors", "traced", "rate", "dropped")
+"""What a load run measures."""
+REPORT_METRICS = ("p50", "p90", "p95", "p99", "p999", "max", "errors", "rate", "budget")
+"""What traces show."""
 _TOKENS = re.compile(r"\s*([A-Za-z_][A-Za-z_0-9]*)\s*([<>=!]*)\s*([0-9]*\.?[0-9]*)\s*(\S*)\s*")
 
 
-def parse_threshold(expression: str) -> Threshold:
+def parse_threshold(expression: str, metrics: Sequence[str] = METRICS) -> Threshold:
     """Parse an expression: a metric, a comparison, a number with its unit.
 
     Latencies (``p50`` … ``p999``, ``max``, each also with ``_service`` and ``_lag``) are in us, ms or s. ``errors`` is
     a percentage of the requests sent, or a number of requests. ``traced`` is a percentage, ``rate`` is requests per
-    second, ``dropped`` is a number of requests.
+    second, ``dropped`` is a number of requests, ``budget`` is a percentage of the error budget of objectives.
+
+    Args:
+        expression: as the user wrote it.
+        metrics: the metrics that are allowed.
 
     Raises:
         UsageError: If the expression is not valid; the message names the column.
     """
     found = _TOKENS.match(expression)
     if found is None:
-        raise _unreadable(expression, 1, expression[:10], "a metric such as p99, errors or traced")
+        raise _unreadable(expression, 1, expression[:10], f"a metric: {', '.join(metrics)}")
     metric, comparison, number, _ = found.groups()
-    if metric not in METRICS:
-        expected = f"known metrics: {', '.join(METRICS)}"
-        raise _unreadable(expression, found.start(1) + 1, metric, expected, suggest(metric, METRICS))
+    if metric not in metrics:
+        expected = f"known metrics: {', '.join(metrics)}"
+        raise _unreadable(expression, found.start(1) + 1, metric, expected, suggest(metric, metrics))
     if comparison not in _OPERATORS:
         raise _unreadable(expression, found.start(2) + 1, comparison, f"one of {' '.join(_OPERATORS)}")
     if not any(character.isdigit() for character in number):
@@ -74,6 +82,6 @@ def _unreadable(expression: str, column: int, found: str, expected: str, hint: s
     what = f"found {found!r}" if found else "found the end of the expression"
     return UsageError(
         f"threshold {expression!r}, column {column}: {what}, expected {expected}",
-        hint=hint or "write a threshold such as 'p99<250ms', 'errors<1%', 'traced==100%' or 'rate>=49'",
+        hint=hint or "write a threshold such as 'p99<250ms', 'errors<1%' or 'rate>=49'",
         details={"expression": expression, "column": column, "found": found, "expected": expected},
     )

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from devenv.cli.commands import (
     agents,
+    analysis,
     environment,
     inspection,
     loading,
@@ -65,6 +66,7 @@ environment.register(app)
 loading.register(app)
 inspection.register(app)
 tracing.register(app)
+analysis.register(app)
 viewing.register(app)
 running.register(app)
 agents.register(app)

@@ -197,15 +197,60 @@ class Sampling(Strict):
         return found.operations if isinstance(found, ServiceSampling) else {}
 
 
-class Objective(Strict):
-    """Service level objective of a service or of one of its operations; latencies in seconds."""
+def parse_share(value: object) -> float:
+    """Return a share between 0 and 1, written as a percentage such as ``99.9%`` or as a number such as 0.999.
 
+    Raises:
+        ValueError: If it is not a share, or is 0 or 100%: no system keeps the latter.
+    """
+    text = str(value).strip()
+    found = None if isinstance(value, bool) else re.fullmatch(r"(\d*\.?\d+)\s*(%?)", text)
+    share = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+    if not 0 < share < 1:
+        raise ValueError("a share above 0% and below 100%, such as 99.9% or 0.999")
+    return round(share, 9)
+
+
+Share = Annotated[float, BeforeValidator(parse_share)]
+
+
+class LatencyObjective(Strict):
+    """The share of requests that must take less than ``under`` seconds."""
+
+    under: Annotated[Seconds, Field(gt=0)]
+    share: Share
+
+
+class Objective(Strict):
+    """Service level objectives of a service or of one of its operations.
+
+    Attributes:
+        service: its name in traces; the objective's own name if it is not given.
+        operation: span name; all requests of the service if it is not given.
+        availability: share of requests without an error.
+        latency: of the requests without an error.
+        p50, p90, p95, p99: seconds; short for ``latency`` with a share of 50, 90, 95 or 99%.
+        errors: ratio of requests with an error; short for the ``availability`` that is left.
+        window: seconds up to now that count; the time of the report if it is not given.
+    """
+
+    service: str | None = None
     operation: str | None = None
+    availability: Share | None = None
+    latency: LatencyObjective | None = None
     p50: Seconds | None = None
     p90: Seconds | None = None
     p95: Seconds | None = None
     p99: Seconds | None = None
     errors: Ratio | None = None
+    window: Annotated[Seconds, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Objective:
+        targets = ("availability", "latency", "p50", "p90", "p95", "p99", "errors")
+        if all(getattr(self, name) is None for name in targets):
+            raise ValueError(f"at least one of {', '.join(targets)}")
+        return self
 
 
 class StackExtension(Strict):

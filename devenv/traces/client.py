@@ -162,9 +162,14 @@ class TraceClient:
         if (await self.probe()).legacy:
             services = [query.service] if query.service else await self.services()
             searches = [self._find_legacy(each, service) for each in query.widened() for service in services]
+            answers = await asyncio.gather(*searches)
+            found = await in_background(lambda: collect(self._legacy_spans(*answers)))
         else:
-            searches = [self._find_v3(each) for each in query.widened()]
-        found = collect(span for answer in await asyncio.gather(*searches) for span in answer)
+            found = collect(
+                span
+                for answer in await asyncio.gather(*(self._find_v3(each) for each in query.widened()))
+                for span in answer
+            )
         return newest_first(query, found, lambda each: any(span.is_error for span in each.spans))
 
     async def trace(self, trace_id: str) -> Trace | None:
@@ -264,11 +269,8 @@ class TraceClient:
         answer = await self._get_searched(query, lambda each: f"/api/v3/trace-summaries?{v3_parameters(each)}")
         return self._read(lambda: [parse_summary(item) for item in answer.get("summaries") or ()])
 
-    async def _find_legacy(self, query: Query, service: str) -> list[Span]:
-        answer = await self._get_searched(
-            query, lambda each: f"/api/traces?{legacy_parameters(each, service)}&raw=true"
-        )
-        return self._legacy_spans(answer)
+    async def _find_legacy(self, query: Query, service: str) -> dict[str, Any]:
+        return await self._get_searched(query, lambda each: f"/api/traces?{legacy_parameters(each, service)}&raw=true")
 
     async def _find_v3(self, query: Query) -> list[Span]:
         return self._otlp_spans(
@@ -282,6 +284,7 @@ class TraceClient:
 
     async def _one(self, trace_id: str) -> dict[str, Trace]:
         name = quote(trace_id, safe="")
+        parse: Callable[[Mapping[str, Any]], list[Span]]
         found = await self.probe()
         if found.embedded and found.v3:
             return await self._one_encoded(f"/api/v3/traces/{name}?{_RAW}")
@@ -306,9 +309,9 @@ class TraceClient:
     def _otlp_spans(self, answer: Mapping[str, Any]) -> list[Span]:
         return self._read(lambda: list(json_spans.parse_spans(answer.get("result") or {})))
 
-    def _legacy_spans(self, answer: Mapping[str, Any]) -> list[Span]:
+    def _legacy_spans(self, *answers: Mapping[str, Any]) -> list[Span]:
         return self._read(
-            lambda: [span for trace in answer.get("data") or () for span in jaeger_json.parse_spans(trace)]
+            lambda: [span for trace in jaeger_json.traces_in(answers) for span in jaeger_json.parse_spans(trace)]
         )
 
     async def _get_searched(self, query: Query, path: Callable[[Query], str]) -> dict[str, Any]:

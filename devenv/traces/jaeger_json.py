@@ -27,6 +27,24 @@ def parse_spans(trace: Mapping[str, Any]) -> Iterator[Span]:
         yield _span(span, resources[span["processID"]])
 
 
+def traces_in(answers: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The traces of some responses of ``/api/traces``.
+
+    The searches of several services return a trace once for each. One with as many spans as before is left out: it
+    would be parsed and compared in vain.
+
+    Raises:
+        KeyError, TypeError, AttributeError: If one is not a response.
+    """
+    seen: set[tuple[str, int]] = set()
+    for answer in answers:
+        for trace in answer.get("data") or ():
+            key = (trace["traceID"], len(trace["spans"]))
+            if key not in seen:
+                seen.add(key)
+                yield trace
+
+
 def _resource(process: Mapping[str, Any]) -> dict[str, Value]:
     return {"service.name": process["serviceName"], **_tags(process.get("tags"))}
 

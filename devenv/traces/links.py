@@ -19,6 +19,10 @@ class UiLinks:
         """Page of one trace."""
         return f"{self.base_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
 
+    def dependencies(self) -> str:
+        """Page of the calls between services."""
+        return f"{self.base_url.rstrip('/')}/dependencies"
+
     def search(
         self,
         service: str,

@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 from devenv.model import agents, documents, down_document, listings, load_documents, metrics_document, scaffold
+from devenv.model.analysis import map_document, report_document
 from devenv.model.documents import Document
 from devenv.model.extension import ServiceExtension, StackExtension
 
 GOLDEN = Path(__file__).parent / "golden"
+MODULES = (agents, documents, down_document, listings, load_documents, map_document, metrics_document)
+MODULES += (report_document, scaffold)
 DOCUMENTS = {
     cls.model_fields["schema_"].default.removeprefix("devenv.").replace("/", "-"): cls
-    for module in (agents, documents, down_document, listings, load_documents, metrics_document, scaffold)
+    for module in MODULES
     for cls in vars(module).values()
     if isinstance(cls, type) and issubclass(cls, Document) and "schema_" in cls.model_fields
 }
@@ -32,6 +35,8 @@ PROMISED = {
     | {"response_ms", "service_ms", "generator_lag_ms", "traces", "slowest", "thresholds", "cpu_us_per_request"},
     "down-1": {"schema", "removed", "kept", "left"},
     "status-1": {"schema", "project", "stack", "engine", "services"},
+    "map-1": {"schema", "source", "nodes", "edges"},
+    "report-1": {"schema", "source", "since", "until", "services", "bottlenecks", "slo", "incident", "thresholds"},
     "error-1": {"schema", "error"},
 }
 PROMISED_PARTS = {
@@ -48,6 +53,15 @@ PROMISED_PARTS = {
     "ThresholdDocument": {"expr", "value", "ok"},
     "RemovedDocument": {"containers", "networks", "volumes", "processes"},
     "ErrorPart": {"code", "kind", "message", "hint", "details"},
+    "NodePart": {"name", "kind", "spans"},
+    "EdgePart": {"caller", "callee", "declared", "observed", "calls", "errors", "p50_ms", "p99_ms"},
+    "ServiceFiguresPart": {"name", "requests", "rate", "errors", "p50_ms", "p90_ms", "p99_ms", "operations"},
+    "OperationPart": {"name", "kind", "requests", "errors", "p50_ms", "p90_ms", "p99_ms", "self_ms", "critical_share"},
+    "BottleneckPart": {"service", "operation", "critical_share", "self_ms"},
+    "ObjectivePart": {"name", "target", "value", "ok", "budget_left"},
+    "IncidentPart": {"components", "changes"},
+    "ComponentPart": {"service", "operation", "error", "since", "requests", "example_traces"},
+    "ChangePart": {"time", "service", "what"},
 }
 
 
@@ -86,7 +100,7 @@ def test_promised_fields_are_there(name: str) -> None:
 
 @pytest.mark.parametrize("part", sorted(PROMISED_PARTS))
 def test_promised_fields_of_parts_are_there(part: str) -> None:
-    model = next(vars(module)[part] for module in (documents, down_document, load_documents) if part in vars(module))
+    model = next(vars(module)[part] for module in MODULES if part in vars(module))
     assert set(model.model_fields) >= PROMISED_PARTS[part]
 
 

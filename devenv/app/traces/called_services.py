@@ -35,23 +35,31 @@ def traced_services(stack: Stack) -> dict[str, str]:
     return {service: name for name, service in names_in_spans(stack).items() if _sends_spans(stack, service)}
 
 
-async def find_callees(stack: Stack, observed: ObservedState, engine: Engine) -> Callees:
+def named_services(stack: Stack) -> dict[str, str]:
+    """The name of each service in traces, by service: also of databases and brokers, but not of the trace backend."""
+    return {service: name for name, service in names_in_spans(stack).items()}
+
+
+async def find_callees(
+    stack: Stack, observed: ObservedState, engine: Engine, names: Mapping[str, str] | None = None
+) -> Callees:
     """The addresses of the services that have spans if they are called.
 
     Args:
         stack: as resolved from its files.
         observed: the running instances.
         engine: knows the ports that it has chosen.
+        names: names by service, of other services than those that have spans.
     """
-    traced = traced_services(stack)
-    hosts = {name.lower(): name for name in traced.values()}
+    named = traced_services(stack) if names is None else names
+    hosts = {name.lower(): name for name in named.values()}
     ports: dict[tuple[str, int], str] = {}
     shared = _LOOPBACK if engine.capabilities.shared_loopback else _HOST_ADDRESSES
-    for service, name in traced.items():
+    for service, name in named.items():
         hosts |= dict.fromkeys((host.lower() for host in stack.services[service].host_names), name)
         numbers = await _ports(stack.services[service], observed, engine)
         ports |= {(host, number): name for number in numbers for host in shared}
-    for service in stack.services.keys() - traced.keys():
+    for service in stack.services.keys() - named.keys():
         hosts.pop(service.lower(), None)
     return Callees(hosts=hosts, ports=ports)
 

@@ -14,7 +14,8 @@ def _named_in_traces(x: StackExtension) -> Iterator[tuple[tuple[str | int, ...],
     yield from ((("canary", "services", i), name) for i, name in enumerate(x.canary.services if x.canary else ()))
     for scenario, request in x.load.scenarios.items():
         yield from ((("load", "scenarios", scenario, "services", i), name) for i, name in enumerate(request.services))
-    yield from ((("slo", name), name) for name in x.slo)
+    for name, objective in x.slo.items():
+        yield (("slo", name), name) if objective.service is None else (("slo", name, "service"), objective.service)
     if isinstance(x.sampling, Sampling):
         yield from ((("sampling", "services", name), name) for name in x.sampling.services)
 

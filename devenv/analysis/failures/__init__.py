@@ -1,0 +1,1 @@
+"""What failed: which span of a trace was the first, and what failed because of it."""

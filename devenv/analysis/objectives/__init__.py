@@ -1,0 +1,1 @@
+"""Service level objectives: verdicts, error budgets and burn rates."""

@@ -1,0 +1,1 @@
+"""Calls between services, databases, brokers and external systems: observed and declared."""

@@ -1,0 +1,201 @@
+"""``devenv report``: rate, errors and durations, where the time goes, objectives, and what fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devenv.analysis.thresholds import keeps
+from devenv.app.traces.engine_changes import engine_changes
+from devenv.app.traces.report_parts import component_part, figure_parts, objective_part
+from devenv.app.traces.surroundings import Surroundings, surroundings
+from devenv.errors import NEGATIVE_VERDICT
+from devenv.immutable import immutable
+from devenv.model.analysis.report_document import BottleneckPart, IncidentPart, ReportDocument
+from devenv.model.load_documents import ThresholdDocument
+from devenv.traces.query import Query, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from devenv.analysis.trace_report import TraceReport
+    from devenv.app.invocation import Invocation
+    from devenv.model.run import Threshold
+    from devenv.model.trace import Trace
+    from devenv.traces.client import TraceClient
+
+TIMEOUT = 60.0
+"""Seconds for one request to the trace backend: a page of large traces."""
+
+LEAST_S = 1.0
+"""Seconds over which a rate is computed at least: one request alone has no rate."""
+
+
+@immutable(kw_only=True)
+class ReportOptions:
+    """What is reported.
+
+    Attributes:
+        start_ns, end_ns: the time, nanoseconds since the epoch.
+        run: ID or name of a saved run, whose traces are read instead of those of a time.
+        service: only requests through this service, and its figures.
+        thresholds: what has to be met.
+        incident: look for what fails.
+        limit: maximum number of traces that are read.
+    """
+
+    start_ns: int
+    end_ns: int
+    run: str | None = None
+    service: str | None = None
+    thresholds: Sequence[Threshold] = ()
+    incident: bool = False
+    limit: int = 10_000
+
+
+@immutable(kw_only=True)
+class _Looked:
+    """Which traces were read: of a run, how many of its traces are missing."""
+
+    start_ns: int
+    end_ns: int
+    looked_at: int
+    more: bool = False
+    missing: int = 0
+    run_id: str | None = None
+
+
+async def report(invocation: Invocation, options: ReportOptions) -> ReportDocument:
+    """Report what the traces of some time or of a run show.
+
+    Raises:
+        NotUp: If the project is not running.
+        BackendUnavailable: If its trace backend does not respond.
+        StackFileError: If its stack file is not valid.
+        UnknownName: If no run has that ID or name, or no service of that name has spans.
+    """
+    from devenv.analysis.objectives.verdicts import targets
+    from devenv.analysis.trace_report import TraceReport
+    from devenv.traces.client import TraceClient
+
+    around = await surroundings(invocation)
+    objectives = around.stack.x.slo if around.stack is not None else {}
+    found = TraceReport(list(targets(objectives)), around.callees, around.traced)
+    async with TraceClient(around.backend.query_url, token=around.backend.token, timeout=TIMEOUT) as client:
+        if options.run is not None:
+            looked = await _read_run(invocation, client, options.run, options.service, found)
+        else:
+            looked = await _read_window(client, options, found)
+        if options.service is not None and options.service not in found.figures.services:
+            await _require_service(client, options.service)
+    return _document(around, options, found, looked)
+
+
+def verdict_code(document: ReportDocument) -> int:
+    """Exit code: 1 if a threshold is not met, else 0."""
+    return 0 if all(threshold.ok for threshold in document.thresholds) else NEGATIVE_VERDICT
+
+
+async def _read_window(client: TraceClient, options: ReportOptions, found: TraceReport) -> _Looked:
+    from devenv.traces.window import TraceWindow
+
+    query = Query(service=options.service, start_ns=options.start_ns, end_ns=options.end_ns, limit=options.limit)
+    window = TraceWindow(client, query)
+    await _add(window.pages(), None, found)
+    return _Looked(start_ns=options.start_ns, end_ns=options.end_ns, looked_at=window.looked_at, more=window.more)
+
+
+async def _read_run(
+    invocation: Invocation, client: TraceClient, run: str, service: str | None, found: TraceReport
+) -> _Looked:
+    from devenv.app.traces.run_traces import traced_requests
+    from devenv.traces.window import pages_of
+
+    requests = traced_requests(invocation, run)
+    looked_at = await _add(pages_of(client, requests.trace_ids), service, found)
+    return _Looked(
+        start_ns=requests.start_ns,
+        end_ns=requests.end_ns,
+        looked_at=looked_at,
+        missing=len(requests.trace_ids) - looked_at,
+        run_id=requests.run_id,
+    )
+
+
+async def _add(pages: AsyncIterator[list[Trace]], service: str | None, found: TraceReport) -> int:
+    """Add the traces in which a service has spans; return how many traces were read."""
+    from devenv.traces.background import in_background
+
+    looked_at = 0
+    async for page in pages:
+        looked_at += len(page)
+        wanted = [trace for trace in page if service is None or service in trace.services]
+        await in_background(lambda wanted=wanted: found.add_all(wanted))  # type: ignore[misc]  # bound now
+    return looked_at
+
+
+async def _require_service(client: TraceClient, service: str) -> None:
+    """Raise an error if the trace backend does not know a service; one without requests in the time is no error."""
+    from devenv.errors import UnknownName
+    from devenv.suggestions import suggest
+
+    known = await client.services()
+    if service not in known:
+        expected = ", ".join(known) or "none"
+        raise UnknownName(
+            f"--service: no spans of service {service!r}, expected one of: {expected}", hint=suggest(service, known)
+        )
+
+
+def _document(around: Surroundings, options: ReportOptions, found: TraceReport, looked: _Looked) -> ReportDocument:
+    figures = found.figures
+    first_ns = figures.first_ns or looked.start_ns
+    seconds = max((looked.end_ns - max(first_ns, looked.start_ns)) / 1e9, LEAST_S)
+    samples = figures.services.get(options.service) if options.service is not None else figures.entries
+    objectives = [objective_part(verdict) for verdict in found.objectives.verdicts(looked.end_ns)]
+    measured = {
+        **(samples.measured(seconds) if samples is not None else {}),
+        "budget": min((part.budget_left * 100 for part in objectives), default=None),
+    }
+    incident = _incident(around, found, looked) if options.incident else None
+    return ReportDocument(
+        source=around.backend.kind,
+        since=rfc3339(looked.start_ns),
+        until=rfc3339(looked.end_ns),
+        services=[part for part in figure_parts(figures, seconds) if options.service in {None, part.name}],
+        bottlenecks=[
+            BottleneckPart(
+                service=item.service,
+                operation=item.operation,
+                critical_share=round(item.critical_share, 4),
+                self_ms=item.self_ms,
+            )
+            for item in figures.bottlenecks()
+        ],
+        slo=objectives,
+        incident=incident,
+        thresholds=[_threshold(threshold, measured) for threshold in options.thresholds],
+        run=looked.run_id,
+        requests=len(samples) if samples is not None else 0,
+        errors=samples.errors if samples is not None else 0,
+        seconds=round(seconds, 3),
+        looked_at=looked.looked_at,
+        older_left_out=looked.more,
+        missing=looked.missing,
+    )
+
+
+def _threshold(threshold: Threshold, measured: dict[str, float | None]) -> ThresholdDocument:
+    value, ok = keeps(threshold, measured)
+    return ThresholdDocument(expr=threshold.expression, value=value, ok=ok)
+
+
+def _incident(around: Surroundings, found: TraceReport, looked: _Looked) -> IncidentPart | None:
+    """What fails, and what changed since the first of the traces; ``None`` if nothing fails."""
+    components = [component_part(component) for component in found.failures.components()]
+    if not components:
+        return None
+    first_ns = found.figures.first_ns or looked.start_ns
+    return IncidentPart(
+        components=components,
+        changes=engine_changes(around.observed, first_ns / 1e9, looked.end_ns / 1e9),
+    )
