@@ -1,0 +1,121 @@
+"""`devenv map` and `devenv report` on the sample stack, with real requests: healthy, and with a service that is gone."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+from devenv_cli import Devenv
+
+KEY = {"x-api-key": "devenv-demo-key"}
+REQUESTS = 30
+
+
+def ask(url: str, times: int) -> list[int]:
+    """Statuses of some requests."""
+    found = []
+    for _ in range(times):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=KEY), timeout=10) as answer:
+                found.append(answer.status)
+        except urllib.error.HTTPError as error:
+            found.append(error.code)
+    return found
+
+
+def until_looked_at(devenv: Devenv, number: int, *arguments: str) -> Any:
+    """The document of a command, once all spans have arrived."""
+    deadline = time.monotonic() + 15
+    while True:
+        document = devenv.json(*arguments)
+        complete = document["looked_at"] >= number and (
+            "edges" not in document or sum(edge["calls"] for edge in document["edges"]) >= 3 * number
+        )
+        if complete or time.monotonic() > deadline:
+            return document
+        time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def profile(up: Any) -> str:
+    return f"{up['entrypoint_url']}/api/profile"
+
+
+def test_the_map_of_the_sample_is_its_stack_file(devenv: Devenv, profile: str, engine: str) -> None:
+    assert set(ask(profile, REQUESTS)) == {200}
+    document = until_looked_at(devenv, REQUESTS, "map")
+    assert document["source"] == ("jaeger" if engine == "docker" else "embedded")
+    edges = {(edge["caller"], edge["callee"]): edge for edge in document["edges"]}
+    assert {pair for pair, edge in edges.items() if edge["declared"]} == {
+        ("gateway", "auth"),
+        ("gateway", "user"),
+        ("auth", "user"),
+    }
+    observed = {pair for pair, edge in edges.items() if edge["observed"]}
+    assert observed == {("gateway", "auth"), ("auth", "user"), ("user", "sqlite")}
+    assert edges["user", "sqlite"]["in_process"]
+    assert all(edges[pair]["calls"] >= REQUESTS and edges[pair]["p50_ms"] > 0 for pair in observed)
+    kinds = {node["name"]: node["kind"] for node in document["nodes"]}
+    assert kinds == {"gateway": "service", "auth": "service", "user": "service", "sqlite": "database"}
+    shown = devenv.run("map").stdout
+    assert "1 call declared and never seen." in shown.splitlines()[0]
+    assert devenv.run("map", "--dot").stdout.startswith("digraph services {")
+    assert devenv.run("map", "--mermaid").stdout.startswith("flowchart LR")
+
+
+def test_a_healthy_stack_has_figures_and_no_incident(devenv: Devenv, profile: str) -> None:
+    document = devenv.json("report", "--incident", "--fail", "errors<1%", "--fail", "p50<10s")
+    assert document["incident"] is None
+    assert [threshold["ok"] for threshold in document["thresholds"]] == [True, True]
+    services = {service["name"]: service for service in document["services"]}
+    assert set(services) == {"gateway", "auth", "user"}
+    for service in services.values():
+        assert service["requests"] >= REQUESTS
+        assert service["errors"] == 0
+        assert service["p50_ms"] > 0
+        assert service["p99_ms"] is None  # needs 1,000 requests
+    shares = [each["critical_share"] for service in services.values() for each in service["operations"]]
+    assert sum(shares) == pytest.approx(1, abs=0.01)
+    top = document["bottlenecks"][0]
+    assert top["critical_share"] == pytest.approx(max(shares), abs=0.001)
+    missed = devenv.json("report", "--fail", "max<1us", code=1)
+    assert missed["thresholds"][0]["value"] > 0.001
+    only = devenv.json("report", "--service", "auth")
+    assert [service["name"] for service in only["services"]] == ["auth"]
+
+
+def test_wrong_options_are_refused_with_what_is_expected(devenv: Devenv, profile: str) -> None:
+    unknown = devenv.run("report", "--service", "payment")
+    assert unknown.returncode == 2
+    assert "no spans of service 'payment', expected one of: auth" in unknown.stderr
+    wrong = devenv.run("report", "--fail", "traced==100%")
+    assert wrong.returncode == 2
+    assert "known metrics: p50, p90" in wrong.stderr
+    both = devenv.run("map", "--dot", "--mermaid")
+    assert both.returncode == 2
+    gone = devenv.run("report", "--run", "nothing")
+    assert gone.returncode == 2
+    assert "no run 'nothing'" in gone.stderr
+
+
+def test_a_service_that_is_gone_is_the_incident(devenv: Devenv, profile: str) -> None:
+    before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    assert devenv.run("stop", "user").returncode == 0
+    statuses = ask(profile, 10)
+    assert min(statuses) >= 500
+    until_looked_at(devenv, 10, "report", "--since", before)
+    document = devenv.json("report", "--incident", "--since", before)
+    first, *others = document["incident"]["components"]
+    assert (first["service"], first["seen_by"], first["caused_by"]) == ("user", "auth", None)
+    assert first["requests"] == 10
+    assert len(first["example_traces"]) == 3
+    assert {part["service"] for part in others if part["caused_by"] == 0} == {"auth", "gateway"}
+    changes = [change["service"] for change in document["incident"]["changes"]]
+    assert set(changes) <= {"user"}
+    line = devenv.run("report", "--incident", "--since", before).stdout.splitlines()[0]
+    assert "user " in line
+    assert "(seen by auth)" in line
+    assert devenv.run("start", "user").returncode == 0
