@@ -1,4 +1,4 @@
-"""`devenv map` and `devenv report` on the sample stack, with real requests: healthy, and with a service that is gone."""
+"""`devenv map` and `devenv report` on the sample stack with real requests: healthy, and without one of its services."""
 
 from __future__ import annotations
 
