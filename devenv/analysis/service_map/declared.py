@@ -13,7 +13,7 @@ COMPLETED = "service_completed_successfully"
 def declared_edges(stack: Stack, names: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     """Caller and called service of each declared edge, by the names of their nodes.
 
-    A dependency on a service that has to complete first, such as a migration, is not a call. Neither is one on a
+    A dependency on a service that has to complete first, such as a migration, is not a call. Neither is a dependency on a
     service without a name, as the trace backend.
 
     Args:

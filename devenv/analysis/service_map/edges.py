@@ -93,7 +93,7 @@ class Observed:
         self._edge(parent.service, span.service).add(caller, failed=failed)
 
     def _called(self, tree: SpanTree, span: Span) -> None:
-        """Add the call that a span makes, unless the called one has a span below it."""
+        """Add the call that a span makes, unless what it called has a span below it."""
         peer = peer_of(span, self._callees)
         if peer is None or span.kind is SpanKind.CONSUMER or (peer.kind != "messaging" and _is_answered(tree, span)):
             return

@@ -134,7 +134,7 @@ async def _add(pages: AsyncIterator[list[Trace]], service: str | None, found: Tr
 
 
 async def _require_service(client: TraceClient, service: str) -> None:
-    """Raise an error if the trace backend does not know a service; one without requests in the time is no error."""
+    """Raise an error if the trace backend does not know a service; without requests in the time, it may be known."""
     from devenv.errors import UnknownName
     from devenv.suggestions import suggest
 
