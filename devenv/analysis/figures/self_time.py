@@ -10,8 +10,8 @@ from devenv.model.span import Span
 def self_time(span: Span, children: Iterable[Span]) -> int:
     """Nanoseconds of a span in which none of its children ran.
 
-    Children that overlap count once, and only as far as they are within the span: work that continues after its end, such
-    as a queue consumer's, is not subtracted. :func:`outliving` counts such children.
+    Children that overlap count once, and only as far as they are within the span: work that continues after its end,
+    such as a queue consumer's, is not subtracted. :func:`outliving` counts such children.
 
     Args:
         span: a span; its self time is 0 if its end is before its start.

@@ -13,8 +13,8 @@ COMPLETED = "service_completed_successfully"
 def declared_edges(stack: Stack, names: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     """Caller and called service of each declared edge, by the names of their nodes.
 
-    A dependency on a service that has to complete first, such as a migration, is not a call. Neither is a dependency on a
-    service without a name, as the trace backend.
+    A dependency on a service that has to complete first, such as a migration, is not a call. Neither is a dependency
+    on a service without a name, as the trace backend.
 
     Args:
         stack: as resolved from its files.
