@@ -10,15 +10,22 @@ from devenv.traces.query import Query
 from devenv.traces.source import TraceSource
 
 PAGE = 500
-"""Traces of one search: of 20 spans each, they are 10 MB of JSON."""
-
+"""Traces of one search at most: of 20 spans each, they are 10 MB of JSON."""
+SMALL = PAGE // 4
+"""With fewer traces in a slice of the time, the next slice is longer."""
+LONGER, MUCH_LONGER = 4, 32
+SHORTEST_NS = 1_000_000
+"""A slice that is not divided; if there are more traces in it than in a page, some are left out, and that is told."""
 AGAIN = 20
-"""Traces of the page before that may be found again: the oldest one, and those whose spans have skewed times."""
+"""Traces that reach from one slice into the next one and are found in both, at most."""
 
 
 @dataclass(slots=True)
 class TraceWindow:
     """The newest traces that match a query, at most ``query.limit``.
+
+    The time is searched slice by slice, each so short that the search finds all of its traces: a search with a limit
+    returns the traces that arrived last, which need not be those that began last.
 
     Attributes:
         looked_at: how many traces were returned so far.
@@ -33,21 +40,36 @@ class TraceWindow:
     async def pages(self) -> AsyncIterator[list[Trace]]:
         """The traces, the newest page first; each trace once."""
         seen: set[str] = set()
-        query = self.query
+        start, end = self.query.start_ns, self.query.end_ns
+        length = max(end - start, 1)
         while True:
-            wanted = min(PAGE, self.query.limit - self.looked_at)
-            limit = wanted + 1 + min(len(seen), AGAIN)  # one more than wanted tells that there are more
-            found = await self.source.find(replace(query, limit=limit))
+            low = max(start, end - length)
+            found = await self.source.find(replace(self.query, start_ns=low, end_ns=end, limit=PAGE))
+            if len(found) >= PAGE and low < end - SHORTEST_NS:
+                length = _shorter(found, end, end - low)
+                continue
             new = [trace for trace in found if trace.trace_id not in seen]
-            self.more = len(found) >= limit or len(new) > wanted
-            page = new[:wanted]
+            page = new[: self.query.limit - self.looked_at]
             seen.update(trace.trace_id for trace in page)
             self.looked_at += len(page)
             if page:
                 yield page
-            if not self.more or not page or self.looked_at >= self.query.limit:
+            self.more = len(new) > len(page) or len(found) >= PAGE
+            if len(new) > len(page) or low <= start:
                 return
-            query = replace(query, end_ns=min(trace.start_ns for trace in page))
+            if self.looked_at >= self.query.limit:
+                older = await self.source.find(replace(self.query, end_ns=low, limit=AGAIN))
+                self.more = any(trace.trace_id not in seen for trace in older)
+                return
+            end = low
+            if len(found) < SMALL:
+                length *= LONGER if found else MUCH_LONGER
+
+
+def _shorter(found: Sequence[Trace], end: int, length: int) -> int:
+    """The length of a slice with about half as many traces as were found, in nanoseconds."""
+    starts = sorted((trace.start_ns for trace in found), reverse=True)
+    return max(min(end - starts[len(starts) // 2], length // 2), SHORTEST_NS)
 
 
 async def pages_of(source: TraceSource, trace_ids: Sequence[str]) -> AsyncIterator[list[Trace]]:
