@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from devenv.analysis.callees import NO_CALLEES, Callees
 from devenv.analysis.failures.incident import Failures
 from devenv.analysis.figures.operations import Figures
-from devenv.analysis.objectives.verdicts import Objectives, Target
+from devenv.analysis.objectives.verdicts import Objectives, ObjectiveTarget
 from devenv.analysis.own_spans import without_own
 from devenv.analysis.tree import build_tree
 from devenv.model.span import Span
@@ -24,7 +24,10 @@ class TraceReport:
     """
 
     def __init__(
-        self, targets: Sequence[Target] = (), callees: Callees = NO_CALLEES, traced: frozenset[str] = frozenset()
+        self,
+        targets: Sequence[ObjectiveTarget] = (),
+        callees: Callees = NO_CALLEES,
+        traced: frozenset[str] = frozenset(),
     ) -> None:
         self.figures = Figures()
         self.objectives = Objectives(targets)

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from devenv.model import agents, documents, down_document, listings, load_documents, metrics_document, scaffold
-from devenv.model.analysis import map_document, report_document
+from devenv.model.analysis import map_document, report_document, trace_diff_document
 from devenv.model.documents import Document
 from devenv.model.extension import ServiceExtension, StackExtension
 
 GOLDEN = Path(__file__).parent / "golden"
 MODULES = (agents, documents, down_document, listings, load_documents, map_document, metrics_document)
-MODULES += (report_document, scaffold)
+MODULES += (report_document, scaffold, trace_diff_document)
 DOCUMENTS = {
     cls.model_fields["schema_"].default.removeprefix("devenv.").replace("/", "-"): cls
     for module in MODULES

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devenv.analysis.comparison.trace_pairs import pair_traces
 from devenv.analysis.critical_path import critical_path
 from devenv.analysis.failures.propagation import find_failures
 from devenv.analysis.figures.operations import Figures
@@ -124,6 +125,32 @@ def test_the_map_has_every_step_from_one_service_to_another(found: list[Trace]) 
                 expected[parent.service, span.service] += 1
     steps = {(a, b): len(calls.samples) for a, b, calls in observed.edges() if a != b}
     assert steps == expected
+
+
+def _paths(tree: SpanTree) -> Counter[tuple[tuple[str, str, SpanKind], ...]]:
+    """Number of spans at each path of service, name and kind from the top."""
+    paths: dict[int, tuple[tuple[str, str, SpanKind], ...]] = {}
+    for span, _ in tree.walk():
+        upper = tree.parent(span)
+        paths[id(span)] = (*(paths[id(upper)] if upper else ()), (span.service, span.name, span.kind))
+    return Counter(paths.values())
+
+
+@settings(max_examples=200, deadline=None)
+@given(traces(), traces())
+def test_pairs_have_the_spans_of_each_path_once(one: Trace, other: Trace) -> None:
+    a, b = build_tree(one), build_tree(other)
+    sides: tuple[Counter[object], Counter[object]] = (Counter(), Counter())
+    path: list[tuple[str, str, SpanKind]] = []
+    pairs = list(pair_traces(a, b))
+    for pair in pairs:
+        path[pair.depth :] = [(pair.service, pair.operation, pair.kind)]
+        sides[0][tuple(path)] += pair.a.spans
+        sides[1][tuple(path)] += pair.b.spans
+    assert (+sides[0], +sides[1]) == (_paths(a), _paths(b))
+    assert sum(pair.a.total_ns for pair in pairs) == sum(span.duration_ns for span in a.spans)
+    assert sum(pair.b.self_ns for pair in pairs) == sum(self_time(span, b.below(span)) for span in b.spans)
+    assert all(pair.a.total_ns >= 0 and not pair.diff_ns for pair in pair_traces(a, a))
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from devenv.analysis.failures.error_text import error_text
-from devenv.analysis.failures.propagation import Failure, find_failures
+from devenv.analysis.failures.propagation import SpanFailure, find_failures
 from devenv.analysis.tree import SpanTree
 from devenv.immutable import immutable
 from devenv.model.span import Span, SpanKind
@@ -103,7 +103,7 @@ class Failures:
                 found.add(failure.span)
             self._add_taken(place, failure, counted)
 
-    def _add_taken(self, place: Place, failure: Failure, counted: set[Place]) -> None:
+    def _add_taken(self, place: Place, failure: SpanFailure, counted: set[Place]) -> None:
         taken = self._taken.setdefault(place, {})
         for span in failure.taken:
             upper = (span.service, span.name)
@@ -111,7 +111,7 @@ class Failures:
                 counted.add(upper)
                 taken.setdefault(upper, _Found()).add(span)
 
-    def _place(self, tree: SpanTree, failure: Failure) -> tuple[Place, str]:
+    def _place(self, tree: SpanTree, failure: SpanFailure) -> tuple[Place, str]:
         """Service and operation that a failure is of, and the caller if only its span shows it."""
         span = failure.span
         if span.kind in _CALLS and all(child.service == span.service for child in tree.below(span)):

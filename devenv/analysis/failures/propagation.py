@@ -17,7 +17,7 @@ _CallKey = tuple[str, str, SpanKind, tuple[str, int | None], object]
 
 
 @immutable()
-class Failure:
+class SpanFailure:
     """A span that failed by itself.
 
     Attributes:
@@ -40,8 +40,8 @@ class Propagation:
         retried: those of attempts that a later attempt of the same call made good.
     """
 
-    failures: tuple[Failure, ...] = ()
-    retried: tuple[Failure, ...] = ()
+    failures: tuple[SpanFailure, ...] = ()
+    retried: tuple[SpanFailure, ...] = ()
 
 
 NONE = Propagation()
@@ -61,18 +61,18 @@ def find_failures(tree: SpanTree) -> Propagation:
     above = _failed_above(tree, retried)
     caused = {id(upper) for upper in above.values()}
     attempts = Counter(id(last) for last in attempt_of.values())
-    found: list[Failure] = []
-    made_good: list[Failure] = []
+    found: list[SpanFailure] = []
+    made_good: list[SpanFailure] = []
     for span in failed:
         if id(span) in caused or id(span) in attempt_of:
             continue
         taken = _chain(span, above)
-        failure = Failure(span, taken, 1 + attempts[id(span)])
+        failure = SpanFailure(span, taken, 1 + attempts[id(span)])
         (made_good if id((span, *taken)[-1]) in retried else found).append(failure)
     return Propagation(tuple(sorted(found, key=_by_end)), tuple(sorted(made_good, key=_by_end)))
 
 
-def _by_end(failure: Failure) -> tuple[int, int, str]:
+def _by_end(failure: SpanFailure) -> tuple[int, int, str]:
     return failure.span.end_ns, failure.span.start_ns, failure.span.span_id
 
 

@@ -21,7 +21,7 @@ _SHORT = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
 @immutable(kw_only=True)
-class Target:
+class ObjectiveTarget:
     """One criterion of an objective: of latency, or of availability if ``under_s`` is ``None``.
 
     Attributes:
@@ -39,7 +39,7 @@ class Target:
 
 
 @immutable(kw_only=True)
-class Verdict:
+class ObjectiveVerdict:
     """What became of one target.
 
     Attributes:
@@ -49,7 +49,7 @@ class Verdict:
         burn, burn_recent: burn rates over the window, and over its last 5 minutes; ``None`` without requests.
     """
 
-    target: Target
+    target: ObjectiveTarget
     requests: int
     bad: int
     value: float | None
@@ -59,11 +59,11 @@ class Verdict:
     burn_recent: float | None
 
 
-def targets(objectives: Mapping[str, Objective]) -> Iterator[Target]:
+def targets(objectives: Mapping[str, Objective]) -> Iterator[ObjectiveTarget]:
     """The criteria of objectives, in their order."""
     for name, objective in objectives.items():
         for share, under_s in _criteria(objective):
-            yield Target(
+            yield ObjectiveTarget(
                 name=f"{name} {'availability' if under_s is None else 'latency'}",
                 service=objective.service or name,
                 operation=objective.operation,
@@ -88,7 +88,7 @@ def _criteria(objective: Objective) -> Iterator[tuple[float, float | None]]:
 class Objectives:
     """Requests of many traces, which are added one by one, judged by some targets."""
 
-    def __init__(self, wanted: Iterable[Target]) -> None:
+    def __init__(self, wanted: Iterable[ObjectiveTarget]) -> None:
         self._targets = tuple(wanted)
         self._seen: list[list[tuple[int, bool]]] = [[] for _ in self._targets]
 
@@ -106,21 +106,21 @@ class Objectives:
                     elif not span.is_error:
                         seen.append((span.end_ns, span.duration_ns < target.under_s * 1e9))
 
-    def verdicts(self, until_ns: int) -> list[Verdict]:
+    def verdicts(self, until_ns: int) -> list[ObjectiveVerdict]:
         """What became of each target up to an instant (nanoseconds since the epoch)."""
         return [
             _verdict(target, sorted(seen), until_ns) for target, seen in zip(self._targets, self._seen, strict=True)
         ]
 
 
-def _verdict(target: Target, seen: list[tuple[int, bool]], until_ns: int) -> Verdict:
+def _verdict(target: ObjectiveTarget, seen: list[tuple[int, bool]], until_ns: int) -> ObjectiveVerdict:
     if target.window_s is not None:
         seen = _since(seen, until_ns - round(target.window_s * 1e9))
     bad = sum(not good for _, good in seen)
     allowed = 1 - target.share
     burn = _burn(seen, allowed)
     value = 1 - bad / len(seen) if seen else None
-    return Verdict(
+    return ObjectiveVerdict(
         target=target,
         requests=len(seen),
         bad=bad,

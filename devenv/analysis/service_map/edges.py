@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from devenv.analysis.callees import NO_CALLEES, Callees
 from devenv.analysis.figures.operations import Samples
-from devenv.analysis.service_map.peers import Peer, PeerKind, peer_of
+from devenv.analysis.service_map.peers import CalledPeer, PeerKind, peer_of
 from devenv.analysis.tree import SpanTree
 from devenv.model.span import Span, SpanKind
 
@@ -18,8 +18,8 @@ _CALLS = frozenset({SpanKind.CLIENT, SpanKind.PRODUCER})
 
 
 @dataclass(slots=True)
-class Calls:
-    """Calls of one edge; their durations are those that the caller saw, if it has spans of them.
+class EdgeCalls:
+    """EdgeCalls of one edge; their durations are those that the caller saw, if it has spans of them.
 
     Attributes:
         examples: trace IDs, of calls with errors if there are any.
@@ -53,7 +53,7 @@ class Observed:
     def __init__(self, callees: Callees = NO_CALLEES) -> None:
         self.kinds: dict[str, PeerKind] = {}
         self.spans: dict[str, int] = {}
-        self.calls: dict[tuple[str, str], Calls] = {}
+        self.calls: dict[tuple[str, str], EdgeCalls] = {}
         self._callees = callees
         self._sent: dict[tuple[str, str], str] = {}
         self._linked: list[Span] = []
@@ -107,13 +107,13 @@ class Observed:
         calls.in_process = peer.in_process
         calls.add(span, failed=span.is_error)
 
-    def _node(self, peer: Peer) -> None:
+    def _node(self, peer: CalledPeer) -> None:
         self.kinds.setdefault(peer.name, peer.kind)
 
-    def _edge(self, caller: str, called: str) -> Calls:
-        return self.calls.setdefault((caller, called), Calls())
+    def _edge(self, caller: str, called: str) -> EdgeCalls:
+        return self.calls.setdefault((caller, called), EdgeCalls())
 
-    def edges(self) -> Iterator[tuple[str, str, Calls]]:
+    def edges(self) -> Iterator[tuple[str, str, EdgeCalls]]:
         """Caller, called node and calls, by name."""
         for (caller, called), calls in sorted(self.calls.items()):
             yield caller, called, calls

@@ -18,7 +18,7 @@ _MESSAGES = frozenset({SpanKind.PRODUCER, SpanKind.CONSUMER})
 
 
 @immutable()
-class Peer:
+class CalledPeer:
     """What was called: a node of the service map.
 
     Attributes:
@@ -30,7 +30,7 @@ class Peer:
     in_process: bool = False
 
 
-def peer_of(span: Span, callees: Callees = NO_CALLEES) -> Peer | None:
+def peer_of(span: Span, callees: Callees = NO_CALLEES) -> CalledPeer | None:
     """What a span called or received a message from; ``None`` if its attributes do not name it.
 
     A database is named by the service of the stack that it is, else by its host, else by its system: a loopback
@@ -56,12 +56,12 @@ def peer_of(span: Span, callees: Callees = NO_CALLEES) -> Peer | None:
     host, port = called_address(span)
     name = callees.at(host, port) if host else None
     if name is not None:
-        return Peer(name, kind if system else "service")
+        return CalledPeer(name, kind if system else "service")
     if host and not is_loopback(host):
-        return Peer(host, kind)
+        return CalledPeer(host, kind)
     if system:
-        return Peer(system, kind, in_process=kind == "database" and not host)
-    return Peer(f"{host}:{port}" if port else host, kind) if host else None
+        return CalledPeer(system, kind, in_process=kind == "database" and not host)
+    return CalledPeer(f"{host}:{port}" if port else host, kind) if host else None
 
 
 def is_loopback(host: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from devenv.analysis.thresholds import keeps
 from devenv.app.traces.engine_changes import engine_changes
 from devenv.app.traces.report_parts import component_part, figure_parts, objective_part
-from devenv.app.traces.surroundings import Surroundings, surroundings
+from devenv.app.traces.traced_project import TracedProject, traced_project
 from devenv.errors import NEGATIVE_VERDICT
 from devenv.immutable import immutable
 from devenv.model.analysis.report_document import BottleneckPart, IncidentPart, ReportDocument
@@ -77,7 +77,7 @@ async def report(invocation: Invocation, options: ReportOptions) -> ReportDocume
     from devenv.analysis.trace_report import TraceReport
     from devenv.traces.client import TraceClient
 
-    around = await surroundings(invocation)
+    around = await traced_project(invocation)
     objectives = around.stack.x.slo if around.stack is not None else {}
     found = TraceReport(list(targets(objectives)), around.callees, around.traced)
     async with TraceClient(around.backend.query_url, token=around.backend.token, timeout=TIMEOUT) as client:
@@ -146,7 +146,7 @@ async def _require_service(client: TraceClient, service: str) -> None:
         )
 
 
-def _document(around: Surroundings, options: ReportOptions, found: TraceReport, looked: _Looked) -> ReportDocument:
+def _document(around: TracedProject, options: ReportOptions, found: TraceReport, looked: _Looked) -> ReportDocument:
     figures = found.figures
     first_ns = figures.first_ns or looked.start_ns
     seconds = max((looked.end_ns - max(first_ns, looked.start_ns)) / 1e9, LEAST_S)
@@ -189,7 +189,7 @@ def _threshold(threshold: Threshold, measured: dict[str, float | None]) -> Thres
     return ThresholdDocument(expr=threshold.expression, value=value, ok=ok)
 
 
-def _incident(around: Surroundings, found: TraceReport, looked: _Looked) -> IncidentPart | None:
+def _incident(around: TracedProject, found: TraceReport, looked: _Looked) -> IncidentPart | None:
     """What fails, and what changed since the first of the traces; ``None`` if nothing fails."""
     components = [component_part(component) for component in found.failures.components()]
     if not components:

@@ -12,7 +12,7 @@ from devenv.traces.query import rfc3339
 if TYPE_CHECKING:
     from devenv.analysis.failures.incident import Component
     from devenv.analysis.figures.operations import Figures, OperationFigures, OperationKey
-    from devenv.analysis.objectives.verdicts import Target, Verdict
+    from devenv.analysis.objectives.verdicts import ObjectiveTarget, ObjectiveVerdict
 
 _QUANTILES = (0.5, 0.9, 0.99)
 
@@ -57,7 +57,7 @@ def _operation_part(key: OperationKey, operation: OperationFigures, figures: Fig
     )
 
 
-def objective_part(verdict: Verdict) -> ObjectivePart:
+def objective_part(verdict: ObjectiveVerdict) -> ObjectivePart:
     """One objective's verdict; burn rates to two digits."""
     target = verdict.target
     return ObjectivePart(
@@ -77,7 +77,7 @@ def objective_part(verdict: Verdict) -> ObjectivePart:
     )
 
 
-def target_text(target: Target) -> str:
+def target_text(target: ObjectiveTarget) -> str:
     """A target for people: ``99.9%``, ``99% < 250 ms``."""
     share = f"{round(target.share * 100, 6):g}%"
     if target.under_s is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.app.traces.surroundings import Surroundings, surroundings
+from devenv.app.traces.traced_project import TracedProject, traced_project
 from devenv.immutable import immutable
 from devenv.model.analysis.map_document import EdgePart, MapDocument, NodePart
 from devenv.orchestrate.instrumentation.infrastructure import image_of, kind_of_image
@@ -53,7 +53,7 @@ async def map_services(invocation: Invocation, *, start_ns: int, end_ns: int, li
     from devenv.traces.client import TraceClient
     from devenv.traces.window import TraceWindow
 
-    around = await surroundings(invocation)
+    around = await traced_project(invocation)
     observed = Observed(around.callees)
     async with TraceClient(around.backend.query_url, token=around.backend.token, timeout=TIMEOUT) as client:
         window = TraceWindow(client, Query(start_ns=start_ns, end_ns=end_ns, limit=limit))
@@ -92,7 +92,7 @@ async def map_services(invocation: Invocation, *, start_ns: int, end_ns: int, li
     return MapResult(found, document)
 
 
-def _kinds(around: Surroundings) -> dict[str, PeerKind]:
+def _kinds(around: TracedProject) -> dict[str, PeerKind]:
     """The kinds of the stack's services, by their names in traces."""
     if around.stack is None:
         return {}

@@ -1,4 +1,4 @@
-"""Commands for traces: search, show, export and import."""
+"""Commands for traces: search, show, diff, export and import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from devenv.cli.globals import Globals
 from devenv.cli.runner import run_async, without_collection
 from devenv.errors import UsageError
 
-traces_app = typer.Typer(no_args_is_help=True, help="Search, show, export and import traces.")
+traces_app = typer.Typer(no_args_is_help=True, help="Search, show, compare, export and import traces.")
 
 
 # Two paragraphs: each begins at its own line.
@@ -21,11 +21,14 @@ _SEARCHES = (
     "Example: devenv traces search --where 'name = GET and not status = error'"
 )
 
+_COMPARES = "Example: devenv traces diff 4bf92f3577b34da6a3ce929d0e0e4736 00f067aa0ba902b74bf92f3577b34da6"
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     traces_app.command(epilog=_SEARCHES)(search)
     traces_app.command(epilog="Example: devenv traces show 4bf92f3577b34da6a3ce929d0e0e4736")(show)
+    traces_app.command(epilog=_COMPARES)(diff)
     traces_app.command(epilog="Example: devenv traces export 4bf92f3577b34da6a3ce929d0e0e4736 -o trace.json")(export)
     traces_app.command("import", epilog="Example: devenv traces import trace.json")(import_)
     app.add_typer(traces_app, name="traces")
@@ -96,6 +99,21 @@ def show(
             state.output.document(use_case.trace_document(found))
         else:  # without the document, which takes as long as all the rest if the trace is large
             view.show_trace(found, state.output)
+
+
+def diff(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(help="Trace ID (32 hex digits).", metavar="A")],
+    second: Annotated[str, typer.Argument(help="Trace ID to compare with.", metavar="B")],
+) -> None:
+    """Compare two traces: which operation took longer, and which spans only one trace has."""
+    from devenv.app.traces import trace_diff as use_case
+    from devenv.cli.views.trace_diff import show_diff
+
+    state: Globals = context.obj
+    with without_collection():
+        document = run_async(lambda: use_case.diff(state.invocation, first, second))
+    state.show(document, show_diff)
 
 
 def export(

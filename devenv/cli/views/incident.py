@@ -9,7 +9,7 @@ from devenv.cli.views.marks import BAD, count, counted, share
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
-    from devenv.cli.views.marks import Marks
+    from devenv.cli.views.marks import TerminalMarks
     from devenv.model.analysis.report_document import ComponentPart, IncidentPart, ReportDocument
 
 _COLUMNS = (
@@ -22,7 +22,7 @@ _COLUMNS = (
 )
 
 
-def show_incident(document: ReportDocument, output: Output, marks: Marks) -> None:
+def show_incident(document: ReportDocument, output: Output, marks: TerminalMarks) -> None:
     """The answer, the components, the changes."""
     incident = document.incident
     looked = counted(document.looked_at, "trace")

@@ -1,4 +1,4 @@
-"""Marks, arrows and numbers of the analysis' tables, and their plain forms."""
+"""TerminalMarks, arrows and numbers of the analysis' tables, and their plain forms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BAD, WARN, GOOD = "31", "33", "32"
 
 
 @immutable(kw_only=True)
-class Marks:
+class TerminalMarks:
     """What stands for a service, an error, a verdict and a call."""
 
     stripe: str = "▌"
@@ -32,16 +32,20 @@ class Marks:
     calls: str = "─▶"
     lost: str = "┄▷"
     added: str = "+▶"
+    more: str = "▲"
+    less: str = "▼"
     none: str = UNKNOWN
 
 
-PLAIN = Marks(stripe="|", bad="ERR", good="OK", warn="WARN", calls="->", lost="..>", added="+>")
+PLAIN = TerminalMarks(
+    stripe="|", bad="ERR", good="OK", warn="WARN", calls="->", lost="..>", added="+>", more="^", less="v"
+)
 
 
-def marks_of(output: Output) -> Marks:
+def marks_of(output: Output) -> TerminalMarks:
     """The marks that an output can show: plain ones with ``--plain``, ``NO_COLOR``, or without UTF-8."""
     encoding = (getattr(output.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
-    return PLAIN if output.style.plain or os.environ.get("NO_COLOR") or encoding != "utf8" else Marks()
+    return PLAIN if output.style.plain or os.environ.get("NO_COLOR") or encoding != "utf8" else TerminalMarks()
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
@@ -69,12 +73,12 @@ def share(part: float) -> str:
     return f"{'-' if part < 0 else ''}{percent:.0f}%" if percent >= 10 else f"{part * 100:.1f}%"
 
 
-def error_share(errors: int, calls: int, marks: Marks) -> Cell:
+def error_share(errors: int, calls: int, marks: TerminalMarks) -> Cell:
     """The share of calls that failed, with a mark if there is one."""
     return Styled(f"{share(errors / calls)} {marks.bad}", BAD) if errors else "0"
 
 
-def milliseconds(value: float | None, marks: Marks) -> str:
+def milliseconds(value: float | None, marks: TerminalMarks) -> str:
     """A duration with three digits."""
     if value is None:
         return marks.none

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from devenv.cli.output import Output
     from devenv.cli.table import Cell
-    from devenv.cli.views.marks import Marks
+    from devenv.cli.views.marks import TerminalMarks
     from devenv.model.analysis.report_document import (
         ObjectivePart,
         OperationPart,
@@ -78,7 +78,7 @@ def _answer(document: ReportDocument) -> str:
     return " ".join(said)
 
 
-def _show_figures(document: ReportDocument, output: Output, marks: Marks) -> None:
+def _show_figures(document: ReportDocument, output: Output, marks: TerminalMarks) -> None:
     colours = colours_of(part.name for part in document.services) if output.colour else {}
     rows = list(_rows(document, colours, marks))
     columns = list(zip(*(figures for _, figures in rows), strict=True))
@@ -90,7 +90,9 @@ def _show_figures(document: ReportDocument, output: Output, marks: Marks) -> Non
     output.table(shape, [(name, *cells) for (name, _), *cells in zip(rows, *aligned, strict=True)])
 
 
-def _rows(document: ReportDocument, colours: dict[str, str], marks: Marks) -> Iterator[tuple[Cell, tuple[Cell, ...]]]:
+def _rows(
+    document: ReportDocument, colours: dict[str, str], marks: TerminalMarks
+) -> Iterator[tuple[Cell, tuple[Cell, ...]]]:
     """Services, the one with most time on critical paths first, each with its operations."""
     for part in sorted(document.services, key=lambda part: (-part.critical_share, part.name)):
         operations = [each for each in part.operations if _is_shown(each)]
@@ -106,7 +108,7 @@ def _is_shown(operation: OperationPart) -> bool:
     return operation.kind in _RECEIVED or operation.critical_share >= LEAST_SHARE or operation.errors > 0
 
 
-def _figures(part: ServiceFiguresPart | OperationPart, marks: Marks) -> tuple[Cell, ...]:
+def _figures(part: ServiceFiguresPart | OperationPart, marks: TerminalMarks) -> tuple[Cell, ...]:
     return (
         f"{part.rate:.1f}" if part.rate >= 0.05 else f"{part.rate:.2g}",
         error_share(part.errors, part.requests, marks),
@@ -116,7 +118,7 @@ def _figures(part: ServiceFiguresPart | OperationPart, marks: Marks) -> tuple[Ce
     )
 
 
-def _objective(objective: ObjectivePart, everything: list[ObjectivePart], marks: Marks) -> Iterator[Cell]:
+def _objective(objective: ObjectivePart, everything: list[ObjectivePart], marks: TerminalMarks) -> Iterator[Cell]:
     width = max(len(each.name) for each in everything)
     yield Styled(marks.good, GOOD) if objective.ok else Styled(marks.bad, BAD)
     if objective.value is None:
@@ -128,7 +130,7 @@ def _objective(objective: ObjectivePart, everything: list[ObjectivePart], marks:
     yield f" {objective.name:<{width}}  {value}  budget {share(objective.budget_left)}{burn}{recent}"
 
 
-def _show_notes(document: ReportDocument, output: Output, marks: Marks) -> None:
+def _show_notes(document: ReportDocument, output: Output, marks: TerminalMarks) -> None:
     """What is not shown, and how much was looked at."""
     parts = [part for service in document.services for part in (service, *service.operations)]
     few = [

@@ -11,7 +11,7 @@ from devenv.cli.views.marks import WARN, colours_of, count, counted, error_share
 if TYPE_CHECKING:
     from devenv.cli.output import Output
     from devenv.cli.table import Cell
-    from devenv.cli.views.marks import Marks
+    from devenv.cli.views.marks import TerminalMarks
     from devenv.model.analysis.map_document import EdgePart, MapDocument
 
 _TITLES = ("CALLS", "ERRORS", "P50", "P99")
@@ -36,7 +36,7 @@ def show_map(document: MapDocument, output: Output) -> None:
     output.line(document.ui_url)
 
 
-def _show_edges(document: MapDocument, output: Output, marks: Marks) -> None:
+def _show_edges(document: MapDocument, output: Output, marks: TerminalMarks) -> None:
     kinds = {node.name: node.kind for node in document.nodes}
     services = [name for name, kind in kinds.items() if kind == "service"]
     colours = colours_of(services) if output.colour else {}
@@ -86,17 +86,17 @@ def _answer(document: MapDocument) -> str:
     return f"{text}; {', '.join(said)}." if said else f"{text}."
 
 
-def _errors(edge: EdgePart, marks: Marks) -> Cell:
+def _errors(edge: EdgePart, marks: TerminalMarks) -> Cell:
     return error_share(edge.errors, edge.calls, marks) if edge.calls else ""
 
 
-def _arrow(edge: EdgePart, marks: Marks, *, known: bool) -> str:
+def _arrow(edge: EdgePart, marks: TerminalMarks, *, known: bool) -> str:
     if not edge.observed:
         return marks.lost
     return marks.added if known and _is_added(edge) else marks.calls
 
 
-def _remark(edge: EdgePart, marks: Marks, *, known: bool) -> Cell:
+def _remark(edge: EdgePart, marks: TerminalMarks, *, known: bool) -> Cell:
     if not edge.observed:
         return Styled(f"declared, never seen {marks.warn}", WARN)
     return Styled(f"seen, not declared {marks.warn}", WARN) if known and _is_added(edge) else ""

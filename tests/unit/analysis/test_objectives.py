@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from devenv.analysis.objectives.verdicts import Objectives, Verdict, targets
+from devenv.analysis.objectives.verdicts import Objectives, ObjectiveVerdict, targets
 from devenv.analysis.tree import build_tree
 from devenv.model.extension import Objective, parse_share
 from devenv.model.span import SpanKind, Status
@@ -16,7 +16,9 @@ MINUTE = 60 * 10**9
 START = 10**18
 
 
-def verdicts(objective: dict[str, object], requests: list[tuple[int, int, bool]], minutes: int = 60) -> list[Verdict]:
+def verdicts(
+    objective: dict[str, object], requests: list[tuple[int, int, bool]], minutes: int = 60
+) -> list[ObjectiveVerdict]:
     """Of requests by minute, duration (ms) and whether they failed, of `web` `GET /`."""
     found = Objectives(targets({"web": Objective.model_validate(objective)}))
     for minute, took, failed in requests:

@@ -10,7 +10,7 @@ import pytest
 from devenv.analysis.callees import Callees
 from devenv.analysis.service_map.diagrams import dot, mermaid
 from devenv.analysis.service_map.edges import Observed
-from devenv.analysis.service_map.peers import Peer, peer_of
+from devenv.analysis.service_map.peers import CalledPeer, peer_of
 from devenv.analysis.service_map.service_map import ServiceMap, service_map
 from devenv.analysis.tree import build_tree
 from devenv.model.span import Span, SpanKind, SpanLink, Status, Value
@@ -149,20 +149,20 @@ def test_without_a_stack_nothing_is_declared_or_added() -> None:
         (
             CLIENT,
             {"db__system": "mysql", "server__address": "127.0.0.1", "server__port": 3306},
-            Peer("mysql", "database"),
+            CalledPeer("mysql", "database"),
         ),
-        (CLIENT, {"db__system": "mysql", "server__address": "DB.test"}, Peer("db.test", "database")),
-        (CLIENT, {"server__address": "localhost", "server__port": 9}, Peer("localhost:9", "external")),
-        (CLIENT, {"url__full": "https://u:p@x.test:8443/a?b"}, Peer("x.test", "external")),
-        (CLIENT, {"peer__service": "auth"}, Peer("auth", "service")),
-        (PRODUCER, {"messaging__system": "kafka", "server__address": "k.test"}, Peer("k.test", "messaging")),
-        (INTERNAL, {"db__system": "sqlite"}, Peer("sqlite", "database", in_process=True)),
+        (CLIENT, {"db__system": "mysql", "server__address": "DB.test"}, CalledPeer("db.test", "database")),
+        (CLIENT, {"server__address": "localhost", "server__port": 9}, CalledPeer("localhost:9", "external")),
+        (CLIENT, {"url__full": "https://u:p@x.test:8443/a?b"}, CalledPeer("x.test", "external")),
+        (CLIENT, {"peer__service": "auth"}, CalledPeer("auth", "service")),
+        (PRODUCER, {"messaging__system": "kafka", "server__address": "k.test"}, CalledPeer("k.test", "messaging")),
+        (INTERNAL, {"db__system": "sqlite"}, CalledPeer("sqlite", "database", in_process=True)),
         (SERVER, {"db__system": "sqlite"}, None),
         (INTERNAL, {"server__address": "auth"}, None),
         (CLIENT, {}, None),
     ],
 )
-def test_what_a_span_called(kind: SpanKind, names: dict[str, Value], peer: Peer | None) -> None:
+def test_what_a_span_called(kind: SpanKind, names: dict[str, Value], peer: CalledPeer | None) -> None:
     assert peer_of(call(SpanBuilder(10**18), "shop", 1, None, kind, **names), CALLEES) == peer  # type: ignore[arg-type]
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @immutable(kw_only=True)
-class Surroundings:
+class TracedProject:
     """A running project, without the engine.
 
     Attributes:
@@ -42,7 +42,7 @@ class Surroundings:
     callees: Callees = NO_CALLEES
 
 
-async def surroundings(invocation: Invocation) -> Surroundings:
+async def traced_project(invocation: Invocation) -> TracedProject:
     """Look at the running project; the engine is not held while its traces are read.
 
     Raises:
@@ -54,9 +54,9 @@ async def surroundings(invocation: Invocation) -> Surroundings:
         backend = await require_backend(project)
         stack = await _stack_of(invocation, project.project)
         if stack is None:
-            return Surroundings(backend=backend, observed=project.observed)
+            return TracedProject(backend=backend, observed=project.observed)
         names = named_services(stack)
-        return Surroundings(
+        return TracedProject(
             backend=backend,
             observed=project.observed,
             stack=stack,
