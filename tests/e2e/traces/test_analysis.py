@@ -87,6 +87,35 @@ def test_a_healthy_stack_has_figures_and_no_incident(devenv: Devenv, profile: st
     assert [service["name"] for service in only["services"]] == ["auth"]
 
 
+def test_two_traces_are_compared(devenv: Devenv, profile: str) -> None:
+    overview = profile.replace("/api/profile", "/api/overview")
+    assert set(ask(overview, 1)) == {200}
+    deadline = time.monotonic() + 15
+    while True:
+        found = devenv.json("traces", "search", "--service", "gateway", "--limit", "5")["traces"]
+        whole = [each for each in found if set(each["services"]) >= {"gateway", "auth", "user"}]
+        by_name = {each["root_operation"]: each["trace_id"] for each in whole}
+        if {"GET /api/profile", "GET /api/overview"} <= set(by_name) or time.monotonic() > deadline:
+            break
+        time.sleep(0.3)
+    one = by_name["GET /api/profile"]
+    other = by_name["GET /api/overview"]
+    document = devenv.json("traces", "diff", one, other)
+    assert (document["a"]["operation"], document["b"]["operation"]) == ("GET /api/profile", "GET /api/overview")
+    assert document["diff_ms"] == pytest.approx(document["a"]["duration_ms"] - document["b"]["duration_ms"], abs=0.01)
+    assert sum(pair["a"]["spans"] for pair in document["pairs"]) == document["a"]["spans"]
+    assert sum(pair["b"]["spans"] for pair in document["pairs"]) == document["b"]["spans"]
+    same = devenv.json("traces", "diff", one, one)
+    assert same["diff_ms"] == 0
+    assert same["main"] is None
+    lines = devenv.run("traces", "diff", one, other).stdout.splitlines()
+    assert lines[2].startswith("A takes ")
+    assert "Only in A: gateway GET /api/profile. Only in B: gateway GET /api/overview." in lines[2]
+    gone = devenv.run("traces", "diff", one, "f" * 32)
+    assert gone.returncode == 2
+    assert "not found in the trace backend" in gone.stderr
+
+
 def test_wrong_options_are_refused_with_what_is_expected(devenv: Devenv, profile: str) -> None:
     unknown = devenv.run("report", "--service", "payment")
     assert unknown.returncode == 2
