@@ -8,14 +8,23 @@ from devenv.model.analysis.report_document import ChangePart
 from devenv.model.state import RUNS, ObservedInstance, ObservedState
 from devenv.traces.query import rfc3339
 
+CREATED = "was created and started"
 
-def engine_changes(observed: ObservedState, since: float, until: float) -> list[ChangePart]:
-    """The changes of a time (seconds since the epoch), oldest first: an engine reports the last ones of an instance."""
+
+def engine_changes(observed: ObservedState, since: float, until: float, *, first: float) -> list[ChangePart]:
+    """The changes of a time, oldest first: an engine reports the last ones of each instance.
+
+    Args:
+        observed: the instances.
+        since: start of the time, seconds since the epoch.
+        until: end of the time.
+        first: start of the first trace; what was created before that is the start of the project, not a change.
+    """
     found = sorted(
         (time, instance.service, what)
         for instance in observed.instances
         for time, what in _of_instance(instance)
-        if since <= time <= until
+        if (first if what == CREATED else since) <= time <= until
     )
     return [ChangePart(time=rfc3339(round(time * 1e9)), service=service, what=what) for time, service, what in found]
 
@@ -31,4 +40,4 @@ def _of_instance(instance: ObservedInstance) -> Iterator[tuple[float, str]]:
             yield finished, "ended"
     if started is not None and instance.state in RUNS:
         again = instance.restarts > 0 or (finished is not None and finished <= started)
-        yield started, "was restarted" if again else "was created and started"
+        yield started, "was restarted" if again else CREATED

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds for one request to the trace backend: a page of large traces."""
 
+BEFORE_S = 60.0
+"""Seconds before the time of a report in which a change may be the cause of what fails in it."""
+
 LEAST_S = 1.0
 """Seconds over which a rate is computed at least: one request alone has no rate."""
 
@@ -190,12 +193,14 @@ def _threshold(threshold: Threshold, measured: dict[str, float | None]) -> Thres
 
 
 def _incident(around: TracedProject, found: TraceReport, looked: _Looked) -> IncidentPart | None:
-    """What fails, and what changed since the first of the traces; ``None`` if nothing fails."""
+    """What fails, and what changed meanwhile and shortly before; ``None`` if nothing fails."""
     components = [component_part(component) for component in found.failures.components()]
     if not components:
         return None
     first_ns = found.figures.first_ns or looked.start_ns
     return IncidentPart(
         components=components,
-        changes=engine_changes(around.observed, first_ns / 1e9, looked.end_ns / 1e9),
+        changes=engine_changes(
+            around.observed, looked.start_ns / 1e9 - BEFORE_S, looked.end_ns / 1e9, first=first_ns / 1e9
+        ),
     )

@@ -51,6 +51,7 @@ def _answer(first: ComponentPart, incident: IncidentPart) -> str:
     said = f'{where} fails since {_clock(first.since)}{seen}: "{first.error}", '
     said += f"{count(first.requests)} of {counted(total, 'request')} ({share(first.share)})."
     before = [change for change in incident.changes if change.time <= first.since]
+    before.sort(key=lambda change: (change.service == first.service, change.time))
     return (
         f"{said} Before that, {before[-1].service} {before[-1].what} ({_clock(before[-1].time)})." if before else said
     )
