@@ -26,27 +26,55 @@ def once(printed: Sequence[ServiceLine], sent: Iterable[ServiceLine], *, whole: 
             no trace ID, so without it, the lines of one trace would lack them.
     """
     lines = list(printed)
-    by_service: dict[str, _Lines] = {}
-    for number, line in enumerate(lines):
-        by_service.setdefault(line.service, _Lines()).add(number, line)
+    known = PrintedLines()
+    for line in lines:
+        known.add(line)
     left: list[ServiceLine] = []
-    used: set[int] = set()
     replaced: set[int] = set()
     for record in sent:
-        first, _, rest = record.text.partition("\n")
-        candidates = by_service[record.service].near(record) if first and record.service in by_service else ()
-        near = [number for number in candidates if number not in used and _repeats(lines[number], record, first)]
-        if not near:
+        number = known.repeating(record)
+        if number is None:
             left.append(record)
-            continue
-        number = min(near, key=lambda each: _apart(lines[each], record))
-        used.add(number)
-        if rest and whole:
+        elif whole and record.text.partition("\n")[2]:
             left.append(replace(record, instance=lines[number].instance, repeated=True))
             replaced.add(number)
         else:
             lines[number] = _joined(lines[number], record)
     return [line for number, line in enumerate(lines) if number not in replaced] + left
+
+
+class PrintedLines:
+    """Lines of output, each of which repeats at most one log record."""
+
+    def __init__(self) -> None:
+        self._lines: list[ServiceLine] = []
+        self._by_service: dict[str, _Lines] = {}
+        self._used: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def add(self, line: ServiceLine) -> None:
+        """Add a line."""
+        self._by_service.setdefault(line.service, _Lines()).add(len(self._lines), line)
+        self._lines.append(line)
+
+    def repeating(self, record: ServiceLine) -> int | None:
+        """Return the number of the line that repeats ``record``, and use it up; ``None`` if none does."""
+        first = record.text.partition("\n")[0]
+        own = self._by_service.get(record.service)
+        if not first or own is None:
+            return None
+        near = [
+            number
+            for number in own.near(record)
+            if number not in self._used and _repeats(self._lines[number], record, first)
+        ]
+        if not near:
+            return None
+        found = min(near, key=lambda number: _apart(self._lines[number], record))
+        self._used.add(found)
+        return found
 
 
 class _Lines:

@@ -56,7 +56,9 @@ class Backend:
             settings.limits,
             capacity,
         )
-        self._exports = exports = ExportServer(self._receiver.routes(), capacity, settings.limits)
+        sampling = SamplingApi(settings.strategies)
+        routes = [*self._receiver.routes(), *sampling.calls()]
+        self._exports = exports = ExportServer(routes, capacity, settings.limits)
         self._grpc = Listener(
             http_router(lambda: self.otlp_port),
             guard,
@@ -66,7 +68,13 @@ class Backend:
         )
         self._query = Listener(self._query_router(), guard, settings.limits, capacity)
         self._health = Listener(Router(_health_routes()), guard, settings.limits, capacity, urgent=True)
-        self._sampling = Listener(Router(SamplingApi(settings.strategies).routes()), guard, settings.limits, capacity)
+        self._sampling = Listener(
+            Router(sampling.routes()),
+            guard,
+            settings.limits,
+            capacity,
+            connection=lambda listener: Forwarding(listener, exports),
+        )
 
     def _query_router(self) -> Router:
         if not self.settings.token:

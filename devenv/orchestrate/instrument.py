@@ -121,7 +121,7 @@ def is_traced(stack: Stack, service: Service) -> bool:
 def _signals(backend: Service, kind: BackendKind) -> Mapping[str, str]:
     """The variables for the signals that the backend does not store, and for the interval of those that it does."""
     if kind == "embedded":
-        return {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRIC_EXPORT_INTERVAL": METRIC_INTERVAL_MS}
+        return {"OTEL_METRIC_EXPORT_INTERVAL": METRIC_INTERVAL_MS}
     return {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"} if is_jaeger(backend) else {}
 
 

@@ -19,6 +19,7 @@ from devenv.otlp.backend_ports import (
     OTLP_HTTP_PORT,
     QUERY_GRPC_PORT,
     QUERY_PORT,
+    SAMPLING_GRPC_PORT,
     SAMPLING_PORT,
 )
 
@@ -140,7 +141,7 @@ def configuration(x: StackExtension, version: tuple[int, int] | None = None) -> 
             "remote_sampling": {
                 "file": {"path": strategies, "default_sampling_probability": x.sampling_ratio},
                 "http": {"endpoint": f"{_LISTEN}:{SAMPLING_PORT}"},
-                "grpc": {"endpoint": f"{_LISTEN}:5779"},
+                "grpc": {"endpoint": f"{_LISTEN}:{SAMPLING_GRPC_PORT}"},
             },
             "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"{_LISTEN}:{HEALTH_PORT}"}},
         },

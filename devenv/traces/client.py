@@ -214,7 +214,7 @@ class TraceClient:
             return LogSelection([])
         answer = await self._get(f"{LOGS_PATH}?{log_parameters(query)}")
         records = self._read(lambda: list(map(parse_record, answer.get("records") or ())))
-        return LogSelection(records, str(answer.get("next") or ""))
+        return LogSelection(records, str(answer.get("next") or ""), int(answer.get("arrived") or 0))
 
     async def reports_evictions(self) -> bool:
         """Whether the server reports which traces it evicted: the embedded backend does, Jaeger does not."""

@@ -9,20 +9,23 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from devenv.analysis.log_lines import is_of_trace, said_in
 from devenv.analysis.repeated_lines import once
-from devenv.app.environment.following import Following
 from devenv.app.environment.lifecycle import require_service
-from devenv.app.environment.sent_lines import SentQuery, sent_lines
+from devenv.app.environment.log_lines.following import Following
+from devenv.app.environment.log_lines.live_lines import LiveLines
+from devenv.app.environment.log_lines.sent_feed import SentFeed
+from devenv.app.environment.log_lines.sent_lines import SentQuery, sent_lines
 from devenv.app.session import Running, running
 from devenv.immutable import immutable
 from devenv.model.log import ServiceLine
 from devenv.model.severity import level_of, severity_number
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 
     from devenv.app.invocation import Invocation
     from devenv.contract.answers import LogLine
@@ -53,7 +56,7 @@ class LogOptions:
 
 
 async def logs(invocation: Invocation, options: LogOptions, warn: Callable[[str], None]) -> AsyncIterator[ServiceLine]:
-    """Yield lines in order of time; with ``follow`` the captured ones as they arrive, until cancelled.
+    """Yield lines in order of time; with ``follow`` also those that arrive later, until cancelled.
 
     Args:
         invocation: the global options.
@@ -70,21 +73,37 @@ async def logs(invocation: Invocation, options: LogOptions, warn: Callable[[str]
         chosen = [i for i in project.observed.instances if not options.services or i.service in options.services]
         if not options.follow:
             printed = await _printed(project, chosen, options)
-            query = _sent_query(options, printed)
-            sent = [] if query is None else await sent_lines(project, query, warn)
-            merged = in_order(once(printed, sent, whole=options.trace is not None), exact=options.trace is not None)
-            if options.tail is not None and options.trace is None:
-                merged = last_of_each(merged, options.tail)
-            for line in merged:
+            sent = await sent_lines(project, _sent_query(options, printed), warn)
+            for line in _merged(printed, sent, options):
                 if _wanted(line, options):
                     yield line
             return
-        following = Following(project.engine, project.project, options.services, since=options.since, tail=options.tail)
+        async with aclosing(_followed(project, chosen, options, warn)) as lines:
+            async for line in lines:
+                yield line
+
+
+async def _followed(
+    project: Running, chosen: list[ObservedInstance], options: LogOptions, warn: Callable[[str], None]
+) -> AsyncGenerator[ServiceLine]:
+    following = Following(project.engine, project.project, options.services, since=options.since, tail=options.tail)
+
+    async def printed() -> AsyncIterator[ServiceLine]:
         async for instance, entry in following.lines(chosen):
-            if isinstance(entry, str):
-                yield _told(instance, entry)
-            elif _wanted(found := _line(instance, entry), options):
-                yield found
+            yield _told(instance, entry) if isinstance(entry, str) else _line(instance, entry)
+
+    query = _sent_query(options, [])
+    feed = SentFeed(project, query, warn)
+    sent = await feed.begin()
+    live = LiveLines(lambda line: _wanted(line, options), whole=options.trace is not None)
+    async for line in live.merged(printed(), feed.batches(), lambda lines: _merged(lines, sent, options)):
+        yield line
+
+
+def _merged(printed: list[ServiceLine], sent: list[ServiceLine], options: LogOptions) -> list[ServiceLine]:
+    of_trace = options.trace is not None
+    merged = in_order(once(printed, sent, whole=of_trace), exact=of_trace)
+    return merged if options.tail is None or of_trace else last_of_each(merged, options.tail)
 
 
 def in_order(lines: Iterable[ServiceLine], *, exact: bool = False) -> list[ServiceLine]:
@@ -126,16 +145,14 @@ def _level(severity: int) -> int:
     return severity_number(level_of(severity))
 
 
-def _sent_query(options: LogOptions, printed: list[ServiceLine]) -> SentQuery | None:
-    """What to ask the trace backend for; ``None`` if of the trace only a part of the ID is known."""
+def _sent_query(options: LogOptions, printed: list[ServiceLine]) -> SentQuery:
+    """What to ask the trace backend for: all traces, if only a part of an ID is known."""
     traces: tuple[str, ...] = ()
     if options.trace is not None:
         wanted = options.trace.lower()
         # A part of an ID becomes a whole one by the lines that have it.
         known = (line.trace_id for line in printed if line.trace_id is not None and line.trace_id.startswith(wanted))
         traces = (wanted,) if _WHOLE.fullmatch(wanted) else tuple(dict.fromkeys(known))
-        if not traces:
-            return None
     return SentQuery(
         traces=traces, services=options.services, since=options.since, severity=options.severity, tail=options.tail
     )

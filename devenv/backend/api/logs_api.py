@@ -21,7 +21,8 @@ from devenv.traces.logs.source import DEFAULT_LIMIT, LOGS_PATH, MAX_LIMIT, LogQu
 from devenv.traces.times import parse_integer, parse_rfc3339
 
 _NAMES = (
-    "traceID", "spanID", "service", "severity", "since", "until", "text", "attribute", "limit", "before"
+    "traceID", "spanID", "service", "severity", "since", "until", "text", "attribute", "limit", "before",
+    "arrivedFrom", "arrivedBefore",
 )  # fmt: skip
 _SPAN_ID = re.compile(r"[0-9a-fA-F]{1,16}\Z")
 
@@ -48,7 +49,10 @@ class LogsApi:
             return Response.json({"error": str(error)}, 400)
         found = await self._turns.start().take(search(self._store, query))
         following = position(found.records[0]) if found.more else None
-        closing = f'],"limit":{query.limit},"more":{dumps(found.more).decode()},"next":{dumps(following).decode()}}}'
+        closing = (
+            f'],"limit":{query.limit},"more":{dumps(found.more).decode()},"next":{dumps(following).decode()},'
+            f'"arrived":{found.arrived}}}'
+        )
         size = sum(len(record.payload) for record in found.records)
         return list_response('{"records":[', map(_written, found.records), closing, size)
 
@@ -68,6 +72,7 @@ def log_query(parameters: Parameters) -> LogQuery:
         raise BadParameter(f"parameter 'limit': found {limit}, expected 1 to {MAX_LIMIT}")
     before = parameters.first("before")
     reader.read(_position, 0, "before")
+    arrived_before = reader.read(parse_integer, -1, "arrivedBefore")
     return LogQuery(
         trace_id=_read(parameters, "traceID", lambda given: parse_trace_id(given).hex()),
         span_id=_read(parameters, "spanID", _span_id),
@@ -79,6 +84,8 @@ def log_query(parameters: Parameters) -> LogQuery:
         attributes=dict(map(_attribute, parameters.every("attribute"))),
         limit=limit,
         before=before,
+        arrived_from=reader.read(parse_integer, 0, "arrivedFrom"),
+        arrived_before=None if arrived_before < 0 else arrived_before,
     )
 
 

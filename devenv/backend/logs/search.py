@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any
 
 from devenv.backend.logs.decoding import decoded
@@ -24,10 +25,11 @@ Position = tuple[int, int]
 
 @immutable()
 class Matches:
-    """Records that match, oldest first, and whether there are more, older ones."""
+    """Records that match, oldest first, whether there are more, older ones, and the number of the next to arrive."""
 
     records: list[StoredRecord]
     more: bool
+    arrived: int
 
 
 def search(store: LogStore, query: LogQuery) -> Steps[Matches]:
@@ -38,7 +40,9 @@ def search(store: LogStore, query: LogQuery) -> Steps[Matches]:
     """
     before = parse_position(query.before)
     span_id = bytes.fromhex(query.span_id) if query.span_id else b""
-    candidates = yield from _candidates(store, query)
+    arrived = _arrived(store)
+    last = arrived if query.arrived_before is None else min(arrived, query.arrived_before)
+    candidates = yield from _candidates(store, query, last)
     candidates.sort(key=_order)
     found: list[StoredRecord] = []
     plain_match = not (query.text or query.attributes or span_id)
@@ -58,9 +62,9 @@ def search(store: LogStore, query: LogQuery) -> Steps[Matches]:
             if not _meets(record, query, span_id):
                 continue
         if len(found) == query.limit:
-            return Matches(found[::-1], more=True)
+            return Matches(found[::-1], more=True, arrived=arrived)
         found.append(record)
-    return Matches(found[::-1], more=False)
+    return Matches(found[::-1], more=False, arrived=arrived)
 
 
 def position(record: StoredRecord) -> str:
@@ -82,16 +86,33 @@ def parse_position(given: str) -> Position | None:
     return int(time), int(order)
 
 
-def _candidates(store: LogStore, query: LogQuery) -> Steps[list[StoredRecord]]:
+def _arrived(store: LogStore) -> int:
+    """Return the number of the next record, as far as the stored ones tell."""
+    return max((service.owned[-1].order for service in store.services.values() if service.owned), default=-1) + 1
+
+
+def _since(store: LogStore, query: LogQuery) -> Iterator[StoredRecord]:
+    """The records from a number on, without those before them, which may be many."""
+    for name in dict.fromkeys(query.services or store.services):
+        if (service := store.services.get(name)) is not None:
+            # At once, because the store may change while the caller pauses.
+            yield from list(takewhile(lambda record: record.order >= query.arrived_from, reversed(service.owned)))
+
+
+def _candidates(store: LogStore, query: LogQuery, arrived_before: int) -> Steps[list[StoredRecord]]:
     services = frozenset(query.services)
     source: Iterable[StoredRecord] = store.of_services(query.services)
     if query.trace_id is not None:
         source = store.of_trace(bytes.fromhex(query.trace_id.zfill(32)))
+    elif query.arrived_from:
+        source = _since(store, query)
     first, last, least = query.start_ns, query.end_ns or _FOREVER, query.severity
     found = []
     for looked, record in enumerate(source, 1):
         if looked % _LOOKS == 0:
             yield
+        if not query.arrived_from <= record.order < arrived_before:
+            continue
         if first <= record.time < last and record.severity >= least:
             if services and record.scope.service.name not in services:
                 continue

@@ -1,4 +1,4 @@
-"""OTLP's three services over gRPC, on grpcio: a request's bytes go to the handler that takes them over HTTP.
+"""OTLP's three services and remote sampling over gRPC, on grpcio: a request's bytes go to a handler as over HTTP.
 
 So both protocols have one way of decoding, one memory for bodies, the same limits and the same texts.
 Rules: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc.
@@ -37,10 +37,11 @@ ABSTRACT = os.uname().sysname == "Linux"
 """Whether sockets can have a name without a file, which is gone with the process however it ends."""
 VERBOSITY = "GRPC_VERBOSITY"
 _COLLECTOR = "opentelemetry.proto.collector"
-_SERVICES = {
-    "/v1/traces": f"{_COLLECTOR}.trace.v1.TraceService",
-    "/v1/metrics": f"{_COLLECTOR}.metrics.v1.MetricsService",
-    "/v1/logs": f"{_COLLECTOR}.logs.v1.LogsService",
+# Service and method of what has another path over HTTP.
+_METHODS = {
+    "/v1/traces": f"/{_COLLECTOR}.trace.v1.TraceService/Export",
+    "/v1/metrics": f"/{_COLLECTOR}.metrics.v1.MetricsService/Export",
+    "/v1/logs": f"/{_COLLECTOR}.logs.v1.LogsService/Export",
 }
 # Calls whose message is being received. Each may hold a message that is not complete, and so is not counted yet.
 _RECEIVING = 16
@@ -58,13 +59,13 @@ class ExportServer:
     """The server. It is imported and started with the first :meth:`connect`: that takes 20 MB and a tenth of a second.
 
     Args:
-        routes: the handlers of OTLP over HTTP, by path.
+        routes: the handlers of OTLP over HTTP, by path, and those whose path is a method of gRPC; others are left out.
         capacity: the memory of bodies and the loop's time, shared with HTTP.
         limits: those of HTTP.
     """
 
     def __init__(self, routes: Iterable[Route], capacity: Capacity, limits: Limits) -> None:
-        self._routes = [route for route in routes if route.pattern in _SERVICES]
+        self._routes = [(_METHODS.get(route.pattern, route.pattern), route) for route in routes]
         self._capacity = capacity
         self._message_bytes = min(MESSAGE_BYTES, limits.body_bytes)
         self._receiving = asyncio.Semaphore(_RECEIVING)
@@ -110,10 +111,11 @@ class ExportServer:
             raise RuntimeError("the trace backend is closing")
         library = await asyncio.to_thread(_library)  # the loop keeps serving
         server: grpc.aio.Server = library.aio.server(options=self._options())
-        for route in self._routes:
+        for method, route in self._routes:
             call = _Call(self, route, library)
-            methods = {"Export": library.stream_unary_rpc_method_handler(call.export)}
-            handler = library.method_handlers_generic_handler(_SERVICES[route.pattern], methods)
+            _, service, name = method.split("/")
+            methods = {name: library.stream_unary_rpc_method_handler(call.answer)}
+            handler = library.method_handlers_generic_handler(service, methods)
             server.add_generic_rpc_handlers((handler,))
         server.add_insecure_port(self._listen())
         await server.start()
@@ -213,7 +215,7 @@ class _Call:
         self._route = route
         self._codes = {code.value[0]: code for code in library.StatusCode}
 
-    async def export(self, requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+    async def answer(self, requests: object, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         """Answer one call; ``requests`` is not used, because the message is read when there is memory for it."""
         del requests
         try:
@@ -226,7 +228,7 @@ class _Call:
         except Refused as refused:
             code, message = refused.code, refused.message
         except Exception:
-            log.exception("no response to %s", _SERVICES[self._route.pattern])
+            log.exception("no response to %s", self._route.pattern)
             code, message = _INTERNAL, "internal error"
         await context.abort(self._codes[code], message)
         raise AssertionError  # abort does not return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.contract.specification import ADDED, FileTree
 from devenv.orchestrate.instrumentation.injection import Injection
+from devenv.otlp.backend_ports import SAMPLING_GRPC_PORT, SAMPLING_PORT
 
 if TYPE_CHECKING:
     from devenv.orchestrate.agents.store import Agent
@@ -19,6 +20,7 @@ _OF_JAVA = {
     # The command line of a process often contains secrets.
     "OTEL_JAVA_DISABLED_RESOURCE_PROVIDERS": "io.opentelemetry.instrumentation.resources.ProcessResourceProvider",
 }
+_SAMPLER_ARGUMENT = "OTEL_TRACES_SAMPLER_ARG"
 _OF_SOURCE = {"OTEL_JAVAAGENT_ENABLED": "true"}
 """For `java Main.java`, whose main class is the compiler: the agent leaves tools of the JDK alone."""
 
@@ -51,7 +53,15 @@ def java_injection(surroundings: Surroundings, agent: Agent) -> Injection:
     options = f"{surroundings.value('JAVA_TOOL_OPTIONS')} -javaagent:{entry}".lstrip()
     source = any(word.endswith(".java") for word in surroundings.command)
     defaults = {**_OF_JAVA, **(_OF_SOURCE if source else {})}
-    return _injection(surroundings, agent, {"JAVA_TOOL_OPTIONS": options}, defaults)
+    changed = {"JAVA_TOOL_OPTIONS": options, **_asking_by_grpc(surroundings)}
+    return _injection(surroundings, agent, changed, defaults)
+
+
+def _asking_by_grpc(surroundings: Surroundings) -> dict[str, str]:
+    """Java's sampler asks over gRPC, for which Jaeger has another port; the embedded backend has one for both."""
+    given = surroundings.value(_SAMPLER_ARGUMENT)
+    moved = given.replace(f":{SAMPLING_PORT},", f":{SAMPLING_GRPC_PORT},")
+    return {} if surroundings.processes or moved == given else {_SAMPLER_ARGUMENT: moved}
 
 
 def _entry(surroundings: Surroundings, agent: Agent) -> str:

@@ -27,6 +27,8 @@ def log_parameters(query: LogQuery) -> str:
         ("text", query.text),
         ("limit", str(query.limit)),
         ("before", query.before),
+        ("arrivedFrom", str(query.arrived_from or "")),
+        ("arrivedBefore", "" if query.arrived_before is None else str(query.arrived_before)),
         *(("service", name) for name in query.services),
         *(("attribute", f"{key}={value}") for key, value in query.attributes.items()),
     ]

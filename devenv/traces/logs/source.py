@@ -29,6 +29,8 @@ class LogQuery:
         attributes: as text, of the record, its scope or its resource.
         limit: maximum number of records, the newest ones.
         before: the position in :class:`LogSelection` before which the records are; empty: from the newest one.
+        arrived_from, arrived_before: bounds of the number that each record got as it arrived, the second one exclusive;
+            ``None``: none.
     """
 
     trace_id: str | None = None
@@ -41,6 +43,8 @@ class LogQuery:
     attributes: Mapping[str, str] = field(default_factory=dict)
     limit: int = DEFAULT_LIMIT
     before: str = ""
+    arrived_from: int = 0
+    arrived_before: int | None = None
 
 
 @immutable()
@@ -50,10 +54,12 @@ class LogSelection:
     Attributes:
         records: oldest first.
         before: position of the first one if there are more, older ones; else empty.
+        arrived: one more than the greatest number of a record that had arrived: where the next query continues.
     """
 
     records: list[LogRecord]
     before: str = ""
+    arrived: int = 0
 
 
 NO_LOGS = LogSelection([])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +32,12 @@ services:
 """,
     "web/Dockerfile": 'FROM node:22-slim\nWORKDIR /app\nCOPY server.js .\nEXPOSE 8310\nCMD ["node", "server.js"]\n',
     "web/server.js": """
+// OpenTelemetry's API of logs, without its package: what the agent has registered.
+const logs = globalThis[Symbol.for('io.opentelemetry.js.api.logs')];
 require('http').createServer(async (request, response) => {
   try {
+    const record = { severityNumber: 13, body: 'asking stock', attributes: { shelf: 3 } };
+    if (logs) logs(1).getLogger('shop').emit(record);
     const answer = await fetch(`${process.env.STOCK_URL}/stock`);
     response.end(`${await answer.text()} ${Error.stackTraceLimit}`);
   } catch (error) {
@@ -46,12 +52,16 @@ require('http').createServer(async (request, response) => {
     "stock/Stock.java": """
 import com.sun.net.httpserver.HttpServer;
 import java.net.InetSocketAddress;
+import java.util.logging.Logger;
 
 public class Stock {
+    static final Logger LOGGER = Logger.getLogger("stock");
+
     public static void main(String[] arguments) throws Exception {
         int port = Integer.parseInt(System.getenv().getOrDefault("PORT", "8311"));
         HttpServer server = HttpServer.create(new InetSocketAddress("0.0.0.0", port), 0);
         server.createContext("/stock", exchange -> {
+            LOGGER.warning("answering web");
             byte[] body = System.getProperty("shop.kept").getBytes();
             exchange.sendResponseHeaders(200, body.length);
             exchange.getResponseBody().write(body);
@@ -129,6 +139,28 @@ def test_a_request_is_one_trace_and_own_options_are_kept(up: Any, shop: Devenv) 
     assert len(roots) == 1, "a span of the two services has lost its parent"
     instances = [tag for process in trace["processes"].values() for tag in process["tags"]]
     assert len({tag["value"] for tag in instances if tag["key"] == "service.instance.id"}) == 2
+
+
+def test_the_log_records_that_agents_send_by_default_are_in_the_trace(up: Any, shop: Devenv) -> None:
+    trace_id, _ = request(up["entrypoint_url"])
+    wait_for_trace(up["trace_backend"]["query_url"], trace_id, {"web", "stock"}, spans=3)
+    found: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 20
+    while shop.engine == "process" and len(found) < 2 and time.monotonic() < deadline:
+        done = shop.run("--json", "logs", "--trace", trace_id)
+        assert done.returncode == 0, done.stderr
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+    if shop.engine == "docker":  # Jaeger takes traces only, so they are off, and no exporter complains
+        assert "/v1/logs" not in shop.run("logs").stdout
+        return
+    web, stock = sorted(found, key=lambda line: line["service"] != "web")
+    assert (web["stream"], web["text"], web["severity"], web["attributes"]) == (
+        "otlp", "asking stock", "WARN", {"shelf": 3}
+    )  # fmt: skip
+    # Java's logger prints the line, too, without the trace's ID.
+    assert (stock["stream"], stock["repeated"], stock["severity"]) == ("stderr", True, "WARN")
+    assert "answering web" in stock["text"]
+    assert {len(line["span_id"]) for line in found} == {16}
 
 
 def test_nothing_of_the_project_was_changed(up: Any, shop: Devenv) -> None:

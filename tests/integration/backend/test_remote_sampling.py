@@ -1,18 +1,20 @@
-"""Remote sampling: the embedded backend answers as Jaeger does with the file that devenv writes for it."""
+"""Remote sampling: the embedded backend answers as Jaeger does with the file that devenv writes for it; SDKs follow."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import subprocess
 import sys
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sdks
 from raw_http import running, until
 from servers.jaeger import answers, free_ports, jaeger_config
 from traced_programs import clean
@@ -20,6 +22,8 @@ from traced_programs import clean
 from devenv.backend import Backend
 from devenv.contract.sampling_strategies import strategies, strategies_file
 from devenv.model.extension import Sampling
+from devenv.orchestrate.agents.catalogue import JAVA
+from devenv.orchestrate.agents.store import AgentStore
 
 SAMPLING = Sampling.model_validate(
     {
@@ -35,7 +39,7 @@ SAMPLING = Sampling.model_validate(
 ASKED = [
     *(f"{path}?service={name}" for path in ("/sampling", "/api/sampling") for name in ("gateway", "auth", "other")),
     *("/sampling?service=user", "/sampling?service=plain", "/sampling?service=", "/sampling?service=gate%77ay"),
-    *("/sampling", "/sampling?service=gateway&service=auth"),
+    *("/sampling", "/sampling?service=gateway&service=auth", "/?service=auth"),
 ]
 PROGRAM = """
 import time
@@ -114,3 +118,53 @@ async def test_a_program_follows_its_strategy() -> None:
         names = [trace["spans"][0]["operationName"] for trace in found]
         assert names.count("kept") == 200
         assert 50 < names.count("unlisted") < 150
+
+
+def follower(language: str, request: pytest.FixtureRequest, folder: Path) -> list[str]:
+    """A program with the sampler of an SDK."""
+    if language == "go":
+        return [str(request.getfixturevalue("go_spans"))]
+    agent = AgentStore(request.getfixturevalue("java_agent")).find(JAVA)
+    assert agent is not None
+    source = Path(sdks.__path__[0]) / "Sampled.java"
+    subprocess.run(["javac", "-cp", str(agent.entry), "-d", str(folder), str(source)], check=True)
+    return ["java", "-XX:TieredStopAtLevel=1", f"-javaagent:{agent.entry}", "-cp", str(folder), "Sampled"]
+
+
+@pytest.mark.parametrize("language", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("go", "java")])
+async def test_sdks_of_other_languages_follow_a_change(
+    request: pytest.FixtureRequest, tmp_path: Path, language: str
+) -> None:
+    """Go's asks over HTTP, Java's over gRPC, at the same address: what `devenv up` sets."""
+
+    def ratios(**operations: float) -> Sampling:
+        services = {"polling": {"default": 0.5, "operations": operations}}
+        return Sampling.model_validate({"default": 0, "services": services})
+
+    command = follower(language, request, tmp_path)
+    async with running(sampling_port=0, strategies=strategies(ratios(kept=1, dropped=0))) as backend:
+        port, otlp_port = backend.sampling_port, backend.otlp_port
+        argument = f"endpoint=http://127.0.0.1:{port},pollingIntervalMs=500,initialSamplingRate=0"
+        process = await asyncio.create_subprocess_exec(
+            *command, "kept", "dropped", "unlisted", stdin=PIPE, stdout=PIPE,
+            env=clean(
+                OTEL_SERVICE_NAME="polling", OTEL_METRICS_EXPORTER="none", OTEL_LOGS_EXPORTER="none",
+                OTEL_INSTRUMENTATION_COMMON_DEFAULT_ENABLED="false",
+                OTEL_TRACES_SAMPLER="parentbased_jaeger_remote", OTEL_TRACES_SAMPLER_ARG=argument,
+                OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{otlp_port}",
+            ),
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"kept\n")
+        counts = json.loads(await asyncio.wait_for(process.stdout.readline(), 120))
+        assert (counts["kept"], counts["dropped"]) == (200, 0)
+        assert 50 < counts["unlisted"] < 150
+    changed = strategies(ratios(kept=0, dropped=1))
+    async with running(sampling_port=port, otlp_port=otlp_port, strategies=changed):
+        process.stdin.write(b"dropped\n")
+        counts = json.loads(await asyncio.wait_for(process.stdout.readline(), 120))
+        assert (counts["kept"], counts["dropped"]) == (0, 200)
+        process.stdin.close()
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0

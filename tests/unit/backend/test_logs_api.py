@@ -67,6 +67,7 @@ async def test_a_record_as_it_was_sent(backend: Backend) -> None:
         "limit": 1000,
         "more": False,
         "next": None,
+        "arrived": 1,
     }
     assert parse_record(document["records"][0]) == LogRecord(
         time_ns=1_700_000_000_000_000_001,
@@ -189,3 +190,19 @@ async def test_the_stats_count_logs(backend: Backend) -> None:
     assert logs["max_bytes"] == 32 * 1024 * 1024
     assert logs["services"]["a"]["records_received"] == 2
     assert backend.stats()["posts"]["logs"] == 1
+
+
+async def test_records_in_order_of_arrival(backend: Backend) -> None:
+    for name, at in (("web", 3), ("web", 1), ("api", 2)):
+        post(backend, logged(name, make_record(f"{name} {at}", at=at)))
+    _, document = await get(backend, PATH)
+    assert document["arrived"] == 3
+    assert await texts(backend, arrivedFrom=1) == ["web 1", "api 2"]
+    assert await texts(backend, arrivedFrom=1, arrivedBefore=2) == ["web 1"]
+    assert await texts(backend, arrivedFrom=1, service="web") == ["web 1"]
+    assert await texts(backend, arrivedBefore=0) == []
+    assert await texts(backend, arrivedFrom=3) == []
+    for name in ("arrivedFrom", "arrivedBefore"):
+        status, document = await get(backend, PATH, **{name: "x"})
+        assert status == 400
+        assert name in document["error"]

@@ -237,10 +237,10 @@ def test_the_embedded_backend_takes_grpc_too() -> None:
     assert made.services["jaeger"].command is None
 
 
-def test_the_embedded_backend_stores_metrics() -> None:
+def test_the_embedded_backend_stores_metrics_and_logs() -> None:
     own = service("own", environment={"OTEL_METRIC_EXPORT_INTERVAL": "500", "OTEL_METRICS_EXPORTER": "none"})
     made = instrument(stack(service("web"), own, backend=False), backend="embedded").services
-    assert "OTEL_METRICS_EXPORTER" not in made["web"].environment
+    assert not {"OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"} & set(made["web"].environment)
     assert made["web"].environment["OTEL_METRIC_EXPORT_INTERVAL"] == "10000"
     assert made["own"].environment["OTEL_METRIC_EXPORT_INTERVAL"] == "500"
     assert made["own"].environment["OTEL_METRICS_EXPORTER"] == "none"

@@ -140,7 +140,8 @@ async def test_the_reason_for_the_process_engine(
 
 
 WRAPPERS = {
-    "app/environment/sent_lines.py": "only captured output is shown: {}",
+    "app/environment/log_lines/sent_feed.py": "no log records are shown: {}",
+    "app/environment/log_lines/sent_lines.py": "only captured output is shown: {}",
     "app/environment/down.py": "{} runs on the {} engine, which does not respond: {}",
     "app/environment/port_checks.py": "not checked: {}",
     "engine/process/engine.py": "was lost: {}",

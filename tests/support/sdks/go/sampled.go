@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"os"
@@ -11,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// sampled makes spans of these names with the sampler that polls, which OTEL_TRACES_SAMPLER_ARG describes, and prints
-// how many of each name were recorded; the first span that is recorded shows that the sampler has its strategy.
+// sampled has the sampler that polls, as OTEL_TRACES_SAMPLER_ARG describes it. For each line of its input, a name, it
+// waits until a span of that name is recorded, and prints how many of each of these names are.
 func sampled(ctx context.Context, names []string) {
 	sampler := jaegerremote.New(os.Getenv("OTEL_SERVICE_NAME"))
 	provider := sdk.NewTracerProvider(sdk.WithSampler(sdk.ParentBased(sampler)), sdk.WithBatcher(exporter(ctx)))
@@ -22,17 +23,21 @@ func sampled(ctx context.Context, names []string) {
 		defer span.End()
 		return span.IsRecording()
 	}
-	for deadline := time.Now().Add(20 * time.Second); !recorded(names[0]) && time.Now().Before(deadline); {
-		time.Sleep(20 * time.Millisecond)
-	}
-	counts := map[string]int{}
-	for _, name := range names {
-		for range 200 {
-			if recorded(name) {
-				counts[name]++
+	for input := bufio.NewScanner(os.Stdin); input.Scan(); {
+		deadline := time.Now().Add(20 * time.Second)
+		for !recorded(input.Text()) && time.Now().Before(deadline) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		counts := map[string]int{}
+		for _, name := range names {
+			counts[name] = 0
+			for range 200 {
+				if recorded(name) {
+					counts[name]++
+				}
 			}
 		}
+		check(json.NewEncoder(os.Stdout).Encode(counts))
 	}
 	check(provider.Shutdown(ctx))
-	check(json.NewEncoder(os.Stdout).Encode(counts))
 }

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from devenv.app.environment import following
-from devenv.app.environment.following import Following
+from devenv.app.environment.log_lines import following
+from devenv.app.environment.log_lines.following import Following
 from devenv.clock import SystemClock
 from devenv.contract.specification import InstanceSpec
 from devenv.testing import FakeEngine, FakeImage, Script, make_project, make_service

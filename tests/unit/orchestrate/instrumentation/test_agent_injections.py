@@ -83,3 +83,11 @@ def test_a_missing_agent_is_said_with_the_command(
     said = AGENTS[language](Surroundings(own={}))  # type: ignore[index]  # a language by its name
     assert isinstance(said, str)
     assert f"devenv agents add {language}" in said
+
+
+def test_javas_sampler_asks_jaegers_port_for_grpc(tmp_path: Path) -> None:
+    own = {"OTEL_TRACES_SAMPLER_ARG": "endpoint=http://jaeger:5778,pollingIntervalMs=5000,initialSamplingRate=0.1"}
+    added = java_injection(Surroundings(own=own), agent(JAVA, tmp_path)).environment
+    assert added["OTEL_TRACES_SAMPLER_ARG"] == own["OTEL_TRACES_SAMPLER_ARG"].replace("5778", "5779")
+    for surroundings in (Surroundings(own=own, processes=True), Surroundings(own={"OTEL_TRACES_SAMPLER_ARG": "0.1"})):
+        assert "OTEL_TRACES_SAMPLER_ARG" not in java_injection(surroundings, agent(JAVA, tmp_path)).environment

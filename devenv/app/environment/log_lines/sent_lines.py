@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.app.traces.lookup import LARGE_TRACE_TIMEOUT
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from devenv.model.log import LogRecord
     from devenv.model.span import Span, SpanEvent
     from devenv.traces.client import TraceClient
+    from devenv.traces.logs.source import LogQuery
 
 _TRACES = 10
 """Traces that are asked for if a part of an ID is given."""
@@ -34,6 +36,7 @@ class SentQuery:
         since: seconds since the epoch.
         severity: the least number.
         tail: number of records from the end, of each service.
+        arrived_before: see :class:`~devenv.traces.logs.source.LogQuery`.
     """
 
     traces: tuple[str, ...] = ()
@@ -41,6 +44,30 @@ class SentQuery:
     since: float | None = None
     severity: int = 0
     tail: int | None = None
+    arrived_before: int | None = None
+
+
+def has_log_records(project: Running) -> bool:
+    """Return whether the trace backend stores log records: Jaeger takes traces only."""
+    return project.record.trace_backend is not None and project.engine.capabilities.trace_backend == "embedded"
+
+
+def log_query(
+    query: SentQuery, *, arrived_from: int = 0, arrived_before: int | None = None, before: str = ""
+) -> LogQuery:
+    """Return the question for the records of all services, or of a trace if its whole ID is known."""
+    from devenv.traces.logs.source import MAX_LIMIT, LogQuery
+
+    return LogQuery(
+        trace_id=query.traces[0] if len(query.traces) == 1 else None,
+        services=query.services,
+        severity=query.severity,
+        start_ns=_ns(query.since),
+        limit=MAX_LIMIT,
+        before=before,
+        arrived_from=arrived_from,
+        arrived_before=arrived_before,
+    )
 
 
 async def sent_lines(project: Running, query: SentQuery, warn: Callable[[str], None]) -> list[ServiceLine]:
@@ -56,9 +83,9 @@ async def sent_lines(project: Running, query: SentQuery, warn: Callable[[str], N
 
     if project.record.trace_backend is None:
         return []
-    if not query.traces and project.engine.capabilities.trace_backend != "embedded":
-        return []  # Jaeger takes traces only
-    instances = _Instances(project)
+    if not query.traces and not has_log_records(project):
+        return []
+    instances = Instances(project)
     try:
         backend = await require_backend(project)
         if query.traces:
@@ -73,12 +100,11 @@ async def sent_lines(project: Running, query: SentQuery, warn: Callable[[str], N
     return [line for line in found if not query.services or line.service in query.services]
 
 
-async def _of_traces(client: TraceClient, query: SentQuery, instances: _Instances) -> list[ServiceLine]:
-    from devenv.traces.logs.source import MAX_LIMIT, LogQuery
-
+async def _of_traces(client: TraceClient, query: SentQuery, instances: Instances) -> list[ServiceLine]:
     lines: list[ServiceLine] = []
     for trace_id in query.traces[:_TRACES]:
-        records = await client.logs(LogQuery(trace_id=trace_id, start_ns=_ns(query.since), limit=MAX_LIMIT))
+        wanted = replace(query, traces=(trace_id,), services=(), severity=0)
+        records = await client.logs(log_query(wanted, arrived_before=query.arrived_before))
         lines += [instances.line_of_record(record) for record in records.records]
         trace = await client.trace(trace_id)
         for span in trace.spans if trace else ():
@@ -86,13 +112,11 @@ async def _of_traces(client: TraceClient, query: SentQuery, instances: _Instance
     return [line for line in lines if query.since is None or line.time >= query.since]
 
 
-async def _of_services(client: TraceClient, query: SentQuery, instances: _Instances) -> list[ServiceLine]:
-    from devenv.traces.logs.source import MAX_LIMIT, LogQuery
-
+async def _of_services(client: TraceClient, query: SentQuery, instances: Instances) -> list[ServiceLine]:
     names: Iterable[tuple[str, ...]] = [(name,) for name in query.services] or [()]
     found: list[LogRecord] = []
     for services in names:
-        wanted = LogQuery(services=services, severity=query.severity, start_ns=_ns(query.since), limit=MAX_LIMIT)
+        wanted = log_query(replace(query, services=services), arrived_before=query.arrived_before)
         found += (await client.logs(wanted)).records
     lines = [instances.line_of_record(record) for record in found]
     return lines if query.tail is None else _last(lines, query.tail)
@@ -109,7 +133,7 @@ def _ns(since: float | None) -> int:
     return 0 if since is None else int(since * _NS)
 
 
-class _Instances:
+class Instances:
     """The instances of a project, by what they are called in telemetry."""
 
     def __init__(self, project: Running) -> None:
