@@ -9,6 +9,7 @@ short path fails. The tests of the library run with it and without it. */
 #include <structmember.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #ifdef Py_GIL_DISABLED
 #error "devenv.tracing's compiled part needs the GIL; the pure library is used instead"
@@ -22,11 +23,16 @@ static inline PyObject *ref(PyObject *object) { Py_INCREF(object); return object
 /* ---- what Python registers ---- */
 
 static PyObject *v_variable, *v_span_key, *v_context, *v_empty, *v_no_state, *v_invalid, *v_state, *v_fault, *v_place;
-static PyTypeObject *t_unsampled;
+static PyObject *v_describe, *v_encode, *v_record, *v_set, *v_end, *v_plain;
+static PyTypeObject *t_unsampled, *t_light;
 static Py_ssize_t o_hex = -1, o_flags, o_state;                /* UnsampledSpan */
+static Py_ssize_t o_local_hex, o_local_flags, o_local_state, o_spans; /* LocalTrace */
+static Py_ssize_t o_tracer, o_trace, o_name, o_kind, o_parent, o_remote, o_id, o_shared, o_own, o_start, o_end; /* LightSpan */
+static Py_ssize_t o_values, o_encoded, o_encoder, o_texts, o_numbers;       /* Shared and an encoder's key */
 static Py_ssize_t o_passing = -1, o_idle, o_off, o_propagator; /* State */
 static PyObject *s_type, *s_http, *s_headers, *s_path, *s_plain, *s_off, *s_answers, *s_bound, *s_serve, *s_mark;
 static PyObject *s_status, *s_start, *s_traceparent, *s_parents, *s_throw, *s_close, *s_empty, *small[4];
+static PyObject *s_open, *s_finished, *s_names, *s_new_name, *s_keys, *s_key, *s_remember, *s_share, *s_eventful, *s_rare, *s_roomy, *s_provider, *s_watched, *s_processors, *s_sink;
 
 static Py_ssize_t offset_of(PyObject *type, const char *name)
 {
@@ -328,7 +334,8 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *served, *scope, *receive, *send, *inner, *token;
+    PyObject *served, *scope, *receive, *send, *inner, *token, *span;
+    Sending *sending;
     char begun, done, running;
 } Serving;
 
@@ -379,10 +386,19 @@ static int is_http(PyObject *scope)
     return kind != NULL && PyUnicode_Check(kind) && PyUnicode_Compare(kind, s_http) == 0;
 }
 
+static uint64_t number_at(const char *text)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 16; i++)
+        value = value << 4 | (uint64_t)hex_digit((unsigned char)text[i]);
+    return value;
+}
+
 /* Decides for a request with nothing unusual in its headers; NULL (perhaps with an error): the slow path decides. */
 static PyObject *decide(PyObject *side, PyObject *scope)
 {
-    PyObject *parent, *hex = NULL, *span;
+    PyObject *parent, *hex = NULL, *span = NULL;
+    uint64_t parent_id = 0;
     int flags;
     if (is_true(side, s_plain) != 1 || !is_http(scope) || PyDict_GetItemWithError(scope, s_mark) != NULL)
         return NULL;
@@ -390,9 +406,10 @@ static PyObject *decide(PyObject *side, PyObject *scope)
         return NULL;
     if (parent != NULL) {
         flags = parse_parent(parent);
-        if (flags < 0 || flags & 1)
+        if (flags < 0)
             return NULL;
         hex = ascii(PyBytes_AS_STRING(parent) + 3, 32);
+        parent_id = number_at(PyBytes_AS_STRING(parent) + 36);
     } else {
         uint64_t low = random64();
         PyObject *bound = PyObject_GetAttr(side, s_bound);
@@ -400,17 +417,27 @@ static PyObject *decide(PyObject *side, PyObject *scope)
             return NULL;
         unsigned long long limit = PyLong_AsUnsignedLongLong(bound);
         Py_DECREF(bound);
-        if (PyErr_Occurred() || low < limit) /* an overflow is the ratio 1 */
-            return NULL;
+        flags = 2;
+        if (PyErr_Occurred()) { /* an overflow is the ratio 1 */
+            PyErr_Clear();
+            flags = 3;
+        } else if (low < limit)
+            flags = 3;
         char text[32];
         write_hex(text, random64());
         write_hex(text + 16, low);
-        flags = 2;
         hex = ascii(text, 32);
     }
     if (hex == NULL)
         return NULL;
-    span = new_unsampled(hex, flags);
+    if (!(flags & 1))
+        span = new_unsampled(hex, flags);
+    else if (v_describe != NULL) {
+        PyObject *id = PyLong_FromUnsignedLongLong(parent_id);
+        if (id != NULL)
+            span = PyObject_CallMethodObjArgs(side, s_open, scope, hex, small[flags], id, Py_None, v_describe, NULL);
+        Py_XDECREF(id);
+    }
     Py_DECREF(hex);
     return span;
 }
@@ -443,8 +470,10 @@ static int begin(Serving *self)
     int answers = is_true(served->side, s_answers);
     if (answers < 0)
         goto slow;
-    if (answers) {
-        PyObject *text = outgoing(span), *header = text ? PyUnicode_AsASCIIString(text) : NULL;
+    int recorded = !Py_IS_TYPE(span, t_unsampled);
+    if (answers || recorded) {
+        PyObject *text = !answers ? ref(s_empty) : recorded ? PyObject_CallMethod(span, "outgoing", NULL) : outgoing(span);
+        PyObject *header = text ? PyUnicode_AsASCIIString(text) : NULL;
         PyObject *sending = header ? (PyObject *)new_sending(self->send, header) : NULL;
         Py_XDECREF(text);
         Py_XDECREF(header);
@@ -457,6 +486,10 @@ static int begin(Serving *self)
         goto slow;
     self->token = PyContextVar_Set(v_variable, context);
     Py_DECREF(context);
+    if (recorded) {
+        self->span = ref(span);
+        self->sending = (Sending *)ref(send);
+    }
     Py_DECREF(span);
     if (self->token == NULL) {
         Py_DECREF(send);
@@ -477,16 +510,31 @@ slow:
     return self->inner == NULL ? -1 : 0;
 }
 
+/* Ends the request, with the current exception if there is one, which stays. */
 static void finish(Serving *self)
 {
     PyObject *kind, *error, *trace;
     self->done = 1;
-    if (self->token != NULL) {
-        PyErr_Fetch(&kind, &error, &trace);
+    PyErr_Fetch(&kind, &error, &trace);
+    if (self->token != NULL)
         restore(self->token);
-        PyErr_Restore(kind, error, trace);
+    if (self->span != NULL) {
+        PyObject *shown = Py_None, *done;
+        if (kind != NULL && !PyErr_GivenExceptionMatches(kind, PyExc_StopIteration)) {
+            PyErr_NormalizeException(&kind, &error, &trace);
+            if (trace != NULL)
+                PyException_SetTraceback(error, trace);
+            shown = error;
+        }
+        done = PyObject_CallMethodObjArgs(self->served, s_finished, self->span, self->scope, self->sending, shown, NULL);
+        if (done == NULL)
+            PyErr_WriteUnraisable(self->served);
+        Py_XDECREF(done);
     }
+    PyErr_Restore(kind, error, trace);
     Py_CLEAR(self->token);
+    Py_CLEAR(self->span);
+    Py_CLEAR(self->sending);
     Py_CLEAR(self->inner);
     Py_CLEAR(self->scope);
     Py_CLEAR(self->receive);
@@ -643,6 +691,8 @@ static int serving_traverse(Serving *self, visitproc visit, void *arg)
     Py_VISIT(self->send);
     Py_VISIT(self->inner);
     Py_VISIT(self->token);
+    Py_VISIT(self->span);
+    Py_VISIT(self->sending);
     return 0;
 }
 
@@ -654,6 +704,8 @@ static int serving_clear(Serving *self)
     Py_CLEAR(self->send);
     Py_CLEAR(self->inner);
     Py_CLEAR(self->token);
+    Py_CLEAR(self->span);
+    Py_CLEAR(self->sending);
     return 0;
 }
 
@@ -756,7 +808,8 @@ static PyObject *served_call(PyObject *object, PyObject *args, PyObject *kwargs)
     made->scope = ref(scope);
     made->receive = ref(receive);
     made->send = ref(send);
-    made->inner = made->token = NULL;
+    made->inner = made->token = made->span = NULL;
+    made->sending = NULL;
     made->begun = made->done = made->running = 0;
     PyObject_GC_Track(made);
     return (PyObject *)made;
@@ -1006,6 +1059,410 @@ static PyMethodDef unsampled_methods[] = {
     {"outgoing", unsampled_outgoing, METH_NOARGS, NULL},
 };
 
+/* ---- recorded spans: start, attributes, end (`span.py` and `tracer.py` have everything unusual) ---- */
+
+enum { FEW = 24 }; /* as in `span.py` */
+
+static PyObject *now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return PyLong_FromLongLong((long long)time.tv_sec * 1000000000LL + time.tv_nsec);
+}
+
+/* `LightTracer.record` with the positional arguments, and perhaps `shared`, of a span that concerns nobody else. */
+static PyObject *record_quickly(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *names)
+{
+    PyObject *shared = Py_None, *local, *span, *provider, *spans;
+    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+    if (given < 7 || given > 10 || named > 1)
+        return NULL;
+    if (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "shared") != 0)
+        return NULL;
+    if (named)
+        shared = args[given];
+    else if (given == 10)
+        shared = args[9];
+    local = args[5];
+    if (!PyUnicode_CheckExact(args[0]) || !PyLong_CheckExact(args[3]) || !PyDict_CheckExact(args[6]) ||
+        PyDict_GET_SIZE(args[6]) > FEW || (given > 7 && args[7] != Py_None) || (given > 8 && args[8] != Py_None))
+        return NULL;
+    provider = PyObject_GetAttr(self, s_provider);
+    int usual = provider != NULL && is_true(self, s_roomy) == 1 && is_true(provider, s_watched) == 0;
+    Py_XDECREF(provider);
+    spans = *slot(local, o_spans);
+    if (!usual || spans == NULL || !PyLong_CheckExact(spans))
+        return NULL;
+    PyObject *count = PyLong_FromSsize_t(PyLong_AsSsize_t(spans) + 1), *began = now();
+    PyObject *id = PyLong_FromUnsignedLongLong(random64());
+    span = count && began && id && !PyErr_Occurred() ? t_light->tp_alloc(t_light, 0) : NULL;
+    if (span == NULL) {
+        Py_XDECREF(count);
+        Py_XDECREF(began);
+        Py_XDECREF(id);
+        return NULL;
+    }
+    Py_SETREF(*slot(local, o_spans), count);
+    *slot(span, o_tracer) = ref(self);
+    *slot(span, o_trace) = ref(local);
+    *slot(span, o_name) = ref(args[0]);
+    *slot(span, o_kind) = ref(args[2]);
+    *slot(span, o_parent) = ref(args[3]);
+    *slot(span, o_remote) = ref(args[4]);
+    *slot(span, o_id) = id;
+    *slot(span, o_shared) = ref(shared);
+    *slot(span, o_own) = ref(args[6]);
+    *slot(span, o_start) = began;
+    *slot(span, o_end) = ref(Py_None);
+    return span;
+}
+
+/* Calls a method's Python function. */
+static PyObject *in_python(PyObject *function, PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *names)
+{
+    PyObject *all[16], *made, **more = all;
+    Py_ssize_t count = given + (names ? PyTuple_GET_SIZE(names) : 0);
+    PyErr_Clear();
+    if (count > 15 && (more = PyMem_Malloc((size_t)(count + 1) * sizeof *more)) == NULL)
+        return PyErr_NoMemory();
+    more[0] = self;
+    if (count)
+        memcpy(more + 1, args, (size_t)count * sizeof *more);
+    made = PyObject_Vectorcall(function, more, (size_t)given + 1, names);
+    if (more != all)
+        PyMem_Free(more);
+    return made;
+}
+
+static PyObject *record(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *names)
+{
+    PyObject *span = record_quickly(self, args, given, names);
+    return span ? span : in_python(v_record, self, args, given, names);
+}
+
+static PyObject *set_attribute(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *names)
+{
+    if (Py_IS_TYPE(self, t_light) && given == 2 && names == NULL) {
+        PyObject *key = args[0], *value = args[1], *own = *slot(self, o_own), *shared = *slot(self, o_shared);
+        PyObject *values = shared != NULL && shared != Py_None ? *slot(shared, o_values) : NULL;
+        int plain = PyUnicode_CheckExact(value) || PyLong_CheckExact(value) || PyBool_Check(value) ||
+                    PyFloat_CheckExact(value) || PyBytes_CheckExact(value);
+        if (plain && own != NULL && PyDict_CheckExact(own) && PyDict_GET_SIZE(own) < FEW && PyUnicode_CheckExact(key) &&
+            PyUnicode_GET_LENGTH(key) && *slot(self, o_end) == Py_None && shared != NULL &&
+            (shared == Py_None || (values != NULL && PyDict_CheckExact(values) && PyDict_Contains(values, key) == 0)) &&
+            is_true(*slot(self, o_tracer), s_roomy) == 1 && PyDict_SetItem(own, key, value) == 0)
+            Py_RETURN_NONE;
+    }
+    return in_python(v_set, self, args, given, names);
+}
+
+static PyObject *end(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *names)
+{
+    if (Py_IS_TYPE(self, t_light) && given == 0 && names == NULL && *slot(self, o_end) == Py_None) {
+        PyObject *provider = PyObject_GetAttr(*slot(self, o_tracer), s_provider), *done = NULL;
+        PyObject *flags = *slot(*slot(self, o_trace), o_local_flags);
+        int usual = provider != NULL && is_true(provider, s_processors) == 0 && flags != NULL && PyLong_CheckExact(flags);
+        PyObject *ended = usual ? now() : NULL;
+        if (ended != NULL) {
+            Py_SETREF(*slot(self, o_end), ended);
+            done = PyLong_AsLong(flags) & 1 ? PyObject_CallMethodObjArgs(provider, s_sink, self, NULL) : ref(Py_None);
+            Py_DECREF(provider);
+            if (done == NULL)
+                return NULL;
+            Py_DECREF(done);
+            Py_RETURN_NONE;
+        }
+        Py_XDECREF(provider);
+    }
+    return in_python(v_end, self, args, given, names);
+}
+
+static PyObject *light_outgoing(PyObject *self, PyObject *unused)
+{
+    PyObject *trace = *slot(self, o_trace), *hex = trace ? *slot(trace, o_local_hex) : NULL, *id = *slot(self, o_id);
+    PyObject *flags = trace ? *slot(trace, o_local_flags) : NULL;
+    (void)unused;
+    if (hex != NULL && PyUnicode_CheckExact(hex) && PyUnicode_GET_LENGTH(hex) == 32 &&
+        PyUnicode_KIND(hex) == PyUnicode_1BYTE_KIND && id != NULL && PyLong_CheckExact(id) && flags != NULL &&
+        PyLong_CheckExact(flags)) {
+        char text[55] = "00-";
+        unsigned long long number = PyLong_AsUnsignedLongLong(id);
+        long bits = PyLong_AsLong(flags);
+        if (!PyErr_Occurred() && bits >= 0 && bits < 10) {
+            memcpy(text + 3, PyUnicode_1BYTE_DATA(hex), 32);
+            text[35] = text[52] = '-';
+            write_hex(text + 36, number);
+            text[53] = '0';
+            text[54] = DIGITS[bits];
+            return ascii(text, 55);
+        }
+    }
+    return in_python(v_plain, self, NULL, 0, NULL);
+}
+
+static PyObject *light_recording(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(*slot(self, o_end) == Py_None);
+}
+
+static PyMethodDef light_methods[] = {
+    {"set_attribute", (PyCFunction)(void (*)(void))set_attribute, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"end", (PyCFunction)(void (*)(void))end, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"outgoing", light_outgoing, METH_NOARGS, NULL},
+    {"is_recording", light_recording, METH_NOARGS, NULL},
+};
+static PyMethodDef record_method = {"record", (PyCFunction)(void (*)(void))record, METH_FASTCALL | METH_KEYWORDS, NULL};
+
+static int replace(PyObject *type, PyMethodDef *method)
+{
+    PyObject *made = PyDescr_NewMethod((PyTypeObject *)type, method);
+    int failed = made == NULL || PyObject_SetAttrString(type, method->ml_name, made) < 0;
+    Py_XDECREF(made);
+    return failed ? -1 : 0;
+}
+
+static PyObject *use_light(PyObject *module, PyObject *args)
+{
+    PyObject *light, *local, *shared;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O!O!O!", &PyType_Type, &light, &PyType_Type, &local, &PyType_Type, &shared))
+        return NULL;
+    struct { PyObject *type; const char *name; Py_ssize_t *at; } fields[] = {
+        {local, "hex", &o_local_hex}, {local, "flags", &o_local_flags}, {local, "state", &o_local_state},
+        {local, "spans", &o_spans}, {light, "tracer", &o_tracer}, {light, "trace", &o_trace}, {light, "name", &o_name},
+        {light, "kind", &o_kind}, {light, "parent_id", &o_parent}, {light, "remote_parent", &o_remote},
+        {light, "span_id", &o_id}, {light, "shared", &o_shared}, {light, "own", &o_own}, {light, "start_time", &o_start},
+        {light, "end_time", &o_end}, {shared, "values", &o_values},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if ((*fields[i].at = offset_of(fields[i].type, fields[i].name)) < 0)
+            return NULL;
+    if ((v_set = PyObject_GetAttrString(light, "set_attribute")) == NULL ||
+        (v_end = PyObject_GetAttrString(light, "end")) == NULL ||
+        (v_plain = PyObject_GetAttrString(light, "outgoing")) == NULL)
+        return NULL;
+    t_light = (PyTypeObject *)ref(light);
+    for (size_t i = 0; i < sizeof light_methods / sizeof *light_methods; i++)
+        if (replace(light, &light_methods[i]) < 0)
+            return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *use_tracer(PyObject *module, PyObject *type)
+{
+    (void)module;
+    v_record = PyObject_GetAttrString(type, "record");
+    if (v_record == NULL || !PyType_Check(type) || replace(type, &record_method) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- the encoder of ended spans (`encoding.py` has the format and everything unusual) ---- */
+
+typedef struct {
+    char *data;
+    Py_ssize_t size, room;
+} Buffer;
+
+static int put(Buffer *buffer, const void *data, Py_ssize_t size)
+{
+    if (buffer->size + size > buffer->room) {
+        Py_ssize_t room = 2 * (buffer->size + size);
+        char *moved = PyMem_Realloc(buffer->data, (size_t)room);
+        if (moved == NULL)
+            return PyErr_NoMemory(), -1;
+        buffer->data = moved;
+        buffer->room = room;
+    }
+    memcpy(buffer->data + buffer->size, data, (size_t)size);
+    buffer->size += size;
+    return 0;
+}
+
+/* Appends bytes and releases them; NULL is the failure of what made them. */
+static int put_bytes(Buffer *buffer, PyObject *bytes)
+{
+    int failed = bytes == NULL;
+    if (!failed && !PyBytes_CheckExact(bytes)) {
+        PyErr_SetString(PyExc_TypeError, "expected bytes");
+        failed = 1;
+    }
+    failed = failed || put(buffer, PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes)) < 0;
+    Py_XDECREF(bytes);
+    return failed ? -1 : 0;
+}
+
+static void write_big(char *to, uint64_t value)
+{
+    for (int i = 7; i >= 0; i--, value >>= 8)
+        to[i] = (char)(value & 255);
+}
+
+static void write_little(char *to, uint64_t value, int size)
+{
+    for (int i = 0; i < size; i++, value >>= 8)
+        to[i] = (char)(value & 255);
+}
+
+static int number(PyObject *object, uint64_t *value)
+{
+    if (object == NULL || !PyLong_CheckExact(object))
+        return -1;
+    *value = PyLong_AsUnsignedLongLong(object);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int put_attributes(Buffer *buffer, PyObject *self, PyObject *attributes)
+{
+    PyObject *keys = PyObject_GetAttr(self, s_keys), *name, *value;
+    Py_ssize_t position = 0, size = PyDict_GET_SIZE(attributes);
+    int failed = keys == NULL || !PyDict_Check(keys);
+    while (!failed && PyDict_Next(attributes, &position, &name, &value)) {
+        PyObject *key = PyDict_GetItemWithError(keys, name), *seen = NULL;
+        Py_INCREF(name);
+        Py_INCREF(value);
+        key = key ? ref(key) : PyErr_Occurred() ? NULL : PyObject_CallMethodObjArgs(self, s_key, name, NULL);
+        if (key != NULL) {
+            PyObject *known = PyUnicode_CheckExact(value) ? *slot(key, o_texts)
+                              : PyLong_CheckExact(value)  ? *slot(key, o_numbers)
+                                                          : NULL;
+            if (known != NULL && PyDict_CheckExact(known))
+                seen = PyDict_GetItemWithError(known, value);
+            seen = seen ? ref(seen) : PyErr_Occurred() ? NULL : PyObject_CallMethodObjArgs(self, s_remember, key, value, NULL);
+        }
+        failed = put_bytes(buffer, seen) < 0 || PyDict_GET_SIZE(attributes) != size;
+        Py_XDECREF(key);
+        Py_DECREF(name);
+        Py_DECREF(value);
+    }
+    Py_XDECREF(keys);
+    return failed ? -1 : 0;
+}
+
+static int put_span(Buffer *buffer, PyObject *self, PyObject *span)
+{
+    PyObject *trace = *slot(span, o_trace), *name = *slot(span, o_name), *kind = *slot(span, o_kind);
+    PyObject *shared = *slot(span, o_shared), *own = *slot(span, o_own), *ended = *slot(span, o_end), *object, *found;
+    uint64_t id, parent, began, end, flags;
+    char text[64] = "\x0a\x10";
+    int remote = PyObject_IsTrue(*slot(span, o_remote)), size = 18, failed = 0;
+    if (number(*slot(span, o_id), &id) < 0 || number(*slot(span, o_parent), &parent) < 0 || remote < 0 ||
+        number(*slot(span, o_start), &began) < 0 || number(ended == Py_None ? *slot(span, o_start) : ended, &end) < 0 ||
+        number(*slot(trace, o_local_flags), &flags) < 0 || *slot(trace, o_local_state) != v_no_state ||
+        !PyUnicode_CheckExact(name) || (own != NULL && !PyDict_CheckExact(own)))
+        return -1;
+    object = *slot(trace, o_local_hex);
+    if (object == NULL || !PyUnicode_CheckExact(object) || PyUnicode_GET_LENGTH(object) != 32 ||
+        PyUnicode_KIND(object) != PyUnicode_1BYTE_KIND)
+        return -1;
+    for (int i = 0; i < 16; i++) {
+        int high = hex_digit(PyUnicode_1BYTE_DATA(object)[2 * i]), low = hex_digit(PyUnicode_1BYTE_DATA(object)[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return -1;
+        text[2 + i] = (char)(high << 4 | low);
+    }
+    memcpy(text + size, "\x12\x08", 2);
+    write_big(text + size + 2, id);
+    size += 10;
+    if (parent) {
+        memcpy(text + size, "\x22\x08", 2);
+        write_big(text + size + 2, parent);
+        size += 10;
+    }
+    if (put(buffer, text, size) < 0)
+        return -1;
+    /* the name and the kind, by the identity of the kind: an enumeration's own hash is a function in Python */
+    PyObject *id_of = PyLong_FromVoidPtr(kind), *key = id_of ? PyTuple_Pack(2, name, id_of) : NULL;
+    PyObject *names = PyObject_GetAttr(self, s_names);
+    found = key && names && PyDict_Check(names) ? PyDict_GetItemWithError(names, key) : NULL;
+    found = found ? ref(found) : PyErr_Occurred() ? NULL : PyObject_CallMethodObjArgs(self, s_new_name, name, kind, NULL);
+    Py_XDECREF(id_of);
+    Py_XDECREF(key);
+    Py_XDECREF(names);
+    if (put_bytes(buffer, found) < 0)
+        return -1;
+    text[0] = 0x39;
+    write_little(text + 1, began, 8);
+    text[9] = 0x41;
+    write_little(text + 10, end, 8);
+    write_little(text + 18, 0x0185, 2);
+    write_little(text + 20, (flags & 0xFF) | 0x100 | (remote ? 0x200 : 0), 4);
+    if (put(buffer, text, 24) < 0)
+        return -1;
+    if (shared != Py_None) {
+        if (shared == NULL || *slot(shared, o_encoder) != self)
+            found = shared ? PyObject_CallMethodObjArgs(self, s_share, shared, NULL) : NULL;
+        else
+            found = ref(*slot(shared, o_encoded));
+        if (put_bytes(buffer, found) < 0)
+            return -1;
+    }
+    if (own == NULL || put_attributes(buffer, self, own) < 0)
+        return -1;
+    int eventful = is_true(span, s_eventful);
+    if (eventful > 0) {
+        PyObject *rare = PyObject_CallMethodObjArgs(self, s_rare, span, NULL), *parts = rare ? PySequence_List(rare) : NULL;
+        failed = parts == NULL;
+        for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(parts); i++)
+            failed = put_bytes(buffer, ref(PyList_GET_ITEM(parts, i))) < 0;
+        Py_XDECREF(rare);
+        Py_XDECREF(parts);
+    }
+    return eventful < 0 || failed ? -1 : 0;
+}
+
+static PyObject *encode(PyObject *self, PyObject *span)
+{
+    if (t_light != NULL && Py_IS_TYPE(span, t_light)) {
+        Buffer buffer = {PyMem_Malloc(1024), 0, 1024};
+        PyObject *made = NULL;
+        if (buffer.data == NULL)
+            return PyErr_NoMemory();
+        if (put_span(&buffer, self, span) == 0) {
+            char head[12] = "\x12";
+            int size = 1;
+            uint64_t left = (uint64_t)buffer.size;
+            for (; left > 127; left >>= 7)
+                head[size++] = (char)(left & 127 | 128);
+            head[size++] = (char)left;
+            made = PyBytes_FromStringAndSize(NULL, size + buffer.size);
+            if (made != NULL) {
+                memcpy(PyBytes_AS_STRING(made), head, (size_t)size);
+                memcpy(PyBytes_AS_STRING(made) + size, buffer.data, (size_t)buffer.size);
+            }
+        }
+        PyMem_Free(buffer.data);
+        if (made != NULL)
+            return made;
+    }
+    PyErr_Clear(); /* the Python function meets the same fault, or has the case */
+    return PyObject_CallFunctionObjArgs(v_encode, self, span, NULL);
+}
+
+static PyMethodDef encode_method = {"encode", encode, METH_O, "Return a span as a field of `ScopeSpans`."};
+
+static PyObject *use_encoder(PyObject *module, PyObject *args)
+{
+    PyObject *encoder, *shared, *key, *method;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O!O!O!", &PyType_Type, &encoder, &PyType_Type, &shared, &PyType_Type, &key))
+        return NULL;
+    struct { PyObject *type; const char *name; Py_ssize_t *at; } fields[] = {
+        {shared, "encoded", &o_encoded}, {shared, "encoder", &o_encoder}, {key, "texts", &o_texts},
+        {key, "numbers", &o_numbers},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if ((*fields[i].at = offset_of(fields[i].type, fields[i].name)) < 0)
+            return NULL;
+    v_encode = PyObject_GetAttrString(encoder, "encode");
+    method = v_encode ? PyDescr_NewMethod((PyTypeObject *)encoder, &encode_method) : NULL;
+    if (method == NULL || PyObject_SetAttrString(encoder, "encode", method) < 0)
+        return NULL;
+    Py_DECREF(method);
+    Py_RETURN_NONE;
+}
+
 /* ---- registration ---- */
 
 static PyObject *use_context(PyObject *module, PyObject *args)
@@ -1062,14 +1519,15 @@ static PyObject *use_state(PyObject *module, PyObject *state)
     Py_RETURN_NONE;
 }
 
-static PyObject *use_fault(PyObject *module, PyObject *args)
+static PyObject *use_server(PyObject *module, PyObject *args)
 {
-    PyObject *function, *place;
+    PyObject *describe, *function, *place;
     (void)module;
-    if (!PyArg_ParseTuple(args, "OU", &function, &place))
+    if (!PyArg_ParseTuple(args, "OOU", &describe, &function, &place))
         return NULL;
     v_fault = ref(function);
     v_place = ref(place);
+    v_describe = ref(describe);
     Py_RETURN_NONE;
 }
 
@@ -1078,8 +1536,11 @@ static PyMethodDef methods[] = {
     {"quick", quick, METH_VARARGS, "Return a function with a short path for usual calls; the same one if it has none."},
     {"use_context", use_context, METH_VARARGS, "Register the context: its variable, the span's key, its class."},
     {"use_unsampled", use_unsampled, METH_VARARGS, "Register the class of unsampled spans, the empty tracestate and the invalid span."},
+    {"use_encoder", use_encoder, METH_VARARGS, "Register the encoder, and the classes that it reads."},
+    {"use_light", use_light, METH_VARARGS, "Register the class of recorded spans and those of its parts."},
+    {"use_tracer", use_tracer, METH_O, "Register the class of tracers."},
     {"use_state", use_state, METH_O, "Register the tracing of the process."},
-    {"use_fault", use_fault, METH_VARARGS, "Register the function that logs faults, and the place of those here."},
+    {"use_server", use_server, METH_VARARGS, "Register the functions that describe a request and log faults, and the place of faults here."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -1095,7 +1556,10 @@ PyMODINIT_FUNC PyInit__speed(void)
         {&s_off, "off"}, {&s_answers, "answers"}, {&s_bound, "_bound"}, {&s_serve, "_serve"},
         {&s_mark, "devenv.tracing"}, {&s_status, "status"}, {&s_start, "http.response.start"},
         {&s_traceparent, "traceparent"}, {&s_parents, "carries_parents"}, {&s_throw, "throw"}, {&s_close, "close"},
-        {&s_empty, ""},
+        {&s_empty, ""}, {&s_open, "open_plain"}, {&s_finished, "_finished"}, {&s_names, "_names"},
+        {&s_new_name, "_name"}, {&s_keys, "_keys"}, {&s_key, "_key"}, {&s_remember, "_remember"}, {&s_share, "_share"},
+        {&s_eventful, "eventful"}, {&s_rare, "_rare"}, {&s_roomy, "roomy"}, {&s_provider, "provider"}, {&s_watched, "watched"},
+        {&s_processors, "processors"}, {&s_sink, "sink"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if ((*names[i].at = PyUnicode_InternFromString(names[i].text)) == NULL)

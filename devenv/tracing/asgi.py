@@ -174,14 +174,18 @@ class TracingMiddleware(Served):
         finally:
             detach(token)
             if sending is not None:
-                try:
-                    status = sending.status if error is None else _broken(span, error, sending.status)
-                    if span.is_recording():
-                        if state.server_headers is not None:
-                            span.set_attributes(state.server_headers.response(sending.headers))
-                        finish(span, scope.get("method", "GET"), route_of(scope), status)
-                except Exception as own:  # noqa: BLE001 - logged; the program's own exception stays
-                    fault(_PLACE, own)
+                self._finished(span, scope, sending, error)
+
+    def _finished(self, span: Span, scope: Scope, sending: _Sending, error: BaseException | None) -> None:
+        """End the span of a request; does not raise."""
+        try:
+            status = sending.status if error is None else _broken(span, error, sending.status)
+            if span.is_recording():
+                if state.server_headers is not None:
+                    span.set_attributes(state.server_headers.response(sending.headers))
+                finish(span, scope.get("method", "GET"), route_of(scope), status)
+        except Exception as own:  # noqa: BLE001 - logged; the program's own exception stays
+            fault(_PLACE, own)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a scope without a server span of ours."""
@@ -220,10 +224,6 @@ class TracingMiddleware(Served):
         except Exception as error:  # noqa: BLE001 - logged
             fault(_PLACE, error)
         await self.app(scope, receive, send)
-
-
-if speed is not None:
-    speed.use_fault(fault, _PLACE)
 
 
 class _Sending:
@@ -318,6 +318,10 @@ def describe(scope: Scope) -> tuple[Shared, dict[str, Any]]:
         fields,
         port,
     )
+
+
+if speed is not None:
+    speed.use_server(describe, fault, _PLACE)
 
 
 def _flushing(send: Send, tracing: Active) -> Send:

@@ -21,7 +21,7 @@ from devenv.tracing.context.baggage_header import parse as parse_baggage
 from devenv.tracing.context.traceparent import FLAG_BITS, is_version_00, remote_context
 from devenv.tracing.context.traceparent import parse as parse_parent
 from devenv.tracing.context.tracestate import parse as parse_state
-from devenv.tracing.light.decision import LOW_64
+from devenv.tracing.light.decision import LOW_64, Sampled
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.tracer import LightTracer
@@ -189,16 +189,22 @@ class ServerSide:
         else:
             trace_hex, flags = parent[3:35].decode(), FLAG_BITS[parent[53:]]
         received = parse_baggage((headers[b"baggage"].decode("latin-1"),)) if b"baggage" in headers else None
-        light = self._light
-        if not flags & SAMPLED or light is None:
+        if not flags & SAMPLED:
             span: Span = UnsampledSpan(trace_hex, flags)
-        elif request["path"] in self._excluded:
-            span = UnsampledSpan(trace_hex, flags & RANDOM)
         else:
             parent_id = int(parent[36:52], 16) if parent is not None else 0
-            local = LocalTrace(trace_hex, flags)
-            span = _record(light, local, parent_id, request["method"], received, describe(request))
+            span = self.open_plain(request, trace_hex, flags, parent_id, received, describe)
         return span, Context({SPAN_KEY: span}) if received is None else self.context(span, received)
+
+    def open_plain(
+        self, request: Any, trace_hex: str, flags: int, parent_id: int, received: Received | None, describe: Describe
+    ) -> Span:
+        """Start the span of a sampled request, unless its path is excluded; for `begin_plain` and its compiled form."""
+        light = self._light
+        if light is None or request["path"] in self._excluded:
+            return UnsampledSpan(trace_hex, flags & RANDOM)
+        local = LocalTrace(trace_hex, flags)
+        return _record(light, local, parent_id, request["method"], received, describe(request))
 
     def context(self, span: Span, received: Received | None) -> Context:
         """Return the context in which a request runs; its key in the baggage becomes an attribute."""
@@ -208,16 +214,6 @@ class ServerSide:
         if request_key is not None:
             span.set_attribute(REQUEST_KEY, str(request_key))
         return Context({SPAN_KEY: span, BAGGAGE_KEY: received})
-
-
-class Sampled:
-    """The decision to record: the trace, and the caller's span id (0 for a root)."""
-
-    __slots__ = ("local", "parent_id")
-
-    def __init__(self, local: LocalTrace, parent_id: int) -> None:
-        self.local = local
-        self.parent_id = parent_id
 
 
 def decide(light: LightTracer, parents: Sequence[str], states: Sequence[str] | None) -> Any:

@@ -16,6 +16,7 @@ from opentelemetry.trace import SpanKind
 
 from devenv.tracing.export.redaction import REDACTED, Redactor
 from devenv.tracing.export.wire import SMALL, VARINTS, block, text, varint
+from devenv.tracing.light.native import speed
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import LightSpan
 from devenv.tracing.light.unsampled import NO_STATE
@@ -73,7 +74,7 @@ class Encoder:
         self._span_length = span_length
         self._other_length = other_length
         self._keys: dict[str, _Key] = {}
-        self._names: dict[tuple[str, SpanKind], bytes] = {}
+        self._names: dict[tuple[str, int], bytes] = {}
 
     def resource(self, attributes: Mapping[str, Any]) -> bytes:
         """Return the resource field of a `ResourceSpans`."""
@@ -98,7 +99,7 @@ class Encoder:
     def encode(self, span: LightSpan) -> bytes:
         """Return a span as a field of `ScopeSpans`."""
         trace = span.trace
-        name = self._names.get((span.name, span.kind)) or self._name(span.name, span.kind)
+        name = self._names.get((span.name, id(span.kind))) or self._name(span.name, span.kind)
         trace_id = bytes.fromhex(trace.hex)
         if span.parent_id:
             ids = _IDS_BELOW.pack(b"\x0a\x10", trace_id, b"\x12\x08", span.span_id, b"\x22\x08", span.parent_id)
@@ -130,7 +131,7 @@ class Encoder:
     def _name(self, name: str, kind: SpanKind) -> bytes:
         encoded = text(b"\x2a", name) + b"\x30" + varint(kind.value + 1)
         if len(self._names) < _CACHE_NAMES:
-            self._names[name, kind] = encoded
+            self._names[name, id(kind)] = encoded  # an enumeration's own hash is a function in Python
         return encoded
 
     def _attributes(self, attributes: Mapping[str, Any], parts: list[bytes]) -> None:
@@ -213,6 +214,10 @@ class Encoder:
         if span.status_code.value:
             message = self._redactor.text(span.status_message or "")
             yield block(b"\x7a", text(b"\x12", message) + b"\x18" + varint(span.status_code.value))
+
+
+if speed is not None:
+    speed.use_encoder(Encoder, Shared, _Key)
 
 
 def any_value(value: Any) -> bytes:

@@ -9,6 +9,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.span import TraceState
 
+from devenv.tracing.light.unsampled import LocalTrace
+
 LOW_64 = (1 << 64) - 1
 
 
@@ -52,6 +54,16 @@ class Decider:
         """Return the decision by ratio; all and none are decided without the ID."""
         ratio = self.ratio
         return ratio >= 1.0 or (ratio > 0.0 and int(trace_hex[16:], 16) < self.bound)
+
+
+class Sampled:
+    """The decision to record: the trace, and the caller's span id (0 for a root)."""
+
+    __slots__ = ("local", "parent_id")
+
+    def __init__(self, local: LocalTrace, parent_id: int) -> None:
+        self.local = local
+        self.parent_id = parent_id
 
 
 def decider(sampler: str, ratio: float) -> Decider:

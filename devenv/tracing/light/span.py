@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from devenv.tracing.light.exceptions import described, exception_attributes
+from devenv.tracing.light.native import speed
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.unsampled import SAMPLED, LocalTrace, new_span_id
@@ -47,7 +48,19 @@ class LightSpan(Span):
         fails_on_exceptions: Whether such an exception sets the status.
     """
 
-    end_time: int | None = None
+    __slots__ = (
+        "end_time",
+        "kind",
+        "name",
+        "own",
+        "parent_id",
+        "remote_parent",
+        "shared",
+        "span_id",
+        "start_time",
+        "trace",
+        "tracer",
+    )
     raw_events: list[tuple[int, str, dict[str, Any], int]] | None = None
     raw_links: list[tuple[SpanContext, dict[str, Any], int]] | None = None
     status_code = StatusCode.UNSET
@@ -83,6 +96,7 @@ class LightSpan(Span):
         self.shared = shared
         self.own = own
         self.start_time = start_time
+        self.end_time: int | None = None
 
     def outgoing(self) -> str:
         """Return the `traceparent` that makes the callee a child of this span."""
@@ -309,3 +323,7 @@ class LightSpan(Span):
     def to_json(self, indent: int | None = 4) -> str:
         """Return the span as JSON in the SDK's form."""
         return str(self.tracer.provider.readable(self).to_json(indent))
+
+
+if speed is not None:
+    speed.use_light(LightSpan, LocalTrace, Shared)

@@ -17,6 +17,7 @@ from opentelemetry.util.types import Attributes
 from devenv.tracing.context.ambient import SPAN_KEY, current
 from devenv.tracing.light.block import SpanBlock
 from devenv.tracing.light.exceptions import described
+from devenv.tracing.light.native import speed
 from devenv.tracing.light.notices import warn_once
 from devenv.tracing.light.shared import Shared
 from devenv.tracing.light.span import FEW, LightSpan
@@ -231,6 +232,10 @@ class LightTracer(Tracer):
         span.shared = None
         span.dropped_attributes += dropped
         span.eventful = True
+
+
+if speed is not None:
+    speed.use_tracer(LightTracer)
 
 
 def _link(span: LightSpan, links: Iterable[Any]) -> None:

@@ -202,3 +202,61 @@ def test_functions_keep_their_names_and_signatures(compiled: str) -> None:
     print(json.dumps([[f.__name__, f.__module__, f.__doc__, str(inspect.signature(f))] for f in found]))
     """
     assert both(compiled, program)
+
+
+def test_recorded_spans_and_what_is_exported_of_them(compiled: str) -> None:
+    """Attributes of every type, events, links, failures and limits, in bytes; IDs and times are replaced."""
+    program = """
+    from devenv.tracing.active import state
+    from devenv.tracing.export.encoding import Encoder
+    from devenv.tracing.export.redaction import Redactor
+
+    spans = []
+
+    async def app(scope, receive, send):
+        headers = {}
+        with tracing.client_span("GET", "http://u:p@x:81/a?token=1", headers) as call:
+            for key, value in {"http.response.status_code": 503, "f": 1.5, "t": True, "password": "x", "list": ["a", 2],
+                               "": 1, 5: 5, "big": 1 << 70, "below": -1, "bytes": b"b", "none": None}.items():
+                call.set_attribute(key, value)
+        call.set_attribute("late", 1)
+        call.end()
+        said.append(headers["traceparent"][36:52] == call.span_id.to_bytes(8, "big").hex())
+        for number in range(40):
+            get_current_span().set_attribute(f"many.{number}", number)
+        with tracing.span("work", attributes={"a": 1}, links=[call]) as span:
+            tracing.add_event("happened", {"b": "c"})
+            said.append([span.is_recording(), *tracing.current_ids()] == [True, span.trace.hex, f"{span.span_id:016x}"])
+        if scope["path"] == "/fails":
+            await send({"type": "http.response.start", "status": 201})
+            raise KeyError("x")
+        await answer(scope, receive, send)
+
+    PARENTS = [(b"traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")], []
+    with recording():
+        state.light.provider.sink = spans.append
+        for path in ("/", "/fails"):
+            for headers in PARENTS:
+                serve = tracing.TracingMiddleware(app, trace_response=True)
+                asked = scope(*headers, (b"host", b"y:80"), path=path, query_string=b"q=1")
+                try:
+                    asyncio.run(serve(asked, receive, send))
+                except KeyError as error:
+                    said.append([str(error), list(tracing.current_ids())])
+    encoder = Encoder(Redactor())
+    shown = []
+    for number, span in enumerate(spans):
+        named = [span.name, span.kind.name, len(span.trace.hex), span.parent_id != 0, span.end_time >= span.start_time]
+        span.span_id, span.start_time, span.end_time = number + 1, 10**18, 10**18 + 5
+        span.parent_id = 7 * bool(span.parent_id)
+        span.trace.hex = "c" * 32
+        for rows in (span.raw_events, span.raw_links):
+            rows and rows.clear()
+        shown.append([*named, encoder.encode(span).hex(), encoder.encode(span) == encoder.encode(span)])
+    print(json.dumps([said, shown]))
+    """
+    said, shown = both(compiled, program)  # type: ignore[misc]
+    assert [row[1] for row in shown] == ["CLIENT", "INTERNAL", "SERVER"] * 4
+    assert all(row[3] or row[0] == "GET" for row in shown)
+    assert said.count(True) == 8
+    assert ["'x'", ["", ""]] in said
