@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from time import time, time_ns
 from typing import Any
@@ -42,6 +43,7 @@ class Backend:
         self.logs = LogStore(settings.max_log_bytes)
         self._storage: Storage | None = None
         self._runtime = Runtime()
+        self._expiry: asyncio.TimerHandle | None = None
         self.metrics = MetricStore(time_ns)
         capacity = Capacity(settings.limits)
         self._turns = capacity.turns
@@ -123,6 +125,13 @@ class Backend:
                     opened.push_async_callback(listener.close)
             opened.pop_all()
         self._runtime.begin()
+        self._expire()
+
+    def _expire(self) -> None:
+        if self._storage is not None and self.settings.storage is not None:
+            self._storage.expire()
+            seconds = self.settings.storage.expiry_seconds
+            self._expiry = asyncio.get_running_loop().call_later(seconds, self._expire)
 
     @property
     def otlp_port(self) -> int:
@@ -187,6 +196,8 @@ class Backend:
         await self._exports.close()
         for listener in (self._otlp, self._grpc, self._query, self._health, self._sampling):
             await listener.close()
+        if self._expiry is not None:
+            self._expiry.cancel()
         if self._storage is not None:
             self._storage.close()
             self._storage = None

@@ -26,7 +26,7 @@ class StorageSettings:
     Attributes:
         directory: of devenv alone; created if it is missing.
         max_bytes: of its files; above it, the oldest traces are removed from it.
-        max_age: seconds after which traces are removed from it.
+        max_age: seconds after which traces and log records are removed from it and from memory, at most a tenth later.
     """
 
     directory: Path
@@ -42,6 +42,11 @@ class StorageSettings:
     def segment_seconds(self) -> float:
         """Age from which a new file is begun."""
         return self.max_age / _PARTS
+
+    @property
+    def expiry_seconds(self) -> float:
+        """Time between two removals of what is too old."""
+        return min(60.0, self.segment_seconds / 4)
 
 
 @immutable()

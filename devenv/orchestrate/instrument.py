@@ -72,6 +72,11 @@ def instrument(stack: Stack, *, backend: BackendKind) -> Stack:
     elsewhere = {name for item in own_telemetry(stack) for name in host_names(stack.services[item.service])}
     services: dict[str, Service] = {}
     warnings: list[model.StackWarning] = []
+    if stack.x.jaeger.storage == "badger" and backend == "jaeger" and not is_managed(found):
+        text = (
+            f"{found.name} has its own configuration, which decides where the traces are: storage and --persist do not"
+        )
+        warnings.append(model.StackWarning(message=text, location=found.location))
     for service in stack.services.values():
         if service.name == found.name or not service.x.instrument or is_telemetry(service):
             services[service.name] = service

@@ -95,6 +95,12 @@ def configured(stack: Stack, service: Service) -> tuple[Stack, Service]:
     return replace(stack, configs=configs, volumes=volumes), service
 
 
+def with_traces_on_disk(stack: Stack) -> Stack:
+    """Return ``stack`` with ``x-devenv.jaeger.storage: badger``."""
+    jaeger = stack.x.jaeger.model_copy(update={"storage": "badger"})
+    return replace(stack, x=stack.x.model_copy(update={"jaeger": jaeger}))
+
+
 def attached(service: Service, networks: Mapping[str, object]) -> Service:
     """Return ``service``, attached to each of ``networks`` (keys of the stack) as well."""
     if service.network_mode is not None:

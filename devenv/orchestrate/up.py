@@ -23,6 +23,7 @@ from devenv.orchestrate.image_tasks import ImageTask, image_ages, image_configs,
 from devenv.orchestrate.instrument import check_access, instrument
 from devenv.orchestrate.instrumentation.agents import AGENTS
 from devenv.orchestrate.instrumentation.decision import decide, with_build_of_its_image
+from devenv.orchestrate.jaeger import with_traces_on_disk
 from devenv.orchestrate.planning.removal import plan_rollback
 from devenv.orchestrate.planning.up import image_ids_of, plan_up, preparation
 from devenv.orchestrate.planning.waits import waiting_for
@@ -67,6 +68,7 @@ class UpOptions:
             far as the start of another one needs it. The trace backend is always waited for.
         instrument: add to services what traces them, where they do not trace themselves.
         isolated: publish on a block of ports reserved for the directory instead of those of the stack file.
+        persist: keep the traces on disk, as ``x-devenv.jaeger.storage: badger`` does.
     """
 
     services: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class UpOptions:
     wait_for: tuple[str, ...] = ()
     instrument: bool = True
     isolated: bool = False
+    persist: bool = False
 
 
 @immutable(kw_only=True)
@@ -266,6 +269,8 @@ async def _survey(
 ) -> _Survey:
     capabilities = engine.capabilities
     check_access(stack, capabilities.trace_backend)
+    if options.persist:
+        stack = with_traces_on_disk(stack)
     traced = instrument(scaled(stack, options.scale), backend=capabilities.trace_backend)
     for warning in traced.warnings[len(stack.warnings) :]:
         sink(Notice(message=f"{warning.location}: {warning.message}", warning=True))

@@ -159,6 +159,12 @@ class LogStore:
 
     # -- evicting -----------------------------------------------------------------------------------------------
 
+    def expire(self, end: int) -> None:
+        """Evict the records whose order is below ``end``."""
+        for service in list(self.services.values()):
+            while service.owned and service.owned[0].order < end:
+                self._evict(service.owned.popleft())
+
     def _make_room(self) -> None:
         target = self.max_bytes - self.max_bytes // _SLACK
         for service, floor in shares(self.services.values()):

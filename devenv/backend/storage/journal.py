@@ -56,7 +56,7 @@ class FileJournal:
         self._old = list(segments)
         self._scopes: dict[Key, int] = {}
         self._writer = Writer(self._failed)
-        self._pruned = self._begun = clock()
+        self._pruned = self._begun = self._written = clock()
         self._begin(segments[-1].number + 1 if segments else 1)
 
     def _begin(self, number: int) -> None:
@@ -85,13 +85,9 @@ class FileJournal:
         return number
 
     def _continue(self) -> None:
-        now = self._clock()
-        if self._size >= self._settings.segment_bytes or now - self._begun >= self._settings.segment_seconds:
-            # After an addition, not before: it knows the segment in which its traces began.
-            self._old.append(SegmentFile(self._number, self._path, self._size, now, self._logs.next))
-            self._begin(self._number + 1)
-            self.prune()
-        elif now - self._pruned >= _PRUNING_S:
+        self._written = now = self._clock()
+        # After an addition, not before: it knows the segment in which its traces began.
+        if self._size >= self._settings.segment_bytes or now - self._pruned >= _PRUNING_S:
             self.prune()
 
     def _append(self, record: bytes) -> None:
@@ -99,19 +95,31 @@ class FileJournal:
         self._writer.append(self._path, record)
 
     def prune(self) -> None:
-        """Remove the oldest segments: without a stored trace or log record, too old, or above the limit in bytes."""
+        """Begin a new segment if it is time to; remove old ones of which nothing is stored, or above the limit."""
         self._pruned = now = self._clock()
+        full = self._size >= self._settings.segment_bytes
+        if full or (self._size and now - self._begun >= self._settings.segment_seconds):
+            self._old.append(SegmentFile(self._number, self._path, self._size, self._written, self._logs.next))
+            self._begin(self._number + 1)
         while self._old:
             oldest = self._old[0]
-            if (
-                (self._store.begun[oldest.number] > 0 or self._logs.oldest < oldest.logs_end)
-                and now - oldest.written < self._settings.max_age
-                and self.bytes <= self._settings.max_bytes
-            ):
+            needed = self._store.begun[oldest.number] > 0 or self._logs.oldest < oldest.logs_end
+            if needed and self.bytes <= self._settings.max_bytes:
                 return
             del self._old[0]
             self._store.begun.pop(oldest.number, None)
             self._writer.remove(oldest.path)
+
+    def expire(self) -> None:
+        """Evict what is above the limit of age, and remove its segments; not while something is added."""
+        self.prune()
+        now = self._clock()
+        for segment in self._old:
+            if now - segment.written < self._settings.max_age:
+                break
+            self._store.expire(segment.number)
+            self._logs.expire(segment.logs_end)
+        self.prune()
 
     @property
     def bytes(self) -> int:

@@ -179,6 +179,11 @@ class Storage:
             "error": journal.error if journal else "",
         }
 
+    def expire(self) -> None:
+        """Remove what is too old, from memory and from disk; to be called now and then."""
+        if self._journal is not None:
+            self._journal.expire()
+
     def flush(self) -> None:
         """Wait until everything is written, or has failed."""
         if self._journal is not None:

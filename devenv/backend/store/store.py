@@ -314,6 +314,15 @@ class Store:
 
     # -- evicting -----------------------------------------------------------------------------------------------
 
+    def expire(self, segment: int) -> None:
+        """Evict the traces that began in this segment of the journal or in an earlier one."""
+        for service in list(self.services.values()):
+            while service.owned and (service.owned[0].segment <= segment or not service.owned[0].alive):
+                oldest = service.owned.popleft()
+                if oldest.alive:
+                    self._evict(oldest)
+        self._tidy()
+
     def _make_room(self) -> None:
         # Scopes and services are removed with their last traces.
         target = self.max_bytes - self.max_bytes // _SLACK

@@ -68,6 +68,9 @@ def up(
     isolated: Annotated[
         bool, typer.Option("--isolated", help="Publish on free host ports reserved for this directory.")
     ] = False,
+    persist: Annotated[
+        bool, typer.Option("--persist", help="Keep the traces on disk, so that they outlive `devenv down`.")
+    ] = False,
 ) -> None:
     """Start the stack, wait until all services are ready, and verify tracing with a canary request."""
     from devenv.app.environment import up as use_case
@@ -91,6 +94,7 @@ def up(
         wait_for=tuple(wait_for or ()),
         instrument=not no_instrument,
         isolated=isolated,
+        persist=persist,
     )
     if dry_run:
         with progress(state.output) as sink:

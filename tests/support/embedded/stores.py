@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from time import time
 from typing import Any
@@ -38,13 +39,14 @@ def opened(
     memory: int = 64 * MIB,
     max_bytes: int = 64 * MIB,
     max_age: float = 3600,
-    now: float | None = None,
+    now: float | Callable[[], float] | None = None,
     logs: LogStore | None = None,
 ) -> tuple[Store, Storage]:
     """Return a store with what ``folder`` has; ``logs`` gets its log records, ``now`` is the time since 1970."""
     store = Store(memory)
     settings = StorageSettings(folder, max_bytes, max_age)
-    storage = Storage(settings, store, logs or LogStore(MIB), time if now is None else lambda: now)
+    clock = now if callable(now) else time if now is None else lambda: now
+    storage = Storage(settings, store, logs or LogStore(MIB), clock)
     try:
         for _ in storage.steps():
             pass

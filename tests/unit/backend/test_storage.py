@@ -8,9 +8,11 @@ import os
 from pathlib import Path
 
 import pytest
-from embedded.stores import MIB, content, opened, put
+from embedded.log_build import logged, make_record
+from embedded.stores import MIB, content, opened, put, put_logs
 from otlp_build import make_span, one, request, resource_spans, span_id, trace_id
 
+from devenv.backend.logs.store import LogStore
 from devenv.backend.storage.folder import MARK, Folder
 from devenv.errors import ConfigurationError, EnvironmentFailure, LockHeld
 
@@ -124,6 +126,21 @@ def test_disk_is_bounded_by_bytes_and_the_oldest_go_first(tmp_path: Path) -> Non
     storage.close()
 
 
+def test_what_the_disk_has_no_room_for_is_shown_until_the_end_and_does_not_come_back(tmp_path: Path) -> None:
+    store, storage = opened(tmp_path, max_bytes=MIB)
+    quiet = trace_id()
+    put(store, one("quiet", make_span(quiet)))
+    for body in filler("web", 3000):
+        put(store, body)
+    put(store, one("quiet", make_span(quiet, name="late")))
+    assert store.traces[quiet].spans == 2
+    storage.close()
+    again, storage = opened(tmp_path, max_bytes=MIB)
+    assert quiet not in again.traces  # not in part either
+    assert len(again.traces) > 500
+    storage.close()
+
+
 def test_segments_whose_traces_are_all_evicted_are_removed(tmp_path: Path) -> None:
     store, storage = opened(tmp_path, memory=MIB // 4, max_bytes=16 * MIB)
     for body in filler("web", 5000):
@@ -147,6 +164,33 @@ def test_old_segments_are_removed(tmp_path: Path) -> None:
     storage.close()
     again, storage = opened(tmp_path, max_age=1600, now=begun + 1700)
     assert (again.spans, segments(tmp_path)) == (0, [])
+    storage.close()
+
+
+def test_what_is_too_old_is_not_answered_any_more_either(tmp_path: Path) -> None:
+    now = 10_000.0
+    logs = LogStore(MIB)
+    store, storage = opened(tmp_path, max_age=1600, now=lambda: now, logs=logs)
+    old, young = trace_id(), trace_id()
+    put(store, one("web", make_span(old)))
+    put_logs(logs, logged("web", make_record("old")))
+    now += 1000
+    storage.expire()
+    put(store, one("web", make_span(young)))
+    put(store, one("web", make_span(old, name="late")))
+    put_logs(logs, logged("web", make_record("young")))
+    for after, traces, records in ((1599, [old, young], 2), (1600, [young], 1), (2601, [], 0)):
+        now = 10_000.0 + after
+        storage.expire()
+        storage.flush()
+        assert (list(store.traces), logs.records) == (traces, records)
+        assert len(segments(tmp_path)) == storage.figures()["segments"] == max(len(traces), 0)
+    assert (store.services, logs.services) == ({}, {})
+    assert store.bytes + store.scopes.bytes == logs.bytes == 0
+    put(store, one("web", make_span(old)))
+    storage.close()
+    again, storage = opened(tmp_path, max_age=1600, now=lambda: now)
+    assert list(again.traces) == [old]
     storage.close()
 
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from orchestration import JAEGER, World, service, stack
@@ -262,6 +262,20 @@ def test_badger_lives_on_a_named_volume() -> None:
     store = content["extensions"]["jaeger_storage"]["backends"]["traces"]["badger"]
     assert store["ephemeral"] is False
     assert store["directories"]["keys"].startswith(backend.mounts[0].target + "/")
+
+
+def test_badger_with_a_backend_that_has_its_own_configuration_is_told() -> None:
+    x = {"jaeger": {"storage": "badger"}}
+    own = service("traces", image=JAEGER, command=("--config", "/mine.yaml"), x={"role": "trace-backend"})
+    for kind, warned in (("jaeger", True), ("embedded", False)):
+        made = instrument(stack(service("web"), own, backend=False, x=x), backend=cast("BackendKind", kind))
+        told = [warning.message for warning in made.warnings]
+        assert told == (
+            [f"{own.name} has its own configuration, which decides where the traces are: storage and --persist do not"]
+            if warned
+            else []
+        )
+    assert instrument(stack(service("web"), backend=False, x=x), backend="jaeger").warnings == ()
 
 
 @pytest.mark.jaeger

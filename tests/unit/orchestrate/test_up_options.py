@@ -120,3 +120,17 @@ async def test_wait_for_names_only_what_is_started() -> None:
         await world.up(shop(), wait_for=("wep",))
     with pytest.raises(UsageError, match="--wait-for web: this command does not start web"):
         await world.up(shop(), services=("db",), wait_for=("web",))
+
+
+async def test_persist_is_the_key_of_the_stack_file_for_one_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devenv.orchestrate.published_ports.is_free", lambda *_: True)  # whatever this machine runs
+    world = World()
+    plain = stack(service("web"), backend=False)
+    await world.up(plain, persist=True)
+    same = stack(service("web"), backend=False, x={"jaeger": {"storage": "badger"}})
+    assert "keep P-jaeger-1" in await actions(world, same)
+    result = await world.down()
+    assert result.kept_volumes == (f"{world.project.id}_jaeger-data",)
+    await world.up(plain, persist=True)
+    assert any(line.startswith("replace P-jaeger-1") for line in await actions(world, plain))
+    assert (await world.down(volumes=True)).removed["volumes"] == (f"{world.project.id}_jaeger-data",)
