@@ -71,6 +71,8 @@ _LOGS = frozenset(variable for key in LOG_KEYS.values() for variable in key.vari
 _METRICS = frozenset(variable for key in METRIC_KEYS.values() for variable in key.variables) | {
     "OTEL_EXPORTER_OTLP_METRICS_INSECURE"
 }
+_OF_UP = frozenset({"OTEL_METRIC_EXPORT_INTERVAL"})
+"""What `devenv up` sets in every service, whether or not it exports what this is about."""
 _USED = frozenset(variable for key in KEYS.values() for variable in key.variables) | HONOURED
 
 
@@ -88,7 +90,7 @@ def warn_about_others(environ: Mapping[str, str]) -> None:
         ("metrics", "OTEL_METRICS_EXPORTER", _METRICS),
     ):
         if given.get(exporter, "none").lower() == "none":
-            others |= used - _USED
+            others |= used - _USED - _OF_UP
         else:
             others -= used
             exported.append(signal)

@@ -15,7 +15,7 @@ import socket
 import stat
 import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -38,12 +38,8 @@ CONFIG, LEAVE_OUT, LIBRARIES = "DEVENV_TRACING_CONFIG", "DEVENV_TRACING_LEAVE_OU
 _LIGHT_DEPENDENCIES = ("opentelemetry", "google", "yaml")
 _PROBE_S = 0.2
 _HASH_LENGTH = 6  # of the directory in a project's ID, as in devenv.model.identity
-# Traces arrive in less than a second, and nothing is sent that a trace backend rejects: as `devenv up` sets services.
-_ALWAYS = {
-    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-    "OTEL_METRICS_EXPORTER": "none",
-    "OTEL_LOGS_EXPORTER": "none",
-}
+# Nothing is sent that a trace backend rejects, as `devenv up` sets services.
+_SIGNALS = {"OTEL_METRICS_EXPORTER": "/v1/metrics", "OTEL_LOGS_EXPORTER": "/v1/logs"}
 
 
 @dataclass(frozen=True, **SLOTS)
@@ -95,8 +91,7 @@ def prepare(
     settings = resolve(config, environ=given)
     endpoint = (endpoint or DEFAULT_ENDPOINT).rstrip("/")
     found = environment(given, config=config, leave_out=leave_out)
-    for variable, value in _ALWAYS.items():
-        found[variable] = found.get(variable) or value
+    found["OTEL_EXPORTER_OTLP_PROTOCOL"] = found.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
     if not _is_set(settings, "service_name"):
         found["OTEL_SERVICE_NAME"] = name_of(command, directory, environ)
     if not _is_set(settings, "schedule_delay_ms"):
@@ -105,6 +100,9 @@ def prepare(
         found["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
     else:
         endpoint = settings.endpoint
+    for variable, signal_path in _SIGNALS.items():
+        if not found.get(variable) and not takes(found.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""), signal_path):
+            found[variable] = "none"
     unheard = settings.enabled and "otlp" in settings.exporter and not answers(endpoint)
     shown = without_secrets(endpoint)
     note = f"no OTLP receiver responds at {shown}; traces may be lost until one does (hint: run `devenv up`)"
@@ -176,21 +174,41 @@ def recorded_endpoint(directory: Path) -> str:
 
 def answers(endpoint: str) -> bool:
     """Return whether a URL accepts connections; waits at most 0.2 s, a slow name server included."""
+    return _probed(endpoint, lambda _connection: True)
+
+
+def takes(endpoint: str, path: str) -> bool:
+    """Return whether the receiver at a URL accepts an empty request of OTLP at a path; waits at most 0.2 s.
+
+    A receiver with TLS or a login is not asked: it does not count as one that does.
+    """
     parts = urlsplit(endpoint)
-    reached: list[bool] = []
+    head = f"POST {parts.path.rstrip('/')}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n"
+    request = f"{head}Content-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n".encode("ascii", "replace")
+
+    def ask(connection: socket.socket) -> bool:
+        connection.sendall(request)
+        return connection.recv(12).endswith(b" 200")
+
+    return parts.scheme == "http" and _probed(endpoint, ask)
+
+
+def _probed(endpoint: str, ask: Callable[[socket.socket], bool]) -> bool:
+    parts = urlsplit(endpoint)
+    found: list[bool] = []
 
     def connect() -> None:
         try:
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            socket.create_connection((parts.hostname or "", port), timeout=_PROBE_S).close()
+            with socket.create_connection((parts.hostname or "", port), timeout=_PROBE_S) as connection:
+                found.append(ask(connection))
         except (OSError, ValueError):  # ValueError: no port
             return
-        reached.append(True)
 
     probe = threading.Thread(target=connect, daemon=True)
     probe.start()
     probe.join(_PROBE_S)
-    return bool(reached)
+    return any(found)
 
 
 def _is_loopback(url: str) -> bool:

@@ -6,6 +6,8 @@ import json
 import os
 import socket
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,32 @@ def test_what_is_not_set_gets_what_up_gives_services(tmp_path):
     assert program.notes == (
         "no OTLP receiver responds at http://127.0.0.1:9; traces may be lost until one does (hint: run `devenv up`)",
     )
+
+
+@pytest.mark.parametrize("taken", [(), ("/v1/logs",), ("/v1/logs", "/v1/metrics")])
+def test_metrics_and_logs_are_sent_to_a_receiver_that_takes_them(tmp_path, taken):
+    asked = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked.append((self.path, self.headers["Content-Type"], self.headers["Content-Length"]))
+            self.send_response(200 if self.path in taken else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        found = made(tmp_path, environ={OWN: url}).environ
+        mine = made(tmp_path, environ={OWN: url, "OTEL_LOGS_EXPORTER": "console"}).environ
+        server.shutdown()
+    variables = {"/v1/metrics": "OTEL_METRICS_EXPORTER", "/v1/logs": "OTEL_LOGS_EXPORTER"}
+    for path, variable in variables.items():
+        assert found.get(variable) == (None if path in taken else "none")
+    assert asked[:2] == [(path, "application/x-protobuf", "0") for path in variables]
+    assert mine["OTEL_LOGS_EXPORTER"] == "console"
 
 
 def test_without_a_project_the_default_endpoint_is_taken(tmp_path):
