@@ -48,22 +48,22 @@ def counted(count: int, noun: str) -> str:
 
 
 def show_share(part: float, whole: float) -> str:
-    """A share in percent: ``41 %``, ``0.2 %``, ``< 0.1 %`` for what is less, and ``0`` for none.
+    """A share in percent: ``41%``, ``0.2%``, ``< 0.1%`` for what is less, and ``0`` for none.
 
-    What is not all is never called 100 %, and two decimals show a share near it: ``99.98 %``.
+    What is not all is never called 100%, and two decimals show a share near it: ``99.98%``.
     """
     if part <= 0 or whole <= 0:
         return "0"
     percent = 100 * part / whole
     if percent < 0.05:
-        return "< 0.1 %"
+        return "< 0.1%"
     if percent >= 100:
-        return f"{percent:.0f} %"
+        return f"{percent:.0f}%"
     if percent >= 99.995:
-        return "> 99.99 %"
+        return "> 99.99%"
     if percent >= 99:
-        return f"{f'{percent:.2f}'.rstrip('0').rstrip('.')} %"
-    return f"{percent:.1f} %".replace(".0 %", " %") if percent < 10 else f"{percent:.0f} %"
+        return f"{f'{percent:.2f}'.rstrip('0').rstrip('.')}%"
+    return f"{percent:.1f}%".replace(".0%", "%") if percent < 10 else f"{percent:.0f}%"
 
 
 def show_time(nanoseconds: int) -> str:

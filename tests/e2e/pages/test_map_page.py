@@ -134,7 +134,7 @@ def test_from_an_edge_to_its_traces_and_by_keyboard_to_a_service(few: str, brows
 
     browser.get(few)
     row = next(row for row in browser.find_elements(By.CSS_SELECTOR, "tbody tr") if row.text.startswith("auth user"))
-    assert "✘ 1 (100 %)" in row.text
+    assert "✘ 1 (100%)" in row.text
     row.find_element(By.PARTIAL_LINK_TEXT, "✘ 1").click()
     traces = WebDriverWait(browser, 10).until(lambda page: page.find_elements(By.CSS_SELECTOR, "a.trace"))
     assert len(traces) == 1

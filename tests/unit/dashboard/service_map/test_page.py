@@ -69,11 +69,11 @@ def links(page: str) -> set[str]:
 @pytest.mark.parametrize(
     ("calls", "said"),
     [
-        (SHOP, "4 services, 3 edges in the last 15 min; auth → user fails: 9 of 900 calls (1 %)."),
+        (SHOP, "4 services, 3 edges in the last 15 min; auth → user fails: 9 of 900 calls (1%)."),
         (SHOP[:1], "2 services, 1 edge in the last 15 min; no call failed."),
         (
             [*SHOP, Calls("user", "db", 10, 8)],
-            "5 services, 4 edges in the last 15 min; auth → user fails most: 9 of 900 calls (1 %).",
+            "5 services, 4 edges in the last 15 min; auth → user fails most: 9 of 900 calls (1%).",
         ),
         ([Calls("a", "b", 1)], "2 services, 1 edge in the last 15 min; this trace backend does not count errors."),
         ([Calls("a", "a", 1, 1)], "1 service, 0 edges in the last 24 h; no service calls another."),
@@ -87,7 +87,7 @@ async def test_callers_are_drawn_before_what_they_call_and_a_self_call_is_a_badg
     page = await shown(Source(SHOP))
     assert nodes(page) == ["gateway", "auth", "orders", "user"]
     titles = [unescape(each) for each in re.findall("<title>([^<]*)</title>", page)]
-    assert "user, service, receives 1/s, called by auth, 1 % of these calls failed" in titles
+    assert "user, service, receives 1/s, called by auth, 1% of these calls failed" in titles
     assert "orders, service, receives 12 calls, called by gateway, 7 calls inside" in titles
     assert "gateway → orders: 12 calls" in titles
     assert "↻ 7" in page
