@@ -3,8 +3,8 @@
 usage: python .ci/compile.py [DIRECTORY]
 
 The default directory is that of the source, where the library finds it. Needs a C compiler (`CC`, or `cc`) and Python's
-headers. Ends with 1 if that fails; the library then works without it. `DEVENV_TRACING_COMPILE=1` in the environment of
-a build of the wheel adds it to the wheel, which is one for this platform and Python then.
+headers. Ends with 1 if that fails; the library then works without it. `HATCH_BUILD_HOOK_ENABLE_CUSTOM=true` in the
+environment of a build of the wheel adds it to the wheel, which is one for this platform and Python then.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ except ImportError:  # this is not a build
 else:
 
     class CompileHook(BuildHookInterface[Any]):
-        """Adds the compiled module to the wheel if the environment asks for it."""
+        """Adds the compiled module to the wheel; hatchling runs it only if the environment asks for it."""
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             """Compile, and make the wheel one for this platform; leave it as it is if that fails."""
-            if version != "standard" or os.environ.get("DEVENV_TRACING_COMPILE") != "1":
+            if version != "standard":
                 return
             made, said = compiled(Path(tempfile.mkdtemp(prefix="devenv-compile-")))
             if made is None:

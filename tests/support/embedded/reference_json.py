@@ -116,7 +116,7 @@ def _tag(key: str, value: Any) -> Document:
             shown = value if math.isfinite(value) else "NaN" if math.isnan(value) else f"{'-' * (value < 0)}Infinity"
             return {"key": key, "type": "float64", "value": shown}
         case bytes():
-            return {"key": key, "type": "binary", "value": base64.b64encode(value).decode()}
+            return {"key": key, "type": "binary", "value": base64.b64encode(value).decode() or None}
         case str():
             return {"key": key, "type": "string", "value": value}
     return {"key": key, "type": "string", "value": as_text(value)}
