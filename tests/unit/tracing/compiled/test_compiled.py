@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[4]
 START = """
 import asyncio, importlib.util, inspect, json, os, sys
+os.environ.pop("DEVENV_TRACING_PURE", None)
 if sys.argv[1]:
     spec = importlib.util.spec_from_file_location("devenv.tracing._speed", sys.argv[1])
     module = importlib.util.module_from_spec(spec)
