@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.cli.table import Column, Styled
-from devenv.cli.views.marks import BAD, count, counted, share
+from devenv.cli.views.marks import BAD, share
+from devenv.drawing.words import counted, show_count
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
@@ -30,7 +31,7 @@ def show_incident(document: ReportDocument, output: Output, marks: TerminalMarks
         looked += ", the newest ones"
     if incident is None:
         failed = f"{counted(document.errors, 'request')} failed" if document.errors else "no request failed"
-        output.line(f"Nothing fails: {failed} of {count(document.requests)} ({looked} looked at).")
+        output.line(f"Nothing fails: {failed} of {show_count(document.requests)} ({looked} looked at).")
         return
     output.line(Styled(f"{marks.bad} ", BAD), _answer(incident.components[0], incident))
     output.line()
@@ -49,7 +50,7 @@ def _answer(first: ComponentPart, incident: IncidentPart) -> str:
     seen = f" (seen by {first.seen_by})" if first.seen_by else ""
     total = round(first.requests / first.share) if first.share else first.requests
     said = f'{where} fails since {_clock(first.since)}{seen}: "{first.error}", '
-    said += f"{count(first.requests)} of {counted(total, 'request')} ({share(first.share)})."
+    said += f"{show_count(first.requests)} of {counted(total, 'request')} ({share(first.share)})."
     before = [change for change in incident.changes if change.time <= first.since]
     before.sort(key=lambda change: (change.service == first.service, change.time))
     return (
@@ -66,7 +67,7 @@ def _row(number: int, part: ComponentPart) -> tuple[str, ...]:
         f"{indent}{part.service} {part.operation}",
         error,
         _clock(part.since),
-        count(part.requests),
+        show_count(part.requests),
         examples,
     )
 

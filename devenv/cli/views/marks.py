@@ -1,4 +1,4 @@
-"""TerminalMarks, arrows and numbers of the analysis' tables, and their plain forms."""
+"""Marks, arrows and numbers of the analysis' tables, and their plain forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from devenv.cli.table import Styled
 from devenv.cli.views.quantities import UNKNOWN
 from devenv.immutable import immutable
-from devenv.model.counts import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,16 +50,6 @@ def marks_of(output: Output) -> TerminalMarks:
 def colours_of(names: Iterable[str]) -> dict[str, str]:
     """A colour for each service, by name: neighbours in the order of names differ."""
     return {name: str(_COLOURS[number % len(_COLOURS)]) for number, name in enumerate(sorted(set(names)))}
-
-
-def count(number: int) -> str:
-    """A number with separators of thousands."""
-    return f"{number:,}"
-
-
-def counted(number: int, noun: str) -> str:
-    """A count with its noun in the right number, and separators of thousands."""
-    return plural(number, noun).replace(str(number), count(number), 1)
 
 
 def share(part: float) -> str:

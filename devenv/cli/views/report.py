@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING
 from devenv.analysis.percentiles import settled_samples_needed
 from devenv.cli.table import Column, Styled
 from devenv.cli.views.incident import show_incident
-from devenv.cli.views.marks import (
-    BAD,
-    GOOD,
-    colours_of,
-    count,
-    counted,
-    error_share,
-    marks_of,
-    milliseconds,
-    right,
-    share,
-)
+from devenv.cli.views.marks import BAD, GOOD, colours_of, error_share, marks_of, milliseconds, right, share
+from devenv.drawing.words import counted, show_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +103,7 @@ def _figures(part: ServiceFiguresPart | OperationPart, marks: TerminalMarks) -> 
         f"{part.rate:.1f}" if part.rate >= 0.05 else f"{part.rate:.2g}",
         error_share(part.errors, part.requests, marks),
         *(milliseconds(value, marks) for value in (part.p50_ms, part.p90_ms, part.p99_ms)),
-        count(part.requests),
+        show_count(part.requests),
         share(part.critical_share),
     )
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from devenv.analysis.percentiles import settled_samples_needed
 from devenv.cli.table import Column, Styled
-from devenv.cli.views.marks import WARN, colours_of, count, counted, error_share, marks_of, milliseconds, right
+from devenv.cli.views.marks import WARN, colours_of, error_share, marks_of, milliseconds, right
+from devenv.drawing.words import counted, show_count
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
@@ -52,7 +53,7 @@ def _show_edges(document: MapDocument, output: Output, marks: TerminalMarks) -> 
         before = edge.caller
     known = document.declared_known
     figures = [
-        right((count(edge.calls) for edge in document.edges), "CALLS"),
+        right((show_count(edge.calls) for edge in document.edges), "CALLS"),
         right((_errors(edge, marks) for edge in document.edges), "ERRORS"),
         right((milliseconds(edge.p50_ms, marks) if edge.calls else "" for edge in document.edges), "P50"),
         right((milliseconds(edge.p99_ms, marks) if edge.calls else "" for edge in document.edges), "P99"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.cli.table import Column, Styled
-from devenv.cli.views.marks import BAD, GOOD, WARN, colours_of, count, counted, marks_of, milliseconds, right
+from devenv.cli.views.marks import BAD, GOOD, WARN, colours_of, marks_of, milliseconds, right
+from devenv.drawing.words import counted, show_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def _of(pair: PairPart, side: str) -> SidePart:
 
 def _count(pair: PairPart, side: str) -> str:
     spans = _of(pair, side).spans
-    return f"{count(spans)} {TIMES} " if spans > 1 else ""
+    return f"{show_count(spans)} {TIMES} " if spans > 1 else ""
 
 
 def _times(pair: PairPart) -> str:

@@ -9,9 +9,10 @@ import pytest
 
 from devenv.cli.output import Output, Style
 from devenv.cli.views.marks import PLAIN as MARKS
-from devenv.cli.views.marks import counted, milliseconds, share
+from devenv.cli.views.marks import milliseconds, share
 from devenv.cli.views.report import show_report
 from devenv.cli.views.service_map import show_map
+from devenv.drawing.words import counted
 from devenv.model.analysis.map_document import EdgePart, MapDocument, NodePart
 from devenv.model.analysis.report_document import (
     BottleneckPart,
