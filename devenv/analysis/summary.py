@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from devenv.model.trace import OWN_SERVICE, Trace, TraceSummary
 
+_NOTHING = (0, "", "", "")
+
 
 class Outline(NamedTuple):
     """What a summary needs of one span; fields as in :class:`~devenv.model.span.Span`."""
@@ -21,12 +23,16 @@ class Outline(NamedTuple):
 
 
 class Outlines:
-    """The outlines of a trace's spans, added one by one."""
+    """The outlines of a trace's spans, added one by one.
+
+    The work is done with each span: the summary of a large trace, made at once, would hold up what runs beside it.
+    """
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
-        self._parents: list[str] = []
-        self._roots: list[tuple[int, str, str, str]] = []
+        self._without_parent: Counter[str] = Counter()  # spans by the ID of a parent that was not added yet
+        self._root: tuple[int, str, str, str] | None = None
+        self._root_of_system: tuple[int, str, str, str] | None = None
         self._own: set[str] = set()
         self._first_below: dict[str, tuple[int, str, str, str]] = {}
         self._counts: Counter[str] = Counter()
@@ -37,13 +43,17 @@ class Outlines:
     def add(self, span: Outline) -> None:
         """Add one span."""
         self._ids.add(span.span_id)
+        self._without_parent.pop(span.span_id, None)
         found = (span.start_ns, span.span_id, span.service, span.name)
         if span.service == OWN_SERVICE:
             self._own.add(span.span_id)
         if span.parent_id is None:
-            self._roots.append(found)
+            self._root = min(self._root or found, found)
+            if span.service != OWN_SERVICE:
+                self._root_of_system = min(self._root_of_system or found, found)
         else:
-            self._parents.append(span.parent_id)
+            if span.parent_id not in self._ids:
+                self._without_parent[span.parent_id] += 1
             self._first_below[span.parent_id] = min(self._first_below.get(span.parent_id, found), found)
         self._counts[span.service] += 1
         if span.is_error:
@@ -54,13 +64,14 @@ class Outlines:
 
     def _entry(self) -> tuple[int, str, str, str]:
         """The first span of the system: a root, or what is below devenv's own span that sent the request."""
-        roots = [root for root in self._roots if root[2] != OWN_SERVICE]
+        if self._root_of_system is not None:
+            return self._root_of_system
         below = [found for own in self._own if (found := self._first_below.get(own)) and found[2] != OWN_SERVICE]
-        return min(roots or below, default=(0, "", "", ""))
+        return min(below, default=_NOTHING)
 
     def summary(self, trace_id: str) -> TraceSummary:
         """Return the summary of the trace."""
-        _, _, root_service, root_operation = min(self._roots, default=(0, "", "", ""))
+        _, _, root_service, root_operation = self._root or _NOTHING
         _, _, entry_service, entry_operation = self._entry()
         return TraceSummary(
             trace_id=trace_id,
@@ -70,7 +81,7 @@ class Outlines:
             end_ns=self._end,
             spans=self._counts.total(),
             errors=self._errors.total(),
-            orphans=sum(1 for parent in self._parents if parent not in self._ids),
+            orphans=self._without_parent.total(),
             services=tuple((name, count, self._errors[name]) for name, count in sorted(self._counts.items())),
             entry_service=entry_service,
             entry_operation=entry_operation,

@@ -9,7 +9,7 @@ from devenv.dashboard.log_list import TraceLine
 from devenv.dashboard.services import ServiceMarks
 from devenv.drawing.markup import Child, Markup, element, join
 from devenv.drawing.scale import LABEL_GAP, apart, label_width, ticks
-from devenv.drawing.words import show_duration
+from devenv.drawing.words import show_duration, show_tick
 
 WIDE = 640
 """Pixels of the axis on a wide screen, of which its number of ticks depends; it may be wider."""
@@ -96,7 +96,7 @@ class Bars:
         return element("circle", title, cx=f"{place:.3f}%", cy="3", r="2.5", class_=f"dot {line.look}")
 
     def _labels(self, found: Sequence[float], width: float) -> list[Markup]:
-        labels = [(tick / self._whole, show_duration(tick)) for tick in found]
+        labels = [(tick / self._whole, show_tick(tick)) for tick in found]
         return [
             element(
                 "text",

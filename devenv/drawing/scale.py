@@ -14,12 +14,13 @@ LABEL_GAP = 8
 _FEWEST, _MOST = 2, 9
 _STEPS = (1, 2, 5, 10, 20, 50)
 _CLOCK_STEPS = (
-    *(1, 2, 5, 10, 15, 30),
-    *(60, 120, 300, 600, 900, 1800),
-    *(3600, 7200, 10_800, 21_600, 43_200),
-    *(86_400 * days for days in (1, 2, 7, 14, 28)),
+    *(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    *(1000 * seconds for seconds in (1, 2, 5, 10, 15, 30)),
+    *(60_000 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
+    *(3_600_000 * hours for hours in (1, 2, 3, 6, 12)),
+    *(86_400_000 * days for days in (1, 2, 7, 14, 28)),
 )
-"""Seconds."""
+"""Milliseconds."""
 _LETTER = 6.6
 """Pixels of a digit at the smallest size of text: 0.55 of 12."""
 
@@ -47,9 +48,23 @@ def _step(length: float, most: int) -> float:
 
 
 def log_ticks(low: float, high: float) -> tuple[float, ...]:
-    """The powers of ten between two values above zero, both ends included as far as they are powers."""
-    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    return tuple(10.0**power for power in range(first, last + 1))
+    """The values that a logarithmic axis names, both ends included.
+
+    Powers of ten; if the axis holds fewer than two, also 2 and 5 times such a power; if that is too little as well, all
+    whole multiples. An axis whose end is at least twice its beginning has at least one.
+
+    Args:
+        low: above zero.
+        high: at least ``low``.
+    """
+    powers = range(math.floor(math.log10(low) + 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+    found: tuple[float, ...] = ()
+    for factors in ((1,), (1, 2, 5), range(1, 10)):
+        values = (factor * 10.0**power for power in powers for factor in factors)
+        found = tuple(value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9))
+        if len(found) > 1:
+            break
+    return found
 
 
 def share(value: float, low: float, high: float) -> float:
@@ -89,9 +104,9 @@ def apart(labels: Sequence[tuple[float, str]], width: float) -> tuple[bool, ...]
     return tuple(shown)
 
 
-def time_ticks(start_s: float, end_s: float, width: float) -> tuple[int, ...]:
-    """The times that an axis names, in seconds since the epoch: whole steps of a clock, at most one for 96 pixels."""
+def time_ticks(start_ms: float, end_ms: float, width: float) -> tuple[int, ...]:
+    """The times that an axis names, in ms since the epoch: whole steps of a clock, at most one for 96 pixels."""
     most = max(int(width / TICK_ROOM), 1)
-    step = next((step for step in _CLOCK_STEPS if (end_s - start_s) / step <= most), _CLOCK_STEPS[-1])
-    first = math.ceil(start_s / step)
-    return tuple(number * step for number in range(first, math.floor(end_s / step) + 1))
+    step = next((step for step in _CLOCK_STEPS if (end_ms - start_ms) / step <= most), _CLOCK_STEPS[-1])
+    first = math.ceil(start_ms / step)
+    return tuple(number * step for number in range(first, math.floor(end_ms / step) + 1))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from devenv.drawing.markup import Markup, element
 from devenv.drawing.scale import LABEL_GAP, apart, label_width, log_share, log_ticks, share, time_ticks
-from devenv.drawing.words import show_duration
+from devenv.drawing.words import show_tick
 from devenv.immutable import immutable
 
 HEIGHT = 160
@@ -15,8 +16,10 @@ _TOP, _BOTTOM = 8, 136
 """Pixels between which points are drawn; the times are below."""
 _WIDE, _NARROW = 1100, 340
 """Pixels of the plot's width for which its times are chosen."""
-_SECOND_NS = 10**9
-_DAY_S = 86_400
+_MS_NS = 10**6
+_DAY_MS = 86_400_000
+_LEAST_FACTOR = 2.0
+"""Between the ends of the axis of durations, so that a few percent do not look like a difference."""
 
 
 @immutable(kw_only=True)
@@ -49,8 +52,7 @@ def scatter(points: Sequence[PlotPoint], name: str, described_by: str) -> Markup
         described_by: ID of the element that holds the same as a list.
     """
     first, last = min(point.time_ns for point in points), max(point.time_ns for point in points)
-    low = max(min(point.duration_ns for point in points), 1)
-    high = max(low + 1, *(point.duration_ns for point in points))
+    low, high = _range([point.duration_ns for point in points])
     marks = (_mark(point, _across(point.time_ns, first, last), _down(point.duration_ns, low, high)) for point in points)
     return element(
         "svg",
@@ -71,7 +73,14 @@ def _across(time_ns: int, first: int, last: int) -> float:
     return 8 + 90 * (share(time_ns, first, last) if last > first else 0.5)
 
 
-def _down(duration_ns: int, low: int, high: int) -> float:
+def _range(durations_ns: Sequence[int]) -> tuple[float, float]:
+    """Ends of the axis of durations, in ns."""
+    low, high = max(min(durations_ns), 1), max(*durations_ns, 1)
+    wider = max(math.sqrt(_LEAST_FACTOR * low / high), 1.0)
+    return low / wider, high * wider
+
+
+def _down(duration_ns: float, low: float, high: float) -> float:
     return _BOTTOM - (_BOTTOM - _TOP) * log_share(duration_ns, low, high)
 
 
@@ -85,23 +94,18 @@ def _mark(point: PlotPoint, x: float, y: float) -> Markup:
     return element("a", element("title", point.title), drawn, href=point.link, aria_label=point.title)
 
 
-def _durations(low: int, high: int) -> list[Markup]:
+def _durations(low: float, high: float) -> list[Markup]:
     found = []
     for value in log_ticks(low, high):
-        y = f"{_down(round(value), low, high):.1f}"
+        y = f"{_down(value, low, high):.1f}"
         found.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="axis"))
-        found.append(element("text", show_duration(value), x="0", y=y, dy="-3"))
+        found.append(element("text", show_tick(value), x="0", y=y, dy="-3"))
     return found
 
 
 def _times(first: int, last: int, width: float, class_: str) -> list[Markup]:
-    start, end = first / _SECOND_NS, last / _SECOND_NS
-    dated = end - start > _DAY_S
-    labels = []
-    for tick in time_ticks(start, end, width):
-        moment = datetime.fromtimestamp(tick, UTC)
-        text = f"{moment:%m-%d %H:%M}" if dated else f"{moment:%H:%M:%S}"
-        labels.append((_across(tick * _SECOND_NS, first, last) / 100, text))
+    ticks = time_ticks(first / _MS_NS, last / _MS_NS, width)
+    labels = [(_across(tick * _MS_NS, first, last) / 100, _clock(tick, ticks)) for tick in ticks]
     # Each is written to the left of its place.
     fits = apart([(0.0, ""), *labels], width)[1:]
     return [
@@ -114,3 +118,11 @@ def _times(first: int, last: int, width: float, class_: str) -> list[Markup]:
         for (place, text), shown in zip(labels, fits, strict=True)
         if shown and place * width > label_width(text) + LABEL_GAP
     ]
+
+
+def _clock(tick_ms: int, ticks: Sequence[int]) -> str:
+    """A time of an axis, as exact as its ticks are."""
+    moment = datetime.fromtimestamp(tick_ms // 1000, UTC)
+    if ticks[-1] - ticks[0] > _DAY_MS:
+        return f"{moment:%m-%d %H:%M}"
+    return f"{moment:%H:%M:%S}" + ("" if all(tick % 1000 == 0 for tick in ticks) else f".{tick_ms % 1000:03}")

@@ -32,6 +32,12 @@ def show_duration(nanoseconds: float) -> str:
     raise AssertionError("less than a minute is less than 1000 s")
 
 
+def show_tick(nanoseconds: float) -> str:
+    """A value that an axis names, without zeros that say nothing: ``2 ms``, ``2.5 ms``."""
+    number, blank, unit = show_duration(nanoseconds).partition(" ")
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + blank + unit
+
+
 def _three_digits(value: float) -> str:
     """``3.24``, ``32.4``, ``324``; what rounds up to ten is ``10.0``, not ``10.00``."""
     return next((shown for digits in (2, 1) if len(shown := f"{value:.{digits}f}") == 4), f"{value:.0f}")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from devenv.analysis.completeness import Expectation, classify, is_complete
 from devenv.analysis.summary import summarize
@@ -35,6 +39,14 @@ def test_the_order_of_arrival_changes_nothing(name: str) -> None:
     spans = messy_trace(name, START).spans
     (one,), (other,) = collect(spans), collect(spans[::-1])
     assert one == other
+
+
+@given(st.sampled_from(MESSY_TRACES), st.randoms(use_true_random=False))
+def test_a_summary_does_not_depend_on_the_order(name: str, random: Random) -> None:
+    (trace,) = collect(messy_trace(name, START).spans)
+    spans = list(trace.spans)
+    random.shuffle(spans)
+    assert summarize(replace(trace, spans=tuple(spans))) == summarize(trace)
 
 
 @pytest.mark.parametrize("name", MESSY_TRACES)

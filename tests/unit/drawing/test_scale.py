@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devenv.drawing.scale import LABEL_GAP, apart, label_width, log_share, log_ticks, share, ticks
+from devenv.drawing.scale import (
+    LABEL_GAP,
+    TICK_ROOM,
+    apart,
+    label_width,
+    log_share,
+    log_ticks,
+    share,
+    ticks,
+    time_ticks,
+)
 
 LENGTHS = st.floats(1e-6, 1e15)
 WIDTHS = st.floats(100, 2000)
@@ -39,9 +49,35 @@ def test_ticks_of_an_axis(length: float, width: float, found: tuple[float, ...])
     assert ticks(length, width) == found
 
 
-def test_ticks_of_a_logarithmic_axis() -> None:
-    assert log_ticks(0.5, 1000) == (1, 10, 100, 1000)
-    assert log_ticks(2, 9) == ()
+@pytest.mark.parametrize(
+    ("low", "high", "found"),
+    [
+        (0.5, 1000, (1, 10, 100, 1000)),
+        (2, 9, (2, 5)),
+        (3.0, 40, (5, 10, 20)),
+        (2.1, 4.2, (3, 4)),
+        (1.01, 2.02, (2,)),
+        (5.1, 10.2, (6, 7, 8, 9, 10)),
+        (5, 5, (5,)),
+    ],
+)
+def test_ticks_of_a_logarithmic_axis(low: float, high: float, found: tuple[float, ...]) -> None:
+    assert log_ticks(low, high) == pytest.approx(found)
+
+
+@given(st.floats(1e-3, 1e12), st.floats(2, 1e6))
+def test_a_logarithmic_axis_always_names_a_value(low: float, factor: float) -> None:
+    found = log_ticks(low, low * factor)
+    assert found
+    assert sorted(set(found)) == list(found)
+    assert all(low * (1 - 1e-6) <= value <= low * factor * (1 + 1e-6) for value in found)
+
+
+@given(st.floats(1e12, 2e12), st.floats(50, 1e9), st.floats(300, 1200))
+def test_times_are_some_for_each_range(start_ms: float, length_ms: float, width: float) -> None:
+    found = time_ticks(start_ms, start_ms + length_ms, width)
+    assert 1 <= len(found) <= width / TICK_ROOM + 1
+    assert all(start_ms <= tick <= start_ms + length_ms for tick in found)
 
 
 def test_shares_stay_on_the_axis() -> None:

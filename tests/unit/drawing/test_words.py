@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devenv.drawing.words import counted, cut_middle, show_count, show_duration, show_share, show_time
+from devenv.drawing.words import counted, cut_middle, show_count, show_duration, show_share, show_tick, show_time
 
 DURATIONS = [
     (0, "0"), (1, "0"), (2, "2 ns"), (999, "999 ns"), (1_000, "1.00 µs"), (3_240_000, "3.24 ms"),
@@ -23,6 +23,21 @@ SHARES = [
     (999_999, 1_000_000, "> 99.99%"), (10, 10, "100%"), (995, 10_000, "9.9%"), (999, 10_000, "10%"),
     (9896, 10_000, "99%"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "shown"),
+    [
+        (0, "0"),
+        (2_000_000, "2 ms"),
+        (2_500_000, "2.5 ms"),
+        (200_000_000, "200 ms"),
+        (10**10, "10 s"),
+        (6 * 10**10, "1 min 0 s"),
+    ],
+)
+def test_a_tick_has_no_zeros_that_say_nothing(nanoseconds: int, shown: str) -> None:
+    assert show_tick(nanoseconds) == shown
 
 
 @pytest.mark.parametrize(("nanoseconds", "shown"), DURATIONS)
