@@ -124,6 +124,8 @@ class Backend:
                     await listener.open(settings.host, port)
                     opened.push_async_callback(listener.close)
             opened.pop_all()
+        # A callback runs after the answers of this iteration are written.
+        self.store.later = asyncio.get_running_loop().call_soon
         self._runtime.begin()
         self._expire()
 

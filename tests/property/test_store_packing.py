@@ -44,7 +44,7 @@ def check(store: Store) -> None:
     members = Counter(trace.stored for trace in store.traces.values() if isinstance(trace.stored, Pack))
     assert {pack: pack.members for pack in found} == members
     recent = [trace for trace in store.traces.values() if trace.place == RECENT]
-    assert store._packing.bytes == sum(len(trace.raw) for trace in recent) <= store.max_bytes // 8
+    assert store._packing.bytes == sum(len(trace.raw) for trace in recent) <= store.max_bytes // 10
     assert sum(scope.spans for scope in store.scopes) == store.spans == sum(t.spans for t in store.traces.values())
 
 

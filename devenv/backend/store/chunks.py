@@ -5,6 +5,8 @@ The bytes are those of ``messages.Stored``; the numbers come first, so that they
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from devenv.otlp.wire import read_varint, varint
 
 _SPAN_TAG = b"\x12"
@@ -20,6 +22,12 @@ CHUNK_HEADS = [_CHUNK_TAG + varint(size) for size in range(READY)]
 def span_head(size: int) -> bytes:
     """Return what precedes a span of ``size`` bytes."""
     return SPAN_HEADS[size] if size < READY else _SPAN_TAG + varint(size)
+
+
+def span_heads(spans: list[bytes]) -> Iterable[bytes]:
+    """Return what precedes each of the encoded spans."""
+    sizes = list(map(len, spans))
+    return map(SPAN_HEADS.__getitem__, sizes) if max(sizes, default=0) < READY else map(span_head, sizes)
 
 
 def chunk_head(size: int) -> bytes:

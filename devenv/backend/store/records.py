@@ -141,3 +141,11 @@ class StoredService:
         for name in gone:
             del self.operations[name]
         return len(gone)
+
+
+def remember(evicted: dict[str, tuple[int, int]], service: StoredService) -> None:
+    """Add the evicted spans and traces of a removed service to the counts by name, of at most 1000 services."""
+    spans, traces = evicted.pop(service.name, (0, 0))
+    evicted[service.name] = (spans + service.evicted_spans, traces + service.evicted_traces)
+    if len(evicted) > 1000:
+        del evicted[next(iter(evicted))]

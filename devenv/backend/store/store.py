@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from operator import call
 from time import monotonic
 
 from devenv.backend.store.additions import Journal, Kept, Marks
-from devenv.backend.store.chunks import CHUNK_HEADS, READY, SPAN_HEADS, chunk_count, chunk_head, counts, span_head
+from devenv.backend.store.chunks import CHUNK_HEADS, READY, chunk_count, chunk_head, counts, span_heads
 from devenv.backend.store.evicted_ids import EvictedIds
 from devenv.backend.store.packing import Packing
 from devenv.backend.store.rate import Rate
@@ -20,6 +21,7 @@ from devenv.backend.store.records import (
     StoredOperation,
     StoredService,
     StoredTrace,
+    remember,
 )
 from devenv.backend.store.scopes import Scope, Scopes, parse, service_name
 from devenv.backend.store.shares import shares
@@ -29,7 +31,7 @@ from devenv.otlp.columns import Columns
 # One trace may use this part of the memory; a runaway trace must not evict all others.
 _TRACE_SHARE = 8
 # The newest traces, in this part of the memory, are not packed.
-_RECENT_SHARE = 8
+_RECENT_SHARE = 10
 # Eviction frees a little more than necessary, so that it does not run for every batch.
 _SLACK = 64
 _LAST_KIND = 5
@@ -44,6 +46,7 @@ class Store:
 
     Attributes:
         journal: keeps what is added, if set.
+        later: calls a function, by default at once: packs and evicts old traces, for which a client need not wait.
         segment: that of the journal in which new traces begin; ``begun`` has the stored traces of each by number.
     """
 
@@ -63,6 +66,7 @@ class Store:
         self.version = 0
         self.now = now
         self.journal: Journal | None = None
+        self.later: Callable[[Callable[[], None]], object] = call
         self.segment = 0
         self.begun = Counter[int]()
         self._largest = max_bytes // _TRACE_SHARE
@@ -84,34 +88,31 @@ class Store:
         kept, refused = self._append(scope, self._index(scope.service, columns))
         if self.journal is not None and marks is not None:
             self.journal.add(scope, marks.addition(kept, self.segment), [payload for _, payload, _ in kept])
-        stored = len(columns.payloads) - refused
         self.rejected += refused
-        self._count(scope, stored)
+        self._count(scope, len(columns.payloads) - refused)
         if scope.spans == 0:
             self.scopes.release(scope.number, 0)
             self._tidy()
+        self.later(self._fit)
+        return refused
+
+    def _fit(self) -> None:
         self._packing.pack()
         if self.bytes + self.scopes.bytes > self.max_bytes:
             self._make_room()
-        return refused
-
-    def _new_scope(self, batch: Batch) -> Scope:
-        parsed = parse(batch)
-        name = service_name(parsed[0])
-        return self.scopes.add(batch, self.known_service(name), parsed)
 
     def _index(self, service: StoredService, columns: Columns) -> dict[StoredTrace, list[bytes]]:
         # The innermost loop of the receiver. Returns the spans of each trace, each after its head.
         traces = self.traces
         operations = service.operations
-        heads = SPAN_HEADS
         touched: dict[StoredTrace, list[bytes]] = {}
         segment, owned, recent = self.segment, service.owned, self._packing.recent
         already = len(owned)
         last, trace = b"", StoredTrace(b"", service, 0, 0)  # none yet
         fresh: list[bytes] = []
-        for trace_id, payload, name, kind, start, end in zip(
+        for trace_id, head, payload, name, kind, start, end in zip(
             columns.trace_ids,
+            span_heads(columns.payloads),
             columns.payloads,
             columns.names,
             columns.kinds,
@@ -129,19 +130,16 @@ class Store:
                     fresh = touched[trace] = []
                 else:
                     trace = known
-                    if trace in touched:
-                        fresh = touched[trace]
-                    else:
-                        fresh = touched[trace] = []
-            size = len(payload)
-            fresh.append(heads[size] if size < READY else span_head(size))
+                    fresh = touched[trace] if trace in touched else touched.setdefault(trace, [])
+            fresh.append(head)
             fresh.append(payload)
             if start < trace.start:
                 trace.start = start
             if end > trace.end:
                 trace.end = end
-            if end - start > trace.longest:
-                trace.longest = end - start
+            took = end - start
+            if took > trace.longest:
+                trace.longest = took
             operation = operations.get(name)
             if operation is None:
                 operation = operations[name] = StoredOperation()
@@ -152,27 +150,26 @@ class Store:
             if kind != operation.kind:
                 operation.kind = kind
                 operation.kinds |= 1 << kind if 0 <= kind <= _LAST_KIND else 1
-        self._begin(service, len(owned) - already)
+        began = len(owned) - already
+        self.begun[segment] += began
+        self.bytes += TRACE_BYTES * began
+        service.bytes += TRACE_BYTES * began
         return touched
-
-    def _begin(self, service: StoredService, traces: int) -> None:
-        self.begun[self.segment] += traces
-        self.bytes += TRACE_BYTES * traces
-        service.bytes += TRACE_BYTES * traces
 
     def _append(self, scope: Scope, touched: dict[StoredTrace, list[bytes]]) -> tuple[Kept, int]:
         # Appends the new spans of each trace as a chunk, if it does not become too large. Returns what the journal
         # keeps, if there is one, and the number of refused spans.
         service = scope.service
         kept: Kept = []
-        refused = recent = 0
+        refused = recent = added = owed = 0
+        owner, largest, journal = service, self._largest, self.journal  # the sums are those of ``owner`` so far
         numbers: dict[int, bytes] = {}
         joined: dict[tuple[StoredService, ...], tuple[StoredService, ...]] = {}
         for trace, fresh in touched.items():
             payload, count, raw = b"".join(fresh), len(fresh) // 2, trace.stored
             if not isinstance(raw, bytes):
                 raw = self._packing.unpack(trace)
-            if len(raw) + len(payload) > self._largest:
+            if len(raw) + len(payload) > largest:
                 refused += count
                 trace.truncated = True
                 if not trace.spans:
@@ -191,15 +188,19 @@ class Store:
                 if trace.place == RECENT:
                     recent += size
                 size += SPAN_BYTES * count
-                self.bytes += size
-                if trace.owner is not None:
-                    trace.owner.bytes += size
+                added += size
+                if trace.owner is not owner and trace.owner is not None:
+                    owner.bytes += owed
+                    owner, owed = trace.owner, 0
+                owed += size
                 services = trace.services
                 if service not in services:
                     trace.services = joined.get(services) or joined.setdefault(services, self._with(services, service))
                     service.recent.append(trace)
-            if self.journal is not None:
+            if journal is not None:
                 kept.append((trace, payload, count))
+        owner.bytes += owed
+        self.bytes += added
         self._packing.bytes += recent
         return kept, refused
 
@@ -241,7 +242,11 @@ class Store:
         Raises:
             Undecodable, TooLarge: See :func:`~devenv.backend.store.scopes.parse`.
         """
-        return self.scopes.find(batch) or self._new_scope(batch)
+        found = self.scopes.find(batch)
+        if found is None:
+            parsed = parse(batch)
+            found = self.scopes.add(batch, self.known_service(service_name(parsed[0])), parsed)
+        return found
 
     def extend(
         self,
@@ -369,14 +374,7 @@ class Store:
                 del self.services[service.name]
                 self._memberships.clear()
                 self.bytes -= SERVICE_BYTES
-                self._remember(service)
-
-    def _remember(self, service: StoredService) -> None:
-        # Counts of removed services, for at most 1000 of them.
-        spans, traces = self.evicted_by_service.pop(service.name, (0, 0))
-        self.evicted_by_service[service.name] = (spans + service.evicted_spans, traces + service.evicted_traces)
-        if len(self.evicted_by_service) > 1000:
-            del self.evicted_by_service[next(iter(self.evicted_by_service))]
+                remember(self.evicted_by_service, service)
 
     # -- finding -----------------------------------------------------------------------------------------------
 
