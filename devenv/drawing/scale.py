@@ -18,7 +18,7 @@ _CLOCK_STEPS = (
     *(1000 * seconds for seconds in (1, 2, 5, 10, 15, 30)),
     *(60_000 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
     *(3_600_000 * hours for hours in (1, 2, 3, 6, 12)),
-    *(86_400_000 * days for days in (1, 2, 7, 14, 28)),
+    *(86_400_000 * days for days in (1, 2, 4, 7, 14, 28)),
 )
 """Milliseconds."""
 _LETTER = 6.6

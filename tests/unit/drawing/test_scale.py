@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devenv.drawing.scale import (
@@ -73,6 +73,7 @@ def test_a_logarithmic_axis_always_names_a_value(low: float, factor: float) -> N
     assert all(low * (1 - 1e-6) <= value <= low * factor * (1 + 1e-6) for value in found)
 
 
+@example(start_ms=1e12 + 1, length_ms=86_400_000 * 6.1, width=300)
 @given(st.floats(1e12, 2e12), st.floats(50, 1e9), st.floats(300, 1200))
 def test_times_are_some_for_each_range(start_ms: float, length_ms: float, width: float) -> None:
     found = time_ticks(start_ms, start_ms + length_ms, width)
