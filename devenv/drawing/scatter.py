@@ -17,7 +17,7 @@ _TOP, _BOTTOM = 8, 136
 _WIDE, _NARROW = 1100, 340
 """Pixels of the plot's width for which its times are chosen."""
 _MS_NS = 10**6
-_DAY_MS = 86_400_000
+_DAY_NS = 86_400 * 10**9
 _LEAST_FACTOR = 2.0
 """Between the ends of the axis of durations, so that a few percent do not look like a difference."""
 
@@ -105,7 +105,8 @@ def _durations(low: float, high: float) -> list[Markup]:
 
 def _times(first: int, last: int, width: float, class_: str) -> list[Markup]:
     ticks = time_ticks(first / _MS_NS, last / _MS_NS, width)
-    labels = [(_across(tick * _MS_NS, first, last) / 100, _clock(tick, ticks)) for tick in ticks]
+    dated, whole = last - first > _DAY_NS, all(tick % 1000 == 0 for tick in ticks)
+    labels = [(_across(tick * _MS_NS, first, last) / 100, _clock(tick, dated=dated, whole=whole)) for tick in ticks]
     # Each is written to the left of its place.
     fits = apart([(0.0, ""), *labels], width)[1:]
     return [
@@ -120,9 +121,9 @@ def _times(first: int, last: int, width: float, class_: str) -> list[Markup]:
     ]
 
 
-def _clock(tick_ms: int, ticks: Sequence[int]) -> str:
-    """A time of an axis, as exact as its ticks are."""
+def _clock(tick_ms: int, *, dated: bool, whole: bool) -> str:
+    """A time of an axis: with its date, or to the second or the millisecond."""
     moment = datetime.fromtimestamp(tick_ms // 1000, UTC)
-    if ticks[-1] - ticks[0] > _DAY_MS:
+    if dated:
         return f"{moment:%m-%d %H:%M}"
-    return f"{moment:%H:%M:%S}" + ("" if all(tick % 1000 == 0 for tick in ticks) else f".{tick_ms % 1000:03}")
+    return f"{moment:%H:%M:%S}" + ("" if whole else f".{tick_ms % 1000:03}")

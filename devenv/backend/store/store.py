@@ -130,7 +130,7 @@ class Store:
                     fresh = touched[trace] = []
                 else:
                     trace = known
-                    fresh = touched[trace] if trace in touched else touched.setdefault(trace, [])
+                    fresh = touched.setdefault(trace, [])
             fresh.append(head)
             fresh.append(payload)
             if start < trace.start:

@@ -53,3 +53,9 @@ def test_times_of_minutes_have_whole_seconds() -> None:
     found = [text for text in texts(plot([3, 4, 5], apart_ms=60_000)) if ":" in text]
     assert found
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d", text) for text in found)
+
+
+def test_times_of_more_than_a_day_have_their_dates() -> None:
+    found = [text for text in texts(plot([3, 4, 5], apart_ms=13 * 3_600_000)) if ":" in text]
+    assert found
+    assert all(re.fullmatch(r"\d\d-\d\d \d\d:\d\d", text) for text in found)
