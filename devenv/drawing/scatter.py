@@ -12,8 +12,8 @@ from devenv.drawing.words import show_tick
 from devenv.immutable import immutable
 
 HEIGHT = 160
-_TOP, _BOTTOM = 8, 136
-"""Pixels between which points are drawn; the times are below."""
+_TOP, _BOTTOM = 16, 136
+"""Pixels between which points are drawn; above is room for the label of a line at the top, below are the times."""
 _WIDE, _NARROW = 1100, 340
 """Pixels of the plot's width for which its times are chosen."""
 _MS_NS = 10**6

@@ -59,3 +59,10 @@ def test_times_of_more_than_a_day_have_their_dates() -> None:
     found = [text for text in texts(plot([3, 4, 5], apart_ms=13 * 3_600_000)) if ":" in text]
     assert found
     assert all(re.fullmatch(r"\d\d-\d\d \d\d:\d\d", text) for text in found)
+
+
+def test_a_label_at_the_top_is_not_cut() -> None:
+    drawn = plot([1, 10, 100], apart_ms=1000)
+    heights = [float(y) for y in re.findall(r'<text x="0" y="([\d.]+)" dy="-3">', drawn)]
+    assert len(heights) == 3
+    assert min(heights) - 3 >= 12  # the size of its text
