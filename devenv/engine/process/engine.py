@@ -317,10 +317,10 @@ class ProcessEngine:
             return False
 
     async def _ask_if_there(self, operation: DaemonOperation[Question, Answer], question: Question) -> Answer | None:
-        """The daemon's answer; ``None`` if no daemon runs or it does not have the instance."""
+        """The daemon's answer; ``None`` if no daemon runs, it ends meanwhile, or it does not have the instance."""
         try:
             return await self._daemon.ask(operation, question)
-        except NotUp:
+        except (NotUp, EngineLost):
             return None
 
     async def _has_lost_its_log(self, instance_id: str, path: Path) -> bool:
