@@ -1,4 +1,4 @@
-"""A daemon that ends while it is asked, as at the end of `devenv down`, has no instance any more: that is no error."""
+"""A daemon that ends while it is asked, as at the end of `devenv down`, leaves no instance: that is not a fault."""
 
 from __future__ import annotations
 
