@@ -25,7 +25,7 @@ import tempfile
 from contextlib import suppress
 from typing import IO, Any
 
-PYTEST = [sys.executable, "-m", "pytest", "-q"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=25"]
 OWN_NETWORK = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 LEFT_OUT = "".join(f" and not {kind}" for kind in os.environ.get("DEVENV_TEST_LEAVE_OUT", "").split(",") if kind)
 ON_THE_MACHINE = ["-m", f"serial and machine{LEFT_OUT}"]

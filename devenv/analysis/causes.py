@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from devenv.analysis.callees import CALLS, NO_CALLEES, Callees, callee
@@ -19,6 +20,10 @@ _CLOCKS_NS = 10**9
 _LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - names to recognise, nothing is bound
 
 _TRACES_PATH = "/v1/traces"
+
+_UNNAMED = "unknown_service"
+"""How the service name of an SDK without one begins:
+https://opentelemetry.io/docs/specs/semconv/resource/#semantic-attributes-with-sdk-provided-default-value"""
 
 BASE_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -37,6 +42,7 @@ class Setup:
         instrumented: ``False`` if the stack file excludes it from tracing.
         unknown_host: the endpoint's host name does not exist on the stack's networks.
         wrong_port: the endpoint is the trace backend's, at a port that does not accept spans.
+        refused: the endpoint's host refuses connections from outside of it.
     """
 
     endpoint: str = ""
@@ -50,6 +56,7 @@ class Setup:
     instrumented: bool = True
     unknown_host: bool = False
     wrong_port: bool = False
+    refused: bool = False
 
 
 @immutable()
@@ -109,7 +116,17 @@ def _endpoint_fault(setup: Setup) -> str:
         return f"exports to {setup.endpoint}, but {parts.hostname} is not a host name of this stack (wrong endpoint)"
     if setup.wrong_port:
         return f"exports to {setup.endpoint}, where the trace backend does not accept spans (wrong port)"
-    return _path_fault(setup, parts.path, port)
+    return _path_fault(setup, parts.path, port) or _refusal(setup)
+
+
+def _refusal(setup: Setup) -> str:
+    if not setup.refused:
+        return ""
+    if setup.isolated:
+        return (
+            f"exports to {setup.endpoint}, which refuses connections (no receiver, or one bound to its own 127.0.0.1)"
+        )
+    return f"exports to {setup.endpoint}, where nothing listens (no receiver, or wrong port)"
 
 
 def _path_fault(setup: Setup, path: str, port: int | None) -> str:
@@ -168,6 +185,7 @@ def cause_of_missing(
     *,
     joined: frozenset[str] = frozenset(),
     callees: Callees = NO_CALLEES,
+    entrypoint: str = "",
 ) -> str:
     """Why ``service`` has no span in a trace that has others.
 
@@ -179,9 +197,12 @@ def cause_of_missing(
         active: those of them with a span since the request began; ``None`` if the backend was not asked.
         joined: those of them that continued another request's trace since then, so propagation works.
         callees: the stack's services by address.
+        entrypoint: service name of the entry point's spans; empty if unknown.
     """
     if fault := fault_of(setups.get(service)):
         return f"{service} {fault}"
+    if name := _other_name(service, tree, callees, known=setups.keys() | callees.names, entrypoint=entrypoint):
+        return _named_otherwise(service, name)
     caller = _caller_of(service, tree, callees)
     if below := _orphan_below(service, tree, callees):
         return (
@@ -229,6 +250,25 @@ def cause_of_split(trace: Trace | None, parts: Sequence[Trace]) -> str:
     service = first.spans[0].service
     caller = _caller_at(first, trace)
     return f"propagation broken between {caller} and {service}: {service}'s spans are in a separate trace"
+
+
+def _other_name(service: str, tree: SpanTree, callees: Callees, *, known: AbstractSet[str], entrypoint: str) -> str:
+    """The service name of what answered a call to ``service``, if no service of the stack has it; else empty."""
+    for span in tree.spans:
+        is_entry = span.service == OWN_SERVICE and service == entrypoint
+        if is_entry or service in (callees.called_by(span), callee(span)):
+            for child in tree.below(span):
+                if child.service not in known | {OWN_SERVICE, span.service}:
+                    return child.service
+    return ""
+
+
+def _named_otherwise(service: str, name: str) -> str:
+    if name.startswith(_UNNAMED):
+        return f"{service} sends its spans as {name}: it has no service name (set OTEL_SERVICE_NAME)"
+    return (
+        f"{service} sends its spans as {name}: its code sets that name (set OTEL_SERVICE_NAME in the stack file to it)"
+    )
 
 
 def _caller_of(service: str, tree: SpanTree, callees: Callees) -> str | None:

@@ -103,6 +103,7 @@ def classify(trace: Trace | None, expectation: Expectation, *, others: Sequence[
             active,
             joined=expectation.joined,
             callees=expectation.callees,
+            entrypoint=expectation.entrypoint,
         )
         return Finding(trace_class="partial", missing=missing, cause=cause)
     if tree.orphans or len(tree.roots) != 1:

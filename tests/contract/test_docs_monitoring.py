@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from documentation import agrees
 
 from devenv.analysis.causes import Setup, cause_of_absence, cause_of_missing, fault_of
-from devenv.analysis.tree import build_tree
+from devenv.analysis.tree import SpanTree, build_tree
 from devenv.model.span import Span, SpanKind
 from devenv.model.trace import Trace
 
@@ -24,12 +25,21 @@ CALLED = Span(
     attributes={"server.address": "user"},
 )
 CALL = build_tree(Trace(CALLED.trace_id, (CALLED,)))
+
+
+def answered_as(name: str) -> SpanTree:
+    answer = replace(CALLED, span_id="c" * 16, parent_id=CALLED.span_id, service=name, kind=SpanKind.SERVER)
+    return build_tree(Trace(CALLED.trace_id, (CALLED, answer)))
+
+
 FAULTS = [
     fault_of(Setup(endpoint="http://jaeger:4317", protocol="http/protobuf")),
     fault_of(Setup(endpoint="http://localhost:4318", protocol="http/protobuf", isolated=True)),
     fault_of(Setup(endpoint="http://jaeger:4318", protocol="grpc")),
     fault_of(Setup(endpoint="http://jager:4318", unknown_host=True)),
     fault_of(Setup(endpoint="http://jaeger:16686", wrong_port=True)),
+    fault_of(Setup(endpoint="http://collector:4318", refused=True, isolated=True)),
+    fault_of(Setup(endpoint="http://127.0.0.1:4399", refused=True)),
     fault_of(Setup(endpoint="jaeger:4318")),
     fault_of(Setup(endpoint="http://jaeger:4318/v1/traces", endpoint_variable="OTEL_EXPORTER_OTLP_ENDPOINT")),
     fault_of(Setup(endpoint="http://jaeger:4318", endpoint_variable="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")),
@@ -40,6 +50,8 @@ FAULTS = [
     fault_of(Setup(instrumented=False)),
     cause_of_absence(None, {}, frozenset()),
     cause_of_absence(None, {}, frozenset({"auth"}), active=frozenset()),
+    cause_of_missing("user", answered_as("unknown_service:node"), {}, frozenset({"auth"})),
+    cause_of_missing("user", answered_as("members"), {}, frozenset({"auth"})),
     cause_of_missing("user", CALL, {}, frozenset({"auth"})),
     cause_of_missing("user", CALL, {}, frozenset({"auth", "user"}), joined=frozenset({"user"})),
     cause_of_missing("user", CALL, {}, frozenset({"auth", "user"}), frozenset()),

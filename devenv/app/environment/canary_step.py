@@ -115,7 +115,7 @@ async def run_canary(
         return CanaryDocument(verdict="skipped", cause=route)
     from devenv.app.traces.called_services import find_callees, services_without_spans
     from devenv.app.traces.canary import FIRST_MOMENTS, lean_sender, send_canary
-    from devenv.app.traces.setups import tracing_setups
+    from devenv.app.traces.setups import tracing_setups, with_refusals
     from devenv.app.traces.tracing_signs import find_tracing_sign
     from devenv.model.extension import Request
     from devenv.traces.client import TraceClient
@@ -134,6 +134,7 @@ async def run_canary(
             callees=await find_callees(stack, observed, engine),
             entrypoint=_entrypoint(stack),
             look=lambda: find_tracing_sign(stack, observed, engine),
+            ask_receivers=lambda setups: with_refusals(setups, stack, observed, engine),
             any_status=stack.x.canary is None,
             patience=FIRST_MOMENTS if stack.x.canary else UNDECLARED_PATIENCE,
         )

@@ -66,7 +66,7 @@ async def _load(
     begun: asyncio.Event,
 ) -> LoadDocument:
     from devenv.app.traces.called_services import find_callees
-    from devenv.app.traces.setups import name_in_spans, tracing_setups
+    from devenv.app.traces.setups import name_in_spans, tracing_setups, with_refusals
     from devenv.load.run import run_load
     from devenv.load.workload import Workload
     from devenv.traces.client import TraceClient
@@ -93,6 +93,8 @@ async def _load(
         make_state_directory(invocation.directory / ".devenv")
         async with TraceClient(backend.query_url, token=backend.token) as client:
             callees = await find_callees(stack, project.observed, project.engine)
+            setups = tracing_setups(stack, project.engine.capabilities)
+            setups = await with_refusals(setups, stack, project.observed, project.engine)
             begun.set()
             return await run_load(
                 options,
@@ -104,7 +106,7 @@ async def _load(
                 sink=sink,
                 store=store(invocation),
                 stop=stop,
-                setups=tracing_setups(stack, project.engine.capabilities),
+                setups=setups,
                 callees=callees,
                 entrypoint=name_in_spans(entry) if entry else "",
                 gone=removal_check(invocation),

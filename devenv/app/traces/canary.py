@@ -51,6 +51,9 @@ _MARGIN_NS = 60 * 10**9
 _TIMEOUT = 10.0
 """Seconds for one request to the trace backend."""
 
+AskReceivers = Callable[[Mapping[str, Setup]], Awaitable[dict[str, Setup]]]
+"""Finds out which of the endpoints that services export to refuse connections."""
+
 LookForSigns = Callable[[], Awaitable[str]]
 """Finds a sign of tracing in the stack; empty: it is certain that there is none."""
 
@@ -129,6 +132,7 @@ async def send_canary(
     callees: Callees = NO_CALLEES,
     entrypoint: str = "",
     look: LookForSigns | None = None,
+    ask_receivers: AskReceivers | None = None,
     any_status: bool = False,
     patience: float = FIRST_MOMENTS,
 ) -> CanaryDocument:
@@ -151,6 +155,7 @@ async def send_canary(
         callees: the stack's services by address; all those that are called need a span, too.
         entrypoint: service name of the entry point's spans; empty if unknown.
         look: finds signs of tracing if no span comes; ``None``: there may be some.
+        ask_receivers: called if the trace is incomplete.
         any_status: the answer to this request is not known beforehand: only the spans count.
         patience: seconds during which it is sent again; more than the usual ones may exceed ``timeout``.
     """
@@ -170,7 +175,7 @@ async def send_canary(
         signs = _Signs(None if sending.error else look, clock)
         try:
             outcome = await _follow(
-                sending, expectation, client, clock=clock, sink=sink, deadline=deadline, signs=signs
+                sending, expectation, client, clock=clock, sink=sink, deadline=deadline, signs=signs, ask=ask_receivers
             )
         finally:
             await signs.close()
@@ -257,6 +262,7 @@ async def _follow(
     sink: Sink,
     deadline: float,
     signs: _Signs,
+    ask: AskReceivers | None,
 ) -> _Outcome:
     """Read the trace until it is complete, the time is over or nothing can come; then look for its missing parts."""
     pause, seen, seen_at = _POLL_FIRST, -1, clock.monotonic()
@@ -271,6 +277,8 @@ async def _follow(
         if finding.trace_class == "complete" and steady:
             return _Outcome(trace, finding)
         if clock.monotonic() >= deadline:
+            if ask is not None:
+                expectation = replace(expectation, setups=await ask(expectation.setups))
             return await _explain(sending, trace, expectation, client)
         if finding.trace_class == "absent" and await signs.are_missing(client):
             return _Outcome(trace, finding, _UNTRACED, untraced=True)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from devenv.analysis.causes import BASE_ENDPOINT, TRACES_ENDPOINT, Setup
 from devenv.http.origin import split_endpoint
+from devenv.model.state import State
 from devenv.otlp.backend_ports import HEALTH_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from devenv.contract.capabilities import Capabilities
+    from devenv.contract.engine import Engine
     from devenv.model.stack import Service, Stack
+    from devenv.model.state import ObservedState
 
 ENDPOINT_VARIABLES = (TRACES_ENDPOINT, BASE_ENDPOINT)
 PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 _ONE_LABEL = re.compile(r"[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*")
 """A host name without dots: only such a name can be judged without asking DNS."""
+
+_CONNECT_S = 1.0
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -44,6 +51,54 @@ def tracing_setups(stack: Stack, capabilities: Capabilities) -> dict[str, Setup]
         )
         for name, service in names_in_spans(stack).items()
     }
+
+
+async def with_refusals(
+    setups: Mapping[str, Setup], stack: Stack, observed: ObservedState, engine: Engine
+) -> dict[str, Setup]:
+    """The same settings, marked where the endpoint refuses connections: one connection is tried to each.
+
+    Asked are endpoints at services of the stack, as a collector's, and those of a loopback interface that services and
+    this machine share. Only a refusal counts: silence may be a firewall's between this machine and the containers.
+    """
+    wanted = {setup.endpoint for setup in setups.values() if setup.endpoint}
+    found = dict(
+        zip(wanted, await asyncio.gather(*(_refuses(url, stack, observed, engine) for url in wanted)), strict=True)
+    )
+    return {name: replace(setup, refused=found.get(setup.endpoint, False)) for name, setup in setups.items()}
+
+
+async def _refuses(url: str, stack: Stack, observed: ObservedState, engine: Engine) -> bool:
+    try:
+        parts = split_endpoint(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return False
+    if not port:
+        return False
+    if host in _LOOPBACK:
+        # The ports of the backend are rewritten if it has others on this machine.
+        shared = engine.capabilities.shared_loopback and port not in {OTLP_GRPC_PORT, OTLP_HTTP_PORT}
+        return shared and await _refuses_at(host, port)
+    for service in stack.services.values():
+        if host in {name.lower() for name in service.host_names}:
+            running = [item.id for item in observed.of(service.name) if item.state is State.RUNNING]
+            places = [await engine.endpoint(instance, port) for instance in running]
+            reached = [place for place in places if place is not None]
+            return bool(reached) and all([await _refuses_at(place.host, place.port) for place in reached])
+    return False
+
+
+async def _refuses_at(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # a timeout, too
+        return False
+    writer.close()
+    return False
 
 
 def names_in_spans(stack: Stack) -> dict[str, str]:

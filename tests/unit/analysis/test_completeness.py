@@ -223,6 +223,8 @@ def test_a_batch_joined_by_links_is_not_split() -> None:
         (Setup(endpoint="http://localhost:4318", isolated=True), "loopback endpoint"),
         (Setup(endpoint="http://jaeger:4317", protocol="http/protobuf"), "the gRPC port"),
         (Setup(endpoint="jaeger:4318", protocol="grpc"), "the HTTP port"),
+        (Setup(endpoint="http://collector:4318", refused=True, isolated=True), "bound to its own 127.0.0.1"),
+        (Setup(endpoint="http://127.0.0.1:9", refused=True), "where nothing listens"),
     ],
 )
 def test_settings_that_explain_a_missing_service(setup: Setup, cause: str) -> None:
@@ -264,3 +266,30 @@ def test_good_settings_are_not_blamed(setup: Setup | None) -> None:
 def test_whom_a_client_span_called(attributes: dict[str, Any], name: str | None) -> None:
     assert callee(span("1", None, "gateway", kind=SpanKind.CLIENT, attributes=attributes)) == name
     assert callee(span("1", None, "gateway", kind=SpanKind.SERVER, attributes=attributes)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("unknown_service:node", "user sends its spans as unknown_service:node: it has no service name"),
+        ("members", "user sends its spans as members: its code sets that name"),
+    ],
+)
+def test_a_service_whose_spans_have_another_name(name: str, cause: str) -> None:
+    renamed = trace(*(replace(each, service=name) if each.service == "user" else each for each in WHOLE))
+    found = classify(renamed, replace(EXPECTED, known_services=frozenset({"gateway", "auth", name})))
+    assert (found.trace_class, found.missing) == ("partial", ("user",))
+    assert found.cause.startswith(cause)
+
+
+def test_the_entry_point_whose_spans_have_another_name() -> None:
+    renamed = trace(*(replace(each, service="edge") if each.service == "gateway" else each for each in WHOLE))
+    found = classify(renamed, replace(EXPECTED, entrypoint="gateway"))
+    assert found.cause.startswith("gateway sends its spans as edge")
+
+
+def test_the_name_of_another_service_of_the_stack_is_not_the_missing_one() -> None:
+    """A reverse proxy answered in place of `user`: what is below the call belongs to another service."""
+    answered = trace(*without("6", "7").spans, span("8", "5", "web", kind=SpanKind.SERVER))
+    found = classify(answered, replace(EXPECTED, setups={"web": Setup()}))
+    assert "sends its spans as" not in found.cause
