@@ -126,7 +126,7 @@ def _refusal(setup: Setup) -> str:
         return (
             f"exports to {setup.endpoint}, which refuses connections (no receiver, or one bound to its own 127.0.0.1)"
         )
-    return f"exports to {setup.endpoint}, where nothing listens (no receiver, or wrong port)"
+    return f"exports to {setup.endpoint}, but nothing listens there (no receiver, or wrong port)"
 
 
 def _path_fault(setup: Setup, path: str, port: int | None) -> str:

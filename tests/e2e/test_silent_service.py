@@ -42,7 +42,7 @@ def test_the_canary_is_partial_and_names_it(silent: Any, engine: str) -> None:
     assert silent["canary"]["missing"] == ["user"]
     known = {
         "docker": "user exports to http://localhost:4318, which is the container itself (loopback endpoint)",
-        "process": "user exports to http://127.0.0.1:9, where nothing listens (no receiver, or wrong port)",
+        "process": "user exports to http://127.0.0.1:9, but nothing listens there (no receiver, or wrong port)",
     }
     assert known[engine] in silent["canary"]["cause"]
     assert silent["canary"]["no_spans_yet"] == ["idle"]
@@ -74,5 +74,5 @@ def test_doctor_names_the_services_without_spans(devenv: Devenv, silent: Any) ->
 def test_load_learns_it_from_the_same_evidence(devenv: Devenv, silent: Any, engine: str) -> None:
     run = devenv.json("load", "--rps", "20", "--duration", "1s", "--fail", "traced==100%", code=1)
     assert run["traces"]["partial"] == run["sent"] == 20
-    known = {"docker": "loopback endpoint", "process": "user exports to http://127.0.0.1:9, where nothing listens"}
+    known = {"docker": "loopback endpoint", "process": "user exports to http://127.0.0.1:9, but nothing listens there"}
     assert known[engine] in run["causes"][0]["cause"]

@@ -10,7 +10,7 @@ from devenv_cli import ROOT, Devenv
 DEAF = "import socket, time; s = socket.create_server(('127.0.0.1', 4399)); time.sleep(600)"
 REFUSED = {
     "docker": "which refuses connections (no receiver, or one bound to its own 127.0.0.1)",
-    "process": "where nothing listens (no receiver, or wrong port)",
+    "process": "but nothing listens there (no receiver, or wrong port)",
 }
 
 

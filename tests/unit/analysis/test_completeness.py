@@ -224,7 +224,7 @@ def test_a_batch_joined_by_links_is_not_split() -> None:
         (Setup(endpoint="http://jaeger:4317", protocol="http/protobuf"), "the gRPC port"),
         (Setup(endpoint="jaeger:4318", protocol="grpc"), "the HTTP port"),
         (Setup(endpoint="http://collector:4318", refused=True, isolated=True), "bound to its own 127.0.0.1"),
-        (Setup(endpoint="http://127.0.0.1:9", refused=True), "where nothing listens"),
+        (Setup(endpoint="http://127.0.0.1:9", refused=True), "but nothing listens there"),
     ],
 )
 def test_settings_that_explain_a_missing_service(setup: Setup, cause: str) -> None:
