@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from urllib.parse import urlsplit
 
@@ -82,8 +82,8 @@ def silent_services(trace: Trace, callees: Callees) -> tuple[str, ...]:
     ]
     if not calls:
         return ()
-    answered = _answered(trace)
-    return tuple(dict.fromkeys(name for span, name in calls if span.span_id not in answered and _is_evidence(span)))
+    answered = answered_spans(trace.spans)
+    return tuple(dict.fromkeys(name for span, name in calls if span.span_id not in answered and got_response(span)))
 
 
 def called_address(span: Span) -> tuple[str, int | None]:
@@ -112,11 +112,11 @@ def callee(span: Span) -> str | None:
     return None
 
 
-def _answered(trace: Trace) -> set[str]:
-    """IDs of the spans that have a span of another service below them; linear in the number of spans."""
-    by_id = {span.span_id: span for span in trace.spans}
+def answered_spans(spans: Sequence[Span]) -> set[str]:
+    """IDs of the spans of one trace that have a span of another service below them; takes linear time."""
+    by_id = {span.span_id: span for span in spans}
     found: set[str] = set()
-    for span in trace.spans:
+    for span in spans:
         above = by_id.get(span.parent_id) if span.parent_id else None
         if above is None or above.service == span.service:
             continue
@@ -127,7 +127,8 @@ def _answered(trace: Trace) -> set[str]:
     return found
 
 
-def _is_evidence(span: Span) -> bool:
+def got_response(span: Span) -> bool:
+    """Whether a call reached a service that should have a span of it: not a database's, nor one to a health check."""
     attributes = span.attributes
     if any(attributes.get(key) for key in _INFRASTRUCTURE_KEYS):
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from devenv.analysis.callees import NO_CALLEES, Callees
-from devenv.analysis.failures.incident import Failures
+from devenv.analysis.failures.diagnosis import Diagnosis
 from devenv.analysis.figures.operations import Figures
 from devenv.analysis.objectives.verdicts import Objectives, ObjectiveTarget
 from devenv.analysis.own_spans import without_own
@@ -15,12 +15,16 @@ from devenv.model.trace import Trace
 
 
 class TraceReport:
-    """Figures, failures and objectives of many traces; devenv's own spans are left out.
+    """Figures and objectives of many traces, without devenv's own spans.
 
     Args:
         targets: of the objectives.
         callees: the stack's services by their addresses.
         traced: names of those that have spans if they are called.
+        incident: look for faults.
+
+    Attributes:
+        diagnosis: the faults, ``None`` if they are not looked for.
     """
 
     def __init__(
@@ -28,20 +32,25 @@ class TraceReport:
         targets: Sequence[ObjectiveTarget] = (),
         callees: Callees = NO_CALLEES,
         traced: frozenset[str] = frozenset(),
+        *,
+        incident: bool = False,
     ) -> None:
         self.figures = Figures()
         self.objectives = Objectives(targets)
         self._callees = callees
         self._traced = traced
-        self.failures = Failures(self._called_by)
+        self.diagnosis = Diagnosis(callees, self._called_by) if incident else None
 
     def add_all(self, traces: Iterable[Trace]) -> None:
         """Add traces."""
         for trace in traces:
+            if self.diagnosis is not None:
+                self.diagnosis.add_requests(trace)
             if (theirs := without_own(trace)) is not None:
                 tree = build_tree(theirs)
                 self.figures.add(tree)
-                self.failures.add(tree)
+                if self.diagnosis is not None:
+                    self.diagnosis.add(tree)
                 self.objectives.add(tree)
 
     def _called_by(self, span: Span) -> str | None:

@@ -1,4 +1,4 @@
-"""What fails in many traces: the components in which requests failed first, and those that failed because of them."""
+"""What fails in many traces: the operations in which requests failed first, and those that failed because of them."""
 
 from __future__ import annotations
 
@@ -7,51 +7,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from devenv.analysis.failures.component import EXAMPLES, Cause, Component, ranked
 from devenv.analysis.failures.error_text import error_text
 from devenv.analysis.failures.propagation import SpanFailure, find_failures
 from devenv.analysis.tree import SpanTree
-from devenv.immutable import immutable
 from devenv.model.span import Span, SpanKind
 
-EXAMPLES = 3
 LEAST_SHARE = 0.01
 """Failed requests since the first failure, of all: fewer are the noise of a service, not an incident."""
-
-EARLIER = 5
-"""A component with less than this part of the most failed requests is listed after those with more, even if it failed
-before them."""
 
 _CALLS = frozenset({SpanKind.CLIENT, SpanKind.PRODUCER})
 
 Place = tuple[str, str]
 """Service and operation."""
-
-
-@immutable(kw_only=True)
-class Component:
-    """An operation in which requests failed.
-
-    Attributes:
-        error: what most of its failed spans say.
-        since_ns: end of its first failed span, nanoseconds since the epoch.
-        requests: traces in which it failed.
-        share: of the traces since its first failure, 0 to 1.
-        examples: trace IDs, oldest first.
-        caused_by: position of the component because of which it failed; ``None`` if it failed by itself.
-        seen_by: the service whose calls failed, if the component itself has no span in them.
-        retried: failed attempts that a later attempt made good.
-    """
-
-    service: str
-    operation: str
-    error: str
-    since_ns: int
-    requests: int
-    share: float
-    examples: tuple[str, ...]
-    caused_by: int | None = None
-    seen_by: str = ""
-    retried: int = 0
 
 
 @dataclass(slots=True)
@@ -61,6 +29,7 @@ class _Found:
     errors: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     seen_by: str = ""
+    called: Counter[str] = field(default_factory=Counter)
 
     def add(self, span: Span) -> None:
         """Add one trace in which the span failed."""
@@ -101,6 +70,7 @@ class Failures:
                 found = self._found.setdefault(place, _Found())
                 found.seen_by = seen_by or found.seen_by
                 found.add(failure.span)
+                found.called.update({child.service for child in tree.below(failure.span)} - {failure.span.service})
             self._add_taken(place, failure, counted)
 
     def _add_taken(self, place: Place, failure: SpanFailure, counted: set[Place]) -> None:
@@ -120,30 +90,30 @@ class Failures:
                 return (called, span.name), span.service
         return (span.service, span.name), ""
 
-    def components(self) -> list[Component]:
-        """Causes in the order of their importance, each followed by what failed because of it; often empty.
-
-        The first ones are those with many failed requests, among them the one that failed first.
-        """
+    def causes(self) -> list[Cause]:
+        """Causes with what failed because of them, in no order; often empty."""
         self._starts.sort()
-        causes = [(place, found) for place, found in self._found.items() if self._share(found) >= LEAST_SHARE]
-        most = max((found.requests for _, found in causes), default=0)
-        causes.sort(key=lambda item: (item[1].requests * EARLIER < most, item[1].since_ns, item[0]))
-        components: list[Component] = []
-        for place, found in causes:
-            cause = len(components)
-            components.append(self._component(place, found, None))
-            taken = self._taken.get(place, {}).items()
-            ranked = sorted(taken, key=lambda item: (-item[1].requests, item[1].since_ns, item[0]))
-            components += [self._component(upper, caused, cause) for upper, caused in ranked]
-        return components
+        return [
+            Cause(self._component(place, found), self._caused(place), tuple(found.called))
+            for place, found in sorted(self._found.items())
+            if self._share(found) >= LEAST_SHARE
+        ]
+
+    def _caused(self, place: Place) -> list[Component]:
+        taken = self._taken.get(place, {}).items()
+        ranked = sorted(taken, key=lambda item: (-item[1].requests, item[1].since_ns, item[0]))
+        return [self._component(upper, caused) for upper, caused in ranked]
+
+    def components(self) -> list[Component]:
+        """Causes in the order of their importance, each followed by what failed because of it; often empty."""
+        return ranked(self.causes())
 
     def _share(self, found: _Found) -> float:
         """Share of the traces that began when the first failure occurred or later, with those that failed before."""
         later = len(self._starts) - bisect_left(self._starts, found.since_ns)
         return found.requests / max(later, found.requests)
 
-    def _component(self, place: Place, found: _Found, caused_by: int | None) -> Component:
+    def _component(self, place: Place, found: _Found) -> Component:
         error = min(found.errors.items(), key=lambda item: (-item[1], item[0]))[0]
         return Component(
             service=place[0],
@@ -153,7 +123,6 @@ class Failures:
             requests=found.requests,
             share=self._share(found),
             examples=tuple(trace_id for _, trace_id in found.examples),
-            caused_by=caused_by,
             seen_by=found.seen_by,
             retried=self.retried[place],
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.analysis.thresholds import keeps
-from devenv.app.traces.engine_changes import engine_changes
-from devenv.app.traces.report_parts import component_part, figure_parts, objective_part
+from devenv.app.traces.incident.parts import incident_part
+from devenv.app.traces.report_parts import figure_parts, objective_part
 from devenv.app.traces.traced_project import TracedProject, traced_project
 from devenv.errors import NEGATIVE_VERDICT
 from devenv.immutable import immutable
-from devenv.model.analysis.report_document import BottleneckPart, IncidentPart, ReportDocument
+from devenv.model.analysis.report_document import BottleneckPart, ReportDocument
 from devenv.model.load_documents import ThresholdDocument
 from devenv.traces.query import Query, rfc3339
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds for one request to the trace backend: a page of large traces."""
 
-BEFORE_S = 60.0
-"""Seconds before the time of a report in which a change may be the cause of what fails in it."""
-
 LEAST_S = 1.0
 """Seconds over which a rate is computed at least: one request alone has no rate."""
 
@@ -42,7 +39,7 @@ class ReportOptions:
         run: ID or name of a saved run, whose traces are read instead of those of a time.
         service: only requests through this service, and its figures.
         thresholds: what has to be met.
-        incident: look for what fails.
+        incident: look for what fails, is slower than before, or loses the context.
         limit: maximum number of traces that are read.
     """
 
@@ -82,7 +79,7 @@ async def report(invocation: Invocation, options: ReportOptions) -> ReportDocume
 
     around = await traced_project(invocation)
     objectives = around.stack.x.slo if around.stack is not None else {}
-    found = TraceReport(list(targets(objectives)), around.callees, around.traced)
+    found = TraceReport(list(targets(objectives)), around.callees, around.traced, incident=options.incident)
     async with TraceClient(around.backend.query_url, token=around.backend.token, timeout=TIMEOUT) as client:
         if options.run is not None:
             looked = await _read_run(invocation, client, options.run, options.service, found)
@@ -159,7 +156,11 @@ def _document(around: TracedProject, options: ReportOptions, found: TraceReport,
         **(samples.measured(seconds) if samples is not None else {}),
         "budget": min((part.budget_left * 100 for part in objectives), default=None),
     }
-    incident = _incident(around, found, looked) if options.incident else None
+    incident = None
+    if found.diagnosis is not None:
+        incident = incident_part(
+            around, found.diagnosis, start_ns=looked.start_ns, end_ns=looked.end_ns, first_ns=first_ns
+        )
     return ReportDocument(
         source=around.backend.kind,
         since=rfc3339(looked.start_ns),
@@ -190,17 +191,3 @@ def _document(around: TracedProject, options: ReportOptions, found: TraceReport,
 def _threshold(threshold: Threshold, measured: dict[str, float | None]) -> ThresholdDocument:
     value, ok = keeps(threshold, measured)
     return ThresholdDocument(expr=threshold.expression, value=value, ok=ok)
-
-
-def _incident(around: TracedProject, found: TraceReport, looked: _Looked) -> IncidentPart | None:
-    """What fails, and what changed meanwhile and shortly before; ``None`` if nothing fails."""
-    components = [component_part(component) for component in found.failures.components()]
-    if not components:
-        return None
-    first_ns = found.figures.first_ns or looked.start_ns
-    return IncidentPart(
-        components=components,
-        changes=engine_changes(
-            around.observed, looked.start_ns / 1e9 - BEFORE_S, looked.end_ns / 1e9, first=first_ns / 1e9
-        ),
-    )

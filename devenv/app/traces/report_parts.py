@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from devenv.analysis.figures.operations import mean_self_ms
-from devenv.model.analysis.report_document import ComponentPart, ObjectivePart, OperationPart, ServiceFiguresPart
-from devenv.traces.query import rfc3339
+from devenv.model.analysis.report_document import ObjectivePart, OperationPart, ServiceFiguresPart
 
 if TYPE_CHECKING:
-    from devenv.analysis.failures.incident import Component
     from devenv.analysis.figures.operations import Figures, OperationFigures, OperationKey
     from devenv.analysis.objectives.verdicts import ObjectiveTarget, ObjectiveVerdict
 
@@ -83,19 +81,3 @@ def target_text(target: ObjectiveTarget) -> str:
     if target.under_s is None:
         return share
     return f"{share} < {target.under_s:g} s" if target.under_s >= 1 else f"{share} < {target.under_s * 1000:g} ms"
-
-
-def component_part(component: Component) -> ComponentPart:
-    """One component of an incident."""
-    return ComponentPart(
-        service=component.service,
-        operation=component.operation,
-        error=component.error,
-        since=rfc3339(component.since_ns),
-        requests=component.requests,
-        example_traces=list(component.examples),
-        caused_by=component.caused_by,
-        seen_by=component.seen_by,
-        share=round(component.share, 4),
-        retried=component.retried,
-    )

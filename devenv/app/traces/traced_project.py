@@ -14,10 +14,11 @@ from devenv.errors import StackFileError, UsageError
 from devenv.immutable import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from devenv.app.invocation import Invocation
     from devenv.app.urls import BackendAddress
+    from devenv.contract.answers import EngineEvent
     from devenv.model.identity import Project
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
@@ -32,6 +33,7 @@ class TracedProject:
         names: of the services in traces, by service.
         traced: names of the services that have spans if they are called.
         callees: all services by their addresses.
+        events: what the engine still knows of what happened, oldest first.
     """
 
     backend: BackendAddress
@@ -40,6 +42,7 @@ class TracedProject:
     names: Mapping[str, str] = field(default_factory=dict)
     traced: frozenset[str] = frozenset()
     callees: Callees = NO_CALLEES
+    events: Sequence[EngineEvent] = ()
 
 
 async def traced_project(invocation: Invocation) -> TracedProject:

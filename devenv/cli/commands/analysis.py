@@ -71,7 +71,10 @@ def report(
         ),
     ] = None,
     incident: Annotated[
-        bool, typer.Option("--incident", help="Show what fails: what was first, since when, what changed.")
+        bool,
+        typer.Option(
+            "--incident", help="Show what fails or is slower than before: what was first, since when, what changed."
+        ),
     ] = False,
     limit: Limit = MOST,
 ) -> None:

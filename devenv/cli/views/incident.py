@@ -1,17 +1,21 @@
-"""What fails, for people: causes, each followed by what failed because of it, and what changed."""
+"""An incident, for people: causes, each followed by what they caused, and what changed."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from devenv.cli.table import Column, Styled
-from devenv.cli.views.marks import BAD, share
+from devenv.cli.views.marks import BAD, milliseconds, share
 from devenv.drawing.words import counted, show_count
 
 if TYPE_CHECKING:
     from devenv.cli.output import Output
     from devenv.cli.views.marks import TerminalMarks
     from devenv.model.analysis.report_document import ComponentPart, IncidentPart, ReportDocument
+
+SEEN_LATE_S = 2.0
+"""Seconds by which an engine may report a change later than the traces show it."""
 
 _COLUMNS = (
     Column(title=""),
@@ -31,11 +35,12 @@ def show_incident(document: ReportDocument, output: Output, marks: TerminalMarks
         looked += ", the newest ones"
     if incident is None:
         failed = f"{counted(document.errors, 'request')} failed" if document.errors else "no request failed"
-        output.line(f"Nothing fails: {failed} of {show_count(document.requests)} ({looked} looked at).")
+        rest = f"{show_count(document.requests)}, and nothing is slower than before ({looked} looked at)."
+        output.line(f"No incident: {failed} of {rest}")
         return
-    output.line(Styled(f"{marks.bad} ", BAD), _answer(incident.components[0], incident))
+    output.line(Styled(f"{marks.bad} ", BAD), _answer(incident.components[0], incident, marks))
     output.line()
-    output.table(_COLUMNS, [_row(number, part) for number, part in enumerate(incident.components, 1)])
+    output.table(_COLUMNS, [_row(number, part, marks) for number, part in enumerate(incident.components, 1)])
     if incident.changes:
         output.line()
         output.line("CHANGES")
@@ -44,23 +49,42 @@ def show_incident(document: ReportDocument, output: Output, marks: TerminalMarks
     output.line(f"{looked} looked at.")
 
 
-def _answer(first: ComponentPart, incident: IncidentPart) -> str:
-    """Which operation failed first, since when, how often, and what changed before."""
-    where = f"{first.service} {first.operation}"
-    seen = f" (seen by {first.seen_by})" if first.seen_by else ""
+def _answer(first: ComponentPart, incident: IncidentPart, marks: TerminalMarks) -> str:
+    """Which operation is the cause, since when, how often, and what changed before or at that time."""
     total = round(first.requests / first.share) if first.share else first.requests
-    said = f'{where} fails since {_clock(first.since)}{seen}: "{first.error}", '
-    said += f"{show_count(first.requests)} of {counted(total, 'request')} ({share(first.share)})."
-    before = [change for change in incident.changes if change.time <= first.since]
+    what = "call" if first.kind == "lost context" else "request"
+    said = f"{_fault(first, marks)}, {show_count(first.requests)} of {counted(total, what)} ({share(first.share)})."
+    if not first.requests:
+        said = f"{first.service} {first.error} at {_clock(first.since)}, no request is known to have failed."
+    latest = datetime.fromisoformat(first.since) + timedelta(seconds=SEEN_LATE_S)
+    before = [change for change in incident.changes if datetime.fromisoformat(change.time) <= latest]
     before.sort(key=lambda change: (change.service == first.service, change.time))
-    return (
-        f"{said} Before that, {before[-1].service} {before[-1].what} ({_clock(before[-1].time)})." if before else said
-    )
+    if not before or (not first.requests and before[-1].time == first.since):
+        return said
+    last = before[-1]
+    when = "Before that" if last.time <= first.since else "At that time"
+    return f"{said} {when}, {last.service} {last.what} ({_clock(last.time)})."
 
 
-def _row(number: int, part: ComponentPart) -> tuple[str, ...]:
+def _fault(part: ComponentPart, marks: TerminalMarks) -> str:
+    where = f"{part.service} {part.operation}"
+    since = f"since {_clock(part.since)}" + (f" (seen by {part.seen_by})" if part.seen_by else "")
+    if part.kind == "latency":
+        return f"{where} is slower {since}: {_times(part, marks)}"
+    if part.kind == "lost context":
+        own = part.error.startswith(("no longer", "does not"))
+        return f"{where} {part.error} {since}" if own else f"{where}: {part.error} {since}"
+    return f'{where} fails {since}: "{part.error}"'
+
+
+def _times(part: ComponentPart, marks: TerminalMarks) -> str:
+    return f"{milliseconds(part.before_ms, marks)} {marks.becomes} {milliseconds(part.after_ms, marks)}"
+
+
+def _row(number: int, part: ComponentPart, marks: TerminalMarks) -> tuple[str, ...]:
     indent = "" if part.caused_by is None else "  "
-    error = part.error if part.caused_by is None else f"caused by {part.caused_by + 1}"
+    error = _times(part, marks) if part.kind == "latency" else part.error
+    error = error if part.caused_by is None else f"caused by {part.caused_by + 1}"
     examples = " ".join(trace_id[:8] for trace_id in part.example_traces)
     return (
         str(number),

@@ -33,11 +33,12 @@ class TerminalMarks:
     added: str = "+▶"
     more: str = "▲"
     less: str = "▼"
+    becomes: str = "→"
     none: str = UNKNOWN
 
 
 PLAIN = TerminalMarks(
-    stripe="|", bad="ERR", good="OK", warn="WARN", calls="->", lost="..>", added="+>", more="^", less="v"
+    stripe="|", bad="ERR", good="OK", warn="WARN", calls="->", lost="..>", added="+>", more="^", less="v", becomes="->"
 )
 
 

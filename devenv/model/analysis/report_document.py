@@ -82,11 +82,13 @@ class ObjectivePart(Part):
 
 
 class ComponentPart(Part):
-    """An operation in which requests failed.
+    """An operation with a fault: requests failed, its service crashed, it is slower, or it loses the context.
 
-    ``caused_by`` is the position of the component because of which it failed, ``null`` if it failed by itself;
-    ``seen_by`` names the service whose calls show the failure if the component has no spans of them. ``share`` is the
-    part (0 to 1) of the traces since the first failure. ``retried`` attempts failed and were made good by a later one.
+    ``error`` is what the failed spans say, or what else is wrong. ``caused_by`` is the position of the component that
+    is the cause, ``null`` if it has none; ``seen_by`` names the service whose calls show the fault if the component has
+    no spans of them. ``share`` is the part (0 to 1) of ``requests`` of those since the first. ``retried`` attempts
+    failed and were made good by a later one. ``before_ms`` and ``after_ms`` are of a slower operation: the usual time
+    and that of the slow requests, as medians: of the operation itself, or with ``caused_by`` with what it waits for.
     """
 
     service: str
@@ -99,6 +101,9 @@ class ComponentPart(Part):
     seen_by: str = ""
     share: float = 0.0
     retried: int = 0
+    kind: Literal["error", "crash", "latency", "lost context"] = "error"
+    before_ms: float | None = None
+    after_ms: float | None = None
 
 
 class ChangePart(Part):
@@ -110,7 +115,7 @@ class ChangePart(Part):
 
 
 class IncidentPart(Part):
-    """What fails, causes before their consequences, and what changed before and meanwhile, oldest first."""
+    """What is wrong, causes before their consequences, and what changed before and meanwhile, oldest first."""
 
     components: list[ComponentPart]
     changes: list[ChangePart]
@@ -122,7 +127,7 @@ class ReportDocument(Document):
     ``source`` is the kind of trace backend. ``looked_at`` traces were read, from ``since`` to ``until`` (RFC 3339);
     ``older_left_out``: there are older ones of that time. Rates are over ``seconds``: since the first of the traces.
     ``missing`` counts the traces of a run that the trace backend does not have. ``incident`` is ``null`` if nothing
-    fails, or if it was not asked for.
+    is found, or if it was not asked for.
     """
 
     schema_: Literal["devenv.report/1"] = Field(default="devenv.report/1", alias="schema")

@@ -51,7 +51,7 @@ async def test_a_map_and_a_report_of_several_pages(site: Site, prefix: str, monk
     query = Query(service=f"{prefix}auth", start_ns=start_ns - 10**9, end_ns=time.time_ns(), limit=1000)
     deadline = time.monotonic() + 20
     while True:
-        report, observed, window = TraceReport(), Observed(), pages.TraceWindow(site.source, query)
+        report, observed, window = TraceReport(incident=True), Observed(), pages.TraceWindow(site.source, query)
         async for page in window.pages():
             report.add_all(page)
             for trace in page:
@@ -62,7 +62,8 @@ async def test_a_map_and_a_report_of_several_pages(site: Site, prefix: str, monk
     assert (window.looked_at, window.more) == (NUMBER, False)
     top = report.figures.bottlenecks()[0]
     assert (top.service, top.operation) == (f"{prefix}auth", "SELECT")
-    first, *others = report.failures.components()
+    assert report.diagnosis is not None
+    first, *others = report.diagnosis.components()
     assert (first.service, first.operation, first.error, first.requests) == (f"{prefix}auth", "SELECT", "no rows", 15)
     assert first.since_ns == sent[30][3].end_ns
     assert first.examples == tuple(rows[0].trace_id for rows in sent[30:33])

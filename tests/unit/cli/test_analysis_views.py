@@ -255,9 +255,41 @@ def test_an_incident_that_only_callers_see_says_so() -> None:
     assert "auth POST fails since 14:02:11.000 (seen by gateway): " in printed(show_report, found, incident=True)[0]
 
 
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (
+            component("orders", "SELECT", kind="latency", error="slower", before_ms=2.1, after_ms=152.0),
+            "✘ orders SELECT is slower since 14:02:11.000: 2.1 ms → 152 ms, 212 of 530 requests (40%).",
+        ),
+        (
+            component("auth", "GET /a", kind="lost context", error="no longer continues traces of gateway"),
+            "✘ auth GET /a no longer continues traces of gateway since 14:02:11.000, 212 of 530 calls (40%).",
+        ),
+        (
+            component("auth", "GET /a", kind="lost context", error="user no longer continues its traces"),
+            "✘ auth GET /a: user no longer continues its traces since 14:02:11.000, 212 of 530 calls (40%).",
+        ),
+        (
+            component("web", "GET /", kind="crash", error="exited with 137", requests=0, share=0.0, example_traces=[]),
+            "✘ web exited with 137 at 14:02:11.000, no request is known to have failed.",
+        ),
+    ],
+)
+def test_each_kind_of_fault_has_its_sentence(part: ComponentPart, said: str) -> None:
+    found = report(incident=IncidentPart(components=[part], changes=[]))
+    assert printed(show_report, found, incident=True)[0] == said
+
+
+def test_a_change_that_the_engine_sees_a_little_later_is_of_that_time() -> None:
+    changes = [ChangePart(time=TIME.format(12), service="user", what="exited with 137")]
+    found = report(incident=IncidentPart(components=[component("user", "GET", seen_by="auth")], changes=changes))
+    assert printed(show_report, found, incident=True)[0].endswith("At that time, user exited with 137 (14:02:12.000).")
+
+
 def test_no_incident() -> None:
     assert printed(show_report, report(errors=1), incident=True) == [
-        "Nothing fails: 1 request failed of 2,904 (2,904 traces looked at)."
+        "No incident: 1 request failed of 2,904, and nothing is slower than before (2,904 traces looked at)."
     ]
 
 
