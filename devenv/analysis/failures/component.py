@@ -1,4 +1,4 @@
-"""A component of an incident: an operation with a fault of its own, or with one that another caused."""
+"""A component of an incident: an operation with a fault, which it has by itself or because of another."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class EngineHistory:
     """What the engine knows of the services, by their names in traces; times are nanoseconds since the epoch.
 
     Attributes:
-        crashes: exits that nobody asked for: when, and how it ended.
+        crashes: exits that were not asked for: when, and how it ended.
         starts: when instances were started.
     """
 

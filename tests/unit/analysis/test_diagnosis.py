@@ -172,7 +172,7 @@ def test_an_exit_before_the_first_span_and_one_of_a_service_without_spans_is_no_
 
 
 def loaded(traffic: Traffic, seed: int = 0) -> list[Span]:
-    """The traffic with the load generator's root spans, which go on if the gateway does not respond."""
+    """The traffic with the load generator's root spans, which it also sends if the gateway does not respond."""
     spans = []
     for request in sample_traffic(traffic, seed):
         root = next(span for span in request if span.service == "gateway" and span.parent_id is None)
