@@ -17,14 +17,26 @@ import h2.config
 import h2.connection
 import psutil
 import pytest
+from embedded.log_build import logged, make_record
+from embedded.metric_build import gauge, metrics_request, number, resource_metrics
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from otlp_build import make_span, one, trace_id
 
 MIB = 1024 * 1024
-SERVICE = "/opentelemetry.proto.collector.trace.v1.TraceService"
+COLLECTOR = "/opentelemetry.proto.collector"
+SERVICE = f"{COLLECTOR}.trace.v1.TraceService"
 ERRORS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED}
 BODY = one("a", *(make_span(bytes([number]) * 16, attributes={"k": ["v", 1.5]}) for number in range(1, 9)))
+BODIES = {
+    SERVICE: BODY,
+    f"{COLLECTOR}.logs.v1.LogsService": logged(
+        "a", *(make_record(["x", 1], trace=bytes([n]) * 16, attributes={"k": n}, event="e") for n in range(1, 9))
+    ),
+    f"{COLLECTOR}.metrics.v1.MetricsService": metrics_request(
+        resource_metrics("a", *(gauge(number(n, n, k="v"), number(0.5, n), name=f"g{n}") for n in range(1, 9)))
+    ),
+}
 bounded = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -35,9 +47,9 @@ class Running:
     log: Path
     channel: grpc.Channel
 
-    def export(self, body: bytes) -> grpc.StatusCode:
+    def export(self, body: bytes, service: str = SERVICE) -> grpc.StatusCode:
         try:
-            self.channel.unary_unary(f"{SERVICE}/Export")(body, timeout=20)
+            self.channel.unary_unary(f"{service}/Export")(body, timeout=20)
         except grpc.RpcError as error:
             return error.code()
         return grpc.StatusCode.OK
@@ -123,15 +135,18 @@ def test_any_bytes(backend: Running, data: bytes) -> None:
     backend.send(data)
 
 
+@pytest.mark.parametrize("service", BODIES)
 @bounded
 @given(seed=st.integers(0, 2**32), packed=st.booleans())
-def test_a_message_that_is_damaged(backend: Running, seed: int, packed: bool) -> None:
+def test_a_message_that_is_damaged(backend: Running, service: str, seed: int, packed: bool) -> None:
     chance = random.Random(seed)
-    body = bytearray(gzip.compress(BODY, mtime=0) if packed else BODY)
+    whole = BODIES[service]
+    assert backend.export(whole, service) is grpc.StatusCode.OK
+    body = bytearray(gzip.compress(whole, mtime=0) if packed else whole)
     for _ in range(chance.randrange(1, 6)):
         body[chance.randrange(len(body))] ^= 1 << chance.randrange(8)
     damaged = bytes(body[: chance.randrange(len(body))] if chance.random() < 0.3 else body)
-    assert backend.export(damaged) in {grpc.StatusCode.OK, *ERRORS}
+    assert backend.export(damaged, service) in {grpc.StatusCode.OK, *ERRORS}
 
 
 @pytest.mark.parametrize("kind", ["resets", "pings", "settings"])

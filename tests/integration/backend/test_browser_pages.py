@@ -1,18 +1,27 @@
-"""A page of another origin sends spans, as OpenTelemetry's exporters for browsers do: in Chromium, and by headers."""
+"""A page of another origin sends spans, as OpenTelemetry's exporters for browsers do: in Chromium, and by headers.
+
+To the embedded backend, and to a real Jaeger with the configuration that devenv writes for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from otlp_build import trace_id
 from raw_http import Client, running, until
+from servers.jaeger import answers, free_ports
 
 from devenv.backend import Backend
+from devenv.model.extension import Jaeger, StackExtension
+from devenv.orchestrate.jaeger import configuration
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -32,6 +41,38 @@ if (how === "beacon") {
 async def backend() -> AsyncIterator[Backend]:
     async with running(cors_origins=("http://shop.test:*",)) as found:
         yield found
+
+
+def on_free_ports(config: Any) -> dict[str, int]:
+    """Change each address of a configuration to a free port of loopback; the new ports by the old ones."""
+    changed: dict[str, int] = {}
+
+    def change(part: Any) -> None:
+        for key, value in part.items() if isinstance(part, dict) else ():
+            if key == "endpoint":
+                old = value.rpartition(":")[2]
+                (changed[old],) = free_ports(1)
+                part[key] = f"127.0.0.1:{changed[old]}"
+            change(value)
+
+    change(config)
+    return changed
+
+
+@asynccontextmanager
+async def configured_jaeger(program: str, folder: Path) -> AsyncIterator[tuple[int, int]]:
+    """A Jaeger as `devenv up` configures it: its ports of OTLP over HTTP, and of the query API."""
+    config = configuration(StackExtension(jaeger=Jaeger(cors_origins=("http://shop.test:*",))))
+    ports = on_free_ports(config)
+    file = folder / "jaeger.json"
+    file.write_text(json.dumps(config))
+    process = await asyncio.create_subprocess_exec(program, "--config", str(file), stderr=DEVNULL)
+    try:
+        await until(lambda: answers(f"http://127.0.0.1:{ports['13133']}/status"), seconds=30)
+        yield ports["4318"], ports["16686"]
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 @asynccontextmanager
@@ -65,6 +106,26 @@ async def test_a_page_of_another_origin_sends_spans(backend: Backend, browser: C
         found = await asyncio.to_thread(browser.execute_async_script, SEND, url, how, request_of(trace))
     assert found == (True if how == "beacon" else 200), browser.get_log("browser")
     await until(lambda: backend.store.get(trace) is not None)
+
+
+@pytest.mark.browser
+@pytest.mark.jaeger
+async def test_a_page_of_another_origin_sends_spans_to_jaeger(jaeger: Any, browser: Chrome, tmp_path: Path) -> None:
+    trace = trace_id()
+    async with configured_jaeger(f"/proc/{jaeger.pid}/exe", tmp_path) as (otlp, query), page() as port:
+        await asyncio.to_thread(browser.get, f"http://localhost:{port}/shop")
+        url = f"http://127.0.0.1:{otlp}/v1/traces"
+        found = await asyncio.to_thread(browser.execute_async_script, SEND, url, "fetch", request_of(trace))
+        assert found == 200, browser.get_log("browser")
+        async with httpx.AsyncClient(trust_env=False) as client:
+
+            async def arrived() -> bool:
+                return (await client.get(f"http://127.0.0.1:{query}/api/traces/{trace.hex()}")).is_success
+
+            await until(arrived)
+        for origin, allowed in (("http://shop.test:8000", True), ("http://evil.test:8000", False)):
+            _, headers, _ = await (await Client.to(otlp)).ask("/v1/traces", preflight(origin), "OPTIONS")
+            assert headers.get("access-control-allow-origin") == (origin if allowed else None)
 
 
 @pytest.mark.browser

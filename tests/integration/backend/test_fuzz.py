@@ -20,7 +20,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
+from embedded.log_build import as_json as logs_as_json
+from embedded.log_build import logged, make_record
 from embedded.loop_watch import LoopWatch
+from embedded.metric_build import counter, gauge, histogram, metrics_request, number, resource_metrics
+from google.protobuf.json_format import MessageToJson
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 from otlp_build import field, make_span, one, request, resource_spans
 
 MIB = 1024 * 1024
@@ -66,6 +72,31 @@ def honest(chance: random.Random) -> bytes:
     return request(resource_spans(chance.choice("abc"), *spans), resource_spans("a", *spans[:3]))
 
 
+def honest_logs(chance: random.Random) -> bytes:
+    records = (
+        make_record(
+            chance.choice(("x" * chance.randrange(80), ["a", {"b": 1}], None)),
+            trace=chance.choice((b"", *TRACES)),
+            severity=chance.randrange(25),
+            attributes={"k": chance.choice(("v", 1, 1.5, True))},
+            event=chance.choice(("", "e")),
+        )
+        for _ in range(chance.choice((1, 5, 50, 500)))
+    )
+    return logged(chance.choice("abc"), *records)
+
+
+def honest_metrics(chance: random.Random) -> bytes:
+    def points() -> list[NumberDataPoint]:
+        return [number(chance.choice((1, 2**40, 0.5)), time.time_ns(), k=chance.randrange(9)) for _ in range(9)]
+
+    metrics: list[Metric] = []
+    for name in range(chance.choice((1, 5, 50))):
+        buckets = histogram([1, 2, chance.randrange(9)], [0.1, 5.0], time.time_ns(), k=name)
+        metrics += [gauge(*points(), name=f"g{name}"), counter(*points(), name=f"c{name}"), buckets]
+    return metrics_request(resource_metrics(chance.choice("abc"), *metrics))
+
+
 def as_json(chance: random.Random) -> bytes:
     spans = [
         {
@@ -89,6 +120,19 @@ def hostile(chance: random.Random) -> bytes:
     if part in {b"\x12\x00", b"\x00"}:
         return field(1, field(2, part * (size // len(part))))
     return head + part * (size // len(part))
+
+
+def metrics_as_json(chance: random.Random) -> bytes:
+    return MessageToJson(ExportMetricsServiceRequest.FromString(honest_metrics(chance))).encode()
+
+
+OTHERS: dict[str, dict[str, Callable[[random.Random], bytes]]] = {
+    "/v1/logs": {
+        "application/x-protobuf": honest_logs,
+        "application/json": lambda chance: logs_as_json(honest_logs(chance)),
+    },
+    "/v1/metrics": {"application/x-protobuf": honest_metrics, "application/json": metrics_as_json},
+}
 
 
 def mutated(chance: random.Random, body: bytes) -> bytes:
@@ -136,6 +180,9 @@ def posts(chance: random.Random) -> list[bytes]:
                 squeezed(chance, body) if kind < 8 else (gzip.compress(body, 1), "Content-Encoding: gzip\r\n")
             )
         path = chance.choice(("/v1/traces",) * 6 + ("/v1/metrics", "/v1/logs"))
+        if kind < 8 and path in OTHERS:
+            whole = OTHERS[path][content](chance)
+            body, encoding = squeezed(chance, mutated(chance, whole))
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {content}\r\n{encoding}"
         made.append(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     return made
@@ -238,4 +285,6 @@ def test_mutated_requests_many_at_once() -> None:
 def test_the_supply_has_good_and_bad_requests() -> None:
     chance = random.Random(SEED)
     assert one("a", make_span(TRACES[0]))
-    assert len(set(posts(chance))) > 40
+    supply = posts(chance)
+    assert len(set(supply)) > 40
+    assert {head.split(b" ")[1] for head in supply} == {b"/v1/traces", *map(str.encode, OTHERS)}
