@@ -1,6 +1,6 @@
 # `make` alone lists the targets. PYTHON=/path/to/python3.12 chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-quick lint types format dist soak clean compile bench-up bench-start bench-ingest bench-reading bench-load bench-overhead bench-integrations
+.PHONY: help demo install test test-quick lint types format dist soak clean compile bench-up bench-start bench-ingest bench-reading bench-local bench-load bench-overhead bench-integrations
 SHELL := /bin/sh
 # The tests start devenv a thousand times: it has to be compiled once.
 unexport PYTHONDONTWRITEBYTECODE
@@ -64,6 +64,9 @@ bench-ingest: $(VENV)/.dev ## the embedded backend beside Jaeger: ingest, memory
 
 bench-reading: $(VENV)/.dev ## how long spans wait to be stored while a large trace is read
 	$(BIN)/python tests/bench/reading.py $(ARGS)
+
+bench-local: $(VENV)/.dev ## without containers: `up` on processes, the first span in `view`, the idle daemon
+	$(BIN)/python tests/bench/local.py $(ARGS)
 
 bench-load: $(VENV)/.dev ## the load generator beside other load generators
 	$(BIN)/python tests/bench/load.py $(ARGS)

@@ -56,6 +56,7 @@ BOUNDS = {
 GRPC_BOUNDS = {"cpu_us_per_span": 0.8}
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 FLAT = 1.35
+IDLE = {"cpu_percent": 1, "rss_mb": 90}
 FIRST_SPANS = 10_000
 FIRST_TURNS = 8
 MIB = 1024 * 1024
@@ -364,8 +365,7 @@ def report(
     print(f"idle: {quiet['cpu_percent']:.2f} % of a core, {quiet['rss_mb']:.0f} MB")
     if flat["ratio"] > FLAT:
         missed.append("flatness")
-    if quiet["cpu_percent"] > 1:
-        missed.append("idle")
+    missed += [f"idle {name}" for name, bound in IDLE.items() if quiet[name] > bound]
     return missed
 
 

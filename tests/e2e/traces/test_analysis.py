@@ -1,4 +1,4 @@
-"""`devenv map` and `devenv report` on the sample stack with real requests: healthy, and without one of its services."""
+"""`devenv map`, `report` and `metrics` on the sample stack with real requests: healthy, and without a service."""
 
 from __future__ import annotations
 
@@ -85,6 +85,22 @@ def test_a_healthy_stack_has_figures_and_no_incident(devenv: Devenv, profile: st
     assert missed["thresholds"][0]["value"] > 0.001
     only = devenv.json("report", "--service", "auth")
     assert [service["name"] for service in only["services"]] == ["auth"]
+
+
+def test_metrics_of_a_service(devenv: Devenv, profile: str, engine: str) -> None:
+    """Figures from spans on both engines; what programs send is kept by the embedded backend only."""
+    ask(profile, 5)
+    deadline = time.monotonic() + 15
+    while (document := devenv.json("metrics", "user"))["spans"][0]["calls"] < 5 and time.monotonic() < deadline:
+        time.sleep(0.3)
+    (figures,) = document["spans"]
+    assert figures["service"] == "user"
+    assert figures["p50_ms"] is None or figures["p50_ms"] > 0
+    assert document["stored"] is (engine == "process")
+    (lines, everything) = (devenv.run("metrics", *names).stdout for names in (("user",), ()))
+    assert "Calls answered in the last 15 minutes, computed from spans" in lines
+    assert "gateway" not in lines
+    assert all(f"\n{name} " in everything for name in ("gateway", "auth", "user"))
 
 
 def test_two_traces_are_compared(devenv: Devenv, profile: str) -> None:

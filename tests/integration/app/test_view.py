@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ def test_the_first_span_opens_its_traces() -> None:
             while ".NET" not in text:
                 text += next(pieces)
             assert f"OTEL_EXPORTER_OTLP_ENDPOINT={document['otlp_http_url']}" in text
+            assert list(document["setup"]) == ["Any SDK, in the shell", "Python", "Node.js", "Java", "Go", ".NET"]
+            for title, lines in document["setup"].items():
+                assert title in text
+                assert all(escape(line) in text for line in lines)
             body = one("shop", make_span(trace_id(), name="GET /cart"))
             assert httpx.post(f"{document['otlp_http_url']}/v1/traces", content=body, headers=PROTOBUF).is_success
             assert '<meta http-equiv="refresh" content="0;url=/search?service=shop">' in "".join(pieces)
@@ -54,12 +59,19 @@ def test_the_first_span_opens_its_traces() -> None:
 
 
 def test_files_are_opened(tmp_path: Path) -> None:
+    """Of each kind: OTLP protobuf, Zipkin's JSON, and what the viewer itself answers, Jaeger's JSON and OTLP JSON."""
     trace = trace_id()
     (tmp_path / "a.bin").write_bytes(request(resource_spans("web", make_span(trace, name="root"))))
     (tmp_path / "b.json").write_text(json.dumps([ZIPKIN]))
     with viewing(tmp_path / "a.bin") as (document, _):
         assert document["ui_url"].endswith(f"/trace/{trace.hex()}")
         assert "web: root" in httpx.get(document["ui_url"]).text
+        for name, path in (("jaeger.json", "/api/traces"), ("otlp.json", "/api/v3/traces")):
+            (tmp_path / name).write_text(httpx.get(f"{document['query_url']}{path}/{trace.hex()}").text)
+    for name in ("jaeger.json", "otlp.json"):
+        with viewing(tmp_path / name) as (document, _):
+            assert (document["traces"], document["spans"]) == ([trace.hex()], 1)
+            assert "web: root" in httpx.get(document["ui_url"]).text
     with viewing(tmp_path / "a.bin", tmp_path / "b.json") as (document, _):
         assert (document["traces"], document["spans"]) == ([trace.hex(), "ab" * 16], 2)
         assert "api: get" in httpx.get(f"{document['ui_url']}/trace/{'ab' * 16}").text

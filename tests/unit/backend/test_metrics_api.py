@@ -51,6 +51,28 @@ async def test_a_series_for_each_operation(filled: Backend) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("measure", "more", "name"),
+    [
+        ("latencies", {"quantile": "0.95"}, "service_latencies"),
+        ("calls", {}, "service_call_rate"),
+        ("errors", {}, "service_error_rate"),
+        ("latencies", {"quantile": "0.95", "groupByOperation": "true"}, "service_operation_latencies"),
+        ("calls", {"groupByOperation": "true"}, "service_operation_call_rate"),
+        ("errors", {"groupByOperation": "true"}, "service_operation_error_rate"),
+    ],
+)
+async def test_what_the_monitor_page_asks_for(filled: Backend, measure: str, more: dict[str, Any], name: str) -> None:
+    """The addresses of Jaeger's UI, with each of its parameters, and the name by which it tells the answers apart."""
+    asked = {**ASKED, **more, "endTs": END_MS, "spanKind": ["server", "consumer"]}
+    status, family = await get(filled, f"/api/metrics/{measure}", **asked)
+    assert (status, family["name"], family["type"]) == (200, name, "GAUGE")
+    (metric,) = family["metrics"]
+    labels = {label["name"]: label["value"] for label in metric["labels"]}
+    assert labels == {"service_name": "shop", **({"operation": "GET /"} if "operation" in name else {})}
+    assert len(metric["metricPoints"]) == 3
+
+
 async def test_a_service_without_spans_has_no_series(filled: Backend) -> None:
     assert (await get(filled, "/api/metrics/calls", **{**ASKED, "service": "none"}))[1]["metrics"] == []
     assert (await get(filled, "/api/metrics/minstep"))[1]["data"] == 1
