@@ -60,7 +60,7 @@ def post(url: str, body: bytes) -> None:
 
 
 class Project:
-    """The sample in a folder of its own."""
+    """The sample in a new folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
