@@ -34,11 +34,16 @@ class RunsDocument(Document):
 
 
 class TraceSummaryPart(Part):
-    """One trace of a search; ``start`` is RFC 3339 in UTC, ``orphans`` counts the spans whose parent is missing."""
+    """One trace of a search; ``start`` is RFC 3339 in UTC, ``orphans`` counts the spans whose parent is missing.
+
+    ``entry_service`` and ``entry_operation``: where a request of devenv entered the system; empty for others' requests.
+    """
 
     trace_id: str
     root_service: str
     root_operation: str
+    entry_service: str = ""
+    entry_operation: str = ""
     start: str
     duration_ms: float
     spans: int

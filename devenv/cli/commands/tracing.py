@@ -1,4 +1,4 @@
-"""Commands for traces: search, show, diff, export and import."""
+"""Commands for traces: search, tail, show, diff, export and import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from devenv.cli.globals import Globals
 from devenv.cli.runner import run_async, without_collection
 from devenv.errors import UsageError
 
-traces_app = typer.Typer(no_args_is_help=True, help="Search, show, compare, export and import traces.")
+traces_app = typer.Typer(no_args_is_help=True, help="Search, follow, show, compare, export and import traces.")
 
 
 # Two paragraphs: each begins at its own line.
@@ -27,6 +27,7 @@ _COMPARES = "Example: devenv traces diff 4bf92f3577b34da6a3ce929d0e0e4736 00f067
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     traces_app.command(epilog=_SEARCHES)(search)
+    traces_app.command(epilog="Example: devenv traces tail --where 'status = error or duration > 200ms'")(tail)
     traces_app.command(epilog="Example: devenv traces show 4bf92f3577b34da6a3ce929d0e0e4736")(show)
     traces_app.command(epilog=_COMPARES)(diff)
     traces_app.command(epilog="Example: devenv traces export 4bf92f3577b34da6a3ce929d0e0e4736 -o trace.json")(export)
@@ -82,6 +83,45 @@ def search(
     )
     document = run_async(lambda: use_case.search(state.invocation, query))
     state.show(document, lambda found, output: view.show_search(found, output, since=since))
+
+
+def tail(
+    context: typer.Context,
+    service: Annotated[
+        str | None, typer.Option(help="Service name (service.name). Default: all services.", metavar="NAME")
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Filter, as for search, such as 'duration > 200ms'.", metavar="FILTER")
+    ] = None,
+    errors: Annotated[bool, typer.Option("--errors", help="Only traces with an error.")] = False,
+) -> None:
+    """Show traces as they arrive, errors marked, until Ctrl-C. With --json, print one JSON object per line."""
+    from devenv.app.traces import lookup as use_case
+    from devenv.cli.arguments import trace_filter
+    from devenv.cli.views.trace_tail import show_arrived
+    from devenv.clock import SystemClock
+    from devenv.traces.query import Query
+
+    state: Globals = context.obj
+    query = Query(
+        service=service,
+        start_ns=0,
+        end_ns=0,
+        errors_only=errors,
+        where=None if where is None else trace_filter(where, "--where"),
+    )
+
+    async def stream() -> None:
+        async for arrived, source in use_case.tail(state.invocation, query, state.output.warn, clock=SystemClock()):
+            if not state.output.style.json:
+                show_arrived(arrived, state.output)
+                continue
+            if arrived.skipped or arrived.at_least:
+                state.output.json_line({"skipped": arrived.skipped, "at_least": arrived.at_least})
+            for row in arrived.traces:
+                state.output.json_line(use_case.summary_part(row, source).model_dump(mode="json"))
+
+    run_async(stream)
 
 
 def show(

@@ -14,7 +14,7 @@ from devenv.model.trace import MARKS
 if TYPE_CHECKING:
     from devenv.analysis.waterfall import Row, Waterfall
     from devenv.cli.output import Output
-    from devenv.model.listings import ExportDocument, ImportDocument, TracesDocument
+    from devenv.model.listings import ExportDocument, ImportDocument, TracesDocument, TraceSummaryPart
 
 WIDTH = 48
 """Columns of the waterfall's time axis, and fewer on a narrow terminal."""
@@ -43,7 +43,7 @@ NO_ROOT = "(root missing)"
 
 _COLUMNS = (
     Column(title="TRACE"),
-    Column(title="ROOT", least=14, drop=3),
+    Column(title="ENTRY", least=14, drop=3),
     Column(title="START", drop=2),
     *(Column(title=title) for title in ("DURATION", "SPANS", "ERRORS")),
     Column(title="SERVICES", least=8, drop=1),
@@ -59,7 +59,7 @@ def show_search(document: TracesDocument, output: Output, *, since: str = "") ->
     rows = [
         (
             trace.trace_id,
-            f"{trace.root_service}: {trace.root_operation}" if trace.root_service or trace.root_operation else NO_ROOT,
+            _entry(trace),
             trace.start,
             milliseconds(trace.duration_ms, 1),
             str(trace.spans),
@@ -70,6 +70,12 @@ def show_search(document: TracesDocument, output: Output, *, since: str = "") ->
     ]
     output.table(_COLUMNS, rows)
     _show_looked_at(document, output)
+
+
+def _entry(trace: TraceSummaryPart) -> str:
+    """Where a request entered the system: the load generator's own span names every trace alike."""
+    service, operation = trace.entry_service or trace.root_service, trace.entry_operation or trace.root_operation
+    return f"{service}: {operation}" if service or operation else NO_ROOT
 
 
 def _show_looked_at(document: TracesDocument, output: Output) -> None:
