@@ -105,7 +105,7 @@ async def tail(
                 if await _is_removed(invocation):
                     return
                 if not silent:
-                    warn(f"{error.message}; waiting for it")
+                    warn(f"no traces are shown until it answers: {error.message}")
                 silent = True
             else:
                 silent = False

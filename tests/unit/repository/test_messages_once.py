@@ -144,6 +144,7 @@ WRAPPERS = {
     "app/environment/log_lines/sent_lines.py": "only captured output is shown: {}",
     "app/environment/down.py": "{} runs on the {} engine, which does not respond: {}",
     "app/environment/port_checks.py": "not checked: {}",
+    "app/traces/lookup.py": "no traces are shown until it answers: {}",
     "engine/process/engine.py": "was lost: {}",
     "stack/documents/sources.py": "{}: {}",  # a path, and what is wrong with it
     "stack/readers/service_environment.py": "{} {}: {}",  # a kind of name, its text, and what is wrong with it
