@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME, FILE_NAME = "devenv-otel", "devenv_otel"
@@ -141,6 +143,24 @@ def check_tool(environment: Environment, folder: Path) -> None:
     demand(distribution["verdict"] == "ok" and f"wheel in {environment.folder}" in distribution["found"], distribution)
 
 
+def check_view(environment: Environment, folder: Path) -> None:
+    """`devenv view` in an empty directory: its page shows what is sent to its receiver, and Ctrl-C ends it."""
+    (folder / "empty").mkdir()
+    command = [environment.folder / "bin" / "devenv", "--json", "view", "--ports", "auto"]
+    with subprocess.Popen(command, cwd=folder / "empty", env=CLEAN, stdout=subprocess.PIPE, text=True) as view:
+        try:
+            document = json.loads(view.stdout.readline() if view.stdout else "")
+            span = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "from the wheel"}
+            body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+            request = Request(f"{document['otlp_http_url']}/v1/traces", body, {"Content-Type": "application/json"})
+            urlopen(request, timeout=10).close()
+            page = urlopen(f"{document['ui_url']}/trace/{'1' * 32}", timeout=10).read()
+            demand(b"from the wheel" in page, "the page of `devenv view` does not show the span")
+        finally:
+            view.send_signal(signal.SIGINT)
+    demand(view.returncode == 0, f"devenv view: exit code {view.returncode}")
+
+
 def main(directory: Path) -> None:
     """Prove what is in the directory."""
     version = run(sys.executable, "-c", "import devenv; print(devenv.__version__)", cwd=ROOT).stdout.strip()
@@ -158,7 +178,9 @@ def main(directory: Path) -> None:
         demand(digests(folder / "again" / wheel.name) == digests(wheel), "the sdist builds another wheel")
         twine = Environment.with_requirement(folder / "twine", "twine")
         twine.call("twine", "check", "--strict", str(wheel), str(sdist))
-        check_tool(Environment.with_requirement(folder / "tool", f"{wheel}[cli]"), folder)
+        tool = Environment.with_requirement(folder / "tool", f"{wheel}[cli]")
+        check_tool(tool, folder)
+        check_view(tool, folder)
     print(f"dist: {wheel.name} and {sdist.name} are good")
 
 
