@@ -240,7 +240,7 @@ def cause_of_orphans(tree: SpanTree) -> str:
         return f"the parents of {orphan.service}'s {orphan.name!r} lead back to the span itself"
     if not tree.roots and all(span.parent_id == orphan.parent_id for span in tree.orphans):
         return f"devenv's root span, the parent of {orphan.service}'s {orphan.name!r}, did not arrive"
-    source = _likely_source(orphan, tree)
+    source = likely_source(orphan, tree)
     return f"the parent of {orphan.service}'s {orphan.name!r} did not arrive: probably dropped by {source}'s exporter"
 
 
@@ -316,7 +316,7 @@ def _caller_at(part: Trace, trace: Trace | None) -> str:
     return next(iter(trace.services), OWN_SERVICE) if trace else OWN_SERVICE
 
 
-def _likely_source(orphan: Span, tree: SpanTree) -> str:
+def likely_source(orphan: Span, tree: SpanTree) -> str:
     """The service whose span is missing: for a server span its caller's, for any other span its own."""
     if orphan.kind not in {SpanKind.SERVER, SpanKind.CONSUMER}:
         return orphan.service

@@ -1,0 +1,1 @@
+"""devenv's own checks of tracing; no score depends on them."""
