@@ -1,4 +1,4 @@
-"""Parses and evaluates --fail thresholds, such as `p99<250ms`, `errors<1%`, `traced==100%` or `budget>0%`."""
+"""Parses and evaluates --fail thresholds, such as `p99<250ms`, `errors<1%`, `traced==100%` or `score>=80`."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ _UNITS: dict[str, dict[str, tuple[str, float]]] = {
     "rate": {"": ("rate", 1.0), "rps": ("rate", 1.0), "/s": ("rate", 1.0)},
     "dropped": {"": ("dropped", 1.0)},
     "budget": {"%": ("budget", 1.0)},
+    "score": {"": ("score", 1.0)},
+    "findings": {"": ("findings", 1.0)},
 }
 METRICS = (*_LATENCIES, "errors", "traced", "rate", "dropped")
 """What a load run measures."""
 REPORT_METRICS = ("p50", "p90", "p95", "p99", "p999", "max", "errors", "rate", "budget")
 """What traces show."""
+CHECK_METRICS = ("score", "findings")
+"""What the checks of tracing result in."""
 _TOKENS = re.compile(r"\s*([A-Za-z_][A-Za-z_0-9]*)\s*([<>=!]*)\s*([0-9]*\.?[0-9]*)\s*(\S*)\s*")
 
 
@@ -43,6 +47,7 @@ def parse_threshold(expression: str, metrics: Sequence[str] = METRICS) -> Thresh
     Latencies (``p50`` … ``p999``, ``max``, each also with ``_service`` and ``_lag``) are in us, ms or s. ``errors`` is
     a percentage of the requests sent, or a number of requests. ``traced`` is a percentage, ``rate`` is requests per
     second, ``dropped`` is a number of requests, ``budget`` is a percentage of the error budget of objectives.
+    ``score`` is the lowest score of a service (0 to 100), ``findings`` is their number.
 
     Args:
         expression: as the user wrote it.

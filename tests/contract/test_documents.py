@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from devenv.model import agents, documents, down_document, listings, load_documents, metrics_document, scaffold
-from devenv.model.analysis import map_document, report_document, trace_diff_document
+from devenv.model.analysis import check_document, map_document, report_document, trace_diff_document
 from devenv.model.documents import Document
 from devenv.model.extension import ServiceExtension, StackExtension
 
 GOLDEN = Path(__file__).parent / "golden"
 MODULES = (agents, documents, down_document, listings, load_documents, map_document, metrics_document)
-MODULES += (report_document, scaffold, trace_diff_document)
+MODULES += (check_document, report_document, scaffold, trace_diff_document)
 DOCUMENTS = {
     cls.model_fields["schema_"].default.removeprefix("devenv.").replace("/", "-"): cls
     for module in MODULES
@@ -37,6 +37,7 @@ PROMISED = {
     "status-1": {"schema", "project", "stack", "engine", "services"},
     "map-1": {"schema", "source", "nodes", "edges"},
     "report-1": {"schema", "source", "since", "until", "services", "bottlenecks", "slo", "incident", "thresholds"},
+    "check-1": {"schema", "services", "findings"},
     "error-1": {"schema", "error"},
 }
 PROMISED_PARTS = {
@@ -62,6 +63,9 @@ PROMISED_PARTS = {
     "IncidentPart": {"components", "changes"},
     "ComponentPart": {"service", "operation", "error", "since", "requests", "example_traces"},
     "ChangePart": {"time", "service", "what"},
+    "ScorePart": {"name", "score", "rules", "not_judged"},
+    "RulePart": {"id", "ok", "impact", "affected"},
+    "FindingPart": {"kind", "service", "evidence", "example_traces", "advice"},
 }
 
 

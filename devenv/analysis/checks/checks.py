@@ -98,19 +98,18 @@ class TraceChecks:
         """The Instrumentation Score of each service, by name."""
         return self._scores.scores()
 
-    def findings(self, silent: Mapping[str, str], lines: Mapping[str, str]) -> list[Finding]:
+    def findings(self, silent: Mapping[str, str]) -> list[Finding]:
         """Devenv's own findings.
 
         Args:
             silent: services that sent no span since they started, with what is wrong with their settings.
-            lines: what services log about lost spans, by their names in traces.
         """
         known = frozenset(self.seen) | (self._around.traced or frozenset())
         calls = {pair: counts for pair, counts in self._propagation.calls.items() if pair[1] in known}
         matches = {pair: found for pair, found in self._propagation.matches().items() if pair in calls}
         found = [
             *self._propagation.findings(matches, self._around.propagators or {}),
-            *self._lost.findings(calls, matches, frozenset(self.seen), silent, lines),
+            *self._lost.findings(calls, matches, frozenset(self.seen), silent),
         ]
         for check in self._others:
             found += check.findings()

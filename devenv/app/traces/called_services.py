@@ -120,6 +120,23 @@ async def without_spans(client: TraceSource, started: Mapping[str, float], *, no
     return sorted(started.keys() - sent)
 
 
+async def require_service(client: TraceSource, service: str) -> None:
+    """Check that the trace backend knows a service; without spans in the time that is looked at, it may be known.
+
+    Raises:
+        UnknownName: If it does not; the message names those that it knows.
+    """
+    from devenv.errors import UnknownName
+    from devenv.suggestions import suggest
+
+    known = await client.services()
+    if service not in known:
+        expected = ", ".join(known) or "none"
+        raise UnknownName(
+            f"--service: no spans of service {service!r}, expected one of: {expected}", hint=suggest(service, known)
+        )
+
+
 def _sends_spans(stack: Stack, name: str) -> bool:
     service = stack.services[name]
     return is_traced(service) and kind_of_image(image_of(service)) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.analysis.thresholds import keeps
+from devenv.app.traces.called_services import require_service
 from devenv.app.traces.incident.parts import incident_part
 from devenv.app.traces.report_parts import figure_parts, objective_part
 from devenv.app.traces.traced_project import TracedProject, traced_project
@@ -86,7 +87,7 @@ async def report(invocation: Invocation, options: ReportOptions) -> ReportDocume
         else:
             looked = await _read_window(client, options, found)
         if options.service is not None and options.service not in found.figures.services:
-            await _require_service(client, options.service)
+            await require_service(client, options.service)
     return _document(around, options, found, looked)
 
 
@@ -131,19 +132,6 @@ async def _add(pages: AsyncIterator[list[Trace]], service: str | None, found: Tr
         wanted = [trace for trace in page if service is None or service in trace.services]
         await in_background(lambda wanted=wanted: found.add_all(wanted))  # type: ignore[misc]  # bound now
     return looked_at
-
-
-async def _require_service(client: TraceClient, service: str) -> None:
-    """Raise an error if the trace backend does not know a service; without requests in the time, it may be known."""
-    from devenv.errors import UnknownName
-    from devenv.suggestions import suggest
-
-    known = await client.services()
-    if service not in known:
-        expected = ", ".join(known) or "none"
-        raise UnknownName(
-            f"--service: no spans of service {service!r}, expected one of: {expected}", hint=suggest(service, known)
-        )
 
 
 def _document(around: TracedProject, options: ReportOptions, found: TraceReport, looked: _Looked) -> ReportDocument:

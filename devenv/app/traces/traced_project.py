@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from devenv.app.invocation import Invocation
     from devenv.app.urls import BackendAddress
     from devenv.contract.answers import EngineEvent
+    from devenv.contract.capabilities import Capabilities
     from devenv.model.identity import Project
     from devenv.model.stack import Stack
     from devenv.model.state import ObservedState
@@ -34,6 +35,7 @@ class TracedProject:
         traced: names of the services that have spans if they are called.
         callees: all services by their addresses.
         events: what the engine still knows of what happened, oldest first.
+        capabilities: of the engine; ``None`` without a stack file.
     """
 
     backend: BackendAddress
@@ -43,6 +45,7 @@ class TracedProject:
     traced: frozenset[str] = frozenset()
     callees: Callees = NO_CALLEES
     events: Sequence[EngineEvent] = ()
+    capabilities: Capabilities | None = None
 
 
 async def traced_project(invocation: Invocation) -> TracedProject:
@@ -66,6 +69,7 @@ async def traced_project(invocation: Invocation) -> TracedProject:
             names=names,
             traced=frozenset(traced_services(stack).values()),
             callees=await find_callees(stack, project.observed, project.engine, names),
+            capabilities=project.engine.capabilities,
         )
 
 

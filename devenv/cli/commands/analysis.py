@@ -1,4 +1,4 @@
-"""Commands that answer questions from many traces: map and report."""
+"""Commands that answer questions from many traces: map, report and check."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command("map", epilog="Example: devenv map --since 1h --mermaid")(map_)
     app.command(epilog=_REPORTS)(report)
+    app.command(epilog="Example: devenv check --since 10m --fail 'score>=80' --fail 'findings==0'")(check)
 
 
 def map_(
@@ -98,4 +99,44 @@ def report(
     with without_collection():
         document = run_async(lambda: use_case.report(state.invocation, options))
     state.show(document, lambda found, output: show_report(found, output, incident=incident))
+    raise typer.Exit(use_case.verdict_code(document))
+
+
+def check(
+    context: typer.Context,
+    since: Since = "15m",
+    run: Annotated[
+        str | None, typer.Option(help="Check the traces of this load run (ID or name).", metavar="RUN")
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option(help="Only the score of this service, and findings about it.", metavar="NAME")
+    ] = None,
+    fail: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Exit with 1 unless this is met, such as 'score>=80' or 'findings==0'. Repeatable.", metavar="EXPR"
+        ),
+    ] = None,
+    limit: Limit = MOST,
+) -> None:
+    """Check tracing itself: broken propagation, lost spans, secrets, and the Instrumentation Score."""
+    from devenv.analysis.thresholds import CHECK_METRICS, parse_threshold
+    from devenv.app.traces.checks import check as use_case
+    from devenv.cli.arguments import exclude, instant
+    from devenv.cli.views.checks import show_checks
+    from devenv.clock import SystemClock
+
+    state: Globals = context.obj
+    exclude("--run", run is not None, "--since", since != "15m")
+    options = use_case.CheckOptions(
+        start_ns=round(instant(since, "--since") * 1e9),
+        end_ns=time.time_ns(),
+        run=run,
+        service=service,
+        thresholds=[parse_threshold(expression, CHECK_METRICS) for expression in fail or ()],
+        limit=limit,
+    )
+    with without_collection():
+        document = run_async(lambda: use_case.check(state.invocation, options, SystemClock()))
+    state.show(document, show_checks)
     raise typer.Exit(use_case.verdict_code(document))

@@ -69,7 +69,6 @@ class LostSpans:
         matches: Mapping[tuple[str, str], list[Match]],
         seen: frozenset[str],
         silent: Mapping[str, str],
-        lines: Mapping[str, str],
     ) -> Iterator[Finding]:
         """One finding for each service whose spans are missing.
 
@@ -78,7 +77,6 @@ class LostSpans:
             matches: the calls whose context was lost, by the same.
             seen: services with spans.
             silent: services that sent none since they started, with the reason as far as their settings tell.
-            lines: what services log about spans that they lost, by their names in traces.
         """
         explained = {id(span) for found in matches.values() for match in found for span in (match.call, match.request)}
         parents = self._without(explained)
@@ -97,8 +95,8 @@ class LostSpans:
             if service in seen:
                 continue
             yield _silent(service, callers.get(service, {}), silent.get(service, ""))
-        for service in sorted({*parents, *(callers.keys() & seen), *(lines.keys() & seen)}):
-            yield _lost(service, parents.get(service, _Lost()), callers.get(service, {}), lines.get(service, ""))
+        for service in sorted({*parents, *(callers.keys() & seen)}):
+            yield _lost(service, parents.get(service, _Lost()), callers.get(service, {}))
 
 
 def _silent(service: str, callers: Mapping[str, tuple[int, list[Call]]], reason: str) -> Finding:
@@ -122,7 +120,7 @@ def _silent(service: str, callers: Mapping[str, tuple[int, list[Call]]], reason:
     )
 
 
-def _lost(service: str, lost: _Lost, callers: Mapping[str, tuple[int, list[Call]]], line: str) -> Finding:
+def _lost(service: str, lost: _Lost, callers: Mapping[str, tuple[int, list[Call]]]) -> Finding:
     calls = [call for _, missing in callers.values() for call in missing]
     shown = [
         f"{len(missing):,} of {plural(total, 'call')} of {caller} to it have no span of it"
@@ -134,8 +132,6 @@ def _lost(service: str, lost: _Lost, callers: Mapping[str, tuple[int, list[Call]
         shown.append(
             f"{what} in {plural(lost.affected.count, 'trace')} {verb} that never arrived, such as {lost.example}"
         )
-    if line:
-        shown.append(f"it logs: {line}")
     return Finding(
         kind=LOST,
         severity="bad",

@@ -74,7 +74,7 @@ def checked(requests: Iterable[list[Span]]) -> TraceChecks:
 
 
 def findings(requests: Iterable[list[Span]], silent: Mapping[str, str] | None = None) -> list[Finding]:
-    return checked(requests).findings(silent or {}, {})
+    return checked(requests).findings(silent or {})
 
 
 def rules(requests: Iterable[list[Span]], service: str) -> dict[str, bool | None]:
@@ -84,7 +84,7 @@ def rules(requests: Iterable[list[Span]], service: str) -> dict[str, bool | None
 
 def test_a_healthy_system_has_no_finding_and_the_full_score() -> None:
     checks = checked(request(number) for number in range(REQUESTS))
-    assert checks.findings({}, {}) == []
+    assert checks.findings({}) == []
     assert {score.service: score.score for score in checks.scores()} == dict.fromkeys(NAMES, 100.0)
     for score in checks.scores():
         assert [each.rule.id for each in score.rules if each.ok] == [
@@ -136,7 +136,7 @@ def test_truncated_trace_ids_are_told() -> None:
 def test_different_propagators_are_told() -> None:
     checks = TraceChecks(replace(AROUND, propagators={"gateway": "b3multi"}))
     checks.add_all(collect(without_header(request(), AUTH)))
-    (found,) = checks.findings({}, {})
+    (found,) = checks.findings({})
     assert "gateway sends b3multi and auth reads tracecontext,baggage" in found.evidence
 
 
