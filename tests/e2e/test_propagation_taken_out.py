@@ -44,9 +44,25 @@ def test_canary_turns_red_and_says_where(broken: Any) -> None:
 
 
 def test_load_turns_red(devenv: Devenv, broken: Any) -> None:
-    run = devenv.json("load", "--rps", "20", "--duration", "2s", "--fail", "traced==100%", code=1)
+    run = devenv.json("load", "--rps", "20", "--duration", "2s", "--name", "broken", "--fail", "traced==100%", code=1)
     assert run["sent"] == run["completed"] == 40
     assert run["traces"]["complete"] == 0
     assert sum(run["traces"].values()) == 40
     assert run["thresholds"][0]["ok"] is False
     assert any("gateway" in cause["cause"] for cause in run["causes"])
+
+
+def test_check_and_map_say_between_which_services(devenv: Devenv, broken: Any) -> None:
+    for arguments in ((), ("--run", "broken")):
+        document = devenv.json("check", *arguments, "--fail", "findings==0", code=1)
+        (found,) = document["findings"]
+        assert (found["kind"], found["service"], found["others"]) == ("broken-propagation", "gateway", ["auth"])
+        assert found["title"] == "Propagation broken between gateway and auth"
+        assert found["count"] >= 40
+        assert "begin new traces" in found["evidence"]
+        assert found["example_traces"]
+    shown = devenv.run("map").stdout
+    assert "1 call not continued." in shown.splitlines()[0]
+    edges = {(edge["caller"], edge["callee"]): edge for edge in devenv.json("map")["edges"]}
+    assert edges["gateway", "auth"]["not_continued"] >= 40
+    assert edges["auth", "user"]["not_continued"] == 0

@@ -12,7 +12,7 @@ _MERMAID_SHAPES = {"service": ("[", "]"), "database": ("[(", ")]"), "messaging":
 
 
 def dot(found: ServiceMap) -> str:
-    """The map in Graphviz's DOT language: edges never seen are dashed, edges not declared dotted, failing ones red."""
+    """The map in Graphviz's DOT language: edges not called are dashed, edges not declared dotted, failing ones red."""
 
     def lines() -> Iterator[str]:
         yield "digraph services {"
@@ -30,7 +30,7 @@ def dot(found: ServiceMap) -> str:
 
 
 def mermaid(found: ServiceMap) -> str:
-    """The map as a Mermaid flow chart: edges never seen are dotted lines with a cross, edges not declared dotted."""
+    """The map as a Mermaid flow chart: edges not called are dotted lines, edges not declared dotted arrows."""
     ids = {node.name: f"n{number}" for number, node in enumerate(found.nodes)}
 
     def lines() -> Iterator[str]:
@@ -38,7 +38,7 @@ def mermaid(found: ServiceMap) -> str:
         for node in found.nodes:
             yield f"  {ids[node.name]}{_mermaid_node(node)}"
         for edge in found.edges:
-            arrow = "-.-x" if edge.is_lost else "-.->" if edge.is_added else "-->"
+            arrow = "-.-" if edge.is_lost else "-.->" if edge.is_added else "-->"
             yield f'  {ids[edge.caller]} {arrow}|"{_mermaid_text(_label(edge))}"| {ids[edge.callee]}'
 
     return "\n".join(lines()) + "\n"
@@ -49,10 +49,11 @@ DIAGRAMS: dict[str, Callable[[ServiceMap], str]] = {"dot": dot, "mermaid": merma
 
 def _label(edge: Edge) -> str:
     if edge.is_lost:
-        return "declared, never seen"
+        return "declared, not called"
     errors = f", {plural(edge.errors, 'error')}" if edge.errors else ""
     added = ", not declared" if edge.is_added else ""
-    return f"{plural(edge.calls, 'call')}{errors}{added}"
+    cut = f", {edge.not_continued} not continued" if edge.not_continued else ""
+    return f"{plural(edge.calls, 'call')}{errors}{cut}{added}"
 
 
 def _dot_text(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from devenv.analysis.callees import NO_CALLEES, Callees
+from devenv.analysis.callees import NO_CALLEES, Callees, got_response
 from devenv.analysis.figures.operations import Samples
 from devenv.analysis.service_map.peers import CalledPeer, PeerKind, peer_of
 from devenv.analysis.tree import SpanTree
@@ -24,11 +24,13 @@ class EdgeCalls:
     Attributes:
         examples: trace IDs, of calls with errors if there are any.
         in_process: to a database in the caller's own process.
+        unanswered: calls of a service that got a response and have no span of the called service below them.
     """
 
     samples: Samples = field(default_factory=Samples)
     examples: list[str] = field(default_factory=list)
     in_process: bool = False
+    unanswered: int = 0
 
     def add(self, span: Span, *, failed: bool) -> None:
         """Add one call, of which ``span`` has the duration."""
@@ -44,17 +46,23 @@ class EdgeCalls:
 class Observed:
     """Nodes and edges of many traces, which are added one by one.
 
+    Args:
+        callees: the services of the stack by their addresses.
+        settled_ns: of a trace that ended before this time, in nanoseconds since the epoch, all spans have arrived; in
+            others, a call without an answer is not counted as such.
+
     Attributes:
         kinds: of all nodes.
         spans: number of spans of each service.
         calls: by caller and called node. Messages lead from the producer to the broker, and from it to the consumer.
     """
 
-    def __init__(self, callees: Callees = NO_CALLEES) -> None:
+    def __init__(self, callees: Callees = NO_CALLEES, settled_ns: int = 0) -> None:
         self.kinds: dict[str, PeerKind] = {}
         self.spans: dict[str, int] = {}
         self.calls: dict[tuple[str, str], EdgeCalls] = {}
         self._callees = callees
+        self._settled_ns = settled_ns
         self._sent: dict[tuple[str, str], str] = {}
         self._linked: list[Span] = []
 
@@ -105,6 +113,8 @@ class Observed:
         self._node(peer)
         calls = self._edge(span.service, peer.name)
         calls.in_process = peer.in_process
+        if peer.kind == "service" and span.end_ns < self._settled_ns and got_response(span):
+            calls.unanswered += 1
         calls.add(span, failed=span.is_error)
 
     def _node(self, peer: CalledPeer) -> None:

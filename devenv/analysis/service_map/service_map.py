@@ -28,6 +28,7 @@ class Edge:
         p50_ms, p99_ms: exact, in milliseconds; ``None`` with too few calls.
         examples: trace IDs, of calls with errors if there are any.
         in_process: to a database in the caller's own process, which no stack declares.
+        not_continued: calls that the called service, which has spans, answered without a span below the caller's.
     """
 
     caller: str
@@ -40,6 +41,7 @@ class Edge:
     p99_ms: float | None = None
     examples: tuple[str, ...] = ()
     in_process: bool = False
+    not_continued: int = 0
 
     @property
     def is_lost(self) -> bool:
@@ -91,6 +93,7 @@ def service_map(
                 p99_ms=p99,
                 examples=tuple(calls.examples),
                 in_process=calls.in_process,
+                not_continued=calls.unanswered if observed.spans.get(called) else 0,
             )
         )
     edges += [Edge(caller=a, callee=b, declared=True, observed=False) for a, b in expected - seen]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds for one request to the trace backend: a page of large traces."""
 
+SETTLING_NS = 5_000_000_000
+"""After the end of a call, spans of the called service may still arrive."""
+
 _KINDS: Mapping[str, PeerKind] = {"database": "database", "broker": "messaging"}
 
 
@@ -54,7 +57,7 @@ async def map_services(invocation: Invocation, *, start_ns: int, end_ns: int, li
     from devenv.traces.window import TraceWindow
 
     around = await traced_project(invocation)
-    observed = Observed(around.callees)
+    observed = Observed(around.callees, end_ns - SETTLING_NS)
     async with TraceClient(around.backend.query_url, token=around.backend.token, timeout=TIMEOUT) as client:
         window = TraceWindow(client, Query(start_ns=start_ns, end_ns=end_ns, limit=limit))
         async for page in window.pages():
@@ -79,6 +82,7 @@ async def map_services(invocation: Invocation, *, start_ns: int, end_ns: int, li
                 p99_ms=edge.p99_ms,
                 example_traces=list(edge.examples),
                 in_process=edge.in_process,
+                not_continued=edge.not_continued,
             )
             for edge in found.edges
         ],

@@ -22,7 +22,8 @@ NAMED = 5
 LEAST_WIDTH = 20
 """Columns in which a text is wrapped at least."""
 
-_SCORES = (Column(title="SERVICE", least=14), Column(title="SCORE"), Column(title="KEPT"), Column(title="BROKEN"))
+_SCORES = (Column(title="SERVICE", least=14), Column(title="SCORE"), Column(title="KEPT"))
+_BROKEN = Column(title="BROKEN")
 
 
 def show_checks(document: CheckDocument, output: Output) -> None:
@@ -101,7 +102,8 @@ def _show_scores(services: list[ScorePart], output: Output, marks: TerminalMarks
                 Styled(f"{marks.bad} {', '.join(rule.id for rule in broken)}", BAD) if broken else "",
             )
         )
-    output.table(_SCORES, rows)
+    any_broken = any(broken for *_, broken in rows)
+    output.table((*_SCORES, _BROKEN) if any_broken else _SCORES, rows if any_broken else [row[:-1] for row in rows])
 
 
 def _show_rules(services: list[ScorePart], output: Output) -> None:

@@ -25,6 +25,8 @@ def show_map(document: MapDocument, output: Output) -> None:
     if document.edges:
         output.line()
         _show_edges(document, output, marks)
+    if any(edge.not_continued for edge in document.edges):
+        output.line("not continued: no span of the called service below; `devenv check` says why")
     few = any(edge.calls and edge.p99_ms is None for edge in document.edges)
     if few:
         output.line(
@@ -81,9 +83,11 @@ def _answer(document: MapDocument) -> str:
     if not document.declared_known:
         return f"{text}."
     lost = [f"{edge.caller} → {edge.callee}" for edge in document.edges if edge.declared and not edge.observed]
+    cut = [f"{edge.caller} → {edge.callee}" for edge in document.edges if edge.not_continued]
     added = [f"{edge.caller} → {edge.callee}" for edge in document.edges if _is_added(edge)]
-    said = [f"{counted(len(lost), 'call')} declared and never seen"] if lost else []
+    said = [f"{counted(len(lost), 'declared call')} not made"] if lost else []
     said += [f"{counted(len(added), 'call')} seen and not declared"] if added else []
+    said += [f"{counted(len(cut), 'call')} not continued"] if cut else []
     return f"{text}; {', '.join(said)}." if said else f"{text}."
 
 
@@ -99,7 +103,9 @@ def _arrow(edge: EdgePart, marks: TerminalMarks, *, known: bool) -> str:
 
 def _remark(edge: EdgePart, marks: TerminalMarks, *, known: bool) -> Cell:
     if not edge.observed:
-        return Styled(f"declared, never seen {marks.warn}", WARN)
+        return "declared, not called"
+    if edge.not_continued:
+        return Styled(f"{show_count(edge.not_continued)} not continued {marks.warn}", WARN)
     return Styled(f"seen, not declared {marks.warn}", WARN) if known and _is_added(edge) else ""
 
 

@@ -23,6 +23,8 @@ class EdgePart(Part):
     ``declared`` is whether the stack file declares it, by ``depends_on`` or an address in the environment. Percentiles
     are exact, and ``null`` with too few calls for them. ``example_traces`` are calls with errors if there are any.
     ``in_process``: to a database in the caller's own process, such as SQLite, which no stack file declares.
+    ``not_continued`` counts the calls that the called service answered without a span below the caller's: it began a
+    trace of its own, or its spans are lost.
     """
 
     caller: str
@@ -35,6 +37,7 @@ class EdgePart(Part):
     p99_ms: float | None
     example_traces: list[str] = Field(default_factory=list)
     in_process: bool = False
+    not_continued: int = 0
 
 
 class MapDocument(Document):

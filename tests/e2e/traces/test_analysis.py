@@ -1,4 +1,4 @@
-"""`devenv map`, `report` and `metrics` on the sample stack with real requests: healthy, and without a service."""
+"""`devenv map`, `report`, `check` and `metrics` on the sample stack with real requests: healthy, and without one."""
 
 from __future__ import annotations
 
@@ -61,9 +61,34 @@ def test_the_map_of_the_sample_is_its_stack_file(devenv: Devenv, profile: str, e
     kinds = {node["name"]: node["kind"] for node in document["nodes"]}
     assert kinds == {"gateway": "service", "auth": "service", "user": "service", "sqlite": "database"}
     shown = devenv.run("map").stdout
-    assert "1 call declared and never seen." in shown.splitlines()[0]
+    assert "1 declared call not made." in shown.splitlines()[0]
+    assert "!" not in shown
+    assert not any(edge["not_continued"] for edge in edges.values())
     assert devenv.run("map", "--dot").stdout.startswith("digraph services {")
     assert devenv.run("map", "--mermaid").stdout.startswith("flowchart LR")
+
+
+def test_a_healthy_stack_has_no_findings_and_the_full_score(devenv: Devenv, profile: str) -> None:
+    document = devenv.json("check", "--fail", "score>=80", "--fail", "findings==0")
+    assert document["findings"] == []
+    assert document["looked_at"] >= REQUESTS
+    assert {service["name"]: service["score"] for service in document["services"]} == dict.fromkeys(
+        ("auth", "gateway", "user"), 100
+    )
+    assert all(rule["reason"] for each in document["services"] for rule in each["rules"] if rule["ok"] is None)
+    lines = devenv.run("check").stdout.splitlines()
+    assert lines[0] == "No findings. Scores: auth 100, gateway 100, user 100; 10 rules are not judged."
+    missed = devenv.json("check", "--service", "auth", "--fail", "score>100", code=1)
+    assert [service["name"] for service in missed["services"]] == ["auth"]
+    assert missed["thresholds"] == [{"expr": "score>100", "value": 100.0, "ok": False}]
+    for arguments, said in (
+        (("--service", "payment"), "no spans of service 'payment', expected one of: auth"),
+        (("--fail", "p99<1s"), "known metrics: score, findings"),
+        (("--run", "nothing"), "no run 'nothing'"),
+    ):
+        wrong = devenv.run("check", *arguments)
+        assert wrong.returncode == 2
+        assert said in wrong.stderr
 
 
 def test_a_healthy_stack_has_figures_and_no_incident(devenv: Devenv, profile: str) -> None:

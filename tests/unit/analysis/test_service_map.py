@@ -175,7 +175,7 @@ def test_diagrams_quote_what_names_contain() -> None:
         '  "a\\"b\\\\" [shape=box];\n'
         '  "cache" [shape=cylinder];\n'
         '  "x<y" [shape=ellipse];\n'
-        '  "a\\"b\\\\" -> "cache" [label="declared, never seen", style=dashed];\n'
+        '  "a\\"b\\\\" -> "cache" [label="declared, not called", style=dashed];\n'
         '  "a\\"b\\\\" -> "x<y" [label="1 call, not declared", style=dotted];\n'
         "}\n"
     )
@@ -184,6 +184,6 @@ def test_diagrams_quote_what_names_contain() -> None:
         '  n0["a&quot;b\\"]\n'
         '  n1[("cache")]\n'
         '  n2(["x&lt;y"])\n'
-        '  n0 -.-x|"declared, never seen"| n1\n'
+        '  n0 -.-|"declared, not called"| n1\n'
         '  n0 -.->|"1 call, not declared"| n2\n'
     )

@@ -62,7 +62,7 @@ def printed(
 
 EDGES = (
     edge("auth", "cache", observed=False, calls=0, p50_ms=None, p99_ms=None),
-    edge("auth", "user"),
+    edge("auth", "user", not_continued=76),
     edge("gateway", "auth", calls=186, errors=76, p99_ms=None),
     edge("user", "db", declared=False, in_process=True),
     edge("user", "mail", declared=False, calls=12, p50_ms=None, p99_ms=None),
@@ -73,17 +73,18 @@ def test_a_map_says_first_what_differs_from_the_stack() -> None:
     lines = printed(show_map, service_map(*EDGES))
     assert lines[0] == (
         "3 services, 3 other systems, 5 edges from 2,904 traces; "
-        "1 call declared and never seen, 1 call seen and not declared."
+        "1 declared call not made, 1 call seen and not declared, 1 call not continued."
     )
     assert [line.split() for line in lines[2:8]] == [
         ["CALLER", "CALLED", "CALLS", "ERRORS", "P50", "P99"],
-        ["auth", "┄▷", "cache", "(database)", "0", "declared,", "never", "seen", "!"],
-        ["─▶", "user", "2,904", "0", "8", "ms", "21", "ms"],
+        ["auth", "┄▷", "cache", "(database)", "0", "declared,", "not", "called"],
+        ["─▶", "user", "2,904", "0", "8", "ms", "21", "ms", "76", "not", "continued", "!"],
         ["gateway", "─▶", "auth", "186", "41%", "✘", "8", "ms", "-"],
         ["user", "─▶", "db", "(database)", "2,904", "0", "8", "ms", "21", "ms"],
         ["+▶", "mail", "(external)", "12", "0", "-", "-", "seen,", "not", "declared", "!"],
     ]
-    assert lines[8:] == ["-: p50 needs 20 calls, p99 1,000", "URL"]
+    assert lines[8].startswith("not continued: no span of the called service below")
+    assert lines[9:] == ["-: p50 needs 20 calls, p99 1,000", "URL"]
 
 
 def test_a_plain_map_has_ascii_only() -> None:
