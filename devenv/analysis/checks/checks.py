@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from devenv.analysis.callees import NO_CALLEES, Callees
-from devenv.analysis.checks.finding import Finding, in_order
+from devenv.analysis.checks.finding import TracingFinding, in_order
 from devenv.analysis.checks.findings.attributes import OldConventions, ResourceAttributes
 from devenv.analysis.checks.findings.clocks import Clocks
 from devenv.analysis.checks.findings.lost_spans import LostSpans
-from devenv.analysis.checks.findings.propagation import Propagation
+from devenv.analysis.checks.findings.propagation import BrokenPropagation
 from devenv.analysis.checks.findings.secrets import Secrets
 from devenv.analysis.checks.findings.span_names import SpanNames
-from devenv.analysis.checks.observed import Call, SeenTrace, calls_of, look_at
+from devenv.analysis.checks.observed import SeenTrace, ServiceCall, calls_of, look_at
 from devenv.analysis.checks.score.scores import Scores, ServiceScore
 from devenv.immutable import immutable
 from devenv.model.trace import Trace
 
 
 @immutable(kw_only=True)
-class Surroundings:
+class KnownStack:
     """What is known of the project beside its traces.
 
     Attributes:
@@ -43,12 +43,12 @@ class TraceChecks:
         looked_at: number of traces.
     """
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: KnownStack) -> None:
         self.seen: set[str] = set()
         self.looked_at = 0
         self._around = around
         self._scores = Scores()
-        self._propagation = Propagation()
+        self._propagation = BrokenPropagation()
         self._lost = LostSpans()
         self._others = (SpanNames(), Secrets(), Clocks(), ResourceAttributes(), OldConventions())
 
@@ -76,7 +76,7 @@ class TraceChecks:
         for trace in traces:
             self._propagation.add_requests(look_at(trace))
 
-    def _add(self, seen: SeenTrace, calls: Sequence[Call]) -> None:
+    def _add(self, seen: SeenTrace, calls: Sequence[ServiceCall]) -> None:
         self.looked_at += 1
         self.seen.update(seen.by_service)
         self._propagation.add(seen, calls)
@@ -85,7 +85,7 @@ class TraceChecks:
         for check in self._others:
             check.add(seen)
 
-    def _is_traced(self, call: Call) -> bool:
+    def _is_traced(self, call: ServiceCall) -> bool:
         """Whether the called service has spans; without a stack, the services with spans are known at the end."""
         return self._around.traced is None or call.called in self._around.traced
 
@@ -98,7 +98,7 @@ class TraceChecks:
         """The Instrumentation Score of each service, by name."""
         return self._scores.scores()
 
-    def findings(self, silent: Mapping[str, str]) -> list[Finding]:
+    def findings(self, silent: Mapping[str, str]) -> list[TracingFinding]:
         """Devenv's own findings.
 
         Args:
@@ -116,5 +116,5 @@ class TraceChecks:
         return in_order(found)
 
 
-def _may_grow(seen: SeenTrace, calls: Sequence[Call]) -> bool:
+def _may_grow(seen: SeenTrace, calls: Sequence[ServiceCall]) -> bool:
     return bool(seen.tree.orphans) or any(not call.answered for call in calls)

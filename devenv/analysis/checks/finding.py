@@ -11,7 +11,7 @@ Severity = Literal["bad", "warn"]
 
 
 @immutable(kw_only=True)
-class Finding:
+class TracingFinding:
     """One finding.
 
     Attributes:
@@ -37,6 +37,6 @@ class Finding:
     examples: Sequence[str] = ()
 
 
-def in_order(findings: Sequence[Finding]) -> list[Finding]:
+def in_order(findings: Sequence[TracingFinding]) -> list[TracingFinding]:
     """The findings: bad ones first, those of most spans or calls first."""
     return sorted(findings, key=lambda found: (found.severity != "bad", -found.count, found.service, found.kind))

@@ -74,7 +74,7 @@ class Affected:
 
 
 @immutable(kw_only=True)
-class Call:
+class ServiceCall:
     """A call of one service to another, as the caller's span shows it.
 
     Attributes:
@@ -90,7 +90,7 @@ class Call:
     certain: bool
 
 
-def calls_of(seen: SeenTrace, callees: Callees = NO_CALLEES, entrypoint: str = "") -> Iterator[Call]:
+def calls_of(seen: SeenTrace, callees: Callees = NO_CALLEES, entrypoint: str = "") -> Iterator[ServiceCall]:
     """The calls of a trace whose attributes name what is called: also devenv's own requests to the entry point.
 
     The span of a library above the HTTP client is left out: the client's span below it is the call.
@@ -109,4 +109,4 @@ def calls_of(seen: SeenTrace, callees: Callees = NO_CALLEES, entrypoint: str = "
         if any(child.service == span.service and child.kind is SpanKind.CLIENT for child in below):
             continue
         answered = any(child.service != span.service or child.kind is SpanKind.SERVER for child in below)
-        yield Call(span=span, called=called, answered=answered, certain=not answered and got_response(span))
+        yield ServiceCall(span=span, called=called, answered=answered, certain=not answered and got_response(span))

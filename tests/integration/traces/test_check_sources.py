@@ -8,7 +8,7 @@ from dataclasses import replace
 from trace_sources import Site, prefix, site
 
 from devenv.analysis.callees import Callees
-from devenv.analysis.checks.checks import Surroundings, TraceChecks
+from devenv.analysis.checks.checks import KnownStack, TraceChecks
 from devenv.app.traces.checks.reading import Reading
 from devenv.clock import SystemClock
 from devenv.model.span import Span, SpanKind
@@ -41,7 +41,7 @@ async def test_a_lost_header_is_found_in_each_source(site: Site, prefix: str) ->
     for rows in sent:
         await site.arrived(rows[0].trace_id, 2 if rows[2].trace_id != rows[0].trace_id else 3)
         await site.arrived(rows[2].trace_id, 1)
-    around = Surroundings(callees=Callees(hosts={"auth": auth}), traced=frozenset({gateway, auth}))
+    around = KnownStack(callees=Callees(hosts={"auth": auth}), traced=frozenset({gateway, auth}))
     checks = TraceChecks(around)
     reading = Reading(site.source, checks, SystemClock(), limit=1000)
     looked = await reading.window(start_ns - MS, start_ns + NUMBER * 20 * MS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from devenv.analysis.checks.finding import Finding
+from devenv.analysis.checks.finding import TracingFinding
 from devenv.analysis.checks.observed import Affected, SeenTrace
 from devenv.analysis.checks.score.resources import NO_NAME
 from devenv.model.counts import plural
@@ -89,14 +89,14 @@ class ResourceAttributes:
                     if not resource.get(key):
                         self._missing.setdefault(service, _Keys()).add(seen.trace_id, key)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[TracingFinding]:
         """One finding for each service."""
         for service, keys in sorted(self._missing.items()):
             nameless = "service.name" in keys.counts
             advice = "set OTEL_SERVICE_NAME" if nameless else "add them to OTEL_RESOURCE_ATTRIBUTES"
             if not nameless and keys.counts.keys() <= {"telemetry.sdk.language", "telemetry.sdk.name"}:
                 advice = "merge the resource of your program with the SDK's default resource, instead of replacing it"
-            yield Finding(
+            yield TracingFinding(
                 kind=MISSING,
                 severity="warn",
                 service=service,
@@ -121,13 +121,13 @@ class OldConventions:
                 for key in old_keys(attributes):
                     self._old.setdefault(service, _Keys()).add(seen.trace_id, key)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[TracingFinding]:
         """One finding for each service."""
         for service, keys in sorted(self._old.items()):
             often = sorted(keys.counts, key=lambda key: (-keys.counts[key], key))
             renamed = ", ".join(f"{key} (now {RENAMED[key]})" for key in often[:SHOWN])
             more = f" and {plural(len(often) - SHOWN, 'other')}" if len(often) > SHOWN else ""
-            yield Finding(
+            yield TracingFinding(
                 kind=OLD,
                 severity="warn",
                 service=service,

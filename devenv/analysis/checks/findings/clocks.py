@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from devenv.analysis.checks.finding import Finding
+from devenv.analysis.checks.finding import TracingFinding
 from devenv.analysis.checks.observed import Affected, SeenTrace
 from devenv.model.counts import plural
 from devenv.model.span import NS_PER_MS, Span, SpanKind
@@ -46,12 +46,12 @@ class Clocks:
                 if parent is not None and parent.service != service and (skew := _skew(parent, span)):
                     self._pairs.setdefault((parent.service, service), _Skew()).add(seen.trace_id, skew)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[TracingFinding]:
         """One finding for each pair of services, and one for each service with spans that end before they begin."""
         for (caller, called), skew in sorted(self._pairs.items()):
             ahead = "ahead of" if skew.largest_ns > 0 else "behind"
             when = "begin after their parent ended" if skew.largest_ns > 0 else "begin before their parent"
-            yield Finding(
+            yield TracingFinding(
                 kind=KIND,
                 severity="warn",
                 service=called,
@@ -64,7 +64,7 @@ class Clocks:
                 examples=tuple(skew.affected.examples),
             )
         for service, skew in sorted(self._reversed.items()):
-            yield Finding(
+            yield TracingFinding(
                 kind=KIND,
                 severity="warn",
                 service=service,

@@ -6,9 +6,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from devenv.analysis.causes import likely_source
-from devenv.analysis.checks.finding import Finding
+from devenv.analysis.checks.finding import TracingFinding
 from devenv.analysis.checks.findings.propagation import CallCounts, Match
-from devenv.analysis.checks.observed import Affected, Call, SeenTrace
+from devenv.analysis.checks.observed import Affected, SeenTrace, ServiceCall
 from devenv.model.counts import plural
 from devenv.model.span import Span
 from devenv.model.trace import OWN_SERVICE
@@ -69,7 +69,7 @@ class LostSpans:
         matches: Mapping[tuple[str, str], list[Match]],
         seen: frozenset[str],
         silent: Mapping[str, str],
-    ) -> Iterator[Finding]:
+    ) -> Iterator[TracingFinding]:
         """One finding for each service whose spans are missing.
 
         Args:
@@ -80,7 +80,7 @@ class LostSpans:
         """
         explained = {id(span) for found in matches.values() for match in found for span in (match.call, match.request)}
         parents = self._without(explained)
-        callers: dict[str, dict[str, tuple[int, list[Call]]]] = {}
+        callers: dict[str, dict[str, tuple[int, list[ServiceCall]]]] = {}
         for (caller, called), counts in calls.items():
             missing = [
                 call
@@ -99,7 +99,7 @@ class LostSpans:
             yield _lost(service, parents.get(service, _Lost()), callers.get(service, {}))
 
 
-def _silent(service: str, callers: Mapping[str, tuple[int, list[Call]]], reason: str) -> Finding:
+def _silent(service: str, callers: Mapping[str, tuple[int, list[ServiceCall]]], reason: str) -> TracingFinding:
     calls = [call for _, missing in callers.values() for call in missing]
     if calls:
         evidence = f"{', '.join(callers)} called it and got {plural(len(calls), 'answer')}, but no span of it arrived"
@@ -107,7 +107,7 @@ def _silent(service: str, callers: Mapping[str, tuple[int, list[Call]]], reason:
         evidence = "no span of it arrived since it started, and no call to it was seen"
     if reason:
         evidence += f"; it {reason}"
-    return Finding(
+    return TracingFinding(
         kind=SILENT,
         severity="bad" if calls or reason else "warn",
         service=service,
@@ -120,7 +120,7 @@ def _silent(service: str, callers: Mapping[str, tuple[int, list[Call]]], reason:
     )
 
 
-def _lost(service: str, lost: _Lost, callers: Mapping[str, tuple[int, list[Call]]]) -> Finding:
+def _lost(service: str, lost: _Lost, callers: Mapping[str, tuple[int, list[ServiceCall]]]) -> TracingFinding:
     calls = [call for _, missing in callers.values() for call in missing]
     shown = [
         f"{len(missing):,} of {plural(total, 'call')} of {caller} to it have no span of it"
@@ -132,7 +132,7 @@ def _lost(service: str, lost: _Lost, callers: Mapping[str, tuple[int, list[Call]
         shown.append(
             f"{what} in {plural(lost.affected.count, 'trace')} {verb} that never arrived, such as {lost.example}"
         )
-    return Finding(
+    return TracingFinding(
         kind=LOST,
         severity="bad",
         service=service,
@@ -145,5 +145,5 @@ def _lost(service: str, lost: _Lost, callers: Mapping[str, tuple[int, list[Call]
     )
 
 
-def _examples(calls: Iterable[Call]) -> tuple[str, ...]:
+def _examples(calls: Iterable[ServiceCall]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(call.span.trace_id for call in calls))[:3]

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from devenv.analysis.checks.finding import Finding
+from devenv.analysis.checks.finding import TracingFinding
 from devenv.analysis.checks.findings.headers import CAPTURE, Reason, of_headers, of_ids, truncated_forms
 from devenv.analysis.checks.findings.matching import Interval, match_times
-from devenv.analysis.checks.observed import Call, SeenTrace
+from devenv.analysis.checks.observed import SeenTrace, ServiceCall
 from devenv.immutable import immutable
 from devenv.model.counts import plural
 from devenv.model.span import Span, SpanKind
@@ -39,17 +39,17 @@ class CallCounts:
     """
 
     total: int = 0
-    unanswered: list[Call] = field(default_factory=list)
+    unanswered: list[ServiceCall] = field(default_factory=list)
 
 
-class Propagation:
+class BrokenPropagation:
     """Compares unanswered calls with the requests that began a trace of their own, or lack their parent."""
 
     def __init__(self) -> None:
         self.calls: dict[tuple[str, str], CallCounts] = {}
         self._tops: dict[str, list[Span]] = {}
 
-    def add(self, seen: SeenTrace, calls: Iterable[Call]) -> None:
+    def add(self, seen: SeenTrace, calls: Iterable[ServiceCall]) -> None:
         """Add one trace and its calls."""
         for call in calls:
             counts = self.calls.setdefault((call.span.service, call.called), CallCounts())
@@ -66,7 +66,7 @@ class Propagation:
 
     def matches(self) -> dict[tuple[str, str], list[Match]]:
         """The broken calls by caller and called service: by their IDs, else by request, else by their time."""
-        by_called: dict[str, list[Call]] = {}
+        by_called: dict[str, list[ServiceCall]] = {}
         for (_, called), counts in self.calls.items():
             by_called.setdefault(called, []).extend(counts.unanswered)
         found: dict[tuple[str, str], list[Match]] = {}
@@ -77,7 +77,7 @@ class Propagation:
 
     def findings(
         self, matches: Mapping[tuple[str, str], list[Match]], propagators: Mapping[str, str]
-    ) -> Iterator[Finding]:
+    ) -> Iterator[TracingFinding]:
         """One finding for each caller and called service.
 
         Args:
@@ -88,7 +88,7 @@ class Propagation:
             yield _finding(caller, called, broken, self.calls[caller, called].total, propagators)
 
 
-def _match(calls: list[Call], tops: list[Span]) -> Iterator[Match]:
+def _match(calls: list[ServiceCall], tops: list[Span]) -> Iterator[Match]:
     by_parent = {parent: call for call in calls for parent in (call.span.span_id, *truncated_forms(call.span.span_id))}
     taken: set[int] = set()
     left: list[Span] = []
@@ -104,10 +104,10 @@ def _match(calls: list[Call], tops: list[Span]) -> Iterator[Match]:
     )
 
 
-def _match_rest(calls: list[Call], tops: list[Span]) -> Iterator[Match]:
+def _match_rest(calls: list[ServiceCall], tops: list[Span]) -> Iterator[Match]:
     """Those of one request of devenv with each other, as far as its baggage travelled; all others by their time."""
     requests = {_request(top) for top in tops}
-    groups: dict[str, tuple[list[Call], list[Span]]] = {}
+    groups: dict[str, tuple[list[ServiceCall], list[Span]]] = {}
     for call in calls:
         key = call.span.trace_id if call.span.trace_id in requests else ""
         groups.setdefault(key, ([], []))[0].append(call)
@@ -125,7 +125,9 @@ def _request(span: Span) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _finding(caller: str, called: str, broken: list[Match], total: int, propagators: Mapping[str, str]) -> Finding:
+def _finding(
+    caller: str, called: str, broken: list[Match], total: int, propagators: Mapping[str, str]
+) -> TracingFinding:
     reasons = Counter(
         reason for match in broken if (reason := of_headers(match.request, caller) or of_ids(match.call, match.request))
     )
@@ -145,7 +147,7 @@ def _finding(caller: str, called: str, broken: list[Match], total: int, propagat
         else f"send the headers of the current context with each call in {client}, and read them in {called}: an HTTP "
         f"client or server that is not instrumented, or a proxy, loses them; {CAPTURE} shows what arrives"
     )
-    return Finding(
+    return TracingFinding(
         kind=KIND,
         severity="bad",
         service=called if caller == OWN_SERVICE else caller,

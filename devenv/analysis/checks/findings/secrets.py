@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from devenv.analysis.checks.finding import Finding
+from devenv.analysis.checks.finding import TracingFinding
 from devenv.analysis.checks.observed import Affected, SeenTrace
 from devenv.model.counts import plural
 from devenv.model.span import Span, Value
@@ -57,13 +57,13 @@ class Secrets:
                     counts[place] = counts.get(place, 0) + 1
                 self._affected.setdefault(service, Affected()).add(seen.trace_id)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[TracingFinding]:
         """One finding for each service."""
         for service, counts in sorted(self._found.items()):
             places = sorted(counts, key=lambda place: -counts[place])
             more = f" and {plural(len(places) - SHOWN, 'other place')}" if len(places) > SHOWN else ""
             affected = self._affected[service]
-            yield Finding(
+            yield TracingFinding(
                 kind=KIND,
                 severity="bad",
                 service=service,

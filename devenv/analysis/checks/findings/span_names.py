@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from devenv.analysis.checks.finding import Finding
+from devenv.analysis.checks.finding import TracingFinding
 from devenv.analysis.checks.observed import Affected, SeenTrace
 from devenv.model.counts import plural
 
@@ -58,11 +58,7 @@ class SpanNames:
                         names.found.add(span.name)
                         names.affected.add(seen.trace_id)
 
-    def variants(self) -> dict[tuple[str, str], int]:
-        """Number of names by service and template, of templates with a value."""
-        return {key: len(names.found) for key, names in self._names.items()}
-
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[TracingFinding]:
         """One finding for each service with too many names of one template."""
         by_service: dict[str, list[tuple[str, _Names]]] = {}
         for (service, form), names in self._names.items():
@@ -73,7 +69,7 @@ class SpanNames:
             count = sum(len(names.found) for _, names in forms)
             like = ", ".join(f"{form!r} ({len(names.found):,})" for form, names in forms[:SHOWN])
             more = f" and {plural(len(forms) - SHOWN, 'other form')}" if len(forms) > SHOWN else ""
-            yield Finding(
+            yield TracingFinding(
                 kind=KIND,
                 severity="warn",
                 service=service,

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from devenv.analysis.checks.checks import TraceChecks
-    from devenv.analysis.checks.finding import Finding
+    from devenv.analysis.checks.finding import TracingFinding
     from devenv.analysis.checks.score.scores import RuleVerdict, ServiceScore
     from devenv.app.invocation import Invocation
-    from devenv.app.traces.checks.reading import Looked
+    from devenv.app.traces.checks.reading import CheckedTime
     from devenv.clock import Clock
     from devenv.model.run import Threshold
     from devenv.traces.client import TraceClient
@@ -82,7 +82,7 @@ def verdict_code(document: CheckDocument) -> int:
 
 async def _read(
     invocation: Invocation, client: TraceClient, checks: TraceChecks, options: CheckOptions, clock: Clock
-) -> Looked:
+) -> CheckedTime:
     from devenv.app.traces.checks.reading import Reading
 
     reading = Reading(client, checks, clock, limit=options.limit)
@@ -95,7 +95,7 @@ async def _read(
 
 async def _findings(
     invocation: Invocation, around: TracedProject, checks: TraceChecks, silent: Mapping[str, str], now: float
-) -> list[Finding]:
+) -> list[TracingFinding]:
     """The findings; those about lost spans with what the service logs about it."""
     from devenv.analysis.checks.findings.lost_spans import LOST, SILENT
     from devenv.traces.background import in_background
@@ -114,7 +114,11 @@ async def _findings(
 
 
 def _document(
-    around: TracedProject, options: CheckOptions, checks: TraceChecks, findings: Sequence[Finding], looked: Looked
+    around: TracedProject,
+    options: CheckOptions,
+    checks: TraceChecks,
+    findings: Sequence[TracingFinding],
+    looked: CheckedTime,
 ) -> CheckDocument:
     from devenv.analysis.checks.score.published import VERSION
 
@@ -167,7 +171,7 @@ def _rule(verdict: RuleVerdict) -> RulePart:
     )
 
 
-def _finding(found: Finding) -> FindingPart:
+def _finding(found: TracingFinding) -> FindingPart:
     return FindingPart(
         kind=found.kind,
         service=found.service,

@@ -24,7 +24,7 @@ ANSWERING_S = 60.0
 
 
 @immutable(kw_only=True)
-class Looked:
+class CheckedTime:
     """Which time was read; of a run, how many of its traces are missing.
 
     Attributes:
@@ -51,23 +51,25 @@ class Reading:
         self._aside: set[str] = set()
         self._aside_ns = self._settled_ns
 
-    async def window(self, start_ns: int, end_ns: int) -> Looked:
+    async def window(self, start_ns: int, end_ns: int) -> CheckedTime:
         """Read the newest traces of some time, in nanoseconds since the epoch."""
         window = TraceWindow(self._source, Query(start_ns=start_ns, end_ns=end_ns, limit=self._limit))
         async for page in window.pages():
             await self._add(page)
         if await self._again():
             await self._answers(self._aside_ns, self._now_ns())
-        return Looked(start_ns=start_ns, end_ns=end_ns, more=window.more)
+        return CheckedTime(start_ns=start_ns, end_ns=end_ns, more=window.more)
 
-    async def run(self, run: RunTraces) -> Looked:
+    async def run(self, run: RunTraces) -> CheckedTime:
         """Read the traces of a load run, and those that answer its calls without having continued its traces."""
         async for page in pages_of(self._source, run.trace_ids):
             await self._add(page)
         await self._again()
         found = len(self._read)
         await self._answers(run.start_ns, min(run.end_ns + round(ANSWERING_S * 1e9), self._now_ns()))
-        return Looked(start_ns=run.start_ns, end_ns=run.end_ns, missing=len(run.trace_ids) - found, run_id=run.run_id)
+        return CheckedTime(
+            start_ns=run.start_ns, end_ns=run.end_ns, missing=len(run.trace_ids) - found, run_id=run.run_id
+        )
 
     async def _add(self, page: list[Trace]) -> None:
         self._read.update(trace.trace_id for trace in page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.analysis.causes import fault_of
-from devenv.analysis.checks.checks import Surroundings
+from devenv.analysis.checks.checks import KnownStack
 from devenv.app.session import running
 from devenv.app.traces.called_services import services_without_spans
 from devenv.app.traces.export_trouble import export_trouble, troubles
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 _PROPAGATORS = "OTEL_PROPAGATORS"
 
 
-def surroundings(around: TracedProject) -> Surroundings:
+def surroundings(around: TracedProject) -> KnownStack:
     """What is known of a project beside its traces; without its stack file, nothing."""
     stack = around.stack
     if stack is None:
-        return Surroundings()
+        return KnownStack()
     services = stack.services
     entrypoint = services.get(entrypoint_of(stack) or "")
-    return Surroundings(
+    return KnownStack(
         callees=around.callees,
         traced=around.traced,
         entrypoint=name_in_spans(entrypoint) if entrypoint else "",

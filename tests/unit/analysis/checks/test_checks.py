@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from devenv.analysis.callees import Callees
-from devenv.analysis.checks.checks import Surroundings, TraceChecks
-from devenv.analysis.checks.finding import Finding
+from devenv.analysis.checks.checks import KnownStack, TraceChecks
+from devenv.analysis.checks.finding import TracingFinding
 from devenv.model.span import Span, SpanKind
 from devenv.model.trace import Trace, collect
 from devenv.testing.spans import MS, SpanBuilder
 
 NAMES = ("gateway", "auth", "user")
-AROUND = Surroundings(
+AROUND = KnownStack(
     callees=Callees(hosts={name: name for name in NAMES}), traced=frozenset(NAMES), entrypoint="gateway"
 )
 REQUESTS = 12
@@ -73,7 +73,7 @@ def checked(requests: Iterable[list[Span]]) -> TraceChecks:
     return checks
 
 
-def findings(requests: Iterable[list[Span]], silent: Mapping[str, str] | None = None) -> list[Finding]:
+def findings(requests: Iterable[list[Span]], silent: Mapping[str, str] | None = None) -> list[TracingFinding]:
     return checked(requests).findings(silent or {})
 
 

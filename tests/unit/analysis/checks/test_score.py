@@ -41,8 +41,8 @@ def many(count: int, **fields: Any) -> list[Span]:
 
 @given(st.dictionaries(st.sampled_from(IDS), st.booleans()))
 def test_the_score_is_the_published_formula(found: dict[str, bool]) -> None:
-    passed = {impact: sum(kept for id, kept in found.items() if _impact(id) == impact) for impact in WEIGHTS}  # noqa: A001
-    total = {impact: sum(_impact(id) == impact for id in found) for impact in WEIGHTS}  # noqa: A001
+    passed = {impact: sum(kept for rule, kept in found.items() if _impact(rule) == impact) for impact in WEIGHTS}
+    total = {impact: sum(_impact(rule) == impact for rule in found) for impact in WEIGHTS}
     below = sum(total[impact] * weight for impact, weight in WEIGHTS.items())
     above = sum(passed[impact] * weight for impact, weight in WEIGHTS.items())
     assert score(found) == (pytest.approx(100 * above / below) if below else None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from devenv.analysis.callees import Callees
-from devenv.analysis.checks.checks import Surroundings, TraceChecks
+from devenv.analysis.checks.checks import KnownStack, TraceChecks
 from devenv.app.traces.checks.reading import SETTLING_S, Reading
 from devenv.app.traces.run_traces import RunTraces
 from devenv.model.span import Span, SpanKind
@@ -19,7 +19,7 @@ from devenv.traces.source import TraceSource
 
 NOW = 1_700_000_000
 NOW_NS = NOW * 10**9
-AROUND = Surroundings(
+AROUND = KnownStack(
     callees=Callees(hosts={"web": "web", "auth": "auth"}), traced=frozenset({"web", "auth"}), entrypoint="web"
 )
 
