@@ -17,7 +17,7 @@ class TracingFinding:
     Attributes:
         kind: of the check, such as ``broken-propagation``.
         severity: ``bad`` if traces are incomplete or tell secrets, ``warn`` if they are hard to use.
-        service: where something has to change, first of all.
+        service: the one to change first.
         others: further services that it is about.
         title: what is wrong, in a few words.
         count: number of spans, calls or names that are affected; the title or the evidence says of what.

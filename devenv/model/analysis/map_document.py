@@ -24,7 +24,7 @@ class EdgePart(Part):
     are exact, and ``null`` with too few calls for them. ``example_traces`` are calls with errors if there are any.
     ``in_process``: to a database in the caller's own process, such as SQLite, which no stack file declares.
     ``not_continued`` counts the calls that the called service answered without a span below the caller's: it began a
-    trace of its own, or its spans are lost.
+    new trace, or its spans are lost.
     """
 
     caller: str

@@ -20,7 +20,7 @@ NUMBER = 12
 
 
 def request(prefix: str, start_ns: int, *, lost: bool) -> list[Span]:
-    """Gateway calls auth; if the header is lost, auth begins a trace of its own."""
+    """Gateway calls auth; if the header is lost, auth begins a new trace."""
     make = SpanBuilder(start_ns, prefix)
     called = {"server.address": "auth", "http.request.method": "GET", "http.response.status_code": 200}
     spans = [

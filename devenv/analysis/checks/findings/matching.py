@@ -1,4 +1,4 @@
-"""Finds which request, of those that began a trace of their own, answers which call."""
+"""Finds which request, of those that began a new trace, answers which call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls whose context was lost on the way: the called service began a trace of its own."""
+"""Calls whose context was lost on the way: the called service began a new trace."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CallCounts:
 
 
 class BrokenPropagation:
-    """Compares unanswered calls with the requests that began a trace of their own, or lack their parent."""
+    """Compares unanswered calls with the requests that began a new trace, or lack their parent."""
 
     def __init__(self) -> None:
         self.calls: dict[tuple[str, str], CallCounts] = {}

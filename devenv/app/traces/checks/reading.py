@@ -20,7 +20,7 @@ SETTLING_S = 5.0
 """Seconds after the end of a trace in which spans of it may still arrive, as in the verification of a load run."""
 
 ANSWERING_S = 60.0
-"""Seconds after a run in which a service may still begin a trace of its own because of it."""
+"""Seconds after a run in which a service may still begin its own trace because of it."""
 
 
 @immutable(kw_only=True)

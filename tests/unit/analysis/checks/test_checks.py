@@ -57,7 +57,7 @@ def request(number: int = 0) -> list[Span]:
 
 
 def without_header(spans: list[Span], first: int, **fields: Any) -> list[Span]:
-    """The span of that number and those after it are in a trace of their own."""
+    """The span of that number and those after it are in their own trace."""
     fields = {"trace_id": SpanBuilder(0).trace_id, "parent_id": None} | fields
     head = {index: fields if index == first else {"trace_id": fields["trace_id"]} for index in range(first, USER + 1)}
     return [replace(span, **head.get(int(span.span_id, 16), {})) for span in spans]

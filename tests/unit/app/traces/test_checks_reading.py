@@ -47,7 +47,7 @@ class Stored:
 
 
 def request(start_ns: int, *, lost: bool = False) -> list[Span]:
-    """A request that web answers by calling auth; if the header is lost, auth's span is in a trace of its own."""
+    """A request that web answers by calling auth; if the header is lost, auth's span is in its own trace."""
     make = SpanBuilder(start_ns)
     called = {"server.address": "auth", "http.response.status_code": 200}
     spans = [
