@@ -146,7 +146,7 @@ def check_tool(environment: Environment, folder: Path) -> None:
 def check_view(environment: Environment, folder: Path) -> None:
     """`devenv view` in an empty directory: its page shows what is sent to its receiver, and Ctrl-C ends it."""
     (folder / "empty").mkdir()
-    command = [environment.folder / "bin" / "devenv", "--json", "view", "--ports", "auto"]
+    command = [str(environment.folder / "bin" / "devenv"), "--json", "view", "--ports", "auto"]
     with subprocess.Popen(command, cwd=folder / "empty", env=CLEAN, stdout=subprocess.PIPE, text=True) as view:
         try:
             document = json.loads(view.stdout.readline() if view.stdout else "")
