@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from devenv.http.origin import split_endpoint
@@ -152,6 +153,7 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
     return _split(text)
 
 
+@lru_cache(4096)
 def _split(text: str) -> tuple[str, int | None]:
     try:
         parts = split_endpoint(text)

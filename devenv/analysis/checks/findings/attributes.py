@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from devenv.analysis.checks.finding import TracingFinding
 from devenv.analysis.checks.observed import Affected, SeenTrace
 from devenv.analysis.checks.score.resources import NO_NAME
 from devenv.model.counts import plural
-from devenv.model.span import Value
 
 MISSING = "resource-attributes"
 OLD = "old-conventions"
@@ -118,7 +118,7 @@ class OldConventions:
         """Add one trace."""
         for service, spans in seen.by_service.items():
             for attributes in (*seen.resources[service], *(span.attributes for span in spans)):
-                for key in old_keys(attributes):
+                for key in old_keys(tuple(attributes)):
                     self._old.setdefault(service, _Keys()).add(seen.trace_id, key)
 
     def findings(self) -> Iterator[TracingFinding]:
@@ -139,6 +139,7 @@ class OldConventions:
             )
 
 
-def old_keys(attributes: Mapping[str, Value]) -> list[str]:
-    """The old names in some attributes whose new name is not there as well."""
-    return [key for key in attributes if (new := RENAMED.get(key)) and new not in attributes]
+@lru_cache(4096)
+def old_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The old names of some attributes whose new name is not there as well; spans of one kind have the same ones."""
+    return tuple(key for key in keys if (new := RENAMED.get(key)) and new not in keys)

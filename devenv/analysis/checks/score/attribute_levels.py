@@ -24,12 +24,12 @@ _SPAN_SPACES = ("http.", "url.", "db.", "messaging.", "rpc.", "exception.", "gra
 
 
 @lru_cache(4096)
-def is_of_resource(key: str) -> bool:
-    """Whether an attribute belongs to resources only."""
-    return key in _OF_RESOURCES or key.startswith(_RESOURCE_SPACES)
+def any_of_resources(keys: tuple[str, ...]) -> bool:
+    """Whether one of these attributes belongs to resources only; spans of one kind have the same ones."""
+    return any(key in _OF_RESOURCES or key.startswith(_RESOURCE_SPACES) for key in keys)
 
 
 @lru_cache(4096)
-def is_of_span(key: str) -> bool:
-    """Whether an attribute belongs to spans (or metrics and log records) only, never to a resource."""
-    return key.startswith(_SPAN_SPACES)
+def any_of_spans(keys: tuple[str, ...]) -> bool:
+    """Whether one of these attributes belongs to spans (or metrics and log records) only, never to a resource."""
+    return any(key.startswith(_SPAN_SPACES) for key in keys)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from devenv.analysis.checks.observed import Affected, SeenTrace
-from devenv.analysis.checks.score.attribute_levels import is_of_resource, is_of_span
+from devenv.analysis.checks.score.attribute_levels import any_of_resources, any_of_spans
 from devenv.analysis.checks.score.runtimes import is_supported
 from devenv.model.span import Value
 
@@ -26,7 +27,7 @@ def instance_present(seen: SeenTrace) -> Iterator[tuple[str, bool]]:
 def pod_present(seen: SeenTrace) -> Iterator[tuple[str, bool]]:
     """RES-003: ``k8s.pod.uid`` appears in the resources of Kubernetes pods; those of others are not judged."""
     for service, resources in seen.resources.items():
-        pods = [resource for resource in resources if any(key.startswith(_KUBERNETES) for key in resource)]
+        pods = [resource for resource in resources if _is_of_pod(tuple(resource))]
         if pods:
             yield service, all(resource.get(_POD) for resource in pods)
 
@@ -34,10 +35,10 @@ def pod_present(seen: SeenTrace) -> Iterator[tuple[str, bool]]:
 def levels(seen: SeenTrace) -> Iterator[tuple[str, bool]]:
     """RES-004: attributes of spans are not in resources, nor those of resources on spans."""
     for service, resources in seen.resources.items():
-        right = not any(is_of_span(key) for resource in resources for key in resource)
+        wrong = any(any_of_spans(tuple(resource)) for resource in resources)
         yield (
             service,
-            right and not any(is_of_resource(key) for span in seen.by_service[service] for key in span.attributes),
+            not (wrong or any(any_of_resources(tuple(span.attributes)) for span in seen.by_service[service])),
         )
 
 
@@ -72,16 +73,15 @@ class InstanceIds:
                 instance = resource.get(_INSTANCE)
                 if not isinstance(instance, str) or not instance:
                     continue
-                times = [
-                    time
-                    for span in seen.by_service[service]
-                    if span.resource is resource
-                    for time in (span.start_ns, span.end_ns)
-                ]
                 known = self._seen.setdefault((service, instance), {})
-                _, interval = known.setdefault(_logical(resource), (seen.trace_id, [times[0], times[0]]))
-                interval[0] = min(interval[0], *times)
-                interval[1] = max(interval[1], *times)
+                key = _logical(resource)
+                for span in seen.by_service[service]:
+                    if span.resource is resource:
+                        if key not in known:
+                            known[key] = (seen.trace_id, [span.start_ns, span.end_ns])
+                        interval = known[key][1]
+                        interval[0] = min(interval[0], span.start_ns)
+                        interval[1] = max(interval[1], span.end_ns)
 
     def broken(self) -> dict[str, Affected]:
         """The services of which an ID is not unique, with a trace of each resource that shares it."""
@@ -98,12 +98,18 @@ class InstanceIds:
         return found
 
 
+@lru_cache(1024)
+def _is_of_pod(keys: tuple[str, ...]) -> bool:
+    return any(key.startswith(_KUBERNETES) for key in keys)
+
+
 def _logical(resource: Mapping[str, Value]) -> str:
     """What tells a resource from others: the pod, else container, host and process."""
     for key in ("k8s.pod.uid", "k8s.pod.name"):
         if resource.get(key):
             return f"pod {resource.get('k8s.namespace.name')!r}/{resource[key]!r}"
-    return " ".join(str(resource.get(key)) for key in ("container.id", "host.id", "host.name", "process.pid"))
+    get = resource.get
+    return f"{get('container.id')!r} {get('host.id')!r} {get('host.name')!r} {get('process.pid')!r}"
 
 
 def _are_pods(one: str, other: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from devenv.model.span import Value
 
@@ -37,5 +38,10 @@ def is_supported(resource: Mapping[str, Value]) -> bool | None:
 
 
 def _version(value: Value) -> _Version:
-    found = _NUMBERS.search(value) if isinstance(value, str) else None
+    return _numbers(value) if isinstance(value, str) else ()
+
+
+@lru_cache(1024)
+def _numbers(text: str) -> _Version:
+    found = _NUMBERS.search(text)
     return tuple(int(part) for part in found[0].split(".")) if found else ()

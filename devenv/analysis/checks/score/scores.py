@@ -55,7 +55,7 @@ class Scores:
     """Judges traces by the published rules."""
 
     def __init__(self) -> None:
-        self._judged: dict[tuple[str, str], Affected] = {}
+        self._judged: dict[str, dict[str, Affected]] = {rule: {} for rule in JUDGES}
         self._instances = resources.InstanceIds()
         self._services: set[str] = set()
 
@@ -64,12 +64,12 @@ class Scores:
         self._services.update(seen.by_service)
         self._instances.add(seen)
         for rule, judge in JUDGES.items():
+            judged = self._judged[rule]
             for service, kept in judge(seen):
-                affected = self._judged.get((service, rule))
-                if affected is None:
-                    affected = self._judged[service, rule] = Affected()
+                if service not in judged:
+                    judged[service] = Affected()
                 if not kept:
-                    affected.add(seen.trace_id)
+                    judged[service].add(seen.trace_id)
 
     def scores(self) -> list[ServiceScore]:
         """The scores of all services, by name."""
@@ -79,7 +79,7 @@ class Scores:
     def _of(self, service: str, shared: Affected | None) -> ServiceScore:
         found = []
         for rule in RULES:
-            affected = self._judged.get((service, rule.id))
+            affected = self._judged.get(rule.id, {}).get(service)
             if rule.id == "RES-002":
                 affected = shared or Affected()
             if affected is None:
