@@ -199,6 +199,15 @@ class Engine(InstanceAccess, Protocol):
         """Changes of the project's instances from now on, until cancelled."""
         ...
 
+    async def history(self, project: Project, *, since: float) -> list[EngineEvent]:
+        """Return what happened to the project's instances, oldest first, as far as the engine still knows it.
+
+        Args:
+            project: whose instances.
+            since: seconds since the epoch.
+        """
+        ...
+
     async def close(self) -> None:
         """Free connections and threads; the engine itself keeps running."""
         ...

@@ -45,6 +45,7 @@ class ControlServer:
         self._on(daemon_messages.REMOVE, self._remove)
         self._on(daemon_messages.WAIT, self._wait)
         self._on(daemon_messages.USAGE, self._usage)
+        self._on(daemon_messages.HISTORY, self._history)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the request of one connection."""
@@ -130,6 +131,9 @@ class ControlServer:
         item = self._supervisor.get(which.id)
         sampler = item.sampler if isinstance(item, Supervised) and item.state is State.RUNNING else None
         return daemon_messages.UsageReport(usage=None if sampler is None else await asyncio.to_thread(sampler.sample))
+
+    async def _history(self, request: EventsSince) -> daemon_messages.ProjectEvents:
+        return daemon_messages.ProjectEvents(events=tuple(self._supervisor.happened(request.since)))
 
     async def _events(self, request: EventsSince, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Send events until the client closes the connection."""

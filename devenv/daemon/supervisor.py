@@ -271,12 +271,15 @@ class Supervisor:
             storage_notices=item.storage_notices if isinstance(item, EmbeddedBackend) else (),
         )
 
+    def happened(self, since: float) -> list[ProjectEvent]:
+        """The events from ``since`` (seconds since the epoch) on that are still kept."""
+        return [event for event in self._happened if event.event.time >= since]
+
     def listen(self, since: float) -> asyncio.Queue[ProjectEvent]:
         """A queue of events from ``since`` (seconds since the epoch) on; give it back with :meth:`unlisten`."""
         queue: asyncio.Queue[ProjectEvent] = asyncio.Queue(maxsize=2 * EVENTS_KEPT)
-        for event in self._happened:
-            if event.event.time >= since:
-                queue.put_nowait(event)
+        for event in self.happened(since):
+            queue.put_nowait(event)
         self._listeners.add(queue)
         return queue
 

@@ -56,6 +56,7 @@ class FakeEngine(FakeStorage):
         self._name = name
         self._capabilities = capabilities
         self._listeners: list[asyncio.Queue[EngineEvent]] = []
+        self._happened: list[tuple[str, EngineEvent]] = []
 
     @property
     def name(self) -> str:
@@ -241,6 +242,11 @@ class FakeEngine(FakeStorage):
         finally:
             self._listeners.remove(queue)
 
+    async def history(self, project: Project, *, since: float) -> list[EngineEvent]:
+        """All that happened since then."""
+        await self.faults.enter("history", project.id)
+        return [event for owner, event in self._happened if owner == project.id and event.time >= since]
+
     async def endpoint(self, instance_id: str, port: int) -> Endpoint | None:
         """As scripted, else the published port, else nothing."""
         await self.faults.enter("endpoint", instance_id)
@@ -301,5 +307,6 @@ class FakeEngine(FakeStorage):
             index=instance.spec.index,
             exit_code=instance.status.exit_code if action == "die" and instance.status else None,
         )
+        self._happened.append((instance.spec.project.id, event))
         for queue in self._listeners:
             queue.put_nowait(event)

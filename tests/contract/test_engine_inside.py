@@ -127,6 +127,28 @@ async def test_events_of_other_projects_are_not_told(harness: Harness, tmp_path:
     assert events == []
 
 
+async def test_the_history_has_starts_and_ends_of_the_project(harness: Harness, tmp_path: Path) -> None:
+    before = harness.clock.now()
+    instance_id = await harness.run("sleep 0.1; exit 7", service="job", index=2)
+    await harness.engine.wait(instance_id)
+    between = harness.clock.now()
+
+    async def known() -> list[EngineEvent]:
+        found = await harness.engine.history(harness.project, since=before - 1)
+        return [event for event in found if event.action in ("start", "die")]
+
+    async def both() -> bool:
+        return len(await known()) == 2
+
+    await harness.until(both)
+    start, die = await known()
+    assert (start.action, die.action, die.exit_code) == ("start", "die", 7)
+    assert before - 1 <= start.time <= die.time <= between + 1
+    assert {(event.instance_id, event.service, event.index) for event in (start, die)} == {(instance_id, "job", 2)}
+    assert await harness.engine.history(harness.project, since=between + 3600) == []
+    assert await harness.engine.history(make_project(tmp_path / "other"), since=before - 1) == []
+
+
 async def test_figures_of_what_runs(harness: Harness) -> None:
     instance_id = await harness.run("sleep infinity")
     usage = await harness.until(lambda: harness.engine.usage(instance_id))

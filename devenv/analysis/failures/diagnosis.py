@@ -126,19 +126,20 @@ def _with_crashes(
     causes: Iterable[Cause], crashes: Sequence[Component], is_silent: Callable[[Component], bool]
 ) -> list[Cause]:
     """Mark the failures that are a crash, and add the crashes without failures."""
-    left = {crash.service: crash for crash in crashes}
+    known = {crash.service: crash for crash in crashes}
+    seen: set[str] = set()
     found: list[Cause] = []
     for cause in causes:
         component = cause.component
-        crash = left.get(component.service)
+        crash = known.get(component.service)
         if crash is not None and abs(crash.since_ns - component.since_ns) <= NEAR_NS:
-            left.pop(component.service)
+            seen.add(component.service)
             found.append(replace(cause, component=replace(component, kind="crash")))
         elif is_silent(component):
             found.append(replace(cause, component=replace(component, kind="crash")))
         else:
             found.append(cause)
-    return [*found, *map(Cause, left.values())]
+    return [*found, *(Cause(crash) for crash in crashes if crash.service not in seen)]
 
 
 def _without_late_answers(causes: Iterable[Cause], slower: Sequence[Cause]) -> list[Cause]:

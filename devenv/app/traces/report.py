@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from devenv.analysis.thresholds import keeps
 from devenv.app.traces.called_services import require_service
-from devenv.app.traces.incident.parts import incident_part
+from devenv.app.traces.incident.parts import BEFORE_S, incident_part
 from devenv.app.traces.report_parts import figure_parts, objective_part
 from devenv.app.traces.traced_project import TracedProject, traced_project
 from devenv.errors import NEGATIVE_VERDICT
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 TIMEOUT = 60.0
 """Seconds for one request to the trace backend: a page of large traces."""
+
+RUN_EVENTS_S = 86400.0
+"""Seconds before now in which the engine's events are asked for, if the time of the run is not known yet."""
 
 LEAST_S = 1.0
 """Seconds over which a rate is computed at least: one request alone has no rate."""
@@ -51,6 +54,13 @@ class ReportOptions:
     thresholds: Sequence[Threshold] = ()
     incident: bool = False
     limit: int = 10_000
+
+    @property
+    def events_since(self) -> float | None:
+        """From when on the engine's events are of interest, seconds since the epoch; ``None`` if they are not."""
+        if not self.incident:
+            return None
+        return self.end_ns / 1e9 - RUN_EVENTS_S if self.run is not None else self.start_ns / 1e9 - BEFORE_S
 
 
 @immutable(kw_only=True)
@@ -78,7 +88,7 @@ async def report(invocation: Invocation, options: ReportOptions) -> ReportDocume
     from devenv.analysis.trace_report import TraceReport
     from devenv.traces.client import TraceClient
 
-    around = await traced_project(invocation)
+    around = await traced_project(invocation, events_since=options.events_since)
     objectives = around.stack.x.slo if around.stack is not None else {}
     found = TraceReport(list(targets(objectives)), around.callees, around.traced, incident=options.incident)
     async with TraceClient(around.backend.query_url, token=around.backend.token, timeout=TIMEOUT) as client:

@@ -48,8 +48,12 @@ class TracedProject:
     capabilities: Capabilities | None = None
 
 
-async def traced_project(invocation: Invocation) -> TracedProject:
+async def traced_project(invocation: Invocation, *, events_since: float | None = None) -> TracedProject:
     """Look at the running project; the engine is not held while its traces are read.
+
+    Args:
+        invocation: which project.
+        events_since: also ask for the engine's events from then on, seconds since the epoch.
 
     Raises:
         NotUp: If the project is not running.
@@ -58,9 +62,12 @@ async def traced_project(invocation: Invocation) -> TracedProject:
     """
     async with running(invocation) as project:
         backend = await require_backend(project)
+        events: Sequence[EngineEvent] = ()
+        if events_since is not None:
+            events = await project.engine.history(project.project, since=events_since)
         stack = await _stack_of(invocation, project.project)
         if stack is None:
-            return TracedProject(backend=backend, observed=project.observed)
+            return TracedProject(backend=backend, observed=project.observed, events=events)
         names = named_services(stack)
         return TracedProject(
             backend=backend,
@@ -70,6 +77,7 @@ async def traced_project(invocation: Invocation) -> TracedProject:
             traced=frozenset(traced_services(stack).values()),
             callees=await find_callees(stack, project.observed, project.engine, names),
             capabilities=project.engine.capabilities,
+            events=events,
         )
 
 

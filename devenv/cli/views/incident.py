@@ -12,7 +12,7 @@ from devenv.drawing.words import counted, show_count
 if TYPE_CHECKING:
     from devenv.cli.output import Output
     from devenv.cli.views.marks import TerminalMarks
-    from devenv.model.analysis.report_document import ComponentPart, IncidentPart, ReportDocument
+    from devenv.model.analysis.report_document import ChangePart, ComponentPart, IncidentPart, ReportDocument
 
 SEEN_LATE_S = 2.0
 """Seconds by which an engine may report a change later than the traces show it."""
@@ -57,13 +57,18 @@ def _answer(first: ComponentPart, incident: IncidentPart, marks: TerminalMarks) 
     if not first.requests:
         said = f"{first.service} {first.error} at {_clock(first.since)}, no request is known to have failed."
     latest = datetime.fromisoformat(first.since) + timedelta(seconds=SEEN_LATE_S)
+    is_crash = first.kind == "crash"
     before = [change for change in incident.changes if datetime.fromisoformat(change.time) <= latest]
-    before.sort(key=lambda change: (change.service == first.service, change.time))
+    before.sort(key=lambda change: (change.service == first.service, _is_end(change) and is_crash, change.time))
     if not before or (not first.requests and before[-1].time == first.since):
         return said
     last = before[-1]
     when = "Before that" if last.time <= first.since else "At that time"
     return f"{said} {when}, {last.service} {last.what} ({_clock(last.time)})."
+
+
+def _is_end(change: ChangePart) -> bool:
+    return change.what.startswith(("exited", "was killed"))
 
 
 def _fault(part: ComponentPart, marks: TerminalMarks) -> str:

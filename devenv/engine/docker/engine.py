@@ -227,6 +227,10 @@ class DockerEngine:
         """What happens to the project's containers."""
         return self._happenings.events(project)
 
+    async def history(self, project: Project, *, since: float) -> list[EngineEvent]:
+        """What the engine still knows of the project's containers."""
+        return await self._happenings.history(project, since)
+
     async def endpoint(self, instance_id: str, port: int) -> Endpoint | None:
         """Address of a container's port from this machine."""
         remote = await self._is_remote()

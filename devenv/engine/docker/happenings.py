@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 ACTIONS = ("start", "die", "oom", "destroy", "health_status")
+HISTORY_S = 3.0
+"""The answer takes some milliseconds."""
 KILLED = 137
 """Exit code of a SIGKILL, also of the kernel's when memory runs out."""
 
@@ -83,6 +86,22 @@ class Happenings:
         finally:
             self._listeners[project.id].remove(queue)
 
+    async def history(self, project: Project, since: float) -> list[EngineEvent]:
+        """What the engine still knows of the project's containers: it keeps the last 256 events of all its objects."""
+        product = product_of(await self._connection.version())
+
+        def read(client: APIClient) -> list[EngineEvent]:
+            stream = client.events(
+                since=f"{since:.6f}", until=f"{time.time():.6f}", decode=True, filters=event_filters(product)
+            )
+            return [read_event(raw) for raw in stream if raw["Actor"]["Attributes"].get(LABEL_PROJECT) == project.id]
+
+        try:
+            async with asyncio.timeout(HISTORY_S):
+                return await self._connection.long_call(read, doing="reading past events")
+        except TimeoutError:
+            return []  # the engine's clock is behind this one: it waits until then, and the states have to do
+
     async def close(self) -> None:
         """Stop reading."""
         if self._reader is not None:
@@ -123,29 +142,17 @@ class Happenings:
         self._fail(failure)
 
     def _take(self, raw: Mapping[str, Any]) -> None:
-        attributes = raw["Actor"]["Attributes"]
-        named = raw["Action"].partition(":")[0]
-        action = PODMAN_ACTIONS.get(named, named)
-        container_id = raw["Actor"]["ID"]
-        code = int(attributes.get("exitCode", KILLED)) if action == "die" else None
-        if action == "oom":
+        event = read_event(raw)
+        container_id, code = event.instance_id, event.exit_code
+        if event.action == "oom":
             self._out_of_memory.add(container_id)
-        elif action == "start":
+        elif event.action == "start":
             self._out_of_memory.discard(container_id)
         elif code is not None:
             self._end(container_id, ExitStatus(exit_code=code, oom_killed=container_id in self._out_of_memory))
-        elif action == "destroy":
+        elif event.action == "destroy":
             self._end(container_id, ExitStatus(exit_code=KILLED, lost="was removed"))
-        index = attributes.get(LABEL_INSTANCE, "1")
-        event = EngineEvent(
-            time=raw.get("timeNano", 0) / 1e9,
-            action=action,
-            instance_id=container_id,
-            service=attributes.get(LABEL_SERVICE, ""),
-            index=int(index) if index.isdecimal() else 1,
-            exit_code=code,
-        )
-        for queue in self._listeners.get(attributes.get(LABEL_PROJECT, ""), ()):
+        for queue in self._listeners.get(raw["Actor"]["Attributes"].get(LABEL_PROJECT, ""), ()):
             queue.put_nowait(event)
 
     def _end(self, container_id: str, status: ExitStatus) -> None:
@@ -181,6 +188,22 @@ class Happenings:
 def _status(state: Mapping[str, Any]) -> ExitStatus:
     return ExitStatus(
         exit_code=state["ExitCode"], oom_killed=bool(state.get("OOMKilled")), error=state.get("Error") or ""
+    )
+
+
+def read_event(raw: Mapping[str, Any]) -> EngineEvent:
+    """An event as ``GET /events`` has it; the exit code of one without it is that of a SIGKILL."""
+    attributes = raw["Actor"]["Attributes"]
+    named = raw["Action"].partition(":")[0]
+    action = PODMAN_ACTIONS.get(named, named)
+    index = attributes.get(LABEL_INSTANCE, "1")
+    return EngineEvent(
+        time=raw.get("timeNano", 0) / 1e9,
+        action=action,
+        instance_id=raw["Actor"]["ID"],
+        service=attributes.get(LABEL_SERVICE, ""),
+        index=int(index) if index.isdecimal() else 1,
+        exit_code=int(attributes.get("exitCode", KILLED)) if action == "die" else None,
     )
 
 

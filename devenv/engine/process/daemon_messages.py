@@ -138,6 +138,13 @@ class ProjectEvent:
 
 
 @immutable(kw_only=True)
+class ProjectEvents:
+    """Past events, oldest first."""
+
+    events: tuple[ProjectEvent, ...]
+
+
+@immutable(kw_only=True)
 class ErrorReport:
     """An error of :mod:`devenv.errors`, by the name of its class."""
 
@@ -195,6 +202,7 @@ REMOVE = DaemonOperation("remove", OneInstance, Nothing)
 WAIT = DaemonOperation("wait", OneInstance, ExitStatus)
 USAGE = DaemonOperation("usage", OneInstance, UsageReport)
 EVENTS = DaemonOperation("events", EventsSince, ProjectEvent)
+HISTORY = DaemonOperation("history", EventsSince, ProjectEvents)
 LISTENING = DaemonOperation("events", EventsSince, Nothing)
 """The first reply to :data:`EVENTS`: no event is missed from here on."""
 

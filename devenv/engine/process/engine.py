@@ -15,6 +15,7 @@ from devenv.engine.process.daemon_client import DaemonClient
 from devenv.engine.process.daemon_messages import (
     CREATE,
     DESCRIBE,
+    HISTORY,
     KILL,
     OBSERVE,
     REMOVE,
@@ -25,6 +26,7 @@ from devenv.engine.process.daemon_messages import (
     WAIT,
     Answer,
     DaemonOperation,
+    EventsSince,
     InstanceReport,
     Nothing,
     OneInstance,
@@ -277,6 +279,14 @@ class ProcessEngine:
             except (NotUp, EngineLost):
                 pass  # it may start, or start again
             await asyncio.sleep(POLL_S)
+
+    async def history(self, project: Project, *, since: float) -> list[EngineEvent]:
+        """What the daemon still knows; nothing if it does not run."""
+        try:
+            found = await self._daemon.ask(HISTORY, EventsSince(since=since))
+        except NotUp:
+            return []
+        return [happened.event for happened in found.events if happened.project == project.id]
 
     async def endpoint(self, instance_id: str, port: int) -> Endpoint | None:
         """Where a port of an instance is on this machine; ``None`` for one that the stack file does not name."""

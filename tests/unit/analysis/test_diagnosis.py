@@ -75,7 +75,7 @@ def test_the_service_with_the_fault_is_first(
     assert {each.service for each in found if each.caused_by is None} == {service}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10**9),
     overview=st.floats(0, 1),

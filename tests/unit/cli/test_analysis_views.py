@@ -288,6 +288,16 @@ def test_a_change_that_the_engine_sees_a_little_later_is_of_that_time() -> None:
     assert printed(show_report, found, incident=True)[0].endswith("At that time, user exited with 137 (14:02:12.000).")
 
 
+def test_of_a_crash_the_exit_is_named_and_not_the_start_after_it() -> None:
+    changes = [
+        ChangePart(time=TIME.format(11), service="user", what="exited with 137"),
+        ChangePart(time=TIME.format(12), service="user", what="was restarted"),
+    ]
+    crash = component("user", "GET", seen_by="auth", kind="crash")
+    found = report(incident=IncidentPart(components=[crash], changes=changes))
+    assert printed(show_report, found, incident=True)[0].endswith("Before that, user exited with 137 (14:02:11.000).")
+
+
 def test_no_incident() -> None:
     assert printed(show_report, report(errors=1), incident=True) == [
         "No incident: 1 request failed of 2,904, and nothing is slower than before (2,904 traces looked at)."
