@@ -74,7 +74,7 @@ class Diagnosis:
         unanswered = self._requests.failed()
         if unanswered is not None and unanswered.share >= LEAST_SHARE:
             causes.append(Cause(unanswered))
-        causes = _with_crashes(causes, self._crashed(history), self._is_silent)
+        causes = _with_crashes(causes, history, self._crashed(history), self._is_silent)
         slower = self._slower()
         causes = [*_without_late_answers(causes, slower), *slower]
         return ranked([*causes, *lost_contexts(self._contexts, history.starts)])
@@ -123,16 +123,18 @@ class Diagnosis:
 
 
 def _with_crashes(
-    causes: Iterable[Cause], crashes: Sequence[Component], is_silent: Callable[[Component], bool]
+    causes: Iterable[Cause],
+    history: EngineHistory,
+    crashes: Sequence[Component],
+    is_silent: Callable[[Component], bool],
 ) -> list[Cause]:
     """Mark the failures that are a crash, and add the crashes without failures."""
-    known = {crash.service: crash for crash in crashes}
     seen: set[str] = set()
     found: list[Cause] = []
     for cause in causes:
         component = cause.component
-        crash = known.get(component.service)
-        if crash is not None and abs(crash.since_ns - component.since_ns) <= NEAR_NS:
+        exits = history.crashes.get(component.service, ())
+        if any(abs(time_ns - component.since_ns) <= NEAR_NS for time_ns, _ in exits):
             seen.add(component.service)
             found.append(replace(cause, component=replace(component, kind="crash")))
         elif is_silent(component):

@@ -171,6 +171,15 @@ def test_an_exit_before_the_first_span_and_one_of_a_service_without_spans_is_no_
     assert diagnosed(spans, early) == []
 
 
+def test_failures_near_an_exit_are_a_crash_even_if_the_service_answered_only_afterwards() -> None:
+    spans = loaded(Traffic())
+    first = min(span.start_ns for span in spans)
+    spans += [own_root(f"{n:032x}", first - n * 50 * MS, first - n * 50 * MS + MS, 0) for n in range(1, 20)]
+    exits = EngineHistory(crashes={"gateway": [(first - 20 * 50 * MS, "exited with 137")]})
+    (found,) = diagnosed(spans, exits)
+    assert (found.service, found.kind, found.requests) == ("gateway", "crash", 19)
+
+
 def loaded(traffic: Traffic, seed: int = 0) -> list[Span]:
     """The traffic with the load generator's root spans, which it also sends if the gateway does not respond."""
     spans = []
