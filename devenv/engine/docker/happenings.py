@@ -91,9 +91,8 @@ class Happenings:
         product = product_of(await self._connection.version())
 
         def read(client: APIClient) -> list[EngineEvent]:
-            stream = client.events(
-                since=f"{since:.6f}", until=f"{time.time():.6f}", decode=True, filters=event_filters(product)
-            )
+            times: Any = {"since": f"{since:.6f}", "until": f"{time.time():.6f}"}  # the SDK's types know whole seconds
+            stream = client.events(decode=True, filters=event_filters(product), **times)
             return [read_event(raw) for raw in stream if raw["Actor"]["Attributes"].get(LABEL_PROJECT) == project.id]
 
         try:

@@ -40,8 +40,10 @@ def kill(devenv: Devenv, engine: str, service: str) -> None:
 def test_a_killed_service_is_first(devenv: Devenv, stack: Any, engine: str, service: str, seen_by: set[str]) -> None:
     before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with ThreadPoolExecutor(1) as beside:
-        load = beside.submit(devenv.run, "load", "--rps", "30", "--duration", "6s", "--no-verify")
-        time.sleep(3)
+        load = beside.submit(devenv.run, "load", "--rps", "30", "--duration", "10s", "--no-verify")
+        deadline = time.monotonic() + 9
+        while devenv.json("report", "--since", before)["requests"] < 20:
+            assert time.monotonic() < deadline
         kill(devenv, engine, service)
         load.result(60)
     document = devenv.json("report", "--incident", "--since", before)
