@@ -6,9 +6,10 @@ import fcntl
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from devenv.disk import NotRegularFileError, not_read, not_written, read_regular_file, replace_file
+from devenv.disk import NotRegularFileError, not_read, not_written, read_regular_file, remove_file, replace_file
 from devenv.errors import ConfigurationError, EnvironmentFailure, LockHeld
 from devenv.immutable import immutable
 
@@ -17,6 +18,7 @@ MARK = "devenv-storage.json"
 """Its presence says that the folder is devenv's."""
 LOCK = "lock"
 _SEGMENT = re.compile(r"traces-(\d{8})\.devenv")
+_CHECKPOINT = re.compile(r"checkpoint-(\d{8})\.(devenv|new)")
 # What a file manager or git leaves in any folder.
 _HARMLESS = {".gitignore", ".gitkeep", ".DS_Store", "lost+found"}
 
@@ -121,6 +123,32 @@ class Folder:
     def segment_path(self, number: int) -> Path:
         """Return the path of a segment; it need not exist."""
         return self.path / f"traces-{number:08}.devenv"
+
+    def checkpoint_path(self, number: int) -> Path:
+        """Return the path of the checkpoint of a segment; it need not exist."""
+        return self.path / f"checkpoint-{number:08}.devenv"
+
+    def checkpoints(self, segments: Iterable[int]) -> dict[int, int]:
+        """Return the sizes of the checkpoints of these segments, by number; remove all others.
+
+        Raises:
+            EnvironmentFailure: If the folder cannot be read, or one not be removed.
+        """
+        wanted = set(segments)
+        found: dict[int, int] = {}
+        try:
+            entries = list(os.scandir(self.path))
+        except OSError as error:
+            raise not_read(self.path, error) from error
+        for entry in entries:
+            match = _CHECKPOINT.fullmatch(entry.name)
+            if match is None or not entry.is_file(follow_symlinks=False):
+                continue
+            if match[2] == "devenv" and int(match[1]) in wanted:
+                found[int(match[1])] = entry.stat(follow_symlinks=False).st_size
+            else:
+                remove_file(Path(entry.path))
+        return found
 
     def close(self) -> None:
         """Release the lock."""

@@ -52,6 +52,18 @@ def records(content: bytes | mmap) -> Iterator[FramedRecord]:
         at = found.end
 
 
+def record_at(content: bytes | mmap, at: int) -> FramedRecord:
+    """Return the record that begins at a place.
+
+    Raises:
+        Damaged: If none does, or if it is damaged.
+    """
+    found = _record(memoryview(content), at)
+    if found is None or not found.kind:
+        raise Damaged("no record")
+    return found
+
+
 def _record(data: memoryview, at: int) -> FramedRecord | None:
     if len(data) - at < HEAD_BYTES:
         return None

@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from devenv.backend.logs.records import LogAddition
 from devenv.backend.logs.store import LogStore
 from devenv.backend.settings import StorageSettings
+from devenv.backend.storage.checkpoint_file import SegmentEnd
+from devenv.backend.storage.checkpointing import Checkpointing
 from devenv.backend.storage.folder import Folder, SegmentFile
-from devenv.backend.storage.framing import framed
+from devenv.backend.storage.framing import HEAD_BYTES, framed
 from devenv.backend.storage.log_records import encode_logs
 from devenv.backend.storage.span_records import encode_scope, encode_spans
 from devenv.backend.storage.writer import Writer
-from devenv.backend.store.additions import BatchAddition
+from devenv.backend.store.additions import BatchAddition, Kept
+from devenv.backend.store.checkpoints import SegmentAdditions
 from devenv.backend.store.scopes import Key, Scope
 from devenv.backend.store.store import Store
 
@@ -35,6 +38,7 @@ class FileJournal:
         store: its current segment is set, and says which segments have no trace that is still stored.
         logs: says which segments have no log record that is still stored.
         segments: those that are on disk, the oldest first.
+        checkpoints: writes those of the segments that end from now on.
         settings: the limits.
         clock: seconds since 1970.
     """
@@ -45,6 +49,7 @@ class FileJournal:
         store: Store,
         logs: LogStore,
         segments: Sequence[SegmentFile],
+        checkpoints: Checkpointing,
         settings: StorageSettings,
         clock: Callable[[], float],
     ) -> None:
@@ -56,6 +61,7 @@ class FileJournal:
         self._old = list(segments)
         self._scopes: dict[Key, int] = {}
         self._writer = Writer(self._failed)
+        self._checkpoints = checkpoints
         self._pruned = self._begun = self._written = clock()
         self._begin(segments[-1].number + 1 if segments else 1)
 
@@ -63,24 +69,34 @@ class FileJournal:
         self._number = number
         self._path = self._folder.segment_path(number)
         self._size = 0
+        self._last = 0, b""
+        self._log_records: list[int] = []
+        self._has_logs = False
+        self._additions = SegmentAdditions(number)
         self._begun = self._clock()
         self._scopes.clear()
         self._store.segment = number
 
-    def add(self, scope: Scope, addition: BatchAddition, payloads: Sequence[bytes]) -> None:
+    def add(self, scope: Scope, addition: BatchAddition, kept: Kept) -> None:
         """Append the record of an addition, before it that of its scope if the segment has none yet."""
+        payloads = [payload for _, payload, _ in kept]
         self._append(framed(SPANS, encode_spans(self._number_of(scope.key), addition, payloads)))
+        self._additions.add(scope, addition, kept)
         self._continue()
 
     def add_logs(self, key: Key, addition: LogAddition) -> None:
         """Append the record of log records, before it that of their scope if the segment has none yet."""
-        self._append(framed(LOGS, encode_logs(self._number_of(key), addition)))
+        number = self._number_of(key)
+        self._log_records.append(self._size)
+        self._has_logs = True
+        self._append(framed(LOGS, encode_logs(number, addition)))
         self._continue()
 
     def _number_of(self, key: Key) -> int:
         number = self._scopes.get(key)
         if number is None:
             number = self._scopes[key] = len(self._scopes)
+            self._log_records.append(self._size)
             self._append(framed(SCOPE, encode_scope(number, key)))
         return number
 
@@ -91,6 +107,7 @@ class FileJournal:
             self.prune()
 
     def _append(self, record: bytes) -> None:
+        self._last = self._size, record[:HEAD_BYTES]
         self._size += len(record)
         self._writer.append(self._path, record)
 
@@ -99,7 +116,7 @@ class FileJournal:
         self._pruned = now = self._clock()
         full = self._size >= self._settings.segment_bytes
         if full or (self._size and now - self._begun >= self._settings.segment_seconds):
-            self._old.append(SegmentFile(self._number, self._path, self._size, self._written, self._logs.next))
+            self._end()
             self._begin(self._number + 1)
         while self._old:
             oldest = self._old[0]
@@ -109,6 +126,14 @@ class FileJournal:
             del self._old[0]
             self._store.begun.pop(oldest.number, None)
             self._writer.remove(oldest.path)
+            self._checkpoints.remove(self._folder.checkpoint_path(oldest.number), oldest.number)
+
+    def _end(self) -> None:
+        self._old.append(SegmentFile(self._number, self._path, self._size, self._written, self._logs.next))
+        if self._writer.error is not None:
+            return
+        end = SegmentEnd(self._number, self._size, *self._last, self._log_records if self._has_logs else ())
+        self._checkpoints.write(self._folder.checkpoint_path(self._number), self._additions.end(), end)
 
     def expire(self) -> None:
         """Evict what is above the limit of age, and remove its segments; not while something is added."""
@@ -123,8 +148,9 @@ class FileJournal:
 
     @property
     def bytes(self) -> int:
-        """Size of all segments."""
-        return self._size + sum(each.size for each in self._old)
+        """Size of all segments and their checkpoints."""
+        sizes = self._checkpoints.sizes
+        return self._size + sum(each.size + sizes.get(each.number, 0) for each in self._old)
 
     @property
     def segments(self) -> int:
@@ -148,7 +174,11 @@ class FileJournal:
     def flush(self) -> None:
         """Wait until everything is written, or has failed."""
         self._writer.flush()
+        self._checkpoints.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and the checkpoint of the newest segment."""
         self._writer.close()
+        if self._size:
+            self._end()
+        self._checkpoints.close()

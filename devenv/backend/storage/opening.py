@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
+from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from dataclasses import replace
-from mmap import ACCESS_READ, mmap
-from pathlib import Path
 from time import monotonic, process_time, time
 from typing import Any
 
 from devenv.backend.logs.store import LogStore
 from devenv.backend.settings import StorageSettings
+from devenv.backend.storage.checkpoint_file import SegmentEnd
+from devenv.backend.storage.checkpoint_reading import Checkpoints
+from devenv.backend.storage.checkpointing import MOST, Checkpointing
 from devenv.backend.storage.folder import Folder, SegmentFile
-from devenv.backend.storage.framing import Damaged, records
-from devenv.backend.storage.journal import LOGS, SCOPE, SPANS, FileJournal
-from devenv.backend.storage.log_records import decode_logs
-from devenv.backend.storage.packing import BodyReader
-from devenv.backend.storage.span_records import decode_scope, decode_spans
-from devenv.backend.store.restoration import Restoration
+from devenv.backend.storage.journal import FileJournal
+from devenv.backend.storage.segment_reading import Damage, SegmentReading
+from devenv.backend.store.checkpoints import EndedSegment
 from devenv.backend.store.store import Store
-from devenv.disk import not_read, not_removed, open_regular_file
-from devenv.immutable import immutable
+from devenv.disk import not_removed
 from devenv.model.counts import plural
-from devenv.otlp.batches import Batch
-from devenv.otlp.wire import TooLarge, Undecodable
 
 _logger = logging.getLogger(__name__)
-
-
-@immutable()
-class Damage:
-    """Damaged bytes of a segment; ``cut`` if they were its end, and were removed."""
-
-    file: str
-    bytes: int
-    cut: bool
 
 
 class Storage:
@@ -54,6 +39,10 @@ class Storage:
         self._folder = Folder(settings.directory)
         self._journal: FileJournal | None = None
         self._damages: list[Damage] = []
+        self._checkpoints: Checkpoints | None = None
+        self._checkpointing: Checkpointing | None = None
+        # Those that were read without a checkpoint, and get one: the newest, as they are in memory until then.
+        self._read: deque[tuple[EndedSegment, SegmentEnd]] = deque(maxlen=MOST)
         self.restored = 0
         self.restored_logs = 0
         self._seconds = self._cpu_seconds = 0.0
@@ -69,13 +58,20 @@ class Storage:
         gc.disable()  # it would visit all that is restored again and again
         try:
             segments = self._kept()
+            self._checkpoints = checkpoints = Checkpoints(self._folder, segments, self._store, self._logs)
             for at, segment in enumerate(segments):
-                segments[at] = yield from self._restore(segment)
+                segments[at] = yield from self._restore(segment, checkpoints)
         finally:
             if collected:
                 gc.enable()
         self._seconds, self._cpu_seconds = monotonic() - begun, process_time() - worked
-        self._journal = FileJournal(self._folder, self._store, self._logs, segments, self._settings, self._clock)
+        self._checkpointing = Checkpointing(checkpoints.sizes)
+        self._journal = FileJournal(
+            self._folder, self._store, self._logs, segments, self._checkpointing, self._settings, self._clock
+        )
+        while self._read:
+            ended, end = self._read.popleft()
+            self._checkpointing.write(self._folder.checkpoint_path(end.number), ended, end)
         self._journal.prune()
         self._store.journal = self._logs.journal = self._journal
 
@@ -83,8 +79,10 @@ class Storage:
         # The newest that are within the limits; the others are removed.
         kept: list[SegmentFile] = []
         size, now = 0, self._clock()
-        for segment in reversed(self._folder.segments()):
-            size += segment.size
+        segments = self._folder.segments()
+        checkpoints = self._folder.checkpoints(each.number for each in segments)
+        for segment in reversed(segments):
+            size += segment.size + checkpoints.get(segment.number, 0)
             if size <= self._settings.max_bytes and now - segment.written < self._settings.max_age:
                 kept.insert(0, segment)
                 continue
@@ -94,55 +92,23 @@ class Storage:
                 raise not_removed(segment.path, error) from error
         return kept
 
-    def _restore(self, segment: SegmentFile) -> Generator[None, None, SegmentFile]:
-        if not segment.size:
+    def _restore(self, segment: SegmentFile, checkpoints: Checkpoints) -> Generator[None, None, SegmentFile]:
+        if (restored := checkpoints.restore(segment)) is not None:
+            self.restored += restored.spans
+            self.restored_logs += restored.log_records
+            if restored.damaged:
+                self._tell(Damage(segment.path.name, restored.damaged, cut=False))
+            yield
             return replace(segment, logs_end=self._logs.next)
-        try:
-            content = _mapped(segment.path)
-        except OSError as error:
-            raise not_read(segment.path, error) from error
-        with content:
-            size = len(content)
-            restoration = Restoration(self._store, segment.number)
-            scopes: dict[int, Batch] = {}
-            damaged = end = 0
-            for record in records(content):
-                body = BodyReader(content, record.begin, record.end)
-                damaged += 0 if self._added(record.kind, body, scopes, restoration) else record.end - record.begin
-                if record.kind:
-                    end = record.end
-                yield
-            self.restored += restoration.finish()
-        yield
-        tail = size - end
-        if damaged - tail > 0:
-            self._tell(Damage(segment.path.name, damaged - tail, cut=False))
-        if tail:
-            with suppress(OSError):  # it is left out all the same
-                os.truncate(segment.path, end)
-            self._tell(Damage(segment.path.name, tail, cut=True))
-        return replace(segment, size=end, logs_end=self._logs.next)
-
-    def _added(self, kind: bytes, reader: BodyReader, scopes: dict[int, Batch], restoration: Restoration) -> bool:
-        """Return whether a record could be read. One of a later version's kind is left out."""
-        try:
-            if kind == SCOPE:
-                number, batch = decode_scope(reader)
-                scopes[number] = batch
-            elif kind == SPANS:
-                number, addition, pieces = decode_spans(reader)
-                if number not in scopes:
-                    return False
-                restoration.add(scopes[number], addition, pieces)
-            elif kind == LOGS:
-                number, logs = decode_logs(reader)
-                if number not in scopes:
-                    return False
-                self._logs.restore(scopes[number], logs)
-                self.restored_logs += len(logs.payloads)
-        except (Damaged, Undecodable, TooLarge):
-            return False
-        return kind != b""
+        reading = SegmentReading(segment, self._store, self._logs)
+        yield from reading.steps()
+        self.restored += reading.spans
+        self.restored_logs += reading.log_records
+        for damage in reading.damages:
+            self._tell(damage)
+        if reading.ended is not None:
+            self._read.append(reading.ended)
+        return reading.segment
 
     def _tell(self, damage: Damage) -> None:
         self._damages.append(damage)
@@ -157,8 +123,10 @@ class Storage:
     def notices(self) -> tuple[str, ...]:
         """What is wrong with the folder, in sentences."""
         error = self._journal.error if self._journal else ""
-        failed = (error,) if error else ()
-        return (*map(self._said, self._damages), *failed)
+        checkpoints = self._checkpoints.notices if self._checkpoints else ()
+        unwritten = self._checkpointing.failure if self._checkpointing else ""
+        failures = (each for each in (unwritten, error) if each)
+        return (*map(self._said, self._damages), *checkpoints, *failures)
 
     def figures(self) -> dict[str, Any]:
         """Where the traces are kept, how much it is, what was read at the start, and why nothing is written, if so."""
@@ -195,10 +163,3 @@ class Storage:
         if self._journal is not None:
             self._journal.close()
         self._folder.close()
-
-
-def _mapped(path: Path) -> mmap:
-    # A segment has its size for good: only what has opened the folder writes to it. To read it takes twenty times as
-    # long, most of it for the memory of the copy.
-    with open_regular_file(path) as file:
-        return mmap(file.fileno(), 0, access=ACCESS_READ)

@@ -49,6 +49,11 @@ class BodyReader:
         self._at = begin
         self._end = end
 
+    @property
+    def left(self) -> int:
+        """Bytes that were not taken."""
+        return self._end - self._at
+
     def take(self, size: int) -> bytes:
         """Take ``size`` bytes."""
         begin, self._at = self._at, self._at + size

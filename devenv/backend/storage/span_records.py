@@ -70,7 +70,7 @@ def decode_spans(reader: BodyReader) -> tuple[int, BatchAddition, Pieces]:
         Damaged: If it is not such a record.
     """
     scope, size, count, operations, *lengths = reader.unpack(_HEAD)
-    sets = _sets(reader.take(size))
+    sets = decode_sets(reader.take(size))
     ids = equal_slices(reader.take(count * _ID), _ID)
     sizes, counts, services = (reader.words("I", count) for _ in range(3))
     starts, ends, longest = (reader.words("Q", count) for _ in range(3))
@@ -89,11 +89,18 @@ def decode_spans(reader: BodyReader) -> tuple[int, BatchAddition, Pieces]:
     return scope, addition, pieces
 
 
-def _sets(encoded: bytes) -> list[tuple[str, ...]]:
+def decode_sets(encoded: bytes) -> list[tuple[str, ...]]:
+    """Return sets of services from JSON.
+
+    Raises:
+        Damaged: If it is not that.
+    """
     try:
         sets = json.loads(encoded)
     except ValueError as error:
         raise Damaged("the services are not JSON") from error
+    if not isinstance(sets, list):
+        raise Damaged("the services are not a list")
     found = [tuple(names) for names in sets if names and all(isinstance(name, str) for name in names)]
     if len(found) != len(sets):
         raise Damaged("a trace without a service")

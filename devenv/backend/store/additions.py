@@ -85,6 +85,11 @@ class Pieces:
         """Return these of the pieces."""
         return Pieces(self.content, [self.begins[at] for at in stay], array("I", [self.sizes[at] for at in stay]))
 
+    def piece(self, at: int) -> bytes:
+        """Return one of the pieces."""
+        begin = self.begins[at]
+        return self.content[begin : begin + self.sizes[at]]
+
     def __iter__(self) -> Iterator[bytes]:
         return (self.content[begin : begin + size] for begin, size in zip(self.begins, self.sizes, strict=True))
 
@@ -92,13 +97,13 @@ class Pieces:
 class Journal(Protocol):
     """Keeps what is added."""
 
-    def add(self, scope: Scope, addition: BatchAddition, payloads: Sequence[bytes]) -> None:
+    def add(self, scope: Scope, addition: BatchAddition, kept: Kept) -> None:
         """Keep it; returns without waiting for the disk.
 
         Args:
             scope: of the spans.
             addition: of the index.
-            payloads: the spans of each trace as in a chunk, without its head and the number of its scope.
+            kept: its traces, each with its spans as in a chunk, without its head and the number of its scope.
         """
 
 

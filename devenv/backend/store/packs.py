@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from itertools import accumulate
+from threading import local
 from typing import Any, cast
 
 PACK_BYTES = 32 * 1024
@@ -28,21 +29,30 @@ _MEMBER = 4
 class Pack:
     """Encoded traces, compressed; they do not change. ``members`` is the number of those that still refer to it."""
 
-    __slots__ = ("_content", "_ends", "cost", "members")
+    __slots__ = ("_ends", "content", "cost", "members")
 
     def __init__(self, content: bytes, sizes: Sequence[int]) -> None:
-        self._content = content
+        self.content = content
         self._ends = array("I", accumulate(sizes, initial=0))
         self.members = len(sizes)
         self.cost = len(content) + _OVERHEAD + _MEMBER * self.members
 
     def raw(self, place: int) -> bytes:
         """Return the encoded trace at ``place``."""
-        return _opened(self)[self._ends[place] : self._ends[place + 1]]
+        return self.cut(_opened(self), place)
+
+    def cut(self, opened: bytes, place: int) -> bytes:
+        """Return the encoded trace at ``place`` from what :meth:`opened` returned."""
+        return opened[self._ends[place] : self._ends[place + 1]]
+
+    def leave(self, place: int) -> bytes:
+        """Return the encoded trace at ``place``, which does not refer to the pack any more."""
+        self.members -= 1
+        return self.raw(place)
 
     def opened(self) -> bytes:
         """Return all of them, joined."""
-        return cast("bytes", _tools()[1].decompress(self._content))
+        return cast("bytes", _tools.decompressor.decompress(self.content))
 
 
 # A search meets the traces in order of arrival: in turn those of the packs of all services where requests begin.
@@ -54,19 +64,29 @@ def _opened(pack: Pack) -> bytes:
 def packed(raws: Sequence[bytes]) -> Pack | None:
     """Return encoded traces as a pack; ``None`` if that saves little."""
     joined = b"".join(raws)
-    content = _tools()[0].compress(joined)
+    content = _tools.compressor.compress(joined)
     if len(content) > _WORTH * len(joined):
         return None
     # A copy: zstandard returns bytes in the memory of the longest result that there could have been.
     return Pack(bytes(memoryview(content)), list(map(len, raws)))
 
 
-@lru_cache(maxsize=1)
-def _tools() -> tuple[Any, Any]:
-    import zstandard
+class _Tools(local):
+    """The compressor and the decompressor of a thread: two threads must not use one at the same time."""
 
-    return zstandard.ZstdCompressor(level=_LEVEL), zstandard.ZstdDecompressor()
+    @cached_property
+    def compressor(self) -> Any:
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=_LEVEL)
+
+    @cached_property
+    def decompressor(self) -> Any:
+        import zstandard
+
+        return zstandard.ZstdDecompressor()
 
 
+_tools = _Tools()
 AVAILABLE = find_spec("zstandard") is not None
 """Whether the library is installed; the command line's extra installs it. Without it, nothing is packed."""

@@ -143,6 +143,11 @@ class StoredService:
         return len(gone)
 
 
+def united(earlier: tuple[StoredService, ...], later: tuple[StoredService, ...]) -> tuple[StoredService, ...]:
+    """Return the services of two parts of a trace, in the order of their arrival."""
+    return later if later[: len(earlier)] == earlier else tuple(dict.fromkeys((*earlier, *later)))
+
+
 def remember(evicted: dict[str, tuple[int, int]], service: StoredService) -> None:
     """Add the evicted spans and traces of a removed service to the counts by name, of at most 1000 services."""
     spans, traces = evicted.pop(service.name, (0, 0))

@@ -8,8 +8,9 @@ from itertools import count, repeat
 from mmap import mmap
 
 from devenv.backend.store.additions import BatchAddition, Pieces
+from devenv.backend.store.checkpoints import EndedSegment, SegmentAdditions
 from devenv.backend.store.chunks import chunk_count, chunk_head
-from devenv.backend.store.records import StoredService, StoredTrace
+from devenv.backend.store.records import StoredService, StoredTrace, united
 from devenv.backend.store.scopes import Scope
 from devenv.backend.store.store import Store
 from devenv.otlp.batches import Batch
@@ -24,6 +25,7 @@ class Restoration:
 
     def __init__(self, store: Store, segment: int) -> None:
         self._store = store
+        self._segment = segment
         self._last: dict[bytes, int] = {}
         self._before: list[int] = []
         self._heads: list[bytes] = []
@@ -34,7 +36,7 @@ class Restoration:
         self._counts = array("I")
         self._services: list[tuple[StoredService, ...]] = []
         self._starts, self._ends, self._longest = array("Q"), array("Q"), array("Q")
-        self._references: list[Callable[[dict[bytes, StoredTrace]], None]] = []
+        self._added: list[tuple[Scope, BatchAddition, Pieces]] = []
         self._truncated: list[bytes] = []
         store.segment = segment
 
@@ -67,7 +69,7 @@ class Restoration:
         self._longest.extend(addition.longest)
         scope.spans += sum(addition.counts)
         self._truncated += [ids[at] for at in addition.truncated]
-        self._references.append(lambda traces: _refer(store, scope.service, addition, traces))
+        self._added.append((scope, addition, pieces))
 
     def _heads_of(self, scope: Scope) -> Callable[[tuple[int, int]], bytes]:
         known = self._known.get(scope.number)
@@ -79,13 +81,20 @@ class Restoration:
         """Store what was collected, evict what is above the limits, and return the number of spans."""
         store = self._store
         extended = self._extended()
-        for refer in self._references:
-            refer(store.traces)
+        for scope, addition, _ in self._added:
+            _refer(store, scope.service, addition)
         for trace_id in self._truncated:
             if trace_id in store.traces:
                 store.traces[trace_id].truncated = True
         store.settle(extended)
         return sum(self._counts)
+
+    def ended(self) -> EndedSegment:
+        """Return what a checkpoint of the segment is made of; to be called after :meth:`finish`."""
+        additions, traces = SegmentAdditions(self._segment), self._store.traces
+        for scope, addition, pieces in self._added:
+            additions.add_restored(scope, addition, list(map(traces.get, addition.ids)), pieces)
+        return additions.end()
 
     def _extended(self) -> list[StoredTrace]:
         content, begins, sizes = self._content, self._begins, self._sizes
@@ -97,16 +106,24 @@ class Restoration:
             spans = counts[last]
             begin = begins[last]
             chunks = [content[begin : begin + sizes[last]], heads[last]]
+            start, end, long, those = starts[last], ends[last], longest[last], services[last]
             at = before[last]
             while at >= 0:
                 spans += counts[at]
                 begin = begins[at]
                 chunks += (content[begin : begin + sizes[at]], heads[at])
+                # Each part has the bounds so far; but an evicted trace may have been begun again, with new ones.
+                if starts[at] < start:
+                    start = starts[at]
+                if ends[at] > end:
+                    end = ends[at]
+                if longest[at] > long:
+                    long = longest[at]
+                those = united(services[at], those)
                 at = before[at]
             if spans:
                 chunks.reverse()
-                bounds = starts[last], ends[last], longest[last]
-                found.append(extend(trace_id, chunks, spans, services[last], bounds))
+                found.append(extend(trace_id, chunks, spans, those, (start, end, long)))
         return found
 
 
@@ -124,8 +141,8 @@ class _Heads(dict[tuple[int, int], bytes]):
         return head
 
 
-def _refer(store: Store, service: StoredService, addition: BatchAddition, traces: dict[bytes, StoredTrace]) -> None:
-    members = list(map(traces.get, addition.ids))
+def _refer(store: Store, service: StoredService, addition: BatchAddition) -> None:
+    members = list(map(store.traces.get, addition.ids))
     service.recent += _present(members, addition.joined)
     for each in addition.operations:
         store.refer(service, each.name, each.kinds, _present(members, each.members))

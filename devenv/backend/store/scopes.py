@@ -127,17 +127,27 @@ class Scopes:
     def __init__(self) -> None:
         self._by_key: dict[Key, Scope] = {}
         self._by_number: dict[int, Scope] = {}
-        self._free: list[int] = []
+        self.next = 0
+        """The number of the next new scope. None is used twice: encoded traces on disk have them, too."""
         self.bytes = 0
 
     def find(self, batch: Batch) -> Scope | None:
         """Return the scope of ``batch``, or ``None`` if it is new."""
         return self._by_key.get((batch.resource, batch.resource_url, batch.scope, batch.scope_url))
 
-    def add(self, batch: Batch, service: StoredService, parsed: tuple[Any, Any]) -> Scope:
-        """Add the scope of ``batch`` under a new number."""
+    def get(self, number: int) -> Scope | None:
+        """Return the scope of this number, or ``None`` if it is not in use."""
+        return self._by_number.get(number)
+
+    def add(self, batch: Batch, service: StoredService, parsed: tuple[Any, Any], number: int | None = None) -> Scope:
+        """Add the scope of ``batch`` under ``number``, which is not in use, or else under a new one.
+
+        Two numbers may have equal scopes if they come from the disk.
+        """
         key = (batch.resource, batch.resource_url, batch.scope, batch.scope_url)
-        number = self._free.pop() if self._free else len(self._by_number)
+        if number is None:
+            number = self.next
+        self.next = max(self.next, number + 1)
         scope = Scope(number, key, service, *parsed)
         self._by_key[key] = self._by_number[number] = scope
         self.bytes += scope.cost
@@ -156,8 +166,8 @@ class Scopes:
         scope.spans -= spans
         if scope.spans <= 0:
             del self._by_number[number]
-            del self._by_key[scope.key]
-            self._free.append(number)
+            if self._by_key.get(scope.key) is scope:
+                del self._by_key[scope.key]
             self.bytes -= scope.cost
             scope.service.scopes -= 1
         return scope

@@ -22,6 +22,7 @@ from devenv.backend.store.records import (
     StoredService,
     StoredTrace,
     remember,
+    united,
 )
 from devenv.backend.store.scopes import Scope, Scopes, parse, service_name
 from devenv.backend.store.shares import shares
@@ -87,7 +88,7 @@ class Store:
         marks = Marks(scope.service, set(columns.names)) if self.journal is not None else None
         kept, refused = self._append(scope, self._index(scope.service, columns))
         if self.journal is not None and marks is not None:
-            self.journal.add(scope, marks.addition(kept, self.segment), [payload for _, payload, _ in kept])
+            self.journal.add(scope, marks.addition(kept, self.segment), kept)
         self.rejected += refused
         self._count(scope, len(columns.payloads) - refused)
         if scope.spans == 0:
@@ -262,8 +263,8 @@ class Store:
             trace_id: 16 bytes.
             chunks: encoded, in pieces, with the numbers of known scopes.
             spans: their number.
-            services: those of the whole trace; the first one owns it.
-            bounds: of the whole trace: start, end and the longest span.
+            services: of the trace; the first one owns it, unless the store has it.
+            bounds: of the trace: start, end and the longest span; as services, those since it was (again) begun.
         """
         trace = self.traces.get(trace_id)
         self.spans += spans
@@ -283,8 +284,9 @@ class Store:
             return trace
         before = self._packing.unpack(trace)
         trace.stored = after = b"".join((before, *chunks))
-        trace.start, trace.end, trace.longest = bounds
-        trace.services = services
+        trace.start, trace.end = min(trace.start, bounds[0]), max(trace.end, bounds[1])
+        trace.longest = max(trace.longest, bounds[2])
+        trace.services = united(trace.services, services)
         trace.spans += spans
         size = len(after) - len(before)
         if trace.place == RECENT:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from embedded.forked_backend import forked_backend
 from embedded.log_build import logged, make_record
-from embedded.stores import MIB, content, opened
+from embedded.stores import MIB, SmallSegments, content, opened
 from otlp_build import PROTOBUF, make_span, one, trace_id
 
 from devenv.backend.logs.store import LogStore
@@ -86,12 +86,17 @@ def test_what_was_acknowledged_is_there_once_after_each_kill(tmp_path: Path) -> 
     random_ = random.Random(7)
     known: dict[bytes, set[str]] = {}
     known_records: Counter[bytes] = Counter()
+    storage_settings = SmallSegments(tmp_path / "traces")
+    used = 0
     for _ in range(KILLS):
-        with forked_backend(tmp_path / "traces") as (process, port):
+        with forked_backend(storage_settings) as (process, port):
             assert process.pid is not None
             sent, killed = send_until_killed(process.pid, port, random_.uniform(0.0, 0.5))
         logs = LogStore(64 * MIB)
-        store, storage = opened(tmp_path / "traces", logs=logs)
+        checkpoints = set((tmp_path / "traces").glob("checkpoint-*.devenv"))
+        store, storage = opened(tmp_path / "traces", logs=logs, small_segments=True)
+        used += len(checkpoints & set((tmp_path / "traces").glob("checkpoint-*")))
+        assert not storage.notices or all("were cut off" in notice for notice in storage.notices)
         records = Counter(record.trace_id for record in logs.of_services())
         stored = {
             trace: [span.name.decode() for _, span in found[0]] for trace, found in content(store)["traces"].items()
@@ -116,6 +121,7 @@ def test_what_was_acknowledged_is_there_once_after_each_kill(tmp_path: Path) -> 
         known = {trace: set(names) for trace, names in stored.items()}
     assert known
     assert known_records
+    assert used > KILLS
 
 
 def test_the_backend_says_where_the_traces_are(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
 
 from devenv.backend.server import serve
 from devenv.backend.settings import EmbeddedSettings, StorageSettings
@@ -17,9 +16,9 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
 
 
-def _run(folder: Path, ports: Connection) -> None:
+def _run(storage: StorageSettings, ports: Connection) -> None:
     async def main() -> None:
-        settings = EmbeddedSettings(otlp_port=0, query_port=0, health_port=None, storage=StorageSettings(folder))
+        settings = EmbeddedSettings(otlp_port=0, query_port=0, health_port=None, storage=storage)
         ports.send((await serve(settings)).otlp_port)
         await asyncio.Event().wait()
 
@@ -27,10 +26,10 @@ def _run(folder: Path, ports: Connection) -> None:
 
 
 @contextmanager
-def forked_backend(folder: Path) -> Iterator[tuple[ForkServerProcess, int]]:
-    """Run a backend with its storage in ``folder``; yields its process, which may be killed, and its OTLP port."""
+def forked_backend(storage: StorageSettings) -> Iterator[tuple[ForkServerProcess, int]]:
+    """Run a backend with a storage; yields its process, which may be killed, and its OTLP port."""
     receiving, sending = _context.Pipe(duplex=False)
-    process = _context.Process(target=_run, args=(folder, sending), daemon=True)
+    process = _context.Process(target=_run, args=(storage, sending), daemon=True)
     process.start()
     try:
         assert receiving.poll(60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from time import time
@@ -15,12 +16,22 @@ from devenv.backend.logs.search import position
 from devenv.backend.logs.store import LogStore
 from devenv.backend.settings import StorageSettings
 from devenv.backend.storage.opening import Storage
+from devenv.backend.store.packs import Pack
+from devenv.backend.store.records import OPERATION_BYTES, RECENT, SERVICE_BYTES
 from devenv.backend.store.scopes import Key
 from devenv.backend.store.store import Store
 from devenv.otlp import columns
 from devenv.otlp.batches import Batch, batches
 
 MIB = 1024 * 1024
+
+
+class SmallSegments(StorageSettings):
+    """Segments of at most 8 KiB, so that a test has many of them."""
+
+    @property
+    def segment_bytes(self) -> int:
+        return 8 * 1024
 
 
 def put(store: Store, body: bytes) -> int:
@@ -41,10 +52,11 @@ def opened(
     max_age: float = 3600,
     now: float | Callable[[], float] | None = None,
     logs: LogStore | None = None,
+    small_segments: bool = False,
 ) -> tuple[Store, Storage]:
     """Return a store with what ``folder`` has; ``logs`` gets its log records, ``now`` is the time since 1970."""
     store = Store(memory)
-    settings = StorageSettings(folder, max_bytes, max_age)
+    settings = (SmallSegments if small_segments else StorageSettings)(folder, max_bytes, max_age)
     clock = now if callable(now) else time if now is None else lambda: now
     storage = Storage(settings, store, logs or LogStore(MIB), clock)
     try:
@@ -57,7 +69,11 @@ def opened(
 
 
 def content(store: Store) -> dict[str, Any]:
-    """Return what a reader of the store can see; in order of arrival where the store has one."""
+    """Return what a reader of the store can see; in order of arrival where the store has one.
+
+    The bytes are not among it: a trace that comes from the disk may be packed earlier. They are checked.
+    """
+    check_books(store)
     return {
         "traces": {
             trace.id: (
@@ -76,7 +92,6 @@ def content(store: Store) -> dict[str, Any]:
         "services": {
             name: (
                 [trace.id for trace in service.recent if trace.alive],
-                service.bytes,
                 {
                     operation: (found.kinds, [trace.id for trace in found.recent if trace.alive])
                     for operation, found in service.operations.items()
@@ -85,9 +100,37 @@ def content(store: Store) -> dict[str, Any]:
             for name, service in store.services.items()
         },
         "spans": store.spans,
-        "bytes": store.bytes,
-        "scopes": {scope.key: scope.spans for scope in store.scopes},
+        "scopes": _spans_of_scopes(store),
     }
+
+
+def _spans_of_scopes(store: Store) -> Counter[Key]:
+    # By content: two numbers may have equal scopes if they come from the disk.
+    found = Counter[Key]()
+    for scope in store.scopes:
+        found[scope.key] += scope.spans
+    return found
+
+
+def packs(store: Store) -> set[Pack]:
+    """Return the packs that the store's traces are in."""
+    return {trace.stored for trace in store.traces.values() if isinstance(trace.stored, Pack)}
+
+
+def check_books(store: Store) -> None:
+    """Check that the store counts the bytes, spans and members that it holds."""
+    found = packs(store)
+    held = sum(trace.cost for trace in store.traces.values()) + sum(pack.cost for pack in found)
+    names = [name for service in store.services.values() for name in service.operations]
+    assert sum(service.bytes for service in store.services.values()) == held
+    assert store.bytes == held + SERVICE_BYTES * len(store.services) + sum(OPERATION_BYTES + len(n) for n in names)
+    members = Counter(trace.stored for trace in store.traces.values() if isinstance(trace.stored, Pack))
+    assert {pack: pack.members for pack in found} == members
+    recent = [trace for trace in store.traces.values() if trace.place == RECENT]
+    assert store._packing.bytes == sum(len(trace.raw) for trace in recent)
+    assert sum(scope.spans for scope in store.scopes) == store.spans == sum(t.spans for t in store.traces.values())
+    assert store.scopes.bytes == sum(scope.cost for scope in store.scopes)
+    assert +store.begun == Counter(trace.segment for trace in store.traces.values())
 
 
 class LogRecorder:
