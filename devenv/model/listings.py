@@ -91,7 +91,7 @@ class ViewDocument(Document):
 
     ``traces`` and ``spans`` are those of the files, ``spans`` with the refused ones; ``setup`` has lines to paste, by
     title. ``storage`` is the folder that keeps the traces, if one does, ``storage_notices`` what is wrong with it, and
-    ``restored_spans`` the number of spans that it had.
+    ``restored_spans`` and ``restored_log_records`` the numbers of those that it had.
     """
 
     schema_: Literal["devenv.view/1"] = Field(default="devenv.view/1", alias="schema")
@@ -106,6 +106,7 @@ class ViewDocument(Document):
     storage: str = ""
     storage_notices: list[str] = Field(default_factory=list)
     restored_spans: int = 0
+    restored_log_records: int = 0
     setup: dict[str, list[str]]
 
 

@@ -102,6 +102,7 @@ async def viewer(
             storage=str(storage) if storage is not None else "",
             storage_notices=list(backend.storage_notices),
             restored_spans=backend.restored_spans,
+            restored_log_records=backend.restored_logs,
             setup={title: list(lines) for title, lines in setup_lines(receiver()).items()},
         )
     finally:

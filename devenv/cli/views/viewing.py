@@ -17,7 +17,10 @@ def show_view(document: ViewDocument, output: Output) -> None:
     output.line(f"OTLP over HTTP: {document.otlp_http_url}")
     output.line(f"OTLP over gRPC: {document.otlp_grpc_url}")
     if document.storage:
-        output.line(f"Kept in: {document.storage} ({plural(document.restored_spans, 'span')} from before)")
+        restored = plural(document.restored_spans, "span")
+        if document.restored_log_records:
+            restored += f" and {plural(document.restored_log_records, 'log record')}"
+        output.line(f"Kept in: {document.storage} ({restored} from before)")
     for notice in document.storage_notices:
         output.warn(f"warning: {notice}")
     if document.traces:

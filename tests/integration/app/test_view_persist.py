@@ -72,7 +72,7 @@ def test_what_arrived_is_there_after_a_kill_and_told(tmp_path: Path) -> None:
     whole = segment.read_bytes()
     segment.write_bytes(whole + b"half a record")
     with viewing(folder) as (document, process):
-        assert document["restored_spans"] == 1
+        assert (document["restored_spans"], document["restored_log_records"]) == (1, 1)
         assert document["storage_notices"] == [f"{segment}: the last 13 bytes were damaged and were cut off"]
         assert segment.read_bytes() == whole
         assert texts(document, first) == (["one"], ["one"])
@@ -86,7 +86,7 @@ def test_what_arrived_is_there_after_a_kill_and_told(tmp_path: Path) -> None:
         said = [next(shown.stdout) for _ in range(4)]
         shown.send_signal(signal.SIGINT)
         assert shown.wait(timeout=20) == 0
-        assert said[3] == f"Kept in: {folder} (2 spans from before)\n"
+        assert said[3] == f"Kept in: {folder} (2 spans and 2 log records from before)\n"
         assert "The traces are kept on disk." in shown.stdout.read()
 
 
