@@ -282,11 +282,8 @@ class ProcessEngine:
 
     async def history(self, project: Project, *, since: float) -> list[EngineEvent]:
         """What the daemon still knows; nothing if it does not run."""
-        try:
-            found = await self._daemon.ask(HISTORY, EventsSince(since=since))
-        except NotUp:
-            return []
-        return [happened.event for happened in found.events if happened.project == project.id]
+        found = await self._ask_if_there(HISTORY, EventsSince(since=since))
+        return [happened.event for happened in found.events if happened.project == project.id] if found else []
 
     async def endpoint(self, instance_id: str, port: int) -> Endpoint | None:
         """Where a port of an instance is on this machine; ``None`` for one that the stack file does not name."""

@@ -29,9 +29,10 @@ async def engine(tmp_path: Path) -> AsyncIterator[ProcessEngine]:
         yield ProcessEngine(project)
 
 
-async def test_it_has_no_instance(engine: ProcessEngine) -> None:
+async def test_it_has_no_instance_and_no_history(engine: ProcessEngine, tmp_path: Path) -> None:
     assert await engine.endpoint("web-1", 8080) is None
     assert await engine.usage("web-1") is None
+    assert await engine.history(make_project(tmp_path), since=0.0) == []
 
 
 async def test_what_is_followed_has_ended(engine: ProcessEngine, tmp_path: Path) -> None:
