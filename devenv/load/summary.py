@@ -50,7 +50,7 @@ def summarize_run(
         lag=lag,
         traces=traces if account.verified else None,
     )
-    reason = report.invalid_reason(lag, service)
+    reason = report.invalid_reason(rows, service)
     started = datetime.fromtimestamp(outcome.wall_ns / 1e9, UTC)
     document = LoadDocument(
         run_id=run_id,

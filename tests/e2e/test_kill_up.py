@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from devenv_cli import Devenv
 
-ROUNDS = 20
+ROUNDS = int(os.environ.get("DEVENV_TEST_KILLS", "10"))
 SEED = 20_260_807
 
 STACK = """

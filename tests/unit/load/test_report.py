@@ -153,13 +153,25 @@ def test_traced_counts_what_was_not_looked_up_against_it_and_unsampled_not_at_al
     assert measured(sent=0)["errors"] is None
 
 
+def late(*lags_ms: float, of: int = 100) -> Any:
+    """Rows of which some were sent late."""
+    return rows(*({"actual": round(lag * MS)} for lag in (*lags_ms, *[0.0] * (of - len(lags_ms)))))
+
+
 def test_a_late_generator_makes_the_run_invalid() -> None:
     quick, slow = PercentilesDocument(p99=30.0), PercentilesDocument(max=500.0)
-    assert report.invalid_reason(LagDocument(p99=report.LAG_BUDGET_MS), quick) == ""
-    assert "the load generator was late" in report.invalid_reason(LagDocument(p99=report.LAG_BUDGET_MS + 0.1), quick)
-    assert report.invalid_reason(LagDocument(p99=50.0), slow) == ""
-    assert "budget 50 ms" in report.invalid_reason(LagDocument(p99=50.1), slow)
-    assert report.invalid_reason(LagDocument(), PercentilesDocument()) == ""
+    budget = report.LAG_BUDGET_MS
+    assert report.invalid_reason(late(budget, budget), quick) == ""
+    assert "the load generator was late" in report.invalid_reason(late(budget + 0.1, budget + 0.1), quick)
+    assert report.invalid_reason(late(50.0, 50.0), slow) == ""
+    assert "budget 50 ms" in report.invalid_reason(late(50.1, 50.1), slow)
+    assert report.invalid_reason(rows(), PercentilesDocument()) == ""
+
+
+@pytest.mark.parametrize("of", [2, 40, 99, 100, 101, 199])
+def test_a_single_late_request_does_not_make_a_short_run_invalid(of: int) -> None:
+    assert report.invalid_reason(late(1000.0, of=of), PercentilesDocument()) == ""
+    assert "the load generator was late" in report.invalid_reason(late(1000.0, 900.0, of=of), PercentilesDocument())
 
 
 def test_the_live_histogram_is_right_within_its_precision() -> None:
