@@ -11,7 +11,7 @@ from devenv.analysis.tree import SpanTree
 from devenv.http.origin import split_endpoint
 from devenv.immutable import immutable
 from devenv.model.span import Span, SpanKind
-from devenv.model.trace import OWN_SERVICE, Trace
+from devenv.model.trace import OWN_SERVICE, UNNAMED_SERVICE, Trace
 from devenv.otlp.backend_ports import OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 _CLOCKS_NS = 10**9
@@ -20,10 +20,6 @@ _CLOCKS_NS = 10**9
 _LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - names to recognise, nothing is bound
 
 _TRACES_PATH = "/v1/traces"
-
-_UNNAMED = "unknown_service"
-"""How the service name of an SDK without one begins:
-https://opentelemetry.io/docs/specs/semconv/resource/#semantic-attributes-with-sdk-provided-default-value"""
 
 BASE_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -264,7 +260,7 @@ def _other_name(service: str, tree: SpanTree, callees: Callees, *, known: Abstra
 
 
 def _named_otherwise(service: str, name: str) -> str:
-    if name.startswith(_UNNAMED):
+    if name.startswith(UNNAMED_SERVICE):
         return f"{service} sends its spans as {name}: it has no service name (set OTEL_SERVICE_NAME)"
     return (
         f"{service} sends its spans as {name}: its code sets that name (set OTEL_SERVICE_NAME in the stack file to it)"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from devenv.errors import UsageError
+from devenv.model.load_documents import ThresholdDocument
 from devenv.model.run import Threshold
 from devenv.suggestions import suggest
 
@@ -77,10 +78,14 @@ def parse_threshold(expression: str, metrics: Sequence[str] = METRICS) -> Thresh
     return Threshold(expression=expression, metric=name, operator=comparison, limit=float(number) * factor)
 
 
-def keeps(threshold: Threshold, measured: Mapping[str, float | None]) -> tuple[float | None, bool]:
-    """The measured value and whether it meets the threshold; a missing value does not."""
-    value = measured.get(threshold.metric)
-    return value, value is not None and _OPERATORS[threshold.operator](value, threshold.limit)
+def evaluate(thresholds: Iterable[Threshold], measured: Mapping[str, float | None]) -> list[ThresholdDocument]:
+    """Return each threshold with its value and whether it is met; a missing value does not meet it."""
+    return [_evaluated(threshold, measured.get(threshold.metric)) for threshold in thresholds]
+
+
+def _evaluated(threshold: Threshold, value: float | None) -> ThresholdDocument:
+    met = value is not None and _OPERATORS[threshold.operator](value, threshold.limit)
+    return ThresholdDocument(expr=threshold.expression, value=value, ok=met)
 
 
 def _unreadable(expression: str, column: int, found: str, expected: str, hint: str = "") -> UsageError:

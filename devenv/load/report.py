@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from devenv.analysis.percentiles import nearest_rank, percentile
-from devenv.analysis.thresholds import keeps
 from devenv.load.rows import Rows, answered, sampled, timed, trace_id
 from devenv.model.load_documents import (
     LagDocument,
     PercentilesDocument,
     SlowRequestDocument,
-    ThresholdDocument,
     TraceCountsDocument,
 )
-from devenv.model.run import RequestError, Threshold
+from devenv.model.run import RequestError
 from devenv.model.trace import TRACE_CLASSES
 
 LAG_BUDGET_MS = 20.0
@@ -128,18 +126,8 @@ def measurements(
     return measured
 
 
-def evaluate(thresholds: Sequence[Threshold], measured: dict[str, float | None]) -> list[ThresholdDocument]:
-    """Return each threshold with its value and whether it is met."""
-    documents = []
-    for threshold in thresholds:
-        value, ok = keeps(threshold, measured)
-        documents.append(ThresholdDocument(expr=threshold.expression, value=value, ok=ok))
-    return documents
-
-
-def invalid_reason(rows: Rows, service: PercentilesDocument) -> str:
-    """Return why the run does not measure the services; empty if it does."""
-    lag = generator_lag(rows)
+def invalid_reason(rows: Rows, lag: LagDocument, service: PercentilesDocument) -> str:
+    """Return why the run does not measure the services; empty if it does. ``lag`` and ``service`` are of the rows."""
     budget = max(LAG_BUDGET_MS, LAG_SHARE * (service.p99 or service.max or 0.0))
     if lag.p99 is None or lag.p99 <= budget:
         return ""

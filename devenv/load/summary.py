@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from devenv.analysis.thresholds import evaluate
 from devenv.load import report
 from devenv.load.options import LoadOptions
 from devenv.load.rows import Rows
@@ -50,7 +51,7 @@ def summarize_run(
         lag=lag,
         traces=traces if account.verified else None,
     )
-    reason = report.invalid_reason(rows, service)
+    reason = report.invalid_reason(rows, lag, service)
     started = datetime.fromtimestamp(outcome.wall_ns / 1e9, UTC)
     document = LoadDocument(
         run_id=run_id,
@@ -67,7 +68,7 @@ def summarize_run(
         generator_lag_ms=lag,
         traces=traces,
         slowest=report.slowest(rows, client.ui.trace if client else None),
-        thresholds=report.evaluate(thresholds, measured),
+        thresholds=evaluate(thresholds, measured),
         cpu_us_per_request=outcome.cpu_seconds * 1e6 / outcome.sent if outcome.sent else 0.0,
         name=options.name,
         scenario=workload.scenario_name,

@@ -32,6 +32,10 @@ TRACE_CLASSES: tuple[TraceClass, ...] = get_args(TraceClass)
 OWN_SERVICE = "devenv"
 """``service.name`` of devenv's own spans, which maps and reports leave out unless asked for."""
 
+UNNAMED_SERVICE = "unknown_service"
+"""How the ``service.name`` of an SDK without one begins:
+https://opentelemetry.io/docs/specs/semconv/resource/#semantic-attributes-with-sdk-provided-default-value"""
+
 REQUEST_KEY = "devenv.request"
 """Baggage key and span attribute whose value is the trace id under which devenv sent a request."""
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from devenv.model.span import Span, SpanEvent, SpanKind, Status, Value
+from devenv.model.trace import UNNAMED_SERVICE
 
 _KINDS = {kind.name: kind for kind in SpanKind}
 _STATUSES = {"OK": Status.OK, "ERROR": Status.ERROR}
 _PEER = {"serviceName": "peer.service", "ipv4": "network.peer.address", "ipv6": "network.peer.address"}
-_NO_SERVICE = "unknown_service"
 
 
 def parse_spans(document: Iterable[Any]) -> Iterator[Span]:
@@ -36,7 +36,7 @@ def _span(span: Mapping[str, Any]) -> Span:
     scope = str(tags.pop("otel.scope.name", "") or tags.pop("otel.library.name", ""))
     version = str(tags.pop("otel.scope.version", "") or tags.pop("otel.library.version", ""))
     local = span.get("localEndpoint") or {}
-    service = str(local.get("serviceName") or _NO_SERVICE)
+    service = str(local.get("serviceName") or UNNAMED_SERVICE)
     start_ns = int(span.get("timestamp") or 0) * 1000
     kind = _KINDS.get(str(span.get("kind") or "INTERNAL").upper(), SpanKind.UNSPECIFIED)
     parent = span.get("parentId")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devenv.analysis.thresholds import keeps
+from devenv.analysis.thresholds import evaluate
 from devenv.app.traces.called_services import require_service
 from devenv.app.traces.incident.parts import BEFORE_S, incident_part
 from devenv.app.traces.report_parts import figure_parts, objective_part
@@ -12,7 +12,6 @@ from devenv.app.traces.traced_project import TracedProject, traced_project
 from devenv.errors import NEGATIVE_VERDICT
 from devenv.immutable import immutable
 from devenv.model.analysis.report_document import BottleneckPart, ReportDocument
-from devenv.model.load_documents import ThresholdDocument
 from devenv.traces.query import Query, rfc3339
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ def _document(around: TracedProject, options: ReportOptions, found: TraceReport,
         ],
         slo=objectives,
         incident=incident,
-        thresholds=[_threshold(threshold, measured) for threshold in options.thresholds],
+        thresholds=evaluate(options.thresholds, measured),
         run=looked.run_id,
         requests=len(samples) if samples is not None else 0,
         errors=samples.errors if samples is not None else 0,
@@ -184,8 +183,3 @@ def _document(around: TracedProject, options: ReportOptions, found: TraceReport,
         older_left_out=looked.more,
         missing=looked.missing,
     )
-
-
-def _threshold(threshold: Threshold, measured: dict[str, float | None]) -> ThresholdDocument:
-    value, ok = keeps(threshold, measured)
-    return ThresholdDocument(expr=threshold.expression, value=value, ok=ok)

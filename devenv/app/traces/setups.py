@@ -69,11 +69,7 @@ async def with_refusals(
 
 
 async def _refuses(url: str, stack: Stack, observed: ObservedState, engine: Engine) -> bool:
-    try:
-        parts = split_endpoint(url)
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        return False
+    host, port = _host_and_port(url)
     if not port:
         return False
     if host in _LOOPBACK:
@@ -145,7 +141,7 @@ def setup_of(stack: Stack, service: Service, *, shared_loopback: bool) -> Setup:
         disabled=own.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
         isolated=not shared_loopback and service.network_mode in _OWN_LOOPBACK,
         instrumented=service.x.instrument,
-        unknown_host=bool(endpoint) and _is_unknown(_host(endpoint), stack, service),
+        unknown_host=bool(endpoint) and _is_unknown(_host_and_port(endpoint)[0], stack, service),
         wrong_port=bool(endpoint) and _is_no_receiver(endpoint, stack, service, shared_loopback=shared_loopback),
     )
 
@@ -158,11 +154,7 @@ def _is_no_receiver(endpoint: str, stack: Stack, service: Service, *, shared_loo
     """
     from devenv.orchestrate.jaeger import added_backend, is_managed
 
-    try:
-        parts = split_endpoint(endpoint)
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        return False
+    host, port = _host_and_port(endpoint)
     backend = stack.trace_backend or added_backend(stack.x)
     if not is_managed(backend) or service.name == backend.name:
         return False
@@ -188,11 +180,13 @@ def _is_unknown(host: str, stack: Stack, service: Service) -> bool:
     return host.lower() not in {name.lower() for name in known if name}
 
 
-def _host(endpoint: str) -> str:
+def _host_and_port(endpoint: str) -> tuple[str, int | None]:
+    """The host in lowercase, empty if the endpoint is not a URL."""
     try:
-        return split_endpoint(endpoint).hostname or ""
+        parts = split_endpoint(endpoint)
+        return (parts.hostname or "").lower(), parts.port
     except ValueError:
-        return ""
+        return "", None
 
 
 def _first(environment: Mapping[str, str], *names: str) -> str:

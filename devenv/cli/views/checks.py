@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from devenv.cli.table import Column, Styled
-from devenv.cli.views.marks import BAD, GOOD, WARN, colours_of, marks_of, right
+from devenv.cli.views.marks import BAD, GOOD, WARN, colours_of, marks_of, right, show_looked_at
 from devenv.drawing.words import counted
 
 if TYPE_CHECKING:
@@ -134,12 +134,7 @@ def _unjudged(services: list[ScorePart]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _show_notes(document: CheckDocument, output: Output) -> None:
-    looked = f"{counted(document.looked_at, 'trace')} looked at"
-    if document.older_left_out:
-        looked += ", the newest ones; --limit sets how many"
-    if document.missing:
-        looked += f"; the trace backend does not have {counted(document.missing, 'trace')} of the run"
-    output.line(f"{looked}.")
+    show_looked_at(output, document.looked_at, older_left_out=document.older_left_out, missing=document.missing)
     if not document.stack_known:
         output.line("The stack file of this project was not found: services without spans are not known.")
     examples = [trace_id for finding in document.findings for trace_id in finding.example_traces]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.cli.table import Styled
 from devenv.cli.views.quantities import UNKNOWN
+from devenv.drawing.words import counted
 from devenv.immutable import immutable
 
 if TYPE_CHECKING:
@@ -75,6 +76,16 @@ def milliseconds(value: float | None, marks: TerminalMarks) -> str:
     if value >= 1000:
         return f"{value / 1000:.3g} s" if value < 1e6 else f"{value / 1000:.0f} s"
     return f"{value:.3g} ms" if value >= 1 else f"{value * 1000:.3g} µs" if value else "0"
+
+
+def show_looked_at(output: Output, traces: int, *, older_left_out: bool, missing: int) -> None:
+    """How many traces were looked at, and which were not."""
+    looked = f"{counted(traces, 'trace')} looked at"
+    if older_left_out:
+        looked += ", the newest ones; --limit sets how many"
+    if missing:
+        looked += f"; the trace backend does not have {counted(missing, 'trace')} of the run"
+    output.line(f"{looked}.")
 
 
 def right(cells: Iterable[Cell], title: str) -> list[Cell]:

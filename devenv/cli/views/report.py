@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 from devenv.analysis.percentiles import settled_samples_needed
 from devenv.cli.table import Column, Styled
 from devenv.cli.views.incident import show_incident
-from devenv.cli.views.marks import BAD, GOOD, colours_of, error_share, marks_of, milliseconds, right, share
+from devenv.cli.views.marks import (
+    BAD,
+    GOOD,
+    colours_of,
+    error_share,
+    marks_of,
+    milliseconds,
+    right,
+    share,
+    show_looked_at,
+)
 from devenv.drawing.words import counted, show_count
 
 if TYPE_CHECKING:
@@ -131,12 +141,7 @@ def _show_notes(document: ReportDocument, output: Output, marks: TerminalMarks) 
     if few:
         needs = ", ".join(f"{name} {settled_samples_needed(int(name[1:]) / 100):,}" for name in few)
         output.line(f"{marks.none}: too few samples; needed are {needs}")
-    looked = f"{counted(document.looked_at, 'trace')} looked at"
-    if document.older_left_out:
-        looked += ", the newest ones; --limit sets how many"
-    if document.missing:
-        looked += f"; the trace backend does not have {counted(document.missing, 'trace')} of the run"
-    output.line(f"{looked}.")
+    show_looked_at(output, document.looked_at, older_left_out=document.older_left_out, missing=document.missing)
     _show_examples(document, output)
 
 

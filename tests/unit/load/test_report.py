@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from devenv.analysis.thresholds import parse_threshold
+from devenv.analysis.thresholds import evaluate, parse_threshold
 from devenv.load import report
 from devenv.load.rows import ROW, read_rows, sampled, trace_id, write_rows
 from devenv.load.send.flight import Flight
@@ -141,7 +141,7 @@ def measured(**fields: Any) -> dict[str, float | None]:
     ],
 )
 def test_thresholds_are_held_against_what_was_measured(expression: str, value: float | None, ok: bool) -> None:
-    (document,) = report.evaluate([parse_threshold(expression)], measured())
+    (document,) = evaluate([parse_threshold(expression)], measured())
     assert (document.expr, document.value, document.ok) == (expression, pytest.approx(value), ok)
 
 
@@ -158,20 +158,24 @@ def late(*lags_ms: float, of: int = 100) -> Any:
     return rows(*({"actual": round(lag * MS)} for lag in (*lags_ms, *[0.0] * (of - len(lags_ms)))))
 
 
+def reason(made: Any, service: PercentilesDocument) -> str:
+    return report.invalid_reason(made, report.generator_lag(made), service)
+
+
 def test_a_late_generator_makes_the_run_invalid() -> None:
     quick, slow = PercentilesDocument(p99=30.0), PercentilesDocument(max=500.0)
     budget = report.LAG_BUDGET_MS
-    assert report.invalid_reason(late(budget, budget), quick) == ""
-    assert "the load generator was late" in report.invalid_reason(late(budget + 0.1, budget + 0.1), quick)
-    assert report.invalid_reason(late(50.0, 50.0), slow) == ""
-    assert "budget 50 ms" in report.invalid_reason(late(50.1, 50.1), slow)
-    assert report.invalid_reason(rows(), PercentilesDocument()) == ""
+    assert reason(late(budget, budget), quick) == ""
+    assert "the load generator was late" in reason(late(budget + 0.1, budget + 0.1), quick)
+    assert reason(late(50.0, 50.0), slow) == ""
+    assert "budget 50 ms" in reason(late(50.1, 50.1), slow)
+    assert reason(rows(), PercentilesDocument()) == ""
 
 
 @pytest.mark.parametrize("of", [2, 40, 99, 100, 101, 199])
 def test_a_single_late_request_does_not_make_a_short_run_invalid(of: int) -> None:
-    assert report.invalid_reason(late(1000.0, of=of), PercentilesDocument()) == ""
-    assert "the load generator was late" in report.invalid_reason(late(1000.0, 900.0, of=of), PercentilesDocument())
+    assert reason(late(1000.0, of=of), PercentilesDocument()) == ""
+    assert "the load generator was late" in reason(late(1000.0, 900.0, of=of), PercentilesDocument())
 
 
 def test_the_live_histogram_is_right_within_its_precision() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devenv.analysis.thresholds import parse_threshold
+from devenv.analysis.thresholds import evaluate, parse_threshold
 from devenv.app.load.load import verdict_code
 from devenv.cli.output import Output, Style
 from devenv.cli.views.runs import show_load
@@ -46,7 +46,7 @@ def run(*fail: str, **fields: Any) -> LoadDocument:
         lag=values["generator_lag_ms"],
         traces=values["traces"],
     )
-    thresholds = report.evaluate([parse_threshold(expression) for expression in fail], measured)
+    thresholds = evaluate([parse_threshold(expression) for expression in fail], measured)
     document = LoadDocument(**values, thresholds=thresholds)
     return document.model_copy(update={"verdict": "failed" if judge(document) else "passed"})
 

@@ -10,13 +10,13 @@ from devenv.analysis.checks.finding import TracingFinding
 from devenv.analysis.checks.observed import Affected, SeenTrace
 from devenv.analysis.checks.score.resources import NO_NAME
 from devenv.model.counts import plural
+from devenv.model.trace import UNNAMED_SERVICE
 
 MISSING = "resource-attributes"
 OLD = "old-conventions"
 SHOWN = 4
 
 _WANTED = ("service.instance.id", "telemetry.sdk.language", "telemetry.sdk.name")
-_DEFAULT_NAME = "unknown_service"
 
 RENAMED: Mapping[str, str] = {
     "http.method": "http.request.method",
@@ -82,7 +82,7 @@ class ResourceAttributes:
     def add(self, seen: SeenTrace) -> None:
         """Add one trace."""
         for service, resources in seen.resources.items():
-            if service in NO_NAME or service.startswith(_DEFAULT_NAME):
+            if service in NO_NAME or service.startswith(UNNAMED_SERVICE):
                 self._missing.setdefault(service, _Keys()).add(seen.trace_id, "service.name")
             for resource in resources:
                 for key in _WANTED:

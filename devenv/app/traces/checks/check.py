@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devenv.analysis.thresholds import keeps
+from devenv.analysis.thresholds import evaluate
 from devenv.app.traces.checks.surroundings import logged_losses, silent_services, surroundings
 from devenv.app.traces.traced_project import TracedProject, traced_project
 from devenv.errors import NEGATIVE_VERDICT
 from devenv.immutable import immutable
 from devenv.model.analysis.check_document import CheckDocument, FindingPart, RulePart, ScorePart
-from devenv.model.load_documents import ThresholdDocument
 from devenv.traces.query import rfc3339
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ def _document(
         until=rfc3339(looked.end_ns),
         services=services,
         findings=parts,
-        thresholds=[_threshold(each, measured) for each in options.thresholds],
+        thresholds=evaluate(options.thresholds, measured),
         run=looked.run_id,
         looked_at=checks.looked_at,
         older_left_out=looked.more,
@@ -143,11 +142,6 @@ def _document(
         score_version=VERSION,
         stack_known=around.stack is not None,
     )
-
-
-def _threshold(threshold: Threshold, measured: Mapping[str, float | None]) -> ThresholdDocument:
-    value, ok = keeps(threshold, measured)
-    return ThresholdDocument(expr=threshold.expression, value=value, ok=ok)
 
 
 def _score(found: ServiceScore) -> ScorePart:
