@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from devenv.analysis.percentiles import nearest_rank, percentile, samples_needed
-from devenv.analysis.thresholds import METRICS, keeps, parse_threshold
+from devenv.analysis.thresholds import METRICS, evaluate, parse_threshold
 from devenv.errors import UsageError
 
 
@@ -78,11 +78,13 @@ def test_a_misspelt_metric_is_suggested() -> None:
 )
 def test_what_could_not_be_measured_is_not_kept(expression: str, value: float | None, ok: bool) -> None:
     threshold = parse_threshold(expression)
-    assert keeps(threshold, {threshold.metric: value}) == (value, ok)
+    (found,) = evaluate([threshold], {threshold.metric: value})
+    assert (found.expr, found.value, found.ok) == (threshold.expression, value, ok)
 
 
 def test_a_metric_that_was_not_measured_at_all() -> None:
-    assert keeps(parse_threshold("p99<1s"), {}) == (None, False)
+    (found,) = evaluate([parse_threshold("p99<1s")], {})
+    assert (found.value, found.ok) == (None, False)
 
 
 @pytest.mark.parametrize(("quantile", "needed"), [(0.5, 5), (0.9, 29), (0.95, 59), (0.99, 299), (0.999, 2995)])
